@@ -1,0 +1,150 @@
+//! One connection of either backend, and the macro that runs a body once per backend.
+//!
+//! A Diesel query has no backend until it is executed: the macro expands the body once for each
+//! concrete connection, so both arms are type-checked and nothing is dispatched at run time but
+//! one `match`. It opens no connection.
+
+#[cfg(feature = "postgres")]
+use diesel::PgConnection;
+#[cfg(feature = "sqlite")]
+use diesel::SqliteConnection;
+use diesel::connection::{Connection, TransactionManager};
+
+use crate::error::Result;
+
+/// Which database a connection speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// SQLite, embedded.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// A borrowed connection of either backend; [`on_backend!`](crate::on_backend) gives the
+/// concrete one.
+pub enum BackendConnection<'a> {
+    /// SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'a mut SqliteConnection),
+    /// PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(&'a mut PgConnection),
+}
+
+impl BackendConnection<'_> {
+    /// Which backend it is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Backend::Sqlite,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Backend::Postgres,
+        }
+    }
+
+    /// Runs `work` so that all of it is kept or none: a savepoint inside a transaction, else a
+    /// transaction of its own.
+    ///
+    /// # Errors
+    /// What `work` returns, after its statements were undone; or [`Error::Query`](crate::Error::Query) when the
+    /// savepoint itself failed.
+    pub fn savepoint<T>(
+        &mut self,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => {
+                atomic(&mut **conn, |conn| work(&mut BackendConnection::from(conn)))
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => {
+                atomic(&mut **conn, |conn| work(&mut BackendConnection::from(conn)))
+            }
+        }
+    }
+}
+
+fn atomic<C: Connection, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
+    C::TransactionManager::transaction(conn, work)
+}
+
+#[cfg(feature = "sqlite")]
+impl<'a> From<&'a mut SqliteConnection> for BackendConnection<'a> {
+    fn from(conn: &'a mut SqliteConnection) -> Self {
+        Self::Sqlite(conn)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl<'a> From<&'a mut PgConnection> for BackendConnection<'a> {
+    fn from(conn: &'a mut PgConnection) -> Self {
+        Self::Postgres(conn)
+    }
+}
+
+/// Runs a body on the concrete connection: `on_backend!(conn, |c| query.load::<Row>(c))`.
+///
+/// The body is compiled once for `&mut SqliteConnection` and once for `&mut PgConnection` (those
+/// that the build has), so a query that one of them cannot run does not compile. Write your own
+/// two-backend queries with it: a closure cannot be generic over the connection, a macro can.
+///
+/// ```
+/// use tickbase::database::BackendConnection;
+/// use tickbase::diesel::prelude::*;
+/// use tickbase::soft_delete::SoftDeletable;
+/// use tickbase::tables::instruments;
+///
+/// fn symbols(conn: &mut BackendConnection<'_>) -> tickbase::Result<Vec<String>> {
+///     Ok(tickbase::on_backend!(conn, |c| {
+///         instruments::table.active().select(instruments::symbol).load(c)
+///     })?)
+/// }
+/// ```
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[macro_export]
+macro_rules! on_backend {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::database::BackendConnection::Sqlite($c) => {
+                let $c: &mut $crate::diesel::SqliteConnection = $c;
+                $body
+            }
+            $crate::database::BackendConnection::Postgres($c) => {
+                let $c: &mut $crate::diesel::PgConnection = $c;
+                $body
+            }
+        }
+    };
+}
+
+/// Runs a body on the concrete connection: `on_backend!(conn, |c| query.load::<Row>(c))`.
+#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+#[macro_export]
+macro_rules! on_backend {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::database::BackendConnection::Sqlite($c) => {
+                let $c: &mut $crate::diesel::SqliteConnection = $c;
+                $body
+            }
+        }
+    };
+}
+
+/// Runs a body on the concrete connection: `on_backend!(conn, |c| query.load::<Row>(c))`.
+#[cfg(all(feature = "postgres", not(feature = "sqlite")))]
+#[macro_export]
+macro_rules! on_backend {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::database::BackendConnection::Postgres($c) => {
+                let $c: &mut $crate::diesel::PgConnection = $c;
+                $body
+            }
+        }
+    };
+}

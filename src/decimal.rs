@@ -1,0 +1,226 @@
+//! Exact decimals with 8 places: thresholds and bar prices.
+//!
+//! Owns the range, the rounding and the place in both databases.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bigdecimal::num_bigint::BigInt;
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::Pg;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+#[cfg(feature = "sqlite")]
+use diesel::sqlite::Sqlite;
+
+use crate::error::{Error, Result};
+use crate::sql_types;
+
+/// Places after the point.
+pub const DECIMAL_PLACES: u32 = 8;
+
+/// An exact decimal with 8 places, from -92233720368.54775808 to 92233720368.54775807 (what a
+/// 64-bit integer scaled by 10^8 holds, which is inside NUMERIC(20, 8)).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql_types::Decimal)]
+pub struct Decimal(BigDecimal);
+
+impl Decimal {
+    /// `scaled` / 10^8.
+    #[must_use]
+    pub fn from_scaled(scaled: i64) -> Self {
+        Self(BigDecimal::new(
+            BigInt::from(scaled),
+            i64::from(DECIMAL_PLACES),
+        ))
+    }
+
+    /// The value times 10^8.
+    #[must_use]
+    pub fn scaled(&self) -> i64 {
+        let (digits, _) = self.0.as_bigint_and_exponent();
+        // Construction has proved that the digits at scale 8 fit.
+        digits.to_i64().unwrap_or_default()
+    }
+
+    /// The exact value.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it has more than 8 places or is out of range.
+    pub fn exact(value: &BigDecimal) -> Result<Self> {
+        let rounded = Self::rounded(value)?;
+        if rounded.0 == *value {
+            return Ok(rounded);
+        }
+        Err(Error::invalid(
+            "decimal",
+            format!("{value} has more than {DECIMAL_PLACES} places after the point"),
+            "round it before it is stored",
+        ))
+    }
+
+    /// The value rounded half even to 8 places.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is out of range.
+    pub fn rounded(value: &BigDecimal) -> Result<Self> {
+        let places = i64::from(DECIMAL_PLACES);
+        let rounded = value.with_scale_round(places, RoundingMode::HalfEven);
+        if rounded.as_bigint_and_exponent().0.to_i64().is_some() {
+            return Ok(Self(rounded));
+        }
+        Err(Error::invalid(
+            "decimal",
+            format!("{value} is outside -92233720368.54775808 to 92233720368.54775807"),
+            "check the unit of the value",
+        ))
+    }
+
+    /// The value as a float, for display and analytics.
+    #[must_use]
+    pub fn to_f64(&self) -> f64 {
+        // The nearest double of the decimal's own text: a scaled division would round twice.
+        self.0.to_string().parse().unwrap_or(f64::NAN)
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn as_big_decimal(&self) -> &BigDecimal {
+        &self.0
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// Without trailing zeros: `1650.25`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.normalized().to_plain_string())
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decimal({self})")
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = Error;
+
+    /// Reads an exact decimal; more than 8 places are an error.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::exact(&parse(text)?)
+    }
+}
+
+impl TryFrom<&str> for Decimal {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
+/// Reads a decimal of any number of places; the length limit keeps a hostile exponent from
+/// asking for gigabytes.
+pub(crate) fn parse(text: &str) -> Result<BigDecimal> {
+    const DECIMAL_TEXT_BYTES_MAX: usize = 64;
+    let refuse = |reason: String| Error::invalid("decimal", reason, "write it like 1650.25");
+    let text = text.trim();
+    if text.len() > DECIMAL_TEXT_BYTES_MAX {
+        return Err(refuse(format!(
+            "longer than {DECIMAL_TEXT_BYTES_MAX} characters"
+        )));
+    }
+    let value = BigDecimal::from_str(text).map_err(|_| refuse(format!("{text:?} is no number")))?;
+    if value.fractional_digit_count().abs() > 64 {
+        return Err(refuse(format!("{text:?} has an exponent out of range")));
+    }
+    Ok(value)
+}
+
+#[cfg(feature = "sqlite")]
+impl ToSql<sql_types::Decimal, Sqlite> for Decimal {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.scaled());
+        Ok(IsNull::No)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl FromSql<sql_types::Decimal, Sqlite> for Decimal {
+    fn from_sql(bytes: diesel::sqlite::SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let scaled = <i64 as FromSql<diesel::sql_types::BigInt, Sqlite>>::from_sql(bytes)?;
+        Ok(Self::from_scaled(scaled))
+    }
+}
+
+impl ToSql<sql_types::Decimal, Pg> for Decimal {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        ToSql::<diesel::sql_types::Numeric, Pg>::to_sql(&self.0, &mut out.reborrow())
+    }
+}
+
+impl FromSql<sql_types::Decimal, Pg> for Decimal {
+    fn from_sql(bytes: diesel::pg::PgValue<'_>) -> deserialize::Result<Self> {
+        let value = <BigDecimal as FromSql<diesel::sql_types::Numeric, Pg>>::from_sql(bytes)?;
+        Ok(Self::exact(&value)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_with_nine_places_is_refused_and_says_so() {
+        let error = "0.123456789".parse::<Decimal>().unwrap_err();
+        assert!(error.to_string().contains("more than 8 places"), "{error}");
+    }
+
+    #[test]
+    fn rounding_is_half_even() {
+        let round = |text: &str| Decimal::rounded(&parse(text).unwrap()).unwrap().to_string();
+        assert_eq!(round("0.000000005"), "0");
+        assert_eq!(round("0.000000015"), "0.00000002");
+        assert_eq!(round("-0.000000025"), "-0.00000002");
+    }
+
+    #[test]
+    fn out_of_range_and_hostile_exponents_are_refused() {
+        for text in [
+            "92233720368.54775808",
+            "1e300",
+            "1e-300",
+            "1e999999999",
+            "NaN",
+            "inf",
+            "",
+        ] {
+            assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+        assert_eq!(
+            "92233720368.54775807".parse::<Decimal>().unwrap().scaled(),
+            i64::MAX
+        );
+        assert_eq!(
+            "-92233720368.54775808".parse::<Decimal>().unwrap().scaled(),
+            i64::MIN
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_scaled_forms_round_trip(scaled: i64) {
+            let value = Decimal::from_scaled(scaled);
+            prop_assert_eq!(value.scaled(), scaled);
+            prop_assert_eq!(value.to_string().parse::<Decimal>().unwrap(), value);
+        }
+
+        #[test]
+        fn order_is_the_order_of_the_scaled_integers(a: i64, b: i64) {
+            prop_assert_eq!(Decimal::from_scaled(a).cmp(&Decimal::from_scaled(b)), a.cmp(&b));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The error of the crate: what failed, why, and what to do about it.
+//!
+//! Display never repeats the source; the edge prints the chain. Nothing here formats a bind value
+//! or a password.
+
+use std::time::Duration;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value that cannot work.
+    #[error("{name}: {reason}; {remedy}")]
+    Config {
+        /// The setting, as it is written in the file.
+        name: String,
+        /// Why its value cannot work.
+        reason: String,
+        /// What to write instead.
+        remedy: String,
+    },
+    /// A value from outside breaks a rule.
+    #[error("{name}: {reason}; {remedy}")]
+    Invalid {
+        /// The field, argument or column.
+        name: String,
+        /// The rule that it breaks.
+        reason: String,
+        /// What would be accepted.
+        remedy: String,
+    },
+    /// Something that was named is not there.
+    #[error("{what} not found; {remedy}")]
+    NotFound {
+        /// What was looked for, with its key.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// An active row already has the unique key.
+    #[error("{what}: {existing}")]
+    Conflict {
+        /// What was tried.
+        what: String,
+        /// The active row in the way.
+        existing: String,
+    },
+    /// The database cannot be opened or reached.
+    #[error("cannot open {target}: {reason}; {remedy}")]
+    Connect {
+        /// The database, without its password.
+        target: String,
+        /// What the database said.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// No connection came free in time.
+    #[error(
+        "no connection came free within {waited:?} ({state}); raise pool.overflow or pool.acquire_timeout, or hold connections for less time"
+    )]
+    PoolTimeout {
+        /// How long the caller waited.
+        waited: Duration,
+        /// The state of the pool at that moment.
+        state: String,
+    },
+    /// A statement failed.
+    #[error("{} failed", op.unwrap_or("query"))]
+    Query {
+        /// The operation's static name, once a door has seen the error.
+        op: Option<&'static str>,
+        /// What Diesel says.
+        source: diesel::result::Error,
+    },
+    /// A migration failed; nothing of it was kept.
+    #[error("migration {name} failed: {reason}")]
+    Migration {
+        /// The migration's version and name.
+        name: String,
+        /// What the database said.
+        reason: String,
+    },
+    /// The database was written by a newer tickbase.
+    #[error(
+        "the database has schema version {found}, this tickbase knows versions up to {known}; use a newer tickbase"
+    )]
+    SchemaNewer {
+        /// The newest version in the database.
+        found: String,
+        /// The newest version that this build knows.
+        known: String,
+    },
+    /// The schema is older than the code and migrating was not allowed.
+    #[error(
+        "the database lacks {pending} migration(s), the first is {first}; run `tickbase migrate run`"
+    )]
+    SchemaOlder {
+        /// How many are missing.
+        pending: usize,
+        /// The first that is missing.
+        first: String,
+    },
+    /// The write queue is full and the caller chose not to wait.
+    #[error(
+        "the write queue is full ({queued} of {limit} jobs); retry later or write larger batches"
+    )]
+    QueueFull {
+        /// Jobs waiting.
+        queued: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The database was closed; nothing of the call was stored.
+    #[error("the database is closed")]
+    Closed,
+    /// The caller's closure panicked; nothing of it was stored.
+    #[error("{op} panicked: {message}")]
+    Panicked {
+        /// The operation's static name.
+        op: &'static str,
+        /// The panic's message.
+        message: String,
+    },
+    /// The commit may or may not have happened: the connection broke while it was under way.
+    #[error(
+        "{op}: the connection broke during COMMIT, so it is unknown whether the write was stored; read before writing again"
+    )]
+    CommitUnknown {
+        /// The operation's static name.
+        op: &'static str,
+        /// What Diesel says.
+        source: diesel::result::Error,
+    },
+    /// Reading or writing a file failed.
+    #[error("{path}: {reason}; {remedy}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A row of the database does not mean what the code expects.
+    #[error("{what}: the database holds {value}, which {reason}")]
+    Corrupt {
+        /// Table and column.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// Why it has no meaning.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// A value from outside that breaks a rule.
+    pub fn invalid(
+        name: impl Into<String>,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            name: name.into(),
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// A setting that cannot work.
+    pub fn config(
+        name: impl Into<String>,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Config {
+            name: name.into(),
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Something that is not there.
+    pub fn not_found(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::NotFound {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Names the operation in an error that does not name one yet.
+    #[must_use]
+    pub fn during(self, op: &'static str) -> Self {
+        match self {
+            Self::Query { op: None, source } => Self::Query {
+                op: Some(op),
+                source,
+            },
+            other => other,
+        }
+    }
+
+    /// The error and its causes in one line, `cause: deeper cause`.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text.replace(['\n', '\r'], " ")
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(source: diesel::result::Error) -> Self {
+        Self::Query { op: None, source }
+    }
+}

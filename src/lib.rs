@@ -1,0 +1,21 @@
+//! tickbase
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod decimal;
+pub mod error;
+pub mod soft_delete;
+pub mod sql_types;
+pub mod tables;
+pub mod timestamp;
+
+pub use diesel;
+
+#[allow(unused_imports, missing_docs)] // Generated.
+mod schema;
+
+pub use decimal::Decimal;
+pub use error::{Error, Result};
+pub use timestamp::Timestamp;

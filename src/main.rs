@@ -1,0 +1,3 @@
+//! The binary: parses arguments and calls `cli`.
+
+fn main() {}

@@ -1,0 +1,176 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    alert_logs (id) {
+        id -> BigInt,
+        timestamp -> Timestamp,
+        source_id -> BigInt,
+        sequence -> BigInt,
+        rule_id -> BigInt,
+        instrument_id -> BigInt,
+        trigger_value -> Double,
+        threshold_value -> Nullable<Double>,
+        fired_status -> Text,
+        delivery_status -> Text,
+        evaluation_time_us -> BigInt,
+        rule_condition -> Text,
+        alert_message -> Text,
+        error_message -> Nullable<Text>,
+        delivery_attempted_at -> Nullable<Timestamp>,
+        delivery_completed_at -> Nullable<Timestamp>,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    alert_rules (id) {
+        id -> BigInt,
+        instrument_id -> BigInt,
+        rule_type -> Text,
+        condition -> Nullable<Text>,
+        threshold -> Nullable<Decimal>,
+        expression -> Nullable<Text>,
+        active -> Bool,
+        name -> Nullable<Text>,
+        description -> Nullable<Text>,
+        time_window_seconds -> Nullable<Integer>,
+        moving_average_period -> Nullable<Integer>,
+        cooldown_seconds -> Integer,
+        last_triggered -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    data_sources (id) {
+        id -> BigInt,
+        name -> Text,
+        provider_type -> Text,
+        base_url -> Nullable<Text>,
+        rate_limit_per_minute -> Integer,
+        is_active -> Bool,
+        configuration -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    ingest_batches (idempotency_key) {
+        idempotency_key -> Text,
+        request_hash -> Text,
+        response -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    instruments (id) {
+        id -> BigInt,
+        symbol -> Text,
+        name -> Text,
+        instrument_type -> Text,
+        status -> Text,
+        price_decimals -> Integer,
+        last_tick -> Nullable<Timestamp>,
+        last_price -> Nullable<Double>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    market_data (instrument_id, timestamp, source_id, sequence) {
+        instrument_id -> BigInt,
+        timestamp -> Timestamp,
+        source_id -> BigInt,
+        sequence -> BigInt,
+        price -> Nullable<Double>,
+        volume -> Nullable<Double>,
+        bid -> Nullable<Double>,
+        ask -> Nullable<Double>,
+        bid_size -> Nullable<Double>,
+        ask_size -> Nullable<Double>,
+        open_price -> Nullable<Double>,
+        high_price -> Nullable<Double>,
+        low_price -> Nullable<Double>,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    market_data_bars (id) {
+        id -> BigInt,
+        instrument_id -> BigInt,
+        timestamp -> Timestamp,
+        frequency -> Text,
+        open_price -> Decimal,
+        high_price -> Decimal,
+        low_price -> Decimal,
+        close_price -> Decimal,
+        volume -> Double,
+        open_interest -> Nullable<Double>,
+        contract_month -> Nullable<Text>,
+        data_source_id -> BigInt,
+        is_adjusted -> Bool,
+        quality_score -> Nullable<Integer>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    tickbase_schema_migrations (version) {
+        version -> Text,
+        name -> Text,
+        applied_at -> Timestamp,
+    }
+}
+
+diesel::joinable!(alert_logs -> alert_rules (rule_id));
+diesel::joinable!(alert_logs -> data_sources (source_id));
+diesel::joinable!(alert_logs -> instruments (instrument_id));
+diesel::joinable!(alert_rules -> instruments (instrument_id));
+diesel::joinable!(market_data -> data_sources (source_id));
+diesel::joinable!(market_data -> instruments (instrument_id));
+diesel::joinable!(market_data_bars -> data_sources (data_source_id));
+diesel::joinable!(market_data_bars -> instruments (instrument_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    alert_logs,
+    alert_rules,
+    data_sources,
+    ingest_batches,
+    instruments,
+    market_data,
+    market_data_bars,
+    tickbase_schema_migrations,
+);

@@ -1,0 +1,176 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    alert_logs (id) {
+        id -> Int8,
+        timestamp -> Timestamptz,
+        source_id -> Int8,
+        sequence -> Int8,
+        rule_id -> Int8,
+        instrument_id -> Int8,
+        trigger_value -> Float8,
+        threshold_value -> Nullable<Float8>,
+        fired_status -> Text,
+        delivery_status -> Text,
+        evaluation_time_us -> Int8,
+        rule_condition -> Text,
+        alert_message -> Text,
+        error_message -> Nullable<Text>,
+        delivery_attempted_at -> Nullable<Timestamptz>,
+        delivery_completed_at -> Nullable<Timestamptz>,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    alert_rules (id) {
+        id -> Int8,
+        instrument_id -> Int8,
+        rule_type -> Text,
+        condition -> Nullable<Text>,
+        threshold -> Nullable<Numeric>,
+        expression -> Nullable<Text>,
+        active -> Bool,
+        name -> Nullable<Text>,
+        description -> Nullable<Text>,
+        time_window_seconds -> Nullable<Int4>,
+        moving_average_period -> Nullable<Int4>,
+        cooldown_seconds -> Int4,
+        last_triggered -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    data_sources (id) {
+        id -> Int8,
+        name -> Text,
+        provider_type -> Text,
+        base_url -> Nullable<Text>,
+        rate_limit_per_minute -> Int4,
+        is_active -> Bool,
+        configuration -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    ingest_batches (idempotency_key) {
+        idempotency_key -> Text,
+        request_hash -> Text,
+        response -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    instruments (id) {
+        id -> Int8,
+        symbol -> Text,
+        name -> Text,
+        instrument_type -> Text,
+        status -> Text,
+        price_decimals -> Int4,
+        last_tick -> Nullable<Timestamptz>,
+        last_price -> Nullable<Float8>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    market_data (instrument_id, timestamp, source_id, sequence) {
+        instrument_id -> Int8,
+        timestamp -> Timestamptz,
+        source_id -> Int8,
+        sequence -> Int8,
+        price -> Nullable<Float8>,
+        volume -> Nullable<Float8>,
+        bid -> Nullable<Float8>,
+        ask -> Nullable<Float8>,
+        bid_size -> Nullable<Float8>,
+        ask_size -> Nullable<Float8>,
+        open_price -> Nullable<Float8>,
+        high_price -> Nullable<Float8>,
+        low_price -> Nullable<Float8>,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    market_data_bars (id) {
+        id -> Int8,
+        instrument_id -> Int8,
+        timestamp -> Timestamptz,
+        frequency -> Text,
+        open_price -> Numeric,
+        high_price -> Numeric,
+        low_price -> Numeric,
+        close_price -> Numeric,
+        volume -> Float8,
+        open_interest -> Nullable<Float8>,
+        contract_month -> Nullable<Text>,
+        data_source_id -> Int8,
+        is_adjusted -> Bool,
+        quality_score -> Nullable<Int4>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    tickbase_schema_migrations (version) {
+        version -> Text,
+        name -> Text,
+        applied_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(alert_logs -> alert_rules (rule_id));
+diesel::joinable!(alert_logs -> data_sources (source_id));
+diesel::joinable!(alert_logs -> instruments (instrument_id));
+diesel::joinable!(alert_rules -> instruments (instrument_id));
+diesel::joinable!(market_data -> data_sources (source_id));
+diesel::joinable!(market_data -> instruments (instrument_id));
+diesel::joinable!(market_data_bars -> data_sources (data_source_id));
+diesel::joinable!(market_data_bars -> instruments (instrument_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    alert_logs,
+    alert_rules,
+    data_sources,
+    ingest_batches,
+    instruments,
+    market_data,
+    market_data_bars,
+    tickbase_schema_migrations,
+);

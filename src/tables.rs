@@ -1,0 +1,27 @@
+//! What the crate publishes of the schema: gated tables, and the one table without soft delete.
+//!
+//! A table that can be soft-deleted is published as its columns and a gate; see
+//! [`soft_delete`](crate::soft_delete).
+
+crate::soft_deletable!(
+    /// Instruments: what is traded or watched.
+    pub mod instruments = crate::schema::instruments
+);
+crate::soft_deletable!(
+    /// Ticks, in the order of their identity.
+    pub mod market_data = crate::schema::market_data
+);
+crate::soft_deletable!(
+    /// Bars: open, high, low, close and volume of a period.
+    pub mod market_data_bars = crate::schema::market_data_bars
+);
+crate::soft_deletable!(
+    /// Alert rules.
+    pub mod alert_rules = crate::schema::alert_rules
+);
+crate::soft_deletable!(
+    /// Alerts that fired.
+    pub mod alert_logs = crate::schema::alert_logs
+);
+
+pub use crate::schema::data_sources;

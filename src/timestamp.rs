@@ -1,0 +1,104 @@
+//! Event time: whole microseconds since the epoch, UTC.
+//!
+//! Owns the value, its text forms and its place in both databases. It does not read the clock.
+
+use std::fmt;
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::Pg;
+use diesel::pg::data_types::PgTimestamp;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+#[cfg(feature = "sqlite")]
+use diesel::sqlite::Sqlite;
+
+use crate::error::{Error, Result};
+use crate::sql_types;
+
+/// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
+const PG_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z, from 0001-01-01 to 9999-12-31.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql_types::Timestamp)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// 0001-01-01T00:00:00Z.
+    pub const MIN: Self = Self(-62_135_596_800_000_000);
+    /// 9999-12-30T22:00:00.999999Z, the last moment that every supported offset can write.
+    pub const MAX: Self = Self(253_402_207_200_999_999);
+
+    /// The moment `micros` microseconds after the epoch.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] outside [`Timestamp::MIN`]..=[`Timestamp::MAX`].
+    pub fn from_micros(micros: i64) -> Result<Self> {
+        if (Self::MIN.0..=Self::MAX.0).contains(&micros) {
+            return Ok(Self(micros));
+        }
+        Err(Error::invalid(
+            "timestamp",
+            format!("{micros} microseconds since 1970 is outside the years 1 to 9999"),
+            "check the unit (microseconds) of the stamp",
+        ))
+    }
+
+    /// The nearest moment in range.
+    #[must_use]
+    pub(crate) fn from_micros_clamped(micros: i64) -> Self {
+        Self(micros.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved by `micros` microseconds, held in range.
+    #[must_use]
+    pub fn saturating_add_micros(self, micros: i64) -> Self {
+        Self::from_micros_clamped(self.0.saturating_add(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 with `Z` and up to six digits of fraction: `2013-09-01T17:00:00.083Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => moment.fmt(f),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl ToSql<sql_types::Timestamp, Sqlite> for Timestamp {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0);
+        Ok(IsNull::No)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl FromSql<sql_types::Timestamp, Sqlite> for Timestamp {
+    fn from_sql(bytes: diesel::sqlite::SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let micros = <i64 as FromSql<diesel::sql_types::BigInt, Sqlite>>::from_sql(bytes)?;
+        Ok(Self::from_micros(micros)?)
+    }
+}
+
+impl ToSql<sql_types::Timestamp, Pg> for Timestamp {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let stamp = PgTimestamp(self.0 - PG_EPOCH_MICROS);
+        ToSql::<diesel::sql_types::Timestamptz, Pg>::to_sql(&stamp, &mut out.reborrow())
+    }
+}
+
+impl FromSql<sql_types::Timestamp, Pg> for Timestamp {
+    fn from_sql(bytes: diesel::pg::PgValue<'_>) -> deserialize::Result<Self> {
+        let stamp = <PgTimestamp as FromSql<diesel::sql_types::Timestamptz, Pg>>::from_sql(bytes)?;
+        Ok(Self::from_micros(stamp.0.saturating_add(PG_EPOCH_MICROS))?)
+    }
+}
