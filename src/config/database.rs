@@ -99,3 +99,16 @@ pub struct WriteConfig {
     /// Jobs that share one commit.
     pub group_jobs_max: usize,
 }
+
+impl std::fmt::Debug for DatabaseUrl {
+    /// Never shows a password: of a PostgreSQL URL only what follows the last `@`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => {
+                let rest = url.rsplit_once('@').map_or("..", |(_, rest)| rest);
+                write!(f, "postgres://{}", rest.split('?').next().unwrap_or(".."))
+            }
+        }
+    }
+}
