@@ -46,4 +46,21 @@ INSERT INTO data_sources (id, name, provider_type, created_at, updated_at)
 VALUES (1, 'tickbase', 'internal',
         CAST(unixepoch('subsec') * 1000000 AS INTEGER), CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
+-- What the first start finds, in this order.
+INSERT INTO instruments (id, symbol, name, instrument_type, created_at, updated_at)
+SELECT column1, column2, column3, column4, CAST(unixepoch('subsec') * 1000000 AS INTEGER), CAST(unixepoch('subsec') * 1000000 AS INTEGER) FROM (VALUES
+    (1, 'ES', 'E-mini S&P 500', 'future'),
+    (2, 'NQ', 'E-mini Nasdaq-100', 'future'),
+    (3, 'YM', 'E-mini Dow Jones', 'future'),
+    (4, 'CL', 'Crude Oil', 'future'),
+    (5, 'GC', 'Gold', 'future'),
+    (6, 'SPX', 'S&P 500 Index', 'index'),
+    (7, 'NDX', 'Nasdaq-100 Index', 'index'),
+    (8, 'RUT', 'Russell 2000 Index', 'index'),
+    (9, 'VIX', 'CBOE Volatility Index', 'internal'),
+    (10, 'TICK', 'NYSE TICK', 'internal'),
+    (11, 'ADD', 'NYSE Advancing-Declining Issues', 'internal'),
+    (12, 'TRIN', 'Arms Index (TRIN)', 'internal')
+) AS seed;
+
 INSERT INTO tickbase_schema_migrations (version, name) VALUES ('20261123000001', 'reference_tables');
