@@ -1,5 +1,388 @@
-//! The database: doors, pools, the write lane, migrations.
+//! The database: its two doors, and what stands behind them.
+//!
+//! [`Database::read`] and [`Database::write`], with their asynchronous forms, are the only ways
+//! to a connection: timing, retries, spans and counts hang on them. On SQLite all writes go
+//! through one writer with group commit, and the pool's connections are read-only; on PostgreSQL
+//! both doors use the pool. This module writes no SQL of the tables: that is `repository`'s.
 
+mod async_pool;
+mod budget;
 mod connection;
+mod histogram;
+mod instrumentation;
+mod migrations;
+mod park;
+mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod retry;
+mod snapshot;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "sqlite")]
+mod write_lane;
+#[cfg(feature = "postgres")]
+mod write_postgres;
+
+use std::sync::Arc;
 
 pub use connection::{Backend, BackendConnection};
+pub use histogram::HistogramSnapshot;
+pub use instrumentation::OperationSnapshot;
+pub use migrations::MigrationStatus;
+pub use snapshot::PoolSnapshot;
+#[cfg(feature = "sqlite")]
+pub use write_lane::WriterSnapshot;
+
+use crate::clock::Clock;
+use crate::config::{DatabaseConfig, DatabaseUrl};
+use crate::error::{Error, Result};
+use instrumentation::Operations;
+use pool::Pools;
+use retry::{ATTEMPTS_MAX, Failure, backoff, classify};
+
+/// An open database; clones share it. It closes when the last clone goes, or at
+/// [`Database::close`].
+///
+/// ```
+/// # fn main() -> tickbase::Result<()> {
+/// use tickbase::diesel::prelude::*;
+/// use tickbase::soft_delete::SoftDeletable;
+/// use tickbase::tables::instruments;
+/// # let db = tickbase::testing::TemporaryDatabase::sqlite()?;
+///
+/// let symbols: Vec<String> = db.read("example.symbols", |conn| {
+///     let query = instruments::table.active().select(instruments::symbol).limit(3);
+///     Ok(tickbase::on_backend!(conn, |c| query.load(c))?)
+/// })?;
+/// assert_eq!(symbols, ["ES", "NQ", "YM"]);
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "create_optimized_engine")]
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: DatabaseConfig,
+    clock: Clock,
+    operations: Operations,
+    // Declared before the pools: on drop the lane drains first.
+    #[cfg(feature = "sqlite")]
+    lane: Option<write_lane::WriteLane>,
+    pools: Pools,
+}
+
+impl Database {
+    /// Opens a database, on the system's clock, and migrates it if the configuration says so.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that cannot work, [`Error::Connect`] when the database
+    /// cannot be reached, [`Error::SchemaNewer`] and [`Error::SchemaOlder`] when its schema is
+    /// not that of this build, [`Error::Migration`] when a migration failed.
+    pub fn open(config: DatabaseConfig) -> Result<Self> {
+        Self::open_with_clock(config, Clock::system())
+    }
+
+    /// [`Database::open`] with a clock of the caller's.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_with_clock(config: DatabaseConfig, clock: Clock) -> Result<Self> {
+        config.validate()?;
+        let pools = Pools::new(&config)?;
+        #[cfg(feature = "sqlite")]
+        let lane = match &config.url {
+            DatabaseUrl::Sqlite(_) => Some(start_lane(&config)?),
+            DatabaseUrl::Postgres(_) => None,
+        };
+        let operations = Operations::default();
+        let database = Self {
+            inner: Arc::new(Inner {
+                config,
+                clock,
+                operations,
+                #[cfg(feature = "sqlite")]
+                lane,
+                pools,
+            }),
+        };
+        database.prepare_schema()?;
+        Ok(database)
+    }
+
+    fn prepare_schema(&self) -> Result<()> {
+        if self.inner.config.migrate {
+            let applied = self.migrate()?;
+            if !applied.is_empty() {
+                tracing::info!(migrations = ?applied, "migrated");
+            }
+            return Ok(());
+        }
+        self.exclusive(migrations::verify)
+    }
+
+    /// Which backend it is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match self.inner.config.url {
+            DatabaseUrl::Sqlite(_) => Backend::Sqlite,
+            DatabaseUrl::Postgres(_) => Backend::Postgres,
+        }
+    }
+
+    /// The settings that it was opened with.
+    #[must_use]
+    pub fn config(&self) -> &DatabaseConfig {
+        &self.inner.config
+    }
+
+    /// The clock that stamps rows.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Runs `work` on a pooled, read-only connection and blocks until it is done. It may run
+    /// again when the connection broke.
+    ///
+    /// # Errors
+    /// What `work` returns, with `op` in it; [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Closed`] when no connection could be had.
+    pub fn read<T>(
+        &self,
+        op: &'static str,
+        mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let _span = tracing::debug_span!("db.read", op).entered();
+        let call = self.inner.operations.begin(op);
+        let mut attempt = 1;
+        let outcome = loop {
+            let outcome = self.read_once(&mut work);
+            match again(&outcome, attempt) {
+                None => break outcome,
+                Some(failure) => call.retried(failure),
+            }
+            std::thread::sleep(backoff(attempt));
+            attempt += 1;
+        };
+        call.end(outcome)
+    }
+
+    fn read_once<T>(
+        &self,
+        work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut checkout = self.inner.pools.checkout()?;
+        let outcome = checkout.with(|conn| work(conn));
+        if lost(&outcome) {
+            checkout.discard();
+        }
+        outcome
+    }
+
+    /// [`Database::read`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Database::read`]; [`Error::Panicked`] when `work` panicked.
+    pub async fn read_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let call = self.inner.operations.begin(op);
+        let outcome = self.attempts_async(op, &call, work).await;
+        call.end(outcome)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.read", skip(self, call, work))]
+    async fn attempts_async<T, F>(
+        &self,
+        op: &'static str,
+        call: &instrumentation::Call,
+        mut work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let mut attempt = 1;
+        loop {
+            let mut checkout = self.inner.pools.checkout_async().await?;
+            let (outcome, back) = checkout
+                .interact(op, move |conn| {
+                    let outcome = work(conn);
+                    (outcome, work)
+                })
+                .await?;
+            work = back;
+            if lost(&outcome) {
+                checkout.discard();
+            }
+            drop(checkout);
+            match again(&outcome, attempt) {
+                None => return outcome,
+                Some(failure) => call.retried(failure),
+            }
+            tokio::time::sleep(backoff(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    /// Runs `work` in a transaction that may write, and returns after its commit. Blocks the
+    /// thread.
+    ///
+    /// Nothing of `work` is kept when it returns an error or panics. It may run again (its
+    /// neighbours' transaction died, PostgreSQL asked for it), so it must not count on running
+    /// once; only its last run is kept. It must return the first database error that it meets,
+    /// and must not end the transaction itself.
+    ///
+    /// # Errors
+    /// What `work` returns, with `op` in it; [`Error::Closed`] after [`Database::close`];
+    /// [`Error::CommitUnknown`] on PostgreSQL when the connection broke during COMMIT.
+    pub fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let _span = tracing::debug_span!("db.write", op).entered();
+        let call = self.inner.operations.begin(op);
+        #[cfg(feature = "sqlite")]
+        if let Some(lane) = &self.inner.lane {
+            return call.end(lane.write(op, work));
+        }
+        #[cfg(feature = "postgres")]
+        let outcome = write_postgres::write(&self.inner.pools, op, &call, work);
+        #[cfg(not(feature = "postgres"))]
+        let outcome = Err(no_backend(work));
+        call.end(outcome)
+    }
+
+    /// [`Database::write`] without blocking the thread. A caller that goes away before the answer
+    /// does not stop a write that is under way.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn write_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let call = self.inner.operations.begin(op);
+        #[cfg(feature = "sqlite")]
+        if let Some(lane) = &self.inner.lane {
+            return call.end(lane.write_async(op, work).await);
+        }
+        #[cfg(feature = "postgres")]
+        let outcome = write_postgres::write_async(&self.inner.pools, op, &call, work).await;
+        #[cfg(not(feature = "postgres"))]
+        let outcome = Err(no_backend(work));
+        call.end(outcome)
+    }
+
+    /// Applies the missing migrations, all or none; returns their names.
+    ///
+    /// # Errors
+    /// [`Error::Migration`], [`Error::SchemaNewer`].
+    pub fn migrate(&self) -> Result<Vec<String>> {
+        self.exclusive(migrations::run)
+    }
+
+    /// Undoes the newest migration, with all that its tables hold; returns its name.
+    ///
+    /// # Errors
+    /// As [`Database::migrate`].
+    pub fn migrate_revert(&self) -> Result<Option<String>> {
+        self.exclusive(migrations::revert)
+    }
+
+    /// Every migration of this build and of the database, in order.
+    ///
+    /// # Errors
+    /// [`Error::Query`].
+    pub fn migration_status(&self) -> Result<Vec<MigrationStatus>> {
+        self.read("migrations.status", migrations::status)
+    }
+
+    /// Runs `work` outside a transaction: alone on the write connection of SQLite, on a
+    /// connection of its own on PostgreSQL.
+    pub(crate) fn exclusive<T>(
+        &self,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        #[cfg(feature = "sqlite")]
+        if let Some(lane) = &self.inner.lane {
+            return lane.exclusive(work);
+        }
+        #[cfg(feature = "postgres")]
+        return work(&mut BackendConnection::from(&mut postgres::open(&self.inner.config)?));
+        #[cfg(not(feature = "postgres"))]
+        Err(no_backend(work))
+    }
+
+    /// The state of the pool, both doors and their sum.
+    #[must_use]
+    pub fn pool_snapshot(&self) -> PoolSnapshot {
+        self.inner.pools.snapshot()
+    }
+
+    /// The state of the write lane; `None` on PostgreSQL, which has none.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn writer_snapshot(&self) -> Option<WriterSnapshot> {
+        self.inner.lane.as_ref().map(write_lane::WriteLane::snapshot)
+    }
+
+    /// Figures of each operation, by name.
+    #[must_use]
+    pub fn operations(&self) -> Vec<OperationSnapshot> {
+        self.inner.operations.snapshot()
+    }
+
+    /// Refuses new work, commits what waits in the write lane, closes every connection. Work
+    /// after it is answered with [`Error::Closed`].
+    pub fn close(&self) {
+        #[cfg(feature = "sqlite")]
+        if let Some(lane) = &self.inner.lane {
+            lane.close();
+        }
+        self.inner.pools.close();
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("url", &self.inner.config.url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn start_lane(config: &DatabaseConfig) -> Result<write_lane::WriteLane> {
+    let settings = config.clone();
+    write_lane::WriteLane::start(
+        config.write.clone(),
+        config.pool.acquire_timeout,
+        Box::new(move || sqlite::open(&settings, sqlite::Role::Writer)),
+    )
+}
+
+/// Why another attempt is due, if it is.
+fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
+    let failure = classify(outcome.as_ref().err()?);
+    (failure != Failure::Lasting && attempt < ATTEMPTS_MAX).then_some(failure)
+}
+
+fn lost<T>(outcome: &Result<T>) -> bool {
+    outcome.as_ref().err().is_some_and(|error| classify(error) == Failure::ConnectionLost)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn no_backend<W>(_work: W) -> Error {
+    Error::config(
+        "database.url",
+        "this build has no PostgreSQL",
+        "build with `--features postgres`",
+    )
+}

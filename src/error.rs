@@ -114,6 +114,12 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// Another process kept the write lock.
+    #[error("another process has held the write lock of the database for {waited:?}; stop it, or write through one process")]
+    WriteLockHeld {
+        /// How long the lane waited.
+        waited: Duration,
+    },
     /// The database was closed; nothing of the call was stored.
     #[error("the database is closed")]
     Closed,

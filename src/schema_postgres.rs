@@ -72,7 +72,6 @@ diesel::table! {
 
     ingest_batches (idempotency_key) {
         idempotency_key -> Text,
-        request_hash -> Text,
         response -> Text,
         created_at -> Timestamptz,
     }

@@ -27,7 +27,6 @@ FOR EACH STATEMENT EXECUTE FUNCTION tickbase_refuse_truncate();
 -- Answers of batches sent with an idempotency key, kept for 24 hours.
 CREATE TABLE ingest_batches (
     idempotency_key TEXT NOT NULL PRIMARY KEY CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-    request_hash TEXT NOT NULL,
     response TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL
 );

@@ -28,7 +28,6 @@ END;
 -- Answers of batches sent with an idempotency key, kept for 24 hours.
 CREATE TABLE ingest_batches (
     idempotency_key TEXT NOT NULL PRIMARY KEY CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-    request_hash TEXT NOT NULL,
     response TEXT NOT NULL,
     created_at TIMESTAMP NOT NULL
 );
