@@ -2,6 +2,10 @@
 //!
 //! Owns the value, its text forms and its place in both databases. It does not read the clock.
 
+mod digits;
+mod parse;
+mod pattern;
+
 use std::fmt;
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -14,6 +18,8 @@ use diesel::sqlite::Sqlite;
 
 use crate::error::{Error, Result};
 use crate::sql_types;
+
+pub use pattern::TimestampFormat;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 const PG_EPOCH_MICROS: i64 = 946_684_800_000_000;

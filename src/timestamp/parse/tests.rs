@@ -1,0 +1,192 @@
+//! What the stamp parser reads and refuses; jiff is the judge of the calendar.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn micros(text: &str) -> i64 {
+    let (timestamp, _) = Timestamp::parse(text.as_bytes()).unwrap();
+    timestamp.micros()
+}
+
+fn jiff_micros(text: &str) -> i64 {
+    text.parse::<jiff::Timestamp>().unwrap().as_microsecond()
+}
+
+fn reason(text: &str) -> String {
+    Timestamp::parse(text.as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_common_forms_are_the_same_moment() {
+    let expected = jiff_micros("2013-09-01T17:00:00.083Z");
+    for text in [
+        "2013-09-01T17:00:00.083Z",
+        "2013-09-01t17:00:00.083z",
+        "2013-09-01 17:00:00.083",
+        "2013-09-01 17:00:00,083",
+        " 2013-09-01 17:00:00.083 ",
+        "2013-09-01 17:00:00.083 UTC",
+        "2013-09-01 17:00:00.083+00:00",
+        "2013-09-01 17:00:00.083 +0000",
+        "2013-09-01T12:00:00.083-05:00",
+        "2013-09-01T12:00:00.083-0500",
+        "2013-09-01T19:00:00.083+02",
+        "2013-09-02T01:30:00.083+08:30",
+        "2013/09/01 17:00:00.083",
+        "2013-9-1 17:00:00.083",
+        "9/1/2013 17:00:00.083",
+        "20130901 170000083",
+        "20130901T170000.083",
+        "20130901 17:00:00.083",
+        "20130901170000083",
+        "1378054800.083",
+        "1378054800083",
+        "1378054800083000",
+        "1378054800083000000",
+    ] {
+        assert_eq!(micros(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_date_alone_is_midnight() {
+    let expected = jiff_micros("1999-01-04T00:00:00Z");
+    for text in [
+        "1999-01-04",
+        "19990104",
+        "1/4/1999",
+        "01/04/1999",
+        "1/04/1999",
+        "1999/1/4",
+    ] {
+        assert_eq!(micros(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn digits_finer_than_a_microsecond_are_cut_towards_the_past_and_told() {
+    let parse = |text: &str| Timestamp::parse(text.as_bytes()).unwrap();
+    let (stamp, cut) = parse("2013-09-01T17:00:00.0830009Z");
+    assert_eq!(
+        (stamp.micros(), cut),
+        (jiff_micros("2013-09-01T17:00:00.083Z"), true)
+    );
+    let (_, cut) = parse("2013-09-01T17:00:00.083000000Z");
+    assert!(!cut, "zeros carry nothing");
+    let (stamp, cut) = parse("1969-12-31T23:59:59.9999995Z");
+    assert_eq!((stamp.micros(), cut), (-1, true));
+    let (stamp, cut) = unix(b"-1", Unit::Nanos).unwrap();
+    assert_eq!((stamp.micros(), cut), (-1, true));
+    let (stamp, cut) = unix(b"-1.5", Unit::Seconds).unwrap();
+    assert_eq!((stamp.micros(), cut), (-1_500_000, false));
+    let (stamp, cut) = unix(b"-0.0000001", Unit::Seconds).unwrap();
+    assert_eq!((stamp.micros(), cut), (-1, true));
+}
+
+#[test]
+fn the_leap_second_is_the_first_second_of_the_next_day() {
+    let midnight = jiff_micros("2017-01-01T00:00:00Z");
+    assert_eq!(micros("2016-12-31T23:59:60Z"), midnight);
+    assert_eq!(micros("2016-12-31T23:59:60.5Z"), midnight + 500_000);
+    assert_eq!(micros("2016-12-31T18:59:60-05:00"), midnight);
+    assert!(reason("2016-12-31T12:10:60Z").contains("second 60"));
+    assert!(reason("2016-12-31T23:59:60+01:00").contains("second 60"));
+}
+
+#[test]
+fn what_is_no_stamp_is_refused_with_its_text_and_a_reason() {
+    for (text, why) in [
+        ("99999-01-01 00:00:00", "outside the years 1 to 9999"),
+        ("1/1/99999", "outside the years 1 to 9999"),
+        ("0000-01-01", "outside the years 1 to 9999"),
+        ("9999-12-31T23:59:59Z", "outside the years 1 to 9999"),
+        ("0001-01-01T00:00:00+00:01", "outside the years 1 to 9999"),
+        ("2013-02-29", "not in the calendar"),
+        ("2013-13-01", "not in the calendar"),
+        ("13/1/1999", "name %d/%m/%Y"),
+        ("2013-09-01 24:00:00", "no such time of day"),
+        ("2013-09-01 17:60:00", "no such time of day"),
+        ("2013-09-01 17:00:61", "no such time of day"),
+        ("2013-09-01 17:00:00 America/New_York", "offset"),
+        ("2013-09-01 17:00:00 EST", "offset"),
+        ("2013-09-01 17:00:00+5", "offset"),
+        ("2013-09-01 17:00:00 PM", "offset"),
+        ("2013-09-01 17:00:00.083x", "offset"),
+        ("2013-09-01 17:00:00.083 1", "after the time"),
+        ("2013-09-01 17:00:00.", "no date and time"),
+        ("2013-09/01", "no date and time"),
+        ("12345", "unit cannot be told"),
+        ("yesterday", "no date and time"),
+        ("", "no date and time"),
+    ] {
+        let told = reason(text);
+        assert!(told.contains(why), "{text}: {told}");
+        assert!(told.contains(&format!("{text:?}")), "{text}: {told}");
+    }
+}
+
+#[test]
+fn a_stamp_of_a_megabyte_is_refused_without_being_repeated() {
+    assert!(reason(&"1".repeat(1 << 20)).len() < 300);
+}
+
+proptest! {
+    #[test]
+    fn every_moment_reads_back_from_its_own_text(
+        micros in Timestamp::MIN.micros()..=Timestamp::MAX.micros()
+    ) {
+        let stamp = Timestamp::from_micros(micros).unwrap();
+        prop_assert_eq!(Timestamp::parse(stamp.to_string().as_bytes()).unwrap(), (stamp, false));
+    }
+
+    #[test]
+    fn jiff_reads_the_same_moment(
+        seconds in -62_135_596_800i64..253_402_207_200,
+        nanos in 0i32..1_000_000_000,
+        offset in -86_340i32..=86_340,
+    ) {
+        let whole_minutes = offset / 60 * 60;
+        let moment = jiff::Timestamp::new(seconds, nanos).unwrap();
+        let zone = jiff::tz::Offset::from_seconds(whole_minutes).unwrap();
+        let local = zone.to_datetime(moment);
+        prop_assume!((1..=9999).contains(&local.year()));
+        let text = moment.display_with_offset(zone).to_string();
+        let (stamp, cut) = Timestamp::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(stamp.micros(), moment.as_nanosecond().div_euclid(1_000) as i64, "{}", text);
+        prop_assert_eq!(cut, nanos % 1_000 != 0);
+    }
+
+    #[test]
+    fn the_calendar_is_that_of_jiff(year in 1i16..=9999, month in 0i8..=13, day in 0i8..=32) {
+        let text = format!("{year:04}-{month:02}-{day:02}");
+        let ours = Timestamp::parse(text.as_bytes()).ok().map(|(stamp, _)| stamp.micros());
+        let theirs = jiff::civil::Date::new(year, month, day).ok().and_then(|date| {
+            let zoned = date.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+            Some(zoned.timestamp().as_microsecond())
+        });
+        // Timestamp ends two hours before the last day of jiff's calendar does.
+        let theirs = theirs.filter(|micros| *micros <= Timestamp::MAX.micros());
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(text: Vec<u8>) {
+        let _ = Timestamp::parse(&text);
+        for unit in [Unit::Seconds, Unit::Millis, Unit::Micros, Unit::Nanos] {
+            let _ = unix(&text, unit);
+        }
+    }
+
+    #[test]
+    fn texts_that_look_like_stamps_never_panic(text in "[0-9TZ:/. +-]{0,40}") {
+        let _ = Timestamp::parse(text.as_bytes());
+        let _ = unix(text.as_bytes(), Unit::Nanos);
+    }
+
+    #[test]
+    fn counts_since_1970_read_back(micros in Timestamp::MIN.micros()..=Timestamp::MAX.micros()) {
+        let (stamp, cut) = unix(micros.to_string().as_bytes(), Unit::Micros).unwrap();
+        prop_assert_eq!((stamp.micros(), cut), (micros, false));
+    }
+}

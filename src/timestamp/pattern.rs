@@ -1,0 +1,202 @@
+//! The form of stamps that a user names: a unit since 1970, or a strftime pattern.
+//!
+//! A pattern is checked when it is named, before any row is read. The forms that need no name
+//! are in `parse`.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::fmt::strtime::BrokenDownTime;
+
+use super::Timestamp;
+use super::parse::{Stamp, Unit, in_range, refuse, unix};
+use crate::error::{Error, Result};
+
+/// How the stamps of a feed are written. Its text form is `auto`, `unix_s`, `unix_ms`,
+/// `unix_us`, `unix_ns` or a strftime pattern such as `%Y%m%d %H%M%S%3f`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimestampFormat(Form);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Form {
+    #[default]
+    Auto,
+    Unix(Unit),
+    Pattern(Arc<str>),
+}
+
+impl TimestampFormat {
+    /// Reads a stamp of this form. The second value says that digits finer than a microsecond
+    /// were cut off. A pattern without a zone is UTC, one without a time is midnight.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the text and what is wrong with it.
+    pub fn parse(&self, text: &[u8]) -> Result<(Timestamp, bool)> {
+        match &self.0 {
+            Form::Auto => Timestamp::parse(text),
+            Form::Unix(unit) => {
+                let text = text.trim_ascii();
+                unix(text, *unit).map_err(|reason| refuse(text, reason))
+            }
+            Form::Pattern(pattern) => {
+                let text = text.trim_ascii();
+                by_pattern(pattern, text).map_err(|reason| refuse(text, reason))
+            }
+        }
+    }
+}
+
+impl FromStr for TimestampFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(Self(match text {
+            "auto" => Form::Auto,
+            "unix_s" => Form::Unix(Unit::Seconds),
+            "unix_ms" => Form::Unix(Unit::Millis),
+            "unix_us" => Form::Unix(Unit::Micros),
+            "unix_ns" => Form::Unix(Unit::Nanos),
+            pattern => {
+                check(pattern).map_err(|reason| {
+                    let reason = format!("{pattern:?} {reason}");
+                    Error::invalid("timestamp format", reason, REMEDY)
+                })?;
+                Form::Pattern(Arc::from(pattern))
+            }
+        }))
+    }
+}
+
+const REMEDY: &str =
+    "name auto, unix_s, unix_ms, unix_us, unix_ns or a strftime pattern like %Y-%m-%d %H:%M:%S%.f";
+
+/// A pattern works when a stamp written with it can be read back with it.
+fn check(pattern: &str) -> Result<(), String> {
+    if !pattern.contains('%') {
+        return Err("is neither a known form nor a pattern (it has no %)".to_owned());
+    }
+    let sample = jiff::civil::date(2013, 9, 1)
+        .at(17, 0, 0, 83_000_000)
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map_err(|error| error.to_string())?;
+    let written = jiff::fmt::strtime::format(pattern, &sample)
+        .map_err(|error| format!("is no pattern: {error}"))?;
+    by_pattern(pattern, written.as_bytes())
+        .map(|_| ())
+        .map_err(|reason| format!("does not name a moment: {reason}"))
+}
+
+fn by_pattern(pattern: &str, text: &[u8]) -> Result<Stamp, String> {
+    let parts = BrokenDownTime::parse(pattern, text)
+        .map_err(|error| format!("does not fit the pattern {pattern:?}: {error}"))?;
+    let nanos = if parts.offset().is_some() || parts.timestamp().is_some() {
+        let moment = parts
+            .to_timestamp()
+            .map_err(|error| format!("is no moment: {error}"))?;
+        moment.as_nanosecond()
+    } else {
+        civil_nanos(&parts).map_err(|error| format!("is no moment: {error}"))?
+    };
+    let micros = i64::try_from(nanos.div_euclid(1_000)).map_err(|_| "is out of range")?;
+    Ok(in_range(micros, nanos.rem_euclid(1_000) != 0)?)
+}
+
+/// A stamp without a zone, read as UTC; without a time, midnight.
+fn civil_nanos(parts: &BrokenDownTime) -> Result<i128, jiff::Error> {
+    let date = parts.to_date()?;
+    let time = if parts.hour().is_none() && parts.minute().is_none() && parts.second().is_none() {
+        jiff::civil::Time::midnight()
+    } else {
+        parts.to_time()?
+    };
+    let moment = date.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC)?;
+    Ok(moment.timestamp().as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(format: &str, text: &str) -> Result<String> {
+        let format: TimestampFormat = format.parse()?;
+        Ok(format.parse(text.as_bytes())?.0.to_string())
+    }
+
+    #[test]
+    fn patterns_read_what_they_say() {
+        for (format, text, expected) in [
+            (
+                "%Y%m%d %H%M%S%3f",
+                "20200101 170000065",
+                "2020-01-01T17:00:00.065Z",
+            ),
+            ("%d/%m/%Y", "4/1/1999", "1999-01-04T00:00:00Z"),
+            (
+                "%m/%d/%Y %I:%M %p",
+                "01/04/1999 05:30 PM",
+                "1999-01-04T17:30:00Z",
+            ),
+            (
+                "%d.%m.%Y %H:%M:%S%.f",
+                "04.01.1999 17:30:00.5",
+                "1999-01-04T17:30:00.5Z",
+            ),
+            (
+                "%Y-%m-%dT%H:%M:%S%z",
+                "1999-01-04T12:30:00-0500",
+                "1999-01-04T17:30:00Z",
+            ),
+            ("%s", "1378054800", "2013-09-01T17:00:00Z"),
+            ("unix_s", "86400", "1970-01-02T00:00:00Z"),
+            ("unix_ms", "-1", "1969-12-31T23:59:59.999Z"),
+            ("unix_us", "1", "1970-01-01T00:00:00.000001Z"),
+            ("unix_ns", "1999", "1970-01-01T00:00:00.000001Z"),
+            ("auto", "2013-09-01", "2013-09-01T00:00:00Z"),
+        ] {
+            assert_eq!(read(format, text).unwrap(), expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_work_is_refused_before_any_row() {
+        for (format, why) in [
+            ("rfc", "no %"),
+            ("%", "no pattern"),
+            ("%E", "no pattern"),
+            ("%H:%M", "does not name a moment"),
+            ("%Y-%m", "does not name a moment"),
+        ] {
+            let error = format.parse::<TimestampFormat>().unwrap_err().to_string();
+            assert!(
+                error.contains(why) && error.contains("strftime"),
+                "{format}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stamp_that_does_not_fit_the_pattern_names_both() {
+        let error = read("%Y-%m-%d", "1/4/1999").unwrap_err().to_string();
+        assert!(
+            error.contains("1/4/1999") && error.contains("%Y-%m-%d"),
+            "{error}"
+        );
+        assert!(
+            read("unix_s", "99999999999999")
+                .unwrap_err()
+                .to_string()
+                .contains("outside")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_patterns_and_texts_never_panic(pattern in "[%a-zA-Z0-9:. -]{0,12}", text: Vec<u8>) {
+            if let Ok(format) = pattern.parse::<TimestampFormat>() {
+                let _ = format.parse(&text);
+            }
+        }
+    }
+}
