@@ -1,7 +1,10 @@
-//! Settings: one struct per concern, from defaults, a TOML file, the environment and a builder.
+//! Settings: one struct per concern, from defaults, a TOML file, the environment and the caller.
 
 pub mod database;
+mod layers;
+mod url;
 
 pub use database::{
-    DatabaseConfig, DatabaseUrl, PoolConfig, PostgresConfig, SqliteConfig, Synchronous, WriteConfig,
+    DatabaseConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous, WriteConfig,
 };
+pub use url::DatabaseUrl;

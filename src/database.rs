@@ -11,6 +11,7 @@ mod connection;
 mod histogram;
 mod instrumentation;
 mod migrations;
+mod page;
 mod park;
 mod pool;
 #[cfg(feature = "postgres")]
@@ -30,13 +31,18 @@ pub use connection::{Backend, BackendConnection};
 pub use histogram::HistogramSnapshot;
 pub use instrumentation::OperationSnapshot;
 pub use migrations::MigrationStatus;
+#[cfg(test)]
+pub(crate) use migrations::run as migrate_connection;
+pub use page::{Cursor, Page};
 pub use snapshot::PoolSnapshot;
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
-use crate::error::{Error, Result};
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+use crate::error::Error;
+use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
 use retry::{ATTEMPTS_MAX, Failure, backoff, classify};
@@ -317,7 +323,9 @@ impl Database {
             return lane.exclusive(work);
         }
         #[cfg(feature = "postgres")]
-        return work(&mut BackendConnection::from(&mut postgres::open(&self.inner.config)?));
+        return work(&mut BackendConnection::from(&mut postgres::open(
+            &self.inner.config,
+        )?));
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
     }
@@ -332,7 +340,10 @@ impl Database {
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn writer_snapshot(&self) -> Option<WriterSnapshot> {
-        self.inner.lane.as_ref().map(write_lane::WriteLane::snapshot)
+        self.inner
+            .lane
+            .as_ref()
+            .map(write_lane::WriteLane::snapshot)
     }
 
     /// Figures of each operation, by name.
@@ -354,7 +365,9 @@ impl Database {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("url", &self.inner.config.url).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("url", &self.inner.config.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -375,7 +388,10 @@ fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
 }
 
 fn lost<T>(outcome: &Result<T>) -> bool {
-    outcome.as_ref().err().is_some_and(|error| classify(error) == Failure::ConnectionLost)
+    outcome
+        .as_ref()
+        .err()
+        .is_some_and(|error| classify(error) == Failure::ConnectionLost)
 }
 
 #[cfg(not(feature = "postgres"))]

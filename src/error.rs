@@ -115,7 +115,9 @@ pub enum Error {
         limit: usize,
     },
     /// Another process kept the write lock.
-    #[error("another process has held the write lock of the database for {waited:?}; stop it, or write through one process")]
+    #[error(
+        "another process has held the write lock of the database for {waited:?}; stop it, or write through one process"
+    )]
     WriteLockHeld {
         /// How long the lane waited.
         waited: Duration,

@@ -8,10 +8,15 @@ pub mod decimal;
 pub mod domain;
 pub mod error;
 pub mod ingest;
+pub mod models;
+pub mod repository;
 pub mod soft_delete;
 pub mod sql_types;
 pub mod tables;
 pub mod timestamp;
+
+#[cfg(test)]
+mod test_support;
 
 pub use diesel;
 

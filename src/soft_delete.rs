@@ -38,6 +38,12 @@ pub type Active<T> = dsl::Filter<Raw<T>, dsl::IsNull<DeletedAt<T>>>;
 pub type Deleted<T> = dsl::Filter<Raw<T>, dsl::IsNotNull<DeletedAt<T>>>;
 /// The active rows of a gated table as the right side of a join.
 pub type ActiveOn<T, On> = dsl::On<Raw<T>, dsl::And<dsl::IsNull<DeletedAt<T>>, On, Bool>>;
+/// The active rows of an alias.
+pub type ActiveAlias<G, S> =
+    dsl::Filter<Alias<S>, dsl::IsNull<AliasedField<S, <G as SoftDeletable>::DeletedAt>>>;
+/// The active rows of an alias as the right side of a join.
+pub type ActiveAliasOn<G, S, On> =
+    dsl::On<Alias<S>, dsl::And<dsl::IsNull<AliasedField<S, DeletedAt<G>>>, On, Bool>>;
 /// The Diesel table behind a gate.
 pub type Raw<T> = <T as SoftDeletable>::Raw;
 /// The `deleted_at` column of a gated table.
@@ -147,7 +153,7 @@ where
     }
 
     /// The rows of the alias that are not deleted.
-    pub fn active(&self) -> dsl::Filter<Alias<S>, dsl::IsNull<AliasedField<S, G::DeletedAt>>>
+    pub fn active(&self) -> ActiveAlias<G, S>
     where
         Alias<S>: methods::FilterDsl<dsl::IsNull<AliasedField<S, G::DeletedAt>>>,
         AliasedField<S, G::DeletedAt>: ExpressionMethods,
@@ -158,10 +164,7 @@ where
     }
 
     /// The active rows of the alias as the right side of a join.
-    pub fn active_on<On>(
-        &self,
-        on: On,
-    ) -> dsl::On<Alias<S>, dsl::And<dsl::IsNull<AliasedField<S, G::DeletedAt>>, On, Bool>>
+    pub fn active_on<On>(&self, on: On) -> ActiveAliasOn<G, S, On>
     where
         On: AsExpression<Bool, Expression = On> + Expression<SqlType = Bool>,
         Alias<S>: JoinOnDsl,
@@ -238,11 +241,11 @@ macro_rules! soft_deletable {
 /// ```
 #[macro_export]
 macro_rules! soft_delete_alias {
-    ($($gate:ident as $name:ident : $source:ident),+ $(,)?) => {
+    ($($vis:vis $gate:ident as $name:ident : $source:ident),+ $(,)?) => {
         $(
             #[doc = concat!("The alias `", stringify!($name), "` of a gated table.")]
             #[derive(Debug, Clone, Copy, Default)]
-            pub struct $source {
+            $vis struct $source {
                 table: <$gate::table as $crate::soft_delete::SoftDeletable>::Raw,
             }
 
@@ -265,7 +268,7 @@ macro_rules! soft_delete_alias {
 
             #[doc = concat!("The alias `", stringify!($name), "` of a gated table.")]
             #[allow(non_upper_case_globals)]
-            pub const $name: $crate::soft_delete::GatedAlias<$gate::table, $source> =
+            $vis const $name: $crate::soft_delete::GatedAlias<$gate::table, $source> =
                 $crate::soft_delete::GatedAlias::new(
                     $source { table: <$gate::table as $crate::soft_delete::SoftDeletable>::RAW },
                 );

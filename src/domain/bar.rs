@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn prices_outside_high_and_low_are_refused_by_name() {
-        let refusal = |raw| Bar::try_from(raw).unwrap_err().to_string();
+        let refusal = |raw: RawBar| Bar::try_from(raw).unwrap_err().to_string();
         assert!(refusal(raw("2", "1", "0", "1")).contains("high: 1 is below the open 2"));
         assert!(refusal(raw("1", "2", "1.5", "2")).contains("low: 1.5 is above the open 1"));
         assert!(refusal(raw("1", "2", "1", "2.00000001")).contains("close 2.00000001"));
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_bar_needs_its_four_prices_and_a_sound_volume() {
-        let refusal = |raw| Bar::try_from(raw).unwrap_err().to_string();
+        let refusal = |raw: RawBar| Bar::try_from(raw).unwrap_err().to_string();
         assert!(
             refusal(RawBar {
                 close: None,

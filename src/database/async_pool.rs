@@ -1,0 +1,316 @@
+//! The asynchronous door: deadpool-diesel.
+//!
+//! A closure runs on a blocking thread of tokio, in a task of its own: a caller that goes away
+//! does not stop it, and connection and permit come back only when it has ended.
+
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
+use deadpool_diesel::{InteractError, Runtime};
+use tokio::runtime::Handle;
+
+use super::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
+use super::connection::BackendConnection;
+use super::pool::{Fitness, Life, Session, uncleanliness};
+use super::snapshot::DoorSnapshot;
+use crate::config::DatabaseConfig;
+use crate::error::{Error, Result};
+
+pub(super) struct AsyncDoor<C: Session> {
+    pool: managed::Pool<Manager<C>>,
+    budget: Arc<Budget>,
+    /// The runtime of the first caller: connections are closed on its threads.
+    runtime: OnceLock<Handle>,
+}
+
+pub(super) struct Manager<C: Session> {
+    config: Arc<DatabaseConfig>,
+    budget: Arc<Budget>,
+    connection: PhantomData<fn() -> C>,
+}
+
+/// A pooled connection with its place in the budget.
+pub(super) struct Pooled<C: Session> {
+    conn: deadpool_diesel::Connection<C>,
+    life: Life,
+}
+
+impl<C: Session> AsyncDoor<C> {
+    pub(super) fn new(config: &Arc<DatabaseConfig>, budget: &Arc<Budget>) -> Result<Arc<Self>> {
+        let manager = Manager {
+            config: Arc::clone(config),
+            budget: Arc::clone(budget),
+            connection: PhantomData,
+        };
+        // The budget is the limit; the pool's own is never met before it.
+        let pool = managed::Pool::builder(manager)
+            .max_size(budget.capacity)
+            .queue_mode(managed::QueueMode::Lifo)
+            .build()
+            .map_err(|e| Error::config("pool", e.to_string(), "check the pool's settings"))?;
+        let door = Arc::new(Self {
+            pool,
+            budget: Arc::clone(budget),
+            runtime: OnceLock::new(),
+        });
+        let evicting = Arc::downgrade(&door);
+        let evict = move || evicting.upgrade().is_some_and(|door| door.evict());
+        budget.set_evict(Door::Asynchronous, Box::new(evict));
+        Ok(door)
+    }
+
+    pub(super) async fn checkout(self: &Arc<Self>) -> Result<Lent<C>> {
+        let began = Instant::now();
+        let deadline = self.budget.deadline();
+        self.runtime.get_or_init(Handle::current);
+        let permit = self.budget.permit(deadline).await?;
+        let object = match tokio::time::timeout_at(deadline.into(), self.pool.get()).await {
+            Ok(Ok(object)) => object,
+            Ok(Err(managed::PoolError::Backend(error))) => return Err(error),
+            Ok(Err(managed::PoolError::Closed)) => return Err(Error::Closed),
+            Ok(Err(other)) => {
+                return Err(Error::config(
+                    "pool",
+                    other.to_string(),
+                    "check the pool's settings",
+                ));
+            }
+            Err(_) => return Err(self.budget.timed_out(Door::Asynchronous, began)),
+        };
+        self.budget
+            .counters(Door::Asynchronous)
+            .acquire
+            .record(began.elapsed());
+        Ok(Lent {
+            object: Some(object),
+            door: Arc::clone(self),
+            began: Instant::now(),
+            permit,
+        })
+    }
+
+    pub(super) fn snapshot(&self) -> DoorSnapshot {
+        let status = self.pool.status();
+        DoorSnapshot::new(
+            &self.budget,
+            Door::Asynchronous,
+            status.size,
+            status.available,
+        )
+    }
+
+    pub(super) fn close(&self) {
+        let _runtime = self.runtime.get().map(Handle::enter);
+        self.pool.close();
+    }
+
+    /// Closes one idle connection, on this thread: its place is wanted now.
+    fn evict(&self) -> bool {
+        let _runtime = self.runtime.get().map(Handle::enter);
+        let mut evicted = false;
+        let removed = self
+            .pool
+            .retain(|_, _| std::mem::replace(&mut evicted, true));
+        let found = !removed.removed.is_empty();
+        for mut pooled in removed.removed {
+            pooled.life.slot.leave(Cause::Evicted);
+        }
+        found
+    }
+}
+
+impl<C: Session> Drop for AsyncDoor<C> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<C: Session> managed::Manager for Manager<C> {
+    type Type = Pooled<C>;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Pooled<C>> {
+        let mut slot = loop {
+            match self.budget.try_open(Door::Asynchronous) {
+                Some(slot) => break slot,
+                // A connection is on its way out; the caller's deadline bounds the wait.
+                None => tokio::time::sleep(ROOM_PAUSE).await,
+            }
+        };
+        let config = Arc::clone(&self.config);
+        let conn = deadpool_diesel::Connection::new(Runtime::Tokio1, move || {
+            let url = C::driver_url(&config)?;
+            let mut conn = C::establish(&url).map_err(|error| C::refused(&config, &error))?;
+            conn.prepare(&config).map(|()| conn)
+        })
+        .await?;
+        slot.opened();
+        Ok(Pooled {
+            conn,
+            life: Life::new(slot, &self.config.pool),
+        })
+    }
+
+    async fn recycle(&self, pooled: &mut Pooled<C>, _metrics: &Metrics) -> RecycleResult<Error> {
+        pooled.life.slot.taken();
+        match pooled.life.fitness() {
+            Fitness::Fit => Ok(()),
+            Fitness::Expired => {
+                pooled.life.slot.leave(Cause::Recycled);
+                Err(RecycleError::message("it has reached its age"))
+            }
+            Fitness::Ping => {
+                let answer = pooled.conn.interact(|conn| conn.ping().is_ok()).await;
+                if matches!(answer, Ok(true)) {
+                    return Ok(());
+                }
+                pooled.life.slot.leave(Cause::Dead);
+                Err(RecycleError::message("it does not answer"))
+            }
+        }
+    }
+}
+
+/// A lent connection; it comes back when this is dropped, then the permit.
+pub(crate) struct Lent<C: Session> {
+    object: Option<Object<Manager<C>>>,
+    door: Arc<AsyncDoor<C>>,
+    began: Instant,
+    permit: Permit,
+}
+
+impl<C: Session> Lent<C> {
+    /// Runs `work` on the connection, looks whether it left the connection clean, and returns the
+    /// loan with the result.
+    async fn interact<R: Send + 'static>(
+        mut self,
+        op: &'static str,
+        work: impl FnOnce(&mut C) -> R + Send + 'static,
+    ) -> (Option<Self>, Result<R>) {
+        let task = tokio::spawn(async move {
+            let Some(object) = self.object.as_mut() else {
+                return (None, Err(Error::Closed));
+            };
+            let used = move |conn: &mut C| {
+                let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(conn)));
+                // After a panic the connection goes anyway.
+                let cause = result
+                    .as_ref()
+                    .map_or(Some(Cause::Panicked), |_| uncleanliness(conn));
+                (result, cause)
+            };
+            let result = match object.conn.interact(used).await {
+                Ok((result, cause)) => {
+                    if let Some(cause) = cause {
+                        object.life.slot.leave(cause);
+                    }
+                    result.map_err(|payload| panicked(op, payload.as_ref()))
+                }
+                Err(error) => {
+                    object.life.slot.leave(Cause::Dead);
+                    Err(broken(op, error))
+                }
+            };
+            (Some(self), result)
+        });
+        task.await.unwrap_or_else(|_| (None, Err(Error::Closed)))
+    }
+}
+
+impl<C: Session> Drop for Lent<C> {
+    fn drop(&mut self) {
+        let door = &self.door;
+        door.budget
+            .counters(Door::Asynchronous)
+            .hold
+            .record(self.began.elapsed());
+        // The last holder may be dropped on a thread that is none of the runtime's.
+        let _runtime = door.runtime.get().map(Handle::enter);
+        if let Some(mut object) = self.object.take() {
+            if object.life.comes_back() && !door.pool.is_closed() {
+                drop(object);
+            } else {
+                drop(Object::take(object));
+            }
+        }
+        let _ = &self.permit;
+    }
+}
+
+fn broken(op: &'static str, error: InteractError) -> Error {
+    match error {
+        InteractError::Panic(payload) => panicked(op, payload.as_ref()),
+        InteractError::Cancelled => Error::Closed,
+    }
+}
+
+fn panicked(op: &'static str, payload: &(dyn std::any::Any + Send)) -> Error {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    Error::Panicked {
+        op,
+        message: text.unwrap_or_else(|| "no message".to_owned()),
+    }
+}
+
+/// A lent connection of either backend; `None` inside once it was lost.
+pub(crate) enum AsyncCheckout {
+    #[cfg(feature = "sqlite")]
+    Sqlite(Option<Lent<diesel::SqliteConnection>>),
+    #[cfg(feature = "postgres")]
+    Postgres(Option<Lent<diesel::PgConnection>>),
+}
+
+impl AsyncCheckout {
+    /// Uses the connection on a blocking thread.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`] when `work` panicked, which costs the connection; [`Error::Closed`]
+    /// when the runtime ends.
+    pub(crate) async fn interact<R: Send + 'static>(
+        &mut self,
+        op: &'static str,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> R + Send + 'static,
+    ) -> Result<R> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(lent) => use_lent(lent, op, work).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(lent) => use_lent(lent, op, work).await,
+        }
+    }
+
+    /// The connection is closed when it comes back.
+    pub(crate) fn discard(&mut self) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(lent) => leave(lent),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(lent) => leave(lent),
+        }
+    }
+}
+
+async fn use_lent<C: Session, R: Send + 'static>(
+    lent: &mut Option<Lent<C>>,
+    op: &'static str,
+    work: impl FnOnce(&mut BackendConnection<'_>) -> R + Send + 'static,
+) -> Result<R> {
+    let Some(taken) = lent.take() else {
+        return Err(Error::Closed);
+    };
+    let (back, result) = taken.interact(op, |conn| work(&mut conn.lend())).await;
+    *lent = back;
+    result
+}
+
+fn leave<C: Session>(lent: &mut Option<Lent<C>>) {
+    if let Some(object) = lent.as_mut().and_then(|lent| lent.object.as_mut()) {
+        object.life.slot.leave(Cause::Dead);
+    }
+}

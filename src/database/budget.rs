@@ -1,0 +1,331 @@
+//! The one budget of both doors: how many connections may be lent, be open, and stay.
+//!
+//! Base and overflow mean what they mean to SQLAlchemy's QueuePool: up to `base` connections wait
+//! for callers, up to `base + overflow` exist, and one that comes back while `base` are waiting is
+//! closed.
+//!
+//! Every checkout first takes a permit; there are as many as the pool may open (base + overflow),
+//! handed out in the order of asking to blocking and asynchronous callers alike. All waiting for
+//! the pool happens here. Every open connection holds a slot.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::histogram::Histogram;
+use super::park;
+use crate::config::PoolConfig;
+use crate::error::{Error, Result};
+
+/// How long a permit holder pauses before it looks again for room that a closing connection
+/// makes.
+pub(super) const ROOM_PAUSE: Duration = Duration::from_millis(1);
+
+/// One of the two doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Blocking,
+    Asynchronous,
+}
+
+/// Why a connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It came back while as many as the base were idle.
+    Overflow,
+    /// It had reached its age.
+    Recycled,
+    /// It did not answer, or broke in use.
+    Dead,
+    /// Its user left a transaction open.
+    OpenTransaction,
+    /// Its user panicked.
+    Panicked,
+    /// The other door needed its place.
+    Evicted,
+    /// The pool was closed.
+    Shutdown,
+}
+
+/// The causes in the order of their counters.
+pub(super) const CAUSES: usize = 7;
+
+/// Counts of one door.
+#[derive(Debug, Default)]
+pub(super) struct DoorCounters {
+    pub(super) waiting: AtomicUsize,
+    pub(super) in_use: AtomicUsize,
+    pub(super) timeouts: AtomicU64,
+    pub(super) acquire: Histogram,
+    pub(super) hold: Histogram,
+}
+
+/// Closes one idle connection of a door; `false` when it has none.
+type Evict = Box<dyn Fn() -> bool + Send + Sync>;
+
+pub(super) struct Budget {
+    pub(super) base: usize,
+    pub(super) capacity: usize,
+    acquire_timeout: Duration,
+    permits: Arc<Semaphore>,
+    open: Mutex<Open>,
+    pub(super) opened: AtomicU64,
+    pub(super) closed: [AtomicU64; CAUSES],
+    doors: [DoorCounters; 2],
+    evict: [OnceLock<Evict>; 2],
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// Connections that exist, those being opened and closed included.
+    count: usize,
+    /// Those among them that wait for a caller.
+    idle: usize,
+}
+
+impl Budget {
+    pub(super) fn new(config: &PoolConfig) -> Arc<Self> {
+        let capacity = (config.base + config.overflow) as usize;
+        Arc::new(Self {
+            base: config.base as usize,
+            capacity,
+            acquire_timeout: config.acquire_timeout,
+            permits: Arc::new(Semaphore::new(capacity)),
+            open: Mutex::default(),
+            opened: AtomicU64::new(0),
+            closed: Default::default(),
+            doors: Default::default(),
+            evict: Default::default(),
+        })
+    }
+
+    pub(super) fn counters(&self, door: Door) -> &DoorCounters {
+        &self.doors[door as usize]
+    }
+
+    /// Says how a door closes one of its idle connections for the other.
+    pub(super) fn set_evict(&self, door: Door, evict: Evict) {
+        // Each door sets its own once, when it is built.
+        drop(self.evict[door as usize].set(evict));
+    }
+
+    /// Connections open now.
+    pub(super) fn open(&self) -> usize {
+        self.lock().count
+    }
+
+    /// Whether more connections are idle than the base.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.lock().idle > self.base
+    }
+
+    /// The moment at which a caller who asks now has waited long enough.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.acquire_timeout
+    }
+
+    /// Takes a permit and blocks the thread until there is one.
+    pub(super) fn permit_blocking(self: &Arc<Self>, deadline: Instant) -> Result<Permit> {
+        let began = Instant::now();
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(Permit::new(self, Door::Blocking, permit));
+        }
+        let _waiting = Waiting::new(self, Door::Blocking);
+        let acquired = park::block_until(Arc::clone(&self.permits).acquire_owned(), deadline);
+        match acquired {
+            Some(Ok(permit)) => Ok(Permit::new(self, Door::Blocking, permit)),
+            Some(Err(_)) => Err(Error::Closed),
+            None => Err(self.timed_out(Door::Blocking, began)),
+        }
+    }
+
+    /// Takes a permit.
+    pub(super) async fn permit(self: &Arc<Self>, deadline: Instant) -> Result<Permit> {
+        let began = Instant::now();
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(Permit::new(self, Door::Asynchronous, permit));
+        }
+        let _waiting = Waiting::new(self, Door::Asynchronous);
+        let acquire = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout_at(deadline.into(), acquire).await {
+            Ok(Ok(permit)) => Ok(Permit::new(self, Door::Asynchronous, permit)),
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => Err(self.timed_out(Door::Asynchronous, began)),
+        }
+    }
+
+    /// The error of a caller who has waited long enough; it is counted.
+    pub(super) fn timed_out(&self, door: Door, began: Instant) -> Error {
+        self.counters(door).timeouts.fetch_add(1, Ordering::Relaxed);
+        Error::PoolTimeout {
+            waited: began.elapsed(),
+            state: self.state(),
+        }
+    }
+
+    fn state(&self) -> String {
+        let sum = |count: fn(&DoorCounters) -> &AtomicUsize| {
+            self.doors
+                .iter()
+                .map(|door| count(door).load(Ordering::Relaxed))
+                .sum::<usize>()
+        };
+        format!(
+            "{} of {} connections in use, {} open, {} callers waiting",
+            sum(|door| &door.in_use),
+            self.capacity,
+            self.open(),
+            sum(|door| &door.waiting),
+        )
+    }
+
+    /// A place for a new connection, if there is one, or if the other door gives one up.
+    pub(super) fn try_open(self: &Arc<Self>, door: Door) -> Option<OpenSlot> {
+        self.try_take().or_else(|| {
+            let other = match door {
+                Door::Blocking => Door::Asynchronous,
+                Door::Asynchronous => Door::Blocking,
+            };
+            let evicted = self.evict[other as usize]
+                .get()
+                .is_some_and(|evict| evict());
+            evicted.then(|| self.try_take()).flatten()
+        })
+    }
+
+    fn try_take(self: &Arc<Self>) -> Option<OpenSlot> {
+        let mut open = self.lock();
+        if open.count >= self.capacity {
+            return None;
+        }
+        open.count += 1;
+        Some(OpenSlot {
+            budget: Arc::clone(self),
+            cause: None,
+            lived: false,
+            idle: false,
+        })
+    }
+
+    /// Waiting and later callers get [`Error::Closed`].
+    pub(super) fn close(&self) {
+        self.permits.close();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller that waits; counted while it lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(budget: &'a Budget, door: Door) -> Self {
+        let waiting = &budget.counters(door).waiting;
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The right to one connection; given back after the connection.
+pub(super) struct Permit {
+    budget: Arc<Budget>,
+    door: Door,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    fn new(budget: &Arc<Budget>, door: Door, permit: OwnedSemaphorePermit) -> Self {
+        budget.counters(door).in_use.fetch_add(1, Ordering::Relaxed);
+        Self {
+            budget: Arc::clone(budget),
+            door,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget
+            .counters(self.door)
+            .in_use
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The place of one open connection; dropped after the connection, it counts why.
+pub(super) struct OpenSlot {
+    budget: Arc<Budget>,
+    cause: Option<Cause>,
+    /// Whether a connection stood on it: an attempt that failed is not counted as closed.
+    lived: bool,
+    idle: bool,
+}
+
+impl OpenSlot {
+    /// The connection was made.
+    pub(super) fn opened(&mut self) {
+        self.lived = true;
+        self.budget.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The connection is to be closed; the first cause stays.
+    pub(super) fn leave(&mut self, cause: Cause) {
+        self.cause.get_or_insert(cause);
+    }
+
+    /// A caller takes the connection.
+    pub(super) fn taken(&mut self) {
+        if std::mem::take(&mut self.idle) {
+            self.budget.lock().idle -= 1;
+        }
+    }
+
+    /// The connection waits for a caller, be it one too many.
+    pub(super) fn waits(&mut self) {
+        if !std::mem::replace(&mut self.idle, true) {
+            self.budget.lock().idle += 1;
+        }
+    }
+
+    /// The connection comes back. It stays, unless there is a cause to close it or as many as the
+    /// base are idle already; says whether it stays.
+    pub(super) fn stays(&mut self) -> bool {
+        if self.cause.is_some() {
+            return false;
+        }
+        let mut open = self.budget.lock();
+        if open.idle >= self.budget.base {
+            drop(open);
+            self.cause = Some(Cause::Overflow);
+            return false;
+        }
+        open.idle += 1;
+        drop(open);
+        self.idle = true;
+        true
+    }
+}
+
+impl Drop for OpenSlot {
+    fn drop(&mut self) {
+        let mut open = self.budget.lock();
+        open.count -= 1;
+        open.idle -= usize::from(self.idle);
+        drop(open);
+        if self.lived {
+            let cause = self.cause.unwrap_or(Cause::Shutdown);
+            self.budget.closed[cause as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

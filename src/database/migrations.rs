@@ -1,0 +1,340 @@
+//! tickbase's own migrations, embedded, and their version table.
+//!
+//! Every migration writes its own line into `tickbase_schema_migrations`, so the diesel CLI and
+//! this module leave the same trace, and a user's migrations, which share Diesel's table, are
+//! not disturbed. It owns the lock between processes; it does not decide when to migrate.
+
+#[cfg(test)]
+mod tests;
+
+use diesel::connection::BoxableConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+use super::connection::BackendConnection;
+use crate::error::{Error, Result};
+use crate::schema::tickbase_schema_migrations as versions;
+use crate::timestamp::Timestamp;
+
+#[cfg(feature = "sqlite")]
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+#[cfg(feature = "postgres")]
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The advisory lock of tickbase's migrations on PostgreSQL: the bytes of "tickbase".
+#[cfg(feature = "postgres")]
+const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"tickbase");
+
+/// One migration and whether it is in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MigrationStatus {
+    /// The version, which orders the migrations: `20261123000001`.
+    pub version: String,
+    /// What it is about.
+    pub name: String,
+    /// When it was applied, by the database's clock; `None` while it is pending.
+    pub applied_at: Option<Timestamp>,
+}
+
+/// Applies what is missing, all or nothing, and returns the names of what was applied.
+///
+/// Two processes that start at once wait for each other; the second finds nothing to do.
+pub(crate) fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
+    locked(conn, |conn| {
+        refuse_newer(conn)?;
+        let applied = applied(conn)?;
+        let mut done = Vec::new();
+        for migration in embedded(conn)?
+            .iter()
+            .filter(|m| !applied.contains_key(&m.version))
+        {
+            migration.run(conn)?;
+            done.push(migration.full_name());
+        }
+        Ok(done)
+    })
+}
+
+/// Undoes the newest migration and returns its name; `None` when there is none.
+pub(crate) fn revert(conn: &mut BackendConnection<'_>) -> Result<Option<String>> {
+    locked(conn, |conn| {
+        refuse_newer(conn)?;
+        let applied = applied(conn)?;
+        let newest = applied.keys().next_back().cloned();
+        let migrations = embedded(conn)?;
+        let Some(last) = migrations
+            .iter()
+            .find(|m| Some(&m.version) == newest.as_ref())
+        else {
+            return Ok(None);
+        };
+        last.revert(conn)?;
+        Ok(Some(last.full_name()))
+    })
+}
+
+/// Every migration of this build, in order.
+pub(crate) fn status(conn: &mut BackendConnection<'_>) -> Result<Vec<MigrationStatus>> {
+    let mut applied = applied(conn)?;
+    let mut all: Vec<MigrationStatus> = embedded(conn)?
+        .into_iter()
+        .map(|migration| {
+            let line = applied.remove(&migration.version);
+            MigrationStatus {
+                version: migration.version,
+                name: migration.name,
+                applied_at: line.map(|(_, at)| at),
+            }
+        })
+        .collect();
+    all.extend(
+        applied
+            .into_iter()
+            .map(|(version, (name, at))| MigrationStatus {
+                version,
+                name: format!("{name} (unknown to this build)"),
+                applied_at: Some(at),
+            }),
+    );
+    Ok(all)
+}
+
+/// Refuses a database that is newer or older than the code.
+pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
+    refuse_newer(conn)?;
+    let applied = applied(conn)?;
+    let pending: Vec<Step> = embedded(conn)?
+        .into_iter()
+        .filter(|m| !applied.contains_key(&m.version))
+        .collect();
+    match pending.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::SchemaOlder {
+            pending: pending.len(),
+            first: first.full_name(),
+        }),
+    }
+}
+
+fn refuse_newer(conn: &mut BackendConnection<'_>) -> Result<()> {
+    let known = embedded(conn)?;
+    let stranger = applied(conn)?
+        .into_keys()
+        .rfind(|v| known.iter().all(|m| m.version != *v));
+    match stranger {
+        None => Ok(()),
+        Some(found) => Err(Error::SchemaNewer {
+            found,
+            known: known.last().map_or_else(String::new, |m| m.version.clone()),
+        }),
+    }
+}
+
+type Applied = std::collections::BTreeMap<String, (String, Timestamp)>;
+
+fn applied(conn: &mut BackendConnection<'_>) -> Result<Applied> {
+    if !version_table_exists(conn)? {
+        return Ok(Applied::new());
+    }
+    let query = versions::table.select((versions::version, versions::name, versions::applied_at));
+    let rows: Vec<(String, String, Timestamp)> = crate::on_backend!(conn, |c| query.load(c))?;
+    Ok(rows
+        .into_iter()
+        .map(|(version, name, at)| (version, (name, at)))
+        .collect())
+}
+
+#[derive(QueryableByName)]
+struct Exists {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    exists: bool,
+}
+
+fn version_table_exists(conn: &mut BackendConnection<'_>) -> Result<bool> {
+    let row: Exists = match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(c) => diesel::sql_query(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' \
+             AND name = 'tickbase_schema_migrations') AS \"exists\"",
+        )
+        .get_result(*c)?,
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => diesel::sql_query(
+            "SELECT to_regclass('tickbase_schema_migrations') IS NOT NULL AS \"exists\"",
+        )
+        .get_result(*c)?,
+    };
+    Ok(row.exists)
+}
+
+/// One embedded migration, ready for its backend.
+struct Step {
+    version: String,
+    name: String,
+    body: Body,
+}
+
+enum Body {
+    #[cfg(feature = "sqlite")]
+    Sqlite(Box<dyn Migration<diesel::sqlite::Sqlite>>),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<dyn Migration<diesel::pg::Pg>>),
+}
+
+impl Step {
+    fn full_name(&self) -> String {
+        format!("{}_{}", self.version, self.name)
+    }
+
+    fn run(&self, conn: &mut BackendConnection<'_>) -> Result<()> {
+        self.apply(conn, true)
+    }
+
+    fn revert(&self, conn: &mut BackendConnection<'_>) -> Result<()> {
+        self.apply(conn, false)
+    }
+
+    fn apply(&self, conn: &mut BackendConnection<'_>, up: bool) -> Result<()> {
+        let done = match (&self.body, conn) {
+            #[cfg(feature = "sqlite")]
+            (Body::Sqlite(body), BackendConnection::Sqlite(c)) => apply(body.as_ref(), *c, up),
+            #[cfg(feature = "postgres")]
+            (Body::Postgres(body), BackendConnection::Postgres(c)) => apply(body.as_ref(), *c, up),
+            // Steps come from `embedded`, which chose them by this very connection.
+            #[cfg(all(feature = "sqlite", feature = "postgres"))]
+            _ => Ok(()),
+        };
+        done.map_err(|error| Error::Migration {
+            name: self.full_name(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn apply<C>(
+    migration: &dyn Migration<C::Backend>,
+    conn: &mut C,
+    up: bool,
+) -> diesel::migration::Result<()>
+where
+    C: Connection + 'static,
+{
+    let conn: &mut dyn BoxableConnection<C::Backend> = conn;
+    if up {
+        migration.run(conn)
+    } else {
+        migration.revert(conn)
+    }
+}
+
+fn embedded(conn: &BackendConnection<'_>) -> Result<Vec<Step>> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => steps(&SQLITE, Body::Sqlite),
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(_) => steps(&POSTGRES, Body::Postgres),
+    }
+}
+
+fn steps<DB: diesel::backend::Backend>(
+    source: &EmbeddedMigrations,
+    body: fn(Box<dyn Migration<DB>>) -> Body,
+) -> Result<Vec<Step>> {
+    let unreadable = |e: Box<dyn std::error::Error + Send + Sync>| Error::Migration {
+        name: "embedded".to_owned(),
+        reason: e.to_string(),
+    };
+    let mut all: Vec<Step> = MigrationSource::<DB>::migrations(source)
+        .map_err(unreadable)?
+        .into_iter()
+        .map(|migration| {
+            let full = migration.name().to_string();
+            let name = full
+                .split_once('_')
+                .map_or(full.clone(), |(_, name)| name.to_owned());
+            Step {
+                version: migration.name().version().to_string(),
+                name,
+                body: body(migration),
+            }
+        })
+        .collect();
+    all.sort_by(|a, b| a.version.cmp(&b.version));
+    Ok(all)
+}
+
+/// Runs `work` alone among all processes, in one transaction.
+fn locked<T>(
+    conn: &mut BackendConnection<'_>,
+    work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+) -> Result<T> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(c) => locked_sqlite(c, work),
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => locked_postgres(c, work),
+    }
+}
+
+/// BEGIN IMMEDIATE is the lock. Foreign keys are off meanwhile, for inside a transaction they
+/// cannot be switched, and with them on a parent table can never be rebuilt; the check before
+/// the commit makes up for it.
+#[cfg(feature = "sqlite")]
+fn locked_sqlite<T>(
+    conn: &mut SqliteConnection,
+    mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+) -> Result<T> {
+    use diesel::connection::SimpleConnection;
+
+    conn.batch_execute("PRAGMA foreign_keys = OFF")?;
+    let done = conn.immediate_transaction(|conn| {
+        let done = work(&mut BackendConnection::from(&mut *conn))?;
+        check_foreign_keys(conn)?;
+        Ok(done)
+    });
+    conn.batch_execute("PRAGMA foreign_keys = ON")?;
+    done
+}
+
+#[cfg(feature = "sqlite")]
+fn check_foreign_keys(conn: &mut SqliteConnection) -> Result<()> {
+    #[derive(QueryableByName)]
+    struct Violation {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        table: String,
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        parent: String,
+    }
+    let violations: QueryResult<Vec<Violation>> =
+        diesel::sql_query("PRAGMA foreign_key_check").load(conn);
+    match violations?.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::Migration {
+            name: "foreign_key_check".to_owned(),
+            reason: format!(
+                "a row of {} refers to no row of {}",
+                first.table, first.parent
+            ),
+        }),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn locked_postgres<T>(
+    conn: &mut PgConnection,
+    mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+) -> Result<T> {
+    use diesel::connection::SimpleConnection;
+
+    conn.build_transaction().read_write().run(|conn| {
+        // A migration may take longer than a statement of the service is allowed to.
+        conn.batch_execute("SET LOCAL statement_timeout = 0")?;
+        diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+            .bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK)
+            .execute(conn)?;
+        work(&mut BackendConnection::from(conn))
+    })
+}

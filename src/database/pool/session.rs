@@ -1,0 +1,185 @@
+//! What the pool asks of a connection, whatever the backend, and the wrapper that it keeps it in.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::{
+    AnsiTransactionManager, Connection, SimpleConnection, TransactionManager,
+};
+use diesel::r2d2::R2D2Connection;
+
+use crate::config::{DatabaseConfig, PoolConfig};
+use crate::database::budget::{Cause, OpenSlot};
+use crate::database::connection::BackendConnection;
+use crate::error::Result;
+
+/// A connection that can be pooled.
+pub(crate) trait Session:
+    R2D2Connection + Connection<TransactionManager = AnsiTransactionManager> + Send + 'static
+{
+    /// The URL by which the driver opens it.
+    fn driver_url(config: &DatabaseConfig) -> Result<String>;
+    /// The error for a connection that was not made.
+    fn refused(config: &DatabaseConfig, error: &diesel::ConnectionError) -> crate::Error;
+    /// Applies and verifies the session's settings.
+    fn prepare(&mut self, config: &DatabaseConfig) -> Result<()>;
+    /// Ends a transaction that raw SQL has left open; says whether there was one.
+    fn roll_back_raw_transaction(&mut self) -> bool;
+    /// The connection as the doors lend it.
+    fn lend(&mut self) -> BackendConnection<'_>;
+}
+
+#[cfg(feature = "sqlite")]
+impl Session for diesel::SqliteConnection {
+    fn driver_url(config: &DatabaseConfig) -> Result<String> {
+        match &config.url {
+            crate::config::DatabaseUrl::Sqlite(path) => {
+                Ok(crate::database::sqlite::file_name(path)?.to_owned())
+            }
+            crate::config::DatabaseUrl::Postgres(_) => Err(crate::Error::Closed),
+        }
+    }
+
+    fn refused(config: &DatabaseConfig, error: &diesel::ConnectionError) -> crate::Error {
+        crate::Error::Connect {
+            target: format!("{:?}", config.url),
+            reason: error.to_string(),
+            remedy: "check that the file is there and may be read".to_owned(),
+        }
+    }
+
+    fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {
+        crate::database::sqlite::prepare(self, config, crate::database::sqlite::Role::Reader)
+    }
+
+    /// Without a transaction ROLLBACK is an error that never leaves the process: under 2 µs.
+    fn roll_back_raw_transaction(&mut self) -> bool {
+        self.batch_execute("ROLLBACK").is_ok()
+    }
+
+    fn lend(&mut self) -> BackendConnection<'_> {
+        BackendConnection::from(self)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Session for diesel::PgConnection {
+    fn driver_url(config: &DatabaseConfig) -> Result<String> {
+        crate::database::postgres::url_of(config)
+    }
+
+    fn refused(config: &DatabaseConfig, error: &diesel::ConnectionError) -> crate::Error {
+        crate::database::postgres::refused(config, error)
+    }
+
+    fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {
+        crate::database::postgres::prepare(self, config)
+    }
+
+    /// `SET TRANSACTION` outside a transaction is only a warning, inside one that has run a query
+    /// an error; a savepoint tells both cases apart: outside a transaction it is an error that
+    /// changes nothing. One round trip.
+    fn roll_back_raw_transaction(&mut self) -> bool {
+        let inside = self.batch_execute("SAVEPOINT tickbase_probe");
+        let outside = inside.as_ref().is_err_and(|e| {
+            e.to_string()
+                .contains("can only be used in transaction blocks")
+        });
+        if !outside {
+            // Open, failed or broken: it is closed, and this ends what a live server holds.
+            drop(self.batch_execute("ROLLBACK"));
+        }
+        !outside
+    }
+
+    fn lend(&mut self) -> BackendConnection<'_> {
+        BackendConnection::from(self)
+    }
+}
+
+/// A pooled connection with its place in the budget.
+pub(crate) struct Pooled<C> {
+    // Dropped first: the slot counts a connection that is gone.
+    pub(in crate::database) conn: C,
+    pub(in crate::database) life: Life,
+}
+
+/// The place and the age of a pooled connection.
+pub(in crate::database) struct Life {
+    pub(in crate::database) slot: OpenSlot,
+    expires_at: Instant,
+    idle_since: Instant,
+    ping_after: Duration,
+}
+
+/// What a connection needs before it is lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::database) enum Fitness {
+    Fit,
+    /// It has idled: ask whether it still answers.
+    Ping,
+    Expired,
+}
+
+impl Life {
+    pub(in crate::database) fn new(slot: OpenSlot, config: &PoolConfig) -> Self {
+        let now = Instant::now();
+        Self {
+            slot,
+            expires_at: now + config.recycle_after.mul_f64(jitter(config.recycle_jitter)),
+            idle_since: now,
+            ping_after: config.pre_ping_after,
+        }
+    }
+
+    pub(in crate::database) fn fitness(&self) -> Fitness {
+        let now = Instant::now();
+        if now >= self.expires_at {
+            Fitness::Expired
+        } else if now.saturating_duration_since(self.idle_since) >= self.ping_after {
+            Fitness::Ping
+        } else {
+            Fitness::Fit
+        }
+    }
+
+    /// The connection comes back: whether it stays.
+    pub(in crate::database) fn comes_back(&mut self) -> bool {
+        self.idle_since = Instant::now();
+        self.slot.stays()
+    }
+}
+
+/// Whether the connection may serve another user; else why it must be closed. A transaction of
+/// Diesel's is seen in its manager, one of raw SQL by asking.
+pub(in crate::database) fn uncleanliness<C: Session>(conn: &mut C) -> Option<Cause> {
+    if AnsiTransactionManager::is_broken_transaction_manager(conn) {
+        return Some(Cause::OpenTransaction);
+    }
+    conn.roll_back_raw_transaction()
+        .then_some(Cause::OpenTransaction)
+}
+
+/// A factor in `1 - share ..= 1 + share`, another for each connection: the fractional parts of
+/// the multiples of the golden ratio spread evenly.
+fn jitter(share: f64) -> f64 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    static CONNECTIONS: AtomicU32 = AtomicU32::new(0);
+    let n = f64::from(CONNECTIONS.fetch_add(1, Ordering::Relaxed));
+    1.0 + share * (2.0 * (n * GOLDEN).fract() - 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_in_its_share_and_differs() {
+        let factors: Vec<f64> = (0..100).map(|_| jitter(0.1)).collect();
+        assert!(
+            factors.iter().all(|f| (0.9..=1.1).contains(f)),
+            "{factors:?}"
+        );
+        assert!(factors.iter().any(|f| *f < 0.95) && factors.iter().any(|f| *f > 1.05));
+    }
+}

@@ -1,0 +1,207 @@
+//! Opening SQLite connections: the pragmas, in order, each verified.
+//!
+//! The writer creates the file and switches it to WAL, once; readers cannot write.
+
+use std::path::Path;
+
+use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::config::{DatabaseConfig, DatabaseUrl, SqliteConfig, Synchronous};
+use crate::error::{Error, Result};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The one connection that writes.
+    Writer,
+    /// A connection of the pool, `query_only`.
+    Reader,
+}
+
+/// A pragma with the value that it must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PragmaState {
+    /// Its name.
+    pub name: &'static str,
+    /// What the configuration asks for.
+    pub wanted: String,
+    /// What the connection has.
+    pub actual: String,
+}
+
+/// Opens a connection for a role and sets it up.
+pub(crate) fn open(config: &DatabaseConfig, role: Role) -> Result<SqliteConnection> {
+    let DatabaseUrl::Sqlite(path) = &config.url else {
+        return Err(Error::config(
+            "database.url",
+            "it is no SQLite file",
+            "give a path",
+        ));
+    };
+    let mut conn = establish(path, role)?;
+    prepare(&mut conn, config, role)?;
+    Ok(conn)
+}
+
+/// The name by which Diesel opens the file.
+pub(crate) fn file_name(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        unusable(
+            path,
+            "the path is not UTF-8",
+            "rename the file or give another path",
+        )
+    })
+}
+
+fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
+    if path.is_dir() {
+        return Err(unusable(
+            path,
+            "it is a directory",
+            "give the path of a file in it",
+        ));
+    }
+    if role == Role::Writer
+        && let Some(parent) = path.parent()
+        && !parent.as_os_str().is_empty()
+        && !parent.exists()
+    {
+        std::fs::create_dir(parent).map_err(|error| {
+            unusable(
+                path,
+                &format!("its directory: {error}"),
+                "create the directory first",
+            )
+        })?;
+    }
+    SqliteConnection::establish(file_name(path)?).map_err(|error| {
+        let remedy = "check that the file and its directory may be read and written";
+        unusable(path, &error.to_string(), remedy)
+    })
+}
+
+/// Applies and verifies the pragmas of a role.
+pub(crate) fn prepare(
+    conn: &mut SqliteConnection,
+    config: &DatabaseConfig,
+    role: Role,
+) -> Result<()> {
+    let DatabaseUrl::Sqlite(path) = &config.url else {
+        return Ok(());
+    };
+    for (name, wanted) in pragmas(&config.sqlite, role) {
+        conn.batch_execute(&format!("PRAGMA {name} = {wanted}"))
+            .map_err(|error| explain(path, &error))?;
+        let actual = read(conn, name)?;
+        if !took(&wanted, &actual) {
+            return Err(Error::config(
+                format!("sqlite.{name}"),
+                format!("asked for {wanted}, SQLite has {actual}"),
+                "give a value that SQLite can take",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The state of every pragma of the configuration on a connection of a role.
+pub(crate) fn pragma_states(
+    conn: &mut SqliteConnection,
+    config: &SqliteConfig,
+    role: Role,
+) -> Result<Vec<PragmaState>> {
+    let states = pragmas(config, role).into_iter();
+    states
+        .map(|(name, wanted)| {
+            Ok(PragmaState {
+                name,
+                actual: read(conn, name)?,
+                wanted,
+            })
+        })
+        .collect()
+}
+
+/// What SQLite was compiled with.
+pub(crate) fn compile_options(conn: &mut SqliteConnection) -> Result<Vec<String>> {
+    Ok(sql::<Text>("PRAGMA compile_options").load(conn)?)
+}
+
+fn read(conn: &mut SqliteConnection, name: &str) -> Result<String> {
+    Ok(sql::<Text>(&format!("PRAGMA {name}")).get_result(conn)?)
+}
+
+fn took(wanted: &str, actual: &str) -> bool {
+    actual.eq_ignore_ascii_case(wanted)
+}
+
+/// The pragmas in the order in which they are applied. `busy_timeout` comes first: each of the
+/// others may meet a lock.
+fn pragmas(config: &SqliteConfig, role: Role) -> Vec<(&'static str, String)> {
+    let synchronous = match config.synchronous {
+        Synchronous::Normal => 1,
+        Synchronous::Full => 2,
+    };
+    let (cache_kib, query_only) = match role {
+        Role::Writer => (config.writer_cache_kib, 0),
+        Role::Reader => (config.reader_cache_kib, 1),
+    };
+    let mut all = vec![("busy_timeout", config.busy_timeout.as_millis().to_string())];
+    if role == Role::Writer {
+        // Stored in the file: readers go on while the writer writes.
+        all.push(("journal_mode", "wal".to_owned()));
+    }
+    all.extend([
+        ("synchronous", synchronous.to_string()),
+        ("foreign_keys", "1".to_owned()),
+        // Else INSERT OR REPLACE deletes rows without asking the delete triggers.
+        ("recursive_triggers", "1".to_owned()),
+        ("cache_size", format!("-{cache_kib}")),
+        ("mmap_size", config.mmap_bytes.to_string()),
+        // 2 is MEMORY: sorts and temporary indexes stay off the disk.
+        ("temp_store", "2".to_owned()),
+        (
+            "journal_size_limit",
+            config.journal_size_limit_bytes.to_string(),
+        ),
+        (
+            "wal_autocheckpoint",
+            config.wal_autocheckpoint_pages.to_string(),
+        ),
+    ]);
+    if let Some(pages) = config.max_page_count {
+        all.push(("max_page_count", pages.to_string()));
+    }
+    // Last, so that the others could still be set.
+    all.push(("query_only", query_only.to_string()));
+    all
+}
+
+fn explain(path: &Path, error: &diesel::result::Error) -> Error {
+    let text = error.to_string();
+    let remedy = if text.contains("not a database") {
+        "give the path of a SQLite database, or of a file that does not exist yet"
+    } else if text.contains("malformed") {
+        "the file is damaged: restore it from a backup, or recover it with `sqlite3 FILE .recover`"
+    } else if text.contains("readonly") {
+        "make the file and its directory writable for this user"
+    } else if text.contains("locked") {
+        "stop the process that holds the lock, or raise sqlite.busy_timeout"
+    } else {
+        "check the file, its directory and the free space"
+    };
+    unusable(path, &text, remedy)
+}
+
+fn unusable(path: &Path, reason: &str, remedy: &str) -> Error {
+    Error::Connect {
+        target: format!("sqlite://{}", path.display()),
+        reason: reason.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}

@@ -1,0 +1,332 @@
+//! The one writer of a SQLite database.
+//!
+//! SQLite has one writer at a time, so one connection writes. An idle lane lets a blocking caller
+//! commit on its own thread; otherwise the caller's job waits in a bounded queue, and the writer
+//! thread puts all that is waiting into one transaction (group commit). Every caller is answered
+//! after its commit. What happens inside one transaction is in [`group`]; the lane owns the
+//! connection, the queue and the thread.
+
+mod group;
+mod job;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+use diesel::SqliteConnection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::connection::BackendConnection;
+use super::histogram::{Histogram, HistogramSnapshot};
+use super::park;
+use crate::config::WriteConfig;
+use crate::error::{Error, Result};
+use group::Writer;
+pub(crate) use job::Answer;
+use job::{Job, TypedJob};
+
+/// Opens the write connection; called again when a connection had to be given up.
+pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>;
+
+/// The state of the write lane at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WriterSnapshot {
+    /// Jobs waiting in the queue.
+    pub queued_jobs: usize,
+    /// The bound of the queue, in jobs.
+    pub queue_jobs_max: usize,
+    /// Jobs committed.
+    pub committed_jobs: u64,
+    /// Jobs that failed and left nothing behind.
+    pub failed_jobs: u64,
+    /// Transactions committed; `committed_jobs / commits` is the mean group.
+    pub commits: u64,
+    /// Commits that a caller made on its own thread because the lane was idle.
+    pub led_commits: u64,
+    /// The largest group so far, in jobs.
+    pub group_jobs_max_seen: u64,
+    /// Transactions that died (disk full, ..) and whose jobs were run again one by one.
+    pub broken_groups: u64,
+    /// Write connections that were replaced.
+    pub replaced_connections: u64,
+    /// Times that another process held the lock longer than the busy timeout.
+    pub busy_waits: u64,
+    /// From BEGIN to the end of COMMIT.
+    pub commit: HistogramSnapshot,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    committed_jobs: AtomicU64,
+    failed_jobs: AtomicU64,
+    commits: AtomicU64,
+    led_commits: AtomicU64,
+    group_jobs_max_seen: AtomicU64,
+    broken_groups: AtomicU64,
+    replaced_connections: AtomicU64,
+    busy_waits: AtomicU64,
+    commit: Histogram,
+}
+
+/// The lane; dropping it drains the queue and closes the connection.
+pub(crate) struct WriteLane {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    thread_id: ThreadId,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    /// Room in the queue; a waiting job holds one permit.
+    room: Arc<Semaphore>,
+    writer: Mutex<Writer>,
+    counters: Arc<Counters>,
+    limits: WriteConfig,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Queued>,
+    closed: bool,
+}
+
+struct Queued {
+    job: Box<dyn Job>,
+    /// Given back when the job leaves the queue.
+    _room: OwnedSemaphorePermit,
+}
+
+impl WriteLane {
+    /// Starts the lane on its first connection. `lock_wait_max` bounds the wait for other
+    /// processes.
+    pub(crate) fn start(
+        limits: WriteConfig,
+        lock_wait_max: Duration,
+        opener: Opener,
+    ) -> Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let writer = Writer::open(opener, lock_wait_max, Arc::clone(&counters))?;
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            room: Arc::new(Semaphore::new(limits.queue_jobs_max)),
+            writer: Mutex::new(writer),
+            counters,
+            limits,
+        });
+        let drained = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("tickbase-writer".to_owned())
+            .spawn(move || drained.drain())
+            .map_err(|e| Error::Connect {
+                target: "the writer thread".to_owned(),
+                reason: e.to_string(),
+                remedy: "raise the limit of threads".to_owned(),
+            })?;
+        let thread_id = thread.thread().id();
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+            thread_id,
+        })
+    }
+
+    /// Runs a job and returns after its commit. Blocks the thread.
+    pub(crate) fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        refuse_nested(op)?;
+        let (job, answer) = TypedJob::new(op, work);
+        if let Some(mut writer) = self.shared.lead() {
+            writer.run_alone(Box::new(job));
+            self.shared
+                .counters
+                .led_commits
+                .fetch_add(1, Ordering::Relaxed);
+            self.shared.release(writer);
+        } else {
+            let room = park::block_on(Arc::clone(&self.shared.room).acquire_owned());
+            self.shared
+                .enqueue(Box::new(job), room.map_err(|_| Error::Closed)?)?;
+        }
+        receive(op, park::block_on(answer))
+    }
+
+    /// Runs a job and returns after its commit, without blocking the thread.
+    pub(crate) async fn write_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let (job, answer) = TypedJob::new(op, work);
+        let room = Arc::clone(&self.shared.room).acquire_owned().await;
+        self.shared
+            .enqueue(Box::new(job), room.map_err(|_| Error::Closed)?)?;
+        receive(op, answer.await)
+    }
+
+    /// Runs `work` on the write connection alone and outside a transaction: checkpoints, VACUUM,
+    /// migrations.
+    pub(crate) fn exclusive<T>(
+        &self,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        refuse_nested("exclusive")?;
+        let mut writer = lock(&self.shared.writer);
+        let done = work(&mut BackendConnection::from(writer.connection()?));
+        self.shared.release(writer);
+        done
+    }
+
+    pub(crate) fn snapshot(&self) -> WriterSnapshot {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        let limit = self.shared.limits.queue_jobs_max;
+        WriterSnapshot {
+            queued_jobs: limit.saturating_sub(self.shared.room.available_permits()),
+            queue_jobs_max: limit,
+            committed_jobs: count(&counters.committed_jobs),
+            failed_jobs: count(&counters.failed_jobs),
+            commits: count(&counters.commits),
+            led_commits: count(&counters.led_commits),
+            group_jobs_max_seen: count(&counters.group_jobs_max_seen),
+            broken_groups: count(&counters.broken_groups),
+            replaced_connections: count(&counters.replaced_connections),
+            busy_waits: count(&counters.busy_waits),
+            commit: counters.commit.snapshot(),
+        }
+    }
+
+    /// Refuses new jobs, drains the queue, closes the connection. Later calls do nothing.
+    pub(crate) fn close(&self) {
+        lock(&self.shared.queue).closed = true;
+        self.shared.room.close();
+        self.shared.arrived.notify_all();
+        let thread = lock(&self.thread).take();
+        // The last handle may be dropped by a job, on the writer's own thread.
+        if std::thread::current().id() != self.thread_id
+            && let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer thread ended in a panic");
+        }
+    }
+}
+
+impl Drop for WriteLane {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A write inside a write would wait for itself.
+fn refuse_nested(op: &'static str) -> Result<()> {
+    if !job::running_on_this_thread() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        op,
+        "it was called inside another write, which holds the write lane",
+        "use the connection that the closure was given",
+    ))
+}
+
+fn receive<T>(op: &'static str, answer: Result<Answer<T>, oneshot::error::RecvError>) -> Result<T> {
+    match answer {
+        Ok(Answer::Done(outcome)) => outcome,
+        Ok(Answer::Panicked(payload)) => std::panic::resume_unwind(payload),
+        // The job was dropped unanswered: the lane ended before it ran.
+        Err(_) => Err(Error::Closed.during(op)),
+    }
+}
+
+impl Shared {
+    /// The write connection, when the lane is idle: then the caller commits on its own thread.
+    fn lead(&self) -> Option<MutexGuard<'_, Writer>> {
+        let queue = lock(&self.queue);
+        if queue.closed || !queue.jobs.is_empty() {
+            return None;
+        }
+        match self.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Gives the write connection back and wakes the writer for what arrived meanwhile.
+    fn release(&self, writer: MutexGuard<'_, Writer>) {
+        drop(writer);
+        self.arrived.notify_one();
+    }
+
+    fn enqueue(&self, job: Box<dyn Job>, room: OwnedSemaphorePermit) -> Result<()> {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            return Err(Error::Closed);
+        }
+        queue.jobs.push_back(Queued { job, _room: room });
+        drop(queue);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// The writer thread: takes what waits, commits it, until the lane is closed and empty.
+    fn drain(&self) {
+        while self.wait_for_jobs() {
+            // First the connection, then the jobs: while they are in the queue no caller leads,
+            // and those that come during the wait join the group.
+            let mut writer = lock(&self.writer);
+            let group = self.take_group();
+            let survived = catch_unwind(AssertUnwindSafe(|| writer.run_group(group)));
+            if survived.is_err() {
+                // Jobs catch their own panics, so this is a defect of the lane; the unanswered
+                // callers get an error, and the connection is not trusted any more.
+                writer.give_up_connection();
+                tracing::error!("a group commit panicked; its callers were answered with an error");
+            }
+        }
+        lock(&self.writer).close();
+    }
+
+    /// Waits until there are jobs; `false` once the lane is closed and empty.
+    fn wait_for_jobs(&self) -> bool {
+        let queue = lock(&self.queue);
+        let idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed;
+        let queue = self
+            .arrived
+            .wait_while(queue, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        !queue.jobs.is_empty()
+    }
+
+    fn take_group(&self) -> Vec<Box<dyn Job>> {
+        let mut queue = lock(&self.queue);
+        let size = queue.jobs.len().min(self.limits.group_jobs_max);
+        queue.jobs.drain(..size).map(|queued| queued.job).collect()
+    }
+}
+
+/// A lock whose holder panicked is still good: every holder leaves its state whole, and a
+/// connection that a panic crossed is replaced.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn record_commit(counters: &Counters, jobs: u64, began: Instant) {
+    counters.commit.record(began.elapsed());
+    counters.commits.fetch_add(1, Ordering::Relaxed);
+    counters.committed_jobs.fetch_add(jobs, Ordering::Relaxed);
+    counters
+        .group_jobs_max_seen
+        .fetch_max(jobs, Ordering::Relaxed);
+}

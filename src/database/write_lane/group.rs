@@ -1,0 +1,211 @@
+//! One transaction of the write lane: several jobs, each in a savepoint of its own.
+//!
+//! One caller's error undoes that caller's savepoint alone. If the transaction itself died (a
+//! full disk rolls all of it back under the callers' feet), nothing later runs in it: it is
+//! undone, the connection replaced, and each job is run again alone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::result::QueryResult;
+use diesel::{Connection, SqliteConnection};
+
+use super::job::{Job, Ran};
+use super::{Counters, Opener, record_commit};
+use crate::database::retry::{Failure, classify_query};
+use crate::error::{Error, Result};
+
+/// The write connection and how to get another one.
+pub(super) struct Writer {
+    connection: Option<SqliteConnection>,
+    opener: Opener,
+    lock_wait_max: Duration,
+    counters: Arc<Counters>,
+    closed: bool,
+}
+
+/// The transaction is gone or not to be trusted.
+struct Dead;
+
+impl Writer {
+    pub(super) fn open(
+        opener: Opener,
+        lock_wait_max: Duration,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
+        let connection = Some(opener()?);
+        Ok(Self {
+            connection,
+            opener,
+            lock_wait_max,
+            counters,
+            closed: false,
+        })
+    }
+
+    /// The connection, opened anew if the last one was given up.
+    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection> {
+        if self.connection.is_none() && !self.closed {
+            self.connection = Some((self.opener)()?);
+        }
+        self.connection.as_mut().ok_or(Error::Closed)
+    }
+
+    /// Closes a connection whose state is unknown; whatever was open on it is rolled back.
+    pub(super) fn give_up_connection(&mut self) {
+        if self.connection.take().is_some() {
+            self.counters
+                .replaced_connections
+                .fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends cleanly: statistics for the planner, and no WAL left behind.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        if let Some(mut conn) = self.connection.take() {
+            let ended = conn.batch_execute("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+            if let Err(error) = ended {
+                tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
+            }
+        }
+    }
+
+    /// Runs jobs in one transaction and answers each.
+    pub(super) fn run_group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        if jobs.len() == 1
+            && let Some(job) = jobs.pop()
+        {
+            return self.run_alone(job);
+        }
+        let began = Instant::now();
+        match self.try_group(&mut jobs) {
+            Ok(outcomes) => {
+                let committed = outcomes.iter().filter(|ran| **ran == Ran::Ok).count() as u64;
+                record_commit(&self.counters, committed, began);
+                let failed = outcomes.len() as u64 - committed;
+                self.counters
+                    .failed_jobs
+                    .fetch_add(failed, Ordering::Relaxed);
+                jobs.into_iter().for_each(Job::answer);
+            }
+            Err(Dead) => {
+                self.counters.broken_groups.fetch_add(1, Ordering::Relaxed);
+                self.give_up_connection();
+                jobs.into_iter().for_each(|job| self.run_alone(job));
+            }
+        }
+    }
+
+    fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Ran>, Dead> {
+        let conn = self.begin().map_err(|_| Dead)?;
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            outcomes.push(run_in_savepoint(conn, job.as_mut())?);
+        }
+        commit(conn).map_err(|_| Dead)?;
+        Ok(outcomes)
+    }
+
+    /// Runs one job in a transaction of its own and answers it.
+    pub(super) fn run_alone(&mut self, mut job: Box<dyn Job>) {
+        let began = Instant::now();
+        let conn = match self.begin() {
+            Ok(conn) => conn,
+            Err(error) => {
+                self.counters.failed_jobs.fetch_add(1, Ordering::Relaxed);
+                return job.refuse(error);
+            }
+        };
+        let ran = job.run(conn);
+        if ran == Ran::Ok {
+            match commit(conn) {
+                Ok(()) => {
+                    record_commit(&self.counters, 1, began);
+                    job.answer();
+                }
+                Err(error) => {
+                    self.abandon();
+                    job.refuse(error.into());
+                }
+            }
+            return;
+        }
+        if ran == Ran::Panicked || rollback(conn).is_err() {
+            self.give_up_connection();
+        }
+        self.counters.failed_jobs.fetch_add(1, Ordering::Relaxed);
+        job.answer();
+    }
+
+    fn abandon(&mut self) {
+        self.counters.failed_jobs.fetch_add(1, Ordering::Relaxed);
+        self.give_up_connection();
+    }
+
+    /// Opens a transaction that holds the write lock. The busy timeout waits for other processes;
+    /// past it we go on waiting, for a caller must not see a lock.
+    fn begin(&mut self) -> Result<&mut SqliteConnection> {
+        let deadline = Instant::now() + self.lock_wait_max;
+        let counters = Arc::clone(&self.counters);
+        let waited = self.lock_wait_max;
+        let conn = self.connection()?;
+        loop {
+            match AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE") {
+                Ok(()) => break,
+                Err(error) if classify_query(&error) == Failure::Busy => {
+                    counters.busy_waits.fetch_add(1, Ordering::Relaxed);
+                    if Instant::now() >= deadline {
+                        return Err(Error::WriteLockHeld { waited });
+                    }
+                }
+                Err(error) => {
+                    self.give_up_connection();
+                    return Err(error.into());
+                }
+            }
+        }
+        self.connection()
+    }
+}
+
+/// Our savepoints are plain SQL under Diesel's transaction, so that each statement's own error
+/// tells whether the transaction still lives: a savepoint that is gone took it along.
+fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ran, Dead> {
+    conn.batch_execute("SAVEPOINT tickbase_job")
+        .map_err(|_| Dead)?;
+    let ran = job.run(conn);
+    if !at_top_level(conn) {
+        return Err(Dead);
+    }
+    let end = match ran {
+        Ran::Ok => "RELEASE tickbase_job",
+        Ran::Failed => "ROLLBACK TO tickbase_job; RELEASE tickbase_job",
+        // What the panic left half done inside Diesel is not known.
+        Ran::Panicked => return Err(Dead),
+    };
+    conn.batch_execute(end).map_err(|_| Dead)?;
+    Ok(ran)
+}
+
+/// Whether the job left Diesel's transaction at the depth where it found it.
+fn at_top_level(conn: &mut SqliteConnection) -> bool {
+    let status = AnsiTransactionManager::transaction_manager_status_mut(conn);
+    matches!(status.transaction_depth(), Ok(Some(depth)) if depth.get() == 1)
+}
+
+fn commit(conn: &mut SqliteConnection) -> QueryResult<()> {
+    if !at_top_level(conn) {
+        return Err(diesel::result::Error::BrokenTransactionManager);
+    }
+    <SqliteConnection as Connection>::TransactionManager::commit_transaction(conn)
+}
+
+fn rollback(conn: &mut SqliteConnection) -> QueryResult<()> {
+    if !at_top_level(conn) {
+        return Err(diesel::result::Error::BrokenTransactionManager);
+    }
+    <SqliteConnection as Connection>::TransactionManager::rollback_transaction(conn)
+}

@@ -1,0 +1,102 @@
+//! A caller's closure on its way through the write lane, and the answer that goes back.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use diesel::SqliteConnection;
+use tokio::sync::oneshot;
+
+use crate::database::connection::BackendConnection;
+use crate::error::{Error, Result};
+
+thread_local! {
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside a job: there the lane must not be waited for.
+pub(super) fn running_on_this_thread() -> bool {
+    RUNNING.get()
+}
+
+/// What the caller gets.
+pub(crate) enum Answer<T> {
+    /// The closure's value after its commit, or why nothing of it was stored.
+    Done(Result<T>),
+    /// The closure panicked; nothing of it was stored.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// How one run of a job ended; the value itself stays in the job until its fate is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    Ok,
+    Failed,
+    Panicked,
+}
+
+/// A job of any type. It may be run again: only the last run counts.
+pub(super) trait Job: Send {
+    fn run(&mut self, conn: &mut SqliteConnection) -> Ran;
+    /// The last run stands: it was committed, or it failed and was undone.
+    fn answer(self: Box<Self>);
+    /// Nothing of the job was stored, for a reason outside it.
+    fn refuse(self: Box<Self>, error: Error);
+}
+
+pub(super) struct TypedJob<T, F> {
+    op: &'static str,
+    work: F,
+    last: Option<Answer<T>>,
+    caller: oneshot::Sender<Answer<T>>,
+}
+
+impl<T, F> TypedJob<T, F>
+where
+    F: FnMut(&mut BackendConnection<'_>) -> Result<T>,
+{
+    pub(super) fn new(op: &'static str, work: F) -> (Self, oneshot::Receiver<Answer<T>>) {
+        let (caller, answer) = oneshot::channel();
+        (
+            Self {
+                op,
+                work,
+                last: None,
+                caller,
+            },
+            answer,
+        )
+    }
+}
+
+impl<T, F> Job for TypedJob<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+{
+    fn run(&mut self, conn: &mut SqliteConnection) -> Ran {
+        let work = &mut self.work;
+        RUNNING.set(true);
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            work(&mut BackendConnection::from(conn))
+        }));
+        RUNNING.set(false);
+        let (ran, last) = match run {
+            Ok(Ok(value)) => (Ran::Ok, Answer::Done(Ok(value))),
+            Ok(Err(error)) => (Ran::Failed, Answer::Done(Err(error))),
+            Err(payload) => (Ran::Panicked, Answer::Panicked(payload)),
+        };
+        self.last = Some(last);
+        ran
+    }
+
+    fn answer(self: Box<Self>) {
+        let answer = self.last.unwrap_or(Answer::Done(Err(Error::Closed)));
+        // A caller that went away (a dropped future) wants no answer.
+        drop(self.caller.send(answer));
+    }
+
+    fn refuse(self: Box<Self>, error: Error) {
+        drop(self.caller.send(Answer::Done(Err(error.during(self.op)))));
+    }
+}

@@ -1,0 +1,352 @@
+//! The lane against a real SQLite file: what goes wrong inside a group, and what must survive it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Barrier, mpsc};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::*;
+
+struct Lane {
+    lane: Arc<WriteLane>,
+    dir: tempfile::TempDir,
+}
+
+#[derive(QueryableByName)]
+struct Sum {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = BigInt)]
+    sum: i64,
+}
+
+fn connect(path: &Path) -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 50; PRAGMA journal_mode = WAL")
+        .unwrap();
+    conn
+}
+
+fn lane() -> Lane {
+    lane_with(Duration::from_secs(30), "")
+}
+
+/// A lane with room for small rows, none for a blob: SQLite rolls a whole transaction back when
+/// the file is full.
+fn lane_that_fills_up() -> Lane {
+    lane_with(Duration::from_secs(30), "PRAGMA max_page_count = 20")
+}
+
+fn lane_with(lock_wait_max: Duration, pragma: &'static str) -> Lane {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lane.db");
+    connect(&path)
+        .batch_execute("CREATE TABLE t (n BIGINT NOT NULL UNIQUE, filler BLOB)")
+        .unwrap();
+    let limits = WriteConfig {
+        queue_jobs_max: 256,
+        group_jobs_max: 64,
+    };
+    let opener = Box::new(move || {
+        let mut conn = connect(&path);
+        conn.batch_execute(pragma)?;
+        Ok(conn)
+    });
+    let lane = Arc::new(WriteLane::start(limits, lock_wait_max, opener).unwrap());
+    Lane { lane, dir }
+}
+
+impl Lane {
+    fn reader(&self) -> SqliteConnection {
+        connect(&self.dir.path().join("lane.db"))
+    }
+
+    fn stored(&self) -> (i64, i64) {
+        let sum: Sum =
+            diesel::sql_query("SELECT count(*) AS count, coalesce(sum(n), 0) AS sum FROM t")
+                .get_result(&mut self.reader())
+                .unwrap();
+        (sum.count, sum.sum)
+    }
+
+    /// Holds the lane until the returned sender is dropped, so that what comes meanwhile is one
+    /// group.
+    fn hold(&self) -> (mpsc::Sender<()>, std::thread::JoinHandle<()>) {
+        let (release, held) = mpsc::channel::<()>();
+        let (started, running) = mpsc::channel();
+        let lane = Arc::clone(&self.lane);
+        let holder = std::thread::spawn(move || {
+            lane.exclusive(|_| {
+                started.send(()).unwrap();
+                held.recv().unwrap_err();
+                Ok(())
+            })
+            .unwrap();
+        });
+        running.recv().unwrap();
+        (release, holder)
+    }
+
+    /// Starts `jobs` while the lane is held, in this order, and lets them go as one group.
+    fn as_one_group<T: Send + 'static>(
+        &self,
+        jobs: Vec<Box<dyn FnMut(&mut BackendConnection<'_>) -> Result<T> + Send>>,
+    ) -> Vec<std::thread::Result<Result<T>>> {
+        let (release, holder) = self.hold();
+        let mut callers = Vec::new();
+        for (i, mut job) in jobs.into_iter().enumerate() {
+            let lane = Arc::clone(&self.lane);
+            callers.push(std::thread::spawn(move || {
+                lane.write("test", move |conn| job(conn))
+            }));
+            while lock(&self.lane.shared.queue).jobs.len() <= i {
+                std::thread::yield_now();
+            }
+        }
+        drop(release);
+        holder.join().unwrap();
+        callers
+            .into_iter()
+            .map(std::thread::JoinHandle::join)
+            .collect()
+    }
+}
+
+fn insert(conn: &mut BackendConnection<'_>, n: i64) -> Result<()> {
+    execute(conn, &format!("INSERT INTO t (n) VALUES ({n})"))
+}
+
+fn execute(conn: &mut BackendConnection<'_>, sql: &str) -> Result<()> {
+    crate::on_backend!(conn, |c| c.batch_execute(sql))?;
+    Ok(())
+}
+
+type Work = Box<dyn FnMut(&mut BackendConnection<'_>) -> Result<()> + Send>;
+
+fn inserts(n: i64) -> Work {
+    Box::new(move |conn| insert(conn, n))
+}
+
+#[test]
+fn an_error_undoes_its_own_job_and_spares_its_neighbours() {
+    let lane = lane();
+    let answers = lane.as_one_group(vec![
+        inserts(1),
+        Box::new(|conn| {
+            insert(conn, 2)?;
+            insert(conn, 1)
+        }),
+        inserts(3),
+    ]);
+    let ok: Vec<bool> = answers.into_iter().map(|a| a.unwrap().is_ok()).collect();
+    assert_eq!(ok, [true, false, true]);
+    assert_eq!(lane.stored(), (2, 4));
+    let snapshot = lane.lane.snapshot();
+    assert_eq!(
+        (
+            snapshot.commits,
+            snapshot.committed_jobs,
+            snapshot.failed_jobs
+        ),
+        (1, 2, 1)
+    );
+}
+
+#[test]
+fn a_full_database_loses_no_neighbour_and_lets_no_later_job_through() {
+    let lane = lane_that_fills_up();
+    let later = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&later);
+    let answers = lane.as_one_group(vec![
+        inserts(1),
+        Box::new(|conn| {
+            execute(
+                conn,
+                "INSERT INTO t (n, filler) VALUES (2, zeroblob(1000000))",
+            )
+        }),
+        Box::new(move |conn| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            insert(conn, 3)
+        }),
+    ]);
+    let texts: Vec<String> = answers
+        .into_iter()
+        .map(|a| {
+            a.unwrap()
+                .map_or_else(|error| error.chain(), |()| "stored".to_owned())
+        })
+        .collect();
+    assert_eq!(texts[0], "stored");
+    assert!(texts[1].contains("full"), "{}", texts[1]);
+    assert_eq!(texts[2], "stored");
+    assert_eq!(lane.stored(), (2, 4));
+    assert_eq!(
+        later.load(Ordering::SeqCst),
+        1,
+        "the later job ran once, after the dead one"
+    );
+    assert_eq!(lane.lane.snapshot().broken_groups, 1);
+}
+
+#[test]
+fn a_job_that_swallows_the_death_of_its_transaction_is_not_acknowledged() {
+    let lane = lane_that_fills_up();
+    let answer = lane.lane.write("test", |conn| {
+        insert(conn, 1)?;
+        drop(execute(
+            conn,
+            "INSERT INTO t (n, filler) VALUES (2, zeroblob(1000000))",
+        ));
+        Ok(())
+    });
+    assert!(answer.is_err());
+    assert_eq!(lane.stored(), (0, 0));
+    lane.lane.write("test", |conn| insert(conn, 3)).unwrap();
+    assert_eq!(lane.stored(), (1, 3));
+}
+
+#[test]
+fn a_panic_reaches_its_caller_alone_and_costs_the_connection() {
+    let lane = lane();
+    let answers = lane.as_one_group(vec![
+        inserts(1),
+        Box::new(|conn| {
+            insert(conn, 2)?;
+            panic!("on purpose")
+        }),
+        inserts(3),
+    ]);
+    let outcomes: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(outcomes, [true, false, true]);
+    assert_eq!(lane.stored(), (2, 4));
+    assert!(lane.lane.snapshot().replaced_connections >= 1);
+    lane.lane.write("test", |conn| insert(conn, 4)).unwrap();
+}
+
+#[test]
+fn a_job_that_leaves_a_transaction_open_is_undone() {
+    use diesel::connection::TransactionManager;
+    let lane = lane();
+    let answer = lane.lane.write("test", |conn| {
+        insert(conn, 1)?;
+        crate::on_backend!(conn, |c| begin_nested(c))?;
+        Ok(())
+    });
+    assert!(answer.is_err());
+    assert_eq!(lane.stored(), (0, 0));
+
+    fn begin_nested<C: Connection>(conn: &mut C) -> Result<()> {
+        Ok(C::TransactionManager::begin_transaction(conn)?)
+    }
+}
+
+#[test]
+fn a_write_inside_a_write_is_refused_instead_of_waiting_for_itself() {
+    let lane = lane();
+    let inner = Arc::clone(&lane.lane);
+    let error = lane
+        .lane
+        .write("outer", move |_| {
+            inner.write("inner", |conn| insert(conn, 1))
+        })
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("inside another write"),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_process_that_keeps_the_lock_is_named_after_the_limit() {
+    let lane = lane_with(Duration::from_millis(120), "");
+    let mut other = lane.reader();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let error = lane.lane.write("test", |conn| insert(conn, 1)).unwrap_err();
+    assert!(matches!(error, Error::WriteLockHeld { .. }), "{error}");
+    other.batch_execute("ROLLBACK").unwrap();
+    lane.lane.write("test", |conn| insert(conn, 1)).unwrap();
+    assert_eq!(lane.stored(), (1, 1));
+}
+
+#[test]
+fn closing_commits_what_waits_and_refuses_what_comes() {
+    let lane = lane();
+    let (release, holder) = lane.hold();
+    let writers: Vec<_> = (0..10)
+        .map(|n| {
+            let lane = Arc::clone(&lane.lane);
+            std::thread::spawn(move || lane.write("test", move |conn| insert(conn, n)))
+        })
+        .collect();
+    while lane.lane.snapshot().queued_jobs < 10 {
+        std::thread::yield_now();
+    }
+    let closer = {
+        let lane = Arc::clone(&lane.lane);
+        std::thread::spawn(move || lane.close())
+    };
+    drop(release);
+    holder.join().unwrap();
+    closer.join().unwrap();
+    for writer in writers {
+        writer.join().unwrap().unwrap();
+    }
+    assert_eq!(lane.stored(), (10, 45));
+    let late = lane.lane.write("test", |conn| insert(conn, 99));
+    assert!(matches!(late, Err(Error::Closed)));
+    assert!(matches!(
+        lane.lane.exclusive(|_| Ok(())),
+        Err(Error::Closed)
+    ));
+}
+
+#[test]
+fn the_queue_is_bounded_and_its_callers_wait() {
+    let lane = lane();
+    let (release, holder) = lane.hold();
+    let started = Arc::new(Barrier::new(301));
+    let done = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..300)
+        .map(|n| {
+            let (lane, started) = (Arc::clone(&lane.lane), Arc::clone(&started));
+            std::thread::spawn(move || {
+                started.wait();
+                lane.write("test", move |conn| insert(conn, n))
+            })
+        })
+        .collect();
+    started.wait();
+    while lane.lane.snapshot().queued_jobs < 256 {
+        std::thread::yield_now();
+    }
+    assert!(!done.load(Ordering::SeqCst));
+    assert_eq!(lane.lane.snapshot().queued_jobs, 256);
+    drop(release);
+    holder.join().unwrap();
+    for writer in writers {
+        writer.join().unwrap().unwrap();
+    }
+    assert_eq!(lane.stored(), (300, 299 * 300 / 2));
+}
+
+#[test]
+fn asynchronous_callers_share_the_groups() {
+    let lane = lane();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let writes = (0..100).map(|n| {
+            let lane = Arc::clone(&lane.lane);
+            tokio::spawn(async move { lane.write_async("test", move |conn| insert(conn, n)).await })
+        });
+        for write in writes.collect::<Vec<_>>() {
+            write.await.unwrap().unwrap();
+        }
+    });
+    assert_eq!(lane.stored(), (100, 99 * 100 / 2));
+}

@@ -1,0 +1,270 @@
+//! Whether the database is what the code takes it for: columns, indexes, plans, foreign keys.
+//!
+//! Every check reads; none repairs.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::database::{BackendConnection, Database};
+use crate::error::Result;
+#[cfg(feature = "sqlite")]
+use crate::repository::market_data::plan_samples;
+use crate::soft_delete::SoftDeletable;
+use crate::tables::market_data_bars;
+use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
+
+/// The indexes that named queries need; the migrations say which.
+const INDEXES: [&str; 12] = [
+    "alert_logs_instrument_active",
+    "alert_logs_newest_active",
+    "alert_logs_rule_active",
+    "alert_logs_trash",
+    "alert_rules_instrument_active",
+    "alert_rules_trash",
+    "ingest_batches_created",
+    "instruments_symbol_active",
+    "instruments_trash",
+    "market_data_bars_period_active",
+    "market_data_bars_trash",
+    "market_data_trash",
+];
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was looked at: `columns of market_data`.
+    pub subject: String,
+    /// What is wrong and what to do; `None` when it is right.
+    pub problem: Option<String>,
+}
+
+impl Finding {
+    /// A finding; `problem` says what is wrong and what to do.
+    pub fn new(subject: impl Into<String>, problem: Option<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            problem,
+        }
+    }
+}
+
+/// Looks at the schema, the indexes, the plans and the foreign keys of a database.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckRepository<'a> {
+    db: &'a Database,
+}
+
+impl<'a> CheckRepository<'a> {
+    /// Of this database.
+    #[must_use]
+    pub fn new(db: &'a Database) -> Self {
+        Self { db }
+    }
+
+    /// Every finding, right and wrong.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`]: what cannot be looked at is an error, not a finding.
+    pub fn run(&self) -> Result<Vec<Finding>> {
+        self.db.read("check.run", run)
+    }
+}
+
+/// Every finding, right and wrong.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query) when a check itself cannot run.
+pub fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
+    let mut findings = columns(conn);
+    findings.push(indexes(conn)?);
+    findings.push(triggers(conn)?);
+    findings.extend(plans(conn)?);
+    findings.push(foreign_keys(conn)?);
+    Ok(findings)
+}
+
+/// Asks for every column that the code reads, and no row.
+fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
+    macro_rules! readable {
+        ($name:expr, $table:expr) => {{
+            let asked = crate::on_backend!(conn, |c| $table.limit(0).execute(c));
+            let remedy = "run `tickbase migrate run`, or restore the column";
+            Finding::new(
+                format!("columns of {}", $name),
+                asked.err().map(|error| format!("{error}; {remedy}")),
+            )
+        }};
+    }
+    macro_rules! gated {
+        ($table:ident) => {
+            readable!(
+                $table::table::NAME,
+                $table::table.with_deleted("columns, not rows")
+            )
+        };
+    }
+    vec![
+        gated!(instruments),
+        gated!(market_data),
+        gated!(market_data_bars),
+        gated!(alert_rules),
+        gated!(alert_logs),
+        readable!("data_sources", data_sources::table),
+    ]
+}
+
+fn names(conn: &mut BackendConnection<'_>, sqlite: &str, postgres: &str) -> Result<Vec<String>> {
+    let _ = (sqlite, postgres);
+    Ok(match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(c) => sql::<Text>(sqlite).load(*c)?,
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => sql::<Text>(postgres).load(*c)?,
+    })
+}
+
+fn missing(present: &[String], wanted: impl Iterator<Item = String>, what: &str) -> Option<String> {
+    let gone: Vec<String> = wanted.filter(|name| !present.contains(name)).collect();
+    (!gone.is_empty()).then(|| {
+        format!(
+            "{what} missing: {}; create them as the migrations do",
+            gone.join(", ")
+        )
+    })
+}
+
+fn indexes(conn: &mut BackendConnection<'_>) -> Result<Finding> {
+    let present = names(
+        conn,
+        "SELECT name FROM sqlite_master WHERE type = 'index'",
+        "SELECT indexname::text FROM pg_indexes WHERE schemaname = current_schema()",
+    )?;
+    let wanted = INDEXES.iter().map(|name| (*name).to_owned());
+    Ok(Finding::new(
+        "indexes",
+        missing(&present, wanted, "indexes"),
+    ))
+}
+
+fn triggers(conn: &mut BackendConnection<'_>) -> Result<Finding> {
+    let present = names(
+        conn,
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'",
+    )?;
+    let tables = [
+        "instruments",
+        "market_data",
+        "market_data_bars",
+        "alert_rules",
+        "alert_logs",
+    ];
+    let wanted = tables
+        .iter()
+        .map(|table| format!("{table}_refuse_active_delete"));
+    Ok(Finding::new(
+        "delete triggers",
+        missing(&present, wanted, "triggers"),
+    ))
+}
+
+/// The hot reads must seek in the key of `market_data`.
+fn plans(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(c) => sqlite_plans(c),
+        // Its planner rightly reads a small table as a whole: a plan there proves nothing.
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(_) => Ok(Vec::new()),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+    let mut findings = Vec::new();
+    for (name, statement) in plan_samples()? {
+        let lines: Vec<Line> =
+            diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(conn)?;
+        let seeks = lines.iter().any(|line| {
+            line.detail
+                .contains("SEARCH market_data USING PRIMARY KEY (instrument_id=? AND ")
+        });
+        let problem = (!seeks).then(|| {
+            let plan: Vec<String> = lines.into_iter().map(|line| line.detail).collect();
+            format!(
+                "does not seek in the key: {}; run ANALYZE",
+                plan.join(" / ")
+            )
+        });
+        findings.push(Finding::new(format!("plan of {name}"), problem));
+    }
+    Ok(findings)
+}
+
+fn foreign_keys(conn: &mut BackendConnection<'_>) -> Result<Finding> {
+    let broken: i64 = match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(c) => {
+            sql::<BigInt>("SELECT count(*) FROM pragma_foreign_key_check").get_result(*c)?
+        }
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => sql::<BigInt>(
+            "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated",
+        )
+        .get_result(*c)?,
+    };
+    let problem = (broken > 0)
+        .then(|| format!("{broken} rows or constraints are unsound; see PRAGMA foreign_key_check"));
+    Ok(Finding::new("foreign keys", problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::on_both;
+    use diesel::connection::SimpleConnection;
+
+    fn problems(conn: &mut BackendConnection<'_>) -> Vec<String> {
+        let findings = run(conn).unwrap();
+        findings
+            .into_iter()
+            .filter(|f| f.problem.is_some())
+            .map(|f| f.subject)
+            .collect()
+    }
+
+    #[test]
+    fn a_migrated_database_has_no_problem() {
+        on_both(|conn| assert_eq!(problems(conn), Vec::<String>::new()));
+    }
+
+    #[test]
+    fn a_missing_column_index_and_trigger_are_named() {
+        on_both(|conn| {
+            let drop_trigger = match conn.backend() {
+                crate::database::Backend::Sqlite => "DROP TRIGGER alert_logs_refuse_active_delete",
+                crate::database::Backend::Postgres => {
+                    "DROP TRIGGER alert_logs_refuse_active_delete ON alert_logs"
+                }
+            };
+            for sql in [
+                "DROP INDEX market_data_trash",
+                "ALTER TABLE alert_rules DROP COLUMN description",
+                drop_trigger,
+            ] {
+                crate::on_backend!(conn, |c| c.batch_execute(sql)).unwrap();
+            }
+            assert_eq!(
+                problems(conn),
+                ["columns of alert_rules", "indexes", "delete triggers"]
+            );
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! Ticks: insertion by the rules of identity, reads by key order, soft delete by keys and ranges.
+//!
+//! A tick is its key: (instrument_id, timestamp, source_id, sequence). What is stored under a key
+//! never changes: the same values again are a duplicate, others a conflict, and neither stores
+//! anything.
+
+mod delete;
+mod insert;
+#[cfg(feature = "postgres")]
+mod insert_postgres;
+#[cfg(feature = "sqlite")]
+mod insert_sqlite;
+mod keys;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
+pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
+pub use keys::{TickKey, TickRange};
+#[cfg(feature = "sqlite")]
+pub(crate) use read::plan_samples;
+pub use read::{Order, RangeQuery, count, latest, range};
+
+use crate::database::{BackendConnection, Database, Page};
+use crate::domain::tick::Tick;
+use crate::error::Result;
+use crate::models::MarketData;
+
+/// Reads and writes ticks.
+#[doc(alias = "OptimizedMarketDataRepository")]
+#[derive(Debug, Clone, Copy)]
+pub struct MarketDataRepository<'a> {
+    db: &'a Database,
+}
+
+impl<'a> MarketDataRepository<'a> {
+    /// The ticks of a database.
+    #[must_use]
+    pub fn new(db: &'a Database) -> Self {
+        Self { db }
+    }
+
+    /// Stores any number of ticks in one transaction and returns after its commit.
+    ///
+    /// Duplicates and conflicts are counted, not errors; a tick of an unknown instrument or
+    /// source is returned with its index and the reason. On an error nothing of the call is
+    /// stored.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`].
+    pub fn insert_batch(&self, ticks: Vec<Tick>, options: InsertOptions) -> Result<InsertReport> {
+        let now = self.db.clock().now();
+        self.db.write("market_data.insert_batch", move |conn| {
+            insert_batch(conn, &ticks, &options, now)
+        })
+    }
+
+    /// [`MarketDataRepository::insert_batch`] without blocking the thread.
+    ///
+    /// # Errors
+    /// Those of [`Database::write_async`].
+    pub async fn insert_batch_async(
+        &self,
+        ticks: Vec<Tick>,
+        options: InsertOptions,
+    ) -> Result<InsertReport> {
+        let now = self.db.clock().now();
+        let insert =
+            move |conn: &mut BackendConnection<'_>| insert_batch(conn, &ticks, &options, now);
+        self.db
+            .write_async("market_data.insert_batch", insert)
+            .await
+    }
+
+    /// The newest active tick of each instrument that has one, in one statement, by instrument.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn latest(&self, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
+        self.db
+            .read("market_data.latest", |conn| latest(conn, instrument_ids))
+    }
+
+    /// A page of one instrument's active ticks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
+    /// [`RangeQuery::LIMIT_MAX`]; those of [`Database::read`].
+    pub fn range(&self, query: &RangeQuery) -> Result<Page<MarketData, TickKey>> {
+        self.db.read("market_data.range", |conn| range(conn, query))
+    }
+
+    /// How many active ticks are in a range.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn count(&self, of: &TickRange) -> Result<i64> {
+        self.db.read("market_data.count", |conn| count(conn, of))
+    }
+
+    /// Moves the ticks with these keys to the trash; returns how many were active.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`].
+    pub fn soft_delete_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
+        let now = self.db.clock().now();
+        self.db.write("market_data.soft_delete_keys", move |conn| {
+            soft_delete_keys(conn, &keys, now)
+        })
+    }
+
+    /// Moves the active ticks of a range to the trash; returns how many there were.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`].
+    pub fn soft_delete_range(&self, of: TickRange) -> Result<usize> {
+        let now = self.db.clock().now();
+        self.db.write("market_data.soft_delete_range", move |conn| {
+            soft_delete_range(conn, &of, now)
+        })
+    }
+
+    /// Takes the ticks with these keys out of the trash; returns how many were in it.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`].
+    pub fn restore_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
+        self.db.write("market_data.restore_keys", move |conn| {
+            restore_keys(conn, &keys)
+        })
+    }
+
+    /// Takes the deleted ticks of a range out of the trash; returns how many there were.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`].
+    pub fn restore_range(&self, of: TickRange) -> Result<usize> {
+        self.db.write("market_data.restore_range", move |conn| {
+            restore_range(conn, &of)
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! Soft delete and restore of ticks, by keys and by range. Exact counts; the first `deleted_at`
+//! stays. What an instrument shows as its last tick follows.
+
+use std::collections::BTreeSet;
+
+use diesel::backend::Backend;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Nullable};
+
+use super::keys::{TickKey, TickRange};
+use super::read::latest;
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::soft_delete::SoftDeletable;
+use crate::sql_types;
+use crate::tables::{instruments, market_data};
+use crate::timestamp::Timestamp;
+
+/// Keys of one statement: four binds each, within SQLite's 32,766.
+const TICK_KEYS_PER_STATEMENT_MAX: usize = 4_096;
+
+/// Moves the ticks with these keys to the trash; returns how many were active.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn soft_delete_keys(
+    conn: &mut BackendConnection<'_>,
+    keys: &[TickKey],
+    now: Timestamp,
+) -> Result<usize> {
+    mark_keys(conn, keys, Some(now))
+}
+
+/// Takes the ticks with these keys out of the trash; returns how many were in it.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn restore_keys(conn: &mut BackendConnection<'_>, keys: &[TickKey]) -> Result<usize> {
+    mark_keys(conn, keys, None)
+}
+
+fn mark_keys(
+    conn: &mut BackendConnection<'_>,
+    keys: &[TickKey],
+    mark: Option<Timestamp>,
+) -> Result<usize> {
+    // In key order the statement walks the clustered table once.
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    let mut changed = 0;
+    for keys in keys.chunks(TICK_KEYS_PER_STATEMENT_MAX) {
+        let update = MarkKeys { keys, mark };
+        changed += crate::on_backend!(conn, |c| update.execute(c))?;
+    }
+    let ids: BTreeSet<i64> = keys.iter().map(|key| key.instrument_id).collect();
+    refresh_last_ticks(conn, &ids.into_iter().collect::<Vec<_>>())?;
+    Ok(changed)
+}
+
+/// Moves the active ticks of a range to the trash; returns how many there were.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
+/// [`Error::Query`](crate::Error::Query).
+pub fn soft_delete_range(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    now: Timestamp,
+) -> Result<usize> {
+    let (first, last) = of.bounds()?;
+    let rows = market_data::table
+        .active()
+        .filter(market_data::instrument_id.eq(of.instrument_id))
+        .filter(market_data::timestamp.between(first, last));
+    let update = diesel::update(rows).set(market_data::deleted_at.eq(now));
+    let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    refresh_last_ticks(conn, &[of.instrument_id])?;
+    Ok(changed)
+}
+
+/// Takes the deleted ticks of a range out of the trash; returns how many there were.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
+/// [`Error::Query`](crate::Error::Query).
+pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
+    let (first, last) = of.bounds()?;
+    let rows = market_data::table
+        .deleted()
+        .filter(market_data::instrument_id.eq(of.instrument_id))
+        .filter(market_data::timestamp.between(first, last));
+    let update = diesel::update(rows).set(market_data::deleted_at.eq(None::<Timestamp>));
+    let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    refresh_last_ticks(conn, &[of.instrument_id])?;
+    Ok(changed)
+}
+
+/// Sets what each instrument shows as its last tick to its newest active one.
+fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    let newest = latest(conn, ids)?;
+    for id in ids {
+        let tick = newest.iter().find(|tick| tick.instrument_id == *id);
+        let update = diesel::update(instruments::table.active().filter(instruments::id.eq(id)))
+            .set((
+                instruments::last_tick.eq(tick.map(|tick| tick.timestamp)),
+                instruments::last_price.eq(tick.and_then(|tick| tick.price)),
+            ));
+        crate::on_backend!(conn, |c| update.execute(c))?;
+    }
+    Ok(())
+}
+
+/// `UPDATE market_data SET deleted_at = .. WHERE <scope> AND <key> IN (VALUES ..)`: Diesel has no
+/// row values, and a thousand `OR`s would be planned one by one.
+pub(super) struct MarkKeys<'a> {
+    pub(super) keys: &'a [TickKey],
+    /// The moment of deletion, or none to restore.
+    pub(super) mark: Option<Timestamp>,
+}
+
+impl QueryId for MarkKeys<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: Connection> RunQueryDsl<C> for MarkKeys<'_> {}
+
+impl<DB> QueryFragment<DB> for MarkKeys<'_>
+where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<sql_types::Timestamp>,
+    i64: ToSql<BigInt, DB>,
+    Timestamp: ToSql<sql_types::Timestamp, DB>,
+    Option<Timestamp>: ToSql<Nullable<sql_types::Timestamp>, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        out.push_sql("UPDATE market_data SET deleted_at = ");
+        out.push_bind_param::<Nullable<sql_types::Timestamp>, _>(&self.mark)?;
+        let scope = if self.mark.is_some() {
+            "IS NULL"
+        } else {
+            "IS NOT NULL"
+        };
+        out.push_sql(" WHERE deleted_at ");
+        out.push_sql(scope);
+        out.push_sql(" AND (instrument_id, \"timestamp\", source_id, sequence) IN (VALUES ");
+        for (i, key) in self.keys.iter().enumerate() {
+            out.push_sql(if i == 0 { "(" } else { ", (" });
+            out.push_bind_param::<BigInt, _>(&key.instrument_id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<sql_types::Timestamp, _>(&key.timestamp)?;
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(&key.source_id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(&key.sequence)?;
+            out.push_sql(")");
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+}

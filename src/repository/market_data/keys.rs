@@ -1,0 +1,83 @@
+//! The identity of a tick and the ranges that reads and deletes name. No SQL.
+
+use crate::error::{Error, Result};
+use crate::timestamp::Timestamp;
+
+/// The identity of a tick, in the order in which ticks are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TickKey {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Event time.
+    pub timestamp: Timestamp,
+    /// The data source.
+    pub source_id: i64,
+    /// Number within (instrument, timestamp, source).
+    pub sequence: i64,
+}
+
+impl TickKey {
+    /// Comes before every tick at or after `stamp`.
+    pub(super) fn before_all(instrument_id: i64, stamp: Timestamp) -> Self {
+        Self {
+            instrument_id,
+            timestamp: stamp,
+            source_id: i64::MIN,
+            sequence: i64::MIN,
+        }
+    }
+
+    /// Comes after every tick at or before `stamp`.
+    pub(super) fn after_all(instrument_id: i64, stamp: Timestamp) -> Self {
+        Self {
+            instrument_id,
+            timestamp: stamp,
+            source_id: i64::MAX,
+            sequence: i64::MAX,
+        }
+    }
+
+    /// The place among the ticks of the instrument.
+    pub(super) fn position(&self) -> (Timestamp, i64, i64) {
+        (self.timestamp, self.source_id, self.sequence)
+    }
+}
+
+/// The ticks of one instrument from `start` (included) to `end` (excluded).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickRange {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// The first moment; `None` for the beginning.
+    pub start: Option<Timestamp>,
+    /// The moment that is no longer part of it; `None` for the end.
+    pub end: Option<Timestamp>,
+}
+
+impl TickRange {
+    /// All ticks of an instrument.
+    #[must_use]
+    pub fn all(instrument_id: i64) -> Self {
+        Self {
+            instrument_id,
+            start: None,
+            end: None,
+        }
+    }
+
+    /// The same range with bounds that SQL can compare: the first moment and the last one.
+    pub(super) fn bounds(&self) -> Result<(Timestamp, Timestamp)> {
+        let start = self.start.unwrap_or(Timestamp::MIN);
+        let last = self
+            .end
+            .map_or(Timestamp::MAX, |end| end.saturating_add_micros(-1));
+        match (self.start, self.end) {
+            (Some(start), Some(end)) if start > end => Err(Error::invalid(
+                "start",
+                format!("{start} is after end, {end}"),
+                "give a start that is not after the end",
+            )),
+            _ => Ok((start, last)),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Reads of ticks: the newest of many instruments, pages of a range, counts.
+
+use std::collections::BTreeMap;
+
+use diesel::dsl;
+use diesel::prelude::*;
+use diesel::query_source::AliasedField;
+
+use super::keys::{TickKey, TickRange};
+use crate::database::{BackendConnection, Cursor, Page};
+use crate::error::{Error, Result};
+use crate::models::MarketData;
+use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::soft_delete::{Active, ActiveAlias, ActiveOn, SoftDeletable};
+use crate::tables::{instruments, market_data};
+use crate::timestamp::Timestamp;
+
+crate::soft_delete_alias!(pub(super) market_data as newest: Newest);
+
+/// The order of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Oldest first.
+    #[default]
+    Ascending,
+    /// Newest first.
+    Descending,
+}
+
+/// What a page of a range asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeQuery {
+    /// Instrument and time.
+    pub range: TickRange,
+    /// Rows of a page, 1 to [`RangeQuery::LIMIT_MAX`].
+    pub limit: usize,
+    /// The order.
+    pub order: Order,
+    /// Where the page continues; `None` for the first page.
+    pub cursor: Option<Cursor<TickKey>>,
+}
+
+impl RangeQuery {
+    /// The most rows that one page holds.
+    pub const LIMIT_MAX: usize = 10_000;
+
+    /// The first page of a range, oldest first.
+    #[must_use]
+    pub fn new(range: TickRange, limit: usize) -> Self {
+        Self {
+            range,
+            limit,
+            order: Order::Ascending,
+            cursor: None,
+        }
+    }
+}
+
+impl MarketData {
+    /// The values of the tick, in the order of the columns.
+    pub(crate) fn values(&self) -> [Option<f64>; 9] {
+        [
+            self.price,
+            self.volume,
+            self.bid,
+            self.ask,
+            self.bid_size,
+            self.ask_size,
+            self.open_price,
+            self.high_price,
+            self.low_price,
+        ]
+    }
+
+    /// The identity of the tick.
+    #[must_use]
+    pub fn key(&self) -> TickKey {
+        TickKey {
+            instrument_id: self.instrument_id,
+            timestamp: self.timestamp,
+            source_id: self.source_id,
+            sequence: self.sequence,
+        }
+    }
+}
+
+type OfInstrument = dsl::Filter<
+    Active<market_data::table>,
+    dsl::And<
+        dsl::Eq<market_data::instrument_id, i64>,
+        dsl::Between<market_data::timestamp, Timestamp, Timestamp>,
+    >,
+>;
+
+fn of_instrument(of: &TickRange) -> Result<OfInstrument> {
+    let (first, last) = of.bounds()?;
+    Ok(market_data::table.active().filter(
+        market_data::instrument_id
+            .eq(of.instrument_id)
+            .and(market_data::timestamp.between(first, last)),
+    ))
+}
+
+/// The newest active tick of each active instrument that has one, by instrument.
+///
+/// For each instrument one descent of the clustered key finds the newest stamp; the few ticks of
+/// that stamp come back, and the one with the greatest (source, sequence) is kept.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
+    let mut by_instrument = BTreeMap::new();
+    for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let rows: Vec<MarketData> = crate::on_backend!(conn, |c| {
+            latest_query(ids).select(MarketData::as_select()).load(c)
+        })?;
+        for row in rows {
+            let kept = by_instrument
+                .entry(row.instrument_id)
+                .or_insert_with(|| row.clone());
+            if row.key() > kept.key() {
+                *kept = row;
+            }
+        }
+    }
+    Ok(by_instrument.into_values().collect())
+}
+
+type LatestStamp = dsl::SingleValue<
+    dsl::Limit<
+        dsl::Order<
+            dsl::Select<
+                dsl::Filter<
+                    ActiveAlias<market_data::table, Newest>,
+                    dsl::Eq<AliasedField<Newest, market_data::instrument_id>, instruments::id>,
+                >,
+                AliasedField<Newest, market_data::timestamp>,
+            >,
+            dsl::Desc<AliasedField<Newest, market_data::timestamp>>,
+        >,
+    >,
+>;
+type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
+
+/// The newest active stamp of the outer query's instrument.
+fn latest_stamp() -> LatestStamp {
+    newest
+        .active()
+        .filter(newest.field(market_data::instrument_id).eq(instruments::id))
+        .select(newest.field(market_data::timestamp))
+        .order(newest.field(market_data::timestamp).desc())
+        .limit(1)
+        .single_value()
+}
+
+/// It starts from `instruments`: were the stamp correlated with `market_data` itself, SQLite
+/// would read every tick of the instrument.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn latest_query<'a>(ids: &'a [i64]) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    let stamp: LatestStamp = latest_stamp();
+    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
+    let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
+    active
+        .inner_join(ticks)
+        .filter(instruments::id.eq_any(ids))
+        .filter(market_data::timestamp.nullable().eq(stamp))
+}
+
+/// A page of one instrument's active ticks.
+///
+/// # Errors
+/// [`Error::Invalid`] for a limit out of range or a start after the end; [`Error::Query`].
+pub fn range(
+    conn: &mut BackendConnection<'_>,
+    query: &RangeQuery,
+) -> Result<Page<MarketData, TickKey>> {
+    if query.limit == 0 || query.limit > RangeQuery::LIMIT_MAX {
+        return Err(Error::invalid(
+            "limit",
+            format!("{} is not in 1..={}", query.limit, RangeQuery::LIMIT_MAX),
+            "ask for fewer rows and follow the cursor",
+        ));
+    }
+    let (first, last) = query.range.bounds()?;
+    let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
+    let ascending = (query.order == Order::Ascending) != backwards;
+    let of = query.range.instrument_id;
+    let probe = i64::try_from(query.limit + 1).unwrap_or(i64::MAX);
+    let from = query
+        .cursor
+        .map(|(Cursor::After(key) | Cursor::Before(key))| key);
+    let rows: Vec<MarketData> = if ascending {
+        let from = from.unwrap_or(TickKey::before_all(of, first));
+        crate::on_backend!(conn, |c| {
+            ascending_query(of, from, last, probe)
+                .select(MarketData::as_select())
+                .load(c)
+        })?
+    } else {
+        let from = from.unwrap_or(TickKey::after_all(of, last));
+        crate::on_backend!(conn, |c| {
+            descending_query(of, from, first, probe)
+                .select(MarketData::as_select())
+                .load(c)
+        })?
+    };
+    Ok(Page::of(
+        rows,
+        query.limit,
+        query.cursor.as_ref(),
+        MarketData::key,
+    ))
+}
+
+/// The stamp bounds let the planner seek in the key; the rest of the key is compared row by row
+/// only among the ticks of the cursor's own stamp.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn ascending_query(of: i64, from: TickKey, last: Timestamp, limit: i64) -> _ {
+    let active: Active<market_data::table> = market_data::table.active();
+    let (stamp, source, sequence): (Timestamp, i64, i64) = from.position();
+    let later_sequence = market_data::source_id
+        .eq(source)
+        .and(market_data::sequence.gt(sequence));
+    let later_source = market_data::source_id.gt(source).or(later_sequence);
+    let later = market_data::timestamp
+        .gt(stamp)
+        .or(market_data::timestamp.eq(stamp).and(later_source));
+    active
+        .filter(market_data::instrument_id.eq(of))
+        .filter(market_data::timestamp.between(stamp, last))
+        .filter(later)
+        .order((
+            market_data::timestamp.asc(),
+            market_data::source_id.asc(),
+            market_data::sequence.asc(),
+        ))
+        .limit(limit)
+}
+
+/// [`ascending_query`] the other way round.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn descending_query(of: i64, from: TickKey, first: Timestamp, limit: i64) -> _ {
+    let active: Active<market_data::table> = market_data::table.active();
+    let (stamp, source, sequence): (Timestamp, i64, i64) = from.position();
+    let earlier_sequence = market_data::source_id
+        .eq(source)
+        .and(market_data::sequence.lt(sequence));
+    let earlier_source = market_data::source_id.lt(source).or(earlier_sequence);
+    let earlier = market_data::timestamp
+        .lt(stamp)
+        .or(market_data::timestamp.eq(stamp).and(earlier_source));
+    active
+        .filter(market_data::instrument_id.eq(of))
+        .filter(market_data::timestamp.between(first, stamp))
+        .filter(earlier)
+        .order((
+            market_data::timestamp.desc(),
+            market_data::source_id.desc(),
+            market_data::sequence.desc(),
+        ))
+        .limit(limit)
+}
+
+pub(super) fn count_query(of: &TickRange) -> Result<dsl::Select<OfInstrument, dsl::CountStar>> {
+    Ok(of_instrument(of)?.select(dsl::count_star()))
+}
+
+/// The count of active ticks in a range.
+///
+/// # Errors
+/// [`Error::Invalid`] for a start after the end; [`Error::Query`].
+pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
+    let query = count_query(of)?;
+    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
+/// The hot reads as SQLite's SQL, by name, for those who look at their plans.
+#[cfg(feature = "sqlite")]
+pub(crate) fn plan_samples() -> Result<[(&'static str, String); 3]> {
+    use diesel::query_builder::{QueryBuilder, QueryFragment};
+    use diesel::sqlite::Sqlite;
+    fn text(query: &impl QueryFragment<Sqlite>) -> Result<String> {
+        let mut text = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
+        query.to_sql(&mut text, &Sqlite)?;
+        Ok(text.finish())
+    }
+    let of = TickRange::all(1);
+    let from = TickKey::before_all(1, Timestamp::MIN);
+    Ok([
+        ("market_data.latest", text(&latest_query(&[1]))?),
+        (
+            "market_data.range",
+            text(&ascending_query(1, from, Timestamp::MAX, 1))?,
+        ),
+        ("market_data.count", text(&count_query(&of)?)?),
+    ])
+}

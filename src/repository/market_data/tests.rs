@@ -1,0 +1,493 @@
+//! Each query by its SQL, its plan and its behaviour; the rules of identity on both backends.
+
+use super::read::{ascending_query, count_query, descending_query, latest_query};
+use super::*;
+use crate::database::{BackendConnection, Cursor};
+use crate::domain::tick::RawTick;
+use crate::test_support::{on_both, sql_of};
+use crate::timestamp::Timestamp;
+
+const NOW: i64 = 1_700_000_000_000_000;
+
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros).unwrap()
+}
+
+fn now() -> Timestamp {
+    at(NOW)
+}
+
+fn trade(instrument_id: i64, micros: i64, sequence: Option<i64>, price: f64) -> Tick {
+    of_source(1, instrument_id, micros, sequence, price)
+}
+
+fn of_source(source: i64, id: i64, micros: i64, sequence: Option<i64>, price: f64) -> Tick {
+    Tick::try_from(RawTick {
+        instrument_id: Some(id),
+        timestamp: Some(at(micros)),
+        source_id: Some(source),
+        sequence,
+        price: Some(price),
+        volume: Some(1.0),
+        ..RawTick::default()
+    })
+    .unwrap()
+}
+
+fn key(instrument_id: i64, micros: i64, sequence: i64) -> TickKey {
+    TickKey {
+        instrument_id,
+        timestamp: at(micros),
+        source_id: 1,
+        sequence,
+    }
+}
+
+fn insert(conn: &mut BackendConnection<'_>, ticks: &[Tick]) -> InsertReport {
+    insert_with(
+        conn,
+        ticks,
+        InsertOptions {
+            outcomes: true,
+            ..InsertOptions::default()
+        },
+    )
+}
+
+fn insert_with(
+    conn: &mut BackendConnection<'_>,
+    ticks: &[Tick],
+    options: InsertOptions,
+) -> InsertReport {
+    conn.savepoint(|conn| insert_batch(conn, ticks, &options, now()))
+        .unwrap()
+}
+
+fn last(conn: &mut BackendConnection<'_>, id: i64) -> (Option<i64>, Option<f64>) {
+    use crate::soft_delete::SoftDeletable;
+    use crate::tables::instruments;
+    use diesel::prelude::*;
+    let query = instruments::table
+        .active()
+        .filter(instruments::id.eq(id))
+        .select((instruments::last_tick, instruments::last_price));
+    let (at, price): (Option<Timestamp>, Option<f64>) =
+        crate::on_backend!(conn, |c| query.first(c)).unwrap();
+    (at.map(Timestamp::micros), price)
+}
+
+#[test]
+fn a_resent_tick_is_a_duplicate_and_other_values_are_a_conflict() {
+    on_both(|conn| {
+        let first = insert(
+            conn,
+            &[trade(1, 10, Some(7), 100.0), trade(1, 10, Some(8), 100.0)],
+        );
+        assert_eq!(
+            (first.inserted, first.duplicates, first.conflicts),
+            (2, 0, 0)
+        );
+        let again = insert(
+            conn,
+            &[
+                trade(1, 10, Some(7), 100.0),
+                trade(1, 10, Some(8), 101.0),
+                trade(1, 10, Some(9), 102.0),
+                trade(1, 10, Some(9), 102.0),
+                trade(1, 10, Some(9), 103.0),
+            ],
+        );
+        assert_eq!(
+            again.outcomes.unwrap(),
+            [
+                RowOutcome::Duplicate,
+                RowOutcome::Conflict,
+                RowOutcome::Inserted { sequence: 9 },
+                RowOutcome::Duplicate,
+                RowOutcome::Conflict,
+            ]
+        );
+        let rows = latest(conn, &[1]).unwrap();
+        assert_eq!((rows[0].sequence, rows[0].price), (9, Some(102.0)));
+        assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 3);
+    });
+}
+
+#[test]
+fn ticks_without_a_sequence_are_all_stored_even_when_they_are_equal() {
+    on_both(|conn| {
+        let same = vec![trade(1, 10, None, 100.0); 3];
+        insert(conn, &same);
+        let report = insert(
+            conn,
+            &[
+                trade(1, 10, None, 100.0),
+                trade(1, 10, Some(9), 1.0),
+                trade(1, 10, None, 100.0),
+                trade(1, 11, None, 100.0),
+            ],
+        );
+        let sequences: Vec<RowOutcome> = report.outcomes.unwrap();
+        let expected = [10, 9, 11, 0].map(|sequence| RowOutcome::Inserted { sequence });
+        assert_eq!(
+            sequences, expected,
+            "numbers go on after the greatest of the stamp"
+        );
+        assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_deleted_tick_that_is_sent_again_stays_deleted_and_keeps_its_sequence() {
+    on_both(|conn| {
+        insert(conn, &[trade(1, 10, Some(0), 100.0)]);
+        assert_eq!(soft_delete_keys(conn, &[key(1, 10, 0)], now()).unwrap(), 1);
+        let report = insert(
+            conn,
+            &[trade(1, 10, Some(0), 100.0), trade(1, 10, None, 5.0)],
+        );
+        assert_eq!(
+            report.outcomes.unwrap(),
+            [RowOutcome::Duplicate, RowOutcome::Inserted { sequence: 1 }]
+        );
+        assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 1);
+    });
+}
+
+#[test]
+fn rows_of_unknown_instruments_and_sources_come_back_with_index_and_reason() {
+    on_both(|conn| {
+        let report = insert(
+            conn,
+            &[
+                trade(99, 10, None, 1.0),
+                trade(2, 10, None, 1.0),
+                of_source(55, 1, 10, None, 1.0),
+            ],
+        );
+        assert_eq!((report.received, report.inserted), (3, 1));
+        let reasons: Vec<(usize, bool)> = report
+            .rejected
+            .iter()
+            .map(|r| (r.index, r.reason.contains("99") || r.reason.contains("55")))
+            .collect();
+        assert_eq!(reasons, [(0, true), (2, true)]);
+    });
+}
+
+#[test]
+fn the_last_tick_of_an_instrument_follows_and_older_ticks_are_late() {
+    on_both(|conn| {
+        let report = insert(
+            conn,
+            &[
+                trade(1, 20, None, 100.0),
+                trade(1, 10, None, 90.0),
+                trade(1, 30, None, 110.0),
+                trade(2, 5, None, 1.0),
+            ],
+        );
+        assert_eq!(report.late, 1);
+        assert_eq!(last(conn, 1), (Some(30), Some(110.0)));
+        assert_eq!(insert(conn, &[trade(1, 29, None, 1.0)]).late, 1);
+        assert_eq!(last(conn, 1), (Some(30), Some(110.0)));
+        let newest = TickRange {
+            instrument_id: 1,
+            start: Some(at(25)),
+            end: None,
+        };
+        assert_eq!(soft_delete_range(conn, &newest, now()).unwrap(), 2);
+        assert_eq!(last(conn, 1), (Some(20), Some(100.0)));
+        assert_eq!(restore_range(conn, &newest).unwrap(), 2);
+        assert_eq!(last(conn, 1), (Some(30), Some(110.0)));
+    });
+}
+
+#[test]
+fn a_repeated_idempotency_key_stores_nothing_and_returns_the_first_answer() {
+    on_both(|conn| {
+        let options = |key: &str| InsertOptions {
+            outcomes: false,
+            idempotency_key: Some(key.to_owned()),
+        };
+        let batch = [trade(1, 10, None, 1.0), trade(77, 10, None, 1.0)];
+        let first = insert_with(conn, &batch, options("a"));
+        let again = insert_with(conn, &batch, options("a"));
+        assert_eq!(first, again);
+        assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 1);
+        insert_with(conn, &batch, options("b"));
+        assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 2);
+        let tomorrow = now().saturating_add_micros(24 * 3_600 * 1_000_000);
+        let late = insert_batch(conn, &batch, &options("a"), tomorrow).unwrap();
+        assert_eq!(late.inserted, 1, "the key was forgotten after 24 hours");
+        assert!(insert_batch(conn, &batch, &options(""), now()).is_err());
+    });
+}
+
+#[test]
+fn pages_follow_each_other_in_both_orders_and_directions() {
+    on_both(|conn| {
+        let ticks: Vec<Tick> = (0..10)
+            .map(|n| trade(1, 10 + n / 4, None, n as f64))
+            .collect();
+        insert(conn, &ticks);
+        insert(conn, &[trade(2, 11, None, 1.0)]);
+        for order in [Order::Ascending, Order::Descending] {
+            let mut query = RangeQuery::new(TickRange::all(1), 3);
+            query.order = order;
+            let mut prices = Vec::new();
+            let mut pages = Vec::new();
+            loop {
+                let page = range(conn, &query).unwrap();
+                prices.extend(page.rows.iter().filter_map(|row| row.price));
+                pages.push(page.rows.clone());
+                let Some(next) = page.next else { break };
+                query.cursor = Some(next);
+            }
+            let mut expected: Vec<f64> = (0..10).map(f64::from).collect();
+            if order == Order::Descending {
+                expected.reverse();
+            }
+            assert_eq!(prices, expected);
+            // And back from the last page.
+            for page in pages.iter().rev().skip(1) {
+                let here = range(conn, &query).unwrap();
+                query.cursor = here.previous;
+                assert_eq!(&range(conn, &query).unwrap().rows, page);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_range_includes_its_start_and_excludes_its_end() {
+    on_both(|conn| {
+        insert(
+            conn,
+            &[10, 20, 30].map(|micros| trade(1, micros, None, 1.0)),
+        );
+        let of = TickRange {
+            instrument_id: 1,
+            start: Some(at(10)),
+            end: Some(at(30)),
+        };
+        assert_eq!(count(conn, &of).unwrap(), 2);
+        let empty = TickRange {
+            instrument_id: 1,
+            start: Some(at(10)),
+            end: Some(at(10)),
+        };
+        assert_eq!(count(conn, &empty).unwrap(), 0);
+        let wrong = TickRange {
+            instrument_id: 1,
+            start: Some(at(11)),
+            end: Some(at(10)),
+        };
+        assert!(
+            count(conn, &wrong)
+                .unwrap_err()
+                .to_string()
+                .contains("after end")
+        );
+        let mut query = RangeQuery::new(of, 0);
+        assert!(range(conn, &query).is_err());
+        query.limit = RangeQuery::LIMIT_MAX + 1;
+        assert!(range(conn, &query).is_err());
+    });
+}
+
+#[test]
+fn keys_in_bulk_are_counted_exactly_and_keep_their_first_deletion() {
+    on_both(|conn| {
+        let ticks: Vec<Tick> = (0..9_000).map(|n| trade(1, n, Some(0), 1.0)).collect();
+        insert(conn, &ticks);
+        let keys: Vec<TickKey> = (0..9_000).rev().map(|n| key(1, n, 0)).collect();
+        assert_eq!(
+            soft_delete_keys(conn, &keys[..5_000], now()).unwrap(),
+            5_000
+        );
+        let later = at(NOW + 1);
+        assert_eq!(soft_delete_keys(conn, &keys, later).unwrap(), 4_000);
+        let first: Vec<_> = deleted_at(conn, 8_999);
+        assert_eq!(first, [Some(now())]);
+        let unknown = [key(1, 1_000_000, 0), key(1, 0, 0)];
+        assert_eq!(restore_keys(conn, &unknown).unwrap(), 1);
+        assert_eq!(restore_keys(conn, &keys).unwrap(), 8_999);
+        assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 9_000);
+    });
+}
+
+fn deleted_at(conn: &mut BackendConnection<'_>, micros: i64) -> Vec<Option<Timestamp>> {
+    use crate::soft_delete::SoftDeletable;
+    use crate::tables::market_data;
+    use diesel::prelude::*;
+    let query = market_data::table
+        .with_deleted("the test looks at deletion itself")
+        .filter(market_data::timestamp.eq(at(micros)))
+        .select(market_data::deleted_at);
+    crate::on_backend!(conn, |c| query.load(c)).unwrap()
+}
+
+#[test]
+fn the_latest_of_many_instruments_skips_deleted_ticks_and_empty_instruments() {
+    on_both(|conn| {
+        insert(
+            conn,
+            &[
+                trade(1, 10, None, 1.0),
+                trade(1, 20, None, 2.0),
+                trade(1, 20, None, 3.0),
+                trade(2, 15, None, 4.0),
+            ],
+        );
+        soft_delete_keys(conn, &[key(1, 20, 1)], now()).unwrap();
+        let prices: Vec<_> = latest(conn, &[2, 1, 3])
+            .unwrap()
+            .iter()
+            .map(|r| (r.instrument_id, r.price))
+            .collect();
+        assert_eq!(prices, [(1, Some(2.0)), (2, Some(4.0))]);
+    });
+}
+
+#[test]
+fn every_float_survives_the_way_in_and_out() {
+    on_both(|conn| {
+        let prices = [0.0, -37.63, f64::MIN_POSITIVE, f64::MAX, 0.1 + 0.2, 1e-300];
+        let ticks: Vec<Tick> = prices
+            .iter()
+            .enumerate()
+            .map(|(n, p)| trade(1, n as i64, None, *p))
+            .collect();
+        insert(conn, &ticks);
+        let page = range(conn, &RangeQuery::new(TickRange::all(1), 100)).unwrap();
+        let back: Vec<f64> = page.rows.iter().filter_map(|row| row.price).collect();
+        assert_eq!(back, prices);
+        assert_eq!(page.next.or(page.previous), None::<Cursor<TickKey>>);
+    });
+}
+
+mod plans {
+    use super::*;
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn reads_seek_in_the_clustered_key_of_sqlite() {
+        use crate::test_support::{on_sqlite, sqlite_plan};
+        use diesel::sqlite::Sqlite;
+        let from = TickKey::before_all(1, Timestamp::MIN);
+        let seek = "SEARCH market_data USING PRIMARY KEY (instrument_id=? AND timestamp>? AND timestamp<?)";
+        let queries = [
+            (
+                sql_of::<Sqlite, _>(&ascending_query(1, from, Timestamp::MAX, 10)),
+                seek,
+            ),
+            (
+                sql_of::<Sqlite, _>(&descending_query(1, from, Timestamp::MIN, 10)),
+                seek,
+            ),
+            (
+                sql_of::<Sqlite, _>(&count_query(&TickRange::all(1)).unwrap()),
+                seek,
+            ),
+            (
+                sql_of::<Sqlite, _>(&latest_query(&[1, 2])),
+                "SEARCH market_data USING PRIMARY KEY (instrument_id=? AND timestamp=?)",
+            ),
+            (
+                sql_of::<Sqlite, _>(&crate::repository::market_data::delete::MarkKeys {
+                    keys: &[key(1, 1, 1), key(2, 2, 2)],
+                    mark: None,
+                }),
+                "PRIMARY KEY (instrument_id=? AND timestamp=? AND source_id=? AND sequence=?)",
+            ),
+        ];
+        on_sqlite(|conn| {
+            let BackendConnection::Sqlite(conn) = conn else {
+                return;
+            };
+            for (sql, expected) in &queries {
+                let plan = sqlite_plan(conn, sql);
+                assert!(plan.contains(expected), "{sql}\n{plan}");
+                assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{sql}\n{plan}");
+            }
+        });
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn reads_seek_in_the_primary_key_of_postgresql() {
+        use crate::test_support::{on_postgres, postgres_plan};
+        use diesel::pg::Pg;
+        let from = TickKey::before_all(1, Timestamp::MIN);
+        let queries = [
+            (
+                sql_of::<Pg, _>(&ascending_query(1, from, Timestamp::MAX, 10)),
+                9,
+            ),
+            (
+                sql_of::<Pg, _>(&descending_query(1, from, Timestamp::MIN, 10)),
+                9,
+            ),
+            (
+                sql_of::<Pg, _>(&count_query(&TickRange::all(1)).unwrap()),
+                3,
+            ),
+            (sql_of::<Pg, _>(&latest_query(&[1, 2])), 2),
+        ];
+        on_postgres(|conn| {
+            #[allow(irrefutable_let_patterns)]
+            let BackendConnection::Postgres(conn) = conn else {
+                return;
+            };
+            for (sql, parameters) in &queries {
+                let plan = postgres_plan(conn, sql, *parameters);
+                assert!(plan.contains("market_data_pkey"), "{sql}\n{plan}");
+                assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
+            }
+        });
+    }
+
+    /// The statement from its FROM on: the columns are those of the model.
+    fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(query: &T) -> String {
+        let sql = sql_of::<diesel::pg::Pg, _>(query).replace('"', "");
+        sql[sql.find("FROM").unwrap()..].to_owned()
+    }
+
+    #[test]
+    fn the_latest_ticks_are_one_statement() {
+        insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE (((instruments.deleted_at IS NULL) AND (instruments.id = ANY($1))) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC LIMIT $2)))");
+    }
+
+    #[test]
+    fn a_page_compares_the_whole_key() {
+        let from = TickKey::before_all(1, Timestamp::MIN);
+        let query = ascending_query(1, from, Timestamp::MAX, 10);
+        insta::assert_snapshot!(tail(&query), @"FROM market_data WHERE ((((market_data.deleted_at IS NULL) AND (market_data.instrument_id = $1)) AND (market_data.timestamp BETWEEN $2 AND $3)) AND ((market_data.timestamp > $4) OR ((market_data.timestamp = $5) AND ((market_data.source_id > $6) OR ((market_data.source_id = $7) AND (market_data.sequence > $8)))))) ORDER BY market_data.timestamp ASC, market_data.source_id ASC, market_data.sequence ASC LIMIT $9");
+        let query = descending_query(1, from, Timestamp::MIN, 10);
+        insta::assert_snapshot!(tail(&query), @"FROM market_data WHERE ((((market_data.deleted_at IS NULL) AND (market_data.instrument_id = $1)) AND (market_data.timestamp BETWEEN $2 AND $3)) AND ((market_data.timestamp < $4) OR ((market_data.timestamp = $5) AND ((market_data.source_id < $6) OR ((market_data.source_id = $7) AND (market_data.sequence < $8)))))) ORDER BY market_data.timestamp DESC, market_data.source_id DESC, market_data.sequence DESC LIMIT $9");
+    }
+
+    #[test]
+    fn a_count_reads_only_active_rows() {
+        let query = count_query(&TickRange::all(1)).unwrap();
+        insta::assert_snapshot!(tail(&query), @"FROM market_data WHERE ((market_data.deleted_at IS NULL) AND ((market_data.instrument_id = $1) AND (market_data.timestamp BETWEEN $2 AND $3)))");
+    }
+
+    #[test]
+    fn deletion_and_restoration_name_their_scope() {
+        for mark in [Some(now()), None] {
+            let update = crate::repository::market_data::delete::MarkKeys {
+                keys: &[key(1, 1, 1)],
+                mark,
+            };
+            let sql = sql_of::<diesel::pg::Pg, _>(&update);
+            let scope = if mark.is_some() {
+                "deleted_at IS NULL"
+            } else {
+                "deleted_at IS NOT NULL"
+            };
+            assert!(sql.contains(scope), "{sql}");
+        }
+    }
+}
