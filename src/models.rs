@@ -1,0 +1,31 @@
+//! One row of each table: what is read, and what is inserted or changed.
+//!
+//! Read models are checked at compile time against both backends. Those of gated tables start from
+//! the active rows: `Instrument::query()` cannot read a deleted one. No model is `Identifiable`:
+//! that would hand out the ungated table.
+
+mod alert_log;
+mod alert_rule;
+mod data_source;
+mod instrument;
+mod market_data;
+mod market_data_bar;
+
+pub use alert_log::{AlertLog, NewAlertLog};
+pub use alert_rule::{AlertRule, AlertRuleChange, NewAlertRule};
+pub use data_source::{DataSource, NewDataSource};
+pub use instrument::{Instrument, InstrumentChange, NewInstrument};
+pub use market_data::MarketData;
+pub use market_data_bar::{MarketDataBar, NewMarketDataBar};
+
+/// Row methods of a model of a gated table.
+macro_rules! soft_deletable_row {
+    ($model:ty) => {
+        impl $crate::soft_delete::SoftDeletableRow for $model {
+            fn is_deleted(&self) -> bool {
+                self.deleted_at.is_some()
+            }
+        }
+    };
+}
+use soft_deletable_row;

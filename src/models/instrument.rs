@@ -1,0 +1,82 @@
+//! Instruments: the row, a new one, and a change.
+
+use diesel::prelude::*;
+
+use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
+use crate::models::soft_deletable_row;
+use crate::soft_delete::{Active, SoftDeletable};
+use crate::tables::instruments;
+use crate::timestamp::Timestamp;
+
+/// What is traded or watched.
+#[derive(Debug, Clone, PartialEq, HasQuery)]
+#[diesel(table_name = instruments)]
+#[diesel(base_query = instruments::table.active(), base_query_type = Active<instruments::table>)]
+#[non_exhaustive]
+pub struct Instrument {
+    /// Its number.
+    pub id: i64,
+    /// The name under which it trades; unique among active instruments.
+    pub symbol: Symbol,
+    /// Its full name.
+    pub name: String,
+    /// What it is; `type` in JSON.
+    pub instrument_type: InstrumentType,
+    /// Whether it is fed.
+    pub status: InstrumentStatus,
+    /// Places to which responses round its prices.
+    pub price_decimals: PriceDecimals,
+    /// The newest tick's time.
+    pub last_tick: Option<Timestamp>,
+    /// The newest price.
+    pub last_price: Option<f64>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it was deleted, if it was.
+    pub deleted_at: Option<Timestamp>,
+}
+soft_deletable_row!(Instrument);
+
+/// An instrument to add.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable)]
+#[diesel(table_name = crate::schema::instruments, treat_none_as_default_value = false)]
+pub struct NewInstrument {
+    /// The name under which it trades.
+    pub symbol: Symbol,
+    /// Its full name.
+    pub name: String,
+    /// What it is.
+    pub instrument_type: InstrumentType,
+    /// Whether it is fed.
+    pub status: InstrumentStatus,
+    /// Places to which responses round its prices.
+    pub price_decimals: PriceDecimals,
+}
+
+impl NewInstrument {
+    /// An active instrument, rounded to 4 places.
+    #[must_use]
+    pub fn new(symbol: Symbol, name: impl Into<String>, instrument_type: InstrumentType) -> Self {
+        Self {
+            symbol,
+            name: name.into(),
+            instrument_type,
+            status: InstrumentStatus::Active,
+            price_decimals: PriceDecimals::default(),
+        }
+    }
+}
+
+/// What to change of an instrument; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
+#[diesel(table_name = crate::schema::instruments)]
+pub struct InstrumentChange {
+    /// Its full name.
+    pub name: Option<String>,
+    /// Whether it is fed.
+    pub status: Option<InstrumentStatus>,
+    /// Places to which responses round its prices.
+    pub price_decimals: Option<PriceDecimals>,
+}

@@ -1,0 +1,110 @@
+//! Bars: the row, and a new one.
+
+use diesel::prelude::*;
+
+use crate::decimal::Decimal;
+use crate::domain::{Bar, Frequency};
+use crate::models::soft_deletable_row;
+use crate::soft_delete::{Active, SoftDeletable};
+use crate::tables::market_data_bars;
+use crate::timestamp::Timestamp;
+
+/// Open, high, low, close and volume of a period.
+#[doc(alias = "HistoricalData")]
+#[derive(Debug, Clone, PartialEq, HasQuery)]
+#[diesel(table_name = market_data_bars)]
+#[diesel(
+    base_query = market_data_bars::table.active(),
+    base_query_type = Active<market_data_bars::table>
+)]
+#[non_exhaustive]
+pub struct MarketDataBar {
+    /// Its number.
+    pub id: i64,
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Start of the period.
+    pub timestamp: Timestamp,
+    /// Length of the period.
+    pub frequency: Frequency,
+    /// First price.
+    pub open_price: Decimal,
+    /// Highest price.
+    pub high_price: Decimal,
+    /// Lowest price.
+    pub low_price: Decimal,
+    /// Last price.
+    pub close_price: Decimal,
+    /// Traded size, in contracts, shares or coins.
+    pub volume: f64,
+    /// Open contracts at the end of the period.
+    pub open_interest: Option<f64>,
+    /// The contract's month, such as `2013-12`.
+    pub contract_month: Option<String>,
+    /// Where it came from.
+    pub data_source_id: i64,
+    /// Whether prices are adjusted for splits, dividends or rolls.
+    pub is_adjusted: bool,
+    /// 0 (worst) to 100.
+    pub quality_score: Option<i32>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it was deleted, if it was.
+    pub deleted_at: Option<Timestamp>,
+}
+soft_deletable_row!(MarketDataBar);
+
+/// A bar to store.
+#[derive(Debug, Clone, PartialEq, Insertable)]
+#[diesel(table_name = crate::schema::market_data_bars, treat_none_as_default_value = false)]
+pub struct NewMarketDataBar {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Start of the period.
+    pub timestamp: Timestamp,
+    /// Length of the period.
+    pub frequency: Frequency,
+    /// First price.
+    pub open_price: Decimal,
+    /// Highest price.
+    pub high_price: Decimal,
+    /// Lowest price.
+    pub low_price: Decimal,
+    /// Last price.
+    pub close_price: Decimal,
+    /// Traded size, in contracts, shares or coins.
+    pub volume: f64,
+    /// Open contracts at the end of the period.
+    pub open_interest: Option<f64>,
+    /// The contract's month, such as `2013-12`.
+    pub contract_month: Option<String>,
+    /// Where it came from.
+    pub data_source_id: i64,
+    /// Whether prices are adjusted for splits, dividends or rolls.
+    pub is_adjusted: bool,
+    /// 0 (worst) to 100.
+    pub quality_score: Option<i32>,
+}
+
+impl From<&Bar> for NewMarketDataBar {
+    /// A bar as it was traded: not adjusted, without contract month and quality score.
+    fn from(bar: &Bar) -> Self {
+        Self {
+            instrument_id: bar.instrument_id(),
+            timestamp: bar.timestamp(),
+            frequency: bar.frequency(),
+            open_price: bar.open().clone(),
+            high_price: bar.high().clone(),
+            low_price: bar.low().clone(),
+            close_price: bar.close().clone(),
+            volume: bar.volume(),
+            open_interest: bar.open_interest(),
+            contract_month: None,
+            data_source_id: bar.source_id(),
+            is_adjusted: false,
+            quality_score: None,
+        }
+    }
+}
