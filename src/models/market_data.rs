@@ -9,7 +9,7 @@ use crate::timestamp::Timestamp;
 
 /// A stored tick. Its identity is (instrument_id, timestamp, source_id, sequence).
 #[doc(alias = "Tick")]
-#[derive(Debug, Clone, Copy, PartialEq, HasQuery)]
+#[derive(Debug, Clone, PartialEq, HasQuery)]
 #[diesel(table_name = market_data)]
 #[diesel(base_query = market_data::table.active(), base_query_type = Active<market_data::table>)]
 pub struct MarketData {
