@@ -1,1 +1,22 @@
-//! stub
+//! Feeds: text in (CSV, NDJSON, plain or gzip), validated ticks and bars out, in batches.
+//!
+//! Everything streams: memory does not grow with the file. A row that breaks a rule is returned
+//! with its line and the reason, never skipped in silence; a file that is not what it should be
+//! is an error that names the place. Storing is `repository`'s work.
+
+pub mod columns;
+mod csv;
+pub mod feed;
+pub mod input;
+mod json;
+mod lines;
+mod occurrence;
+mod pipeline;
+mod record;
+
+pub use columns::{ColumnMap, Field};
+pub use feed::{BATCH_ROWS_MAX, Batch, Feed, FeedFormat, FeedOptions, LineRejection};
+pub use input::Input;
+pub use lines::LINE_BYTES_MAX;
+pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
+pub use record::{FeedRecord, Target};

@@ -249,7 +249,7 @@ fn moment(days: i64, time: TimeOfDay, offset_seconds: i64) -> Parsed {
 }
 
 pub(super) fn in_range(micros: i64, cut: bool) -> Parsed {
-    if micros < Timestamp::MIN.0 || micros > Timestamp::MAX.0 {
+    if !(Timestamp::MIN.0..=Timestamp::MAX.0).contains(&micros) {
         return Err(OUT_OF_RANGE);
     }
     Ok((Timestamp(micros), cut))

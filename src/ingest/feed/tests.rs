@@ -1,0 +1,375 @@
+//! Whole feeds, good and bad.
+
+use std::io::{Cursor, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::bar::{Bar, Frequency};
+use crate::domain::tick::Tick;
+use crate::ingest::pump;
+
+const TARGET: Target = Target {
+    instrument_id: 7,
+    source_id: 1,
+    frequency: Some(Frequency::OneMinute),
+};
+
+fn options(columns: &str, stamps: &str) -> FeedOptions {
+    FeedOptions {
+        columns: (!columns.is_empty()).then(|| columns.parse().unwrap()),
+        timestamp_format: stamps.parse().unwrap(),
+        ..FeedOptions::default()
+    }
+}
+
+fn open<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<Feed> {
+    let bytes = Cursor::new(text.as_ref().to_vec());
+    Feed::open::<T>(Input::from_reader("feed.csv", bytes)?, options)
+}
+
+fn read<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<Batch<T>> {
+    let mut feed = open::<T>(text, options)?;
+    let mut all = Batch {
+        rows: vec![],
+        lines: vec![],
+        rejected: vec![],
+        stamps_cut: 0,
+    };
+    pump(&mut feed, &TARGET, |batch: Batch<T>| {
+        all.rows.extend(batch.rows);
+        all.lines.extend(batch.lines);
+        all.rejected.extend(batch.rejected);
+        all.stamps_cut += batch.stamps_cut;
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn ticks(text: impl AsRef<[u8]>) -> Batch<Tick> {
+    read(text, &FeedOptions::default()).unwrap()
+}
+
+fn refusal(text: impl AsRef<[u8]>) -> String {
+    read::<Tick>(text, &FeedOptions::default())
+        .unwrap_err()
+        .to_string()
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+const TRADES: &str = "DateTime,Price,Volume
+2013-09-01 17:00:00.083,1640.25,8
+2013-09-01 17:00:00.083,1640.25,1
+2013-09-01 17:00:00.084,1640.5,2
+2013-09-01 17:00:00.083,1640.25,1
+";
+
+#[test]
+fn trades_are_numbered_within_their_stamp_over_the_whole_file() {
+    let batch = ticks(TRADES);
+    let sequences: Vec<_> = batch.rows.iter().map(Tick::sequence).collect();
+    assert_eq!(sequences, [Some(0), Some(1), Some(0), Some(2)]);
+    assert_eq!(batch.lines, [2, 3, 4, 5]);
+    assert_eq!(batch.rejected, []);
+    assert_eq!(batch.rows[2].price(), Some(1640.5));
+    assert_eq!(batch.rows[2].instrument_id(), 7);
+}
+
+#[test]
+fn every_dress_of_the_same_file_reads_the_same() {
+    let plain = ticks(TRADES);
+    let (header, rows) = TRADES.split_once('\n').unwrap();
+    let halves = [
+        gzip(header.as_bytes()),
+        gzip(format!("\n{rows}").as_bytes()),
+    ]
+    .concat();
+    let ndjson: String = rows
+        .lines()
+        .map(|row| row.split(',').collect::<Vec<_>>())
+        .map(|row| {
+            format!(
+                "{{\"ts\":\"{}\",\"price\":{},\"size\":\"{}\"}}\n",
+                row[0], row[1], row[2]
+            )
+        })
+        .collect();
+    let dresses: Vec<Vec<u8>> = vec![
+        TRADES.replace('\n', "\r\n").into_bytes(),
+        format!("\u{feff}{TRADES}").into_bytes(),
+        TRADES.trim_end().into(),
+        TRADES.replace(',', "\t").into_bytes(),
+        TRADES.replace(',', ";").into_bytes(),
+        TRADES.replace(',', "|").into_bytes(),
+        TRADES
+            .replace("Price", "\"price\"")
+            .replace("1640.5", "\"1640.5\"")
+            .into_bytes(),
+        TRADES
+            .replace('\n', ",\n")
+            .replace("Volume,", "Volume")
+            .into_bytes(),
+        gzip(TRADES.as_bytes()),
+        halves,
+    ];
+    for dress in dresses {
+        assert_eq!(ticks(&dress), plain, "{}", String::from_utf8_lossy(&dress));
+    }
+    assert_eq!(ticks(ndjson).rows, plain.rows);
+}
+
+#[test]
+fn files_without_a_header_are_mapped_by_position() {
+    let text = "20200101 170000065,1.5,1.25,0\n20200101 170010447,1.5,1.75,0\n";
+    let map = "timestamp=1,bid=2,ask=3,volume=4";
+    for stamps in ["auto", "%Y%m%d %H%M%S%3f"] {
+        let batch = read::<Tick>(text, &options(map, stamps)).unwrap();
+        assert_eq!(batch.lines, [1, 2]);
+        assert_eq!(
+            batch.rows[0].timestamp().to_string(),
+            "2020-01-01T17:00:00.065Z"
+        );
+        assert_eq!(
+            (batch.rows[1].bid(), batch.rows[1].ask()),
+            (Some(1.5), Some(1.75))
+        );
+    }
+    assert!(refusal(text).contains("there is no header"));
+}
+
+#[test]
+fn a_date_and_a_time_column_are_joined() {
+    for text in [
+        "Date,Time,Price\n2013-09-01,17:00:00.083,1\n",
+        "Date,Time,Price\n20130901,17:00:00.083,1\n",
+        "Date,Time,Price\n9/1/2013,17:00:00.083,1\n",
+    ] {
+        let batch = ticks(text);
+        assert_eq!(
+            batch.rows[0].timestamp().to_string(),
+            "2013-09-01T17:00:00.083Z",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_sequence_column_is_the_sequence() {
+    let batch = ticks("time,price,trade_id\n2013-09-01,1,77\n2013-09-01,1,x\n2013-09-01,1,\n");
+    assert_eq!(batch.rows[0].sequence(), Some(77));
+    let reasons: Vec<_> = batch
+        .rejected
+        .iter()
+        .map(|r| (r.line, r.reason.as_str()))
+        .collect();
+    assert!(
+        reasons[0].0 == 3 && reasons[0].1.contains("\"x\" is no whole number"),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons[1].0 == 4 && reasons[1].1.contains("sequence: it is missing"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn rows_that_break_a_rule_are_returned_with_line_and_reason() {
+    let batch = ticks(
+        "time,price,volume\n\
+         99999-01-01 00:00:00,1,1\n\
+         2013-09-01,NaN,1\n\
+         \n\
+         2013-09-01,inf,1\n\
+         2013-09-01,1,-5\n\
+         2013-09-01,,\n\
+         2013-09-01,1\n\
+         2013-09-01,1,1,1\n\
+         2013-09-01,\"1,1\n\
+         2013-09-01,1.5.5,1\n\
+         ,1,1\n\
+         2013-09-01,-37.63,0\n",
+    );
+    assert_eq!((batch.rows.len(), batch.lines.as_slice()), (1, &[13][..]));
+    let expected = [
+        (
+            2,
+            "\"99999-01-01 00:00:00\" has a year of more than four digits",
+        ),
+        (3, "price: NaN is not a finite number"),
+        (5, "price: inf is not a finite number"),
+        (6, "volume: -5 is negative"),
+        (7, "no value at all"),
+        (8, "has 2 fields, not 3"),
+        (9, "has 4 fields, not 3"),
+        (10, "quote that is not closed"),
+        (11, "price: \"1.5.5\" is no number"),
+        (12, "timestamp: it is missing"),
+    ];
+    assert_eq!(batch.rejected.len(), expected.len());
+    for (rejection, (line, why)) in batch.rejected.iter().zip(expected) {
+        assert_eq!(rejection.line, line);
+        assert!(rejection.reason.contains(why), "{rejection:?}");
+    }
+}
+
+#[test]
+fn a_rejected_row_still_counts_in_its_stamp() {
+    let broken = ticks("time,price\n2013-09-01,1\n2013-09-01,x\n2013-09-01,3\n");
+    let mended = ticks("time,price\n2013-09-01,1\n2013-09-01,2\n2013-09-01,3\n");
+    assert_eq!(broken.rows[1], mended.rows[2]);
+}
+
+#[test]
+fn a_line_of_ten_megabytes_costs_one_row() {
+    let long = "x".repeat(10 << 20);
+    let batch = ticks(format!("time,price\n2013-09-01,1\n{long}\n2013-09-02,2\n"));
+    assert_eq!(batch.lines, [2, 4]);
+    assert_eq!(batch.rejected[0].line, 3);
+    assert!(
+        batch.rejected[0]
+            .reason
+            .contains("longer than 1048576 bytes")
+    );
+    assert!(refusal(long).contains("is not a CSV"));
+}
+
+#[test]
+fn what_is_no_feed_is_refused_with_the_reason() {
+    for (text, why) in [
+        (&b""[..], "is empty"),
+        (b"\n\n\n", "has no text"),
+        (b"\xef\xbb\xbf", "has no text"),
+        (b"hello\n", "not a CSV"),
+        (b"\x00\x01\x02\x03,\n", "is not a CSV: binary data"),
+        (b"PK\x03\x04....", "zip archive"),
+        (b"\xff\xfet\0i\0m\0e\0", "UTF-16"),
+        (b"caf\xe9,price\n", "no UTF-8"),
+        (b"a,b\n1,2\n", "no timestamp column"),
+        (b"time,b\n1,2\n", "no column of a price"),
+        (b"time,Price,price\n", "twice"),
+        (b"{\"a\":1}\n", "no timestamp column"),
+        (b"{\"a\":1\n", "is no JSON object"),
+        (b"[{\"a\":1,\"b\":2}]\n", "JSON array"),
+    ] {
+        let error = refusal(text);
+        assert!(
+            error.contains(why) && error.starts_with("feed.csv: "),
+            "{error}"
+        );
+    }
+    let error = read::<Tick>(TRADES, &options("timestamp=When,price=Price", "auto")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the file has DateTime, Price, Volume"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_gzip_file_that_was_cut_names_the_line_reached() {
+    let text: String = (0..2_000).fold(TRADES.to_owned(), |text, n| {
+        text + &format!(
+            "2013-09-01 17:00:{:02}.{:03},{},1\n",
+            n % 60,
+            n % 977,
+            n * 7919 % 3001
+        )
+    });
+    let whole = gzip(text.as_bytes());
+    for cut in [whole.len() - 4, whole.len() / 2] {
+        let error = refusal(&whole[..cut]);
+        assert!(error.contains("ends too early, after line "), "{error}");
+    }
+    let error = refusal(&whole[..5]);
+    assert!(error.contains("ends too early, after line 0"), "{error}");
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 6;
+    damaged[last] ^= 0xff;
+    assert!(refusal(&damaged).contains("damaged after line 2005"));
+}
+
+#[test]
+fn digits_finer_than_a_microsecond_are_counted() {
+    let batch = ticks("time,price\n2013-09-01 00:00:00.0000001,1\n2013-09-01 00:00:00.1,1\n");
+    assert_eq!((batch.rows.len(), batch.stamps_cut), (2, 1));
+}
+
+#[test]
+fn bars_are_exact_and_rounded_half_even() {
+    let text = "date,open,high,low,close,volume\n\
+                2022-05-18 16:00:00+00:00,256.8800048828125,257.0799865722656,256.8599853515625,257.0350036621094,36494.0\n\
+                2022-05-18 12:01:00-04:00,1,0,1,1,1\n";
+    let batch = read::<Bar>(text, &FeedOptions::default()).unwrap();
+    assert_eq!(batch.rows[0].open().to_string(), "256.88000488");
+    assert_eq!(batch.rows[0].frequency(), Frequency::OneMinute);
+    assert_eq!(batch.rows[0].volume(), 36494.0);
+    assert!(
+        batch.rejected[0].reason.contains("high: 0 is below"),
+        "{:?}",
+        batch.rejected
+    );
+    let error = read::<Bar>(TRADES, &FeedOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no open column"), "{error}");
+}
+
+#[test]
+fn batches_are_bounded_and_an_error_of_the_store_ends_the_reading() {
+    let mut text = String::from("time,price\n");
+    for n in 0..BATCH_ROWS_MAX * 5 {
+        text += if n % 3 == 0 {
+            "bad,1\n"
+        } else {
+            "2013-09-01,1\n"
+        };
+    }
+    let mut feed = open::<Tick>(&text, &FeedOptions::default()).unwrap();
+    let mut batches = 0;
+    let result = pump(&mut feed, &TARGET, |batch: Batch<Tick>| {
+        assert_eq!(batch.rows.len() + batch.rejected.len(), BATCH_ROWS_MAX);
+        batches += 1;
+        if batches == 2 {
+            Err(Error::Closed)
+        } else {
+            Ok(())
+        }
+    });
+    assert!(matches!(result, Err(Error::Closed)));
+    assert_eq!(batches, 2);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+        let _ = read::<Tick>(&bytes, &FeedOptions::default());
+        let _ = read::<Bar>(&bytes, &FeedOptions::default());
+    }
+
+    #[test]
+    fn arbitrary_rows_are_read_or_rejected_but_never_lost(
+        rows in proptest::collection::vec("[0-9a-z,.\" :-]{1,20}", 0..20)
+    ) {
+        let text = format!("time,price,volume\n{}\n", rows.join("\n"));
+        let batch = ticks(&text);
+        let expected = rows.iter().filter(|row| !row.trim().is_empty()).count();
+        prop_assert_eq!(batch.rows.len() + batch.rejected.len(), expected);
+    }
+
+    #[test]
+    fn gzip_that_is_cut_or_flipped_never_panics(cut in 0usize..80, at in 0usize..80, bit in 0u8..8) {
+        let mut bytes = gzip(TRADES.as_bytes());
+        bytes.truncate(cut.max(1));
+        let last = bytes.len() - 1;
+        bytes[at.min(last)] ^= 1 << bit;
+        let _ = read::<Tick>(&bytes, &FeedOptions::default());
+    }
+}

@@ -1,0 +1,137 @@
+//! Where a feed's bytes come from: a file, standard input or any reader, plain or gzip.
+//!
+//! Gzip is known by its first bytes, never by a name. It does not look at what the text means.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+
+/// Bytes that are read, or unpacked, at once.
+const BUFFER_BYTES: usize = 128 * 1024;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// An opened source of text.
+pub struct Input {
+    pub(super) name: String,
+    pub(super) reader: Box<dyn BufRead + Send>,
+    pub(super) gzip: bool,
+    read: Arc<AtomicU64>,
+    size: Option<u64>,
+}
+
+impl Input {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it is absent, a directory, not readable or empty.
+    pub fn open(path: &str) -> Result<Self> {
+        if path == "-" {
+            return Self::from_reader("standard input", io::stdin());
+        }
+        let file = File::open(path).map_err(|error| cannot_open(path, &error))?;
+        let about = file.metadata().map_err(|error| cannot_open(path, &error))?;
+        if about.is_dir() {
+            return Err(file_error(path, "is a directory", "name the files in it"));
+        }
+        let mut input = Self::from_reader(path, file)?;
+        input.size = about.is_file().then_some(about.len());
+        Ok(input)
+    }
+
+    /// Takes any reader; `name` stands in messages.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read or has no bytes.
+    pub fn from_reader(name: &str, reader: impl Read + Send + 'static) -> Result<Self> {
+        let read = Arc::new(AtomicU64::new(0));
+        let mut reader = Counted {
+            inner: reader,
+            read: Arc::clone(&read),
+        };
+        let mut start = Vec::with_capacity(GZIP_MAGIC.len());
+        Read::by_ref(&mut reader)
+            .take(GZIP_MAGIC.len() as u64)
+            .read_to_end(&mut start)
+            .map_err(|error| file_error(name, error.to_string(), "check the file"))?;
+        if start.is_empty() {
+            return Err(file_error(name, "is empty", "check where it came from"));
+        }
+        let gzip = start == GZIP_MAGIC;
+        let bytes = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(start).chain(reader));
+        let reader: Box<dyn BufRead + Send> = if gzip {
+            Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                MultiGzDecoder::new(bytes),
+            ))
+        } else {
+            Box::new(bytes)
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            reader,
+            gzip,
+            read,
+            size: None,
+        })
+    }
+
+    /// The file's name, for messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of the file, as it lies on disk, if that is known.
+    #[must_use]
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Counts the bytes read so far, as they lie on disk; for progress.
+    #[must_use]
+    pub fn bytes_read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
+    }
+}
+
+fn cannot_open(path: &str, error: &io::Error) -> Error {
+    let (reason, remedy) = match error.kind() {
+        io::ErrorKind::NotFound => ("there is no such file".to_owned(), "check the path"),
+        io::ErrorKind::PermissionDenied => (
+            "may not be read by this user".to_owned(),
+            "check its permissions",
+        ),
+        _ => (error.to_string(), "check the file"),
+    };
+    file_error(path, reason, remedy)
+}
+
+pub(super) fn file_error(
+    path: impl Into<String>,
+    reason: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Error {
+    Error::File {
+        path: path.into(),
+        reason: reason.into(),
+        remedy: remedy.into(),
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

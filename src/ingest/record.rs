@@ -1,0 +1,373 @@
+//! The fields of one record, and how they become a tick or a bar.
+
+use std::fmt::Display;
+
+use super::columns::{FIELDS, Field, Layout};
+use super::occurrence::Occurrences;
+use crate::decimal::{self, Decimal};
+use crate::domain::bar::{Bar, Frequency, RawBar};
+use crate::domain::tick::{RawTick, Tick};
+use crate::error::{Error, Result};
+use crate::timestamp::{Timestamp, TimestampFormat};
+
+/// One field of a record, as it came.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum Cell<'a> {
+    #[default]
+    Absent,
+    Text(&'a [u8]),
+    Owned(String),
+    Integer(i64),
+    Float(f64),
+}
+
+/// The fields of one record.
+#[derive(Debug, Default)]
+pub(super) struct Cells<'a>([Cell<'a>; FIELDS]);
+
+impl<'a> Cells<'a> {
+    pub(super) fn set(&mut self, field: Field, cell: Cell<'a>) {
+        self.0[field as usize] = cell;
+    }
+
+    pub(super) fn get(&self, field: Field) -> &Cell<'a> {
+        &self.0[field as usize]
+    }
+
+    /// Stores a text; one of blanks alone is absent.
+    pub(super) fn set_text(&mut self, field: Field, text: &'a [u8]) {
+        let text = text.trim_ascii();
+        if !text.is_empty() {
+            self.set(field, Cell::Text(text));
+        }
+    }
+
+    fn has(&self, field: Field) -> bool {
+        *self.get(field) != Cell::Absent
+    }
+}
+
+/// What the rows of a feed belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The instrument's id.
+    pub instrument_id: i64,
+    /// The data source's id; see [`DEFAULT_SOURCE_ID`](crate::domain::tick::DEFAULT_SOURCE_ID).
+    pub source_id: i64,
+    /// The period of bars; ticks have none.
+    pub frequency: Option<Frequency>,
+}
+
+/// What is remembered from row to row.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub(super) stamps: TimestampFormat,
+    pub(super) occurrences: Occurrences,
+    /// Whether the layout has a sequence column, so that no occurrences are counted.
+    pub(super) numbered: bool,
+    /// Stamps that lost digits finer than a microsecond.
+    pub(super) stamps_cut: u64,
+}
+
+/// What a feed can be read as: [`Tick`] or [`Bar`].
+pub trait FeedRecord: Sized + Send + sealed::Sealed {
+    /// What the fields of a file must have, and why its layout cannot do.
+    #[doc(hidden)]
+    fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String>;
+    /// Reads a record.
+    #[doc(hidden)]
+    fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self>;
+}
+
+/// A layout, closed to other crates.
+#[derive(Debug)]
+pub struct LayoutView<'a>(pub(super) &'a Layout);
+
+/// A record, closed to other crates.
+#[derive(Debug)]
+pub struct RecordView<'a>(pub(super) &'a Cells<'a>);
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::domain::tick::Tick {}
+    impl Sealed for crate::domain::bar::Bar {}
+}
+
+impl FeedRecord for Tick {
+    fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
+        needs_stamp(layout.0)?;
+        let values = [
+            Field::Price,
+            Field::Volume,
+            Field::Bid,
+            Field::Ask,
+            Field::BidSize,
+            Field::AskSize,
+            Field::Open,
+            Field::High,
+            Field::Low,
+            Field::Close,
+        ];
+        if values.into_iter().any(|field| layout.0.has(field)) {
+            return Ok(());
+        }
+        Err("there is no column of a price, volume, bid or ask".to_owned())
+    }
+
+    fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
+        let cells = record.0;
+        let timestamp = stamp(cells, memory)?;
+        let sequence = if memory.numbered {
+            sequence(cells)?
+        } else {
+            // Counted before anything can be rejected: a row that is mended later and imported
+            // again must not shift the numbers of the others.
+            Some(memory.occurrences.next(timestamp))
+        };
+        let price = if cells.has(Field::Price) {
+            Field::Price
+        } else {
+            Field::Close
+        };
+        Self::try_from(RawTick {
+            instrument_id: Some(target.instrument_id),
+            timestamp: Some(timestamp),
+            source_id: Some(target.source_id),
+            sequence,
+            price: number(cells, price)?,
+            volume: number(cells, Field::Volume)?,
+            bid: number(cells, Field::Bid)?,
+            ask: number(cells, Field::Ask)?,
+            bid_size: number(cells, Field::BidSize)?,
+            ask_size: number(cells, Field::AskSize)?,
+            open_price: number(cells, Field::Open)?,
+            high_price: number(cells, Field::High)?,
+            low_price: number(cells, Field::Low)?,
+        })
+    }
+}
+
+impl FeedRecord for Bar {
+    fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
+        needs_stamp(layout.0)?;
+        for field in [Field::Open, Field::High, Field::Low, Field::Close] {
+            if !layout.0.has(field) {
+                return Err(format!(
+                    "there is no {} column, bars need one",
+                    field.as_str()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
+        let cells = record.0;
+        let frequency = target.frequency.ok_or_else(|| {
+            Error::invalid(
+                "frequency",
+                "bars need one",
+                "name it, like --frequency 1min",
+            )
+        })?;
+        Self::try_from(RawBar {
+            instrument_id: target.instrument_id,
+            timestamp: stamp(cells, memory)?,
+            frequency,
+            source_id: Some(target.source_id),
+            open: exact(cells, Field::Open)?,
+            high: exact(cells, Field::High)?,
+            low: exact(cells, Field::Low)?,
+            close: exact(cells, Field::Close)?,
+            volume: number(cells, Field::Volume)?,
+            open_interest: number(cells, Field::OpenInterest)?,
+        })
+    }
+}
+
+fn needs_stamp(layout: &Layout) -> std::result::Result<(), String> {
+    if [Field::Timestamp, Field::Date, Field::Time]
+        .into_iter()
+        .any(|field| layout.has(field))
+    {
+        return Ok(());
+    }
+    Err("there is no timestamp column (timestamp, datetime, date or time)".to_owned())
+}
+
+fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {
+    let (timestamp, cut) = match stamp_cells(cells) {
+        (Cell::Text(text), Cell::Absent) => memory.stamps.parse(text)?,
+        (Cell::Absent, _) => {
+            return Err(Error::invalid(
+                "timestamp",
+                "it is missing",
+                "every row needs one",
+            ));
+        }
+        (one, Cell::Absent) => memory.stamps.parse(&bytes(one))?,
+        (date, time) => {
+            let joined = [&*bytes(date), b" ", &*bytes(time)].concat();
+            memory.stamps.parse(&joined)?
+        }
+    };
+    memory.stamps_cut += u64::from(cut);
+    Ok(timestamp)
+}
+
+/// The cells that make the moment: one, or a date and a time.
+fn stamp_cells<'c, 'a>(cells: &'c Cells<'a>) -> (&'c Cell<'a>, &'c Cell<'a>) {
+    const ABSENT: &Cell<'_> = &Cell::Absent;
+    if cells.has(Field::Timestamp) {
+        (cells.get(Field::Timestamp), ABSENT)
+    } else if cells.has(Field::Date) {
+        (cells.get(Field::Date), cells.get(Field::Time))
+    } else {
+        (cells.get(Field::Time), ABSENT)
+    }
+}
+
+fn bytes<'c>(cell: &'c Cell<'_>) -> std::borrow::Cow<'c, [u8]> {
+    match cell {
+        Cell::Absent => (&[][..]).into(),
+        Cell::Text(text) => (*text).into(),
+        Cell::Owned(text) => text.as_bytes().into(),
+        Cell::Integer(number) => number.to_string().into_bytes().into(),
+        Cell::Float(number) => number.to_string().into_bytes().into(),
+    }
+}
+
+fn sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
+    match cells.get(Field::Sequence) {
+        Cell::Absent => Err(Error::invalid(
+            "sequence",
+            "it is missing",
+            "every row of a numbered file needs one",
+        )),
+        Cell::Integer(number) => Ok(Some(*number)),
+        cell => {
+            let text = bytes(cell);
+            let number = std::str::from_utf8(&text)
+                .ok()
+                .and_then(|text| text.parse().ok());
+            number
+                .map(Some)
+                .ok_or_else(|| refuse(Field::Sequence, &text, "is no whole number"))
+        }
+    }
+}
+
+fn number(cells: &Cells<'_>, field: Field) -> Result<Option<f64>> {
+    match cells.get(field) {
+        Cell::Absent => Ok(None),
+        Cell::Float(number) => Ok(Some(*number)),
+        Cell::Text(text) => match float(text) {
+            Some(number) => Ok(Some(number)),
+            None => Err(refuse(field, text, "is no number")),
+        },
+        cell => {
+            let text = bytes(cell);
+            float(&text)
+                .map(Some)
+                .ok_or_else(|| refuse(field, &text, "is no number"))
+        }
+    }
+}
+
+fn exact(cells: &Cells<'_>, field: Field) -> Result<Option<Decimal>> {
+    let cell = cells.get(field);
+    if *cell == Cell::Absent {
+        return Ok(None);
+    }
+    let text = bytes(cell);
+    let text = std::str::from_utf8(&text).map_err(|_| refuse(field, &text, "is no number"))?;
+    let value = decimal::parse(text)
+        .and_then(|value| Decimal::rounded(&value))
+        .map_err(|_| refuse(field, text.as_bytes(), "is no decimal below 92233720368"))?;
+    Ok(Some(value))
+}
+
+#[cold]
+fn refuse(field: Field, text: &[u8], reason: impl Display) -> Error {
+    const SHOWN_BYTES_MAX: usize = 40;
+    let shown = String::from_utf8_lossy(text.get(..SHOWN_BYTES_MAX).unwrap_or(text));
+    Error::invalid(
+        field.as_str(),
+        format!("{shown:?} {reason}"),
+        "write it like 1650.25",
+    )
+}
+
+/// Powers of ten that a double holds exactly.
+const EXACT_POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
+/// A number, rounded correctly. Up to 15 digits without an exponent are read here: mantissa and
+/// power of ten are exact, so one division rounds once. The rest is std's work.
+fn float(text: &[u8]) -> Option<f64> {
+    const EXACT_DIGITS_MAX: usize = 15;
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if digits.len() > EXACT_DIGITS_MAX + 1 {
+        return std::str::from_utf8(text).ok()?.parse().ok();
+    }
+    let mut mantissa: u64 = 0;
+    let mut places = None;
+    for (index, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
+            b'.' if places.is_none() => places = Some(digits.len() - index - 1),
+            _ => return std::str::from_utf8(text).ok()?.parse().ok(),
+        }
+    }
+    let count = digits.len() - usize::from(places.is_some());
+    if count == 0 || count > EXACT_DIGITS_MAX {
+        return std::str::from_utf8(text).ok()?.parse().ok();
+    }
+    let value = mantissa as f64 / EXACT_POWERS[places.unwrap_or(0)];
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn std_float(text: &[u8]) -> Option<f64> {
+        std::str::from_utf8(text).ok()?.parse().ok()
+    }
+
+    #[test]
+    fn numbers_of_feeds_are_read() {
+        assert_eq!(float(b"1640.25"), Some(1640.25));
+        assert_eq!(float(b"-37.63"), Some(-37.63));
+        assert_eq!(float(b"1e3"), Some(1000.0));
+        assert_eq!(float(b"256.8800048828125"), Some(256.8800048828125));
+        for text in ["", "-", ".", "1,5", "1 5", "0x10", "1.2.3", "--1", "1_000"] {
+            assert_eq!(float(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_std(text in "[-+]?[0-9]{0,18}[.]?[0-9]{0,18}(e-?[0-9]{1,3})?") {
+            let (ours, theirs) = (float(text.as_bytes()), std_float(text.as_bytes()));
+            prop_assert_eq!(ours.map(f64::to_bits), theirs.map(f64::to_bits), "{}", text);
+        }
+
+        #[test]
+        fn every_double_reads_back(number in proptest::num::f64::NORMAL) {
+            prop_assert_eq!(float(number.to_string().as_bytes()), Some(number));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(text: Vec<u8>) {
+            let (ours, theirs) = (float(&text), std_float(&text));
+            prop_assert_eq!(ours.is_some(), theirs.is_some());
+        }
+    }
+}
