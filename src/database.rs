@@ -34,7 +34,9 @@ pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::run as migrate_connection;
 pub use page::{Cursor, Page};
-pub use snapshot::PoolSnapshot;
+pub use snapshot::{ClosedByCause, DoorSnapshot, PoolSnapshot};
+#[cfg(feature = "sqlite")]
+pub use sqlite::PragmaState;
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
@@ -328,6 +330,40 @@ impl Database {
         )?));
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
+    }
+
+    /// The pragmas of the write connection and of a reader, as asked for and as they are; none on
+    /// PostgreSQL.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_pragmas(&self) -> Result<Vec<PragmaState>> {
+        let settings = &self.inner.config.sqlite;
+        let states = |conn: &mut BackendConnection<'_>, role| match conn {
+            BackendConnection::Sqlite(conn) => sqlite::pragma_states(conn, settings, role),
+            #[cfg(feature = "postgres")]
+            BackendConnection::Postgres(_) => Ok(Vec::new()),
+        };
+        let Some(lane) = &self.inner.lane else {
+            return Ok(Vec::new());
+        };
+        let mut all = lane.exclusive(|conn| states(conn, sqlite::Role::Writer))?;
+        all.extend(self.read("check.pragmas", |conn| states(conn, sqlite::Role::Reader))?);
+        Ok(all)
+    }
+
+    /// What SQLite was compiled with, such as `THREADSAFE=1`; nothing on PostgreSQL.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_compile_options(&self) -> Result<Vec<String>> {
+        self.read("check.compile_options", |conn| match conn {
+            BackendConnection::Sqlite(conn) => sqlite::compile_options(conn),
+            #[cfg(feature = "postgres")]
+            BackendConnection::Postgres(_) => Ok(Vec::new()),
+        })
     }
 
     /// The state of the pool, both doors and their sum.

@@ -25,6 +25,8 @@ pub(crate) enum Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PragmaState {
+    /// `writer` or `reader`.
+    pub role: &'static str,
     /// Its name.
     pub name: &'static str,
     /// What the configuration asks for.
@@ -115,16 +117,28 @@ pub(crate) fn pragma_states(
     config: &SqliteConfig,
     role: Role,
 ) -> Result<Vec<PragmaState>> {
-    let states = pragmas(config, role).into_iter();
-    states
-        .map(|(name, wanted)| {
-            Ok(PragmaState {
-                name,
-                actual: read(conn, name)?,
-                wanted,
-            })
-        })
-        .collect()
+    let role_name = match role {
+        Role::Writer => "writer",
+        Role::Reader => "reader",
+    };
+    let mut states = Vec::new();
+    for (name, wanted) in pragmas(config, role) {
+        states.push(PragmaState {
+            role: role_name,
+            name,
+            wanted,
+            actual: read(conn, name)?,
+        });
+    }
+    Ok(states)
+}
+
+impl PragmaState {
+    /// Whether the connection has what the configuration asks for.
+    #[must_use]
+    pub fn took(&self) -> bool {
+        took(&self.wanted, &self.actual)
+    }
 }
 
 /// What SQLite was compiled with.

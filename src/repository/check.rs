@@ -68,7 +68,43 @@ impl<'a> CheckRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`]: what cannot be looked at is an error, not a finding.
     pub fn run(&self) -> Result<Vec<Finding>> {
-        self.db.read("check.run", run)
+        let mut findings = self.db.read("check.run", run)?;
+        #[cfg(feature = "sqlite")]
+        if self.db.backend() == crate::database::Backend::Sqlite {
+            findings.extend(self.pragmas()?);
+            findings.push(self.compile_options()?);
+        }
+        Ok(findings)
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn pragmas(&self) -> Result<Vec<Finding>> {
+        let states = self.db.sqlite_pragmas()?.into_iter().map(|state| {
+            let subject = format!("pragma {} of the {}", state.name, state.role);
+            let problem = (!state.took()).then(|| {
+                format!(
+                    "is {}, not {}; check the settings",
+                    state.actual, state.wanted
+                )
+            });
+            Finding::new(subject, problem)
+        });
+        Ok(states.collect())
+    }
+
+    /// The one build option that costs every connection: see the README on SQLite's build flags.
+    #[cfg(feature = "sqlite")]
+    fn compile_options(&self) -> Result<Finding> {
+        let options = self.db.sqlite_compile_options()?;
+        let slow = options
+            .iter()
+            .any(|option| option == "ENABLE_MEMORY_MANAGEMENT");
+        let problem = slow.then(|| {
+            "ENABLE_MEMORY_MANAGEMENT puts one mutex over the page caches of all connections; \
+             build with LIBSQLITE3_FLAGS=-USQLITE_ENABLE_MEMORY_MANAGEMENT"
+                .to_owned()
+        });
+        Ok(Finding::new("compile options of SQLite", problem))
     }
 }
 
