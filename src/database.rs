@@ -27,7 +27,7 @@ mod write_postgres;
 
 use std::sync::Arc;
 
-pub use connection::{Backend, BackendConnection};
+pub use connection::{Backend, BackendConnection, HasBackend};
 pub use histogram::HistogramSnapshot;
 pub use instrumentation::OperationSnapshot;
 pub use migrations::MigrationStatus;

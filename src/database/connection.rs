@@ -22,6 +22,31 @@ pub enum Backend {
     Postgres,
 }
 
+impl Backend {
+    /// The backend of a concrete connection, inside a body of
+    /// [`on_backend!`](crate::on_backend).
+    #[must_use]
+    pub fn of<C: HasBackend>(_conn: &C) -> Self {
+        C::BACKEND
+    }
+}
+
+/// A connection whose backend is known when it is compiled.
+pub trait HasBackend {
+    /// The backend.
+    const BACKEND: Backend;
+}
+
+#[cfg(feature = "sqlite")]
+impl HasBackend for SqliteConnection {
+    const BACKEND: Backend = Backend::Sqlite;
+}
+
+#[cfg(feature = "postgres")]
+impl HasBackend for PgConnection {
+    const BACKEND: Backend = Backend::Postgres;
+}
+
 /// A borrowed connection of either backend; [`on_backend!`](crate::on_backend) gives the
 /// concrete one.
 pub enum BackendConnection<'a> {
