@@ -1,0 +1,99 @@
+//! A migrated database for one test, on either backend, gone at its end.
+//!
+//! On PostgreSQL it is a copy of a template that is migrated once per server; on SQLite a file in
+//! a directory of its own.
+
+use std::path::PathBuf;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+/// Which backend a test runs on, and where.
+pub struct TestDatabase {
+    url: String,
+    place: Place,
+}
+
+enum Place {
+    #[cfg(feature = "sqlite")]
+    Sqlite(tempfile::TempDir),
+    #[cfg(feature = "postgres")]
+    Postgres(super::template::Copy),
+}
+
+#[cfg(feature = "sqlite")]
+const SQLITE_FILE: &str = "test.db";
+
+impl TestDatabase {
+    /// A migrated SQLite file.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite() -> Self {
+        let database = Self::sqlite_empty();
+        let mut conn = SqliteConnection::establish(&database.url).unwrap();
+        conn.batch_execute("PRAGMA journal_mode = WAL").unwrap();
+        conn.batch_execute(&super::migrations("sqlite")).unwrap();
+        database
+    }
+
+    /// A place for a SQLite file that is not there yet.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_empty() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = dir.path().join(SQLITE_FILE).to_str().unwrap().to_owned();
+        Self {
+            url,
+            place: Place::Sqlite(dir),
+        }
+    }
+
+    /// A migrated PostgreSQL database on the shared server.
+    #[cfg(feature = "postgres")]
+    pub fn postgres() -> Self {
+        Self::from_copy(super::template::Copy::of_migrated(
+            super::server::shared_url(),
+        ))
+    }
+
+    /// An empty PostgreSQL database on the shared server.
+    #[cfg(feature = "postgres")]
+    pub fn postgres_empty() -> Self {
+        Self::from_copy(super::template::Copy::of_empty(super::server::shared_url()))
+    }
+
+    #[cfg(feature = "postgres")]
+    fn from_copy(copy: super::template::Copy) -> Self {
+        Self {
+            url: copy.url().to_owned(),
+            place: Place::Postgres(copy),
+        }
+    }
+
+    /// Its URL as users write it: a path, or `postgres://..`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The directory of a SQLite database, for files beside it.
+    pub fn dir(&self) -> Option<PathBuf> {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(dir) => Some(dir.path().to_owned()),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => None,
+        }
+    }
+
+    /// Runs SQL on a bare connection of its own, as a stranger's program would.
+    pub fn raw(&self, sql: &str) -> QueryResult<()> {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => SqliteConnection::establish(&self.url)
+                .unwrap()
+                .batch_execute(sql),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => PgConnection::establish(&self.url)
+                .unwrap()
+                .batch_execute(sql),
+        }
+    }
+}

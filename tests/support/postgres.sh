@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# A private PostgreSQL for as long as somebody holds this script's standard input open.
+#
+# Prints `ready PORT DIRECTORY` once the server answers, or `failed REASON` and ends. Then it obeys the
+# lines `stop` and `start` (answered with `stopped`, `started` or `failed REASON`), so that tests
+# can take the server away and bring it back on the same port. At end of input, which is also
+# what a killed test process leaves behind, it stops the server and removes the directory.
+#
+# The server listens on 127.0.0.1 only, on a free port between 20000 and 29999, as user
+# `postgres` without a password, and as `tickbase_password` with the password `right`.
+# It syncs nothing: its data is worth nothing after the test.
+set -u
+trap '' INT HUP TERM PIPE
+
+failed() {
+    printf 'failed %s\n' "$(printf '%s' "$*" | tr '\n' ' ')"
+    exit 1
+}
+
+find_binaries() {
+    local initdb
+    initdb=$(command -v initdb || true)
+    if [ -z "$initdb" ]; then
+        # Debian keeps them out of PATH; the newest version wins.
+        initdb=$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)
+    fi
+    [ -n "$initdb" ] && dirname "$(readlink -f "$initdb")"
+}
+
+bin=$(find_binaries) || failed "PostgreSQL is not installed: no initdb in PATH nor in" \
+    "/usr/lib/postgresql/*/bin; scripts/test installs it on Debian (apt-get install postgresql)"
+
+base=$(mktemp -d "${TMPDIR:-/tmp}/tickbase-postgres.XXXXXX") || failed "cannot make a directory"
+data=$base/data
+log=$base/log
+running=no
+
+# PostgreSQL refuses to run as root.
+as_owner() { "$@"; }
+if [ "$(id -u)" -eq 0 ]; then
+    owner=postgres
+    id "$owner" >/dev/null 2>&1 || owner=nobody
+    chown "$owner" "$base"
+    as_owner() {
+        setpriv --reuid="$(id -u "$owner")" --regid="$(id -g "$owner")" --clear-groups -- "$@"
+    }
+fi
+cd /
+
+stop() {
+    [ "$running" = yes ] || return 0
+    as_owner "$bin/pg_ctl" stop -D "$data" -m "$1" -w -t 60 >/dev/null 2>&1 </dev/null
+    running=no
+}
+
+end() {
+    stop immediate
+    rm -rf "$base"
+}
+trap end EXIT
+
+start() {
+    as_owner "$bin/pg_ctl" start -D "$data" -l "$log" -w -t 60 -o "-p $port" \
+        >/dev/null 2>&1 </dev/null && running=yes
+}
+
+as_owner "$bin/initdb" -D "$data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync \
+    >"$base/initdb.log" 2>&1 </dev/null || failed "initdb: $(tail -n 3 "$base/initdb.log")"
+
+cat >>"$data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$base'
+max_connections = 300
+shared_buffers = 64MB
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+CONF
+cat >"$data/pg_hba.conf" <<CONF
+local all all trust
+host all tickbase_password 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+CONF
+
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    port=$((20000 + RANDOM % 10000))
+    start && break
+    # Another program has the port: try the next.
+    grep -q 'could not bind' "$log" || break
+done
+[ "$running" = yes ] || failed "the server does not start: $(tail -n 3 "$log")"
+
+as_owner "$bin/psql" -h "$base" -p "$port" -U postgres -q -v ON_ERROR_STOP=1 \
+    -c "CREATE ROLE tickbase_password LOGIN SUPERUSER PASSWORD 'right'" \
+    >/dev/null 2>"$base/role.log" </dev/null || failed "psql: $(tail -n 3 "$base/role.log")"
+
+echo "ready $port $base"
+while read -r command; do
+    case $command in
+        stop) stop fast && echo stopped ;;
+        start) start && echo started || failed "the server does not start: $(tail -n 3 "$log")" ;;
+        *) failed "unknown command '$command'" ;;
+    esac
+done
