@@ -68,6 +68,16 @@ impl TestDatabase {
         }
     }
 
+    /// A place on the same backend where nothing is yet.
+    pub fn empty_sibling(&self) -> Self {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => Self::sqlite_empty(),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Self::postgres_empty(),
+        }
+    }
+
     /// Its URL as users write it: a path, or `postgres://..`.
     pub fn url(&self) -> &str {
         &self.url
