@@ -1,4 +1,5 @@
 //! The two doors of a database, through the public interface, on both backends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The support of the integration tests keeps its promises: databases of their own, servers that
 //! come and go.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod support;
 

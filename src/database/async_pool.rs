@@ -148,15 +148,14 @@ impl<C: Session> managed::Manager for Manager<C> {
         })
         .await?;
         slot.opened();
-        Ok(Pooled {
-            conn,
-            life: Life::new(slot, &self.config.pool),
-        })
+        let mut life = Life::new(slot, &self.config.pool);
+        // deadpool lends a new one without asking.
+        life.is_asked_for();
+        Ok(Pooled { conn, life })
     }
 
     async fn recycle(&self, pooled: &mut Pooled<C>, _metrics: &Metrics) -> RecycleResult<Error> {
-        pooled.life.slot.taken();
-        match pooled.life.fitness() {
+        match pooled.life.is_asked_for() {
             Fitness::Fit => Ok(()),
             Fitness::Expired => {
                 pooled.life.slot.leave(Cause::Recycled);

@@ -5,6 +5,7 @@
 //! needed.
 
 mod blocking;
+mod needs;
 mod session;
 
 use std::sync::Arc;

@@ -3,6 +3,10 @@
 //! r2d2 keeps the idle connections and opens new ones on its own threads; how many there may be,
 //! who waits and what is closed on return is the budget's. A connection that could not be opened
 //! is reported to the waiting caller at once.
+//!
+//! r2d2 orders another connection at each wake-up of a waiting caller. So every caller that needs
+//! a new connection is counted, and an order that nobody is behind is answered with a hollow one,
+//! which is never lent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -12,7 +16,8 @@ use r2d2::event::{AcquireEvent, CheckinEvent};
 use r2d2::{CustomizeConnection, HandleError, HandleEvent, ManageConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::session::{Fitness, Life, Pooled, Session, uncleanliness};
+use super::needs::{Hollow, Needs, Order};
+use super::session::{Fitness, Life, Session, uncleanliness};
 use crate::config::DatabaseConfig;
 use crate::database::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
 use crate::database::connection::BackendConnection;
@@ -22,16 +27,35 @@ use crate::error::{Error, Result};
 /// Threads that open connections.
 const OPENERS: usize = 4;
 /// How often a waiting caller looks whether opening has failed.
-const FAILURE_LOOK: Duration = Duration::from_millis(20);
+const FAILURE_LOOK: Duration = Duration::from_millis(50);
 /// Bounds r2d2's pause between attempts to open: it is at most half of this.
 const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// r2d2 may open one connection too many when callers race; it is closed after this.
+/// Hollow connections are dropped, and idle ones beyond the base closed, this long after one came.
 const TRIM_AFTER: Duration = Duration::from_millis(5);
+/// r2d2's own limit, in capacities: hollow connections count in it too.
+const ORDERS_PER_CAPACITY: u32 = 4;
 
 pub(super) struct BlockingDoor<C: Session> {
     pool: r2d2::Pool<Manager<C>>,
     budget: Arc<Budget>,
     failures: Arc<Failures>,
+    needs: Arc<Needs>,
+}
+
+/// What r2d2 keeps.
+enum Pooled<C> {
+    Live(Live<C>),
+    /// Nobody needed it any more when it was to be opened. It is never lent.
+    #[allow(dead_code)] // It counts itself while it lives.
+    Hollow(Hollow),
+}
+
+struct Live<C> {
+    // Dropped first: the slot counts a connection that is gone.
+    conn: C,
+    life: Life,
+    /// The need that it was opened for, until a caller has it.
+    order: Option<Order>,
 }
 
 /// Attempts to open that failed, and why the last one did.
@@ -44,12 +68,14 @@ struct Failures {
 struct Manager<C> {
     config: Arc<DatabaseConfig>,
     budget: Arc<Budget>,
+    needs: Arc<Needs>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
 impl<C: Session> BlockingDoor<C> {
     pub(super) fn new(config: &Arc<DatabaseConfig>, budget: &Arc<Budget>) -> Result<Arc<Self>> {
         let failures = Arc::new(Failures::default());
+        let needs = Arc::new(Needs::default());
         let openers = Arc::new(
             ScheduledThreadPool::builder()
                 .num_threads(OPENERS)
@@ -62,11 +88,7 @@ impl<C: Session> BlockingDoor<C> {
         });
         let pool = r2d2::Pool::builder()
             // The budget is the limit; r2d2's own must never be met before it.
-            .max_size(
-                u32::try_from(budget.capacity)
-                    .unwrap_or(u32::MAX)
-                    .saturating_mul(2),
-            )
+            .max_size((config.pool.base + config.pool.overflow) * ORDERS_PER_CAPACITY)
             .min_idle(Some(0))
             .test_on_check_out(true)
             .max_lifetime(None)
@@ -84,6 +106,7 @@ impl<C: Session> BlockingDoor<C> {
             .build(Manager {
                 config: Arc::clone(config),
                 budget: Arc::clone(budget),
+                needs: Arc::clone(&needs),
                 connection: std::marker::PhantomData,
             })
             .map_err(|e| Error::config("pool", e.to_string(), "check the pool's settings"))?;
@@ -91,6 +114,7 @@ impl<C: Session> BlockingDoor<C> {
             pool,
             budget: Arc::clone(budget),
             failures,
+            needs,
         });
         let weak: Weak<dyn Trim> = Arc::downgrade(&door) as Weak<dyn Trim>;
         drop(trimmer.door.set(weak));
@@ -104,6 +128,10 @@ impl<C: Session> BlockingDoor<C> {
         let began = Instant::now();
         let deadline = self.budget.deadline();
         let permit = self.budget.permit_blocking(deadline)?;
+        if let Some(conn) = self.pool.try_get() {
+            return Ok(self.lent(conn, permit, began));
+        }
+        let _need = self.needs.need();
         let failures_before = self.failures.count.load(Ordering::Acquire);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -128,27 +156,60 @@ impl<C: Session> BlockingDoor<C> {
         }
     }
 
+    fn lent(
+        &self,
+        conn: r2d2::PooledConnection<Manager<C>>,
+        permit: Permit,
+        began: Instant,
+    ) -> BlockingCheckout<C> {
+        self.budget
+            .counters(Door::Blocking)
+            .acquire
+            .record(began.elapsed());
+        BlockingCheckout {
+            conn: Some(conn),
+            permit,
+        }
+    }
+
     pub(super) fn snapshot(&self) -> DoorSnapshot {
         let state = self.pool.state();
-        let (size, idle) = (state.connections as usize, state.idle_connections as usize);
+        let hollow = self.needs.hollows();
+        let size = (state.connections as usize).saturating_sub(hollow);
+        let idle = (state.idle_connections as usize).saturating_sub(hollow);
         DoorSnapshot::new(&self.budget, Door::Blocking, size, idle)
     }
 
     pub(super) fn close(&self) {
         while let Some(mut conn) = self.pool.try_get() {
-            conn.life.slot.leave(Cause::Shutdown);
+            conn.leave(Cause::Shutdown);
         }
     }
 
     fn evict(&self) -> bool {
         self.pool
             .try_get()
-            .map(|mut conn| conn.life.slot.leave(Cause::Evicted))
+            .map(|mut conn| conn.leave(Cause::Evicted))
             .is_some()
     }
 }
 
-/// Closes idle connections beyond the base: each, put back, decides for itself.
+impl<C> Pooled<C> {
+    fn live(&mut self) -> Option<&mut Live<C>> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Hollow(_) => None,
+        }
+    }
+
+    fn leave(&mut self, cause: Cause) {
+        if let Self::Live(live) = self {
+            live.life.slot.leave(cause);
+        }
+    }
+}
+
+/// Drops hollow connections, and closes idle ones beyond the base.
 trait Trim: Send + Sync {
     fn trim(&self);
 }
@@ -188,12 +249,15 @@ impl<C: Session> ManageConnection for Manager<C> {
     type Error = Error;
 
     fn connect(&self) -> Result<Pooled<C>> {
+        let Some(order) = self.needs.order() else {
+            return Ok(Pooled::Hollow(self.needs.hollow()));
+        };
         let deadline = Instant::now() + REOPEN_PAUSE_MAX;
         let mut slot = loop {
             if let Some(slot) = self.budget.try_open(Door::Blocking) {
                 break slot;
             }
-            // A connection is on its way out; or r2d2 opens more than there are callers.
+            // A connection is on its way out.
             if Instant::now() >= deadline {
                 return Err(Error::Closed);
             }
@@ -202,22 +266,27 @@ impl<C: Session> ManageConnection for Manager<C> {
         let url = C::driver_url(&self.config)?;
         let conn = C::establish(&url).map_err(|error| C::refused(&self.config, &error))?;
         slot.opened();
-        Ok(Pooled {
+        let life = Life::new(slot, &self.config.pool);
+        Ok(Pooled::Live(Live {
             conn,
-            life: Life::new(slot, &self.config.pool),
-        })
+            life,
+            order: Some(order),
+        }))
     }
 
     fn is_valid(&self, pooled: &mut Pooled<C>) -> Result<()> {
-        pooled.life.slot.taken();
-        match pooled.life.fitness() {
+        let Pooled::Live(Live { conn, life, order }) = pooled else {
+            return Err(Error::Closed);
+        };
+        drop(order.take());
+        match life.is_asked_for() {
             Fitness::Fit => Ok(()),
-            Fitness::Ping => pooled.conn.ping().map_err(|error| {
-                pooled.life.slot.leave(Cause::Dead);
+            Fitness::Ping => conn.ping().map_err(|error| {
+                life.slot.leave(Cause::Dead);
                 Error::from(error)
             }),
             Fitness::Expired => {
-                pooled.life.slot.leave(Cause::Recycled);
+                life.slot.leave(Cause::Recycled);
                 Err(Error::Closed)
             }
         }
@@ -225,9 +294,9 @@ impl<C: Session> ManageConnection for Manager<C> {
 
     fn has_broken(&self, pooled: &mut Pooled<C>) -> bool {
         if std::thread::panicking() {
-            pooled.life.slot.leave(Cause::Panicked);
+            pooled.leave(Cause::Panicked);
         }
-        !pooled.life.comes_back()
+        !pooled.live().is_some_and(|live| live.life.comes_back())
     }
 }
 
@@ -238,12 +307,13 @@ struct Customizer {
 
 impl<C: Session> CustomizeConnection<Pooled<C>, Error> for Customizer {
     fn on_acquire(&self, pooled: &mut Pooled<C>) -> Result<()> {
-        pooled
-            .conn
-            .prepare(&self.config)
-            .inspect_err(|_| pooled.life.slot.leave(Cause::Dead))?;
+        let Pooled::Live(Live { conn, life, .. }) = pooled else {
+            return Ok(());
+        };
+        conn.prepare(&self.config)
+            .inspect_err(|_| life.slot.leave(Cause::Dead))?;
         // r2d2 puts it among the idle ones, where the caller that asked for it finds it.
-        pooled.life.slot.waits();
+        life.slot.waits();
         Ok(())
     }
 }
@@ -296,9 +366,7 @@ impl std::fmt::Debug for EventHandler {
 
 impl HandleEvent for EventHandler {
     fn handle_acquire(&self, _event: AcquireEvent) {
-        if self.budget.has_surplus() {
-            self.trimmer.soon();
-        }
+        self.trimmer.soon();
     }
 
     fn handle_checkin(&self, event: CheckinEvent) {
@@ -346,18 +414,17 @@ pub(crate) struct BlockingCheckout<C: Session> {
 }
 
 impl<C: Session> BlockingCheckout<C> {
-    #[allow(clippy::expect_used)] // It is only taken by `drop`.
+    #[allow(clippy::expect_used)] // It is taken only by `drop`, and a hollow one is never lent.
     fn conn(&mut self) -> &mut C {
-        &mut self
-            .conn
-            .as_mut()
-            .expect("a checkout holds its connection until it is dropped")
+        let live = self.conn.as_mut().and_then(|pooled| pooled.live());
+        &mut live
+            .expect("a checkout holds a live connection until it is dropped")
             .conn
     }
 
     fn discard(&mut self) {
         if let Some(pooled) = &mut self.conn {
-            pooled.life.slot.leave(Cause::Dead);
+            pooled.leave(Cause::Dead);
         }
     }
 }
@@ -366,9 +433,10 @@ impl<C: Session> Drop for BlockingCheckout<C> {
     fn drop(&mut self) {
         if let Some(mut pooled) = self.conn.take()
             && !std::thread::panicking()
-            && let Some(cause) = uncleanliness(&mut pooled.conn)
+            && let Some(live) = pooled.live()
+            && let Some(cause) = uncleanliness(&mut live.conn)
         {
-            pooled.life.slot.leave(cause);
+            live.life.slot.leave(cause);
         }
         // `pooled` has gone back by now; the permit follows as the last field.
         let _ = &self.permit;

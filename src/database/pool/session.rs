@@ -96,19 +96,14 @@ impl Session for diesel::PgConnection {
     }
 }
 
-/// A pooled connection with its place in the budget.
-pub(crate) struct Pooled<C> {
-    // Dropped first: the slot counts a connection that is gone.
-    pub(in crate::database) conn: C,
-    pub(in crate::database) life: Life,
-}
-
 /// The place and the age of a pooled connection.
 pub(in crate::database) struct Life {
     pub(in crate::database) slot: OpenSlot,
     expires_at: Instant,
     idle_since: Instant,
     ping_after: Duration,
+    /// Not lent yet: neither too old nor to be pinged.
+    fresh: bool,
 }
 
 /// What a connection needs before it is lent.
@@ -128,12 +123,17 @@ impl Life {
             expires_at: now + config.recycle_after.mul_f64(jitter(config.recycle_jitter)),
             idle_since: now,
             ping_after: config.pre_ping_after,
+            fresh: true,
         }
     }
 
-    pub(in crate::database) fn fitness(&self) -> Fitness {
+    /// A caller wants the connection: what it needs before it is lent.
+    pub(in crate::database) fn is_asked_for(&mut self) -> Fitness {
+        self.slot.taken();
         let now = Instant::now();
-        if now >= self.expires_at {
+        if std::mem::take(&mut self.fresh) {
+            Fitness::Fit
+        } else if now >= self.expires_at {
             Fitness::Expired
         } else if now.saturating_duration_since(self.idle_since) >= self.ping_after {
             Fitness::Ping

@@ -10,6 +10,8 @@ use diesel::sql_types::BigInt;
 
 use super::*;
 
+type BoxedJob<T> = Box<dyn FnMut(&mut BackendConnection<'_>) -> Result<T> + Send>;
+
 struct Lane {
     lane: Arc<WriteLane>,
     dir: tempfile::TempDir,
@@ -93,7 +95,7 @@ impl Lane {
     /// Starts `jobs` while the lane is held, in this order, and lets them go as one group.
     fn as_one_group<T: Send + 'static>(
         &self,
-        jobs: Vec<Box<dyn FnMut(&mut BackendConnection<'_>) -> Result<T> + Send>>,
+        jobs: Vec<BoxedJob<T>>,
     ) -> Vec<std::thread::Result<Result<T>>> {
         let (release, holder) = self.hold();
         let mut callers = Vec::new();
@@ -124,7 +126,7 @@ fn execute(conn: &mut BackendConnection<'_>, sql: &str) -> Result<()> {
     Ok(())
 }
 
-type Work = Box<dyn FnMut(&mut BackendConnection<'_>) -> Result<()> + Send>;
+type Work = BoxedJob<()>;
 
 fn inserts(n: i64) -> Work {
     Box::new(move |conn| insert(conn, n))

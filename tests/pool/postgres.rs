@@ -1,0 +1,82 @@
+//! What is the pool's on PostgreSQL alone: sessions, cut connections, passwords.
+
+use super::*;
+use support::server::Server;
+
+#[test]
+fn every_session_is_read_only_named_and_limited() {
+    let db = TestDatabase::postgres();
+    for door in DOORS {
+        let database = open(&db, |c| {
+            c.postgres.application_name = "it's tested".to_owned();
+            c.postgres.statement_timeout = Duration::from_millis(1_234);
+        });
+        for (setting, wanted) in [
+            ("default_transaction_read_only", "on"),
+            ("application_name", "it's tested"),
+            ("statement_timeout", "1234ms"),
+            ("TimeZone", "UTC"),
+        ] {
+            let sql = format!("SELECT current_setting('{setting}')");
+            let got = read(door, &runtime(), &database, move |conn| text_of(conn, &sql));
+            assert_eq!(got.unwrap(), wanted, "{door:?}");
+        }
+    }
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_cancelled() {
+    let db = TestDatabase::postgres();
+    let database = open(&db, |c| {
+        c.postgres.statement_timeout = Duration::from_millis(50)
+    });
+    let error = database
+        .read("test.slow", |conn| {
+            Ok(on_backend!(conn, |c| c.batch_execute("SELECT pg_sleep(30)"))?)
+        })
+        .unwrap_err();
+    assert!(
+        error.chain().contains("statement timeout"),
+        "{}",
+        error.chain()
+    );
+}
+
+#[test]
+fn dead_idle_connections_are_found_by_the_ping_and_replaced() {
+    let db = TestDatabase::postgres();
+    for door in DOORS {
+        let runtime = Arc::new(runtime());
+        let database = open(&db, |c| c.pool.pre_ping_after = Duration::ZERO);
+        drop(Holders::new(&database, &runtime, door, 3));
+        at_rest(&database);
+        db.raw(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .unwrap();
+        let pid = read(door, &runtime, &database, |conn| {
+            let pid = diesel::dsl::sql::<BigInt>("SELECT pg_backend_pid()::bigint");
+            Ok(on_backend!(conn, |c| pid.get_result::<i64>(c))?)
+        });
+        assert!(pid.unwrap() > 0);
+        let snapshot = at_rest(&database);
+        assert!(snapshot.closed.dead >= 1, "{door:?} {snapshot:?}");
+        let retries: u64 = database.operations().iter().map(|o| o.retries).sum();
+        assert_eq!(retries, 0, "the caller noticed nothing");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused_without_being_shown() {
+    let server = Server::start();
+    let url = server.url_with_password("wr0ng-s3cret", "postgres");
+    let error = Database::open(DatabaseConfig::new(&url).unwrap()).unwrap_err();
+    assert!(
+        error.to_string().contains("password authentication failed"),
+        "{error}"
+    );
+    assert!(!error.chain().contains("wr0ng"), "{}", error.chain());
+    let right = server.url_with_password("right", "postgres");
+    assert!(!format!("{:?}", DatabaseConfig::new(&right).unwrap()).contains("right"));
+}
