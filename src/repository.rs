@@ -1,6 +1,28 @@
 //! All SQL of the tables.
 pub mod check;
 pub(crate) mod ingest_batch;
+/// What is traded or watched.
+pub mod instrument;
 pub mod market_data;
+mod optional;
 pub mod storage;
+#[cfg(test)]
+mod test_rows;
+
+use crate::error::Error;
+
 pub(crate) const KEYS_PER_STATEMENT_MAX: usize = 10_000;
+
+/// What to answer when a write met a row that another writer had just stored; other errors stay
+/// what they are. Repositories look for that row first, so that only a race comes to this.
+fn or_conflict(error: diesel::result::Error, what: impl Into<String>) -> Error {
+    use diesel::result::{DatabaseErrorKind, Error as DieselError};
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Error::Conflict {
+            what: what.into(),
+            existing: "another writer has just stored a row with this key; read it and decide"
+                .to_owned(),
+        },
+        other => other.into(),
+    }
+}

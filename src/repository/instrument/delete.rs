@@ -1,0 +1,157 @@
+//! Soft delete and restore of instruments.
+
+use std::collections::BTreeMap;
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use super::write::symbol_taken;
+use crate::database::BackendConnection;
+use crate::domain::Symbol;
+use crate::error::{Error, Result};
+use crate::models::Instrument;
+use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
+use crate::soft_delete::{Active, ActiveOn, Deleted, SoftDeletable};
+use crate::tables::{alert_rules, instruments};
+use crate::timestamp::Timestamp;
+
+/// Moves the instruments with these ids to the trash; returns how many were active.
+///
+/// # Errors
+/// [`Error::Conflict`] naming a rule that still watches one of them; [`Error::Query`]. The
+/// caller's transaction must be undone then.
+pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    lock(conn, ids)?;
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        refuse_watched(conn, ids)?;
+        let update = diesel::update(active_query(ids)).set(instruments::deleted_at.eq(now));
+        changed += crate::on_backend!(conn, |c| update.execute(c))?;
+    }
+    Ok(changed)
+}
+
+/// Keeps other writers from deleting the instruments, and from adding rules and ticks to them,
+/// until the commit. In id order, so that nobody waits in a circle. The write lane of SQLite is
+/// such a lock already.
+fn lock(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => {}
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => {
+            let locked: Vec<i64> = active_query(ids)
+                .select(instruments::id)
+                .order(instruments::id)
+                .for_no_key_update()
+                .load(*c)?;
+            tracing::trace!(instruments = locked.len(), "locked");
+        }
+    }
+    let _ = ids;
+    Ok(())
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn active_query<'a>(ids: &'a [i64]) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    active.filter(instruments::id.eq_any(ids))
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
+    let deleted: Deleted<instruments::table> = instruments::table.deleted();
+    deleted.filter(instruments::id.eq_any(ids))
+}
+
+type OfInstrument = dsl::Eq<alert_rules::instrument_id, instruments::id>;
+
+/// The rules that are evaluated for these instruments.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn watching_query<'a>(ids: &'a [i64]) -> _ {
+    let rules: Active<alert_rules::table> = alert_rules::table.active();
+    let on: OfInstrument = alert_rules::instrument_id.eq(instruments::id);
+    let watched: ActiveOn<instruments::table, OfInstrument> = instruments::table.active_on(on);
+    rules
+        .inner_join(watched)
+        .filter(alert_rules::instrument_id.eq_any(ids))
+        .filter(alert_rules::active.eq(true))
+        .order((instruments::id.asc(), alert_rules::id.asc()))
+}
+
+fn refuse_watched(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    let query = watching_query(ids).select((
+        instruments::id,
+        instruments::symbol,
+        alert_rules::id,
+        alert_rules::name,
+    ));
+    let found: Option<(i64, Symbol, i64, Option<String>)> =
+        crate::on_backend!(conn, |c| query.first(c).optional())?;
+    let Some((id, symbol, rule_id, name)) = found else {
+        return Ok(());
+    };
+    let name = name.map_or(String::new(), |name| format!(" {name:?}"));
+    Err(Error::Conflict {
+        what: format!("instrument {id} {symbol} cannot be deleted"),
+        existing: format!(
+            "active rule {rule_id}{name} watches it; delete or deactivate its rules first"
+        ),
+    })
+}
+
+/// Takes the instruments with these ids out of the trash; returns how many were in it.
+///
+/// # Errors
+/// [`Error::Conflict`] naming the active instrument that took a symbol meanwhile;
+/// [`Error::Query`]. The caller's transaction must be undone then.
+pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        refuse_taken_symbols(conn, ids)?;
+        let update =
+            diesel::update(deleted_query(ids)).set(instruments::deleted_at.eq(None::<Timestamp>));
+        let restored = crate::on_backend!(conn, |c| update.execute(c));
+        changed += restored.map_err(|error| or_conflict(error, "instruments to restore"))?;
+    }
+    Ok(changed)
+}
+
+/// The active instruments with one of these symbols.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn holders_query<'a>(symbols: &'a [Symbol]) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    active
+        .filter(instruments::symbol.eq_any(symbols))
+        .order(instruments::symbol.asc())
+}
+
+fn refuse_taken_symbols(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    let query = deleted_query(ids)
+        .select((instruments::id, instruments::symbol))
+        .order(instruments::id);
+    let rows: Vec<(i64, Symbol)> = crate::on_backend!(conn, |c| query.load(c))?;
+    let mut by_symbol = BTreeMap::new();
+    for (id, symbol) in rows {
+        if let Some(other) = by_symbol.insert(symbol.clone(), id) {
+            return Err(Error::Conflict {
+                what: format!("instrument {id} {symbol} cannot be restored"),
+                existing: format!(
+                    "instrument {other} in the trash has the same symbol; restore one of them"
+                ),
+            });
+        }
+    }
+    let symbols: Vec<Symbol> = by_symbol.keys().cloned().collect();
+    let holder: Option<Instrument> = crate::on_backend!(conn, |c| {
+        let query = holders_query(&symbols).select(Instrument::as_select());
+        query.first(c).optional()
+    })?;
+    match holder.map(|holder| (by_symbol.get(&holder.symbol).copied(), holder)) {
+        Some((Some(id), holder)) => {
+            let what = format!("instrument {id} {} cannot be restored", holder.symbol);
+            Err(symbol_taken(what, &holder))
+        }
+        _ => Ok(()),
+    }
+}

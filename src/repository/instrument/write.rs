@@ -1,0 +1,69 @@
+//! Insertion and changes of instruments.
+
+use diesel::prelude::*;
+
+use super::not_found;
+use super::read::{by_id_query, by_symbol};
+use crate::database::BackendConnection;
+use crate::error::{Error, Result};
+use crate::models::{Instrument, InstrumentChange, NewInstrument};
+use crate::repository::or_conflict;
+use crate::soft_delete::SoftDeletable;
+use crate::tables::instruments;
+use crate::timestamp::Timestamp;
+
+/// Adds an instrument.
+///
+/// # Errors
+/// [`Error::Conflict`] naming the active instrument that has the symbol; [`Error::Query`].
+pub fn insert(
+    conn: &mut BackendConnection<'_>,
+    new: &NewInstrument,
+    now: Timestamp,
+) -> Result<Instrument> {
+    if let Some(holder) = by_symbol(conn, &new.symbol)? {
+        return Err(symbol_taken(
+            format!("new instrument {:?}", new.name),
+            &holder,
+        ));
+    }
+    let insert = instruments::table.insert().values((
+        new,
+        instruments::created_at.eq(now),
+        instruments::updated_at.eq(now),
+    ));
+    let stored = crate::on_backend!(conn, |c| {
+        insert.returning(Instrument::as_returning()).get_result(c)
+    });
+    stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))
+}
+
+/// Changes an active instrument; an empty change sets `updated_at` alone.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Query`].
+pub fn update(
+    conn: &mut BackendConnection<'_>,
+    id: i64,
+    change: &InstrumentChange,
+    now: Timestamp,
+) -> Result<Instrument> {
+    let update = diesel::update(by_id_query(id)).set((change, instruments::updated_at.eq(now)));
+    let changed = crate::on_backend!(conn, |c| {
+        let update = update.returning(Instrument::as_returning());
+        update.get_result(c).optional()
+    })?;
+    changed.ok_or_else(|| not_found(id))
+}
+
+/// The symbol belongs to another active instrument.
+pub(super) fn symbol_taken(what: String, holder: &Instrument) -> Error {
+    Error::Conflict {
+        what,
+        existing: format!(
+            "symbol {} is that of active instrument {} {:?}; delete that one first or use another \
+             symbol",
+            holder.symbol, holder.id, holder.name
+        ),
+    }
+}

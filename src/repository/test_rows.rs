@@ -1,0 +1,67 @@
+//! What the tests of several repositories share: moments, rows, and a look at statements.
+
+use diesel::query_builder::QueryFragment;
+
+use crate::domain::{Condition, RuleType};
+use crate::error::{Error, Result};
+use crate::models::NewAlertRule;
+use crate::test_support::sql_of;
+use crate::timestamp::Timestamp;
+
+/// A moment, in microseconds since the epoch.
+pub(super) fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros).unwrap()
+}
+
+/// A rule that fires above 100.
+pub(super) fn above_100(instrument_id: i64) -> NewAlertRule {
+    NewAlertRule {
+        condition: Some(Condition::Above),
+        threshold: Some("100".parse().unwrap()),
+        ..NewAlertRule::new(instrument_id, RuleType::Threshold)
+    }
+}
+
+/// The text of the error, which must be a conflict.
+pub(super) fn conflict<T: std::fmt::Debug>(outcome: Result<T>) -> String {
+    match outcome.unwrap_err() {
+        error @ Error::Conflict { .. } => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// PostgreSQL's statement from its FROM on: the columns are those of the model.
+pub(super) fn tail(query: &impl QueryFragment<diesel::pg::Pg>) -> String {
+    let sql = sql_of::<diesel::pg::Pg, _>(query).replace('"', "");
+    sql[sql.find(" FROM ").unwrap() + 1..].to_owned()
+}
+
+/// SQLite must plan the query with this step, and sort nothing.
+#[cfg(feature = "sqlite")]
+pub(super) fn assert_sqlite_plan(query: &impl QueryFragment<diesel::sqlite::Sqlite>, step: &str) {
+    let sql = sql_of::<diesel::sqlite::Sqlite, _>(query);
+    crate::test_support::on_sqlite(|conn| {
+        let crate::database::BackendConnection::Sqlite(conn) = conn else {
+            return;
+        };
+        let plan = crate::test_support::sqlite_plan(conn, &sql);
+        assert!(plan.contains(step), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{sql}\n{plan}");
+    });
+}
+
+/// PostgreSQL must plan the query with this index and read no table as a whole.
+#[cfg(feature = "postgres")]
+pub(super) fn assert_postgres_plan(query: &impl QueryFragment<diesel::pg::Pg>, index: &str) {
+    let sql = sql_of::<diesel::pg::Pg, _>(query);
+    let parameters = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
+    crate::test_support::on_postgres(|conn| {
+        #[allow(irrefutable_let_patterns)]
+        let crate::database::BackendConnection::Postgres(conn) = conn else {
+            return;
+        };
+        let plan = crate::test_support::postgres_plan(conn, &sql, parameters);
+        assert!(plan.contains(index), "{sql}\n{plan}");
+        assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
+    });
+}
