@@ -1,0 +1,75 @@
+//! The rules of the house, held over its own sources: imports go down only, SQL and the time of
+//! day have their rooms, every file says what it is and stays short.
+//!
+//! Each rule is a function of one source text; its own tests feed it texts that break it. A
+//! failure names the file, the line, the rule and the remedy.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
+
+mod layers;
+mod manners;
+mod seams;
+mod source;
+
+use source::{Source, Violation, sources};
+
+/// Folders whose Rust files are held to the manners of the house.
+const RUST_FOLDERS: [&str; 4] = ["src/", "tests/", "benches/", "examples/"];
+
+/// What texts end with that a reader of the project may open, besides those without an ending.
+const READABLE: [&str; 12] = [
+    ".rs", ".md", ".sql", ".toml", ".sh", ".patch", ".yml", ".yaml", ".html", ".css", ".js", ".csv",
+];
+
+/// Fails with every place of the project where a rule is broken.
+fn hold(rule: fn(&Source) -> Vec<Violation>, sources: &[Source]) {
+    assert!(
+        sources.len() > 10,
+        "the rule looked at {} files: it missed the project",
+        sources.len()
+    );
+    let broken: Vec<String> = sources
+        .iter()
+        .flat_map(rule)
+        .map(|violation| violation.to_string())
+        .collect();
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+fn rust(folders: &[&str]) -> Vec<Source> {
+    sources(|path| path.ends_with(".rs") && folders.iter().any(|folder| path.starts_with(folder)))
+}
+
+fn readable(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    !name.contains('.') || READABLE.iter().any(|ending| name.ends_with(ending))
+}
+
+#[test]
+fn imports_go_down_only() {
+    hold(layers::violations, &rust(&["src/"]));
+}
+
+#[test]
+fn every_file_opens_with_what_it_is() {
+    hold(manners::opening, &rust(&RUST_FOLDERS));
+}
+
+#[test]
+fn every_file_is_under_500_lines() {
+    hold(manners::length, &rust(&RUST_FOLDERS));
+}
+
+#[test]
+fn only_the_rooms_of_sql_write_sql_and_name_diesel() {
+    hold(seams::sql, &rust(&["src/"]));
+}
+
+#[test]
+fn only_the_clock_reads_the_time_of_day() {
+    hold(seams::time_of_day, &rust(&RUST_FOLDERS));
+}
+
+#[test]
+fn sources_and_documents_speak_of_the_project_alone() {
+    hold(manners::words, &sources(readable));
+}
