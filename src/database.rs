@@ -99,6 +99,16 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub fn open_with_clock(config: DatabaseConfig, clock: Clock) -> Result<Self> {
+        let database = Self::open_as_it_is(config, clock)?;
+        database.prepare_schema()?;
+        Ok(database)
+    }
+
+    /// Opens a database whatever its schema: for migrating it and for looking at it.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::Connect`].
+    pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
         let pools = Pools::new(&config)?;
         #[cfg(feature = "sqlite")]
@@ -106,19 +116,16 @@ impl Database {
             DatabaseUrl::Sqlite(_) => Some(start_lane(&config)?),
             DatabaseUrl::Postgres(_) => None,
         };
-        let operations = Operations::default();
-        let database = Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 config,
                 clock,
-                operations,
+                operations: Operations::default(),
                 #[cfg(feature = "sqlite")]
                 lane,
                 pools,
             }),
-        };
-        database.prepare_schema()?;
-        Ok(database)
+        })
     }
 
     fn prepare_schema(&self) -> Result<()> {

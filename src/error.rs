@@ -143,6 +143,16 @@ pub enum Error {
         /// What Diesel says.
         source: diesel::result::Error,
     },
+    /// Rows of a strict import break a rule; nothing was stored.
+    #[error(
+        "{rows} of {of} rows were rejected, so nothing was stored; mend them, or import without --strict"
+    )]
+    Rejected {
+        /// How many break a rule.
+        rows: u64,
+        /// How many were read.
+        of: u64,
+    },
     /// Reading or writing a file failed.
     #[error("{path}: {reason}; {remedy}")]
     File {

@@ -2,11 +2,12 @@
 //!
 //! Everything streams: memory does not grow with the file. A row that breaks a rule is returned
 //! with its line and the reason, never skipped in silence; a file that is not what it should be
-//! is an error that names the place. Storing is `repository`'s work.
+//! is an error that names the place. Storing is `repository`'s work; [`import()`] brings the two together.
 
 pub mod columns;
 mod csv;
 pub mod feed;
+pub mod import;
 pub mod input;
 mod json;
 mod lines;
@@ -16,6 +17,9 @@ mod record;
 
 pub use columns::{ColumnMap, Field};
 pub use feed::{BATCH_ROWS_MAX, Batch, Feed, FeedFormat, FeedOptions, LineRejection};
+pub use import::{
+    Import, ImportCommit, ImportEvent, ImportKind, ImportListener, ImportReport, import,
+};
 pub use input::Input;
 pub use lines::LINE_BYTES_MAX;
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};

@@ -1,3 +1,5 @@
-//! The binary: parses arguments and calls `cli`.
+//! The binary: hands its arguments to `cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tickbase::cli::main(std::env::args_os())
+}

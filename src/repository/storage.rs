@@ -1,14 +1,18 @@
 //! What the database holds and how large it is.
 
-use diesel::dsl::sql;
+use std::collections::HashMap;
+
+use diesel::dsl::{count_star, max, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::database::{BackendConnection, Database};
+use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data_bars;
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
+use crate::timestamp::Timestamp;
 
 /// Rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,29 @@ pub struct StorageSize {
     pub free_bytes: i64,
 }
 
+/// The ticks of one instrument.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TickCoverage {
+    /// The instrument.
+    pub symbol: Symbol,
+    /// Active ticks.
+    pub ticks: i64,
+    /// The first one's time.
+    pub first: Timestamp,
+    /// The last one's time.
+    pub last: Timestamp,
+}
+
+impl TickCoverage {
+    /// Ticks per second of event time, first tick to last; `None` when they share one moment.
+    #[must_use]
+    pub fn ticks_per_second(&self) -> Option<f64> {
+        let span_us = self.last.micros() - self.first.micros();
+        (span_us > 0).then(|| self.ticks as f64 / (span_us as f64 / 1e6))
+    }
+}
+
 /// Counts and sizes of the whole database.
 #[derive(Debug, Clone, Copy)]
 pub struct StorageRepository<'a> {
@@ -51,6 +78,14 @@ impl<'a> StorageRepository<'a> {
     /// Those of [`Database::read`].
     pub fn counts(&self) -> Result<Vec<TableCount>> {
         self.db.read("storage.counts", counts)
+    }
+
+    /// The ticks of each active instrument that has some, by symbol.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn coverage(&self) -> Result<Vec<TickCoverage>> {
+        self.db.read("storage.coverage", coverage)
     }
 
     /// The space that the database takes.
@@ -91,6 +126,44 @@ pub fn counts(conn: &mut BackendConnection<'_>) -> Result<Vec<TableCount>> {
         },
     ])
 }
+
+/// The ticks of each active instrument that has some, by symbol: one pass over the ticks, in the
+/// order in which they lie, and one query for the symbols.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn coverage(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
+    let moment = market_data::timestamp;
+    let ticks = market_data::table
+        .active()
+        .group_by(market_data::instrument_id)
+        .select((
+            market_data::instrument_id,
+            count_star(),
+            min(moment),
+            max(moment),
+        ));
+    let spans: Vec<Span> = crate::on_backend!(conn, |c| ticks.load(c))?;
+    let mut spans: HashMap<i64, Span> = spans.into_iter().map(|span| (span.0, span)).collect();
+    let symbols = instruments::table
+        .active()
+        .select((instruments::id, instruments::symbol))
+        .order(instruments::symbol);
+    let symbols: Vec<(i64, Symbol)> = crate::on_backend!(conn, |c| symbols.load(c))?;
+    let covered = symbols.into_iter().filter_map(|(id, symbol)| {
+        let (_, ticks, first, last) = spans.remove(&id)?;
+        Some(TickCoverage {
+            symbol,
+            ticks,
+            first: first?,
+            last: last?,
+        })
+    });
+    Ok(covered.collect())
+}
+
+/// Instrument, ticks, first and last moment.
+type Span = (i64, i64, Option<Timestamp>, Option<Timestamp>);
 
 /// The space that the database takes.
 ///

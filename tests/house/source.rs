@@ -200,7 +200,10 @@ fn char_literal(rest: &str) -> Option<usize> {
 /// The pieces of a file that only tests compile.
 fn test_code(path: &str, code: &str) -> Vec<Range<usize>> {
     let whole = !path.starts_with("src/")
-        || path == "src/test_support.rs"
+        || path
+            .rsplit('/')
+            .next()
+            .is_some_and(|file| file.starts_with("test_"))
         || path.ends_with("/tests.rs")
         || path.contains("/tests/");
     if whole {

@@ -1,0 +1,175 @@
+//! The command line: arguments in, one file per command, texts and exit codes out.
+//!
+//! Exit codes: 0 done, 1 failed (one line on standard error says what, why, and what to do),
+//! 2 usage. Results go to standard output, everything else to standard error.
+
+mod check;
+mod demo;
+mod export;
+mod import;
+mod migrate;
+mod output;
+mod stats;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app;
+use crate::config::DatabaseConfig;
+use crate::database::Database;
+use crate::error::{Error, Result};
+use output::Output;
+
+/// Market data in SQLite or PostgreSQL: import, export, migrate, check.
+#[derive(Debug, Parser)]
+#[command(name = "tickbase", version, about, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// A path, sqlite://path or postgres://user:password@host/name
+    /// [default: DATABASE_URL, else sqlite://data/tickbase.db]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// A TOML file with settings; TICKBASE_* variables and options win over it
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How log lines are written; RUST_LOG says which, warnings and errors by default
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Write the result as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Replay the sample of real trades that comes with tickbase, and show what happened
+    Demo(demo::Arguments),
+    /// Store the ticks or bars of CSV or NDJSON files, plain or gzip
+    Import(import::Arguments),
+    /// Write the ticks of an instrument as CSV or NDJSON
+    Export(export::Arguments),
+    /// Bring the schema up to date, take the newest migration back, or list them
+    #[command(subcommand)]
+    Migrate(migrate::Action),
+    /// Check that schema, pragmas, indexes and foreign keys are what they should be
+    Check,
+    /// Show sizes and counts
+    Stats,
+}
+
+/// What every command is given.
+struct Context {
+    settings: DatabaseConfig,
+    /// Whether the database was named, by option or environment.
+    named: bool,
+    output: Output,
+}
+
+impl Context {
+    fn open(&self, need: app::Need) -> Result<Database> {
+        app::open(self.settings.clone(), need)
+    }
+}
+
+/// Runs the command line; the binary's `main`.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // Help and version are no errors; clap knows the stream and the code.
+            let _ = refusal.print();
+            return ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
+        }
+    };
+    start_log(cli.global.log_format);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(Failure::Usage(text)) => {
+            output::to_stderr(&format!("tickbase: {text}"));
+            ExitCode::from(2)
+        }
+        Err(Failure::Error(error)) => {
+            output::to_stderr(&format!("tickbase: {}", error.chain()));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Told(text)) => {
+            output::to_stderr(&format!("tickbase: {text}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command did not end well.
+enum Failure {
+    /// It failed.
+    Error(Error),
+    /// The arguments do not fit together.
+    Usage(String),
+    /// It did its work, and what it found is a failure; its output has the details.
+    Told(String),
+    /// Who read the output went away (`| head`): there is nothing left to do.
+    ReaderGone,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+type Outcome = std::result::Result<(), Failure>;
+
+fn run(cli: Cli) -> Outcome {
+    let Global {
+        database_url,
+        config,
+        json,
+        ..
+    } = cli.global;
+    let context = Context {
+        settings: app::settings(config.as_deref(), database_url.as_deref())?,
+        named: database_url.is_some() || app::environment_names_database(),
+        output: Output::new(json),
+    };
+    match cli.command {
+        Command::Demo(arguments) => demo::run(&context, &arguments),
+        Command::Import(arguments) => import::run(&context, arguments),
+        Command::Export(arguments) => export::run(&context, &arguments),
+        Command::Migrate(action) => migrate::run(&context, action),
+        Command::Check => check::run(&context),
+        Command::Stats => stats::run(&context),
+    }
+}
+
+fn start_log(format: LogFormat) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // A second start in one process keeps the first: only tests could do that.
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}

@@ -1,0 +1,234 @@
+//! `export`: the ticks of an instrument as CSV or NDJSON, page by page.
+//!
+//! What it writes, `import` reads back: the columns are named as the feeds know them, and the
+//! sequence comes along, so that an import of an export inserts nothing.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::output::{cannot_write, grouped, to_stderr};
+use super::{Context, Failure, Outcome};
+use crate::app::Need;
+use crate::database::Database;
+use crate::domain::Symbol;
+use crate::error::Error;
+use crate::models::MarketData;
+use crate::repository::instrument::InstrumentRepository;
+use crate::repository::market_data::{MarketDataRepository, RangeQuery, TickRange};
+use crate::timestamp::Timestamp;
+
+/// The names of the columns, in the order of [`cells`].
+const COLUMNS: [&str; 12] = [
+    "timestamp",
+    "source_id",
+    "sequence",
+    "price",
+    "volume",
+    "bid",
+    "ask",
+    "bid_size",
+    "ask_size",
+    "open",
+    "high",
+    "low",
+];
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The instrument
+    #[arg(long)]
+    symbol: String,
+    /// The first moment: 2013-09-01, 2013-09-01T17:00:00Z, ..
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start: Option<Timestamp>,
+    /// The moment before which it ends
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    end: Option<Timestamp>,
+    /// csv or ndjson
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The file to write; standard output by default
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Csv,
+    Ndjson,
+}
+
+fn moment(text: &str) -> Result<Timestamp, Error> {
+    Timestamp::parse(text.as_bytes()).map(|(moment, _)| moment)
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let symbol = Symbol::new(&arguments.symbol)?;
+    let database = context.open(Need::Existing)?;
+    let instrument = InstrumentRepository::new(&database)
+        .by_symbol(&symbol)?
+        .ok_or_else(|| {
+            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
+            Error::not_found(format!("instrument {symbol}"), remedy)
+        })?;
+    let range = TickRange {
+        instrument_id: instrument.id,
+        start: arguments.start,
+        end: arguments.end,
+    };
+    let Some(path) = &arguments.out else {
+        if context.output.is_json() {
+            return Err(Failure::Usage(
+                "the ticks themselves go to standard output; give --out FILE with --json, or \
+                 --format ndjson"
+                    .to_owned(),
+            ));
+        }
+        let out = BufWriter::new(io::stdout().lock());
+        return write(&database, range, arguments.format, out, "standard output").map(drop);
+    };
+    let rows = to_file(&database, range, arguments.format, path)?;
+    if context.output.is_json() {
+        let result = serde_json::json!({ "exported": rows });
+        return context.output.result(&result, |_| String::new());
+    }
+    to_stderr(&format!(
+        "exported {} ticks to {}",
+        grouped(rows),
+        path.display()
+    ));
+    Ok(())
+}
+
+/// Writes beside the file and renames at the end: what stood there stays until all is written.
+fn to_file(
+    database: &Database,
+    range: TickRange,
+    format: Format,
+    path: &Path,
+) -> Result<u64, Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let beside = PathBuf::from(beside);
+    let name = path.display().to_string();
+    let file = File::create(&beside).map_err(|error| cannot_write(&name, &error))?;
+    let written = write(database, range, format, BufWriter::new(file), &name).and_then(|rows| {
+        std::fs::rename(&beside, path).map_err(|error| cannot_write(&name, &error))?;
+        Ok(rows)
+    });
+    if written.is_err() {
+        // The error itself is what the user must see; the rest may stay behind.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
+fn write(
+    database: &Database,
+    range: TickRange,
+    format: Format,
+    mut out: impl Write,
+    name: &str,
+) -> Result<u64, Failure> {
+    let failed = |error: io::Error| cannot_write(name, &error);
+    let ticks = MarketDataRepository::new(database);
+    let mut query = RangeQuery::new(range, RangeQuery::LIMIT_MAX);
+    let mut rows = 0;
+    if format == Format::Csv {
+        writeln!(out, "{}", COLUMNS.join(",")).map_err(failed)?;
+    }
+    loop {
+        let page = ticks.range(&query)?;
+        for tick in &page.rows {
+            match format {
+                Format::Csv => csv_line(&mut out, tick),
+                Format::Ndjson => json_line(&mut out, tick),
+            }
+            .map_err(failed)?;
+        }
+        rows += page.rows.len() as u64;
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    out.flush().map_err(failed)?;
+    Ok(rows)
+}
+
+fn csv_line(out: &mut impl Write, tick: &MarketData) -> io::Result<()> {
+    write!(
+        out,
+        "{},{},{}",
+        tick.timestamp, tick.source_id, tick.sequence
+    )?;
+    for value in tick.values() {
+        match value {
+            Some(value) => write!(out, ",{value}")?,
+            None => write!(out, ",")?,
+        }
+    }
+    writeln!(out)
+}
+
+/// A tick as one object; absent values are left out.
+#[derive(Serialize)]
+struct Line {
+    timestamp: String,
+    source_id: i64,
+    sequence: i64,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    volume: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    bid: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    ask: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    bid_size: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    ask_size: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    open: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    high: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    low: Option<f64>,
+}
+
+/// Writes a whole number without a point.
+fn plain<S: serde::Serializer>(value: &Option<f64>, out: S) -> Result<S::Ok, S::Error> {
+    /// Up to here every whole f64 is exactly its integer.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Some(value) if value.fract() == 0.0 && value.abs() <= EXACT_MAX => {
+            out.serialize_i64(*value as i64)
+        }
+        value => value.serialize(out),
+    }
+}
+
+fn json_line(out: &mut impl Write, tick: &MarketData) -> io::Result<()> {
+    let line = Line {
+        timestamp: tick.timestamp.to_string(),
+        source_id: tick.source_id,
+        sequence: tick.sequence,
+        price: tick.price,
+        volume: tick.volume,
+        bid: tick.bid,
+        ask: tick.ask,
+        bid_size: tick.bid_size,
+        ask_size: tick.ask_size,
+        open: tick.open_price,
+        high: tick.high_price,
+        low: tick.low_price,
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)
+}
