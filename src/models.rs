@@ -13,7 +13,7 @@ mod market_data_bar;
 
 pub use alert_log::{AlertLog, NewAlertLog};
 pub use alert_rule::{AlertRule, AlertRuleChange, NewAlertRule};
-pub use data_source::{DataSource, NewDataSource};
+pub use data_source::{DataSource, DataSourceChange, NewDataSource};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
 pub use market_data_bar::{MarketDataBar, NewMarketDataBar};

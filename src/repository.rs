@@ -1,5 +1,7 @@
 //! All SQL of the tables.
 pub mod check;
+/// Where ticks and bars come from.
+pub mod data_source;
 pub(crate) mod ingest_batch;
 /// What is traded or watched.
 pub mod instrument;

@@ -1,0 +1,199 @@
+//! Data sources: lists, look-ups by id and name, insertion and changes.
+//!
+//! A source is never deleted: ticks and bars name it by its id. One that is no longer used is
+//! switched off.
+
+#[cfg(test)]
+mod tests;
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use crate::database::{BackendConnection, Database};
+use crate::error::{Error, Result};
+use crate::models::{DataSource, DataSourceChange, NewDataSource};
+use crate::repository::optional::{IfSome, if_some};
+use crate::repository::or_conflict;
+use crate::tables::data_sources;
+use crate::timestamp::Timestamp;
+
+/// Reads and writes data sources.
+#[derive(Debug, Clone, Copy)]
+pub struct DataSourceRepository<'a> {
+    db: &'a Database,
+}
+
+impl<'a> DataSourceRepository<'a> {
+    /// The data sources of a database.
+    #[must_use]
+    pub fn new(db: &'a Database) -> Self {
+        Self { db }
+    }
+
+    /// The sources by id, all of them or only those that are used.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn list(&self, active_only: bool) -> Result<Vec<DataSource>> {
+        self.db
+            .read("data_source.list", |conn| list(conn, active_only))
+    }
+
+    /// The source with this id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; those of [`Database::read`].
+    pub fn get(&self, id: i64) -> Result<DataSource> {
+        self.db.read("data_source.get", |conn| get(conn, id))
+    }
+
+    /// The source with this name.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn by_name(&self, name: &str) -> Result<Option<DataSource>> {
+        self.db
+            .read("data_source.by_name", |conn| by_name(conn, name))
+    }
+
+    /// Adds a source.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name, rate or settings that break a rule; [`Error::Conflict`]
+    /// naming the source that has the name; those of [`Database::write`].
+    pub fn insert(&self, new: NewDataSource) -> Result<DataSource> {
+        let now = self.db.clock().now();
+        self.db
+            .write("data_source.insert", move |conn| insert(conn, &new, now))
+    }
+
+    /// Changes a source; an empty change sets `updated_at` alone.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a rate or settings that break a rule; [`Error::NotFound`]; those of
+    /// [`Database::write`].
+    pub fn update(&self, id: i64, change: DataSourceChange) -> Result<DataSource> {
+        let now = self.db.clock().now();
+        self.db.write("data_source.update", move |conn| {
+            update(conn, id, &change, now)
+        })
+    }
+
+    /// Switches a source on or off.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; those of [`Database::write`].
+    pub fn set_active(&self, id: i64, active: bool) -> Result<DataSource> {
+        self.update(
+            id,
+            DataSourceChange {
+                is_active: Some(active),
+                ..DataSourceChange::default()
+            },
+        )
+    }
+}
+
+type IfUsed = IfSome<dsl::Eq<data_sources::is_active, bool>>;
+
+#[dsl::auto_type(no_type_alias)]
+fn list_query(active_only: bool) -> _ {
+    let used: IfUsed = if_some(active_only.then(|| data_sources::is_active.eq(true)));
+    data_sources::table
+        .filter(used)
+        .order(data_sources::id.asc())
+}
+
+/// The sources by id, all of them or only those that are used.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn list(conn: &mut BackendConnection<'_>, active_only: bool) -> Result<Vec<DataSource>> {
+    Ok(crate::on_backend!(conn, |c| {
+        list_query(active_only)
+            .select(DataSource::as_select())
+            .load(c)
+    })?)
+}
+
+/// The source with this id.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Query`].
+pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<DataSource> {
+    let found = crate::on_backend!(conn, |c| {
+        let query = data_sources::table.find(id).select(DataSource::as_select());
+        query.first(c).optional()
+    })?;
+    found.ok_or_else(|| not_found(id))
+}
+
+#[dsl::auto_type(no_type_alias)]
+fn by_name_query<'a>(name: &'a str) -> _ {
+    data_sources::table.filter(data_sources::name.eq(name))
+}
+
+/// The source with this name.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn by_name(conn: &mut BackendConnection<'_>, name: &str) -> Result<Option<DataSource>> {
+    Ok(crate::on_backend!(conn, |c| {
+        let query = by_name_query(name).select(DataSource::as_select());
+        query.first(c).optional()
+    })?)
+}
+
+/// Adds a source.
+///
+/// # Errors
+/// Those of [`NewDataSource::check`]; [`Error::Conflict`] naming the source that has the name; [`Error::Query`].
+pub fn insert(
+    conn: &mut BackendConnection<'_>,
+    new: &NewDataSource,
+    now: Timestamp,
+) -> Result<DataSource> {
+    new.check()?;
+    if let Some(holder) = by_name(conn, &new.name)? {
+        return Err(Error::Conflict {
+            what: "new data source".to_owned(),
+            existing: format!(
+                "{:?} is the name of data source {}; use that one or another name",
+                holder.name, holder.id
+            ),
+        });
+    }
+    let insert = diesel::insert_into(data_sources::table).values((
+        new,
+        data_sources::created_at.eq(now),
+        data_sources::updated_at.eq(now),
+    ));
+    let stored = crate::on_backend!(conn, |c| {
+        insert.returning(DataSource::as_returning()).get_result(c)
+    });
+    stored.map_err(|error| or_conflict(error, format!("data source {:?}", new.name)))
+}
+
+/// Changes a source; an empty change sets `updated_at` alone.
+///
+/// # Errors
+/// Those of [`DataSourceChange::check`]; [`Error::NotFound`], [`Error::Query`].
+pub fn update(
+    conn: &mut BackendConnection<'_>,
+    id: i64,
+    change: &DataSourceChange,
+    now: Timestamp,
+) -> Result<DataSource> {
+    change.check()?;
+    let update = diesel::update(data_sources::table.find(id))
+        .set((change, data_sources::updated_at.eq(now)));
+    let changed = crate::on_backend!(conn, |c| {
+        let update = update.returning(DataSource::as_returning());
+        update.get_result(c).optional()
+    })?;
+    changed.ok_or_else(|| not_found(id))
+}
+
+fn not_found(id: i64) -> Error {
+    Error::not_found(format!("data source {id}"), "list the data sources")
+}
