@@ -8,3 +8,5 @@ pub use database::{
     DatabaseConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous, WriteConfig,
 };
 pub use url::DatabaseUrl;
+#[cfg(feature = "postgres")]
+pub(crate) use url::with_database;

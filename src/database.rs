@@ -15,7 +15,7 @@ mod page;
 mod park;
 mod pool;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 mod retry;
 mod snapshot;
 #[cfg(feature = "sqlite")]
@@ -60,7 +60,8 @@ use retry::{ATTEMPTS_MAX, Failure, backoff, classify};
 /// # let db = tickbase::testing::TemporaryDatabase::sqlite()?;
 ///
 /// let symbols: Vec<String> = db.read("example.symbols", |conn| {
-///     let query = instruments::table.active().select(instruments::symbol).limit(3);
+///     let first = instruments::table.active().order(instruments::id).limit(3);
+///     let query = first.select(instruments::symbol);
 ///     Ok(tickbase::on_backend!(conn, |c| query.load(c))?)
 /// })?;
 /// assert_eq!(symbols, ["ES", "NQ", "YM"]);

@@ -20,6 +20,7 @@ pub mod repository;
 pub mod soft_delete;
 pub mod sql_types;
 pub mod tables;
+pub mod testing;
 pub mod timestamp;
 
 #[cfg(test)]

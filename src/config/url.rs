@@ -115,6 +115,23 @@ fn split(url: &str) -> (&str, &str) {
     body.split_at(end)
 }
 
+/// The URL of another database of the same server, with the same user and parameters.
+#[cfg(feature = "postgres")]
+pub(crate) fn with_database(url: &str, name: &str) -> String {
+    let (_, rest) = split(url);
+    let server = &url[..url.len() - rest.len()];
+    let parameters = rest
+        .split_once('?')
+        .map_or("", |(_, parameters)| parameters);
+    // The parameter would win over the path.
+    let kept: Vec<&str> = parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty() && !parameter.starts_with("dbname="))
+        .collect();
+    let separator = if kept.is_empty() { "" } else { "?" };
+    format!("{server}/{name}{separator}{}", kept.join("&"))
+}
+
 fn secrets(url: &str) -> Vec<String> {
     let (authority, rest) = split(url);
     let user_info = authority.rsplit_once('@').map(|(user_info, _)| user_info);
@@ -180,6 +197,23 @@ mod tests {
                 error.starts_with("database.url: ") && error.contains("; "),
                 "{error}"
             );
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn the_url_of_another_database_keeps_server_user_and_parameters() {
+        for (url, expected) in [
+            ("postgres://h", "postgres://h/new"),
+            ("postgres://u:p@h:5432/old", "postgres://u:p@h:5432/new"),
+            (
+                "postgresql://u:p/?@h/old?a=1&b=2",
+                "postgresql://u:p/?@h/new?a=1&b=2",
+            ),
+            ("postgres://h/old?dbname=other&a=1", "postgres://h/new?a=1"),
+            ("postgres://h?dbname=other", "postgres://h/new"),
+        ] {
+            assert_eq!(with_database(url, "new"), expected);
         }
     }
 

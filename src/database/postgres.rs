@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use crate::config::{DatabaseConfig, DatabaseUrl};
+use crate::config::{DatabaseConfig, DatabaseUrl, with_database};
 use crate::error::{Error, Result};
 
 /// Opens a connection and sets its session up.
@@ -36,6 +36,27 @@ pub(crate) fn url_of(config: &DatabaseConfig) -> Result<String> {
         .as_secs();
     let separator = if url.contains('?') { '&' } else { '?' };
     Ok(format!("{url}{separator}connect_timeout={seconds}"))
+}
+
+/// Creates an empty database on the server of `admin` and returns its URL.
+pub(crate) fn create_database(admin: &DatabaseConfig, name: &str) -> Result<String> {
+    let sql = format!("CREATE DATABASE {name} TEMPLATE template0");
+    administer(admin, &sql).map_err(|error| error.during("testing.create_database"))?;
+    Ok(with_database(&url_of(admin)?, name))
+}
+
+/// Drops a database, and cuts the connections that it still has.
+pub(crate) fn drop_database(admin: &DatabaseConfig, name: &str) -> Result<()> {
+    administer(
+        admin,
+        &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+    )
+}
+
+fn administer(admin: &DatabaseConfig, sql: &str) -> Result<()> {
+    let mut conn =
+        PgConnection::establish(&url_of(admin)?).map_err(|error| refused(admin, &error))?;
+    Ok(conn.batch_execute(sql)?)
 }
 
 /// Sessions are read-only until the write door says otherwise.
