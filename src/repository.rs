@@ -1,4 +1,6 @@
 //! All SQL of the tables.
+/// When to raise an alert.
+pub mod alert_rule;
 pub mod check;
 /// Where ticks and bars come from.
 pub mod data_source;

@@ -147,7 +147,8 @@ pub fn by_name(conn: &mut BackendConnection<'_>, name: &str) -> Result<Option<Da
 /// Adds a source.
 ///
 /// # Errors
-/// Those of [`NewDataSource::check`]; [`Error::Conflict`] naming the source that has the name; [`Error::Query`].
+/// Those of [`NewDataSource::check`]; [`Error::Conflict`] naming the source that has the name;
+/// [`Error::Query`].
 pub fn insert(
     conn: &mut BackendConnection<'_>,
     new: &NewDataSource,

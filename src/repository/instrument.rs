@@ -5,18 +5,21 @@
 
 mod delete;
 mod read;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub(crate) use delete::lock;
 pub use delete::{restore, soft_delete};
 pub use read::{InstrumentFilter, by_symbol, get, list};
+pub use rules::{list_with_rules, with_rules};
 pub use write::{insert, update};
 
 use crate::database::Database;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
-use crate::models::{Instrument, InstrumentChange, NewInstrument};
+use crate::models::{AlertRule, Instrument, InstrumentChange, NewInstrument};
 
 /// Reads and writes instruments.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,20 @@ impl<'a> InstrumentRepository<'a> {
     /// Those of [`Database::read`].
     pub fn list(&self, filter: InstrumentFilter) -> Result<Vec<Instrument>> {
         self.db.read("instrument.list", |conn| list(conn, filter))
+    }
+
+    /// The active instruments that pass the filter, by symbol, each with its rules, by id: two
+    /// statements, however many instruments there are.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn list_with_rules(
+        &self,
+        filter: InstrumentFilter,
+    ) -> Result<Vec<(Instrument, Vec<AlertRule>)>> {
+        self.db.read("instrument.list_with_rules", |conn| {
+            list_with_rules(conn, filter)
+        })
     }
 
     /// The active instrument with this id.

@@ -2,9 +2,10 @@
 
 use diesel::query_builder::QueryFragment;
 
-use crate::domain::{Condition, RuleType};
+use crate::database::BackendConnection;
+use crate::domain::{Condition, InstrumentType, RuleType, Symbol};
 use crate::error::{Error, Result};
-use crate::models::NewAlertRule;
+use crate::models::{NewAlertRule, NewInstrument};
 use crate::test_support::sql_of;
 use crate::timestamp::Timestamp;
 
@@ -20,6 +21,12 @@ pub(super) fn above_100(instrument_id: i64) -> NewAlertRule {
         threshold: Some("100".parse().unwrap()),
         ..NewAlertRule::new(instrument_id, RuleType::Threshold)
     }
+}
+
+/// An instrument that is not there from the start.
+pub(super) fn bitcoin() -> NewInstrument {
+    let symbol = Symbol::new("BTCUSD").unwrap();
+    NewInstrument::new(symbol, "Bitcoin", InstrumentType::Crypto)
 }
 
 /// The text of the error, which must be a conflict.
@@ -38,30 +45,46 @@ pub(super) fn tail(query: &impl QueryFragment<diesel::pg::Pg>) -> String {
 
 /// SQLite must plan the query with this step, and sort nothing.
 #[cfg(feature = "sqlite")]
-pub(super) fn assert_sqlite_plan(query: &impl QueryFragment<diesel::sqlite::Sqlite>, step: &str) {
+pub(super) fn assert_sqlite_plan(
+    conn: &mut BackendConnection<'_>,
+    query: &impl QueryFragment<diesel::sqlite::Sqlite>,
+    step: &str,
+) {
+    let plan = sqlite_plan_with(conn, query, step);
+    assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{plan}");
+}
+
+/// SQLite must plan the query with this step; returns the plan.
+#[cfg(feature = "sqlite")]
+pub(super) fn sqlite_plan_with(
+    conn: &mut BackendConnection<'_>,
+    query: &impl QueryFragment<diesel::sqlite::Sqlite>,
+    step: &str,
+) -> String {
     let sql = sql_of::<diesel::sqlite::Sqlite, _>(query);
-    crate::test_support::on_sqlite(|conn| {
-        let crate::database::BackendConnection::Sqlite(conn) = conn else {
-            return;
-        };
-        let plan = crate::test_support::sqlite_plan(conn, &sql);
-        assert!(plan.contains(step), "{sql}\n{plan}");
-        assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{sql}\n{plan}");
-    });
+    #[allow(irrefutable_let_patterns)]
+    let BackendConnection::Sqlite(conn) = conn else {
+        panic!("not SQLite");
+    };
+    let plan = crate::test_support::sqlite_plan(conn, &sql);
+    assert!(plan.contains(step), "{sql}\n{plan}");
+    plan
 }
 
 /// PostgreSQL must plan the query with this index and read no table as a whole.
 #[cfg(feature = "postgres")]
-pub(super) fn assert_postgres_plan(query: &impl QueryFragment<diesel::pg::Pg>, index: &str) {
+pub(super) fn assert_postgres_plan(
+    conn: &mut BackendConnection<'_>,
+    query: &impl QueryFragment<diesel::pg::Pg>,
+    index: &str,
+) {
     let sql = sql_of::<diesel::pg::Pg, _>(query);
     let parameters = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
-    crate::test_support::on_postgres(|conn| {
-        #[allow(irrefutable_let_patterns)]
-        let crate::database::BackendConnection::Postgres(conn) = conn else {
-            return;
-        };
-        let plan = crate::test_support::postgres_plan(conn, &sql, parameters);
-        assert!(plan.contains(index), "{sql}\n{plan}");
-        assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
-    });
+    #[allow(irrefutable_let_patterns)]
+    let BackendConnection::Postgres(conn) = conn else {
+        panic!("not PostgreSQL");
+    };
+    let plan = crate::test_support::postgres_plan(conn, &sql, parameters);
+    assert!(plan.contains(index), "{sql}\n{plan}");
+    assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
 }

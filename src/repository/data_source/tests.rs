@@ -116,18 +116,25 @@ mod statements {
     #[test]
     fn sqlite_seeks_and_never_sorts() {
         use crate::repository::test_rows::assert_sqlite_plan as plan;
-        plan(&list_query(true), "SCAN data_sources");
-        plan(
-            &by_name_query("a"),
-            "SEARCH data_sources USING INDEX sqlite_autoindex_data_sources_1 (name=?)",
-        );
+        use crate::test_support::on_sqlite;
+        on_sqlite(|conn| {
+            plan(conn, &list_query(true), "SCAN data_sources");
+            plan(
+                conn,
+                &by_name_query("a"),
+                "SEARCH data_sources USING INDEX sqlite_autoindex_data_sources_1 (name=?)",
+            );
+        });
     }
 
     #[cfg(feature = "postgres")]
     #[test]
     fn postgresql_seeks_in_its_indexes() {
         use crate::repository::test_rows::assert_postgres_plan as plan;
-        plan(&list_query(false), "data_sources_pkey");
-        plan(&by_name_query("a"), "data_sources_name_key");
+        use crate::test_support::on_postgres;
+        on_postgres(|conn| {
+            plan(conn, &list_query(false), "data_sources_pkey");
+            plan(conn, &by_name_query("a"), "data_sources_name_key");
+        });
     }
 }

@@ -34,7 +34,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
 /// Keeps other writers from deleting the instruments, and from adding rules and ticks to them,
 /// until the commit. In id order, so that nobody waits in a circle. The write lane of SQLite is
 /// such a lock already.
-fn lock(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+pub(crate) fn lock(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
     match conn {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(_) => {}

@@ -7,18 +7,15 @@ use super::read::{by_id_query, by_symbol_query, list_query};
 use super::*;
 use crate::database::BackendConnection;
 use crate::domain::{InstrumentStatus, InstrumentType};
-use crate::repository::test_rows::{above_100, at, conflict, tail};
+use crate::repository::alert_rule;
+use crate::repository::test_rows::{above_100, at, bitcoin, conflict, tail};
 use crate::soft_delete::SoftDeletable;
-use crate::tables::{alert_rules, instruments};
+use crate::tables::instruments;
 use crate::test_support::on_both;
 use crate::timestamp::Timestamp;
 
 fn symbol(text: &str) -> Symbol {
     Symbol::new(text).unwrap()
-}
-
-fn bitcoin() -> NewInstrument {
-    NewInstrument::new(symbol("btcusd"), "Bitcoin", InstrumentType::Crypto)
 }
 
 fn symbols(conn: &mut BackendConnection<'_>, filter: InstrumentFilter) -> Vec<String> {
@@ -38,12 +35,7 @@ fn store_rule(conn: &mut BackendConnection<'_>, instrument_id: i64, active: bool
     let mut rule = above_100(instrument_id);
     rule.active = active;
     rule.name = Some("breakout".to_owned());
-    let insert = alert_rules::table.insert().values((
-        rule,
-        alert_rules::created_at.eq(at(1)),
-        alert_rules::updated_at.eq(at(1)),
-    ));
-    crate::on_backend!(conn, |c| insert.returning(alert_rules::id).get_result(c)).unwrap()
+    alert_rule::insert(conn, &rule, at(1)).unwrap().id
 }
 
 #[test]
@@ -175,9 +167,7 @@ fn an_instrument_with_an_active_rule_stays_and_the_rule_is_named() {
             1,
             "rule {idle} is off"
         );
-        let off = diesel::update(alert_rules::table.active().filter(alert_rules::id.eq(rule)))
-            .set(alert_rules::deleted_at.eq(at(1)));
-        crate::on_backend!(conn, |c| off.execute(c)).unwrap();
+        alert_rule::soft_delete(conn, &[rule], at(1)).unwrap();
         assert_eq!(soft_delete(conn, &[1], at(2)).unwrap(), 1);
     });
 }
@@ -226,6 +216,64 @@ fn a_row_that_another_writer_stored_first_is_a_conflict_too() {
     });
 }
 
+/// Counts the statements of a connection, as Diesel reports them.
+fn statements(
+    conn: &mut BackendConnection<'_>,
+    work: impl FnOnce(&mut BackendConnection<'_>),
+) -> usize {
+    use diesel::connection::InstrumentationEvent;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let count_starts = move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { .. } = event {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    crate::on_backend!(&mut *conn, |c| c.set_instrumentation(count_starts));
+    work(conn);
+    let ignore = |_: InstrumentationEvent<'_>| {};
+    crate::on_backend!(conn, |c| c.set_instrumentation(ignore));
+    count.load(Ordering::Relaxed)
+}
+
+#[test]
+fn instruments_and_their_rules_are_two_statements_for_one_and_for_twelve() {
+    on_both(|conn| {
+        let two = [store_rule(conn, 2, true), store_rule(conn, 2, false)];
+        let one = store_rule(conn, 9, true);
+        let gone = store_rule(conn, 9, true);
+        alert_rule::soft_delete(conn, &[gone], at(2)).unwrap();
+        let inactive = Some(InstrumentStatus::Inactive);
+        let off = InstrumentChange {
+            status: inactive,
+            ..InstrumentChange::default()
+        };
+        update(conn, 2, &off, at(2)).unwrap();
+        let one_alone = InstrumentFilter {
+            status: inactive,
+            ..InstrumentFilter::default()
+        };
+        for (filter, found) in [(one_alone, 1), (InstrumentFilter::default(), 12)] {
+            let count = statements(conn, |conn| {
+                let rows = list_with_rules(conn, filter).unwrap();
+                assert_eq!(rows.len(), found);
+                for (instrument, rules) in rows {
+                    let ids: Vec<i64> = rules.iter().map(|rule| rule.id).collect();
+                    let expected = match instrument.id {
+                        2 => two.to_vec(),
+                        9 => vec![one],
+                        _ => Vec::new(),
+                    };
+                    assert_eq!(ids, expected, "{}", instrument.symbol);
+                }
+            });
+            assert_eq!(count, 2, "for {found} instruments");
+        }
+    });
+}
+
 mod statements {
     use super::*;
 
@@ -254,28 +302,51 @@ mod statements {
     #[test]
     fn sqlite_seeks_and_never_sorts() {
         use crate::repository::test_rows::assert_sqlite_plan as plan;
+        use crate::test_support::on_sqlite;
         let by_key = "SEARCH instruments USING INTEGER PRIMARY KEY (rowid=?)";
         let by_symbol = "SEARCH instruments USING INDEX instruments_symbol_active (symbol=?)";
-        plan(&list_query(SOME), "USING INDEX instruments_symbol_active");
-        plan(&by_id_query(1), by_key);
-        plan(&by_symbol_query(&symbol("ES")), by_symbol);
-        plan(&active_query(&[1, 2]), by_key);
-        plan(&deleted_query(&[1, 2]), by_key);
-        plan(&holders_query(&[symbol("ES"), symbol("NQ")]), by_symbol);
-        plan(
-            &watching_query(&[1, 2]),
-            "SEARCH alert_rules USING INDEX alert_rules_instrument_active (instrument_id=?)",
-        );
+        on_sqlite(|conn| {
+            plan(
+                conn,
+                &list_query(SOME),
+                "USING INDEX instruments_symbol_active",
+            );
+            plan(conn, &by_id_query(1), by_key);
+            plan(conn, &by_symbol_query(&symbol("ES")), by_symbol);
+            plan(conn, &active_query(&[1, 2]), by_key);
+            plan(conn, &deleted_query(&[1, 2]), by_key);
+            plan(
+                conn,
+                &holders_query(&[symbol("ES"), symbol("NQ")]),
+                by_symbol,
+            );
+            plan(
+                conn,
+                &watching_query(&[1, 2]),
+                "SEARCH alert_rules USING INDEX alert_rules_instrument_active (instrument_id=?)",
+            );
+        });
     }
 
     #[cfg(feature = "postgres")]
     #[test]
     fn postgresql_seeks_in_its_indexes() {
         use crate::repository::test_rows::assert_postgres_plan as plan;
-        plan(&list_query(SOME), "instruments_symbol_active");
-        plan(&by_id_query(1), "instruments_pkey");
-        plan(&by_symbol_query(&symbol("ES")), "instruments_symbol_active");
-        plan(&holders_query(&[symbol("ES")]), "instruments_symbol_active");
-        plan(&watching_query(&[1]), "alert_rules_instrument_active");
+        use crate::test_support::on_postgres;
+        on_postgres(|conn| {
+            plan(conn, &list_query(SOME), "instruments_symbol_active");
+            plan(conn, &by_id_query(1), "instruments_pkey");
+            plan(
+                conn,
+                &by_symbol_query(&symbol("ES")),
+                "instruments_symbol_active",
+            );
+            plan(
+                conn,
+                &holders_query(&[symbol("ES")]),
+                "instruments_symbol_active",
+            );
+            plan(conn, &watching_query(&[1]), "alert_rules_instrument_active");
+        });
     }
 }

@@ -1,0 +1,77 @@
+//! Soft delete and restore of rules.
+
+use std::collections::BTreeSet;
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use super::instrument_deleted;
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument};
+use crate::soft_delete::{Active, Deleted, SoftDeletable};
+use crate::tables::{alert_rules, instruments};
+use crate::timestamp::Timestamp;
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn active_query<'a>(ids: &'a [i64]) -> _ {
+    let rules: Active<alert_rules::table> = alert_rules::table.active();
+    rules.filter(alert_rules::id.eq_any(ids))
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
+    let rules: Deleted<alert_rules::table> = alert_rules::table.deleted();
+    rules.filter(alert_rules::id.eq_any(ids))
+}
+
+/// Moves the rules with these ids to the trash; returns how many were active.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let update = diesel::update(active_query(ids)).set(alert_rules::deleted_at.eq(now));
+        changed += crate::on_backend!(conn, |c| update.execute(c))?;
+    }
+    Ok(changed)
+}
+
+/// Takes the rules with these ids out of the trash; returns how many were in it.
+///
+/// # Errors
+/// [`Error::Conflict`](crate::Error::Conflict) naming a rule whose instrument is deleted;
+/// [`Error::Query`](crate::Error::Query). The caller's transaction must be undone then.
+pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        refuse_deleted_instruments(conn, ids)?;
+        let update =
+            diesel::update(deleted_query(ids)).set(alert_rules::deleted_at.eq(None::<Timestamp>));
+        changed += crate::on_backend!(conn, |c| update.execute(c))?;
+    }
+    Ok(changed)
+}
+
+fn refuse_deleted_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    let query = deleted_query(ids)
+        .select((alert_rules::id, alert_rules::instrument_id))
+        .order(alert_rules::id);
+    let rules: Vec<(i64, i64)> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    let wanted: BTreeSet<i64> = rules.iter().map(|(_, instrument)| *instrument).collect();
+    let wanted: Vec<i64> = wanted.into_iter().collect();
+    instrument::lock(conn, &wanted)?;
+    let query = instruments::table
+        .active()
+        .filter(instruments::id.eq_any(&wanted))
+        .select(instruments::id);
+    let active: Vec<i64> = crate::on_backend!(conn, |c| query.load(c))?;
+    match rules
+        .iter()
+        .find(|(_, instrument)| !active.contains(instrument))
+    {
+        Some((rule, instrument)) => Err(instrument_deleted(*rule, *instrument, "restored")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,67 @@
+//! Insertion and changes of rules.
+
+use diesel::prelude::*;
+
+use super::read::{by_id_query, get};
+use super::{instrument_deleted, not_found};
+use crate::database::BackendConnection;
+use crate::error::{Error, Result};
+use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
+use crate::repository::instrument;
+use crate::soft_delete::SoftDeletable;
+use crate::tables::alert_rules;
+use crate::timestamp::Timestamp;
+
+/// Adds a rule.
+///
+/// # Errors
+/// [`Error::Invalid`] when it could never fire as it is written; [`Error::NotFound`] when its
+/// instrument is unknown or deleted; [`Error::Query`].
+pub fn insert(
+    conn: &mut BackendConnection<'_>,
+    new: &NewAlertRule,
+    now: Timestamp,
+) -> Result<AlertRule> {
+    new.shape().check()?;
+    instrument::lock(conn, &[new.instrument_id])?;
+    instrument::get(conn, new.instrument_id)?;
+    let insert = alert_rules::table.insert().values((
+        new,
+        alert_rules::created_at.eq(now),
+        alert_rules::updated_at.eq(now),
+    ));
+    Ok(crate::on_backend!(conn, |c| {
+        insert.returning(AlertRule::as_returning()).get_result(c)
+    })?)
+}
+
+/// Changes a rule; an empty change sets `updated_at` alone.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Invalid`] when the changed rule could never fire;
+/// [`Error::Conflict`] when it is switched on while its instrument is deleted; [`Error::Query`].
+pub fn update(
+    conn: &mut BackendConnection<'_>,
+    id: i64,
+    change: &AlertRuleChange,
+    now: Timestamp,
+) -> Result<AlertRule> {
+    // A rule never moves to another instrument. With that one locked no other change comes
+    // between the look at the rule and the update.
+    let instrument_id = get(conn, id)?.instrument_id;
+    instrument::lock(conn, &[instrument_id])?;
+    let rule = get(conn, id)?;
+    change.shape_of(&rule).check()?;
+    if change.active == Some(true) {
+        instrument::get(conn, instrument_id).map_err(|error| match error {
+            Error::NotFound { .. } => instrument_deleted(id, instrument_id, "switched on"),
+            other => other,
+        })?;
+    }
+    let update = diesel::update(by_id_query(id)).set((change, alert_rules::updated_at.eq(now)));
+    let changed = crate::on_backend!(conn, |c| {
+        let update = update.returning(AlertRule::as_returning());
+        update.get_result(c).optional()
+    })?;
+    changed.ok_or_else(|| not_found(id))
+}
