@@ -18,6 +18,11 @@ pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
 pub use market_data_bar::{MarketDataBar, NewMarketDataBar};
 
+use diesel::backend::Backend;
+use diesel::deserialize::FromSqlRow;
+use diesel::dsl::SqlTypeOf;
+use diesel::{HasQuery, Selectable};
+
 /// Row methods of a model of a gated table.
 macro_rules! soft_deletable_row {
     ($model:ty) => {
@@ -29,3 +34,32 @@ macro_rules! soft_deletable_row {
     };
 }
 use soft_deletable_row;
+
+/// Compiles when the model's columns can be read into its fields on the backend.
+const fn loads_from<DB, M>()
+where
+    DB: Backend,
+    M: HasQuery<DB> + FromSqlRow<SqlTypeOf<<M as Selectable<DB>>::SelectExpression>, DB>,
+{
+}
+
+/// Every read model, on every backend that the build knows: PostgreSQL's types always.
+macro_rules! read_models {
+    ($($model:ty),+ $(,)?) => {
+        const _: () = {
+            $(
+                loads_from::<diesel::pg::Pg, $model>();
+                #[cfg(feature = "sqlite")]
+                loads_from::<diesel::sqlite::Sqlite, $model>();
+            )+
+        };
+    };
+}
+read_models!(
+    AlertLog,
+    AlertRule,
+    DataSource,
+    Instrument,
+    MarketData,
+    MarketDataBar,
+);

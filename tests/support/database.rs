@@ -106,4 +106,22 @@ impl TestDatabase {
                 .batch_execute(sql),
         }
     }
+
+    /// What a query on a bare connection finds in its column `text`.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        #[derive(QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        let query = diesel::sql_query(sql);
+        let lines: QueryResult<Vec<Line>> = match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => query.load(&mut SqliteConnection::establish(&self.url).unwrap()),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => query.load(&mut PgConnection::establish(&self.url).unwrap()),
+        };
+        let lines = lines.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        lines.into_iter().map(|line| line.text).collect()
+    }
 }

@@ -1,0 +1,23 @@
+//! One schema on two backends: the generated files say the same, the databases are what the files
+//! say, every migration stands in both folders and can be taken back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod dump;
+mod files;
+mod migrations;
+
+/// What the generated files import as `crate::sql_types`.
+mod sql_types {
+    pub(crate) use tickbase::sql_types::{Decimal, Timestamp};
+}
+
+// The generated files once more, to compare their types.
+#[allow(unused_imports, unreachable_pub)]
+#[path = "../../src/schema_postgres.rs"]
+mod schema_postgres;
+#[allow(unused_imports, unreachable_pub)]
+#[path = "../../src/schema.rs"]
+mod schema_sqlite;
