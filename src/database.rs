@@ -42,7 +42,7 @@ pub use write_lane::WriterSnapshot;
 
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+#[cfg(not(feature = "postgres"))]
 use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;

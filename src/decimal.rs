@@ -10,7 +10,9 @@ use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::Pg;
-use diesel::serialize::{self, IsNull, Output, ToSql};
+#[cfg(feature = "sqlite")]
+use diesel::serialize::IsNull;
+use diesel::serialize::{self, Output, ToSql};
 #[cfg(feature = "sqlite")]
 use diesel::sqlite::Sqlite;
 

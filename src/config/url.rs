@@ -65,6 +65,7 @@ impl DatabaseUrl {
         ))
     }
 
+    #[cfg(any(feature = "postgres", test))]
     /// The same text with the URL's password, as written and decoded, blotted out.
     pub(crate) fn without_password(&self, text: &str) -> String {
         let Self::Postgres(url) = self else {
@@ -132,6 +133,7 @@ pub(crate) fn with_database(url: &str, name: &str) -> String {
     format!("{server}/{name}{separator}{}", kept.join("&"))
 }
 
+#[cfg(any(feature = "postgres", test))]
 fn secrets(url: &str) -> Vec<String> {
     let (authority, rest) = split(url);
     let user_info = authority.rsplit_once('@').map(|(user_info, _)| user_info);
@@ -153,6 +155,7 @@ fn secrets(url: &str) -> Vec<String> {
         .collect()
 }
 
+#[cfg(any(feature = "postgres", test))]
 fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

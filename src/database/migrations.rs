@@ -10,6 +10,7 @@ mod tests;
 use diesel::connection::BoxableConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::prelude::*;
+#[cfg(feature = "sqlite")]
 use diesel::result::QueryResult;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 

@@ -75,11 +75,13 @@ fn transaction<T>(
     conn: &mut BackendConnection<'_>,
     work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
-    let conn: &mut PgConnection = match conn {
-        BackendConnection::Postgres(conn) => conn,
-        #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => return Err(Error::Closed),
+    #[cfg(feature = "sqlite")]
+    let BackendConnection::Postgres(conn) = conn else {
+        return Err(Error::Closed); // The pools of PostgreSQL hold no such connection.
     };
+    #[cfg(not(feature = "sqlite"))]
+    let BackendConnection::Postgres(conn) = conn;
+    let conn: &mut PgConnection = conn;
     AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN READ WRITE")?;
     match work(&mut BackendConnection::from(&mut *conn)) {
         Ok(value) => commit(op, conn).map(|()| value),

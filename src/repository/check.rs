@@ -68,7 +68,9 @@ impl<'a> CheckRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`]: what cannot be looked at is an error, not a finding.
     pub fn run(&self) -> Result<Vec<Finding>> {
-        let mut findings = self.db.read("check.run", run)?;
+        let findings = self.db.read("check.run", run)?;
+        #[cfg(feature = "sqlite")]
+        let mut findings = findings;
         #[cfg(feature = "sqlite")]
         if self.db.backend() == crate::database::Backend::Sqlite {
             findings.extend(self.pragmas()?);

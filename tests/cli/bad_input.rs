@@ -13,7 +13,10 @@ fn refused(db: &TestDatabase, files: &Files, path: &str, options: &[&str]) -> St
     let message = done.failure().to_owned();
     assert_eq!(contents(db), before, "{message}");
     let folder = format!("{}/", files.0.path().display());
-    message.replace(&folder, "").trim_start_matches("tickbase: ").to_owned()
+    message
+        .replace(&folder, "")
+        .trim_start_matches("tickbase: ")
+        .to_owned()
 }
 
 on_both! {

@@ -38,7 +38,10 @@ impl Done {
     fn failure(&self) -> &str {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
         let line = self.err.trim_end();
-        assert!(line.starts_with("tickbase: ") && !line.contains('\n'), "{self:?}");
+        assert!(
+            line.starts_with("tickbase: ") && !line.contains('\n'),
+            "{self:?}"
+        );
         line
     }
 
@@ -85,7 +88,10 @@ fn run(db: &TestDatabase, arguments: &[&str]) -> Done {
 fn run_with_input(db: &TestDatabase, arguments: &[&str], input: &[u8]) -> Done {
     let mut command = tickbase(db.url());
     command.args(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // The child may refuse before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input);

@@ -403,8 +403,10 @@ mod plans {
             ),
         ];
         on_sqlite(|conn| {
-            let BackendConnection::Sqlite(conn) = conn else {
-                return;
+            let conn = match conn {
+                BackendConnection::Sqlite(conn) => conn,
+                #[cfg(feature = "postgres")]
+                BackendConnection::Postgres(_) => unreachable!("it is SQLite"),
             };
             for (sql, expected) in &queries {
                 let plan = sqlite_plan(conn, sql);
