@@ -1,5 +1,6 @@
 //! The two doors of a database, through the public interface, on both backends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
+#![cfg_attr(not(feature = "postgres"), allow(unused_imports, dead_code))] // A part is PostgreSQL's.
 
 mod support;
 

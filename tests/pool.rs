@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::{Connection, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 use support::{TestDatabase, on_both};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database, PoolSnapshot};

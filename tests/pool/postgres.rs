@@ -1,6 +1,7 @@
 //! What is the pool's on PostgreSQL alone: sessions, cut connections, passwords.
 
 use super::*;
+use diesel::sql_types::BigInt;
 use support::server::Server;
 
 #[test]

@@ -403,10 +403,9 @@ mod plans {
             ),
         ];
         on_sqlite(|conn| {
-            let conn = match conn {
-                BackendConnection::Sqlite(conn) => conn,
-                #[cfg(feature = "postgres")]
-                BackendConnection::Postgres(_) => unreachable!("it is SQLite"),
+            #[allow(irrefutable_let_patterns)] // Of a build with SQLite alone.
+            let BackendConnection::Sqlite(conn) = conn else {
+                unreachable!("it is SQLite");
             };
             for (sql, expected) in &queries {
                 let plan = sqlite_plan(conn, sql);
