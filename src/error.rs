@@ -76,6 +76,16 @@ pub enum Error {
         /// What Diesel says.
         source: diesel::result::Error,
     },
+    /// There is no room for more; nothing of the call was stored, and what was stays.
+    #[error(
+        "{op}: the database is full, so nothing of this was stored; free disk space, or raise sqlite.max_page_count"
+    )]
+    Full {
+        /// The operation's static name.
+        op: &'static str,
+        /// What Diesel says.
+        source: diesel::result::Error,
+    },
     /// A migration failed; nothing of it was kept.
     #[error("migration {name} failed: {reason}")]
     Migration {
@@ -214,6 +224,7 @@ impl Error {
     #[must_use]
     pub fn during(self, op: &'static str) -> Self {
         match self {
+            Self::Query { op: None, source } if is_full(&source) => Self::Full { op, source },
             Self::Query { op: None, source } => Self::Query {
                 op: Some(op),
                 source,
@@ -234,6 +245,15 @@ impl Error {
         }
         text.replace(['\n', '\r'], " ")
     }
+}
+
+/// Neither backend's kind of error says it: SQLite's and the operating system's texts do.
+fn is_full(error: &diesel::result::Error) -> bool {
+    let diesel::result::Error::DatabaseError(_, information) = error else {
+        return false;
+    };
+    let text = information.message();
+    text.contains("database or disk is full") || text.contains("No space left on device")
 }
 
 impl From<diesel::result::Error> for Error {

@@ -2,7 +2,7 @@
 //! them stays.
 
 use crate::support::TestDatabase;
-use crate::{Done, Files, clean, done, run, sample, tickbase};
+use crate::{Done, Files, clean, done, run, sample, says, tickbase};
 
 fn import(db: &TestDatabase, options: &[&str]) -> Done {
     run(
@@ -33,7 +33,10 @@ mod sqlite {
         let mut command = tickbase(db.url());
         command.env("TICKBASE_SQLITE_MAX_PAGE_COUNT", "120");
         let full = done(command.args(["import", &sample(), "--symbol", "ES"]));
-        insta::assert_snapshot!(full.failure(), @"");
+        says(
+            full.failure(),
+            "tickbase: import.file: the database is full, so nothing of this was stored; free disk space, or raise sqlite.max_page_count: database or disk is full",
+        );
         assert_eq!(contents(&db), before);
         assert_eq!(import(&db, &[]).figures(), [20_009, 20_009, 0, 0, 0]);
     }
@@ -42,7 +45,7 @@ mod sqlite {
     fn an_import_that_commits_each_batch_goes_on_where_it_stopped() {
         let db = TestDatabase::sqlite();
         let mut command = tickbase(db.url());
-        command.env("TICKBASE_SQLITE_MAX_PAGE_COUNT", "300");
+        command.env("TICKBASE_SQLITE_MAX_PAGE_COUNT", "200");
         command.args(["import", &sample(), "--symbol", "ES", "--commit-each-batch"]);
         assert_eq!(done(&mut command).code, Some(1));
         assert_eq!(contents(&db)["tables"][1]["active"], 10_000);
@@ -54,7 +57,7 @@ mod sqlite {
     fn a_full_disk_keeps_what_the_database_had() {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=600k", "tmpfs"])
             .arg(folder.path())
             .output();
         if !mounted.is_ok_and(|output| output.status.success()) {
@@ -68,7 +71,7 @@ mod sqlite {
         let stats = done(tickbase(url).args(["stats", "--json"]));
         let unmounted = Command::new("umount").arg(folder.path()).status().unwrap();
         assert!(unmounted.success());
-        assert!(full.failure().contains("disk is full"), "{full:?}");
+        assert!(full.failure().contains("database is full"), "{full:?}");
         assert_eq!(stats.json()["tables"][1]["active"], 0);
     }
 
@@ -119,7 +122,10 @@ mod sqlite {
         ]);
         mode(&dir, 0o755);
         mode(Path::new(db.url()), 0o644);
-        insta::assert_snapshot!(plain(&db, refused.failure()), @"");
+        says(
+            plain(&db, refused.failure()),
+            "tickbase: cannot open sqlite://DIR/test.db: attempt to write a readonly database; make the file and its directory writable for this user",
+        );
         assert_eq!(contents(&db)["tables"][1]["active"], 20_009);
     }
 
@@ -128,7 +134,10 @@ mod sqlite {
         let db = TestDatabase::sqlite_empty();
         let garbage = "not a database, but long enough to be looked at. ".repeat(100);
         fs::write(db.url(), &garbage).unwrap();
-        insta::assert_snapshot!(plain(&db, import(&db, &[]).failure()), @"");
+        says(
+            plain(&db, import(&db, &[]).failure()),
+            "tickbase: cannot open sqlite://DIR/test.db: file is not a database; give the path of a SQLite database, or of a file that does not exist yet",
+        );
         assert_eq!(fs::read_to_string(db.url()).unwrap(), garbage);
     }
 
@@ -143,7 +152,10 @@ mod sqlite {
             page[..64].fill(0xa5);
         }
         fs::write(db.url(), &bytes).unwrap();
-        insta::assert_snapshot!(plain(&db, import(&db, &[]).failure()), @"");
+        says(
+            plain(&db, import(&db, &[]).failure()),
+            "tickbase: cannot open sqlite://DIR/test.db: database disk image is malformed; the file is damaged: restore it from a backup, or recover it with `sqlite3 FILE .recover`",
+        );
         let check = run(&db, &["check"]);
         assert_eq!(check.code, Some(1), "{check:?}");
     }

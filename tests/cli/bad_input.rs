@@ -2,7 +2,7 @@
 //! reason and the remedy, and leaves the database as it was.
 
 use crate::support::{TestDatabase, on_both};
-use crate::{Files, contents, gzip, run, run_with_input, sample};
+use crate::{Files, contents, gzip, run, run_with_input, sample, says};
 
 const HEADER: &str = "DateTime,Price,Volume\n";
 
@@ -25,28 +25,28 @@ on_both! {
         let refused = |path: &str| refused(db, &files, path, &[]);
         let text = |name: &str, bytes: &[u8]| refused(&files.write(name, bytes));
         let missing = files.path("missing.csv");
-        insta::assert_snapshot!(
+        says(
             refused(missing.to_str().unwrap()),
-            @""
+            "missing.csv: there is no such file; check the path"
         );
-        insta::assert_snapshot!(refused(&format!("{}/", files.0.path().display())), @"");
-        insta::assert_snapshot!(text("empty.csv", b""), @"");
-        insta::assert_snapshot!(text("blank.csv", b"\n\n  \n"), @"");
-        insta::assert_snapshot!(text("prose.csv", b"Dear customer\nplease find attached\n"), @"");
-        insta::assert_snapshot!(text("garbage.csv", &[0x00, 0x9f, 0x92, 0x96, 0xff, 0x0a]), @"");
-        insta::assert_snapshot!(text("page.csv", b"<html><body>404, not found</body></html>\n"), @"");
-        insta::assert_snapshot!(text("array.json", b"[{\"timestamp\":1}]"), @"");
-        insta::assert_snapshot!(text("no-stamp.csv", b"Price,Volume\n1,2\n"), @"");
-        insta::assert_snapshot!(text("no-value.csv", b"DateTime,Comment\n2013-09-01,x\n"), @"");
-        insta::assert_snapshot!(text("no-header.csv", b"2013-09-01 17:00:00,1640.25,8\n"), @"");
-        insta::assert_snapshot!(text("twice.csv", b"DateTime,Price,Price\n2013-09-01,1,2\n"), @"");
+        says(refused(&format!("{}/", files.0.path().display())), ": is a directory; name the files in it");
+        says(text("empty.csv", b""), "empty.csv: is empty; check where it came from");
+        says(text("blank.csv", b"\n\n  \n"), "blank.csv: has no text; check where it came from");
+        says(text("prose.csv", b"Dear customer\nplease find attached\n"), "prose.csv: line 1: not a CSV: there is no comma, tab, semicolon or bar between fields; check the file, or --columns");
+        says(text("garbage.csv", &[0x00, 0x9f, 0x92, 0x96, 0xff, 0x0a]), "garbage.csv: is not a CSV: binary data (byte 0x00 at 0); give CSV or NDJSON");
+        says(text("page.csv", b"<html><body>404, not found</body></html>\n"), "page.csv: line 1: there is no timestamp column (timestamp, datetime, date or time); check the file, or --columns");
+        says(text("array.json", b"[{\"timestamp\":1}]"), "array.json: is not a CSV: a JSON array (write one object per line, NDJSON); give CSV or NDJSON");
+        says(text("no-stamp.csv", b"Price,Volume\n1,2\n"), "no-stamp.csv: line 1: there is no timestamp column (timestamp, datetime, date or time); check the file, or --columns");
+        says(text("no-value.csv", b"DateTime,Comment\n2013-09-01,x\n"), "no-value.csv: line 1: there is no column of a price, volume, bid or ask; check the file, or --columns");
+        says(text("no-header.csv", b"2013-09-01 17:00:00,1640.25,8\n"), "no-header.csv: line 1: there is no header: name the columns by position, like --columns timestamp=1,price=2; check the file, or --columns");
+        says(text("twice.csv", b"DateTime,Price,Price\n2013-09-01,1,2\n"), "twice.csv: line 1: the header names \"Price\" twice (columns 2 and 3): map by position; check the file, or --columns");
     }
 
     fn a_gzip_that_ends_too_early_stores_nothing(db: &TestDatabase) {
         let files = Files::new();
         let whole = std::fs::read(sample()).unwrap();
         let cut = files.write("cut.csv.gz", &whole[..whole.len() - 9]);
-        insta::assert_snapshot!(refused(db, &files, &cut, &[]), @"");
+        says(refused(db, &files, &cut, &[]), "cut.csv.gz: the gzip data ends too early, after line 20010 (672959 bytes of text); fetch the file again");
         let mut flipped = whole.clone();
         flipped[20_000] ^= 0xff;
         let damaged = refused(db, &files, &files.write("flipped.csv.gz", flipped), &[]);
@@ -57,12 +57,12 @@ on_both! {
         let files = Files::new();
         let path = files.write("trades.csv", format!("{HEADER}2013-09-01 17:00:00,1640.25,8\n"));
         let options = ["--columns", "timestamp=DateTime,price=Last"];
-        insta::assert_snapshot!(refused(db, &files, &path, &options), @"");
+        says(refused(db, &files, &path, &options), "trades.csv: line 1: there is no column \"Last\": the file has DateTime, Price, Volume; check the file, or --columns");
         let before = contents(db);
         let unknown = run(db, &["import", &path, "--symbol", "NOPE"]);
-        insta::assert_snapshot!(unknown.failure(), @"");
+        says(unknown.failure(), "tickbase: instrument NOPE not found; check the symbol, or add the instrument with --create TYPE");
         let long = run(db, &["import", &path, "--symbol", &"X".repeat(33)]);
-        insta::assert_snapshot!(long.failure(), @"");
+        says(long.failure(), "tickbase: symbol: it has 33 characters; use 1 to 32 printable ASCII characters, no spaces");
         assert_eq!(contents(db), before);
     }
 
@@ -85,8 +85,14 @@ on_both! {
         let done = run(db, &["import", &path, "--symbol", "ES", "--json"]);
         assert_eq!((done.code, done.figures()), (Some(0), [9, 2, 0, 0, 7]));
         let folder = format!("{}/", files.0.path().display());
-        insta::assert_snapshot!(done.err.replace(&folder, ""), @"");
-        insta::assert_snapshot!(strict.err.replace(&folder, "").lines().last().unwrap(), @"");
+        says(done.err.replace(&folder, ""), "mixed.csv line 3: timestamp: \"99999-09-01 17:00:00\" has a year of more than four digits: outside the years 1 to 9999; write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format\n\
+             mixed.csv line 4: price: NaN is not a finite number; leave it out if unknown\n\
+             mixed.csv line 5: price: inf is not a finite number; leave it out if unknown\n\
+             mixed.csv line 6: volume: -8 is negative; it must be 0 or more\n\
+             mixed.csv line 7: the line has 2 fields, not 3\n\
+             mixed.csv line 8: timestamp: \"DateTime\" is no date and time; write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format\n\
+             mixed.csv line 9: tick: it has no value at all; give at least one of price, volume, bid, ask, sizes, open, high or low");
+        says(strict.err.replace(&folder, "").lines().last().unwrap(), "tickbase: 7 of 9 rows were rejected, so nothing was stored; mend them, or import without --strict");
         assert_eq!(contents(db)["tables"][1]["active"], 2);
     }
 
@@ -97,7 +103,7 @@ on_both! {
         let done = run_with_input(db, &arguments, input.as_bytes());
         assert_eq!((done.code, done.figures()), (Some(0), [60, 0, 0, 0, 60]));
         assert_eq!(done.err.lines().count(), 21, "{}", done.err);
-        insta::assert_snapshot!(done.err.lines().last().unwrap(), @"");
+        says(done.err.lines().last().unwrap(), "and 40 more rejected rows");
     }
 
     fn a_line_of_ten_megabytes_is_rejected_and_the_next_one_read(db: &TestDatabase) {
@@ -106,9 +112,9 @@ on_both! {
         let arguments = ["import", "-", "--symbol", "ES", "--json"];
         let done = run_with_input(db, &arguments, &gzip(input.as_bytes()));
         assert_eq!((done.code, done.figures()), (Some(0), [3, 2, 0, 0, 1]));
-        insta::assert_snapshot!(done.err, @"");
+        says(done.err, "standard input line 3: the line is longer than 1048576 bytes");
         let files = Files::new();
-        insta::assert_snapshot!(refused(db, &files, &files.write("long.csv", long), &[]), @"");
+        says(refused(db, &files, &files.write("long.csv", long), &[]), "long.csv: is not a CSV: no line end in 1048576 bytes; give CSV or NDJSON");
     }
 
     fn windows_line_ends_and_a_byte_order_mark_are_read(db: &TestDatabase) {

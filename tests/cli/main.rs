@@ -133,6 +133,11 @@ impl Files {
     }
 }
 
+/// The text, but for line ends at its end, is the expected one.
+fn says(text: impl AsRef<str>, expected: &str) {
+    assert_eq!(text.as_ref().trim_end(), expected);
+}
+
 fn sample() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/es-trades-sample.csv.gz");
     path.to_str().unwrap().to_owned()
