@@ -1,6 +1,9 @@
 //! All SQL of the tables.
 /// When to raise an alert.
 pub mod alert_rule;
+/// Open, high, low, close and volume of a period.
+pub mod bar;
+mod bounds;
 pub mod check;
 /// Where ticks and bars come from.
 pub mod data_source;

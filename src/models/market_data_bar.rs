@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 
 use crate::decimal::Decimal;
-use crate::domain::{Bar, Frequency};
+use crate::domain::{Bar, Frequency, RawBar};
+use crate::error::{Error, Result};
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data_bars;
@@ -86,6 +87,72 @@ pub struct NewMarketDataBar {
     pub is_adjusted: bool,
     /// 0 (worst) to 100.
     pub quality_score: Option<i32>,
+}
+
+/// The longest contract month, in characters.
+const CONTRACT_MONTH_LENGTH_MAX: usize = 32;
+
+impl NewMarketDataBar {
+    /// Checks the rules of a bar, and of what the stored row has beyond one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the first field that breaks a rule.
+    pub fn check(&self) -> Result<()> {
+        Bar::try_from(RawBar {
+            instrument_id: self.instrument_id,
+            timestamp: self.timestamp,
+            frequency: self.frequency,
+            source_id: Some(self.data_source_id),
+            open: Some(self.open_price.clone()),
+            high: Some(self.high_price.clone()),
+            low: Some(self.low_price.clone()),
+            close: Some(self.close_price.clone()),
+            volume: Some(self.volume),
+            open_interest: self.open_interest,
+        })?;
+        if let Some(score) = self.quality_score
+            && !(0..=100).contains(&score)
+        {
+            let reason = format!("{score} is out of range");
+            return Err(Error::invalid(
+                "quality_score",
+                reason,
+                "use 0 (worst) to 100",
+            ));
+        }
+        let month = self.contract_month.as_deref().unwrap_or_default();
+        if month.len() > CONTRACT_MONTH_LENGTH_MAX
+            || !month.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(Error::invalid(
+                "contract_month",
+                "it is too long or has an odd character",
+                format!("write at most {CONTRACT_MONTH_LENGTH_MAX} characters, such as 2013-12"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl From<MarketDataBar> for NewMarketDataBar {
+    /// The values of a stored bar, to compare with one that comes.
+    fn from(bar: MarketDataBar) -> Self {
+        Self {
+            instrument_id: bar.instrument_id,
+            timestamp: bar.timestamp,
+            frequency: bar.frequency,
+            open_price: bar.open_price,
+            high_price: bar.high_price,
+            low_price: bar.low_price,
+            close_price: bar.close_price,
+            volume: bar.volume,
+            open_interest: bar.open_interest,
+            contract_month: bar.contract_month,
+            data_source_id: bar.data_source_id,
+            is_adjusted: bar.is_adjusted,
+            quality_score: bar.quality_score,
+        }
+    }
 }
 
 impl From<&Bar> for NewMarketDataBar {

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use diesel::dsl;
 use diesel::prelude::*;
 
@@ -13,7 +15,7 @@ use crate::database::{BackendConnection, Database};
 use crate::error::{Error, Result};
 use crate::models::{DataSource, DataSourceChange, NewDataSource};
 use crate::repository::optional::{IfSome, if_some};
-use crate::repository::or_conflict;
+use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
 
@@ -142,6 +144,23 @@ pub fn by_name(conn: &mut BackendConnection<'_>, name: &str) -> Result<Option<Da
         let query = by_name_query(name).select(DataSource::as_select());
         query.first(c).optional()
     })?)
+}
+
+/// Those of the ids that belong to a source.
+pub(crate) fn known_ids(
+    conn: &mut BackendConnection<'_>,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>> {
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    let mut known = BTreeSet::new();
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let query = data_sources::table
+            .filter(data_sources::id.eq_any(ids))
+            .select(data_sources::id);
+        let found: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        known.extend(found);
+    }
+    Ok(known)
 }
 
 /// Adds a source.

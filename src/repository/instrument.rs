@@ -10,7 +10,7 @@ mod rules;
 mod tests;
 mod write;
 
-pub(crate) use delete::lock;
+pub(crate) use delete::{lock, lock_active};
 pub use delete::{restore, soft_delete};
 pub use read::{InstrumentFilter, by_symbol, get, list};
 pub use rules::{list_with_rules, with_rules};

@@ -10,7 +10,7 @@ use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
-use crate::tables::{alert_rules, instruments};
+use crate::tables::alert_rules;
 use crate::timestamp::Timestamp;
 
 #[dsl::auto_type(no_type_alias)]
@@ -60,13 +60,7 @@ fn refuse_deleted_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> 
         .order(alert_rules::id);
     let rules: Vec<(i64, i64)> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
     let wanted: BTreeSet<i64> = rules.iter().map(|(_, instrument)| *instrument).collect();
-    let wanted: Vec<i64> = wanted.into_iter().collect();
-    instrument::lock(conn, &wanted)?;
-    let query = instruments::table
-        .active()
-        .filter(instruments::id.eq_any(&wanted))
-        .select(instruments::id);
-    let active: Vec<i64> = crate::on_backend!(conn, |c| query.load(c))?;
+    let active = instrument::lock_active(conn, &wanted)?;
     match rules
         .iter()
         .find(|(_, instrument)| !active.contains(instrument))

@@ -1,6 +1,6 @@
 //! Soft delete and restore of instruments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::dsl;
 use diesel::prelude::*;
@@ -50,6 +50,22 @@ pub(crate) fn lock(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> 
     }
     let _ = ids;
     Ok(())
+}
+
+/// Locks those of the instruments that are active, and returns their ids.
+pub(crate) fn lock_active(
+    conn: &mut BackendConnection<'_>,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>> {
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    lock(conn, &ids)?;
+    let mut active = BTreeSet::new();
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let query = active_query(ids).select(instruments::id);
+        let found: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        active.extend(found);
+    }
+    Ok(active)
 }
 
 #[dsl::auto_type(no_type_alias)]

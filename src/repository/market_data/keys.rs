@@ -1,6 +1,7 @@
 //! The identity of a tick and the ranges that reads and deletes name. No SQL.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::repository::bounds;
 use crate::timestamp::Timestamp;
 
 /// The identity of a tick, in the order in which ticks are stored.
@@ -67,17 +68,6 @@ impl TickRange {
 
     /// The same range with bounds that SQL can compare: the first moment and the last one.
     pub(super) fn bounds(&self) -> Result<(Timestamp, Timestamp)> {
-        let start = self.start.unwrap_or(Timestamp::MIN);
-        let last = self
-            .end
-            .map_or(Timestamp::MAX, |end| end.saturating_add_micros(-1));
-        match (self.start, self.end) {
-            (Some(start), Some(end)) if start > end => Err(Error::invalid(
-                "start",
-                format!("{start} is after end, {end}"),
-                "give a start that is not after the end",
-            )),
-            _ => Ok((start, last)),
-        }
+        bounds::moments(self.start, self.end)
     }
 }

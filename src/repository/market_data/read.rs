@@ -8,9 +8,9 @@ use diesel::query_source::AliasedField;
 
 use super::keys::{TickKey, TickRange};
 use crate::database::{BackendConnection, Cursor, Page};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::MarketData;
-use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, ActiveAlias, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 use crate::timestamp::Timestamp;
@@ -107,7 +107,7 @@ fn of_instrument(of: &TickRange) -> Result<OfInstrument> {
 /// that stamp come back, and the one with the greatest (source, sequence) is kept.
 ///
 /// # Errors
-/// [`Error::Query`].
+/// [`Error::Query`](crate::Error::Query).
 pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
     let mut by_instrument = BTreeMap::new();
     for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
@@ -170,23 +170,17 @@ pub(super) fn latest_query<'a>(ids: &'a [i64]) -> _ {
 /// A page of one instrument's active ticks.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a limit out of range or a start after the end; [`Error::Query`].
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range or a start after the end;
+/// [`Error::Query`](crate::Error::Query).
 pub fn range(
     conn: &mut BackendConnection<'_>,
     query: &RangeQuery,
 ) -> Result<Page<MarketData, TickKey>> {
-    if query.limit == 0 || query.limit > RangeQuery::LIMIT_MAX {
-        return Err(Error::invalid(
-            "limit",
-            format!("{} is not in 1..={}", query.limit, RangeQuery::LIMIT_MAX),
-            "ask for fewer rows and follow the cursor",
-        ));
-    }
+    let probe = bounds::probe(query.limit, RangeQuery::LIMIT_MAX)?;
     let (first, last) = query.range.bounds()?;
     let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
     let ascending = (query.order == Order::Ascending) != backwards;
     let of = query.range.instrument_id;
-    let probe = i64::try_from(query.limit + 1).unwrap_or(i64::MAX);
     let from = query
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| key);
@@ -269,7 +263,8 @@ pub(super) fn count_query(of: &TickRange) -> Result<dsl::Select<OfInstrument, ds
 /// The count of active ticks in a range.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a start after the end; [`Error::Query`].
+/// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
+/// [`Error::Query`](crate::Error::Query).
 pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
     let query = count_query(of)?;
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)

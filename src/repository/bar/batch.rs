@@ -1,0 +1,211 @@
+//! Insertion and replacement of bars: what a duplicate, a conflict or a change is, the same on
+//! both backends. It runs inside the transaction of the write door.
+//!
+//! The instruments are locked first, so that between the look at what is stored and the write no
+//! other writer comes.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diesel::RunQueryDsl;
+
+use super::keys::BarKey;
+use super::read::of_keys;
+use super::store::WriteBars;
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::models::NewMarketDataBar;
+use crate::repository::market_data::RowRejection;
+use crate::repository::{data_source, instrument, or_conflict};
+use crate::timestamp::Timestamp;
+
+/// What became of a batch of bars:
+/// `received = inserted + duplicates + conflicts + rejected.len()`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InsertReport {
+    /// Bars in the batch.
+    pub received: usize,
+    /// Bars stored.
+    pub inserted: usize,
+    /// Bars whose period holds the same values already.
+    pub duplicates: usize,
+    /// Bars whose period holds other values; those stay.
+    pub conflicts: usize,
+    /// Bars that break a rule.
+    pub rejected: Vec<RowRejection>,
+}
+
+/// What became of a batch of bars that may replace others:
+/// `received = inserted + updated + unchanged + rejected.len()`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpsertReport {
+    /// Bars in the batch.
+    pub received: usize,
+    /// Bars of periods that had none.
+    pub inserted: usize,
+    /// Bars that replaced other values.
+    pub updated: usize,
+    /// Bars whose period held the same values already.
+    pub unchanged: usize,
+    /// Bars that break a rule.
+    pub rejected: Vec<RowRejection>,
+}
+
+/// Stores bars; see [`super::BarRepository::insert_batch`].
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query); the caller's transaction must be undone then.
+pub fn insert_batch(
+    conn: &mut BackendConnection<'_>,
+    bars: &[NewMarketDataBar],
+    now: Timestamp,
+) -> Result<InsertReport> {
+    let mut batch = Batch::new(conn, bars)?;
+    let mut report = InsertReport {
+        received: bars.len(),
+        ..InsertReport::default()
+    };
+    for bar in std::mem::take(&mut batch.accepted) {
+        match batch.held(bar) {
+            Held::Nothing => {
+                batch.put(bar);
+                report.inserted += 1;
+            }
+            Held::Same => report.duplicates += 1,
+            Held::Other => report.conflicts += 1,
+        }
+    }
+    batch.write(conn, false, now)?;
+    report.rejected = batch.rejected;
+    Ok(report)
+}
+
+/// Stores and replaces bars; see [`super::BarRepository::upsert_batch`].
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query); the caller's transaction must be undone then.
+pub fn upsert_batch(
+    conn: &mut BackendConnection<'_>,
+    bars: &[NewMarketDataBar],
+    now: Timestamp,
+) -> Result<UpsertReport> {
+    let mut batch = Batch::new(conn, bars)?;
+    let mut report = UpsertReport {
+        received: bars.len(),
+        ..UpsertReport::default()
+    };
+    for bar in std::mem::take(&mut batch.accepted) {
+        match batch.held(bar) {
+            Held::Nothing => report.inserted += 1,
+            Held::Same => {
+                report.unchanged += 1;
+                continue;
+            }
+            Held::Other => report.updated += 1,
+        }
+        batch.put(bar);
+    }
+    batch.write(conn, true, now)?;
+    report.rejected = batch.rejected;
+    Ok(report)
+}
+
+/// What a period holds, compared with a bar that comes.
+enum Held {
+    Nothing,
+    Same,
+    Other,
+}
+
+/// The batch on its way.
+struct Batch<'a> {
+    /// The bars that break no rule, in the order of the batch.
+    accepted: Vec<&'a NewMarketDataBar>,
+    rejected: Vec<RowRejection>,
+    /// What each period holds: the stored values, then those of the batch.
+    periods: HashMap<BarKey, Cow<'a, NewMarketDataBar>>,
+    /// What to write, in key order: two writers cannot wait for each other in a circle.
+    writes: BTreeMap<BarKey, &'a NewMarketDataBar>,
+}
+
+impl<'a> Batch<'a> {
+    /// Rejects what breaks a rule and loads what the periods of the others hold.
+    fn new(conn: &mut BackendConnection<'_>, bars: &'a [NewMarketDataBar]) -> Result<Self> {
+        let instruments: BTreeSet<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
+        let sources: BTreeSet<i64> = bars.iter().map(|bar| bar.data_source_id).collect();
+        let instruments = instrument::lock_active(conn, &instruments)?;
+        let sources = data_source::known_ids(conn, &sources)?;
+        let (mut accepted, mut rejected) = (Vec::with_capacity(bars.len()), Vec::new());
+        for (index, bar) in bars.iter().enumerate() {
+            match objection(bar, &instruments, &sources) {
+                Some(reason) => rejected.push(RowRejection { index, reason }),
+                None => accepted.push(bar),
+            }
+        }
+        let keys: BTreeSet<BarKey> = accepted.iter().map(|bar| bar.key()).collect();
+        let keys: Vec<BarKey> = keys.into_iter().collect();
+        let stored = of_keys(conn, &keys)?;
+        let periods = stored
+            .into_iter()
+            .map(|bar| (bar.key(), Cow::Owned(bar.into())))
+            .collect();
+        Ok(Self {
+            accepted,
+            rejected,
+            periods,
+            writes: BTreeMap::new(),
+        })
+    }
+
+    fn held(&self, bar: &NewMarketDataBar) -> Held {
+        match self.periods.get(&bar.key()) {
+            None => Held::Nothing,
+            Some(held) if **held == *bar => Held::Same,
+            Some(_) => Held::Other,
+        }
+    }
+
+    fn put(&mut self, bar: &'a NewMarketDataBar) {
+        self.periods.insert(bar.key(), Cow::Borrowed(bar));
+        self.writes.insert(bar.key(), bar);
+    }
+
+    /// On SQLite a one-row statement in the cache, in a loop, beats many rows in one; on
+    /// PostgreSQL each statement is a round trip.
+    fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
+        let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
+        let per_statement = match conn {
+            #[cfg(feature = "sqlite")]
+            BackendConnection::Sqlite(_) => 1,
+            #[cfg(feature = "postgres")]
+            BackendConnection::Postgres(_) => super::store::BARS_PER_STATEMENT_MAX,
+        };
+        for bars in bars.chunks(per_statement) {
+            let write = WriteBars { bars, replace, now };
+            let written = crate::on_backend!(&mut *conn, |c| write.execute(c));
+            written.map_err(|error| or_conflict(error, "bars"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a bar is not stored, if it is not.
+fn objection(
+    bar: &NewMarketDataBar,
+    instruments: &BTreeSet<i64>,
+    sources: &BTreeSet<i64>,
+) -> Option<String> {
+    if !instruments.contains(&bar.instrument_id) {
+        let id = bar.instrument_id;
+        return Some(format!(
+            "instrument {id} is unknown or deleted; add it first"
+        ));
+    }
+    if !sources.contains(&bar.data_source_id) {
+        let id = bar.data_source_id;
+        return Some(format!("data source {id} is unknown; add it first"));
+    }
+    bar.check().err().map(|error| error.to_string())
+}

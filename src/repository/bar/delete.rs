@@ -1,0 +1,143 @@
+//! Soft delete and restore of bars, by ids and by range. Exact counts; the first `deleted_at`
+//! stays.
+
+use std::collections::HashMap;
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use super::keys::{BarKey, BarRange};
+use super::read::{between_query, of_keys, of_source};
+use super::store::BAR_KEYS_PER_STATEMENT_MAX;
+use crate::database::BackendConnection;
+use crate::domain::Frequency;
+use crate::error::{Error, Result};
+use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
+use crate::soft_delete::{Active, Deleted, SoftDeletable};
+use crate::tables::market_data_bars;
+use crate::timestamp::Timestamp;
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn active_query<'a>(ids: &'a [i64]) -> _ {
+    let active: Active<market_data_bars::table> = market_data_bars::table.active();
+    active.filter(market_data_bars::id.eq_any(ids))
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
+    let deleted: Deleted<market_data_bars::table> = market_data_bars::table.deleted();
+    deleted.filter(market_data_bars::id.eq_any(ids))
+}
+
+/// Moves the bars with these ids to the trash; returns how many were active.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let update = diesel::update(active_query(ids)).set(market_data_bars::deleted_at.eq(now));
+        changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+    }
+    Ok(changed)
+}
+
+/// Moves the active bars of a range to the trash; returns how many there were.
+///
+/// # Errors
+/// [`Error::Invalid`] for a start after the end; [`Error::Query`].
+pub fn soft_delete_range(
+    conn: &mut BackendConnection<'_>,
+    of: &BarRange,
+    now: Timestamp,
+) -> Result<usize> {
+    let (first, last) = of.bounds()?;
+    let rows = between_query(*of, first, last);
+    let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
+    Ok(crate::on_backend!(conn, |c| update.execute(c))?)
+}
+
+/// Takes the bars with these ids out of the trash; returns how many were in it.
+///
+/// # Errors
+/// [`Error::Conflict`] naming the active bar that took a period meanwhile; [`Error::Query`]. The
+/// caller's transaction must be undone then.
+pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
+        refuse_taken_periods(conn, ids)?;
+        let update = diesel::update(deleted_query(ids))
+            .set(market_data_bars::deleted_at.eq(None::<Timestamp>));
+        let restored = crate::on_backend!(&mut *conn, |c| update.execute(c));
+        changed += restored.map_err(|error| or_conflict(error, "bars to restore"))?;
+    }
+    Ok(changed)
+}
+
+/// Takes the deleted bars of a range out of the trash; returns how many there were.
+///
+/// # Errors
+/// As [`restore`]; [`Error::Invalid`] for a start after the end.
+pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<usize> {
+    let (first, last) = of.bounds()?;
+    let query = deleted_between_query(*of, first, last).select(market_data_bars::id);
+    let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    restore(conn, &ids)
+}
+
+/// The deleted bars of a range between two moments, both included.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn deleted_between_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
+    let deleted: Deleted<market_data_bars::table> = market_data_bars::table.deleted();
+    let (instrument_id, frequency): (i64, Frequency) = (of.instrument_id, of.frequency);
+    let source: super::read::OfSource = of_source(of.data_source_id);
+    deleted
+        .filter(market_data_bars::instrument_id.eq(instrument_id))
+        .filter(market_data_bars::frequency.eq(frequency))
+        .filter(market_data_bars::timestamp.between(first, last))
+        .filter(source)
+}
+
+fn refuse_taken_periods(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    let query = deleted_query(ids)
+        .select((
+            market_data_bars::id,
+            market_data_bars::instrument_id,
+            market_data_bars::frequency,
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ))
+        .order(market_data_bars::id);
+    let rows: Vec<(i64, i64, Frequency, Timestamp, i64)> =
+        crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    let mut by_key = HashMap::with_capacity(rows.len());
+    for (id, instrument_id, frequency, timestamp, data_source_id) in rows {
+        let key = BarKey {
+            instrument_id,
+            frequency,
+            timestamp,
+            data_source_id,
+        };
+        if let Some(other) = by_key.insert(key, id) {
+            let obstacle = format!("deleted bar {other}, too; restore one of them by its id");
+            return Err(taken(id, key, &obstacle));
+        }
+    }
+    let keys: Vec<BarKey> = by_key.keys().copied().collect();
+    let holder = of_keys(conn, &keys)?.into_iter().min_by_key(|bar| bar.id);
+    match holder.map(|bar| (bar.id, bar.key())) {
+        Some((holder, key)) => {
+            let id = by_key.get(&key).copied().unwrap_or_default();
+            let obstacle = format!("active bar {holder}; delete that one first or keep it");
+            Err(taken(id, key, &obstacle))
+        }
+        None => Ok(()),
+    }
+}
+
+fn taken(id: i64, key: BarKey, obstacle: &str) -> Error {
+    Error::Conflict {
+        what: format!("bar {id} cannot be restored"),
+        existing: format!("its period ({key}) is that of {obstacle}"),
+    }
+}

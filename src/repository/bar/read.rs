@@ -1,0 +1,179 @@
+//! Reads of active bars: pages of a range, counts, and the bars of given keys.
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use super::keys::{BarKey, BarRange};
+use super::store::{BAR_KEYS_PER_STATEMENT_MAX, KeyIn};
+use crate::database::{BackendConnection, Cursor, Page};
+use crate::domain::Frequency;
+use crate::error::Result;
+use crate::models::MarketDataBar;
+use crate::repository::bounds;
+use crate::repository::market_data::Order;
+use crate::repository::optional::{IfSome, if_some};
+use crate::soft_delete::{Active, SoftDeletable};
+use crate::tables::market_data_bars;
+use crate::timestamp::Timestamp;
+
+/// What a page of a range asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeQuery {
+    /// Instrument, frequency, source and time.
+    pub range: BarRange,
+    /// Rows of a page, 1 to [`RangeQuery::LIMIT_MAX`].
+    pub limit: usize,
+    /// The order: by start of the period, then by source.
+    pub order: Order,
+    /// Where the page continues; `None` for the first page.
+    pub cursor: Option<Cursor<BarKey>>,
+}
+
+impl RangeQuery {
+    /// The most rows that one page holds.
+    pub const LIMIT_MAX: usize = 10_000;
+
+    /// The first page of a range, oldest first.
+    #[must_use]
+    pub fn new(range: BarRange, limit: usize) -> Self {
+        Self {
+            range,
+            limit,
+            order: Order::Ascending,
+            cursor: None,
+        }
+    }
+}
+
+/// The place of a bar among those of its instrument and frequency.
+type Place = (Timestamp, i64);
+
+/// A page of the active bars of one instrument and frequency.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range or a start after the end;
+/// [`Error::Query`](crate::Error::Query).
+pub fn range(
+    conn: &mut BackendConnection<'_>,
+    query: &RangeQuery,
+) -> Result<Page<MarketDataBar, BarKey>> {
+    let limit = bounds::probe(query.limit, RangeQuery::LIMIT_MAX)?;
+    let (first, last) = query.range.bounds()?;
+    let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
+    let ascending = (query.order == Order::Ascending) != backwards;
+    let from = query
+        .cursor
+        .map(|(Cursor::After(key) | Cursor::Before(key))| (key.timestamp, key.data_source_id));
+    let of = query.range;
+    let rows: Vec<MarketDataBar> = if ascending {
+        let from = from.unwrap_or((first, i64::MIN));
+        crate::on_backend!(conn, |c| {
+            ascending_query(of, from, last, limit)
+                .select(MarketDataBar::as_select())
+                .load(c)
+        })?
+    } else {
+        let from = from.unwrap_or((last, i64::MAX));
+        crate::on_backend!(conn, |c| {
+            descending_query(of, from, first, limit)
+                .select(MarketDataBar::as_select())
+                .load(c)
+        })?
+    };
+    Ok(Page::of(
+        rows,
+        query.limit,
+        query.cursor.as_ref(),
+        MarketDataBar::key,
+    ))
+}
+
+pub(super) type OfSource = IfSome<dsl::Eq<market_data_bars::data_source_id, i64>>;
+
+/// Only bars of this source, if there is one.
+pub(super) fn of_source(source: Option<i64>) -> OfSource {
+    if_some(source.map(|id| market_data_bars::data_source_id.eq(id)))
+}
+
+/// The active bars of a range between two moments, both included.
+#[dsl::auto_type(type_case = "PascalCase")]
+pub(super) fn between_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
+    let active: Active<market_data_bars::table> = market_data_bars::table.active();
+    let (instrument_id, frequency): (i64, Frequency) = (of.instrument_id, of.frequency);
+    let source: OfSource = of_source(of.data_source_id);
+    active
+        .filter(market_data_bars::instrument_id.eq(instrument_id))
+        .filter(market_data_bars::frequency.eq(frequency))
+        .filter(market_data_bars::timestamp.between(first, last))
+        .filter(source)
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn ascending_query(of: BarRange, from: Place, last: Timestamp, limit: i64) -> _ {
+    let (stamp, source): (Timestamp, i64) = from;
+    let later_source = market_data_bars::timestamp
+        .eq(stamp)
+        .and(market_data_bars::data_source_id.gt(source));
+    let later = market_data_bars::timestamp.gt(stamp).or(later_source);
+    let between: BetweenQuery = between_query(of, stamp, last);
+    between
+        .filter(later)
+        .order((
+            market_data_bars::timestamp.asc(),
+            market_data_bars::data_source_id.asc(),
+        ))
+        .limit(limit)
+}
+
+/// [`ascending_query`] the other way round.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn descending_query(of: BarRange, from: Place, first: Timestamp, limit: i64) -> _ {
+    let (stamp, source): (Timestamp, i64) = from;
+    let earlier_source = market_data_bars::timestamp
+        .eq(stamp)
+        .and(market_data_bars::data_source_id.lt(source));
+    let earlier = market_data_bars::timestamp.lt(stamp).or(earlier_source);
+    let between: BetweenQuery = between_query(of, first, stamp);
+    between
+        .filter(earlier)
+        .order((
+            market_data_bars::timestamp.desc(),
+            market_data_bars::data_source_id.desc(),
+        ))
+        .limit(limit)
+}
+
+/// The count of active bars in a range.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
+/// [`Error::Query`](crate::Error::Query).
+pub fn count(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<i64> {
+    let (first, last) = of.bounds()?;
+    let query = between_query(*of, first, last).count();
+    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn of_keys_query<'a>(keys: &'a [BarKey]) -> _ {
+    let active: Active<market_data_bars::table> = market_data_bars::table.active();
+    let among: KeyIn<'a> = KeyIn(keys);
+    active.filter(among)
+}
+
+/// The active bars of these keys, in any order.
+pub(super) fn of_keys(
+    conn: &mut BackendConnection<'_>,
+    keys: &[BarKey],
+) -> Result<Vec<MarketDataBar>> {
+    let mut bars = Vec::new();
+    for keys in keys.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
+        let chunk: Vec<MarketDataBar> = crate::on_backend!(&mut *conn, |c| {
+            of_keys_query(keys)
+                .select(MarketDataBar::as_select())
+                .load(c)
+        })?;
+        bars.extend(chunk);
+    }
+    Ok(bars)
+}
