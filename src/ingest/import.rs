@@ -11,13 +11,13 @@ use super::input::Input;
 use super::pipeline::pump;
 use super::record::{FeedRecord, Target};
 use crate::database::{BackendConnection, Database};
-use crate::domain::bar::Frequency;
+use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, Symbol};
 use crate::error::{Error, Result};
-use crate::models::NewInstrument;
+use crate::models::{NewInstrument, NewMarketDataBar};
 use crate::repository::market_data::{InsertOptions, RowOutcome};
-use crate::repository::{instrument, market_data};
+use crate::repository::{bar, instrument, market_data};
 use crate::timestamp::Timestamp;
 
 /// What a file's rows are.
@@ -164,11 +164,7 @@ pub fn import(
     };
     match plan.kind {
         ImportKind::Ticks => run.start::<Tick>(db),
-        ImportKind::Bars(_) => Err(Error::invalid(
-            "kind",
-            "bars cannot be stored yet",
-            "import ticks",
-        )),
+        ImportKind::Bars(_) => run.start::<Bar>(db),
     }
 }
 
@@ -204,6 +200,24 @@ impl Stored for Tick {
                 .enumerate()
                 .filter_map(conflict)
                 .collect(),
+            rejected: report
+                .rejected
+                .into_iter()
+                .map(|row| (row.index, row.reason))
+                .collect(),
+        })
+    }
+}
+
+impl Stored for Bar {
+    fn store(conn: &mut BackendConnection<'_>, rows: &[Self], now: Timestamp) -> Result<Outcome> {
+        let rows: Vec<NewMarketDataBar> = rows.iter().map(Into::into).collect();
+        let report = bar::insert_batch(conn, &rows, now)?;
+        Ok(Outcome {
+            inserted: report.inserted,
+            duplicates: report.duplicates,
+            late: 0,
+            conflicts: report.conflicts,
             rejected: report
                 .rejected
                 .into_iter()

@@ -91,7 +91,7 @@ on_both! {
         let crossed = "date,open,high,low,close\n2022-05-18 16:02:00+00:00,1,0.5,0.1,1\n";
         let done = bars(crossed, "MSFT", "1min");
         assert_eq!(done.figures(), [1, 0, 0, 0, 1]);
-        says(done.err, "?");
+        says(done.err, "standard input line 2: high: 0.5 is below the open 1; high must be the greatest and low the least of the four prices");
         assert_eq!(run(db, &["stats", "--json"]).json()["tables"][2]["active"], 4);
     }
 

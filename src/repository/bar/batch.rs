@@ -20,7 +20,7 @@ use crate::repository::{data_source, instrument, or_conflict};
 use crate::timestamp::Timestamp;
 
 /// What became of a batch of bars:
-/// `received = inserted + duplicates + conflicts + rejected.len()`.
+/// `received = inserted + duplicates + conflicts.len() + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InsertReport {
@@ -30,8 +30,8 @@ pub struct InsertReport {
     pub inserted: usize,
     /// Bars whose period holds the same values already.
     pub duplicates: usize,
-    /// Bars whose period holds other values; those stay.
-    pub conflicts: usize,
+    /// Bars whose period holds other values, which stay, by their indexes in the batch.
+    pub conflicts: Vec<usize>,
     /// Bars that break a rule.
     pub rejected: Vec<RowRejection>,
 }
@@ -67,14 +67,14 @@ pub fn insert_batch(
         received: bars.len(),
         ..InsertReport::default()
     };
-    for bar in std::mem::take(&mut batch.accepted) {
+    for (index, bar) in std::mem::take(&mut batch.accepted) {
         match batch.held(bar) {
             Held::Nothing => {
                 batch.put(bar);
                 report.inserted += 1;
             }
             Held::Same => report.duplicates += 1,
-            Held::Other => report.conflicts += 1,
+            Held::Other => report.conflicts.push(index),
         }
     }
     batch.write(conn, false, now)?;
@@ -96,7 +96,7 @@ pub fn upsert_batch(
         received: bars.len(),
         ..UpsertReport::default()
     };
-    for bar in std::mem::take(&mut batch.accepted) {
+    for (_, bar) in std::mem::take(&mut batch.accepted) {
         match batch.held(bar) {
             Held::Nothing => report.inserted += 1,
             Held::Same => {
@@ -121,8 +121,8 @@ enum Held {
 
 /// The batch on its way.
 struct Batch<'a> {
-    /// The bars that break no rule, in the order of the batch.
-    accepted: Vec<&'a NewMarketDataBar>,
+    /// The bars that break no rule, in the order of the batch, with their indexes.
+    accepted: Vec<(usize, &'a NewMarketDataBar)>,
     rejected: Vec<RowRejection>,
     /// What each period holds: the stored values, then those of the batch.
     periods: HashMap<BarKey, Cow<'a, NewMarketDataBar>>,
@@ -141,10 +141,10 @@ impl<'a> Batch<'a> {
         for (index, bar) in bars.iter().enumerate() {
             match objection(bar, &instruments, &sources) {
                 Some(reason) => rejected.push(RowRejection { index, reason }),
-                None => accepted.push(bar),
+                None => accepted.push((index, bar)),
             }
         }
-        let keys: BTreeSet<BarKey> = accepted.iter().map(|bar| bar.key()).collect();
+        let keys: BTreeSet<BarKey> = accepted.iter().map(|(_, bar)| bar.key()).collect();
         let keys: Vec<BarKey> = keys.into_iter().collect();
         let stored = of_keys(conn, &keys)?;
         let periods = stored
