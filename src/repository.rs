@@ -1,4 +1,6 @@
 //! All SQL of the tables.
+/// Alerts that fired.
+pub mod alert_log;
 /// When to raise an alert.
 pub mod alert_rule;
 /// Open, high, low, close and volume of a period.

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::domain::{DeliveryStatus, FiredStatus};
+use crate::error::{Error, Result};
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_logs;
@@ -82,4 +83,33 @@ pub struct NewAlertLog {
     pub alert_message: String,
     /// What failed, if something did.
     pub error_message: Option<String>,
+}
+
+impl NewAlertLog {
+    /// Checks what the types leave open: a database keeps no NaN, and SQLite would store NULL.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value that is not finite or a time below zero.
+    pub fn check(&self) -> Result<()> {
+        let values = [
+            ("trigger_value", Some(self.trigger_value)),
+            ("threshold_value", self.threshold_value),
+        ];
+        for (name, value) in values {
+            if let Some(value) = value.filter(|value| !value.is_finite()) {
+                let reason = format!("{value} is not a finite number");
+                return Err(Error::invalid(
+                    name,
+                    reason,
+                    "give the value that was compared",
+                ));
+            }
+        }
+        if self.evaluation_time_us < 0 {
+            let reason = format!("{} is below zero", self.evaluation_time_us);
+            let remedy = "give the microseconds that evaluating took";
+            return Err(Error::invalid("evaluation_time_us", reason, remedy));
+        }
+        Ok(())
+    }
 }

@@ -3,9 +3,9 @@
 use diesel::query_builder::QueryFragment;
 
 use crate::database::BackendConnection;
-use crate::domain::{Condition, InstrumentType, RuleType, Symbol};
+use crate::domain::{Condition, DeliveryStatus, FiredStatus, InstrumentType, RuleType, Symbol};
 use crate::error::{Error, Result};
-use crate::models::{NewAlertRule, NewInstrument};
+use crate::models::{NewAlertLog, NewAlertRule, NewInstrument};
 use crate::test_support::sql_of;
 use crate::timestamp::Timestamp;
 
@@ -27,6 +27,25 @@ pub(super) fn above_100(instrument_id: i64) -> NewAlertRule {
 pub(super) fn bitcoin() -> NewInstrument {
     let symbol = Symbol::new("BTCUSD").unwrap();
     NewInstrument::new(symbol, "Bitcoin", InstrumentType::Crypto)
+}
+
+/// An alert of a rule, at 101.
+pub(super) fn alert(rule_id: i64, instrument_id: i64, micros: i64) -> NewAlertLog {
+    NewAlertLog {
+        timestamp: at(micros),
+        source_id: 1,
+        sequence: 0,
+        rule_id,
+        instrument_id,
+        trigger_value: 101.0,
+        threshold_value: Some(100.0),
+        fired_status: FiredStatus::Fired,
+        delivery_status: DeliveryStatus::Pending,
+        evaluation_time_us: 3,
+        rule_condition: "above".to_owned(),
+        alert_message: "Alert: ES threshold - Price 101 above threshold 100.0000".to_owned(),
+        error_message: None,
+    }
 }
 
 /// The text of the error, which must be a conflict.

@@ -1,0 +1,88 @@
+//! Storing alerts once, soft delete and restore.
+
+use diesel::dsl;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::database::BackendConnection;
+use crate::error::{Error, Result};
+use crate::models::{AlertLog, NewAlertLog};
+use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::soft_delete::{Active, Deleted, SoftDeletable};
+use crate::tables::alert_logs;
+use crate::timestamp::Timestamp;
+
+/// Stores an alert; `None` when the rule has fired for this tick before, even if that alert was
+/// deleted.
+///
+/// # Errors
+/// [`Error::Invalid`] for a value that is not finite; [`Error::NotFound`] when there is no such
+/// rule, instrument or source; [`Error::Query`].
+pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
+    new.check()?;
+    let insert = alert_logs::table
+        .insert()
+        .values(new)
+        .on_conflict((
+            alert_logs::rule_id,
+            alert_logs::instrument_id,
+            alert_logs::timestamp,
+            alert_logs::source_id,
+            alert_logs::sequence,
+        ))
+        .do_nothing();
+    let stored = crate::on_backend!(conn, |c| {
+        let insert = insert.returning(AlertLog::as_returning());
+        insert.get_result(c).optional()
+    });
+    stored.map_err(|error| match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Error::not_found(
+            format!(
+                "rule {}, instrument {} or data source {} of the alert",
+                new.rule_id, new.instrument_id, new.source_id
+            ),
+            "store an alert only for rows that are there",
+        ),
+        other => other.into(),
+    })
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn active_query<'a>(ids: &'a [i64]) -> _ {
+    let active: Active<alert_logs::table> = alert_logs::table.active();
+    active.filter(alert_logs::id.eq_any(ids))
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
+    let deleted: Deleted<alert_logs::table> = alert_logs::table.deleted();
+    deleted.filter(alert_logs::id.eq_any(ids))
+}
+
+/// Moves the alerts with these ids to the trash; returns how many were active.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let update = diesel::update(active_query(ids)).set(alert_logs::deleted_at.eq(now));
+        changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+    }
+    Ok(changed)
+}
+
+/// Takes the alerts with these ids out of the trash; returns how many were in it. Nothing can
+/// stand in the way: a deleted alert keeps its key.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
+    let mut changed = 0;
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let update =
+            diesel::update(deleted_query(ids)).set(alert_logs::deleted_at.eq(None::<Timestamp>));
+        changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+    }
+    Ok(changed)
+}
