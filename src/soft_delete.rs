@@ -204,6 +204,11 @@ macro_rules! soft_deletable {
             #[derive(Debug, Clone, Copy, Default)]
             pub struct table;
 
+            /// For the macros of this crate: Rust does not accept `SoftDeletable::Raw` where
+            /// another crate implements a trait for the table behind the gate.
+            #[doc(hidden)]
+            pub type RawTable = $($raw)::+::table;
+
             impl $crate::soft_delete::SoftDeletable for table {
                 type Raw = $($raw)::+::table;
                 type DeletedAt = $($raw)::+::columns::deleted_at;
@@ -218,6 +223,29 @@ macro_rules! soft_deletable {
                 }
             }
         )*
+    };
+}
+
+/// Lets a table of your own stand in one query with tables of this crate, in a join or a subquery.
+///
+/// Diesel's `allow_tables_to_appear_in_same_query!` cannot: it names the tables behind the gates,
+/// and writes implementations that Rust leaves to the crate that owns both tables. Name your
+/// Diesel table, then the modules of [`tables`](crate::tables):
+///
+/// ```ignore
+/// use tickbase::tables::{data_sources, instruments};
+/// tickbase::allow_in_same_query!(crate::schema::notes: data_sources, instruments);
+/// ```
+#[macro_export]
+macro_rules! allow_in_same_query {
+    ($($own:ident)::+ : $($other:ident),+ $(,)?) => {
+        $crate::allow_in_same_query!(@each [$($own)::+::table] $($other),+);
+    };
+    (@each [$own:ty] $($other:ident),+) => {
+        $(
+            impl $crate::diesel::query_source::TableNotEqual<$own> for $other::RawTable {}
+            impl $crate::diesel::query_source::TableNotEqual<$other::RawTable> for $own {}
+        )+
     };
 }
 

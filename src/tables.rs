@@ -24,4 +24,10 @@ crate::soft_deletable!(
     pub mod alert_logs = crate::schema::alert_logs
 );
 
-pub use crate::schema::data_sources;
+/// Where ticks and bars come from. It has no soft delete: `table` is Diesel's.
+pub mod data_sources {
+    pub use crate::schema::data_sources::*;
+
+    #[doc(hidden)]
+    pub type RawTable = table;
+}

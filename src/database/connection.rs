@@ -116,6 +116,8 @@ impl<'a> From<&'a mut PgConnection> for BackendConnection<'a> {
 /// The body is compiled once for `&mut SqliteConnection` and once for `&mut PgConnection` (those
 /// that the build has), so a query that one of them cannot run does not compile. Write your own
 /// two-backend queries with it: a closure cannot be generic over the connection, a macro can.
+/// What names a backend, as `Row::as_select()` and `Row::query()` do, belongs into the body; a
+/// query that names none may be built before it.
 ///
 /// ```
 /// use tickbase::database::BackendConnection;

@@ -1,0 +1,20 @@
+//! A gated alias without a scope.
+//~ error: the method `select` exists for struct `GatedAlias<tickbase::tables::market_data::table, Earlier>`
+
+use diesel::prelude::*;
+use tickbase::database::BackendConnection;
+use tickbase::tables::market_data;
+use tickbase::{Result, on_backend};
+
+tickbase::soft_delete_alias!(market_data as earlier: Earlier);
+
+pub fn prices(conn: &mut BackendConnection<'_>) -> Result<Vec<Option<f64>>> {
+    #[cfg(feature = "scoped")]
+    let rows = earlier.active();
+    #[cfg(not(feature = "scoped"))]
+    let rows = earlier;
+    let query = rows.select(earlier.field(market_data::price));
+    Ok(on_backend!(conn, |c| query.load(c))?)
+}
+
+fn main() {}

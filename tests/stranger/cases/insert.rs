@@ -1,0 +1,24 @@
+//! Inserting past the gate.
+//~ error: the trait bound `tickbase::tables::instruments::table: Table` is not satisfied
+
+use diesel::prelude::*;
+use tickbase::database::BackendConnection;
+use tickbase::models::NewInstrument;
+use tickbase::soft_delete::SoftDeletable;
+use tickbase::tables::instruments;
+use tickbase::{Result, on_backend};
+
+pub fn add(conn: &mut BackendConnection<'_>, new: &NewInstrument) -> Result<usize> {
+    #[cfg(feature = "scoped")]
+    let insert = instruments::table.insert();
+    #[cfg(not(feature = "scoped"))]
+    let insert = diesel::insert_into(instruments::table);
+    let insert = insert.values((
+        new,
+        instruments::created_at.eq(tickbase::Timestamp::MIN),
+        instruments::updated_at.eq(tickbase::Timestamp::MIN),
+    ));
+    Ok(on_backend!(conn, |c| insert.execute(c))?)
+}
+
+fn main() {}
