@@ -14,6 +14,8 @@ pub(crate) mod ingest_batch;
 pub mod instrument;
 pub mod market_data;
 mod optional;
+/// The only hard delete.
+pub mod purge;
 pub mod storage;
 #[cfg(test)]
 mod test_rows;

@@ -80,7 +80,16 @@ pub(crate) fn remember(
 
 /// Forgets keys older than 24 hours; returns how many.
 pub(crate) fn expire(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<usize> {
-    let limit = now.saturating_add_micros(-KEPT_MICROS);
-    let delete = diesel::delete(ingest_batches::table.filter(ingest_batches::created_at.le(limit)));
+    let delete = diesel::delete(ingest_batches::table.filter(is_expired(now)));
     Ok(crate::on_backend!(conn, |c| delete.execute(c))?)
+}
+
+/// How many keys [`expire`] would forget.
+pub(crate) fn count_expired(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<i64> {
+    let query = ingest_batches::table.filter(is_expired(now)).count();
+    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
+fn is_expired(now: Timestamp) -> diesel::dsl::LtEq<ingest_batches::created_at, Timestamp> {
+    ingest_batches::created_at.le(now.saturating_add_micros(-KEPT_MICROS))
 }

@@ -1,0 +1,156 @@
+//! What a purge did, or would do. No SQL.
+
+use std::fmt;
+
+use super::parents::Chunk;
+
+/// Kept rows that a report names one by one; of the others it has the numbers.
+pub(super) const KEPT_ROWS_NAMED_MAX: usize = 20;
+
+/// What a purge did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PurgeReport {
+    /// Whether nothing was deleted.
+    pub dry_run: bool,
+    /// Each table, in the order in which it was emptied.
+    pub tables: Vec<TablePurge>,
+}
+
+impl PurgeReport {
+    /// Rows deleted from all tables.
+    #[must_use]
+    pub fn deleted(&self) -> usize {
+        self.tables.iter().map(|table| table.deleted).sum()
+    }
+
+    /// Rows kept in all tables.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.tables.iter().map(|table| table.kept).sum()
+    }
+}
+
+/// What a purge did to one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TablePurge {
+    /// The table.
+    pub table: &'static str,
+    /// Rows deleted for good.
+    pub deleted: usize,
+    /// Rows old enough, but kept: others refer to them.
+    pub kept: usize,
+    /// How many rows were kept for each reason; a row may have several.
+    pub reasons: Vec<KeepReason>,
+    /// The first kept rows, 20 at most.
+    pub kept_rows: Vec<KeptRow>,
+}
+
+impl TablePurge {
+    /// A table of which everything went.
+    pub(super) fn leaf(table: &'static str, deleted: usize) -> Self {
+        Self {
+            table,
+            deleted,
+            kept: 0,
+            reasons: Vec::new(),
+            kept_rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn absorb(&mut self, chunk: Chunk) {
+        self.deleted += chunk.deleted;
+        self.kept += chunk.kept.len();
+        for kept in chunk.kept {
+            for (referrer, _) in &kept.row.referrers {
+                self.count_reason(*referrer);
+            }
+            if self.kept_rows.len() < KEPT_ROWS_NAMED_MAX {
+                self.kept_rows.push(kept.row);
+            }
+        }
+    }
+
+    fn count_reason(&mut self, referrer: Referrer) {
+        match self
+            .reasons
+            .iter_mut()
+            .find(|reason| reason.referrer == referrer)
+        {
+            Some(reason) => reason.rows += 1,
+            None => self.reasons.push(KeepReason { referrer, rows: 1 }),
+        }
+    }
+}
+
+/// Why rows were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeepReason {
+    /// What refers to them.
+    pub referrer: Referrer,
+    /// How many rows it keeps.
+    pub rows: usize,
+}
+
+impl fmt::Display for KeepReason {
+    /// `3 are referred to by ticks`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.rows == 1 { "is" } else { "are" };
+        write!(
+            f,
+            "{} {verb} referred to by {}s",
+            self.rows,
+            self.referrer.noun()
+        )
+    }
+}
+
+/// A row that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptRow {
+    /// The row: `instrument 13 "ES"`.
+    pub row: String,
+    /// What refers to it, and how many of them.
+    pub referrers: Vec<(Referrer, i64)>,
+}
+
+impl fmt::Display for KeptRow {
+    /// `instrument 13 "ES" is referred to by 3 ticks, 1 bar`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is referred to by ", self.row)?;
+        for (i, (referrer, rows)) in self.referrers.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            let plural = if *rows == 1 { "" } else { "s" };
+            write!(f, "{comma}{rows} {}{plural}", referrer.noun())?;
+        }
+        Ok(())
+    }
+}
+
+/// What can refer to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Referrer {
+    /// Ticks of an instrument.
+    Ticks,
+    /// Bars of an instrument.
+    Bars,
+    /// Rules of an instrument.
+    Rules,
+    /// Alerts of a rule or an instrument.
+    Alerts,
+}
+
+impl Referrer {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Ticks => "tick",
+            Self::Bars => "bar",
+            Self::Rules => "rule",
+            Self::Alerts => "alert",
+        }
+    }
+}

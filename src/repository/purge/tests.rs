@@ -1,0 +1,91 @@
+//! The statements of the purge: their SQL and their plans. What it does to a whole database is in
+//! `tests/purge.rs`.
+
+use super::parents::{instruments_query, rules_query};
+use super::trash::DeleteTrash;
+use super::*;
+use crate::repository::test_rows::{at, tail};
+use crate::test_support::sql_of;
+
+const LEAVES: [Leaf; 3] = [Leaf::AlertLogs, Leaf::MarketData, Leaf::MarketDataBars];
+
+fn delete(leaf: Leaf, lock: bool) -> DeleteTrash {
+    DeleteTrash {
+        leaf,
+        cut_off: at(1),
+        limit: 10,
+        lock,
+    }
+}
+
+#[test]
+fn a_deletion_names_the_trash_up_to_the_cut_off_and_a_limit() {
+    let sql = |leaf| sql_of::<diesel::pg::Pg, _>(&delete(leaf, true));
+    insta::assert_snapshot!(sql(Leaf::AlertLogs), @"DELETE FROM alert_logs WHERE (id) IN (SELECT id FROM alert_logs WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)");
+    insta::assert_snapshot!(sql(Leaf::MarketData), @"DELETE FROM market_data WHERE (instrument_id, \"timestamp\", source_id, sequence) IN (SELECT instrument_id, \"timestamp\", source_id, sequence FROM market_data WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)");
+    insta::assert_snapshot!(sql(Leaf::MarketDataBars), @"DELETE FROM market_data_bars WHERE (id) IN (SELECT id FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)");
+}
+
+#[test]
+fn rows_that_others_may_refer_to_are_paged_in_the_order_of_deletion() {
+    insta::assert_snapshot!(tail(&rules_query(at(1), Place::START, 10)), @"FROM alert_rules WHERE (((alert_rules.deleted_at IS NOT NULL) AND (alert_rules.deleted_at BETWEEN $1 AND $2)) AND ((alert_rules.deleted_at > $3) OR ((alert_rules.deleted_at = $4) AND (alert_rules.id > $5)))) ORDER BY alert_rules.deleted_at ASC, alert_rules.id ASC LIMIT $6");
+    insta::assert_snapshot!(tail(&instruments_query(at(1), Place::START, 10)), @"FROM instruments WHERE (((instruments.deleted_at IS NOT NULL) AND (instruments.deleted_at BETWEEN $1 AND $2)) AND ((instruments.deleted_at > $3) OR ((instruments.deleted_at = $4) AND (instruments.id > $5)))) ORDER BY instruments.deleted_at ASC, instruments.id ASC LIMIT $6");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite_finds_old_trash_in_its_index_and_deletes_by_key() {
+    use crate::repository::test_rows::assert_sqlite_plan as plan;
+    let range = "(deleted_at>? AND deleted_at<?)";
+    crate::test_support::on_sqlite(|conn| {
+        for leaf in LEAVES {
+            let table = leaf.name();
+            let step = format!("SEARCH {table} USING COVERING INDEX {table}_trash (deleted_at<?)");
+            plan(conn, &delete(leaf, false), &step);
+            let by_key = match leaf {
+                Leaf::MarketData => {
+                    "USING PRIMARY KEY (instrument_id=? AND timestamp=? AND source_id=? AND \
+                     sequence=?)"
+                }
+                _ => "USING INTEGER PRIMARY KEY (rowid=?)",
+            };
+            plan(
+                conn,
+                &delete(leaf, false),
+                &format!("SEARCH {table} {by_key}"),
+            );
+        }
+        let step = format!("USING INDEX alert_rules_trash {range}");
+        plan(conn, &rules_query(at(1), Place::START, 10), &step);
+        let step = format!("USING INDEX instruments_trash {range}");
+        plan(conn, &instruments_query(at(1), Place::START, 10), &step);
+    });
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgresql_finds_old_trash_in_its_index() {
+    use crate::repository::test_rows::assert_postgres_plan as plan;
+    crate::test_support::on_postgres(|conn| {
+        for leaf in LEAVES {
+            plan(conn, &delete(leaf, true), &format!("{}_trash", leaf.name()));
+        }
+        let rules = rules_query(at(1), Place::START, 10);
+        plan(conn, &rules, "alert_rules_trash");
+        let instruments = instruments_query(at(1), Place::START, 10);
+        plan(conn, &instruments, "instruments_trash");
+    });
+}
+
+#[test]
+fn a_chunk_with_a_restored_row_leaves_that_row_alone() {
+    use crate::repository::instrument;
+    crate::test_support::on_both(|conn| {
+        instrument::soft_delete(conn, &[1, 2, 3], at(5)).unwrap();
+        instrument::restore(conn, &[2]).unwrap();
+        let chunk = instruments(conn, at(5), Place::START, None).unwrap();
+        assert_eq!((chunk.deleted, chunk.kept.len(), chunk.next), (2, 0, None));
+        assert_eq!(instrument::get(conn, 2).unwrap().id, 2);
+        assert_eq!(instrument::restore(conn, &[1, 2, 3]).unwrap(), 0);
+    });
+}

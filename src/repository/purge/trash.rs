@@ -1,0 +1,119 @@
+//! Deletion and counting of tables that nothing refers to: alerts, ticks, bars.
+
+use diesel::backend::Backend as DieselBackend;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType};
+
+use crate::database::{Backend, BackendConnection};
+use crate::error::Result;
+use crate::soft_delete::SoftDeletable;
+use crate::sql_types;
+use crate::tables::{alert_logs, market_data, market_data_bars};
+use crate::timestamp::Timestamp;
+
+/// A table that nothing refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaf {
+    AlertLogs,
+    MarketData,
+    MarketDataBars,
+}
+
+impl Leaf {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::AlertLogs => alert_logs::table::NAME,
+            Self::MarketData => market_data::table::NAME,
+            Self::MarketDataBars => market_data_bars::table::NAME,
+        }
+    }
+
+    /// The columns of the primary key, as SQL writes them on both sides of IN.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::AlertLogs | Self::MarketDataBars => "id",
+            Self::MarketData => "instrument_id, \"timestamp\", source_id, sequence",
+        }
+    }
+}
+
+/// Deletes the oldest rows of the trash, `limit` at most; returns how many.
+pub(super) fn delete_chunk(
+    conn: &mut BackendConnection<'_>,
+    leaf: Leaf,
+    cut_off: Timestamp,
+    limit: i64,
+) -> Result<usize> {
+    let delete = DeleteTrash {
+        leaf,
+        cut_off,
+        limit,
+        lock: conn.backend() == Backend::Postgres,
+    };
+    Ok(crate::on_backend!(conn, |c| delete.execute(c))?)
+}
+
+/// How many rows of the trash are old enough.
+pub(super) fn count(
+    conn: &mut BackendConnection<'_>,
+    leaf: Leaf,
+    cut_off: Timestamp,
+) -> Result<i64> {
+    macro_rules! count {
+        ($table:ident) => {{
+            let query = $table::table
+                .deleted()
+                .filter($table::deleted_at.le(cut_off))
+                .count();
+            crate::on_backend!(conn, |c| query.get_result(c))?
+        }};
+    }
+    Ok(match leaf {
+        Leaf::AlertLogs => count!(alert_logs),
+        Leaf::MarketData => count!(market_data),
+        Leaf::MarketDataBars => count!(market_data_bars),
+    })
+}
+
+/// `DELETE FROM .. WHERE (key) IN (SELECT key .. WHERE deleted_at <= .. LIMIT ..)`: Diesel has no
+/// row values, and no DELETE with a limit.
+pub(super) struct DeleteTrash {
+    pub(super) leaf: Leaf,
+    pub(super) cut_off: Timestamp,
+    pub(super) limit: i64,
+    /// PostgreSQL looks again at a row that another transaction has just changed, if it is locked:
+    /// a row that was restored in that moment stays. On SQLite nobody else writes.
+    pub(super) lock: bool,
+}
+
+impl QueryId for DeleteTrash {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: Connection> RunQueryDsl<C> for DeleteTrash {}
+
+impl<DB> QueryFragment<DB> for DeleteTrash
+where
+    DB: DieselBackend + HasSqlType<BigInt> + HasSqlType<sql_types::Timestamp>,
+    i64: ToSql<BigInt, DB>,
+    Timestamp: ToSql<sql_types::Timestamp, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let (table, key) = (self.leaf.name(), self.leaf.key());
+        for part in ["DELETE FROM ", table, " WHERE (", key, ") IN (SELECT "] {
+            out.push_sql(part);
+        }
+        for part in [key, " FROM ", table, " WHERE deleted_at <= "] {
+            out.push_sql(part);
+        }
+        out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
+        out.push_sql(" ORDER BY deleted_at LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(if self.lock { " FOR UPDATE)" } else { ")" });
+        Ok(())
+    }
+}
