@@ -180,11 +180,23 @@ where
 
 /// Gates a table of your own: publishes its columns and a `table` that must be scoped.
 ///
-/// The table needs a nullable `deleted_at` column. Keep the module that `diesel print-schema`
-/// generates private, and publish the gate:
+/// The table needs a nullable `deleted_at` column, and a crate with tables of its own needs
+/// `diesel` among its dependencies: Diesel's macros ask for it by that name. Keep the module that
+/// `diesel print-schema` generates private, and publish the gate:
 ///
-/// ```ignore
+/// ```standalone_crate
+/// # mod schema {
+/// #     diesel::table! {
+/// #         use diesel::sql_types::*;
+/// #         notes (id) {
+/// #             id -> BigInt,
+/// #             deleted_at -> Nullable<tickbase::sql_types::Timestamp>,
+/// #         }
+/// #     }
+/// # }
+/// # struct Note { deleted_at: Option<tickbase::Timestamp> }
 /// tickbase::soft_deletable!(pub mod notes = crate::schema::notes, row = Note);
+/// # fn main() {}
 /// ```
 ///
 /// `row = ..` (optional, repeatable) names structs with a `deleted_at: Option<_>` field; they
@@ -232,9 +244,17 @@ macro_rules! soft_deletable {
 /// and writes implementations that Rust leaves to the crate that owns both tables. Name your
 /// Diesel table, then the modules of [`tables`](crate::tables):
 ///
-/// ```ignore
+/// ```standalone_crate
+/// # mod schema {
+/// #     diesel::table! {
+/// #         notes (id) {
+/// #             id -> BigInt,
+/// #         }
+/// #     }
+/// # }
 /// use tickbase::tables::{data_sources, instruments};
 /// tickbase::allow_in_same_query!(crate::schema::notes: data_sources, instruments);
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! allow_in_same_query {

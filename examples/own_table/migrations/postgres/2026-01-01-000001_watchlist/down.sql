@@ -1,0 +1,2 @@
+DROP TABLE watchlist;
+DROP FUNCTION watchlist_refuse_active_delete();
