@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod migrate;
 mod output;
+mod purge;
 mod stats;
 
 use std::ffi::OsString;
@@ -73,6 +74,8 @@ enum Command {
     Check,
     /// Show sizes and counts
     Stats,
+    /// Remove for good what was deleted long ago; the only command that does
+    Purge(purge::Arguments),
 }
 
 /// What every command is given.
@@ -157,6 +160,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),
         Command::Stats => stats::run(&context),
+        Command::Purge(arguments) => purge::run(&context, &arguments),
     }
 }
 
