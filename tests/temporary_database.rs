@@ -7,10 +7,10 @@ mod support;
 
 use diesel::prelude::*;
 use tickbase::database::Database;
+use tickbase::on_backend;
 use tickbase::soft_delete::SoftDeletable;
 use tickbase::tables::instruments;
 use tickbase::testing::TemporaryDatabase;
-use tickbase::{Error, on_backend};
 
 fn count(db: &Database) -> i64 {
     db.read("test.count", |conn| {
@@ -50,7 +50,10 @@ fn a_sqlite_file_is_migrated_and_gone_with_its_directory() {
     let clone = db.database().clone();
     drop(db);
     assert!(!directory.exists());
-    assert!(matches!(clone.migration_status(), Err(Error::Closed)));
+    assert!(matches!(
+        clone.migration_status(),
+        Err(tickbase::Error::Closed)
+    ));
 }
 
 #[cfg(feature = "postgres")]
