@@ -277,7 +277,7 @@ on_both! {
         assert_eq!(left[0], "instrument 3 \"YM\" is referred to by 2 ticks");
     }
 
-    fn more_kept_rows_than_a_chunk_are_counted_and_the_first_are_named(place: &TestDatabase) {
+    fn of_many_kept_rows_all_are_counted_and_the_first_are_named(place: &TestDatabase) {
         let world = World::new(place);
         let repository = InstrumentRepository::new(&world.db);
         let ids: Vec<i64> = (0..70)

@@ -19,14 +19,14 @@ use crate::database::{BackendConnection, Database};
 use crate::error::Result;
 use crate::repository::ingest_batch;
 use crate::timestamp::Timestamp;
-use parents::{Chunk, Place, instruments, rules};
+use parents::{Gone, Parent, Place, Survey};
 use trash::Leaf;
 
 /// Rows of one transaction: some 10 ms of the writer's time.
-const ROWS_PER_TRANSACTION_MAX: i64 = 5_000;
-/// Instruments of one transaction. For each the database looks through all bars and alerts for a
-/// reference, as their indexes hold only active rows or begin with another column.
-const INSTRUMENTS_PER_TRANSACTION_MAX: i64 = 20;
+const ROWS_PER_TRANSACTION_MAX: usize = 5_000;
+/// Instruments of one transaction. For each the database looks through all bars, rules and alerts
+/// for a reference, as their indexes hold only active rows or begin with another column.
+const INSTRUMENTS_PER_TRANSACTION_MAX: usize = 1;
 
 /// Empties the trash.
 #[derive(Debug, Clone, Copy)]
@@ -71,48 +71,55 @@ impl<'a> PurgeRepository<'a> {
         };
         Ok(vec![
             self.delete_leaf("purge.alert_logs", Leaf::AlertLogs, cut_off)?,
-            self.delete_parents("alert_rules", |after| {
-                self.db.write("purge.alert_rules", move |conn| {
-                    rules(conn, cut_off, after, false)
-                })
-            })?,
+            self.delete_parent("purge.alert_rules", Parent::AlertRules, cut_off)?,
             self.delete_leaf("purge.market_data", Leaf::MarketData, cut_off)?,
             self.delete_leaf("purge.market_data_bars", Leaf::MarketDataBars, cut_off)?,
-            self.delete_parents("instruments", |after| {
-                self.db.write("purge.instruments", move |conn| {
-                    instruments(conn, cut_off, after, None)
-                })
-            })?,
-            TablePurge::leaf("ingest_batches", expired()?),
+            self.delete_parent("purge.instruments", Parent::Instruments, cut_off)?,
+            TablePurge::new("ingest_batches", expired()?),
         ])
     }
 
     /// Chunk by chunk until nothing is left; oldest first, so that a run that is cut off has done
     /// the older part.
     fn delete_leaf(&self, op: &'static str, leaf: Leaf, cut_off: Timestamp) -> Result<TablePurge> {
+        let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
         let mut deleted = 0;
         loop {
             let chunk = self.db.write(op, move |conn| {
-                trash::delete_chunk(conn, leaf, cut_off, ROWS_PER_TRANSACTION_MAX)
+                trash::delete_chunk(conn, leaf, cut_off, limit)
             })?;
             if chunk == 0 {
-                return Ok(TablePurge::leaf(leaf.name(), deleted));
+                return Ok(TablePurge::new(leaf.name(), deleted));
             }
             deleted += chunk;
         }
     }
 
-    fn delete_parents(
+    /// Survey by survey; each one's free rows go in transactions of a few.
+    fn delete_parent(
         &self,
-        table: &'static str,
-        chunk: impl Fn(Place) -> Result<Chunk>,
+        op: &'static str,
+        parent: Parent,
+        cut_off: Timestamp,
     ) -> Result<TablePurge> {
-        let mut purge = TablePurge::leaf(table, 0);
+        let per_transaction = match parent {
+            Parent::AlertRules => ROWS_PER_TRANSACTION_MAX,
+            Parent::Instruments => INSTRUMENTS_PER_TRANSACTION_MAX,
+        };
+        let mut purge = TablePurge::new(parent.name(), 0);
         let mut after = Some(Place::START);
         while let Some(place) = after {
-            let chunk = chunk(place)?;
-            after = chunk.next;
-            purge.absorb(chunk);
+            let Survey { kept, free, next } = self.db.read("purge.survey", |conn| {
+                parents::survey(conn, parent, cut_off, place, None)
+            })?;
+            for ids in free.chunks(per_transaction) {
+                let ids = ids.to_vec();
+                let delete =
+                    move |conn: &mut BackendConnection<'_>| parents::delete(conn, parent, &ids);
+                purge.deleted += self.db.write(op, delete)?;
+            }
+            purge.keep(kept);
+            after = next;
         }
         Ok(purge)
     }
@@ -125,36 +132,44 @@ fn count_all(
     cut_off: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<TablePurge>> {
-    let alerts = count_leaf(conn, Leaf::AlertLogs, cut_off)?;
-    let mut rule_purge = TablePurge::leaf("alert_rules", 0);
-    let mut kept_rules: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut after = Some(Place::START);
-    while let Some(place) = after {
-        let chunk = rules(conn, cut_off, place, true)?;
-        after = chunk.next;
-        for kept in &chunk.kept {
-            *kept_rules.entry(kept.instrument_id).or_default() += 1;
-        }
-        rule_purge.absorb(chunk);
-    }
-    let ticks = count_leaf(conn, Leaf::MarketData, cut_off)?;
-    let bars = count_leaf(conn, Leaf::MarketDataBars, cut_off)?;
-    let mut instrument_purge = TablePurge::leaf("instruments", 0);
-    let mut after = Some(Place::START);
-    while let Some(place) = after {
-        let chunk = instruments(conn, cut_off, place, Some(&kept_rules))?;
-        after = chunk.next;
-        instrument_purge.absorb(chunk);
-    }
+    let mut kept_rules = BTreeMap::new();
     let expired = ingest_batch::count_expired(conn, now)?;
     Ok(vec![
-        alerts,
-        rule_purge,
-        ticks,
-        bars,
-        instrument_purge,
-        TablePurge::leaf("ingest_batches", usize::try_from(expired).unwrap_or(0)),
+        count_leaf(conn, Leaf::AlertLogs, cut_off)?,
+        count_parent(conn, Parent::AlertRules, cut_off, &mut kept_rules)?,
+        count_leaf(conn, Leaf::MarketData, cut_off)?,
+        count_leaf(conn, Leaf::MarketDataBars, cut_off)?,
+        count_parent(conn, Parent::Instruments, cut_off, &mut kept_rules)?,
+        TablePurge::new("ingest_batches", usize::try_from(expired).unwrap_or(0)),
     ])
+}
+
+/// Counts rules and notes the kept ones by instrument, or counts instruments by that note.
+fn count_parent(
+    conn: &mut BackendConnection<'_>,
+    parent: Parent,
+    cut_off: Timestamp,
+    kept_rules: &mut BTreeMap<i64, i64>,
+) -> Result<TablePurge> {
+    let mut purge = TablePurge::new(parent.name(), 0);
+    let mut after = Some(Place::START);
+    while let Some(place) = after {
+        let gone = Gone {
+            cut_off,
+            kept_rules,
+        };
+        let Survey { kept, free, next } =
+            parents::survey(conn, parent, cut_off, place, Some(gone))?;
+        if parent == Parent::AlertRules {
+            for rule in &kept {
+                *kept_rules.entry(rule.instrument_id).or_default() += 1;
+            }
+        }
+        purge.deleted += free.len();
+        purge.keep(kept);
+        after = next;
+    }
+    Ok(purge)
 }
 
 fn count_leaf(
@@ -163,7 +178,7 @@ fn count_leaf(
     cut_off: Timestamp,
 ) -> Result<TablePurge> {
     let rows = trash::count(conn, leaf, cut_off)?;
-    Ok(TablePurge::leaf(
+    Ok(TablePurge::new(
         leaf.name(),
         usize::try_from(rows).unwrap_or(0),
     ))

@@ -1,4 +1,7 @@
-//! Deletion and counting of rows that others may refer to: rules and instruments.
+//! Rows that others may refer to: rules and instruments.
+//!
+//! A survey, which may count millions of referrers, only reads; the deletion looks once more at the
+//! few rows that it takes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,7 +9,6 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::report::{KeptRow, Referrer};
-use super::{INSTRUMENTS_PER_TRANSACTION_MAX, ROWS_PER_TRANSACTION_MAX};
 use crate::database::BackendConnection;
 use crate::domain::Symbol;
 use crate::error::Result;
@@ -14,7 +16,10 @@ use crate::soft_delete::{Deleted, SoftDeletable};
 use crate::tables::{alert_logs, alert_rules, instruments, market_data, market_data_bars};
 use crate::timestamp::Timestamp;
 
-/// Where a chunk begins: after this row, in the order of deletion.
+/// Rows of one survey.
+const CANDIDATES_PER_SURVEY_MAX: i64 = 1_000;
+
+/// Where a survey begins: after this row, in the order of deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     deleted_at: Timestamp,
@@ -29,13 +34,39 @@ impl Place {
     };
 }
 
-/// What became of some rows.
+/// A table to whose rows others may refer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parent {
+    AlertRules,
+    Instruments,
+}
+
+impl Parent {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::AlertRules => alert_rules::table::NAME,
+            Self::Instruments => instruments::table::NAME,
+        }
+    }
+}
+
+/// Some rows that are old enough: those to which something refers, and the others.
 #[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) deleted: usize,
+pub(super) struct Survey {
     pub(super) kept: Vec<Kept>,
-    /// Where the next chunk begins; `None` after the last one.
+    /// The ids of those to which nothing refers.
+    pub(super) free: Vec<i64>,
+    /// Where the next survey begins; `None` after the last one.
     pub(super) next: Option<Place>,
+}
+
+/// What a dry run knows of rows that are still there and would not be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gone<'a> {
+    /// Alerts, ticks and bars that were deleted up to this moment.
+    pub(super) cut_off: Timestamp,
+    /// Of the rules that were, these stay: their number by instrument.
+    pub(super) kept_rules: &'a BTreeMap<i64, i64>,
 }
 
 /// A kept row, and the instrument that it is or belongs to.
@@ -53,19 +84,19 @@ struct Candidate {
 }
 
 /// For each row how many rows refer to it.
-type Referrers = HashMap<i64, i64>;
+type Counts = HashMap<i64, i64>;
 
 /// Counts what refers to the rows, through one column of one table. The active rows and the trash
-/// are counted apart, as each has an index of its own. With `gone`, rows that were deleted up to
-/// that moment do not count.
+/// are counted apart, as each has an index of its own. Rows that were deleted up to `up_to` do
+/// not count.
 macro_rules! referrers {
-    ($conn:expr, $table:ident :: $column:ident, $ids:expr, $gone:expr) => {{
+    ($conn:expr, $table:ident :: $column:ident, $ids:expr, $up_to:expr) => {{
         let active = $table::table
             .active()
             .filter($table::$column.eq_any($ids))
             .group_by($table::$column)
             .select(($table::$column, dsl::count_star()));
-        let after: Timestamp = $gone.unwrap_or(Timestamp::MIN);
+        let after: Timestamp = $up_to.unwrap_or(Timestamp::MIN);
         let trash = $table::table
             .deleted()
             .filter($table::deleted_at.gt(after))
@@ -75,7 +106,7 @@ macro_rules! referrers {
         let mut rows: Vec<(i64, i64)> = crate::on_backend!(&mut *$conn, |c| active.load(c))?;
         let more: Vec<(i64, i64)> = crate::on_backend!(&mut *$conn, |c| trash.load(c))?;
         rows.extend(more);
-        let mut counts = Referrers::new();
+        let mut counts = Counts::new();
         for (id, count) in rows {
             *counts.entry(id).or_default() += count;
         }
@@ -113,113 +144,121 @@ pub(super) fn instruments_query(cut_off: Timestamp, after: Place, limit: i64) ->
         .limit(limit)
 }
 
-/// Deletes the next rules to which no alert refers; a dry run only counts them.
-pub(super) fn rules(
+/// Looks at the next rows that were deleted up to the cut-off, oldest first.
+pub(super) fn survey(
+    conn: &mut BackendConnection<'_>,
+    parent: Parent,
+    cut_off: Timestamp,
+    after: Place,
+    gone: Option<Gone<'_>>,
+) -> Result<Survey> {
+    let candidates = match parent {
+        Parent::AlertRules => rules(conn, cut_off, after)?,
+        Parent::Instruments => instruments(conn, cut_off, after)?,
+    };
+    let ids: Vec<i64> = candidates.iter().map(|row| row.place.id).collect();
+    let referrers = referrers_of(conn, parent, &ids, gone)?;
+    Ok(sort_out(candidates, &referrers))
+}
+
+/// Deletes rows of the trash, unless something refers to them by now; returns how many.
+pub(super) fn delete(
+    conn: &mut BackendConnection<'_>,
+    parent: Parent,
+    ids: &[i64],
+) -> Result<usize> {
+    let referrers = referrers_of(conn, parent, ids, None)?;
+    let is_free = |id: &i64| referrers.iter().all(|(_, counts)| !counts.contains_key(id));
+    let free: Vec<i64> = ids.iter().copied().filter(is_free).collect();
+    macro_rules! delete {
+        ($table:ident) => {{
+            let rows = $table::table.deleted().filter($table::id.eq_any(&free));
+            Ok(crate::on_backend!(conn, |c| diesel::delete(rows).execute(c))?)
+        }};
+    }
+    match parent {
+        Parent::AlertRules => delete!(alert_rules),
+        Parent::Instruments => delete!(instruments),
+    }
+}
+
+fn rules(
     conn: &mut BackendConnection<'_>,
     cut_off: Timestamp,
     after: Place,
-    dry_run: bool,
-) -> Result<Chunk> {
+) -> Result<Vec<Candidate>> {
     type Row = (i64, Option<Timestamp>, Option<String>, i64);
-    let limit = ROWS_PER_TRANSACTION_MAX;
-    let query = rules_query(cut_off, after, limit).select((
+    let query = rules_query(cut_off, after, CANDIDATES_PER_SURVEY_MAX).select((
         alert_rules::id,
         alert_rules::deleted_at,
         alert_rules::name,
         alert_rules::instrument_id,
     ));
-    let rows: Vec<Row> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
-    let candidates: Vec<Candidate> = rows
-        .into_iter()
-        .map(|(id, deleted_at, name, instrument_id)| Candidate {
-            place: Place {
-                deleted_at: deleted_at.unwrap_or(cut_off),
-                id,
-            },
-            label: name.map_or(format!("rule {id}"), |name| format!("rule {id} {name:?}")),
-            instrument_id,
-        })
-        .collect();
-    let ids: Vec<i64> = candidates.iter().map(|row| row.place.id).collect();
-    let gone = dry_run.then_some(cut_off);
-    let alerts = referrers!(conn, alert_logs::rule_id, &ids, gone);
-    let (mut chunk, free) = sort_out(candidates, limit, &[(Referrer::Alerts, alerts)]);
-    chunk.deleted = free.len();
-    if !dry_run {
-        let rows = alert_rules::table
-            .deleted()
-            .filter(alert_rules::id.eq_any(&free));
-        chunk.deleted = crate::on_backend!(conn, |c| diesel::delete(rows).execute(c))?;
-    }
-    Ok(chunk)
+    let rows: Vec<Row> = crate::on_backend!(conn, |c| query.load(c))?;
+    let candidate = |(id, deleted_at, name, instrument_id): Row| Candidate {
+        place: Place {
+            deleted_at: deleted_at.unwrap_or(cut_off),
+            id,
+        },
+        label: name.map_or(format!("rule {id}"), |name| format!("rule {id} {name:?}")),
+        instrument_id,
+    };
+    Ok(rows.into_iter().map(candidate).collect())
 }
 
-/// Deletes the next instruments to which nothing refers. A dry run only counts them; it brings
-/// the number of kept rules per instrument.
-pub(super) fn instruments(
+fn instruments(
     conn: &mut BackendConnection<'_>,
     cut_off: Timestamp,
     after: Place,
-    dry_run: Option<&BTreeMap<i64, i64>>,
-) -> Result<Chunk> {
-    let limit = INSTRUMENTS_PER_TRANSACTION_MAX;
-    let query = instruments_query(cut_off, after, limit).select((
+) -> Result<Vec<Candidate>> {
+    type Row = (i64, Option<Timestamp>, Symbol);
+    let query = instruments_query(cut_off, after, CANDIDATES_PER_SURVEY_MAX).select((
         instruments::id,
         instruments::deleted_at,
         instruments::symbol,
     ));
-    let rows: Vec<(i64, Option<Timestamp>, Symbol)> =
-        crate::on_backend!(&mut *conn, |c| query.load(c))?;
-    let candidates: Vec<Candidate> = rows
-        .into_iter()
-        .map(|(id, deleted_at, symbol)| Candidate {
-            place: Place {
-                deleted_at: deleted_at.unwrap_or(cut_off),
-                id,
-            },
-            label: format!("instrument {id} {:?}", symbol.as_str()),
-            instrument_id: id,
-        })
-        .collect();
-    let ids: Vec<i64> = candidates.iter().map(|row| row.place.id).collect();
-    let gone = dry_run.map(|_| cut_off);
-    let mut rules = referrers!(conn, alert_rules::instrument_id, &ids, gone);
-    for (id, kept) in dry_run.into_iter().flatten() {
-        *rules.entry(*id).or_default() += kept;
-    }
-    let referrers = [
-        (
-            Referrer::Ticks,
-            referrers!(conn, market_data::instrument_id, &ids, gone),
-        ),
-        (
-            Referrer::Bars,
-            referrers!(conn, market_data_bars::instrument_id, &ids, gone),
-        ),
-        (Referrer::Rules, rules),
-        (
-            Referrer::Alerts,
-            referrers!(conn, alert_logs::instrument_id, &ids, gone),
-        ),
-    ];
-    let (mut chunk, free) = sort_out(candidates, limit, &referrers);
-    chunk.deleted = free.len();
-    if dry_run.is_none() {
-        let rows = instruments::table
-            .deleted()
-            .filter(instruments::id.eq_any(&free));
-        chunk.deleted = crate::on_backend!(conn, |c| diesel::delete(rows).execute(c))?;
-    }
-    Ok(chunk)
+    let rows: Vec<Row> = crate::on_backend!(conn, |c| query.load(c))?;
+    let candidate = |(id, deleted_at, symbol): Row| Candidate {
+        place: Place {
+            deleted_at: deleted_at.unwrap_or(cut_off),
+            id,
+        },
+        label: format!("instrument {id} {:?}", symbol.as_str()),
+        instrument_id: id,
+    };
+    Ok(rows.into_iter().map(candidate).collect())
 }
 
-/// Tells the rows to which something refers from those that are free, whose ids it returns.
-fn sort_out(
-    candidates: Vec<Candidate>,
-    limit: i64,
-    referrers: &[(Referrer, Referrers)],
-) -> (Chunk, Vec<i64>) {
-    let full = i64::try_from(candidates.len()).is_ok_and(|rows| rows >= limit);
+/// What refers to the rows.
+fn referrers_of(
+    conn: &mut BackendConnection<'_>,
+    parent: Parent,
+    ids: &[i64],
+    gone: Option<Gone<'_>>,
+) -> Result<Vec<(Referrer, Counts)>> {
+    let up_to = gone.map(|gone| gone.cut_off);
+    if parent == Parent::AlertRules {
+        let alerts = referrers!(conn, alert_logs::rule_id, ids, up_to);
+        return Ok(vec![(Referrer::Alerts, alerts)]);
+    }
+    let ticks = referrers!(conn, market_data::instrument_id, ids, up_to);
+    let bars = referrers!(conn, market_data_bars::instrument_id, ids, up_to);
+    let mut rules = referrers!(conn, alert_rules::instrument_id, ids, up_to);
+    for (id, kept) in gone.iter().flat_map(|gone| gone.kept_rules) {
+        *rules.entry(*id).or_default() += kept;
+    }
+    let alerts = referrers!(conn, alert_logs::instrument_id, ids, up_to);
+    Ok(vec![
+        (Referrer::Ticks, ticks),
+        (Referrer::Bars, bars),
+        (Referrer::Rules, rules),
+        (Referrer::Alerts, alerts),
+    ])
+}
+
+/// Tells the rows to which something refers from those that are free.
+fn sort_out(candidates: Vec<Candidate>, referrers: &[(Referrer, Counts)]) -> Survey {
+    let full = i64::try_from(candidates.len()).is_ok_and(|n| n >= CANDIDATES_PER_SURVEY_MAX);
     let next = candidates.last().map(|row| row.place).filter(|_| full);
     let (mut kept, mut free) = (Vec::new(), Vec::new());
     for row in candidates {
@@ -239,10 +278,5 @@ fn sort_out(
             instrument_id: row.instrument_id,
         });
     }
-    let chunk = Chunk {
-        deleted: 0,
-        kept,
-        next,
-    };
-    (chunk, free)
+    Survey { kept, free, next }
 }

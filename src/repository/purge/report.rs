@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::parents::Chunk;
+use super::parents::Kept;
 
 /// Kept rows that a report names one by one; of the others it has the numbers.
 pub(super) const KEPT_ROWS_NAMED_MAX: usize = 20;
@@ -48,8 +48,8 @@ pub struct TablePurge {
 }
 
 impl TablePurge {
-    /// A table of which everything went.
-    pub(super) fn leaf(table: &'static str, deleted: usize) -> Self {
+    /// A table of which nothing was kept.
+    pub(super) fn new(table: &'static str, deleted: usize) -> Self {
         Self {
             table,
             deleted,
@@ -59,10 +59,10 @@ impl TablePurge {
         }
     }
 
-    pub(super) fn absorb(&mut self, chunk: Chunk) {
-        self.deleted += chunk.deleted;
-        self.kept += chunk.kept.len();
-        for kept in chunk.kept {
+    /// Counts rows that are kept.
+    pub(super) fn keep(&mut self, rows: Vec<Kept>) {
+        self.kept += rows.len();
+        for kept in rows {
             for (referrer, _) in &kept.row.referrers {
                 self.count_reason(*referrer);
             }

@@ -78,14 +78,49 @@ fn postgresql_finds_old_trash_in_its_index() {
 }
 
 #[test]
-fn a_chunk_with_a_restored_row_leaves_that_row_alone() {
-    use crate::repository::instrument;
+fn what_was_restored_or_is_referred_to_since_the_survey_stays() {
+    use crate::repository::test_rows::above_100;
+    use crate::repository::{alert_rule, instrument};
     crate::test_support::on_both(|conn| {
+        let rule = alert_rule::insert(conn, &above_100(3), at(1)).unwrap().id;
+        alert_rule::soft_delete(conn, &[rule], at(2)).unwrap();
         instrument::soft_delete(conn, &[1, 2, 3], at(5)).unwrap();
+        let survey = parents::survey(conn, Parent::Instruments, at(5), Place::START, None).unwrap();
+        assert_eq!((survey.free, survey.next), (vec![1, 2], None));
+        assert_eq!(survey.kept[0].instrument_id, 3);
         instrument::restore(conn, &[2]).unwrap();
-        let chunk = instruments(conn, at(5), Place::START, None).unwrap();
-        assert_eq!((chunk.deleted, chunk.kept.len(), chunk.next), (2, 0, None));
+        // 3 as if the rule had come after the survey.
+        let deleted = parents::delete(conn, Parent::Instruments, &[1, 2, 3]).unwrap();
+        assert_eq!(deleted, 1);
         assert_eq!(instrument::get(conn, 2).unwrap().id, 2);
-        assert_eq!(instrument::restore(conn, &[1, 2, 3]).unwrap(), 0);
+        assert_eq!(instrument::restore(conn, &[1, 3]).unwrap(), 1);
+    });
+}
+
+#[test]
+fn surveys_follow_each_other_through_rows_deleted_at_one_moment() {
+    use crate::repository::alert_rule;
+    use crate::repository::test_rows::above_100;
+    crate::test_support::on_both(|conn| {
+        let ids: Vec<i64> = conn
+            .savepoint(|conn| {
+                let store = |_| Ok(alert_rule::insert(conn, &above_100(1), at(1))?.id);
+                (0..2_100).map(store).collect()
+            })
+            .unwrap();
+        alert_rule::soft_delete(conn, &ids[..1_500], at(5)).unwrap();
+        alert_rule::soft_delete(conn, &ids[1_500..], at(4)).unwrap();
+        let mut seen = Vec::new();
+        let mut sizes = Vec::new();
+        let mut after = Some(Place::START);
+        while let Some(place) = after {
+            let survey = parents::survey(conn, Parent::AlertRules, at(5), place, None).unwrap();
+            sizes.push(survey.free.len());
+            seen.extend(survey.free);
+            after = survey.next;
+        }
+        assert_eq!(sizes, [1_000, 1_000, 100]);
+        seen.sort_unstable();
+        assert_eq!(seen, ids);
     });
 }
