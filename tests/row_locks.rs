@@ -1,0 +1,172 @@
+//! Two writers at once on PostgreSQL: the second waits for the first and then sees what it did.
+//! On SQLite the write lane lets nobody in between.
+
+#![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used)] // It is all test code.
+
+mod support;
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use support::TestDatabase;
+use tickbase::config::DatabaseConfig;
+use tickbase::database::{BackendConnection, Database};
+use tickbase::domain::{Condition, Frequency, RuleType};
+use tickbase::models::{NewAlertRule, NewMarketDataBar};
+use tickbase::repository::alert_rule::{self, AlertRuleRepository};
+use tickbase::repository::bar::{self, BarRepository};
+use tickbase::repository::instrument::{self, InstrumentRepository};
+use tickbase::repository::purge::PurgeRepository;
+use tickbase::{Error, Result, Timestamp, on_backend};
+
+fn open(place: &TestDatabase) -> Database {
+    Database::open(DatabaseConfig::new(place.url()).unwrap()).unwrap()
+}
+
+fn rule() -> NewAlertRule {
+    NewAlertRule {
+        condition: Some(Condition::Above),
+        threshold: Some("1".parse().unwrap()),
+        ..NewAlertRule::new(1, RuleType::Threshold)
+    }
+}
+
+fn daily(close: &str) -> NewMarketDataBar {
+    let price: tickbase::Decimal = "1".parse().unwrap();
+    NewMarketDataBar {
+        instrument_id: 1,
+        timestamp: Timestamp::from_micros(0).unwrap(),
+        frequency: Frequency::OneDay,
+        open_price: price.clone(),
+        high_price: "9".parse().unwrap(),
+        low_price: price,
+        close_price: close.parse().unwrap(),
+        volume: 1.0,
+        open_interest: None,
+        contract_month: None,
+        data_source_id: 1,
+        is_adjusted: false,
+        quality_score: None,
+    }
+}
+
+/// Waits until another session of this database waits for a lock.
+fn until_somebody_waits(conn: &mut BackendConnection<'_>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        let waiting = diesel::dsl::sql::<BigInt>(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+        let waiting: i64 = on_backend!(&mut *conn, |c| waiting.get_result(c))?;
+        if waiting > 0 {
+            return Ok(());
+        }
+        // A transaction sees one snapshot of the activity unless it asks for another.
+        let refresh = diesel::sql_query("SELECT pg_stat_clear_snapshot()");
+        on_backend!(&mut *conn, |c| refresh.execute(c))?;
+        std::thread::yield_now();
+    }
+    panic!("nobody waits for a lock");
+}
+
+/// Runs `first` in a transaction that commits only when `second`, started after it, waits.
+fn one_after_the_other<T: Send>(
+    db: &Database,
+    first: impl Fn(&mut BackendConnection<'_>) -> Result<()> + Send + 'static,
+    second: impl FnOnce() -> T + Send,
+) -> T {
+    let (began, begun) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let holder = scope.spawn(move || {
+            db.write("test.first", move |conn| {
+                first(conn)?;
+                began.send(()).unwrap();
+                until_somebody_waits(conn)
+            })
+        });
+        begun.recv().unwrap();
+        let outcome = second();
+        holder.join().unwrap().unwrap();
+        outcome
+    })
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(1).unwrap()
+}
+
+#[test]
+fn a_rule_does_not_slip_onto_an_instrument_that_is_being_deleted() {
+    let place = TestDatabase::postgres();
+    let db = open(&place);
+    let delete = |conn: &mut BackendConnection<'_>| {
+        assert_eq!(instrument::soft_delete(conn, &[1], now())?, 1);
+        Ok(())
+    };
+    let rules = AlertRuleRepository::new(&db);
+    let outcome = one_after_the_other(&db, delete, || rules.insert(rule()));
+    assert!(
+        matches!(outcome, Err(Error::NotFound { .. })),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn an_instrument_is_not_deleted_beside_a_rule_that_is_being_added() {
+    let place = TestDatabase::postgres();
+    let db = open(&place);
+    let insert = |conn: &mut BackendConnection<'_>| {
+        alert_rule::insert(conn, &rule(), now())?;
+        Ok(())
+    };
+    let instruments = InstrumentRepository::new(&db);
+    let outcome = one_after_the_other(&db, insert, || instruments.soft_delete(vec![1]));
+    assert!(
+        matches!(outcome, Err(Error::Conflict { .. })),
+        "{outcome:?}"
+    );
+    assert_eq!(instruments.get(1).unwrap().id, 1);
+}
+
+#[test]
+fn two_writers_of_one_bar_agree_on_what_is_stored() {
+    let place = TestDatabase::postgres();
+    let db = open(&place);
+    let bars = BarRepository::new(&db);
+    let insert = |close: &'static str| {
+        move |conn: &mut BackendConnection<'_>| {
+            bar::insert_batch(conn, &[daily(close)], now())?;
+            Ok(())
+        }
+    };
+    let second = one_after_the_other(&db, insert("2"), || bars.insert_batch([daily("3")]));
+    assert_eq!(second.unwrap().conflicts, 1);
+    let upsert = |conn: &mut BackendConnection<'_>| {
+        bar::upsert_batch(conn, &[daily("4")], now())?;
+        Ok(())
+    };
+    let second = one_after_the_other(&db, upsert, || bars.upsert_batch([daily("4")]));
+    assert_eq!(second.unwrap().unchanged, 1);
+}
+
+#[test]
+fn a_bar_that_is_restored_while_a_purge_comes_by_stays() {
+    let place = TestDatabase::postgres();
+    let db = open(&place);
+    let bars = BarRepository::new(&db);
+    bars.insert_batch([daily("2")]).unwrap();
+    let whole = bar::BarRange::all(1, Frequency::OneDay);
+    bars.soft_delete_range(whole).unwrap();
+    let restore = move |conn: &mut BackendConnection<'_>| {
+        assert_eq!(bar::restore_range(conn, &whole)?, 1);
+        Ok(())
+    };
+    let purge = || PurgeRepository::new(&db).run(Timestamp::MAX, false);
+    let report = one_after_the_other(&db, restore, purge).unwrap();
+    assert_eq!(report.deleted(), 0);
+    assert_eq!(bars.count(&whole).unwrap(), 1);
+}
