@@ -112,7 +112,7 @@ on_both! {
         let listed = instruments.list_with_rules(InstrumentFilter::default()).unwrap();
         assert_eq!(listed.len(), 12);
         let (trin, of_trin) = listed.iter().find(|(row, _)| row.id == 12).unwrap();
-        assert_eq!((trin.symbol.as_str(), of_trin.as_slice()), ("TRIN", &[last.clone()][..]));
+        assert_eq!((trin.symbol.as_str(), of_trin.as_slice()), ("TRIN", std::slice::from_ref(&last)));
         assert_eq!(rules.soft_delete(vec![last.id]).unwrap(), 1);
         assert_eq!(instruments.soft_delete((1..=12).collect()).unwrap(), 12);
         let error = rules.restore(vec![last.id]).unwrap_err();
@@ -132,7 +132,7 @@ on_both! {
         let changed = rules.update(stored.id, off).unwrap();
         assert_eq!((changed.active, changed.updated_at), (false, at(200)));
         assert_eq!(rules.get(stored.id).unwrap(), changed);
-        assert_eq!(rules.of_instruments(&[1, 2]).unwrap(), [changed.clone()]);
+        assert_eq!(rules.of_instruments(&[1, 2]).unwrap(), std::slice::from_ref(&changed));
         assert_eq!(rules.list(RuleFilter::default()).unwrap(), [changed]);
         let on = RuleFilter {
             active_only: true,

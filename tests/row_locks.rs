@@ -2,7 +2,7 @@
 //! On SQLite the write lane lets nobody in between.
 
 #![cfg(feature = "postgres")]
-#![allow(clippy::unwrap_used)] // It is all test code.
+#![allow(clippy::unwrap_used, clippy::panic)] // It is all test code.
 
 mod support;
 
