@@ -272,7 +272,9 @@ fn seed(url: &str) {
 }
 
 fn main() {
-    let url = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let url = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"));
     match url {
         #[cfg(feature = "postgres")]
         Some(url) if url.starts_with("postgres") => run::<PgConnection>(&url),

@@ -70,8 +70,8 @@ impl TemporaryDatabase {
     /// to create databases. The database that the URL names is only used to get in.
     ///
     /// # Errors
-    /// [`Error::Connect`](crate::Error::Connect) when the server cannot be reached,
-    /// [`Error::Query`](crate::Error::Query) when it refuses to create the database; those of
+    /// [`Error::Connect`] when the server cannot be reached,
+    /// [`Error::Query`] when it refuses to create the database; those of
     /// [`Database::open`].
     #[cfg(feature = "postgres")]
     pub fn postgres(admin_url: &str) -> Result<Self> {

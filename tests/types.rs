@@ -55,7 +55,9 @@ fn store(db: &TestDatabase, database: &Database, rows: &BTreeMap<Timestamp, Deci
     db.raw("UPDATE market_data_bars SET deleted_at = updated_at; DELETE FROM market_data_bars")
         .unwrap();
     let rows: Vec<_> = rows.iter().map(|(at, price)| bar(*at, price)).collect();
-    let report = BarRepository::new(database).insert_batch(rows.clone()).unwrap();
+    let report = BarRepository::new(database)
+        .insert_batch(rows.clone())
+        .unwrap();
     assert_eq!(report.inserted, rows.len());
 }
 
@@ -81,7 +83,10 @@ fn with_rows(db: &TestDatabase, property: impl Fn(&Database, &BTreeMap<Timestamp
     runner
         .run(&rows, |rows| {
             let rows = rows.into_iter().map(|(at, scaled)| {
-                (Timestamp::from_micros(at).unwrap(), Decimal::from_scaled(scaled))
+                (
+                    Timestamp::from_micros(at).unwrap(),
+                    Decimal::from_scaled(scaled),
+                )
             });
             let rows = rows.collect();
             store(db, &database, &rows);
