@@ -42,7 +42,7 @@ pub use write_lane::WriterSnapshot;
 
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
-#[cfg(not(feature = "postgres"))]
+#[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;

@@ -1,7 +1,7 @@
 //! Settings of the database: where it is, the pool, the pragmas, the write lane.
 //!
 //! Owns the values, their defaults with reasons, and their limits. Where they come from is in
-//! [`layers`](super::layers).
+//! `layers`.
 
 use std::time::Duration;
 
