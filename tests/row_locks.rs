@@ -144,7 +144,7 @@ fn two_writers_of_one_bar_agree_on_what_is_stored() {
         }
     };
     let second = one_after_the_other(&db, insert("2"), || bars.insert_batch([daily("3")]));
-    assert_eq!(second.unwrap().conflicts, 1);
+    assert_eq!(second.unwrap().conflicts.len(), 1);
     let upsert = |conn: &mut BackendConnection<'_>| {
         bar::upsert_batch(conn, &[daily("4")], now())?;
         Ok(())
