@@ -27,7 +27,7 @@ use output::Output;
 
 /// Market data in SQLite or PostgreSQL: import, export, migrate, check.
 #[derive(Debug, Parser)]
-#[command(name = "tickbase", version, about, propagate_version = true)]
+#[command(name = "tickbase", version, propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,

@@ -6,8 +6,10 @@
 //! both doors use the pool. This module writes no SQL of the tables: that is `repository`'s.
 
 mod async_pool;
+mod backpressure;
 mod budget;
 mod connection;
+mod doors;
 mod histogram;
 mod instrumentation;
 mod migrations;
@@ -27,6 +29,7 @@ mod write_postgres;
 
 use std::sync::Arc;
 
+pub use backpressure::{BatchSize, WhenFull};
 pub use connection::{Backend, BackendConnection, HasBackend};
 pub use histogram::HistogramSnapshot;
 pub use instrumentation::OperationSnapshot;
@@ -47,7 +50,6 @@ use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
-use retry::{ATTEMPTS_MAX, Failure, backoff, classify};
 
 /// An open database; clones share it. It closes when the last clone goes, or at
 /// [`Database::close`].
@@ -159,143 +161,6 @@ impl Database {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
-    }
-
-    /// Runs `work` on a pooled, read-only connection and blocks until it is done. It may run
-    /// again when the connection broke.
-    ///
-    /// # Errors
-    /// What `work` returns, with `op` in it; [`Error::PoolTimeout`], [`Error::Connect`] or
-    /// [`Error::Closed`] when no connection could be had.
-    pub fn read<T>(
-        &self,
-        op: &'static str,
-        mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let _span = tracing::debug_span!("db.read", op).entered();
-        let call = self.inner.operations.begin(op);
-        let mut attempt = 1;
-        let outcome = loop {
-            let outcome = self.read_once(&mut work);
-            match again(&outcome, attempt) {
-                None => break outcome,
-                Some(failure) => call.retried(failure),
-            }
-            std::thread::sleep(backoff(attempt));
-            attempt += 1;
-        };
-        call.end(outcome)
-    }
-
-    fn read_once<T>(
-        &self,
-        work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let mut checkout = self.inner.pools.checkout()?;
-        let outcome = checkout.with(|conn| work(conn));
-        if lost(&outcome) {
-            checkout.discard();
-        }
-        outcome
-    }
-
-    /// [`Database::read`] without blocking the thread.
-    ///
-    /// # Errors
-    /// As [`Database::read`]; [`Error::Panicked`] when `work` panicked.
-    pub async fn read_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
-    {
-        let call = self.inner.operations.begin(op);
-        let outcome = self.attempts_async(op, &call, work).await;
-        call.end(outcome)
-    }
-
-    #[tracing::instrument(level = "debug", name = "db.read", skip(self, call, work))]
-    async fn attempts_async<T, F>(
-        &self,
-        op: &'static str,
-        call: &instrumentation::Call,
-        mut work: F,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
-    {
-        let mut attempt = 1;
-        loop {
-            let mut checkout = self.inner.pools.checkout_async().await?;
-            let (outcome, back) = checkout
-                .interact(op, move |conn| {
-                    let outcome = work(conn);
-                    (outcome, work)
-                })
-                .await?;
-            work = back;
-            if lost(&outcome) {
-                checkout.discard();
-            }
-            drop(checkout);
-            match again(&outcome, attempt) {
-                None => return outcome,
-                Some(failure) => call.retried(failure),
-            }
-            tokio::time::sleep(backoff(attempt)).await;
-            attempt += 1;
-        }
-    }
-
-    /// Runs `work` in a transaction that may write, and returns after its commit. Blocks the
-    /// thread.
-    ///
-    /// Nothing of `work` is kept when it returns an error or panics. It may run again (its
-    /// neighbours' transaction died, PostgreSQL asked for it), so it must not count on running
-    /// once; only its last run is kept. It must return the first database error that it meets,
-    /// and must not end the transaction itself.
-    ///
-    /// # Errors
-    /// What `work` returns, with `op` in it; [`Error::Closed`] after [`Database::close`];
-    /// [`Error::CommitUnknown`] on PostgreSQL when the connection broke during COMMIT.
-    pub fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
-    {
-        let _span = tracing::debug_span!("db.write", op).entered();
-        let call = self.inner.operations.begin(op);
-        #[cfg(feature = "sqlite")]
-        if let Some(lane) = &self.inner.lane {
-            return call.end(lane.write(op, work));
-        }
-        #[cfg(feature = "postgres")]
-        let outcome = write_postgres::write(&self.inner.pools, op, &call, work);
-        #[cfg(not(feature = "postgres"))]
-        let outcome = Err(no_backend(work));
-        call.end(outcome)
-    }
-
-    /// [`Database::write`] without blocking the thread. A caller that goes away before the answer
-    /// does not stop a write that is under way.
-    ///
-    /// # Errors
-    /// As [`Database::write`].
-    pub async fn write_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
-    {
-        let call = self.inner.operations.begin(op);
-        #[cfg(feature = "sqlite")]
-        if let Some(lane) = &self.inner.lane {
-            return call.end(lane.write_async(op, work).await);
-        }
-        #[cfg(feature = "postgres")]
-        let outcome = write_postgres::write_async(&self.inner.pools, op, &call, work).await;
-        #[cfg(not(feature = "postgres"))]
-        let outcome = Err(no_backend(work));
-        call.end(outcome)
     }
 
     /// Applies the missing migrations, all or none; returns their names.
@@ -423,19 +288,6 @@ fn start_lane(config: &DatabaseConfig) -> Result<write_lane::WriteLane> {
         config.pool.acquire_timeout,
         Box::new(move || sqlite::open(&settings, sqlite::Role::Writer)),
     )
-}
-
-/// Why another attempt is due, if it is.
-fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
-    let failure = classify(outcome.as_ref().err()?);
-    (failure != Failure::Lasting && attempt < ATTEMPTS_MAX).then_some(failure)
-}
-
-fn lost<T>(outcome: &Result<T>) -> bool {
-    outcome
-        .as_ref()
-        .err()
-        .is_some_and(|error| classify(error) == Failure::ConnectionLost)
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -116,10 +116,10 @@ pub enum Error {
     },
     /// The write queue is full and the caller chose not to wait.
     #[error(
-        "the write queue is full ({queued} of {limit} jobs); retry later or write larger batches"
+        "the write queue is full ({queued} of {limit} rows wait); send again later, or let the call wait"
     )]
     QueueFull {
-        /// Jobs waiting.
+        /// Rows waiting.
         queued: usize,
         /// The limit.
         limit: usize,

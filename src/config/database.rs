@@ -99,10 +99,14 @@ pub struct PostgresConfig {
 /// The write lane.
 #[derive(Debug, Clone)]
 pub struct WriteConfig {
-    /// Jobs that may wait; further callers wait for room. Default 1,024.
-    pub queue_jobs_max: usize,
+    /// Rows that may wait in the queue; further callers wait for room, or fail, as they choose. A
+    /// write that is no batch counts as one row. Default 200,000: some 40 MB of ticks, and less
+    /// than a second of work.
+    pub queue_rows_max: usize,
     /// Jobs that share one commit. Default 128: a caller waits for its neighbours' work too.
     pub group_jobs_max: usize,
+    /// Rows after which a group takes no further job. Default 20,000: some 50 ms.
+    pub group_rows_max: usize,
 }
 
 impl Default for DatabaseConfig {
@@ -159,8 +163,9 @@ impl Default for PostgresConfig {
 impl Default for WriteConfig {
     fn default() -> Self {
         Self {
-            queue_jobs_max: 1_024,
+            queue_rows_max: 200_000,
             group_jobs_max: 128,
+            group_rows_max: 20_000,
         }
     }
 }
@@ -278,18 +283,10 @@ impl PostgresConfig {
 
 impl WriteConfig {
     fn validate(&self) -> Result<()> {
-        within(
-            "write.queue_jobs_max",
-            self.queue_jobs_max as u64,
-            1,
-            1_000_000,
-        )?;
-        within(
-            "write.group_jobs_max",
-            self.group_jobs_max as u64,
-            1,
-            1_000_000,
-        )
+        const MOST: u64 = 100_000_000;
+        within("write.queue_rows_max", self.queue_rows_max as u64, 1, MOST)?;
+        within("write.group_jobs_max", self.group_jobs_max as u64, 1, MOST)?;
+        within("write.group_rows_max", self.group_rows_max as u64, 1, MOST)
     }
 }
 

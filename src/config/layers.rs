@@ -163,8 +163,9 @@ struct PostgresLayer {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct WriteLayer {
-    queue_jobs_max: Option<usize>,
+    queue_rows_max: Option<usize>,
     group_jobs_max: Option<usize>,
+    group_rows_max: Option<usize>,
 }
 
 impl Layer {
@@ -189,7 +190,8 @@ impl Layer {
             &mut postgres.application_name,
             self.postgres.application_name,
         );
-        set(&mut config.write.queue_jobs_max, self.write.queue_jobs_max);
+        set(&mut config.write.queue_rows_max, self.write.queue_rows_max);
+        set(&mut config.write.group_rows_max, self.write.group_rows_max);
         set(&mut config.write.group_jobs_max, self.write.group_jobs_max);
         Ok(())
     }

@@ -121,6 +121,12 @@ impl Budget {
         self.lock().idle > self.base
     }
 
+    /// Whether a caller who asks now need not wait.
+    #[cfg(feature = "postgres")]
+    pub(super) fn has_permit(&self) -> bool {
+        self.permits.available_permits() > 0 || self.permits.is_closed()
+    }
+
     /// The moment at which a caller who asks now has waited long enough.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.acquire_timeout

@@ -9,13 +9,19 @@ mod needs;
 mod session;
 
 use std::sync::Arc;
+#[cfg(feature = "postgres")]
+use std::time::Instant;
 
 use blocking::BlockingDoor;
 pub(crate) use blocking::Checkout;
 pub(super) use session::{Fitness, Life, Session, uncleanliness};
 
 use super::async_pool::{AsyncCheckout, AsyncDoor};
+#[cfg(feature = "postgres")]
+use super::backpressure::{BatchSize, WhenFull};
 use super::budget::Budget;
+#[cfg(feature = "postgres")]
+use super::budget::Door;
 use super::snapshot::{DoorSnapshot, PoolSnapshot};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
@@ -75,6 +81,29 @@ impl Pools {
             other => return Err(not_built(other)),
         };
         Ok(Self { budget, doors })
+    }
+
+    /// [`Pools::checkout`] for a write whose caller may not want to wait.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn checkout_for(&self, size: BatchSize) -> Result<Checkout> {
+        self.refuse_waiting(size)?;
+        self.checkout()
+    }
+
+    /// [`Pools::checkout_async`] for a write whose caller may not want to wait.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn checkout_async_for(&self, size: BatchSize) -> Result<AsyncCheckout> {
+        self.refuse_waiting(size)?;
+        self.checkout_async().await
+    }
+
+    /// Two callers may see the same last place; then one of them waits for a moment after all.
+    #[cfg(feature = "postgres")]
+    fn refuse_waiting(&self, size: BatchSize) -> Result<()> {
+        if size.when_full == WhenFull::Fail && !self.budget.has_permit() {
+            return Err(self.budget.timed_out(Door::Blocking, Instant::now()));
+        }
+        Ok(())
     }
 
     /// Lends a connection; blocks the thread until there is one.

@@ -19,8 +19,9 @@ use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use diesel::SqliteConnection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
+use super::backpressure::{BatchSize, WhenFull};
 use super::connection::BackendConnection;
 use super::histogram::{Histogram, HistogramSnapshot};
 use super::park;
@@ -37,10 +38,14 @@ pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WriterSnapshot {
-    /// Jobs waiting in the queue.
-    pub queued_jobs: usize,
-    /// The bound of the queue, in jobs.
-    pub queue_jobs_max: usize,
+    /// Rows waiting in the queue; a write that is no batch counts as one.
+    pub queued_rows: usize,
+    /// The bound of the queue, in rows.
+    pub queue_rows_max: usize,
+    /// Callers that found the queue full and waited for room.
+    pub queue_waits: u64,
+    /// Callers that found the queue full and did not want to wait.
+    pub queue_refusals: u64,
     /// Jobs committed.
     pub committed_jobs: u64,
     /// Jobs that failed and left nothing behind.
@@ -63,6 +68,8 @@ pub struct WriterSnapshot {
 
 #[derive(Debug, Default)]
 struct Counters {
+    queue_waits: AtomicU64,
+    queue_refusals: AtomicU64,
     committed_jobs: AtomicU64,
     failed_jobs: AtomicU64,
     commits: AtomicU64,
@@ -84,7 +91,7 @@ pub(crate) struct WriteLane {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
-    /// Room in the queue; a waiting job holds one permit.
+    /// Room in the queue; a waiting job holds one permit for each of its rows.
     room: Arc<Semaphore>,
     writer: Mutex<Writer>,
     counters: Arc<Counters>,
@@ -99,6 +106,7 @@ struct Queue {
 
 struct Queued {
     job: Box<dyn Job>,
+    rows: usize,
     /// Given back when the job leaves the queue.
     _room: OwnedSemaphorePermit,
 }
@@ -116,7 +124,7 @@ impl WriteLane {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
-            room: Arc::new(Semaphore::new(limits.queue_jobs_max)),
+            room: Arc::new(Semaphore::new(limits.queue_rows_max)),
             writer: Mutex::new(writer),
             counters,
             limits,
@@ -139,7 +147,7 @@ impl WriteLane {
     }
 
     /// Runs a job and returns after its commit. Blocks the thread.
-    pub(crate) fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    pub(crate) fn write<T, F>(&self, op: &'static str, size: BatchSize, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
@@ -154,23 +162,32 @@ impl WriteLane {
                 .fetch_add(1, Ordering::Relaxed);
             self.shared.release(writer);
         } else {
-            let room = park::block_on(Arc::clone(&self.shared.room).acquire_owned());
-            self.shared
-                .enqueue(Box::new(job), room.map_err(|_| Error::Closed)?)?;
+            let room = match self.shared.room_at_once(size)? {
+                Some(room) => room,
+                None => park::block_on(self.shared.room(size))?,
+            };
+            self.shared.enqueue(Box::new(job), size, room)?;
         }
         receive(op, park::block_on(answer))
     }
 
     /// Runs a job and returns after its commit, without blocking the thread.
-    pub(crate) async fn write_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    pub(crate) async fn write_async<T, F>(
+        &self,
+        op: &'static str,
+        size: BatchSize,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
         let (job, answer) = TypedJob::new(op, work);
-        let room = Arc::clone(&self.shared.room).acquire_owned().await;
-        self.shared
-            .enqueue(Box::new(job), room.map_err(|_| Error::Closed)?)?;
+        let room = match self.shared.room_at_once(size)? {
+            Some(room) => room,
+            None => self.shared.room(size).await?,
+        };
+        self.shared.enqueue(Box::new(job), size, room)?;
         receive(op, answer.await)
     }
 
@@ -190,10 +207,11 @@ impl WriteLane {
     pub(crate) fn snapshot(&self) -> WriterSnapshot {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.shared.counters;
-        let limit = self.shared.limits.queue_jobs_max;
         WriterSnapshot {
-            queued_jobs: limit.saturating_sub(self.shared.room.available_permits()),
-            queue_jobs_max: limit,
+            queued_rows: self.shared.queued_rows(),
+            queue_rows_max: self.shared.limits.queue_rows_max,
+            queue_waits: count(&counters.queue_waits),
+            queue_refusals: count(&counters.queue_refusals),
             committed_jobs: count(&counters.committed_jobs),
             failed_jobs: count(&counters.failed_jobs),
             commits: count(&counters.commits),
@@ -269,12 +287,56 @@ impl Shared {
         self.arrived.notify_one();
     }
 
-    fn enqueue(&self, job: Box<dyn Job>, room: OwnedSemaphorePermit) -> Result<()> {
+    fn queued_rows(&self) -> usize {
+        let room = self.room.available_permits();
+        self.limits.queue_rows_max.saturating_sub(room)
+    }
+
+    /// What a job takes of the queue: a batch larger than the queue takes all of it.
+    fn permits(&self, size: BatchSize) -> u32 {
+        let rows = size.rows.clamp(1, self.limits.queue_rows_max);
+        u32::try_from(rows).unwrap_or(u32::MAX)
+    }
+
+    /// Room for a job, if there is some now; `None` when the caller may wait for it.
+    fn room_at_once(&self, size: BatchSize) -> Result<Option<OwnedSemaphorePermit>> {
+        match Arc::clone(&self.room).try_acquire_many_owned(self.permits(size)) {
+            Ok(room) => Ok(Some(room)),
+            Err(TryAcquireError::Closed) => Err(Error::Closed),
+            Err(TryAcquireError::NoPermits) if size.when_full == WhenFull::Wait => {
+                self.counters.queue_waits.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(TryAcquireError::NoPermits) => {
+                self.counters.queue_refusals.fetch_add(1, Ordering::Relaxed);
+                Err(Error::QueueFull {
+                    queued: self.queued_rows(),
+                    limit: self.limits.queue_rows_max,
+                })
+            }
+        }
+    }
+
+    async fn room(&self, size: BatchSize) -> Result<OwnedSemaphorePermit> {
+        let room = Arc::clone(&self.room).acquire_many_owned(self.permits(size));
+        room.await.map_err(|_| Error::Closed)
+    }
+
+    fn enqueue(
+        &self,
+        job: Box<dyn Job>,
+        size: BatchSize,
+        room: OwnedSemaphorePermit,
+    ) -> Result<()> {
         let mut queue = lock(&self.queue);
         if queue.closed {
             return Err(Error::Closed);
         }
-        queue.jobs.push_back(Queued { job, _room: room });
+        queue.jobs.push_back(Queued {
+            job,
+            rows: size.rows,
+            _room: room,
+        });
         drop(queue);
         self.arrived.notify_one();
         Ok(())
@@ -311,8 +373,16 @@ impl Shared {
 
     fn take_group(&self) -> Vec<Box<dyn Job>> {
         let mut queue = lock(&self.queue);
-        let size = queue.jobs.len().min(self.limits.group_jobs_max);
-        queue.jobs.drain(..size).map(|queued| queued.job).collect()
+        let mut rows = 0;
+        let mut jobs = Vec::new();
+        while jobs.len() < self.limits.group_jobs_max && rows < self.limits.group_rows_max {
+            let Some(queued) = queue.jobs.pop_front() else {
+                break;
+            };
+            rows += queued.rows;
+            jobs.push(queued.job);
+        }
+        jobs
     }
 }
 

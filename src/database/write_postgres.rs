@@ -7,22 +7,24 @@
 use diesel::PgConnection;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 
+use super::backpressure::BatchSize;
 use super::connection::BackendConnection;
+use super::doors::{again, lost};
 use super::instrumentation::Call;
 use super::pool::Pools;
 use super::retry::{Failure, backoff, classify_query};
-use super::{again, lost};
 use crate::error::{Error, Result};
 
 pub(super) fn write<T>(
     pools: &Pools,
     op: &'static str,
+    size: BatchSize,
     call: &Call,
     mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
     let mut attempt = 1;
     loop {
-        let mut checkout = pools.checkout()?;
+        let mut checkout = pools.checkout_for(size)?;
         let outcome = checkout.with(|conn| transaction(op, conn, &mut work));
         if lost(&outcome) || matches!(outcome, Err(Error::CommitUnknown { .. })) {
             checkout.discard();
@@ -40,6 +42,7 @@ pub(super) fn write<T>(
 pub(super) async fn write_async<T, F>(
     pools: &Pools,
     op: &'static str,
+    size: BatchSize,
     call: &Call,
     mut work: F,
 ) -> Result<T>
@@ -49,7 +52,7 @@ where
 {
     let mut attempt = 1;
     loop {
-        let mut checkout = pools.checkout_async().await?;
+        let mut checkout = pools.checkout_async_for(size).await?;
         let (outcome, back) = checkout
             .interact(op, move |conn| {
                 let outcome = transaction(op, conn, &mut work);

@@ -10,7 +10,7 @@ use super::feed::{Batch, Feed, FeedOptions};
 use super::input::Input;
 use super::pipeline::pump;
 use super::record::{FeedRecord, Target};
-use crate::database::{BackendConnection, Database};
+use crate::database::{BackendConnection, BatchSize, Database, WhenFull};
 use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, Symbol};
@@ -186,7 +186,7 @@ impl Stored for Tick {
     fn store(conn: &mut BackendConnection<'_>, rows: &[Self], now: Timestamp) -> Result<Outcome> {
         let options = InsertOptions {
             outcomes: true,
-            idempotency_key: None,
+            ..InsertOptions::default()
         };
         let report = market_data::insert_batch(conn, rows, &options, now)?;
         let outcomes = report.outcomes.unwrap_or_default();
@@ -288,7 +288,11 @@ impl Run {
         let target = db.write("import.instrument", move |conn| run.target(conn))?;
         let now = self.now;
         self.read(feeds, &target, |rows: Vec<T>| {
-            db.write("import.batch", move |conn| T::store(conn, &rows, now))
+            let size = BatchSize {
+                rows: rows.len(),
+                when_full: WhenFull::Wait,
+            };
+            db.write_batch("import.batch", size, move |conn| T::store(conn, &rows, now))
         })
     }
 

@@ -50,10 +50,11 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::write`].
     pub fn insert_batch(&self, ticks: Vec<Tick>, options: InsertOptions) -> Result<InsertReport> {
-        let now = self.db.clock().now();
-        self.db.write("market_data.insert_batch", move |conn| {
-            insert_batch(conn, &ticks, &options, now)
-        })
+        let (now, size) = (self.db.clock().now(), options.size_of(&ticks));
+        let insert =
+            move |conn: &mut BackendConnection<'_>| insert_batch(conn, &ticks, &options, now);
+        self.db
+            .write_batch("market_data.insert_batch", size, insert)
     }
 
     /// [`MarketDataRepository::insert_batch`] without blocking the thread.
@@ -65,11 +66,11 @@ impl<'a> MarketDataRepository<'a> {
         ticks: Vec<Tick>,
         options: InsertOptions,
     ) -> Result<InsertReport> {
-        let now = self.db.clock().now();
+        let (now, size) = (self.db.clock().now(), options.size_of(&ticks));
         let insert =
             move |conn: &mut BackendConnection<'_>| insert_batch(conn, &ticks, &options, now);
         self.db
-            .write_async("market_data.insert_batch", insert)
+            .write_batch_async("market_data.insert_batch", size, insert)
             .await
     }
 

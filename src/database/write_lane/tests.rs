@@ -49,8 +49,9 @@ fn lane_with(lock_wait_max: Duration, pragma: &'static str) -> Lane {
         .batch_execute("CREATE TABLE t (n BIGINT NOT NULL UNIQUE, filler BLOB)")
         .unwrap();
     let limits = WriteConfig {
-        queue_jobs_max: 256,
+        queue_rows_max: 256,
         group_jobs_max: 64,
+        group_rows_max: 100,
     };
     let opener = Box::new(move || {
         let mut conn = connect(&path);
@@ -102,7 +103,7 @@ impl Lane {
         for (i, mut job) in jobs.into_iter().enumerate() {
             let lane = Arc::clone(&self.lane);
             callers.push(std::thread::spawn(move || {
-                lane.write("test", move |conn| job(conn))
+                lane.write("test", BatchSize::ONE, move |conn| job(conn))
             }));
             while lock(&self.lane.shared.queue).jobs.len() <= i {
                 std::thread::yield_now();
@@ -197,7 +198,7 @@ fn a_full_database_loses_no_neighbour_and_lets_no_later_job_through() {
 #[test]
 fn a_job_that_swallows_the_death_of_its_transaction_is_not_acknowledged() {
     let lane = lane_that_fills_up();
-    let answer = lane.lane.write("test", |conn| {
+    let answer = lane.lane.write("test", BatchSize::ONE, |conn| {
         insert(conn, 1)?;
         drop(execute(
             conn,
@@ -207,7 +208,9 @@ fn a_job_that_swallows_the_death_of_its_transaction_is_not_acknowledged() {
     });
     assert!(answer.is_err());
     assert_eq!(lane.stored(), (0, 0));
-    lane.lane.write("test", |conn| insert(conn, 3)).unwrap();
+    lane.lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 3))
+        .unwrap();
     assert_eq!(lane.stored(), (1, 3));
 }
 
@@ -226,14 +229,16 @@ fn a_panic_reaches_its_caller_alone_and_costs_the_connection() {
     assert_eq!(outcomes, [true, false, true]);
     assert_eq!(lane.stored(), (2, 4));
     assert!(lane.lane.snapshot().replaced_connections >= 1);
-    lane.lane.write("test", |conn| insert(conn, 4)).unwrap();
+    lane.lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 4))
+        .unwrap();
 }
 
 #[test]
 fn a_job_that_leaves_a_transaction_open_is_undone() {
     use diesel::connection::TransactionManager;
     let lane = lane();
-    let answer = lane.lane.write("test", |conn| {
+    let answer = lane.lane.write("test", BatchSize::ONE, |conn| {
         insert(conn, 1)?;
         crate::on_backend!(conn, |c| begin_nested(c))?;
         Ok(())
@@ -252,8 +257,8 @@ fn a_write_inside_a_write_is_refused_instead_of_waiting_for_itself() {
     let inner = Arc::clone(&lane.lane);
     let error = lane
         .lane
-        .write("outer", move |_| {
-            inner.write("inner", |conn| insert(conn, 1))
+        .write("outer", BatchSize::ONE, move |_| {
+            inner.write("inner", BatchSize::ONE, |conn| insert(conn, 1))
         })
         .unwrap_err();
     assert!(
@@ -267,10 +272,15 @@ fn another_process_that_keeps_the_lock_is_named_after_the_limit() {
     let lane = lane_with(Duration::from_millis(120), "");
     let mut other = lane.reader();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let error = lane.lane.write("test", |conn| insert(conn, 1)).unwrap_err();
+    let error = lane
+        .lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 1))
+        .unwrap_err();
     assert!(matches!(error, Error::WriteLockHeld { .. }), "{error}");
     other.batch_execute("ROLLBACK").unwrap();
-    lane.lane.write("test", |conn| insert(conn, 1)).unwrap();
+    lane.lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 1))
+        .unwrap();
     assert_eq!(lane.stored(), (1, 1));
 }
 
@@ -281,10 +291,12 @@ fn closing_commits_what_waits_and_refuses_what_comes() {
     let writers: Vec<_> = (0..10)
         .map(|n| {
             let lane = Arc::clone(&lane.lane);
-            std::thread::spawn(move || lane.write("test", move |conn| insert(conn, n)))
+            std::thread::spawn(move || {
+                lane.write("test", BatchSize::ONE, move |conn| insert(conn, n))
+            })
         })
         .collect();
-    while lane.lane.snapshot().queued_jobs < 10 {
+    while lane.lane.snapshot().queued_rows < 10 {
         std::thread::yield_now();
     }
     let closer = {
@@ -298,7 +310,9 @@ fn closing_commits_what_waits_and_refuses_what_comes() {
         writer.join().unwrap().unwrap();
     }
     assert_eq!(lane.stored(), (10, 45));
-    let late = lane.lane.write("test", |conn| insert(conn, 99));
+    let late = lane
+        .lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 99));
     assert!(matches!(late, Err(Error::Closed)));
     assert!(matches!(
         lane.lane.exclusive(|_| Ok(())),
@@ -317,22 +331,89 @@ fn the_queue_is_bounded_and_its_callers_wait() {
             let (lane, started) = (Arc::clone(&lane.lane), Arc::clone(&started));
             std::thread::spawn(move || {
                 started.wait();
-                lane.write("test", move |conn| insert(conn, n))
+                lane.write("test", BatchSize::ONE, move |conn| insert(conn, n))
             })
         })
         .collect();
     started.wait();
-    while lane.lane.snapshot().queued_jobs < 256 {
+    while lane.lane.snapshot().queued_rows < 256 {
         std::thread::yield_now();
     }
     assert!(!done.load(Ordering::SeqCst));
-    assert_eq!(lane.lane.snapshot().queued_jobs, 256);
+    assert_eq!(lane.lane.snapshot().queued_rows, 256);
     drop(release);
     holder.join().unwrap();
     for writer in writers {
         writer.join().unwrap().unwrap();
     }
     assert_eq!(lane.stored(), (300, 299 * 300 / 2));
+}
+
+#[test]
+fn a_caller_that_does_not_want_to_wait_is_refused_and_counted() {
+    let lane = lane();
+    let (release, holder) = lane.hold();
+    let sized = |rows, when_full| BatchSize { rows, when_full };
+    let waiting: Vec<_> = [200, 1_000]
+        .into_iter()
+        .map(|rows| {
+            let queue = Arc::clone(&lane.lane);
+            let size = sized(rows, WhenFull::Wait);
+            let n = i64::try_from(rows).unwrap();
+            let thread =
+                std::thread::spawn(move || queue.write("test", size, move |c| insert(c, n)));
+            while rows == 200 && lane.lane.snapshot().queued_rows < 200 {
+                std::thread::yield_now();
+            }
+            thread
+        })
+        .collect();
+    while lane.lane.snapshot().queue_waits < 1 {
+        std::thread::yield_now();
+    }
+    let refused = lane
+        .lane
+        .write("test", sized(1, WhenFull::Fail), |conn| insert(conn, 1));
+    assert!(
+        matches!(refused, Err(Error::QueueFull { limit: 256, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(lane.lane.snapshot().queue_refusals, 1);
+    drop(release);
+    holder.join().unwrap();
+    for writer in waiting {
+        writer.join().unwrap().unwrap();
+    }
+    // The refused one left nothing; a batch larger than the whole queue went in, too.
+    assert_eq!(lane.stored(), (2, 1_200));
+    assert_eq!(lane.lane.snapshot().queued_rows, 0);
+}
+
+#[test]
+fn a_group_takes_no_further_job_once_it_has_enough_rows() {
+    let lane = lane();
+    let (release, holder) = lane.hold();
+    let writers: Vec<_> = (0..8)
+        .map(|n| {
+            let lane = Arc::clone(&lane.lane);
+            let size = BatchSize {
+                rows: 30,
+                when_full: WhenFull::Wait,
+            };
+            std::thread::spawn(move || lane.write("test", size, move |conn| insert(conn, n)))
+        })
+        .collect();
+    while lane.lane.snapshot().queued_rows < 240 {
+        std::thread::yield_now();
+    }
+    drop(release);
+    holder.join().unwrap();
+    for writer in writers {
+        writer.join().unwrap().unwrap();
+    }
+    // 30 + 30 + 30 + 30 passes 100 with the fourth job.
+    assert_eq!(lane.lane.snapshot().group_jobs_max_seen, 4);
+    assert_eq!(lane.stored(), (8, 28));
 }
 
 #[test]
@@ -344,7 +425,10 @@ fn asynchronous_callers_share_the_groups() {
     runtime.block_on(async {
         let writes = (0..100).map(|n| {
             let lane = Arc::clone(&lane.lane);
-            tokio::spawn(async move { lane.write_async("test", move |conn| insert(conn, n)).await })
+            tokio::spawn(async move {
+                lane.write_async("test", BatchSize::ONE, move |conn| insert(conn, n))
+                    .await
+            })
         });
         for write in writes.collect::<Vec<_>>() {
             write.await.unwrap().unwrap();

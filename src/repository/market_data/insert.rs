@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::keys::TickKey;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, BatchSize, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::MarketData;
@@ -26,6 +26,17 @@ pub struct InsertOptions {
     /// Makes resending safe: within 24 hours the same key stores nothing and returns the first
     /// report (without outcomes).
     pub idempotency_key: Option<String>,
+    /// What to do when too many rows wait for the writer.
+    pub when_full: WhenFull,
+}
+
+impl InsertOptions {
+    pub(super) fn size_of(&self, ticks: &[Tick]) -> BatchSize {
+        BatchSize {
+            rows: ticks.len(),
+            when_full: self.when_full,
+        }
+    }
 }
 
 /// What became of one row.

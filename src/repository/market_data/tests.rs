@@ -209,6 +209,7 @@ fn a_repeated_idempotency_key_stores_nothing_and_returns_the_first_answer() {
         let options = |key: &str| InsertOptions {
             outcomes: false,
             idempotency_key: Some(key.to_owned()),
+            ..InsertOptions::default()
         };
         let batch = [trade(1, 10, None, 1.0), trade(77, 10, None, 1.0)];
         let first = insert_with(conn, &batch, options("a"));

@@ -1,0 +1,198 @@
+//! The two doors, read and write, and their asynchronous forms: what every call has around it.
+//!
+//! Timing, counting, spans and retries hang here. How a connection is had, and how a write is
+//! committed, is the pool's and the lane's.
+
+use super::backpressure::BatchSize;
+#[cfg(not(feature = "postgres"))]
+use super::no_backend;
+use super::retry::{ATTEMPTS_MAX, Failure, backoff, classify};
+#[cfg(feature = "postgres")]
+use super::write_postgres;
+use super::{BackendConnection, Database, instrumentation};
+#[allow(unused_imports)] // The documentation links to it.
+use crate::error::Error;
+use crate::error::Result;
+
+impl Database {
+    /// Runs `work` on a pooled, read-only connection and blocks until it is done. It may run
+    /// again when the connection broke.
+    ///
+    /// # Errors
+    /// What `work` returns, with `op` in it; [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Closed`] when no connection could be had.
+    pub fn read<T>(
+        &self,
+        op: &'static str,
+        mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let _span = tracing::debug_span!("db.read", op).entered();
+        let call = self.inner.operations.begin(op);
+        let mut attempt = 1;
+        let outcome = loop {
+            let outcome = self.read_once(&mut work);
+            match again(&outcome, attempt) {
+                None => break outcome,
+                Some(failure) => call.retried(failure),
+            }
+            std::thread::sleep(backoff(attempt));
+            attempt += 1;
+        };
+        call.end(outcome)
+    }
+
+    fn read_once<T>(
+        &self,
+        work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut checkout = self.inner.pools.checkout()?;
+        let outcome = checkout.with(|conn| work(conn));
+        if lost(&outcome) {
+            checkout.discard();
+        }
+        outcome
+    }
+
+    /// [`Database::read`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Database::read`]; [`Error::Panicked`] when `work` panicked.
+    pub async fn read_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let call = self.inner.operations.begin(op);
+        let outcome = self.attempts_async(op, &call, work).await;
+        call.end(outcome)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.read", skip(self, call, work))]
+    async fn attempts_async<T, F>(
+        &self,
+        op: &'static str,
+        call: &instrumentation::Call,
+        mut work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let mut attempt = 1;
+        loop {
+            let mut checkout = self.inner.pools.checkout_async().await?;
+            let (outcome, back) = checkout
+                .interact(op, move |conn| {
+                    let outcome = work(conn);
+                    (outcome, work)
+                })
+                .await?;
+            work = back;
+            if lost(&outcome) {
+                checkout.discard();
+            }
+            drop(checkout);
+            match again(&outcome, attempt) {
+                None => return outcome,
+                Some(failure) => call.retried(failure),
+            }
+            tokio::time::sleep(backoff(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    /// Runs `work` in a transaction that may write, and returns after its commit. Blocks the
+    /// thread.
+    ///
+    /// Nothing of `work` is kept when it returns an error or panics. It may run again (its
+    /// neighbours' transaction died, PostgreSQL asked for it), so it must not count on running
+    /// once; only its last run is kept. It must return the first database error that it meets,
+    /// and must not end the transaction itself.
+    ///
+    /// # Errors
+    /// What `work` returns, with `op` in it; [`Error::Closed`] after [`Database::close`];
+    /// [`Error::CommitUnknown`] on PostgreSQL when the connection broke during COMMIT.
+    pub fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        self.write_batch(op, BatchSize::ONE, work)
+    }
+
+    /// [`Database::write`] of many rows: the queue before the writer is bounded in rows.
+    ///
+    /// # Errors
+    /// As [`Database::write`]; with [`WhenFull::Fail`](super::WhenFull::Fail)
+    /// [`Error::QueueFull`] when there is no room in the queue, and on PostgreSQL
+    /// [`Error::PoolTimeout`] when no connection is free.
+    pub fn write_batch<T, F>(&self, op: &'static str, size: BatchSize, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let _span = tracing::debug_span!("db.write", op).entered();
+        let call = self.inner.operations.begin(op);
+        #[cfg(feature = "sqlite")]
+        if let Some(lane) = &self.inner.lane {
+            return call.end(lane.write(op, size, work));
+        }
+        #[cfg(feature = "postgres")]
+        let outcome = write_postgres::write(&self.inner.pools, op, size, &call, work);
+        #[cfg(not(feature = "postgres"))]
+        let outcome = Err(no_backend(work));
+        call.end(outcome)
+    }
+
+    /// [`Database::write`] without blocking the thread. A caller that goes away before the answer
+    /// does not stop a write that is under way.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn write_async<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        self.write_batch_async(op, BatchSize::ONE, work).await
+    }
+
+    /// [`Database::write_batch`] without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Database::write_batch`].
+    pub async fn write_batch_async<T, F>(
+        &self,
+        op: &'static str,
+        size: BatchSize,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        let call = self.inner.operations.begin(op);
+        #[cfg(feature = "sqlite")]
+        if let Some(lane) = &self.inner.lane {
+            return call.end(lane.write_async(op, size, work).await);
+        }
+        #[cfg(feature = "postgres")]
+        let outcome = write_postgres::write_async(&self.inner.pools, op, size, &call, work).await;
+        #[cfg(not(feature = "postgres"))]
+        let outcome = Err(no_backend(work));
+        call.end(outcome)
+    }
+}
+
+/// Why another attempt is due, if it is.
+pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
+    let failure = classify(outcome.as_ref().err()?);
+    (failure != Failure::Lasting && attempt < ATTEMPTS_MAX).then_some(failure)
+}
+
+pub(super) fn lost<T>(outcome: &Result<T>) -> bool {
+    outcome
+        .as_ref()
+        .err()
+        .is_some_and(|error| classify(error) == Failure::ConnectionLost)
+}
