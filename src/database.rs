@@ -283,9 +283,16 @@ impl std::fmt::Debug for Database {
 #[cfg(feature = "sqlite")]
 fn start_lane(config: &DatabaseConfig) -> Result<write_lane::WriteLane> {
     let settings = config.clone();
+    let sqlite = &config.sqlite;
+    let wal = write_lane::Wal::new(
+        wal_path(&config.url),
+        sqlite.wal_bytes_max,
+        sqlite.busy_timeout,
+    );
     write_lane::WriteLane::start(
         config.write.clone(),
         config.pool.acquire_timeout,
+        wal,
         Box::new(move || sqlite::open(&settings, sqlite::Role::Writer)),
     )
 }
@@ -297,4 +304,15 @@ fn no_backend<W>(_work: W) -> Error {
         "this build has no PostgreSQL",
         "build with `--features postgres`",
     )
+}
+
+/// The WAL lies beside the file, whose name it prolongs.
+#[cfg(feature = "sqlite")]
+fn wal_path(url: &DatabaseUrl) -> std::path::PathBuf {
+    let DatabaseUrl::Sqlite(path) = url else {
+        return std::path::PathBuf::new();
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }

@@ -69,6 +69,9 @@ pub struct SqliteConfig {
     /// WAL pages after which a commit checkpoints. Default 10,000 (40 MB), ten times SQLite's own:
     /// fewer checkpoints rewrite fewer pages twice.
     pub wal_autocheckpoint_pages: u32,
+    /// Bytes of the WAL past which the writer waits a little for the readers to end, to begin it
+    /// anew. Default 256 MiB: some seconds of full speed past the last checkpoint.
+    pub wal_bytes_max: u64,
     /// Upper bound of the file in pages; none by default.
     pub max_page_count: Option<u32>,
 }
@@ -145,6 +148,7 @@ impl Default for SqliteConfig {
             mmap_bytes: 256 * 1_024 * 1_024,
             journal_size_limit_bytes: 64 * 1_024 * 1_024,
             wal_autocheckpoint_pages: 10_000,
+            wal_bytes_max: 256 * 1_024 * 1_024,
             max_page_count: None,
         }
     }
@@ -254,6 +258,7 @@ impl SqliteConfig {
         within("sqlite.journal_size_limit_bytes", journal, 0, 1 << 40)?;
         let pages = u64::from(self.wal_autocheckpoint_pages);
         within("sqlite.wal_autocheckpoint_pages", pages, 1, 10_000_000)?;
+        within("sqlite.wal_bytes_max", self.wal_bytes_max, 65_536, 1 << 40)?;
         let limit = self.max_page_count.map_or(1, u64::from);
         within("sqlite.max_page_count", limit, 1, 4_294_967_294)
     }

@@ -142,6 +142,7 @@ struct SqliteLayer {
     mmap_bytes: Option<u64>,
     journal_size_limit_bytes: Option<u64>,
     wal_autocheckpoint_pages: Option<u32>,
+    wal_bytes_max: Option<u64>,
     max_page_count: Option<u32>,
 }
 
@@ -235,6 +236,7 @@ impl SqliteLayer {
             &mut sqlite.wal_autocheckpoint_pages,
             self.wal_autocheckpoint_pages,
         );
+        set(&mut sqlite.wal_bytes_max, self.wal_bytes_max);
         if self.max_page_count.is_some() {
             sqlite.max_page_count = self.max_page_count;
         }

@@ -10,10 +10,11 @@ mod group;
 mod job;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use crate::error::{Error, Result};
 use group::Writer;
 pub(crate) use job::Answer;
 use job::{Job, TypedJob};
+pub(crate) use wal::Wal;
 
 /// Opens the write connection; called again when a connection had to be given up.
 pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>;
@@ -62,6 +64,14 @@ pub struct WriterSnapshot {
     pub replaced_connections: u64,
     /// Times that another process held the lock longer than the busy timeout.
     pub busy_waits: u64,
+    /// Bytes of the WAL when it was last looked at, which is about every second of writing.
+    pub wal_bytes: u64,
+    /// Whether the WAL is past its limit because a reader does not end.
+    pub wal_starved: bool,
+    /// Looks at which it was.
+    pub wal_starvations: u64,
+    /// Times that the WAL was past its limit and could be begun anew.
+    pub wal_resets: u64,
     /// From BEGIN to the end of COMMIT.
     pub commit: HistogramSnapshot,
 }
@@ -78,6 +88,10 @@ struct Counters {
     broken_groups: AtomicU64,
     replaced_connections: AtomicU64,
     busy_waits: AtomicU64,
+    wal_bytes: AtomicU64,
+    wal_starved: AtomicBool,
+    wal_starvations: AtomicU64,
+    wal_resets: AtomicU64,
     commit: Histogram,
 }
 
@@ -101,6 +115,8 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Queued>,
+    /// Whether the writer thread shall look at the WAL.
+    tend: bool,
     closed: bool,
 }
 
@@ -117,10 +133,11 @@ impl WriteLane {
     pub(crate) fn start(
         limits: WriteConfig,
         lock_wait_max: Duration,
+        wal: Wal,
         opener: Opener,
     ) -> Result<Self> {
         let counters = Arc::new(Counters::default());
-        let writer = Writer::open(opener, lock_wait_max, Arc::clone(&counters))?;
+        let writer = Writer::open(opener, lock_wait_max, wal, Arc::clone(&counters))?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
@@ -220,6 +237,10 @@ impl WriteLane {
             broken_groups: count(&counters.broken_groups),
             replaced_connections: count(&counters.replaced_connections),
             busy_waits: count(&counters.busy_waits),
+            wal_bytes: count(&counters.wal_bytes),
+            wal_starved: counters.wal_starved.load(Ordering::Relaxed),
+            wal_starvations: count(&counters.wal_starvations),
+            wal_resets: count(&counters.wal_resets),
             commit: counters.commit.snapshot(),
         }
     }
@@ -283,7 +304,11 @@ impl Shared {
 
     /// Gives the write connection back and wakes the writer for what arrived meanwhile.
     fn release(&self, writer: MutexGuard<'_, Writer>) {
+        let tend = writer.is_tending_due();
         drop(writer);
+        if tend {
+            lock(&self.queue).tend = true;
+        }
         self.arrived.notify_one();
     }
 
@@ -344,12 +369,15 @@ impl Shared {
 
     /// The writer thread: takes what waits, commits it, until the lane is closed and empty.
     fn drain(&self) {
-        while self.wait_for_jobs() {
+        while self.wait_for_work() {
             // First the connection, then the jobs: while they are in the queue no caller leads,
             // and those that come during the wait join the group.
             let mut writer = lock(&self.writer);
             let group = self.take_group();
             let survived = catch_unwind(AssertUnwindSafe(|| writer.run_group(group)));
+            if writer.is_tending_due() {
+                writer.tend();
+            }
             if survived.is_err() {
                 // Jobs catch their own panics, so this is a defect of the lane; the unanswered
                 // callers get an error, and the connection is not trusted any more.
@@ -360,15 +388,22 @@ impl Shared {
         lock(&self.writer).close();
     }
 
-    /// Waits until there are jobs; `false` once the lane is closed and empty.
-    fn wait_for_jobs(&self) -> bool {
+    /// Waits until there is something to do; `false` once the lane is closed and empty. While the
+    /// WAL is past its limit it looks again without being asked.
+    fn wait_for_work(&self) -> bool {
         let queue = lock(&self.queue);
-        let idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed;
-        let queue = self
-            .arrived
-            .wait_while(queue, idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        !queue.jobs.is_empty()
+        let idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed && !queue.tend;
+        let mut queue = if self.counters.wal_starved.load(Ordering::Relaxed) {
+            let waited = self
+                .arrived
+                .wait_timeout_while(queue, wal::LOOK_EVERY, idle);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        } else {
+            let waited = self.arrived.wait_while(queue, idle);
+            waited.unwrap_or_else(PoisonError::into_inner)
+        };
+        queue.tend = false;
+        !(queue.closed && queue.jobs.is_empty())
     }
 
     fn take_group(&self) -> Vec<Box<dyn Job>> {

@@ -13,7 +13,7 @@ use diesel::result::QueryResult;
 use diesel::{Connection, SqliteConnection};
 
 use super::job::{Job, Ran};
-use super::{Counters, Opener, record_commit};
+use super::{Counters, Opener, Wal, record_commit};
 use crate::database::retry::{Failure, classify_query};
 use crate::error::{Error, Result};
 
@@ -23,6 +23,7 @@ pub(super) struct Writer {
     opener: Opener,
     lock_wait_max: Duration,
     counters: Arc<Counters>,
+    wal: Wal,
     closed: bool,
 }
 
@@ -33,6 +34,7 @@ impl Writer {
     pub(super) fn open(
         opener: Opener,
         lock_wait_max: Duration,
+        wal: Wal,
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let connection = Some(opener()?);
@@ -41,6 +43,7 @@ impl Writer {
             opener,
             lock_wait_max,
             counters,
+            wal,
             closed: false,
         })
     }
@@ -62,6 +65,18 @@ impl Writer {
         }
     }
 
+    /// Whether it is time to look at the WAL.
+    pub(super) fn is_tending_due(&self) -> bool {
+        self.wal.is_due()
+    }
+
+    /// Keeps the WAL bounded; between transactions.
+    pub(super) fn tend(&mut self) {
+        if let Some(conn) = &mut self.connection {
+            self.wal.tend(conn, &self.counters);
+        }
+    }
+
     /// Ends cleanly: statistics for the planner, and no WAL left behind.
     pub(super) fn close(&mut self) {
         self.closed = true;
@@ -75,6 +90,9 @@ impl Writer {
 
     /// Runs jobs in one transaction and answers each.
     pub(super) fn run_group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        if jobs.is_empty() {
+            return;
+        }
         if jobs.len() == 1
             && let Some(job) = jobs.pop()
         {

@@ -53,12 +53,17 @@ fn lane_with(lock_wait_max: Duration, pragma: &'static str) -> Lane {
         group_jobs_max: 64,
         group_rows_max: 100,
     };
+    let wal = Wal::new(
+        dir.path().join("lane.db-wal"),
+        1 << 30,
+        Duration::from_secs(5),
+    );
     let opener = Box::new(move || {
         let mut conn = connect(&path);
         conn.batch_execute(pragma)?;
         Ok(conn)
     });
-    let lane = Arc::new(WriteLane::start(limits, lock_wait_max, opener).unwrap());
+    let lane = Arc::new(WriteLane::start(limits, lock_wait_max, wal, opener).unwrap());
     Lane { lane, dir }
 }
 
