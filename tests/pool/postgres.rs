@@ -81,3 +81,27 @@ fn a_wrong_password_is_refused_without_being_shown() {
     let right = server.url_with_password("right", "postgres");
     assert!(!format!("{:?}", DatabaseConfig::new(&right).unwrap()).contains("right"));
 }
+
+#[test]
+fn ordinary_work_leaves_no_error_in_the_log_of_the_server() {
+    let server = Server::start();
+    let database = Database::open(DatabaseConfig::new(&server.url("postgres")).unwrap()).unwrap();
+    let runtime = runtime();
+    for door in DOORS {
+        for _ in 0..5 {
+            read(door, &runtime, &database, |conn| {
+                Ok(on_backend!(conn, |c| c.batch_execute("SELECT 1"))?)
+            })
+            .unwrap();
+        }
+    }
+    database
+        .write("test.write", |conn| {
+            Ok(on_backend!(conn, |c| c.batch_execute("SELECT 1"))?)
+        })
+        .unwrap();
+    database.close();
+    let log = std::fs::read_to_string(server.directory().join("log")).unwrap();
+    assert!(log.contains("ready to accept connections"), "{log}");
+    assert!(!log.contains("ERROR") && !log.contains("WARNING"), "{log}");
+}

@@ -75,20 +75,19 @@ impl Session for diesel::PgConnection {
         crate::database::postgres::prepare(self, config)
     }
 
-    /// `SET TRANSACTION` outside a transaction is only a warning, inside one that has run a query
-    /// an error; a savepoint tells both cases apart: outside a transaction it is an error that
-    /// changes nothing. One round trip.
+    /// A statement outside a transaction is one of its own, which began with it; inside one it
+    /// is later than the transaction's begin, or refused because the transaction failed. ROLLBACK
+    /// or SAVEPOINT would tell, too, and put a line into the server's log each time. One round
+    /// trip, in the simple protocol: the extended one sets the statement's time twice.
     fn roll_back_raw_transaction(&mut self) -> bool {
-        let inside = self.batch_execute("SAVEPOINT tickbase_probe");
-        let outside = inside.as_ref().is_err_and(|e| {
-            e.to_string()
-                .contains("can only be used in transaction blocks")
-        });
-        if !outside {
+        const FAIL_INSIDE: &str =
+            "SELECT 1 / (transaction_timestamp() = statement_timestamp())::int";
+        let inside = self.batch_execute(FAIL_INSIDE).is_err();
+        if inside {
             // Open, failed or broken: it is closed, and this ends what a live server holds.
             drop(self.batch_execute("ROLLBACK"));
         }
-        !outside
+        inside
     }
 
     fn lend(&mut self) -> BackendConnection<'_> {
