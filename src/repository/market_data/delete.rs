@@ -128,9 +128,31 @@ impl QueryId for MarkKeys<'_> {
 
 impl<C: Connection> RunQueryDsl<C> for MarkKeys<'_> {}
 
+/// How a backend says that a row is deleted, or is not, without being led to another index.
+pub(super) trait ScopeBesideKeys: Backend {
+    /// The condition for rows that are not deleted.
+    const ACTIVE: &'static str;
+    /// The condition for rows that are.
+    const DELETED: &'static str;
+}
+
+#[cfg(feature = "sqlite")]
+impl ScopeBesideKeys for diesel::sqlite::Sqlite {
+    const ACTIVE: &'static str = "deleted_at IS NULL";
+    const DELETED: &'static str = "deleted_at IS NOT NULL";
+}
+
+/// Before the statistics know of deleted rows, PostgreSQL takes the trash for empty: it would begin
+/// with the trash index and compare each of its rows with each key. A subquery is nothing that the
+/// planner looks through, so the condition is no reason to use that index.
+impl ScopeBesideKeys for diesel::pg::Pg {
+    const ACTIVE: &'static str = "(deleted_at IS NULL) = (SELECT TRUE)";
+    const DELETED: &'static str = "(deleted_at IS NULL) = (SELECT FALSE)";
+}
+
 impl<DB> QueryFragment<DB> for MarkKeys<'_>
 where
-    DB: Backend + HasSqlType<BigInt> + HasSqlType<sql_types::Timestamp>,
+    DB: ScopeBesideKeys + HasSqlType<BigInt> + HasSqlType<sql_types::Timestamp>,
     i64: ToSql<BigInt, DB>,
     Timestamp: ToSql<sql_types::Timestamp, DB>,
     Option<Timestamp>: ToSql<Nullable<sql_types::Timestamp>, DB>,
@@ -139,13 +161,12 @@ where
         out.unsafe_to_cache_prepared();
         out.push_sql("UPDATE market_data SET deleted_at = ");
         out.push_bind_param::<Nullable<sql_types::Timestamp>, _>(&self.mark)?;
-        let scope = if self.mark.is_some() {
-            "IS NULL"
+        out.push_sql(" WHERE ");
+        out.push_sql(if self.mark.is_some() {
+            DB::ACTIVE
         } else {
-            "IS NOT NULL"
-        };
-        out.push_sql(" WHERE deleted_at ");
-        out.push_sql(scope);
+            DB::DELETED
+        });
         out.push_sql(" AND (instrument_id, \"timestamp\", source_id, sequence) IN (VALUES ");
         for (i, key) in self.keys.iter().enumerate() {
             out.push_sql(if i == 0 { "(" } else { ", (" });
