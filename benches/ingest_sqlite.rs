@@ -16,10 +16,8 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
-
 use common::raw;
-use common::{Place, ROWS_PER_TRANSACTION, Times, batches, sizes, ticks};
+use common::{Place, ROWS_PER_TRANSACTION, Stopwatch, Times, Took, batches, sizes, ticks};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use tickbase::database::PragmaState;
@@ -129,7 +127,7 @@ impl Contender {
     }
 
     /// Stores the batches; how long it took, from the ticks in memory to the last commit.
-    fn store(self, place: &Place, batches: Vec<Vec<Tick>>, pragmas: &[PragmaState]) -> Duration {
+    fn store(self, place: &Place, batches: Vec<Vec<Tick>>, pragmas: &[PragmaState]) -> Took {
         match self {
             RawAsGiven => store_raw(place, &batches, pragmas),
             RawInKeyOrder => {
@@ -163,23 +161,23 @@ impl Contender {
     }
 }
 
-fn store_raw(place: &Place, batches: &[Vec<Tick>], pragmas: &[PragmaState]) -> Duration {
+fn store_raw(place: &Place, batches: &[Vec<Tick>], pragmas: &[PragmaState]) -> Took {
     let conn = raw::Connection::open(place.file(), pragmas);
     let insert = conn.prepare(raw::INSERT);
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     for batch in batches {
         conn.execute("BEGIN IMMEDIATE");
         let stored = batch.iter().filter(|tick| insert.insert(tick)).count();
         assert_eq!(stored, batch.len());
         conn.execute("COMMIT");
     }
-    began.elapsed()
+    watch.stop()
 }
 
-fn store_ours(place: &Place, batches: Vec<Vec<Tick>>, outcomes: bool) -> Duration {
+fn store_ours(place: &Place, batches: Vec<Vec<Tick>>, outcomes: bool) -> Took {
     let db = place.open();
     let market_data = MarketDataRepository::new(&db);
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     for batch in batches {
         let rows = batch.len();
         let options = InsertOptions {
@@ -190,7 +188,7 @@ fn store_ours(place: &Place, batches: Vec<Vec<Tick>>, outcomes: bool) -> Duratio
         assert_eq!((report.inserted, report.late), (rows, 0));
         assert_eq!(report.outcomes.map_or(rows, |all| all.len()), rows);
     }
-    let took = began.elapsed();
+    let took = watch.stop();
     db.close();
     took
 }
@@ -200,13 +198,13 @@ fn store_diesel(
     batches: &[Vec<Tick>],
     pragmas: &[PragmaState],
     insert: impl Fn(&mut SqliteConnection, &[Tick]) -> QueryResult<usize>,
-) -> Duration {
+) -> Took {
     let mut conn = SqliteConnection::establish(place.file()).unwrap();
     for pragma in pragmas.iter().filter(|pragma| pragma.role == "writer") {
         let pragma = format!("PRAGMA {} = {}", pragma.name, pragma.actual);
         conn.batch_execute(&pragma).unwrap();
     }
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     for batch in batches {
         let stored = conn.immediate_transaction(|conn| {
             let chunks = batch.chunks(ROWS_PER_STATEMENT);
@@ -216,7 +214,7 @@ fn store_diesel(
         });
         assert_eq!(stored.unwrap(), batch.len());
     }
-    began.elapsed()
+    watch.stop()
 }
 
 /// Counts and sums of what is stored against the ticks.
@@ -312,7 +310,7 @@ diesel::table! {
 fn resend(place: &Place, sent: &[Tick], pragmas: &[PragmaState], times: &mut Times) {
     let conn = raw::Connection::open(place.file(), pragmas);
     let (insert, find) = (conn.prepare(raw::INSERT), conn.prepare(raw::FIND));
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     for batch in sent.chunks(ROWS_PER_TRANSACTION) {
         conn.execute("BEGIN IMMEDIATE");
         let same = batch
@@ -321,14 +319,14 @@ fn resend(place: &Place, sent: &[Tick], pragmas: &[PragmaState], times: &mut Tim
         assert_eq!(same.count(), batch.len());
         conn.execute("COMMIT");
     }
-    times.add(0, began.elapsed());
+    times.add(0, watch.stop());
     drop((insert, find));
     drop(conn);
 
     let db = place.open();
     let market_data = MarketDataRepository::new(&db);
     let batches = batches(sent);
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     for batch in batches {
         let rows = batch.len();
         let report = market_data
@@ -336,7 +334,7 @@ fn resend(place: &Place, sent: &[Tick], pragmas: &[PragmaState], times: &mut Tim
             .unwrap();
         assert_eq!(report.duplicates, rows);
     }
-    times.add(1, began.elapsed());
+    times.add(1, watch.stop());
     db.close();
 }
 
@@ -349,12 +347,9 @@ fn main() {
         db.sqlite_pragmas().unwrap()
     };
     let contenders = Contender::ALL;
-    let names = contenders
-        .map(|contender| contender.name().to_owned())
-        .to_vec();
-    let mut times = Times::new(names, rows);
-    let names = ["raw C loop: insert, then compare", "insert_batch"].map(str::to_owned);
-    let mut times_resent = Times::new(names.to_vec(), rows / 2);
+    let mut times = Times::new(&contenders.map(Contender::name), rows);
+    let names = ["raw C loop: insert, then compare", "insert_batch"];
+    let mut times_resent = Times::new(&names, rows / 2);
     for round in 0..rounds {
         for turn in 0..contenders.len() {
             let index = (round + turn) % contenders.len();

@@ -19,6 +19,8 @@ mod pool;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod retry;
+#[cfg(feature = "sqlite")]
+pub(crate) mod row_table;
 mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;

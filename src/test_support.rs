@@ -16,9 +16,12 @@ pub(crate) fn on_both(test: impl Fn(&mut BackendConnection<'_>)) {
 #[cfg(feature = "sqlite")]
 pub(crate) fn on_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
     use diesel::connection::SimpleConnection;
+
+    use crate::database::row_table;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("test.db");
-    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let name = path.to_str().unwrap();
+    let mut conn = row_table::with_table(|| SqliteConnection::establish(name)).unwrap();
     conn.batch_execute("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON")
         .unwrap();
     let mut conn = BackendConnection::from(&mut conn);

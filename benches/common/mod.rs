@@ -3,7 +3,7 @@
 
 pub mod raw;
 
-use std::time::Duration;
+use std::time::Instant;
 
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
@@ -97,44 +97,97 @@ pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
+/// Time on the clock, and time on the processors, all threads together. The first counts what the
+/// disk takes and what others on the machine take; the second is steadier.
+#[derive(Clone, Copy)]
+pub struct Took {
+    pub wall: f64,
+    pub cpu: Option<f64>,
+}
+
+pub struct Stopwatch {
+    began: Instant,
+    cpu: Option<f64>,
+}
+
+impl Stopwatch {
+    pub fn start() -> Self {
+        Self {
+            cpu: cpu_seconds(),
+            began: Instant::now(),
+        }
+    }
+
+    pub fn stop(&self) -> Took {
+        let wall = self.began.elapsed().as_secs_f64();
+        let used = |now| self.cpu.map(|began| now - began);
+        Took {
+            wall,
+            cpu: cpu_seconds().and_then(used),
+        }
+    }
+}
+
+/// User and system time of the process, in hundredths; only Linux tells it as a file.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 /// What each contender took in each round, in the order of the contenders.
 pub struct Times {
-    pub names: Vec<String>,
-    pub seconds: Vec<Vec<f64>>,
-    pub rows: usize,
+    names: Vec<String>,
+    took: Vec<Vec<Took>>,
+    rows: usize,
 }
 
 impl Times {
-    pub fn new(names: Vec<String>, rows: usize) -> Self {
-        let seconds = vec![Vec::new(); names.len()];
+    pub fn new(names: &[&str], rows: usize) -> Self {
         Self {
-            names,
-            seconds,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            took: vec![Vec::new(); names.len()],
             rows,
         }
     }
 
-    pub fn add(&mut self, contender: usize, took: Duration) {
-        self.seconds[contender].push(took.as_secs_f64());
+    pub fn add(&mut self, contender: usize, took: Took) {
+        self.took[contender].push(took);
     }
 
     /// Medians of the rates, and of the ratios within a round to each of the first `bases`
-    /// contenders.
+    /// contenders: by the clock, then by processor time.
     pub fn print(&self, title: &str, bases: usize) {
         println!("\n{title}");
+        let wall = |took: &Took| Some(took.wall);
+        let cpu = |took: &Took| took.cpu;
         for (contender, name) in self.names.iter().enumerate() {
-            let seconds = &self.seconds[contender];
-            if seconds.is_empty() {
-                continue;
-            }
-            let rate = median(seconds.iter().map(|s| self.rows as f64 / s).collect());
-            print!("{name:<44} {rate:>10.0} rows/s");
-            for base in self.seconds[..bases].iter().filter(|base| !base.is_empty()) {
-                let ratios = base.iter().zip(seconds).map(|(base, s)| base / s);
-                print!("  {:>5.2}", median(ratios.collect()));
-            }
-            println!();
+            println!(
+                "{name:<44} {} | {}",
+                self.column(contender, bases, wall),
+                self.column(contender, bases, cpu),
+            );
         }
+    }
+
+    fn column(&self, contender: usize, bases: usize, of: fn(&Took) -> Option<f64>) -> String {
+        let seconds =
+            |contender: usize| -> Vec<f64> { self.took[contender].iter().filter_map(of).collect() };
+        let own = seconds(contender);
+        if own.is_empty() {
+            return String::new();
+        }
+        let rate = median(own.iter().map(|s| self.rows as f64 / s).collect());
+        let mut column = format!("{rate:>9.0}/s");
+        for base in (0..bases)
+            .map(seconds)
+            .filter(|base| base.len() == own.len())
+        {
+            let ratios = base.iter().zip(&own).map(|(base, own)| base / own);
+            column += &format!(" {:>5.2}", median(ratios.collect()));
+        }
+        column
     }
 }
 

@@ -9,6 +9,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
+use super::row_table;
 use crate::config::{DatabaseConfig, DatabaseUrl, SqliteConfig, Synchronous};
 use crate::error::{Error, Result};
 
@@ -81,7 +82,13 @@ fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
             )
         })?;
     }
-    SqliteConnection::establish(file_name(path)?).map_err(|error| {
+    let name = file_name(path)?;
+    let opened = match role {
+        // Batches are stored from a table in memory.
+        Role::Writer => row_table::with_table(|| SqliteConnection::establish(name)),
+        Role::Reader => SqliteConnection::establish(name),
+    };
+    opened.map_err(|error| {
         let remedy = "check that the file and its directory may be read and written";
         unusable(path, &error.to_string(), remedy)
     })

@@ -6,6 +6,7 @@
 
 mod delete;
 mod insert;
+mod insert_order;
 #[cfg(feature = "postgres")]
 mod insert_postgres;
 #[cfg(feature = "sqlite")]

@@ -1,21 +1,20 @@
 //! Insertion of ticks by the rules of identity, the same on both backends.
 //!
 //! Each backend says how rows are stored in bulk ([`TickStore`]); what a duplicate, a conflict
-//! or a late tick is, stands here once. It runs inside the transaction of the write door.
+//! or a late tick is, stands here once. It runs inside the transaction of the write door. Work
+//! per row is array work: the maps are by instrument, not by row.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::keys::TickKey;
+use super::insert_order::{Row, Slots, in_key_order};
 use crate::database::{BackendConnection, BatchSize, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
-use crate::models::MarketData;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
-use crate::soft_delete::SoftDeletable;
-use crate::tables::{data_sources, instruments};
+use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
 
 /// What the caller of an insertion wants beside the counts.
@@ -89,24 +88,39 @@ pub struct InsertReport {
 /// (instrument, timestamp, source): where sequences are counted.
 pub(super) type Stamp = (i64, Timestamp, i64);
 
-/// A tick with its key.
+/// What became of a row's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It was free, and the row is stored under it.
+    Inserted,
+    /// The same values are stored under it, deleted or not.
+    Same,
+    /// Other values are stored under it.
+    Other,
+}
+
+/// An active instrument, as a batch needs it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'a> {
-    pub(super) key: TickKey,
-    pub(super) tick: &'a Tick,
+pub(super) struct KnownInstrument {
+    pub(super) id: i64,
+    /// What it shows as its last tick.
+    pub(super) last_tick: Option<Timestamp>,
+    pub(super) last_price: Option<f64>,
+    /// No tick of it is stored after this stamp, deleted ones included; `None` when it has none.
+    pub(super) newest: Option<Timestamp>,
 }
 
 /// How a backend stores rows in bulk.
 pub(super) trait TickStore {
-    /// Locks the instruments against other writers of this process and others, where a backend
-    /// has such.
-    fn lock_instruments(&mut self, ids: &[i64]) -> Result<()>;
-    /// Stores the rows whose key is free; says of each whether it was.
-    fn insert(&mut self, rows: &[Row<'_>]) -> Result<Vec<bool>>;
-    /// What is stored under the keys, deleted rows included.
-    fn stored(&mut self, keys: &[TickKey]) -> Result<HashMap<TickKey, MarketData>>;
+    /// Those of the instruments that are active, locked against other writers of this process and
+    /// others, where a backend has such.
+    fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>>;
+    /// Stores the rows whose key is free. They come in key order, each key once.
+    fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>>;
     /// The first free sequence of each stamp that has ticks.
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
+    /// Writes what the instruments show as their last tick.
+    fn update_last_ticks(&mut self, instruments: &[KnownInstrument]) -> Result<()>;
 }
 
 /// Stores ticks; see [`super::MarketDataRepository::insert_batch`].
@@ -125,9 +139,12 @@ pub fn insert_batch(
         return Ok(first);
     }
     let mut batch = Batch::new(conn, ticks)?;
-    let rows = batch.rows_with_sequences(conn)?;
-    batch.store(conn, &rows)?;
-    batch.update_instruments(conn)?;
+    with_store(conn, |store| {
+        let rows = in_key_order(ticks, &batch.places, &batch.instruments, store)?;
+        batch.store(&rows, store)?;
+        batch.follow_last_ticks();
+        store.update_last_ticks(&batch.changed())
+    })?;
     let report = batch.report(options.outcomes);
     if let Some(key) = &options.idempotency_key {
         ingest_batch::remember(conn, key, &report, now)?;
@@ -138,185 +155,152 @@ pub fn insert_batch(
 /// The batch on its way.
 struct Batch<'a> {
     ticks: &'a [Tick],
+    /// The place of each tick's instrument in `instruments`; `None` for a rejected tick.
+    places: Vec<Option<u32>>,
+    instruments: Vec<Followed>,
     outcomes: Vec<RowOutcome>,
     rejected: Vec<RowRejection>,
-    instruments: BTreeMap<i64, LastTick>,
     late: usize,
 }
 
-/// What an instrument shows as its last tick.
-#[derive(Debug, Clone, Copy, Default)]
-struct LastTick {
-    at: Option<Timestamp>,
-    price: Option<f64>,
+/// An instrument of the batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    pub(super) known: KnownInstrument,
     changed: bool,
 }
 
 impl<'a> Batch<'a> {
     /// Loads the instruments and sources that the ticks name, and rejects what names none.
     fn new(conn: &mut BackendConnection<'_>, ticks: &'a [Tick]) -> Result<Self> {
-        let instrument_ids: BTreeSet<i64> = ticks.iter().map(Tick::instrument_id).collect();
-        let source_ids: BTreeSet<i64> = ticks.iter().map(Tick::source_id).collect();
-        let instruments = known_instruments(conn, &instrument_ids)?;
-        let sources = known_sources(conn, &source_ids)?;
+        let instruments = Slots::of(ticks.iter().map(Tick::instrument_id));
+        let sources = Slots::of(ticks.iter().map(Tick::source_id));
+        let known = with_store(conn, |store| store.known_instruments(instruments.ids()))?;
         let mut batch = Self {
             ticks,
-            outcomes: Vec::new(),
+            places: Vec::with_capacity(ticks.len()),
+            instruments: known.iter().map(|known| Followed::new(*known)).collect(),
+            outcomes: vec![RowOutcome::Rejected; ticks.len()],
             rejected: Vec::new(),
-            instruments,
             late: 0,
         };
-        batch.outcomes = ticks
-            .iter()
-            .enumerate()
-            .map(|(index, tick)| {
-                let reason = if !batch.instruments.contains_key(&tick.instrument_id()) {
-                    format!(
-                        "instrument {} is unknown or deleted; add it first",
-                        tick.instrument_id()
-                    )
-                } else if !sources.contains(&tick.source_id()) {
-                    format!("data source {} is unknown; add it first", tick.source_id())
-                } else {
-                    return RowOutcome::Inserted {
-                        sequence: tick.sequence().unwrap_or_default(),
-                    };
-                };
-                batch.rejected.push(RowRejection { index, reason });
-                RowOutcome::Rejected
-            })
-            .collect();
+        let places = instruments.places(known.iter().map(|known| known.id));
+        let known_sources = sources.places(known_sources(conn, sources.ids())?.into_iter());
+        for (index, (instrument, source)) in instruments.iter().zip(sources.iter()).enumerate() {
+            let place = places[instrument].filter(|_| known_sources[source].is_some());
+            if place.is_none() {
+                batch.reject(index, places[instrument].is_some());
+            }
+            batch.places.push(place);
+        }
         Ok(batch)
     }
 
-    /// The accepted rows, those with a sequence of their own first: the numbers that the writer
-    /// gives out must not meet them. Each comes with its index in the batch.
-    fn rows_with_sequences(
-        &self,
-        conn: &mut BackendConnection<'_>,
-    ) -> Result<Vec<(usize, Row<'a>)>> {
-        let accepted = || {
-            let outcomes = self.outcomes.iter();
-            let rows = self.ticks.iter().zip(outcomes).enumerate();
-            rows.filter(|(_, (_, outcome))| **outcome != RowOutcome::Rejected)
-                .map(|(index, (tick, _))| (index, tick))
+    #[cold]
+    fn reject(&mut self, index: usize, instrument_is_known: bool) {
+        let tick = &self.ticks[index];
+        let reason = if instrument_is_known {
+            format!("data source {} is unknown; add it first", tick.source_id())
+        } else {
+            let id = tick.instrument_id();
+            format!("instrument {id} is unknown or deleted; add it first")
         };
-        let mut rows = Vec::with_capacity(self.ticks.len());
-        let mut next: HashMap<Stamp, i64> = HashMap::new();
-        for (index, tick) in accepted() {
-            if let Some(sequence) = tick.sequence() {
-                let free = next.entry(stamp(tick)).or_default();
-                *free = (*free).max(sequence.saturating_add(1));
-                rows.push((
-                    index,
-                    Row {
-                        key: key(tick, sequence),
-                        tick,
-                    },
-                ));
-            }
-        }
-        let unnumbered: BTreeSet<Stamp> = accepted()
-            .filter(|(_, tick)| tick.sequence().is_none())
-            .map(|(_, t)| stamp(t))
-            .collect();
-        if unnumbered.is_empty() {
-            return Ok(rows);
-        }
-        let stamps: Vec<Stamp> = unnumbered.into_iter().collect();
-        for (stamp, stored) in with_store(conn, |store| store.next_sequences(&stamps))? {
-            let free = next.entry(stamp).or_default();
-            *free = (*free).max(stored);
-        }
-        for (index, tick) in accepted().filter(|(_, tick)| tick.sequence().is_none()) {
-            let free = next.entry(stamp(tick)).or_default();
-            rows.push((
-                index,
-                Row {
-                    key: key(tick, *free),
-                    tick,
-                },
-            ));
-            *free += 1;
-        }
-        Ok(rows)
+        self.rejected.push(RowRejection { index, reason });
     }
 
-    /// Stores the rows and judges those whose key was taken.
-    fn store(&mut self, conn: &mut BackendConnection<'_>, rows: &[(usize, Row<'_>)]) -> Result<()> {
-        let plain: Vec<Row<'_>> = rows.iter().map(|(_, row)| *row).collect();
-        let inserted = with_store(conn, |store| store.insert(&plain))?;
-        let taken: Vec<TickKey> = plain
-            .iter()
-            .zip(&inserted)
-            .filter(|(_, inserted)| !**inserted)
-            .map(|(row, _)| row.key)
-            .collect();
-        let stored = if taken.is_empty() {
-            HashMap::new()
-        } else {
-            with_store(conn, |store| store.stored(&taken))?
-        };
-        for ((index, row), inserted) in rows.iter().zip(inserted) {
-            self.outcomes[*index] = match (inserted, stored.get(&row.key)) {
-                (true, _) => RowOutcome::Inserted {
-                    sequence: row.key.sequence,
-                },
-                (false, Some(stored)) if same_values(stored, row.tick) => RowOutcome::Duplicate,
-                (false, _) => RowOutcome::Conflict,
-            };
+    /// Stores the rows, which are in key order. Of several with one key the first is stored; the
+    /// others are judged by it.
+    fn store(&mut self, rows: &[Row<'_>], store: &mut dyn TickStore) -> Result<()> {
+        let repeats = |pair: &[Row<'_>]| pair[0].key == pair[1].key;
+        if !rows.windows(2).any(repeats) {
+            return self.store_distinct(rows, store);
         }
-        self.follow_last_ticks();
+        let mut distinct = rows.to_vec();
+        distinct.dedup_by_key(|row| row.key);
+        self.store_distinct(&distinct, store)?;
+        let mut first = &rows[0];
+        for row in &rows[1..] {
+            if row.key != first.key {
+                first = row;
+                continue;
+            }
+            let fate = match self.outcomes[first.index] {
+                RowOutcome::Conflict => store.store(&[*row])?[0],
+                _ if first.tick.values() == row.tick.values() => Fate::Same,
+                _ => Fate::Other,
+            };
+            self.outcomes[row.index] = outcome(row, fate);
+        }
+        Ok(())
+    }
+
+    fn store_distinct(&mut self, rows: &[Row<'_>], store: &mut dyn TickStore) -> Result<()> {
+        for (row, fate) in rows.iter().zip(store.store(rows)?) {
+            self.outcomes[row.index] = outcome(row, fate);
+        }
         Ok(())
     }
 
     /// Walks the stored ticks in the order of the batch: which are late, what is last.
     fn follow_last_ticks(&mut self) {
-        for (tick, outcome) in self.ticks.iter().zip(&self.outcomes) {
-            let RowOutcome::Inserted { .. } = outcome else {
+        let rows = self.ticks.iter().zip(&self.outcomes).zip(&self.places);
+        for ((tick, outcome), place) in rows {
+            let (RowOutcome::Inserted { .. }, Some(place)) = (outcome, place) else {
                 continue;
             };
-            let Some(last) = self.instruments.get_mut(&tick.instrument_id()) else {
-                continue;
-            };
-            if last.at.is_some_and(|at| tick.timestamp() < at) {
+            let followed = &mut self.instruments[*place as usize];
+            let last = &mut followed.known;
+            if last.last_tick.is_some_and(|at| tick.timestamp() < at) {
                 self.late += 1;
                 continue;
             }
-            last.at = Some(tick.timestamp());
-            last.price = tick.price().or(last.price);
-            last.changed = true;
+            last.last_tick = Some(tick.timestamp());
+            last.last_price = tick.price().or(last.last_price);
+            followed.changed = true;
         }
     }
 
-    fn update_instruments(&self, conn: &mut BackendConnection<'_>) -> Result<()> {
-        for (id, last) in self.instruments.iter().filter(|(_, last)| last.changed) {
-            let row = instruments::table.active().filter(instruments::id.eq(id));
-            let update = diesel::update(row).set((
-                instruments::last_tick.eq(last.at),
-                instruments::last_price.eq(last.price),
-            ));
-            crate::on_backend!(conn, |c| update.execute(c))?;
-        }
-        Ok(())
+    fn changed(&self) -> Vec<KnownInstrument> {
+        let changed = self.instruments.iter().filter(|followed| followed.changed);
+        changed.map(|followed| followed.known).collect()
     }
 
     fn report(self, outcomes: bool) -> InsertReport {
-        let count = |wanted: fn(&RowOutcome) -> bool| {
-            self.outcomes
-                .iter()
-                .filter(|outcome| wanted(outcome))
-                .count()
-        };
-        InsertReport {
+        let mut report = InsertReport {
             received: self.ticks.len(),
-            inserted: count(|outcome| matches!(outcome, RowOutcome::Inserted { .. })),
-            duplicates: count(|outcome| *outcome == RowOutcome::Duplicate),
-            conflicts: count(|outcome| *outcome == RowOutcome::Conflict),
             late: self.late,
             rejected: self.rejected,
-            outcomes: outcomes.then_some(self.outcomes),
+            ..InsertReport::default()
+        };
+        for outcome in &self.outcomes {
+            match outcome {
+                RowOutcome::Inserted { .. } => report.inserted += 1,
+                RowOutcome::Duplicate => report.duplicates += 1,
+                RowOutcome::Conflict => report.conflicts += 1,
+                RowOutcome::Rejected => {}
+            }
         }
+        report.outcomes = outcomes.then_some(self.outcomes);
+        report
+    }
+}
+
+impl Followed {
+    fn new(known: KnownInstrument) -> Self {
+        Self {
+            known,
+            changed: false,
+        }
+    }
+}
+
+fn outcome(row: &Row<'_>, fate: Fate) -> RowOutcome {
+    match fate {
+        Fate::Inserted => RowOutcome::Inserted {
+            sequence: row.key.sequence,
+        },
+        Fate::Same => RowOutcome::Duplicate,
+        Fate::Other => RowOutcome::Conflict,
     }
 }
 
@@ -332,59 +316,13 @@ fn with_store<T>(
     }
 }
 
-fn stamp(tick: &Tick) -> Stamp {
-    (tick.instrument_id(), tick.timestamp(), tick.source_id())
-}
-
-fn key(tick: &Tick, sequence: i64) -> TickKey {
-    TickKey {
-        instrument_id: tick.instrument_id(),
-        timestamp: tick.timestamp(),
-        source_id: tick.source_id(),
-        sequence,
+fn known_sources(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<i64>> {
+    // The usual batch has one source, and a statement of one bind stays prepared on SQLite.
+    if let [id] = ids {
+        let query = data_sources::table.find(*id).select(data_sources::id);
+        return Ok(crate::on_backend!(conn, |c| query.load(c))?);
     }
-}
-
-fn same_values(stored: &MarketData, tick: &Tick) -> bool {
-    stored.values() == tick.values()
-}
-
-/// The active ones among the instruments, with their last ticks, locked for this transaction.
-fn known_instruments(
-    conn: &mut BackendConnection<'_>,
-    ids: &BTreeSet<i64>,
-) -> Result<BTreeMap<i64, LastTick>> {
-    let ids: Vec<i64> = ids.iter().copied().collect();
-    with_store(conn, |store| store.lock_instruments(&ids))?;
-    let mut known = BTreeMap::new();
-    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let query = instruments::table
-            .active()
-            .filter(instruments::id.eq_any(ids))
-            .select((
-                instruments::id,
-                instruments::last_tick,
-                instruments::last_price,
-            ));
-        let rows: Vec<(i64, Option<Timestamp>, Option<f64>)> =
-            crate::on_backend!(conn, |c| query.load(c))?;
-        known.extend(rows.into_iter().map(|(id, at, price)| {
-            (
-                id,
-                LastTick {
-                    at,
-                    price,
-                    changed: false,
-                },
-            )
-        }));
-    }
-    Ok(known)
-}
-
-fn known_sources(conn: &mut BackendConnection<'_>, ids: &BTreeSet<i64>) -> Result<BTreeSet<i64>> {
-    let ids: Vec<i64> = ids.iter().copied().collect();
-    let mut known = BTreeSet::new();
+    let mut known = Vec::with_capacity(ids.len());
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let query = data_sources::table
             .filter(data_sources::id.eq_any(ids))

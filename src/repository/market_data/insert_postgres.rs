@@ -12,7 +12,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Double, Nullable};
 
-use super::insert::{Row, Stamp, TickStore};
+use super::insert::{Fate, KnownInstrument, Stamp, TickStore};
+use super::insert_order::Row;
 use super::keys::TickKey;
 use crate::error::Result;
 use crate::models::MarketData;
@@ -29,43 +30,41 @@ pub(super) struct PostgresStore<'a>(pub(super) &'a mut PgConnection);
 impl TickStore for PostgresStore<'_> {
     /// Writers of one instrument take turns: the next free sequence and the last tick are theirs
     /// alone until the commit. In id order, so that nobody waits in a circle.
-    fn lock_instruments(&mut self, ids: &[i64]) -> Result<()> {
-        let locked: Vec<i64> = instruments::table
+    fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>> {
+        let locked: Vec<(i64, Option<Timestamp>, Option<f64>)> = instruments::table
             .active()
             .filter(instruments::id.eq_any(ids))
-            .select(instruments::id)
+            .select((
+                instruments::id,
+                instruments::last_tick,
+                instruments::last_price,
+            ))
             .order(instruments::id)
             .for_no_key_update()
             .load(self.0)?;
-        tracing::trace!(instruments = locked.len(), "locked");
-        Ok(())
+        let known = locked
+            .into_iter()
+            .map(|(id, last_tick, last_price)| KnownInstrument {
+                id,
+                last_tick,
+                last_price,
+                // Not looked up: a statement tells which keys were free.
+                newest: Some(Timestamp::MAX),
+            });
+        Ok(known.collect())
     }
 
-    fn insert(&mut self, rows: &[Row<'_>]) -> Result<Vec<bool>> {
-        // The first of several rows with one key is the one that is stored.
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|index| (rows[*index].key, *index));
-        order.dedup_by_key(|index| rows[*index].key);
-        let mut inserted = vec![false; rows.len()];
-        for chunk in order.chunks(ROWS_PER_STATEMENT_MAX) {
-            let columns = Columns::of(chunk.iter().map(|index| &rows[*index]));
-            let stored: Vec<StoredKey> = InsertTicks(&columns).load(self.0)?;
-            let stored: HashSet<StoredKey> = stored.into_iter().collect();
-            for index in chunk {
-                inserted[*index] = stored.contains(&rows[*index].key.into());
-            }
-        }
-        Ok(inserted)
-    }
-
-    fn stored(&mut self, keys: &[TickKey]) -> Result<HashMap<TickKey, MarketData>> {
-        let mut stored = HashMap::with_capacity(keys.len());
-        for keys in keys.chunks(ROWS_PER_STATEMENT_MAX) {
-            let keys = KeyColumns::of(keys.iter().copied());
-            let rows: Vec<MarketData> = StoredTicks(&keys).load(self.0)?;
-            stored.extend(rows.into_iter().map(|row| (row.key(), row)));
-        }
-        Ok(stored)
+    fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
+        let inserted = self.insert(rows)?;
+        let taken = rows.iter().zip(&inserted).filter(|(_, free)| !**free);
+        let taken: Vec<TickKey> = taken.map(|(row, _)| row.key).collect();
+        let stored = self.stored(&taken)?;
+        let fate = |(row, free): (&Row<'_>, bool)| match stored.get(&row.key) {
+            _ if free => Fate::Inserted,
+            Some(stored) if stored.values() == row.tick.values() => Fate::Same,
+            _ => Fate::Other,
+        };
+        Ok(rows.iter().zip(inserted).map(fate).collect())
     }
 
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>> {
@@ -92,6 +91,52 @@ impl TickStore for PostgresStore<'_> {
             );
         }
         Ok(next)
+    }
+
+    fn update_last_ticks(&mut self, changed: &[KnownInstrument]) -> Result<()> {
+        for last in changed {
+            let row = instruments::table
+                .active()
+                .filter(instruments::id.eq(last.id));
+            diesel::update(row)
+                .set((
+                    instruments::last_tick.eq(last.last_tick),
+                    instruments::last_price.eq(last.last_price),
+                ))
+                .execute(self.0)?;
+        }
+        Ok(())
+    }
+}
+
+impl PostgresStore<'_> {
+    /// Stores the rows whose key is free; says of each whether it was.
+    fn insert(&mut self, rows: &[Row<'_>]) -> Result<Vec<bool>> {
+        // The first of several rows with one key is the one that is stored.
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|index| (rows[*index].key, *index));
+        order.dedup_by_key(|index| rows[*index].key);
+        let mut inserted = vec![false; rows.len()];
+        for chunk in order.chunks(ROWS_PER_STATEMENT_MAX) {
+            let columns = Columns::of(chunk.iter().map(|index| &rows[*index]));
+            let stored: Vec<StoredKey> = InsertTicks(&columns).load(self.0)?;
+            let stored: HashSet<StoredKey> = stored.into_iter().collect();
+            for index in chunk {
+                inserted[*index] = stored.contains(&rows[*index].key.into());
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// What is stored under the keys, deleted rows included.
+    fn stored(&mut self, keys: &[TickKey]) -> Result<HashMap<TickKey, MarketData>> {
+        let mut stored = HashMap::with_capacity(keys.len());
+        for keys in keys.chunks(ROWS_PER_STATEMENT_MAX) {
+            let keys = KeyColumns::of(keys.iter().copied());
+            let rows: Vec<MarketData> = StoredTicks(&keys).load(self.0)?;
+            stored.extend(rows.into_iter().map(|row| (row.key(), row)));
+        }
+        Ok(stored)
     }
 }
 

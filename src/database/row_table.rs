@@ -1,0 +1,415 @@
+//! Rows in memory as a table of SQLite, `tickbase_rows`: a statement reads a whole batch at once
+//! instead of being bound and stepped once per row.
+//!
+//! The table is read-only and stores nothing: during [`show`] it has the rows of its source, on
+//! that thread alone; at any other time it is empty. Only connections that were opened inside
+//! [`with_table`] have it. It knows nothing of the tables of the schema.
+//!
+//! This is the only file of the crate with `unsafe` in it: a virtual table is a set of C
+//! functions, and Diesel neither registers one nor lends the handle to do so.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr::{null, null_mut};
+
+use libsqlite3_sys as ffi;
+
+/// A value of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Integer(i64),
+    Real(f64),
+}
+
+/// Rows to be shown. Column `n` is named `c<n>`, for `n` below [`COLUMNS`]; the rowid is the row's
+/// number, from 0.
+pub(crate) trait RowSource {
+    /// How many rows there are.
+    fn rows(&self) -> usize;
+    /// A value. It is only asked for rows that there are, and must not panic.
+    fn value(&self, row: usize, column: usize) -> Value;
+}
+
+/// Columns of the table, whatever the source has.
+#[cfg(test)]
+const COLUMNS: usize = 13;
+
+const NAME: &CStr = c"tickbase_rows";
+/// Without types: a value is compared and stored by the type of the column that it meets.
+const DECLARATION: &CStr =
+    c"CREATE TABLE x (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12)";
+
+type Source = *const (dyn RowSource + 'static);
+
+thread_local! {
+    /// What the table shows on this thread.
+    static SHOWN: Cell<Option<Source>> = const { Cell::new(None) };
+    /// Whether a connection that is opened on this thread gets the table.
+    static OPENING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Sets a thread's cell and restores it at the end, a panic included.
+struct Restore<T: Copy + 'static> {
+    cell: &'static std::thread::LocalKey<Cell<T>>,
+    before: T,
+}
+
+impl<T: Copy + 'static> Restore<T> {
+    fn set(cell: &'static std::thread::LocalKey<Cell<T>>, value: T) -> Self {
+        let before = cell.replace(value);
+        Self { cell, before }
+    }
+}
+
+impl<T: Copy + 'static> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.cell.set(self.before);
+    }
+}
+
+/// Runs `work` while `tickbase_rows` has these rows.
+pub(crate) fn show<T>(source: &dyn RowSource, work: impl FnOnce() -> T) -> T {
+    let source: *const (dyn RowSource + '_) = source;
+    // SAFETY: the two types differ in the lifetime alone, which the compiler cannot follow through
+    // the C library. The pointer is only followed while it is in `SHOWN` (see `shown`), and it
+    // leaves that before `source`'s borrow ends.
+    let source = unsafe { std::mem::transmute::<*const (dyn RowSource + '_), Source>(source) };
+    let _restore = Restore::set(&SHOWN, Some(source));
+    work()
+}
+
+/// The rows that the table has now.
+fn shown<'now>() -> Option<&'now dyn RowSource> {
+    // SAFETY: what is in `SHOWN` was put there by `show`, which is still running on this thread
+    // and holds the borrow. The callers below are called by SQLite, and keep the reference for the
+    // length of one call, in which no other code of ours runs.
+    SHOWN.get().map(|source| unsafe { &*source })
+}
+
+/// Runs `open`; connections that it opens on this thread have the table.
+pub(crate) fn with_table<T>(open: impl FnOnce() -> T) -> T {
+    // SAFETY: the entry point has the type that SQLite calls it by. Registering it again does
+    // nothing. It is called for every connection of the process, and only acts inside `open`.
+    unsafe { ffi::sqlite3_auto_extension(Some(register)) };
+    let _restore = Restore::set(&OPENING, true);
+    open()
+}
+
+/// Whether a statement failed because its connection does not have the table.
+pub(crate) fn is_missing(error: &diesel::result::Error) -> bool {
+    matches!(error, diesel::result::Error::DatabaseError(_, about)
+        if about.message() == "no such table: tickbase_rows")
+}
+
+/// Called by SQLite for each connection that is opened.
+unsafe extern "C" fn register(
+    db: *mut ffi::sqlite3,
+    _message: *mut *mut c_char,
+    _api: *const ffi::sqlite3_api_routines,
+) -> c_int {
+    if !OPENING.get() {
+        return ffi::SQLITE_OK;
+    }
+    // SAFETY: SQLite gives the connection that it has just opened; name and module are static.
+    unsafe { ffi::sqlite3_create_module_v2(db, NAME.as_ptr(), &MODULE, null_mut(), None) }
+}
+
+/// Without `xCreate` the table is there by its name, and cannot be created by another one.
+static MODULE: ffi::sqlite3_module = ffi::sqlite3_module {
+    iVersion: 0,
+    xCreate: None,
+    xConnect: Some(connect),
+    xBestIndex: Some(best_index),
+    xDisconnect: Some(disconnect),
+    xDestroy: None,
+    xOpen: Some(open),
+    xClose: Some(close),
+    xFilter: Some(filter),
+    xNext: Some(next),
+    xEof: Some(eof),
+    xColumn: Some(column),
+    xRowid: Some(rowid),
+    xUpdate: None,
+    xBegin: None,
+    xSync: None,
+    xCommit: None,
+    xRollback: None,
+    xFindFunction: None,
+    xRename: None,
+    xSavepoint: None,
+    xRelease: None,
+    xRollbackTo: None,
+    xShadowName: None,
+    xIntegrity: None,
+};
+
+/// A scan. It holds no pointer to the rows: they may be gone before it is closed.
+#[repr(C)]
+struct Scan {
+    /// SQLite's part; first, so that a pointer to it is one to the whole.
+    base: ffi::sqlite3_vtab_cursor,
+    row: usize,
+}
+
+unsafe extern "C" fn connect(
+    db: *mut ffi::sqlite3,
+    _aux: *mut c_void,
+    _argc: c_int,
+    _argv: *const *const c_char,
+    table: *mut *mut ffi::sqlite3_vtab,
+    _message: *mut *mut c_char,
+) -> c_int {
+    // SAFETY: SQLite gives its own connection, and the text is static.
+    let declared = unsafe { ffi::sqlite3_declare_vtab(db, DECLARATION.as_ptr()) };
+    if declared == ffi::SQLITE_OK {
+        let new = Box::new(ffi::sqlite3_vtab {
+            pModule: null(),
+            nRef: 0,
+            zErrMsg: null_mut(),
+        });
+        // SAFETY: SQLite gives a place for the pointer, and hands it back to `disconnect`.
+        unsafe { *table = Box::into_raw(new) };
+    }
+    declared
+}
+
+unsafe extern "C" fn disconnect(table: *mut ffi::sqlite3_vtab) -> c_int {
+    // SAFETY: `connect` made it from a box, and SQLite disconnects it once.
+    drop(unsafe { Box::from_raw(table) });
+    ffi::SQLITE_OK
+}
+
+/// There is one way to read it: from the first row to the last.
+unsafe extern "C" fn best_index(
+    _table: *mut ffi::sqlite3_vtab,
+    info: *mut ffi::sqlite3_index_info,
+) -> c_int {
+    const USUAL_ROWS: i64 = 10_000;
+    // SAFETY: SQLite gives the structure to be filled in.
+    let info = unsafe { &mut *info };
+    info.estimatedRows = USUAL_ROWS;
+    info.estimatedCost = USUAL_ROWS as f64;
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn open(
+    _table: *mut ffi::sqlite3_vtab,
+    cursor: *mut *mut ffi::sqlite3_vtab_cursor,
+) -> c_int {
+    let scan = Box::new(Scan {
+        base: ffi::sqlite3_vtab_cursor { pVtab: null_mut() },
+        row: 0,
+    });
+    // SAFETY: SQLite gives a place for the pointer. `base` is the first field of a `repr(C)`
+    // structure, so a pointer to the whole is one to it.
+    unsafe { *cursor = Box::into_raw(scan).cast() };
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn close(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
+    // SAFETY: `open` made it from a box of a `Scan`, and SQLite closes it once.
+    drop(unsafe { Box::from_raw(cursor.cast::<Scan>()) });
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn filter(
+    cursor: *mut ffi::sqlite3_vtab_cursor,
+    _number: c_int,
+    _text: *const c_char,
+    _argc: c_int,
+    _argv: *mut *mut ffi::sqlite3_value,
+) -> c_int {
+    // SAFETY: it is a `Scan` of `open`, and nobody else uses it during the call.
+    unsafe { (*cursor.cast::<Scan>()).row = 0 };
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn next(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
+    // SAFETY: as in `filter`.
+    unsafe { (*cursor.cast::<Scan>()).row += 1 };
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn eof(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
+    // SAFETY: as in `filter`.
+    let row = unsafe { (*cursor.cast::<Scan>()).row };
+    c_int::from(shown().is_none_or(|rows| row >= rows.rows()))
+}
+
+unsafe extern "C" fn column(
+    cursor: *mut ffi::sqlite3_vtab_cursor,
+    out: *mut ffi::sqlite3_context,
+    column: c_int,
+) -> c_int {
+    // SAFETY: as in `filter`.
+    let row = unsafe { (*cursor.cast::<Scan>()).row };
+    let value = match (shown(), usize::try_from(column)) {
+        (Some(rows), Ok(column)) if row < rows.rows() => rows.value(row, column),
+        _ => Value::Null,
+    };
+    // SAFETY: SQLite gives the place of the result.
+    unsafe {
+        match value {
+            Value::Null => ffi::sqlite3_result_null(out),
+            Value::Integer(number) => ffi::sqlite3_result_int64(out, number),
+            Value::Real(number) => ffi::sqlite3_result_double(out, number),
+        }
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn rowid(cursor: *mut ffi::sqlite3_vtab_cursor, out: *mut i64) -> c_int {
+    // SAFETY: as in `filter`; SQLite gives the place of the number.
+    unsafe { *out = i64::try_from((*cursor.cast::<Scan>()).row).unwrap_or(i64::MAX) };
+    ffi::SQLITE_OK
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use diesel::connection::{DefaultLoadingMode, LoadConnection};
+    use diesel::prelude::*;
+    use diesel::sql_types::{BigInt, Double, Nullable};
+
+    use super::*;
+
+    struct Squares(usize);
+
+    impl RowSource for Squares {
+        fn rows(&self) -> usize {
+            self.0
+        }
+
+        fn value(&self, row: usize, column: usize) -> Value {
+            match column {
+                0 => Value::Integer(row as i64),
+                1 => Value::Real((row * row) as f64),
+                _ => Value::Null,
+            }
+        }
+    }
+
+    #[derive(QueryableByName, Debug, PartialEq)]
+    struct Seen {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = Nullable<BigInt>)]
+        c0: Option<i64>,
+        #[diesel(sql_type = Nullable<Double>)]
+        c1: Option<f64>,
+        #[diesel(sql_type = Nullable<Double>)]
+        c12: Option<f64>,
+    }
+
+    fn connection() -> SqliteConnection {
+        with_table(|| SqliteConnection::establish(":memory:")).unwrap()
+    }
+
+    fn seen(conn: &mut SqliteConnection) -> Vec<Seen> {
+        diesel::sql_query("SELECT rowid AS id, c0, c1, c12 FROM tickbase_rows")
+            .load(conn)
+            .unwrap()
+    }
+
+    #[test]
+    fn it_shows_the_rows_of_its_source_and_is_empty_at_other_times() {
+        let mut conn = connection();
+        assert_eq!(seen(&mut conn), []);
+        let rows = show(&Squares(3), || seen(&mut conn));
+        assert_eq!(rows.len(), 3);
+        let last = Seen {
+            id: 2,
+            c0: Some(2),
+            c1: Some(4.0),
+            c12: None,
+        };
+        assert_eq!(rows[2], last);
+        assert_eq!(show(&Squares(0), || seen(&mut conn)), []);
+        assert_eq!(seen(&mut conn), []);
+    }
+
+    #[test]
+    fn a_source_inside_another_is_undone_at_its_end() {
+        let mut conn = connection();
+        show(&Squares(2), || {
+            assert_eq!(show(&Squares(5), || seen(&mut conn)).len(), 5);
+            assert_eq!(seen(&mut conn).len(), 2);
+        });
+    }
+
+    #[test]
+    fn a_panic_takes_the_rows_away() {
+        let mut conn = connection();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            show(&Squares(2), || panic!("on purpose"));
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(seen(&mut conn), []);
+    }
+
+    #[test]
+    fn other_threads_do_not_see_the_rows() {
+        show(&Squares(2), || {
+            let other = std::thread::spawn(|| seen(&mut connection()).len());
+            assert_eq!(other.join().unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn a_scan_that_outlives_its_source_ends() {
+        let mut conn = connection();
+        let query = diesel::sql_query("SELECT c0 FROM tickbase_rows");
+        let mut rows = show(&Squares(3), || {
+            let mut rows =
+                LoadConnection::<DefaultLoadingMode>::load(&mut conn, into_query(query)).unwrap();
+            assert!(rows.next().is_some());
+            rows
+        });
+        assert!(rows.next().is_none());
+    }
+
+    /// `sql_query` with the type that the loader wants.
+    fn into_query(
+        query: diesel::query_builder::SqlQuery,
+    ) -> impl diesel::query_builder::Query<SqlType = diesel::sql_types::Untyped>
+    + diesel::query_builder::QueryFragment<diesel::sqlite::Sqlite>
+    + diesel::query_builder::QueryId {
+        query
+    }
+
+    #[test]
+    fn only_connections_that_were_opened_for_it_have_the_table() {
+        let without = |conn: &mut SqliteConnection| {
+            diesel::sql_query("SELECT c0 FROM tickbase_rows")
+                .execute(conn)
+                .unwrap_err()
+        };
+        connection();
+        let mut other = SqliteConnection::establish(":memory:").unwrap();
+        assert!(is_missing(&without(&mut other)));
+    }
+
+    #[test]
+    fn it_cannot_be_written() {
+        let mut conn = connection();
+        for sql in [
+            "INSERT INTO tickbase_rows (c0) VALUES (1)",
+            "DELETE FROM tickbase_rows",
+            "CREATE VIRTUAL TABLE mine USING tickbase_rows",
+        ] {
+            assert!(diesel::sql_query(sql).execute(&mut conn).is_err(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn it_has_as_many_columns_as_it_says() {
+        let mut conn = connection();
+        let sql = "SELECT count(*) AS id, NULL AS c0, NULL AS c1, NULL AS c12 \
+                   FROM pragma_table_info('tickbase_rows')";
+        let counted: Seen = diesel::sql_query(sql).get_result(&mut conn).unwrap();
+        assert_eq!(counted.id, COLUMNS as i64);
+    }
+}

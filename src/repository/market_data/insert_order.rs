@@ -1,0 +1,240 @@
+//! A batch of ticks in the order in which it is stored: by key, with every sequence given.
+//!
+//! Rows are put into piles by instrument, which costs one pass, and a pile is only sorted when
+//! its stamps do not rise by themselves. It decides nothing about what is stored.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use super::insert::{Followed, Stamp, TickStore};
+use super::keys::TickKey;
+use crate::domain::tick::Tick;
+use crate::error::Result;
+
+/// A tick with its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) key: TickKey,
+    pub(super) tick: &'a Tick,
+    /// Its place in the batch.
+    pub(super) index: usize,
+    /// Its key is free for certain: nothing of its instrument is stored at its stamp or later.
+    pub(super) fresh: bool,
+}
+
+/// The distinct ids of a column: each gets a slot, in the order of their first rows.
+pub(super) struct Slots {
+    ids: Vec<i64>,
+    of_id: HashMap<i64, u32, Spread>,
+    of_row: Vec<u32>,
+}
+
+impl Slots {
+    pub(super) fn of(column: impl ExactSizeIterator<Item = i64>) -> Self {
+        let mut slots = Self {
+            ids: Vec::new(),
+            of_id: HashMap::with_hasher(Spread::new()),
+            of_row: Vec::with_capacity(column.len()),
+        };
+        let mut last = None;
+        for id in column {
+            // Most columns have runs of one id.
+            let slot = match last {
+                Some((known, slot)) if known == id => slot,
+                _ => slots.slot(id),
+            };
+            last = Some((id, slot));
+            slots.of_row.push(slot);
+        }
+        slots
+    }
+
+    fn slot(&mut self, id: i64) -> u32 {
+        let ids = &mut self.ids;
+        *self.of_id.entry(id).or_insert_with(|| {
+            ids.push(id);
+            (ids.len() - 1) as u32
+        })
+    }
+
+    /// The distinct ids.
+    pub(super) fn ids(&self) -> &[i64] {
+        &self.ids
+    }
+
+    /// The slot of each row.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.of_row.iter().map(|slot| *slot as usize)
+    }
+
+    /// By slot, the place of its id among `found`, if it is there.
+    pub(super) fn places(&self, found: impl Iterator<Item = i64>) -> Vec<Option<u32>> {
+        let mut places = vec![None; self.ids.len()];
+        for (place, id) in (0..).zip(found) {
+            if let Some(slot) = self.of_id.get(&id) {
+                places[*slot as usize] = Some(place);
+            }
+        }
+        places
+    }
+}
+
+/// Hashes ids by one multiplication. The factor differs from batch to batch, so that nobody can
+/// choose ids that collide.
+#[derive(Clone, Copy)]
+struct Spread(u64);
+
+impl Spread {
+    fn new() -> Self {
+        Self(RandomState::new().hash_one(0_u64) | 1)
+    }
+}
+
+impl BuildHasher for Spread {
+    type Hasher = SpreadId;
+
+    fn build_hasher(&self) -> SpreadId {
+        SpreadId {
+            factor: self.0,
+            hash: 0,
+        }
+    }
+}
+
+struct SpreadId {
+    factor: u64,
+    hash: u64,
+}
+
+impl Hasher for SpreadId {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let wide = u128::from(self.hash ^ number ^ self.factor) * u128::from(self.factor);
+        self.hash = (wide >> 64) as u64 ^ wide as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// The accepted ticks by key; those without a sequence get the next free ones of their stamp,
+/// after those that the batch brings along. Rows of one key stay in the order of the batch.
+pub(super) fn in_key_order<'a>(
+    ticks: &'a [Tick],
+    places: &[Option<u32>],
+    instruments: &[Followed],
+    store: &mut dyn TickStore,
+) -> Result<Vec<Row<'a>>> {
+    let piles = Piles::of(places, instruments.len());
+    let mut by_id: Vec<usize> = (0..instruments.len()).collect();
+    by_id.sort_unstable_by_key(|place| instruments[*place].known.id);
+    let mut rows: Vec<Row<'a>> = Vec::with_capacity(piles.rows.len());
+    let mut numbered = true;
+    for place in by_id {
+        let newest = instruments[place].known.newest;
+        let start = rows.len();
+        rows.extend(piles.of_place(place).iter().map(|index| {
+            let tick = &ticks[*index as usize];
+            numbered &= tick.sequence().is_some();
+            Row {
+                // Those without a number come last at their stamp.
+                key: key(tick, tick.sequence().unwrap_or(i64::MAX)),
+                tick,
+                index: *index as usize,
+                fresh: newest.is_none_or(|newest| tick.timestamp() > newest),
+            }
+        }));
+        let pile = &mut rows[start..];
+        if !pile.is_sorted_by_key(|row| row.key) {
+            pile.sort_by_key(|row| row.key);
+        }
+    }
+    if !numbered {
+        number(&mut rows, store)?;
+    }
+    Ok(rows)
+}
+
+/// The rows of each instrument, in the order of the batch: a counting sort.
+struct Piles {
+    rows: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl Piles {
+    fn of(places: &[Option<u32>], count: usize) -> Self {
+        let mut ends = vec![0; count];
+        for place in places.iter().flatten() {
+            ends[*place as usize] += 1;
+        }
+        let mut total = 0;
+        for end in &mut ends {
+            total += std::mem::replace(end, total);
+        }
+        let mut rows = vec![0; total];
+        for (index, place) in (0..).zip(places) {
+            if let Some(place) = place {
+                let at = &mut ends[*place as usize];
+                rows[*at] = index;
+                *at += 1;
+            }
+        }
+        Self { rows, ends }
+    }
+
+    fn of_place(&self, place: usize) -> &[u32] {
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.rows[start..self.ends[place]]
+    }
+}
+
+/// Gives the rows without a sequence the next free ones of their stamps.
+fn number(rows: &mut [Row<'_>], store: &mut dyn TickStore) -> Result<()> {
+    let same_stamp = |a: &Row<'_>, b: &Row<'_>| stamp(a) == stamp(b);
+    let lacks = |row: &Row<'_>| row.tick.sequence().is_none();
+    let asked: Vec<Stamp> = rows
+        .chunk_by(same_stamp)
+        .filter(|rows| !rows[0].fresh && rows.iter().any(lacks))
+        .map(|rows| stamp(&rows[0]))
+        .collect();
+    let stored = if asked.is_empty() {
+        HashMap::new()
+    } else {
+        store.next_sequences(&asked)?
+    };
+    for rows in rows.chunk_by_mut(same_stamp) {
+        let own = rows.iter().filter_map(|row| row.tick.sequence()).max();
+        let mut next = own.map_or(0, |greatest| greatest.saturating_add(1));
+        if !rows[0].fresh {
+            next = next.max(stored.get(&stamp(&rows[0])).copied().unwrap_or(0));
+        }
+        for row in rows.iter_mut().filter(|row| lacks(row)) {
+            row.key.sequence = next;
+            next = next.saturating_add(1);
+        }
+    }
+    Ok(())
+}
+
+fn stamp(row: &Row<'_>) -> Stamp {
+    (row.key.instrument_id, row.key.timestamp, row.key.source_id)
+}
+
+fn key(tick: &Tick, sequence: i64) -> TickKey {
+    TickKey {
+        instrument_id: tick.instrument_id(),
+        timestamp: tick.timestamp(),
+        source_id: tick.source_id(),
+        sequence,
+    }
+}

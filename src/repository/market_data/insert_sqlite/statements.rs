@@ -1,0 +1,238 @@
+//! The statements of bulk insertion on SQLite. Each has a static id, so that it is prepared once
+//! per connection. Those over a batch read it from `tickbase_rows` and bind nothing.
+
+use diesel::SqliteConnection;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Bool, Double, Nullable};
+use diesel::sqlite::Sqlite;
+
+use super::super::insert::{KnownInstrument, Stamp};
+use super::super::insert_order::Row;
+use super::super::keys::TickKey;
+use crate::sql_types::Timestamp as TimestampSql;
+use crate::timestamp::Timestamp;
+
+/// An instrument: id, last tick, last price, newest stored stamp.
+pub(super) type KnownRow = (i64, Option<Timestamp>, Option<f64>, Option<Timestamp>);
+type KnownSql = (
+    BigInt,
+    Nullable<TimestampSql>,
+    Nullable<Double>,
+    Nullable<TimestampSql>,
+);
+
+/// A statement of a fixed text.
+macro_rules! over_the_batch {
+    ($(#[$about:meta])* $name:ident -> $sql_type:ty, $sql:expr) => {
+        $(#[$about])*
+        #[derive(QueryId)]
+        pub(in super::super) struct $name;
+
+        impl Query for $name {
+            type SqlType = $sql_type;
+        }
+
+        impl RunQueryDsl<SqliteConnection> for $name {}
+
+        impl QueryFragment<Sqlite> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+    };
+}
+
+macro_rules! newest_stamp {
+    () => {
+        "(SELECT m.\"timestamp\" FROM market_data m WHERE m.instrument_id = i.id \
+         ORDER BY m.\"timestamp\" DESC LIMIT 1)"
+    };
+}
+
+over_the_batch!(
+    /// The active ones among the instruments of the batch.
+    KnownInstruments -> KnownSql,
+    concat!(
+        "SELECT i.id, i.last_tick, i.last_price, ", newest_stamp!(),
+        " FROM tickbase_rows r CROSS JOIN instruments i ON i.id = r.c0 WHERE i.deleted_at IS NULL"
+    )
+);
+
+macro_rules! insert_into_market_data {
+    () => {
+        "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price, \
+         volume, bid, ask, bid_size, ask_size, open_price, high_price, low_price) "
+    };
+}
+
+over_the_batch!(
+    /// Stores the batch. `WHERE true`: else SQLite takes ON for a join's.
+    InsertTicks -> (),
+    concat!(
+        insert_into_market_data!(),
+        "SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12 FROM tickbase_rows \
+         WHERE true ON CONFLICT DO NOTHING"
+    )
+);
+
+over_the_batch!(
+    /// Which rows of the batch have a key that is stored, and whether with the same values.
+    FindTicks -> (BigInt, Bool),
+    "SELECT r.rowid, m.price IS r.c4 AND m.volume IS r.c5 AND m.bid IS r.c6 AND m.ask IS r.c7 \
+     AND m.bid_size IS r.c8 AND m.ask_size IS r.c9 AND m.open_price IS r.c10 \
+     AND m.high_price IS r.c11 AND m.low_price IS r.c12 \
+     FROM tickbase_rows r CROSS JOIN market_data m ON m.instrument_id = r.c0 \
+     AND m.\"timestamp\" = r.c1 AND m.source_id = r.c2 AND m.sequence = r.c3"
+);
+
+over_the_batch!(
+    /// Writes what the instruments of the batch show as their last tick.
+    UpdateLastTicks -> (),
+    "UPDATE instruments SET last_tick = r.c1, last_price = r.c2 FROM tickbase_rows r \
+     WHERE instruments.id = r.c0 AND instruments.deleted_at IS NULL"
+);
+
+/// [`KnownInstruments`] of one id.
+#[derive(QueryId)]
+pub(super) struct KnownInstrumentById(pub(super) i64);
+
+impl Query for KnownInstrumentById {
+    type SqlType = KnownSql;
+}
+
+impl RunQueryDsl<SqliteConnection> for KnownInstrumentById {}
+
+impl QueryFragment<Sqlite> for KnownInstrumentById {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(concat!(
+            "SELECT i.id, i.last_tick, i.last_price, ",
+            newest_stamp!(),
+            " FROM instruments i WHERE i.deleted_at IS NULL AND i.id = "
+        ));
+        out.push_bind_param::<BigInt, _>(&self.0)
+    }
+}
+
+/// [`UpdateLastTicks`] of one instrument.
+#[derive(QueryId)]
+pub(super) struct UpdateLastTick(pub(super) KnownInstrument);
+
+impl RunQueryDsl<SqliteConnection> for UpdateLastTick {}
+
+impl QueryFragment<Sqlite> for UpdateLastTick {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("UPDATE instruments SET last_tick = ");
+        out.push_bind_param::<Nullable<TimestampSql>, _>(&self.0.last_tick)?;
+        out.push_sql(", last_price = ");
+        out.push_bind_param::<Nullable<Double>, _>(&self.0.last_price)?;
+        out.push_sql(" WHERE deleted_at IS NULL AND id = ");
+        out.push_bind_param::<BigInt, _>(&self.0.id)
+    }
+}
+
+/// Stores one tick, if its key is free.
+#[derive(QueryId)]
+pub(super) struct InsertTick {
+    key: TickKey,
+    values: [Option<f64>; 9],
+}
+
+impl InsertTick {
+    pub(super) fn new(row: &Row<'_>) -> Self {
+        Self {
+            key: row.key,
+            values: row.tick.values(),
+        }
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for InsertTick {}
+
+impl QueryFragment<Sqlite> for InsertTick {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql(concat!(insert_into_market_data!(), "VALUES ("));
+        out.push_bind_param::<BigInt, _>(&self.key.instrument_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<TimestampSql, _>(&self.key.timestamp)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.key.source_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.key.sequence)?;
+        for value in &self.values {
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Double>, _>(value)?;
+        }
+        out.push_sql(") ON CONFLICT DO NOTHING");
+        Ok(())
+    }
+}
+
+/// Whether the same values are stored under a tick's key; no row when nothing is.
+#[derive(QueryId)]
+pub(super) struct FindTick(InsertTick);
+
+impl FindTick {
+    pub(super) fn new(row: &Row<'_>) -> Self {
+        Self(InsertTick::new(row))
+    }
+}
+
+impl Query for FindTick {
+    type SqlType = Bool;
+}
+
+impl RunQueryDsl<SqliteConnection> for FindTick {}
+
+impl QueryFragment<Sqlite> for FindTick {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        const COMPARED: [&str; 9] = [
+            "SELECT price IS ",
+            " AND volume IS ",
+            " AND bid IS ",
+            " AND ask IS ",
+            " AND bid_size IS ",
+            " AND ask_size IS ",
+            " AND open_price IS ",
+            " AND high_price IS ",
+            " AND low_price IS ",
+        ];
+        for (compared, value) in COMPARED.iter().zip(&self.0.values) {
+            out.push_sql(compared);
+            out.push_bind_param::<Nullable<Double>, _>(value)?;
+        }
+        out.push_sql(" FROM market_data WHERE instrument_id = ");
+        out.push_bind_param::<BigInt, _>(&self.0.key.instrument_id)?;
+        out.push_sql(" AND \"timestamp\" = ");
+        out.push_bind_param::<TimestampSql, _>(&self.0.key.timestamp)?;
+        out.push_sql(" AND source_id = ");
+        out.push_bind_param::<BigInt, _>(&self.0.key.source_id)?;
+        out.push_sql(" AND sequence = ");
+        out.push_bind_param::<BigInt, _>(&self.0.key.sequence)
+    }
+}
+
+/// The greatest sequence of a stamp, deleted ticks included: they keep theirs.
+#[derive(QueryId)]
+pub(super) struct LastSequence(pub(super) Stamp);
+
+impl Query for LastSequence {
+    type SqlType = BigInt;
+}
+
+impl RunQueryDsl<SqliteConnection> for LastSequence {}
+
+impl QueryFragment<Sqlite> for LastSequence {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("SELECT sequence FROM market_data WHERE instrument_id = ");
+        out.push_bind_param::<BigInt, _>(&self.0.0)?;
+        out.push_sql(" AND \"timestamp\" = ");
+        out.push_bind_param::<TimestampSql, _>(&self.0.1)?;
+        out.push_sql(" AND source_id = ");
+        out.push_bind_param::<BigInt, _>(&self.0.2)?;
+        out.push_sql(" ORDER BY sequence DESC LIMIT 1");
+        Ok(())
+    }
+}
