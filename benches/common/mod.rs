@@ -199,3 +199,13 @@ pub fn sizes(rows: usize, rounds: usize) -> (usize, usize) {
         numbers.next().unwrap_or(rounds),
     )
 }
+
+/// Whether a contender takes part: those whose name starts with an argument, else all.
+pub fn takes_part(name: &str) -> bool {
+    let is_name = |text: &String| !text.starts_with('-') && text.parse::<usize>().is_err();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(is_name).collect();
+    wanted.is_empty()
+        || wanted
+            .iter()
+            .any(|wanted| name.starts_with(wanted.as_str()))
+}

@@ -28,7 +28,7 @@ pub(crate) enum Value {
 pub(crate) trait RowSource {
     /// How many rows there are.
     fn rows(&self) -> usize;
-    /// A value. It is only asked for rows that there are, and must not panic.
+    /// A value; [`Value::Null`] where there is none. It must not panic.
     fn value(&self, row: usize, column: usize) -> Value;
 }
 
@@ -246,7 +246,7 @@ unsafe extern "C" fn column(
     // SAFETY: as in `filter`.
     let row = unsafe { (*cursor.cast::<Scan>()).row };
     let value = match (shown(), usize::try_from(column)) {
-        (Some(rows), Ok(column)) if row < rows.rows() => rows.value(row, column),
+        (Some(rows), Ok(column)) => rows.value(row, column),
         _ => Value::Null,
     };
     // SAFETY: SQLite gives the place of the result.

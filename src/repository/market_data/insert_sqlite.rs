@@ -157,7 +157,9 @@ impl RowSource for Ids<'_> {
     }
 
     fn value(&self, row: usize, _column: usize) -> Value {
-        Value::Integer(self.0[row])
+        self.0
+            .get(row)
+            .map_or(Value::Null, |id| Value::Integer(*id))
     }
 }
 
@@ -170,13 +172,15 @@ impl RowSource for Ticks<'_> {
     }
 
     fn value(&self, row: usize, column: usize) -> Value {
-        let Row { key, tick, .. } = &self.0[row];
+        let Some(Row { key, tick, .. }) = self.0.get(row) else {
+            return Value::Null;
+        };
         match column {
             0 => Value::Integer(key.instrument_id),
             1 => Value::Integer(key.timestamp.micros()),
             2 => Value::Integer(key.source_id),
             3 => Value::Integer(key.sequence),
-            _ => real(tick.values().get(column - 4).copied().flatten()),
+            _ => real(tick.value(column - 4)),
         }
     }
 }
@@ -190,7 +194,9 @@ impl RowSource for LastTicks<'_> {
     }
 
     fn value(&self, row: usize, column: usize) -> Value {
-        let last = &self.0[row];
+        let Some(last) = self.0.get(row) else {
+            return Value::Null;
+        };
         match column {
             0 => Value::Integer(last.id),
             1 => last
