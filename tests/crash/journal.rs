@@ -1,0 +1,220 @@
+//! What the producers were told about each batch, and whether the database agrees. It knows
+//! nothing of how the end came.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use tickbase::domain::tick::{RawTick, Tick};
+use tickbase::timestamp::Timestamp;
+
+use crate::support::TestDatabase;
+
+/// 2026-01-01 00:00 UTC; tick number `n` is `n` microseconds later.
+const BEGINNING: i64 = 1_767_225_600_000_000;
+/// The ticks go round the first of the seeded instruments.
+const INSTRUMENTS: i64 = 3;
+
+/// The ticks `first .. first + size`, which are stored by one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Batch {
+    pub first: i64,
+    pub size: i64,
+}
+
+/// What a producer says of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// The call begins.
+    Started,
+    /// The call returned: the batch is stored.
+    Stored,
+    /// The call failed: nothing of the batch is stored.
+    Refused,
+    /// The call failed, and nobody knows whether the batch is stored.
+    Unknown,
+}
+
+/// The last word on each batch, by its first number.
+#[derive(Debug, Default)]
+pub struct Journal {
+    batches: BTreeMap<i64, (Batch, Word)>,
+}
+
+impl Batch {
+    /// Its ticks. The number is the price; the writer gives the sequence, so that a tick that is
+    /// stored twice is there twice.
+    pub fn ticks(&self) -> Vec<Tick> {
+        self.numbers().map(numbered).collect()
+    }
+
+    fn numbers(&self) -> Range<i64> {
+        self.first..self.first + self.size
+    }
+}
+
+fn numbered(number: i64) -> Tick {
+    let timestamp = Timestamp::from_micros(BEGINNING + number).unwrap();
+    Tick::try_from(RawTick {
+        instrument_id: Some(1 + number % INSTRUMENTS),
+        timestamp: Some(timestamp),
+        price: Some(number as f64),
+        ..RawTick::default()
+    })
+    .unwrap()
+}
+
+impl Word {
+    const ALL: [Self; 4] = [Self::Started, Self::Stored, Self::Refused, Self::Unknown];
+}
+
+/// The line that a child process writes.
+pub fn line(batch: Batch, word: Word) -> String {
+    format!("{word:?} {} {}\n", batch.first, batch.size)
+}
+
+/// The batch and the word of such a line, or `None` for any other.
+pub fn parse(line: &str) -> Option<(Batch, Word)> {
+    let mut parts = line.split(' ');
+    let name = parts.next()?;
+    let word = Word::ALL.into_iter().find(|w| format!("{w:?}") == name)?;
+    let first = parts.next()?.parse().ok()?;
+    let size = parts.next()?.parse().ok()?;
+    parts
+        .next()
+        .is_none()
+        .then_some((Batch { first, size }, word))
+}
+
+impl Journal {
+    /// Writes a word down. A batch that was refused may be started again.
+    pub fn note(&mut self, batch: Batch, word: Word) {
+        let before = self.batches.insert(batch.first, (batch, word));
+        let allowed = match before.map(|(_, word)| word) {
+            None | Some(Word::Refused) => word == Word::Started,
+            Some(Word::Started) => word != Word::Started,
+            Some(Word::Stored | Word::Unknown) => false,
+        };
+        assert!(allowed, "{batch:?}: {word:?} after {before:?}");
+    }
+
+    /// How many batches have this as their last word.
+    pub fn count(&self, word: Word) -> usize {
+        self.batches.values().filter(|(_, w)| *w == word).count()
+    }
+
+    /// Takes over the words on other batches.
+    pub fn extend(&mut self, later: Self) {
+        self.batches.extend(later.batches);
+    }
+
+    /// Where what is stored contradicts what was said; empty when all is well.
+    pub fn contradictions(&self, stored: &Stored) -> Vec<String> {
+        let mut found: Vec<String> = stored
+            .copies
+            .iter()
+            .filter(|(_, copies)| **copies != 1)
+            .map(|(number, copies)| format!("tick {number} is stored {copies} times"))
+            .collect();
+        let mut explained = 0;
+        for (batch, word) in self.batches.values() {
+            let there = stored.copies.range(batch.numbers()).count();
+            explained += there;
+            let size = batch.size as usize;
+            if there != 0 && there != size {
+                found.push(format!("{there} ticks of {batch:?} are stored ({word:?})"));
+            } else if *word == Word::Stored && there == 0 {
+                found.push(format!("{batch:?} was acknowledged and is gone"));
+            } else if *word == Word::Refused && there != 0 {
+                found.push(format!("{batch:?} was refused and is stored"));
+            }
+        }
+        if explained != stored.copies.len() {
+            found.push(format!(
+                "{} ticks are stored that nobody sent",
+                stored.copies.len() - explained
+            ));
+        }
+        found.extend(stored.damage.clone());
+        found
+    }
+}
+
+/// What a database holds.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// How often each number is there.
+    copies: BTreeMap<i64, u32>,
+    /// What else is wrong with it.
+    damage: Vec<String>,
+}
+
+impl Stored {
+    /// Reads a database through a bare connection.
+    pub fn of(db: &TestDatabase) -> Self {
+        let mut stored = Self::default();
+        let numbers =
+            db.texts("SELECT CAST(CAST(price AS BIGINT) AS TEXT) AS text FROM market_data");
+        for number in numbers {
+            *stored.copies.entry(number.parse().unwrap()).or_default() += 1;
+        }
+        stored.damage = damage(db);
+        stored
+    }
+
+    /// How many ticks there are.
+    pub fn ticks(&self) -> usize {
+        self.copies.len()
+    }
+}
+
+/// What the database itself finds wrong, and instruments whose last tick is none of theirs: it is
+/// written by the same call as the ticks.
+fn damage(db: &TestDatabase) -> Vec<String> {
+    let mut found = db.texts(
+        "SELECT 'the last tick of ' || symbol || ' is not its last' AS text FROM instruments i \
+         WHERE last_tick IS DISTINCT FROM \
+           (SELECT max(\"timestamp\") FROM market_data m WHERE m.instrument_id = i.id)",
+    );
+    if db.dir().is_some() {
+        let integrity = "SELECT integrity_check AS text FROM pragma_integrity_check \
+                         WHERE integrity_check <> 'ok'";
+        let orphans = "SELECT 'an orphan in ' || \"table\" AS text FROM pragma_foreign_key_check";
+        found.extend(db.texts(integrity));
+        found.extend(db.texts(orphans));
+    }
+    found
+}
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = Word::ALL.map(|word| format!("{} {word:?}", self.count(word)));
+        f.write_str(&counts.join(", "))
+    }
+}
+
+#[test]
+fn a_journal_names_what_is_lost_torn_doubled_and_unasked() {
+    let batch = |first| Batch { first, size: 3 };
+    let mut journal = Journal::default();
+    for (first, word) in [(0, Word::Stored), (3, Word::Stored), (6, Word::Refused)] {
+        journal.note(batch(first), Word::Started);
+        journal.note(batch(first), word);
+    }
+    journal.note(batch(9), Word::Started);
+    let stored = |numbers: &[i64]| {
+        let mut stored = Stored::default();
+        for number in numbers {
+            *stored.copies.entry(*number).or_default() += 1;
+        }
+        journal.contradictions(&stored).join("; ")
+    };
+    assert_eq!(stored(&[0, 1, 2, 3, 4, 5]), "");
+    assert_eq!(stored(&[0, 1, 2, 3, 4, 5, 9, 10, 11]), "");
+    assert!(stored(&[0, 1, 2]).contains("acknowledged and is gone"));
+    assert!(stored(&[0, 1, 2, 3, 4]).contains("2 ticks of"));
+    assert!(stored(&[0, 1, 2, 3, 4, 5, 9]).contains("1 ticks of"));
+    assert!(stored(&[0, 1, 2, 3, 4, 5, 5]).contains("tick 5 is stored 2 times"));
+    assert!(stored(&[0, 1, 2, 3, 4, 5, 6, 7, 8]).contains("refused and is stored"));
+    assert!(stored(&[0, 1, 2, 3, 4, 5, 99]).contains("nobody sent"));
+}
