@@ -6,11 +6,14 @@
     clippy::panic,
     clippy::print_stdout
 )] // It is all test code.
-#![allow(dead_code, unreachable_pub)] // Each group of tests uses a part of the load.
+#![allow(unreachable_pub)]
+#![cfg_attr(not(feature = "postgres"), allow(dead_code))] // A part is PostgreSQL's.
 
 mod child;
 mod journal;
 mod kills;
 mod load;
+#[cfg(feature = "postgres")]
+mod restarts;
 #[path = "../support/mod.rs"]
 mod support;

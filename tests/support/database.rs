@@ -60,6 +60,12 @@ impl TestDatabase {
         Self::from_copy(super::template::Copy::of_empty(super::server::shared_url()))
     }
 
+    /// An empty PostgreSQL database on a server of the test's own, which must outlive it.
+    #[cfg(feature = "postgres")]
+    pub fn postgres_empty_on(server: &super::server::Server) -> Self {
+        Self::from_copy(super::template::Copy::of_empty(&server.url("postgres")))
+    }
+
     #[cfg(feature = "postgres")]
     fn from_copy(copy: super::template::Copy) -> Self {
         Self {

@@ -2,13 +2,15 @@
 # A private PostgreSQL for as long as somebody holds this script's standard input open.
 #
 # Prints `ready PORT DIRECTORY` once the server answers, or `failed REASON` and ends. Then it obeys the
-# lines `stop` and `start` (answered with `stopped`, `started` or `failed REASON`), so that tests
-# can take the server away and bring it back on the same port. At end of input, which is also
-# what a killed test process leaves behind, it stops the server and removes the directory.
+# lines `stop`, `stop -m immediate` (without a word to anyone, as in a crash) and `start` (answered
+# with `stopped`, `started` or `failed REASON`), so that tests can take the server away and bring it
+# back on the same port. At end of input, which is also what a killed test process leaves behind, it
+# stops the server and removes the directory.
 #
 # The server listens on 127.0.0.1 only, on a free port between 20000 and 29999, as user
 # `postgres` without a password, and as `tickbase_password` with the password `right`.
-# It syncs nothing: its data is worth nothing after the test.
+# It syncs nothing: its data is worth nothing after the test. With the argument `durable` it syncs
+# everything, for tests of what a crash leaves.
 set -u
 trap '' INT HUP TERM PIPE
 
@@ -29,6 +31,12 @@ find_binaries() {
 
 bin=$(find_binaries) || failed "PostgreSQL is not installed: no initdb in PATH nor in" \
     "/usr/lib/postgresql/*/bin; scripts/test installs it on Debian (apt-get install postgresql)"
+
+case ${1:-} in
+    '') sync=off ;;
+    durable) sync=on ;;
+    *) failed "unknown argument '$1'" ;;
+esac
 
 base=$(mktemp -d "${TMPDIR:-/tmp}/tickbase-postgres.XXXXXX") || failed "cannot make a directory"
 data=$base/data
@@ -72,10 +80,14 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = '$base'
 max_connections = 300
 shared_buffers = 64MB
-fsync = off
-synchronous_commit = off
-full_page_writes = off
+fsync = $sync
+synchronous_commit = $sync
+full_page_writes = $sync
 CONF
+if [ "$sync" = on ] && "$bin/postgres" --describe-config | grep -q recovery_init_sync_method; then
+    # Recovery syncs each file of the directory else, which takes seconds.
+    echo "recovery_init_sync_method = syncfs" >>"$data/postgresql.conf"
+fi
 cat >"$data/pg_hba.conf" <<CONF
 local all all trust
 host all tickbase_password 127.0.0.1/32 scram-sha-256
@@ -98,6 +110,7 @@ echo "ready $port $base"
 while read -r command; do
     case $command in
         stop) stop fast && echo stopped ;;
+        'stop -m immediate') stop immediate && echo stopped ;;
         start) start && echo started || failed "the server does not start: $(tail -n 3 "$log")" ;;
         *) failed "unknown command '$command'" ;;
     esac

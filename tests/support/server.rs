@@ -24,17 +24,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server; takes about a second.
+    /// Starts a server that syncs nothing; takes about a second.
     pub fn start() -> Self {
-        match Self::try_start() {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server that keeps what it has committed, whatever happens to it.
+    pub fn start_durable() -> Self {
+        Self::start_with(&["durable"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
+        match Self::try_start(arguments) {
             Ok(server) => server,
             Err(reason) => panic!("no private PostgreSQL for the tests: {reason}"),
         }
     }
 
-    fn try_start() -> Result<Self, String> {
+    fn try_start(arguments: &[&str]) -> Result<Self, String> {
         let mut script = Command::new("bash")
             .arg(SCRIPT)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -82,6 +92,11 @@ impl Server {
     /// Takes the server away: sessions end, its port refuses connections.
     pub fn stop(&mut self) {
         self.command("stop", "stopped");
+    }
+
+    /// Takes the server away as a crash does: nothing is written that is not written yet.
+    pub fn crash(&mut self) {
+        self.command("stop -m immediate", "stopped");
     }
 
     /// Brings a stopped server back, on the same port and with the same data.
