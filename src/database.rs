@@ -24,6 +24,8 @@ pub(crate) mod row_table;
 mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "postgres")]
+mod under_way;
 #[cfg(feature = "sqlite")]
 mod write_lane;
 #[cfg(feature = "postgres")]
@@ -85,6 +87,8 @@ struct Inner {
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
+    #[cfg(feature = "postgres")]
+    writes: Arc<under_way::Writes>,
     pools: Pools,
 }
 
@@ -128,6 +132,8 @@ impl Database {
                 operations: Operations::default(),
                 #[cfg(feature = "sqlite")]
                 lane,
+                #[cfg(feature = "postgres")]
+                writes: Arc::default(),
                 pools,
             }),
         })
@@ -200,9 +206,11 @@ impl Database {
             return lane.exclusive(work);
         }
         #[cfg(feature = "postgres")]
-        return work(&mut BackendConnection::from(&mut postgres::open(
-            &self.inner.config,
-        )?));
+        {
+            let _under_way = self.inner.writes.begin()?;
+            let mut conn = postgres::open(&self.inner.config)?;
+            work(&mut BackendConnection::from(&mut conn))
+        }
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
     }
@@ -263,13 +271,22 @@ impl Database {
         self.inner.operations.snapshot()
     }
 
-    /// Refuses new work, commits what waits in the write lane, closes every connection. Work
-    /// after it is answered with [`Error::Closed`].
+    /// Refuses new work, ends the writes that wait in the write lane or are under way, closes
+    /// every connection; those that are lent to readers, when they come back. Work after it is
+    /// answered with [`Error::Closed`]: every write is either acknowledged and stored, or not
+    /// stored.
+    ///
+    /// On PostgreSQL it waits for the writes under way no longer than `pool.acquire_timeout`. A
+    /// write that closes its own database is still stored.
     pub fn close(&self) {
         #[cfg(feature = "sqlite")]
         if let Some(lane) = &self.inner.lane {
             lane.close();
         }
+        #[cfg(feature = "postgres")]
+        self.inner
+            .writes
+            .close(self.inner.config.pool.acquire_timeout);
         self.inner.pools.close();
     }
 }

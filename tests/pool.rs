@@ -341,6 +341,18 @@ on_both! {
         drop(database);
     }
 
+    fn a_connection_that_is_lent_while_the_pool_is_closed_does_not_stay(db: &TestDatabase) {
+        let runtime = Arc::new(runtime());
+        for door in DOORS {
+            let database = open(db, |_| {});
+            let holders = Holders::new(&database, &runtime, door, 3);
+            database.close();
+            drop(holders);
+            eventually(|| database.pool_snapshot().open == 0);
+            assert_eq!(database.pool_snapshot().closed.shutdown, 3, "{door:?}");
+        }
+    }
+
     fn the_snapshot_counts_acquisitions_and_holds_of_each_door(db: &TestDatabase) {
         let runtime = runtime();
         let database = open(db, |_| {});

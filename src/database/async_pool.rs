@@ -9,8 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
-use deadpool_diesel::{InteractError, Runtime};
+use deadpool_diesel::Runtime;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
 use super::connection::BackendConnection;
@@ -57,7 +58,7 @@ impl<C: Session> AsyncDoor<C> {
             runtime: OnceLock::new(),
         });
         let evicting = Arc::downgrade(&door);
-        let evict = move || evicting.upgrade().is_some_and(|door| door.evict());
+        let evict = move |cause| evicting.upgrade().is_some_and(|door| door.evict(cause));
         budget.set_evict(Door::Asynchronous, Box::new(evict));
         Ok(door)
     }
@@ -88,6 +89,7 @@ impl<C: Session> AsyncDoor<C> {
             object: Some(object),
             door: Arc::clone(self),
             began: Instant::now(),
+            busy: false,
             permit,
         })
     }
@@ -108,7 +110,7 @@ impl<C: Session> AsyncDoor<C> {
     }
 
     /// Closes one idle connection, on this thread: its place is wanted now.
-    fn evict(&self) -> bool {
+    fn evict(&self, cause: Cause) -> bool {
         let _runtime = self.runtime.get().map(Handle::enter);
         let mut evicted = false;
         let removed = self
@@ -116,7 +118,7 @@ impl<C: Session> AsyncDoor<C> {
             .retain(|_, _| std::mem::replace(&mut evicted, true));
         let found = !removed.removed.is_empty();
         for mut pooled in removed.removed {
-            pooled.life.slot.leave(Cause::Evicted);
+            pooled.life.slot.leave(cause);
         }
         found
     }
@@ -178,44 +180,50 @@ pub(crate) struct Lent<C: Session> {
     object: Option<Object<Manager<C>>>,
     door: Arc<AsyncDoor<C>>,
     began: Instant,
+    /// A closure is running on the connection.
+    busy: bool,
     permit: Permit,
 }
 
 impl<C: Session> Lent<C> {
     /// Runs `work` on the connection, looks whether it left the connection clean, and returns the
     /// loan with the result.
+    ///
+    /// The result comes straight from the closure: a runtime that ends takes the task along, but
+    /// not a closure that is running, and what that one has done must be told.
     async fn interact<R: Send + 'static>(
         mut self,
         op: &'static str,
         work: impl FnOnce(&mut C) -> R + Send + 'static,
     ) -> (Option<Self>, Result<R>) {
+        let (tell, told) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let Some(object) = self.object.as_mut() else {
-                return (None, Err(Error::Closed));
-            };
+            let object = self.object.as_mut()?;
             let used = move |conn: &mut C| {
                 let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(conn)));
                 // After a panic the connection goes anyway.
                 let cause = result
                     .as_ref()
                     .map_or(Some(Cause::Panicked), |_| uncleanliness(conn));
-                (result, cause)
+                // A caller that went away wants no answer.
+                drop(tell.send(result));
+                cause
             };
-            let result = match object.conn.interact(used).await {
-                Ok((result, cause)) => {
-                    if let Some(cause) = cause {
-                        object.life.slot.leave(cause);
-                    }
-                    result.map_err(|payload| panicked(op, payload.as_ref()))
-                }
-                Err(error) => {
-                    object.life.slot.leave(Cause::Dead);
-                    Err(broken(op, error))
-                }
-            };
-            (Some(self), result)
+            self.busy = true;
+            let cause = object.conn.interact(used).await;
+            self.busy = false;
+            if let Some(cause) = cause.unwrap_or(Some(Cause::Dead)) {
+                object.life.slot.leave(cause);
+            }
+            Some(self)
         });
-        task.await.unwrap_or_else(|_| (None, Err(Error::Closed)))
+        let back = task.await.ok().flatten();
+        let result = match told.await {
+            Ok(result) => result.map_err(|payload| panicked(op, payload.as_ref())),
+            // The closure was dropped before it ran.
+            Err(_) => Err(Error::Closed),
+        };
+        (back, result)
     }
 }
 
@@ -229,6 +237,9 @@ impl<C: Session> Drop for Lent<C> {
         // The last holder may be dropped on a thread that is none of the runtime's.
         let _runtime = door.runtime.get().map(Handle::enter);
         if let Some(mut object) = self.object.take() {
+            if self.busy {
+                object.life.slot.leave(Cause::Shutdown);
+            }
             if object.life.comes_back() && !door.pool.is_closed() {
                 drop(object);
             } else {
@@ -236,13 +247,6 @@ impl<C: Session> Drop for Lent<C> {
             }
         }
         let _ = &self.permit;
-    }
-}
-
-fn broken(op: &'static str, error: InteractError) -> Error {
-    match error {
-        InteractError::Panic(payload) => panicked(op, payload.as_ref()),
-        InteractError::Cancelled => Error::Closed,
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct DoorCounters {
 }
 
 /// Closes one idle connection of a door; `false` when it has none.
-type Evict = Box<dyn Fn() -> bool + Send + Sync>;
+type Evict = Box<dyn Fn(Cause) -> bool + Send + Sync>;
 
 pub(super) struct Budget {
     pub(super) base: usize,
@@ -75,6 +75,9 @@ pub(super) struct Budget {
     pub(super) closed: [AtomicU64; CAUSES],
     doors: [DoorCounters; 2],
     evict: [OnceLock<Evict>; 2],
+    born: Instant,
+    /// When a dead connection was last found, in nanoseconds since `born`.
+    suspicion: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +101,8 @@ impl Budget {
             closed: Default::default(),
             doors: Default::default(),
             evict: Default::default(),
+            born: Instant::now(),
+            suspicion: AtomicU64::new(0),
         })
     }
 
@@ -194,11 +199,15 @@ impl Budget {
                 Door::Blocking => Door::Asynchronous,
                 Door::Asynchronous => Door::Blocking,
             };
-            let evicted = self.evict[other as usize]
-                .get()
-                .is_some_and(|evict| evict());
-            evicted.then(|| self.try_take()).flatten()
+            self.evict(other, Cause::Evicted)
+                .then(|| self.try_take())
+                .flatten()
         })
+    }
+
+    fn evict(&self, door: Door, cause: Cause) -> bool {
+        let evict = self.evict[door as usize].get();
+        evict.is_some_and(|evict| evict(cause))
     }
 
     fn try_take(self: &Arc<Self>) -> Option<OpenSlot> {
@@ -218,6 +227,17 @@ impl Budget {
     /// Waiting and later callers get [`Error::Closed`].
     pub(super) fn close(&self) {
         self.permits.close();
+    }
+
+    /// A connection was found dead. Those that have idled since before may have died with it.
+    fn suspect(&self) {
+        let now = self.since_born(Instant::now());
+        self.suspicion.fetch_max(now, Ordering::AcqRel);
+    }
+
+    fn since_born(&self, moment: Instant) -> u64 {
+        let elapsed = moment.saturating_duration_since(self.born);
+        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -266,6 +286,10 @@ impl Drop for Permit {
             .counters(self.door)
             .in_use
             .fetch_sub(1, Ordering::Relaxed);
+        // The pool was closed meanwhile, or is being closed: what came back must not stay.
+        if self.budget.permits.is_closed() {
+            while self.budget.evict(self.door, Cause::Shutdown) {}
+        }
     }
 }
 
@@ -285,9 +309,24 @@ impl OpenSlot {
         self.budget.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The connection is to be closed; the first cause stays.
+    /// The connection is to be closed; the first cause stays, but that of a dead one: its
+    /// transaction seems to be open, too.
     pub(super) fn leave(&mut self, cause: Cause) {
-        self.cause.get_or_insert(cause);
+        if cause == Cause::Dead {
+            self.budget.suspect();
+        }
+        if self
+            .cause
+            .is_none_or(|first| first == Cause::OpenTransaction)
+        {
+            self.cause = Some(cause);
+        }
+    }
+
+    /// Whether another connection was found dead after this one came back.
+    pub(super) fn is_suspect(&self, idle_since: Instant) -> bool {
+        let found = self.budget.suspicion.load(Ordering::Acquire);
+        found > 0 && self.budget.since_born(idle_since) <= found
     }
 
     /// A caller takes the connection.

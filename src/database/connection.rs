@@ -8,7 +8,8 @@
 use diesel::PgConnection;
 #[cfg(feature = "sqlite")]
 use diesel::SqliteConnection;
-use diesel::connection::{Connection, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::result::QueryResult;
 
 use crate::error::Result;
 
@@ -95,6 +96,29 @@ impl BackendConnection<'_> {
 
 fn atomic<C: Connection, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
     C::TransactionManager::transaction(conn, work)
+}
+
+/// How many of Diesel's transactions are open, one inside the other.
+///
+/// # Errors
+/// The connection is broken, or a transaction on it could not be ended.
+pub(super) fn transaction_depth<C>(conn: &mut C) -> QueryResult<u32>
+where
+    C: Connection<TransactionManager = AnsiTransactionManager>,
+{
+    let status = AnsiTransactionManager::transaction_manager_status_mut(conn);
+    Ok(status
+        .transaction_depth()?
+        .map_or(0, std::num::NonZero::get))
+}
+
+/// Whether work left the door's transaction as it found it: neither ended, nor with another one
+/// open in it.
+pub(super) fn at_top_level<C>(conn: &mut C) -> bool
+where
+    C: Connection<TransactionManager = AnsiTransactionManager>,
+{
+    matches!(transaction_depth(conn), Ok(1))
 }
 
 #[cfg(feature = "sqlite")]

@@ -138,7 +138,8 @@ impl Database {
             return call.end(lane.write(op, size, work));
         }
         #[cfg(feature = "postgres")]
-        let outcome = write_postgres::write(&self.inner.pools, op, size, &call, work);
+        let outcome =
+            write_postgres::write(&self.inner.pools, &self.inner.writes, op, size, &call, work);
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
         call.end(outcome)
@@ -177,7 +178,15 @@ impl Database {
             return call.end(lane.write_async(op, size, work).await);
         }
         #[cfg(feature = "postgres")]
-        let outcome = write_postgres::write_async(&self.inner.pools, op, size, &call, work).await;
+        let outcome = write_postgres::write_async(
+            &self.inner.pools,
+            &self.inner.writes,
+            op,
+            size,
+            &call,
+            work,
+        )
+        .await;
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
         call.end(outcome)

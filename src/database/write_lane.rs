@@ -250,12 +250,13 @@ impl WriteLane {
         lock(&self.shared.queue).closed = true;
         self.shared.room.close();
         self.shared.arrived.notify_all();
+        // A job that closes the database, or drops its last handle, holds the connection that
+        // the writer's thread waits for, or is on that thread.
+        if job::running_on_this_thread() || std::thread::current().id() == self.thread_id {
+            return;
+        }
         let thread = lock(&self.thread).take();
-        // The last handle may be dropped by a job, on the writer's own thread.
-        if std::thread::current().id() != self.thread_id
-            && let Some(thread) = thread
-            && thread.join().is_err()
-        {
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the writer thread ended in a panic");
         }
     }

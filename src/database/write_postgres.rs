@@ -4,19 +4,26 @@
 //! transaction. It runs the work again when PostgreSQL undid it in favour of another transaction,
 //! or when the connection broke before COMMIT was sent.
 
+use std::sync::Arc;
+
 use diesel::PgConnection;
-use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::connection::{
+    AnsiTransactionManager, Connection, SimpleConnection, TransactionManager,
+};
+use diesel::result::Error as DieselError;
 
 use super::backpressure::BatchSize;
-use super::connection::BackendConnection;
+use super::connection::{BackendConnection, at_top_level, transaction_depth};
 use super::doors::{again, lost};
 use super::instrumentation::Call;
 use super::pool::Pools;
-use super::retry::{Failure, backoff, classify_query};
+use super::retry::backoff;
+use super::under_way::Writes;
 use crate::error::{Error, Result};
 
 pub(super) fn write<T>(
     pools: &Pools,
+    writes: &Arc<Writes>,
     op: &'static str,
     size: BatchSize,
     call: &Call,
@@ -25,7 +32,7 @@ pub(super) fn write<T>(
     let mut attempt = 1;
     loop {
         let mut checkout = pools.checkout_for(size)?;
-        let outcome = checkout.with(|conn| transaction(op, conn, &mut work));
+        let outcome = checkout.with(|conn| transaction(writes, op, conn, &mut work));
         if lost(&outcome) || matches!(outcome, Err(Error::CommitUnknown { .. })) {
             checkout.discard();
         }
@@ -41,6 +48,7 @@ pub(super) fn write<T>(
 
 pub(super) async fn write_async<T, F>(
     pools: &Pools,
+    writes: &Arc<Writes>,
     op: &'static str,
     size: BatchSize,
     call: &Call,
@@ -53,9 +61,10 @@ where
     let mut attempt = 1;
     loop {
         let mut checkout = pools.checkout_async_for(size).await?;
+        let writes = Arc::clone(writes);
         let (outcome, back) = checkout
             .interact(op, move |conn| {
-                let outcome = transaction(op, conn, &mut work);
+                let outcome = transaction(&writes, op, conn, &mut work);
                 (outcome, work)
             })
             .await?;
@@ -74,6 +83,7 @@ where
 }
 
 fn transaction<T>(
+    writes: &Arc<Writes>,
     op: &'static str,
     conn: &mut BackendConnection<'_>,
     work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
@@ -85,30 +95,40 @@ fn transaction<T>(
     #[cfg(not(feature = "sqlite"))]
     let BackendConnection::Postgres(conn) = conn;
     let conn: &mut PgConnection = conn;
+    let _under_way = writes.begin()?;
     AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN READ WRITE")?;
-    match work(&mut BackendConnection::from(&mut *conn)) {
-        Ok(value) => commit(op, conn).map(|()| value),
-        Err(error) => {
-            // A rollback that fails leaves a broken connection, which the pool closes.
-            if let Err(rollback) =
-                <PgConnection as Connection>::TransactionManager::rollback_transaction(conn)
-            {
-                tracing::debug!(op, error = %rollback, "rollback failed");
-            }
-            Err(error)
-        }
+    let outcome = work(&mut BackendConnection::from(&mut *conn))
+        .and_then(|value| commit(op, conn).map(|()| value));
+    if outcome.is_err() {
+        roll_back(op, conn);
     }
+    outcome
 }
 
-/// A connection that breaks during COMMIT leaves it open whether the server has committed: the
-/// work is not run again, the caller is told.
+/// Commits what `work` has written, or says why nothing of it is stored, or that this is unknown.
+///
+/// PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, which is no error: work
+/// that swallowed an error would be acknowledged and lost. A query before it, in the same round
+/// trip, fails then. A connection that breaks here leaves it open whether the server has
+/// committed: the work is not run again, the caller is told.
 fn commit(op: &'static str, conn: &mut PgConnection) -> Result<()> {
-    let done = <PgConnection as Connection>::TransactionManager::commit_transaction(conn);
-    done.map_err(|source| {
-        if classify_query(&source) == Failure::ConnectionLost {
-            Error::CommitUnknown { op, source }
-        } else {
-            source.into()
-        }
+    if !at_top_level(conn) {
+        return Err(DieselError::BrokenTransactionManager.into());
+    }
+    let done = conn.batch_execute("SELECT 1; COMMIT");
+    done.map_err(|source| match transaction_depth(conn) {
+        Ok(_) => source.into(),
+        Err(_) => Error::CommitUnknown { op, source },
     })
+}
+
+/// A connection on which this fails is broken, and the pool closes it.
+fn roll_back(op: &'static str, conn: &mut PgConnection) {
+    while let Ok(1..) = transaction_depth(conn) {
+        let undone = <PgConnection as Connection>::TransactionManager::rollback_transaction(conn);
+        if let Err(error) = undone {
+            tracing::debug!(op, %error, "rollback failed");
+            return;
+        }
+    }
 }

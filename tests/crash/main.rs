@@ -10,6 +10,8 @@
 #![cfg_attr(not(feature = "postgres"), allow(dead_code))] // A part is PostgreSQL's.
 
 mod child;
+mod closing;
+mod commits;
 mod journal;
 mod kills;
 mod load;

@@ -68,6 +68,29 @@ fn dead_idle_connections_are_found_by_the_ping_and_replaced() {
     }
 }
 
+/// Else each caller would meet one dead connection after the other, and run out of attempts.
+#[test]
+fn after_a_restart_of_the_server_one_dead_connection_warns_of_the_others() {
+    let mut server = Server::start();
+    let db = TestDatabase::postgres_empty_on(&server);
+    let runtime = Arc::new(runtime());
+    for door in DOORS {
+        let database = open(&db, |_| {});
+        drop(Holders::new(&database, &runtime, door, 12));
+        assert_eq!(at_rest(&database).idle, 12);
+        server.stop();
+        server.start_again();
+        read(door, &runtime, &database, |conn| {
+            text_of(conn, "SELECT 'back'")
+        })
+        .unwrap();
+        let retries: u64 = database.operations().iter().map(|o| o.retries).sum();
+        assert_eq!(retries, 1, "{door:?}");
+        let snapshot = at_rest(&database);
+        assert_eq!((snapshot.open, snapshot.closed.dead), (1, 12), "{door:?}");
+    }
+}
+
 #[test]
 fn a_wrong_password_is_refused_without_being_shown() {
     let server = Server::start();

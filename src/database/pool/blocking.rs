@@ -119,7 +119,7 @@ impl<C: Session> BlockingDoor<C> {
         let weak: Weak<dyn Trim> = Arc::downgrade(&door) as Weak<dyn Trim>;
         drop(trimmer.door.set(weak));
         let evicting = Arc::downgrade(&door);
-        let evict = move || evicting.upgrade().is_some_and(|door| door.evict());
+        let evict = move |cause| evicting.upgrade().is_some_and(|door| door.evict(cause));
         budget.set_evict(Door::Blocking, Box::new(evict));
         Ok(door)
     }
@@ -181,15 +181,13 @@ impl<C: Session> BlockingDoor<C> {
     }
 
     pub(super) fn close(&self) {
-        while let Some(mut conn) = self.pool.try_get() {
-            conn.leave(Cause::Shutdown);
-        }
+        while self.evict(Cause::Shutdown) {}
     }
 
-    fn evict(&self) -> bool {
+    fn evict(&self, cause: Cause) -> bool {
         self.pool
             .try_get()
-            .map(|mut conn| conn.leave(Cause::Evicted))
+            .map(|mut conn| conn.leave(cause))
             .is_some()
     }
 }

@@ -109,7 +109,7 @@ pub(in crate::database) struct Life {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::database) enum Fitness {
     Fit,
-    /// It has idled: ask whether it still answers.
+    /// It has idled, or another one was found dead: ask whether it still answers.
     Ping,
     Expired,
 }
@@ -130,11 +130,12 @@ impl Life {
     pub(in crate::database) fn is_asked_for(&mut self) -> Fitness {
         self.slot.taken();
         let now = Instant::now();
+        let idle = now.saturating_duration_since(self.idle_since);
         if std::mem::take(&mut self.fresh) {
             Fitness::Fit
         } else if now >= self.expires_at {
             Fitness::Expired
-        } else if now.saturating_duration_since(self.idle_since) >= self.ping_after {
+        } else if idle >= self.ping_after || self.slot.is_suspect(self.idle_since) {
             Fitness::Ping
         } else {
             Fitness::Fit

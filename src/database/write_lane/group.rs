@@ -14,6 +14,7 @@ use diesel::{Connection, SqliteConnection};
 
 use super::job::{Job, Ran};
 use super::{Counters, Opener, Wal, record_commit};
+use crate::database::connection::at_top_level;
 use crate::database::retry::{Failure, classify_query};
 use crate::error::{Error, Result};
 
@@ -206,12 +207,6 @@ fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ra
     };
     conn.batch_execute(end).map_err(|_| Dead)?;
     Ok(ran)
-}
-
-/// Whether the job left Diesel's transaction at the depth where it found it.
-fn at_top_level(conn: &mut SqliteConnection) -> bool {
-    let status = AnsiTransactionManager::transaction_manager_status_mut(conn);
-    matches!(status.transaction_depth(), Ok(Some(depth)) if depth.get() == 1)
 }
 
 fn commit(conn: &mut SqliteConnection) -> QueryResult<()> {

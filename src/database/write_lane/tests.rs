@@ -326,6 +326,22 @@ fn closing_commits_what_waits_and_refuses_what_comes() {
 }
 
 #[test]
+fn a_write_that_closes_the_lane_is_stored_and_does_not_wait_for_itself() {
+    let lane = lane();
+    let closing = Arc::clone(&lane.lane);
+    let led = lane.lane.write("test", BatchSize::ONE, move |conn| {
+        closing.close();
+        insert(conn, 1)
+    });
+    led.unwrap();
+    assert_eq!(lane.stored(), (1, 1));
+    let late = lane
+        .lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 2));
+    assert!(matches!(late, Err(Error::Closed)));
+}
+
+#[test]
 fn the_queue_is_bounded_and_its_callers_wait() {
     let lane = lane();
     let (release, holder) = lane.hold();

@@ -1,0 +1,117 @@
+//! The writes under way on PostgreSQL: closing waits for them and lets no other begin. It runs
+//! none itself.
+
+use std::cell::Cell;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+thread_local! {
+    static ON_THIS_THREAD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The writes of one database.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    under_way: usize,
+    closed: bool,
+}
+
+/// A write under way, on the thread that has begun it.
+pub(super) struct UnderWay(Arc<Writes>);
+
+impl Writes {
+    /// Counts a write until the answer is dropped; [`Error::Closed`] after [`Writes::close`].
+    pub(super) fn begin(self: &Arc<Self>) -> Result<UnderWay> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        state.under_way += 1;
+        drop(state);
+        ON_THIS_THREAD.set(ON_THIS_THREAD.get() + 1);
+        Ok(UnderWay(Arc::clone(self)))
+    }
+
+    /// Lets no other begin, and waits for those under way, but not for ever: a server that does
+    /// not answer must not keep a process from ending.
+    pub(super) fn close(&self, wait_max: Duration) {
+        let mut state = self.lock();
+        state.closed = true;
+        // A write that closes its database would wait for itself.
+        if ON_THIS_THREAD.get() > 0 {
+            return;
+        }
+        let waited = self
+            .ended
+            .wait_timeout_while(state, wait_max, |state| state.under_way > 0);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            let writes = state.under_way;
+            tracing::warn!(
+                writes,
+                ?wait_max,
+                "closing did not wait for these any longer"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        ON_THIS_THREAD.set(ON_THIS_THREAD.get() - 1);
+        self.0.lock().under_way -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn closing_waits_for_what_is_under_way_and_refuses_what_comes() {
+        let writes = Arc::new(Writes::default());
+        let (begun, has_begun) = mpsc::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        let writer = {
+            let writes = Arc::clone(&writes);
+            std::thread::spawn(move || {
+                let _under_way = writes.begin().unwrap();
+                begun.send(()).unwrap();
+                ends.recv().unwrap_err();
+            })
+        };
+        has_begun.recv().unwrap();
+        writes.close(Duration::from_millis(20));
+        assert_eq!(writes.lock().under_way, 1, "it waits no longer than it may");
+        assert!(matches!(writes.begin(), Err(Error::Closed)));
+        drop(end);
+        writes.close(LONG);
+        assert_eq!(writes.lock().under_way, 0);
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_write_that_closes_does_not_wait_for_itself() {
+        let writes = Arc::new(Writes::default());
+        let under_way = writes.begin().unwrap();
+        writes.close(LONG);
+        drop(under_way);
+        assert_eq!(ON_THIS_THREAD.get(), 0);
+    }
+}
