@@ -23,7 +23,7 @@ fn open(db: &TestDatabase) -> Database {
     let config = DatabaseConfig::new(db.url()).unwrap().with(|config| {
         config.pool.base = 4;
         config.pool.overflow = 4;
-        config.write.queue_jobs_max = 8;
+        config.write.queue_rows_max = 200;
     });
     Database::open(config).unwrap()
 }
