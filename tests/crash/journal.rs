@@ -13,7 +13,7 @@ use crate::support::TestDatabase;
 /// 2026-01-01 00:00 UTC; tick number `n` is `n` microseconds later.
 const BEGINNING: i64 = 1_767_225_600_000_000;
 /// The ticks go round the first of the seeded instruments.
-const INSTRUMENTS: i64 = 3;
+pub const INSTRUMENTS: i64 = 3;
 
 /// The ticks `first .. first + size`, which are stored by one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ impl Batch {
 fn numbered(number: i64) -> Tick {
     let timestamp = Timestamp::from_micros(BEGINNING + number).unwrap();
     Tick::try_from(RawTick {
-        instrument_id: Some(1 + number % INSTRUMENTS),
+        instrument_id: Some(1 + number.rem_euclid(INSTRUMENTS)),
         timestamp: Some(timestamp),
         price: Some(number as f64),
         ..RawTick::default()
@@ -143,7 +143,7 @@ impl Journal {
 /// What a database holds.
 #[derive(Debug, Default)]
 pub struct Stored {
-    /// How often each number is there.
+    /// How often each number is there, not counting deleted ticks.
     copies: BTreeMap<i64, u32>,
     /// What else is wrong with it.
     damage: Vec<String>,
@@ -153,8 +153,10 @@ impl Stored {
     /// Reads a database through a bare connection.
     pub fn of(db: &TestDatabase) -> Self {
         let mut stored = Self::default();
-        let numbers =
-            db.texts("SELECT CAST(CAST(price AS BIGINT) AS TEXT) AS text FROM market_data");
+        let numbers = db.texts(
+            "SELECT CAST(CAST(price AS BIGINT) AS TEXT) AS text FROM market_data \
+             WHERE deleted_at IS NULL",
+        );
         for number in numbers {
             *stored.copies.entry(number.parse().unwrap()).or_default() += 1;
         }

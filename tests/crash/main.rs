@@ -12,6 +12,8 @@
 mod child;
 mod closing;
 mod commits;
+#[cfg(feature = "sqlite")]
+mod full;
 mod journal;
 mod kills;
 mod load;

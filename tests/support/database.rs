@@ -38,7 +38,13 @@ impl TestDatabase {
     /// A place for a SQLite file that is not there yet.
     #[cfg(feature = "sqlite")]
     pub fn sqlite_empty() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::sqlite_empty_in(&std::env::temp_dir())
+    }
+
+    /// The same in a directory of the test's own, which must outlive it.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_empty_in(directory: &std::path::Path) -> Self {
+        let dir = tempfile::tempdir_in(directory).unwrap();
         let url = dir.path().join(SQLITE_FILE).to_str().unwrap().to_owned();
         Self {
             url,
