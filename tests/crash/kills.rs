@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tickbase::config::DatabaseConfig;
@@ -57,20 +58,29 @@ fn kills() -> u64 {
     })
 }
 
-/// Starts a child, kills it, and returns what it had said.
-fn kill(orders: &Orders, moment: Moment) -> Journal {
-    let (name, value) = orders.variable();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", CHILD, "--nocapture"])
-        .env(name, value)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (journal, noise, silent) = std::thread::scope(|scope| {
+/// A child that writes until it is killed.
+struct Victim {
+    orders: Orders,
+    child: Child,
+    /// One for each acknowledgement.
+    acknowledgements: mpsc::Receiver<()>,
+    /// Returns what the child said, and what else came from it.
+    reader: JoinHandle<(Journal, String)>,
+}
+
+impl Victim {
+    fn start(orders: Orders) -> Self {
+        let (name, value) = orders.variable();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", CHILD, "--nocapture"])
+            .env(name, value)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (acknowledged, acknowledgements) = mpsc::channel();
-        let reader = scope.spawn(move || {
+        let reader = std::thread::spawn(move || {
             let (mut journal, mut noise) = (Journal::default(), String::new());
             for line in lines {
                 let line = line.unwrap();
@@ -86,39 +96,45 @@ fn kill(orders: &Orders, moment: Moment) -> Journal {
             }
             (journal, noise)
         });
-        let silent = wait(moment, &acknowledgements).is_err();
-        end(&mut child);
-        let (journal, noise) = reader.join().unwrap();
-        (journal, noise, silent)
-    });
-    assert_eq!(noise, "", "{orders:?}: the child failed");
-    assert!(!silent, "{orders:?}: the child hangs; {journal}");
-    journal
-}
-
-/// An error when the child has not come so far: it hangs, or has ended by itself.
-fn wait(
-    moment: Moment,
-    acknowledgements: &mpsc::Receiver<()>,
-) -> Result<(), mpsc::RecvTimeoutError> {
-    let delay = match moment {
-        Moment::Started(delay) => delay,
-        Moment::Acknowledged(count, delay) => {
-            for _ in 0..count {
-                acknowledgements.recv_timeout(SILENCE_MAX)?;
-            }
-            delay
+        Self {
+            orders,
+            child,
+            acknowledgements,
+            reader,
         }
-    };
-    // The moment is the subject of the test; nothing is waited for.
-    std::thread::sleep(delay);
-    Ok(())
-}
+    }
 
-/// SIGKILL: the process gets no say.
-fn end(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+    /// Kills it at the moment, by SIGKILL: it gets no say. Returns what it had said.
+    fn killed(mut self, moment: Moment) -> Journal {
+        let came_so_far = self.wait(moment);
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let (journal, noise) = self.reader.join().unwrap();
+        assert_eq!(noise, "", "{:?}: the child failed", self.orders);
+        assert!(came_so_far.is_ok(), "{:?}: the child hangs", self.orders);
+        journal
+    }
+
+    /// An error when the child has not come so far: it hangs, or has ended by itself.
+    fn wait(&self, moment: Moment) -> Result<(), mpsc::RecvTimeoutError> {
+        let delay = match moment {
+            Moment::Started(delay) => delay,
+            Moment::Acknowledged(count, delay) => {
+                for _ in 0..count {
+                    self.acknowledgements.recv_timeout(SILENCE_MAX)?;
+                }
+                delay
+            }
+        };
+        // The moment is the subject of the test; nothing is waited for.
+        std::thread::sleep(delay);
+        Ok(())
+    }
+
+    /// Forgets the acknowledgements so far: the next ones are later than this.
+    fn forget(&self) {
+        while self.acknowledgements.try_recv().is_ok() {}
+    }
 }
 
 fn some_time(chance: &mut Chance, most: Duration) -> Duration {
@@ -154,7 +170,8 @@ fn rounds(
         };
         let acknowledgements = 1 + chance.below(ACKNOWLEDGEMENTS_MAX);
         let delay = some_time(chance, DELAY_MAX);
-        let said = kill(&orders, Moment::Acknowledged(acknowledgements, delay));
+        let moment = Moment::Acknowledged(acknowledgements, delay);
+        let said = Victim::start(orders).killed(moment);
         tally.kills += 1;
         tally.batches += said.count(Word::Stored);
         if said.count(Word::Stored) > 0 && said.count(Word::Started) > 0 {
@@ -281,8 +298,37 @@ fn a_process_killed_while_it_makes_its_database_leaves_one_that_opens() {
             url: db.url().to_owned(),
         };
         let moment = Moment::Started(some_time(&mut chance, Duration::from_millis(60)));
-        let journal = kill(&orders, moment);
+        let journal = Victim::start(orders).killed(moment);
         let found = journal.contradictions(&reopened(&db));
-        assert!(found.is_empty(), "{orders:?} {moment:?}: {found:#?}");
+        assert!(found.is_empty(), "{moment:?}: {found:#?}");
+    }
+}
+
+/// Each child panics at any error, and the test then fails.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_process_that_is_killed_does_not_disturb_another_one_that_writes() {
+    let seed = seed();
+    println!("TICKBASE_CRASH_SEED={seed}");
+    let mut chance = Chance::new(seed);
+    for _ in 0..8 {
+        let db = TestDatabase::sqlite();
+        let [one, other] = [0, 1_000_000_000].map(|first| {
+            Victim::start(Orders {
+                seed: chance.below(u64::MAX),
+                first,
+                manner: Manner::Honest,
+                url: db.url().to_owned(),
+            })
+        });
+        let moment = |chance: &mut Chance| {
+            let delay = some_time(chance, DELAY_MAX);
+            Moment::Acknowledged(1 + chance.below(ACKNOWLEDGEMENTS_MAX), delay)
+        };
+        let mut journal = one.killed(moment(&mut chance));
+        other.forget();
+        journal.extend(other.killed(moment(&mut chance)));
+        let found = journal.contradictions(&reopened(&db));
+        assert!(found.is_empty(), "{found:#?}");
     }
 }
