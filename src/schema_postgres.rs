@@ -158,8 +158,6 @@ diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
-diesel::joinable!(market_data -> data_sources (source_id));
-diesel::joinable!(market_data -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
 

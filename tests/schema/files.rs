@@ -23,6 +23,14 @@ const SAME_TYPES: [(&str, &str, &str); 5] = [
     ("Numeric", "Decimal", "our type, imported under this name"),
 ];
 
+/// Lines that only SQLite's file has: PostgreSQL holds these references by triggers, which are
+/// cheaper than a foreign key per row and which the CLI does not see. The code is written against
+/// SQLite's file, so it may join them on both.
+const ONLY_ON_SQLITE: [&str; 2] = [
+    "diesel::joinable!(market_data -> data_sources (source_id));",
+    "diesel::joinable!(market_data -> instruments (instrument_id));",
+];
+
 /// How each file imports our types under the names that the CLI prints.
 const SQLITE_IMPORT: &str = "    use crate::sql_types::{Decimal, Timestamp};";
 const POSTGRES_IMPORT: &str =
@@ -60,15 +68,26 @@ fn in_sqlite_words(line: &str) -> String {
 #[test]
 fn the_generated_files_differ_only_in_names_of_the_same_types() {
     let (sqlite, postgres) = (read("src/schema.rs"), read("src/schema_postgres.rs"));
-    for (at, (one, other)) in sqlite.lines().zip(postgres.lines()).enumerate() {
-        let line = at + 1;
+    for line in ONLY_ON_SQLITE {
+        assert_eq!(
+            sqlite.matches(line).count(),
+            1,
+            "{line} is gone from SQLite"
+        );
+        assert!(!postgres.contains(line), "{line}: PostgreSQL has it, too");
+    }
+    let shared: Vec<(usize, &str)> = (1..)
+        .zip(sqlite.lines())
+        .filter(|(_, line)| !ONLY_ON_SQLITE.contains(line))
+        .collect();
+    for ((line, one), other) in shared.iter().copied().zip(postgres.lines()) {
         assert_eq!(
             one,
             in_sqlite_words(other),
             "src/schema.rs:{line}: PostgreSQL has the right"
         );
     }
-    assert_eq!(sqlite.lines().count(), postgres.lines().count());
+    assert_eq!(shared.len(), postgres.lines().count());
     for (name, _, why) in SAME_TYPES {
         assert!(
             postgres.contains(name),

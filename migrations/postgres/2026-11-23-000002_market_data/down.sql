@@ -1,4 +1,12 @@
 DROP TABLE market_data_bars;
 DROP TABLE ingest_batches;
+DROP TRIGGER data_sources_referred_update ON data_sources;
+DROP TRIGGER data_sources_referred_delete ON data_sources;
+DROP TRIGGER instruments_referred_update ON instruments;
+DROP TRIGGER instruments_referred_delete ON instruments;
 DROP TABLE market_data;
+DROP FUNCTION tickbase_refuse_referred();
+DROP FUNCTION tickbase_tick_moved();
+DROP FUNCTION tickbase_ticks_inserted();
+DROP FUNCTION tickbase_require_parents(BIGINT[], BIGINT[]);
 DELETE FROM tickbase_schema_migrations WHERE version = '20261123000002';
