@@ -74,6 +74,9 @@ impl BackendConnection<'_> {
     /// Runs `work` so that all of it is kept or none: a savepoint inside a transaction, else a
     /// transaction of its own.
     ///
+    /// When it cannot be undone alone, because the outer transaction has died (a full disk), nothing
+    /// more can be written on the connection, and the outer transaction fails.
+    ///
     /// # Errors
     /// What `work` returns, after its statements were undone; or [`Error::Query`](crate::Error::Query) when the
     /// savepoint itself failed.
@@ -94,8 +97,38 @@ impl BackendConnection<'_> {
     }
 }
 
-fn atomic<C: Connection, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
-    C::TransactionManager::transaction(conn, work)
+fn atomic<C, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T>
+where
+    C: Connection<TransactionManager = AnsiTransactionManager> + HasBackend,
+{
+    let outer = transaction_depth(conn)?;
+    AnsiTransactionManager::begin_transaction(conn)?;
+    let outcome = work(conn);
+    let ended = match &outcome {
+        Ok(_) => AnsiTransactionManager::commit_transaction(conn),
+        Err(_) => AnsiTransactionManager::rollback_transaction(conn),
+    };
+    let as_before = matches!(transaction_depth(conn), Ok(depth) if depth == outer);
+    let not_undone = outer > 0 && outcome.is_err() && ended.is_err();
+    if !as_before || not_undone {
+        forbid_writing(conn);
+    }
+    // The first error is the cause of the other.
+    outcome.and_then(|value| Ok(ended.map(|()| value)?))
+}
+
+/// A transaction that should be open is not, or holds what should have been undone: nothing may be
+/// added to it. SQLite would commit what follows statement by statement; PostgreSQL refuses it.
+fn forbid_writing<C>(conn: &mut C)
+where
+    C: Connection<TransactionManager = AnsiTransactionManager> + HasBackend,
+{
+    if C::BACKEND == Backend::Sqlite
+        && let Err(error) = conn.batch_execute("PRAGMA query_only = 1")
+    {
+        tracing::error!(%error, "a connection without its transaction can still write");
+    }
+    AnsiTransactionManager::transaction_manager_status_mut(conn).set_in_error();
 }
 
 /// How many of Diesel's transactions are open, one inside the other.

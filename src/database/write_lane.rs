@@ -13,7 +13,7 @@ mod tests;
 mod wal;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{JoinHandle, ThreadId};
@@ -23,7 +23,7 @@ use diesel::SqliteConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::backpressure::{BatchSize, WhenFull};
-use super::connection::BackendConnection;
+use super::connection::{BackendConnection, transaction_depth};
 use super::histogram::{Histogram, HistogramSnapshot};
 use super::park;
 use crate::config::WriteConfig;
@@ -216,9 +216,14 @@ impl WriteLane {
     ) -> Result<T> {
         refuse_nested("exclusive")?;
         let mut writer = lock(&self.shared.writer);
-        let done = work(&mut BackendConnection::from(writer.connection()?));
+        let conn = writer.connection()?;
+        let run = || work(&mut BackendConnection::from(&mut *conn));
+        let done = catch_unwind(AssertUnwindSafe(run));
+        if done.is_err() || !matches!(transaction_depth(conn), Ok(0)) {
+            writer.give_up_connection();
+        }
         self.shared.release(writer);
-        done
+        done.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     pub(crate) fn snapshot(&self) -> WriterSnapshot {
@@ -283,7 +288,7 @@ fn refuse_nested(op: &'static str) -> Result<()> {
 fn receive<T>(op: &'static str, answer: Result<Answer<T>, oneshot::error::RecvError>) -> Result<T> {
     match answer {
         Ok(Answer::Done(outcome)) => outcome,
-        Ok(Answer::Panicked(payload)) => std::panic::resume_unwind(payload),
+        Ok(Answer::Panicked(payload)) => resume_unwind(payload),
         // The job was dropped unanswered: the lane ended before it ran.
         Err(_) => Err(Error::Closed.during(op)),
     }

@@ -66,6 +66,34 @@ on_both! {
     }
 }
 
+/// A full file ends the transaction of SQLite, and the savepoint with it: what the work writes
+/// after that would be committed statement by statement.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_write_whose_savepoint_met_a_full_file_stores_nothing_after_it() {
+    let db = TestDatabase::sqlite();
+    drop(with_numbers(&db));
+    let pages = db.texts("SELECT CAST(page_count + 10 AS TEXT) AS text FROM pragma_page_count");
+    let limit = pages[0].parse().unwrap();
+    let config = DatabaseConfig::new(db.url()).unwrap();
+    let database = Database::open(config.with(|c| c.sqlite.max_page_count = Some(limit))).unwrap();
+    let outcome = database.write("test.full", |conn| {
+        run(conn, "INSERT INTO numbers VALUES (1)")?;
+        let large = "INSERT INTO numbers VALUES (CAST(zeroblob(1000000) AS TEXT))";
+        let error = conn.savepoint(|conn| run(conn, large)).unwrap_err();
+        assert!(error.chain().contains("full"), "{}", error.chain());
+        run(conn, "INSERT INTO numbers VALUES (0)")
+    });
+    assert!(outcome.is_err(), "its transaction is gone");
+    assert_eq!(stored(&db), Vec::<String>::new());
+    database
+        .write("test.next", |conn| {
+            run(conn, "INSERT INTO numbers VALUES (2)")
+        })
+        .unwrap();
+    assert_eq!(stored(&db), ["2"]);
+}
+
 #[cfg(feature = "postgres")]
 mod on_postgres {
     use tickbase::Error;

@@ -1,10 +1,12 @@
 //! The lane against a real SQLite file: what goes wrong inside a group, and what must survive it.
 
+mod locks;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Barrier, mpsc};
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
@@ -240,8 +242,33 @@ fn a_panic_reaches_its_caller_alone_and_costs_the_connection() {
 }
 
 #[test]
+fn exclusive_work_that_panics_or_leaves_a_transaction_open_costs_the_connection() {
+    let lane = lane();
+    let begin = "BEGIN; INSERT INTO t (n) VALUES (1)";
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        lane.lane.exclusive(|conn| -> Result<()> {
+            execute(conn, begin)?;
+            panic!("on purpose")
+        })
+    }));
+    assert!(panicked.is_err());
+    lane.lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 2))
+        .unwrap();
+    let open = |conn: &mut BackendConnection<'_>| {
+        crate::on_backend!(conn, |c| begin_nested(c))?;
+        insert(conn, 3)
+    };
+    lane.lane.exclusive(open).unwrap();
+    lane.lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 4))
+        .unwrap();
+    assert_eq!(lane.stored(), (2, 6));
+    assert_eq!(lane.lane.snapshot().replaced_connections, 2);
+}
+
+#[test]
 fn a_job_that_leaves_a_transaction_open_is_undone() {
-    use diesel::connection::TransactionManager;
     let lane = lane();
     let answer = lane.lane.write("test", BatchSize::ONE, |conn| {
         insert(conn, 1)?;
@@ -250,10 +277,10 @@ fn a_job_that_leaves_a_transaction_open_is_undone() {
     });
     assert!(answer.is_err());
     assert_eq!(lane.stored(), (0, 0));
+}
 
-    fn begin_nested<C: Connection>(conn: &mut C) -> Result<()> {
-        Ok(C::TransactionManager::begin_transaction(conn)?)
-    }
+fn begin_nested<C: Connection>(conn: &mut C) -> Result<()> {
+    Ok(C::TransactionManager::begin_transaction(conn)?)
 }
 
 #[test]
@@ -270,23 +297,6 @@ fn a_write_inside_a_write_is_refused_instead_of_waiting_for_itself() {
         error.to_string().contains("inside another write"),
         "{error}"
     );
-}
-
-#[test]
-fn another_process_that_keeps_the_lock_is_named_after_the_limit() {
-    let lane = lane_with(Duration::from_millis(120), "");
-    let mut other = lane.reader();
-    other.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let error = lane
-        .lane
-        .write("test", BatchSize::ONE, |conn| insert(conn, 1))
-        .unwrap_err();
-    assert!(matches!(error, Error::WriteLockHeld { .. }), "{error}");
-    other.batch_execute("ROLLBACK").unwrap();
-    lane.lane
-        .write("test", BatchSize::ONE, |conn| insert(conn, 1))
-        .unwrap();
-    assert_eq!(lane.stored(), (1, 1));
 }
 
 #[test]
