@@ -28,8 +28,13 @@ pub(super) struct Writer {
     closed: bool,
 }
 
-/// The transaction is gone or not to be trusted.
-struct Dead;
+/// Why a group was not committed.
+enum Broken {
+    /// The transaction is gone or not to be trusted.
+    Dead,
+    /// There was none: another process has held the lock for so long.
+    Locked(Duration),
+}
 
 impl Writer {
     pub(super) fn open(
@@ -110,7 +115,15 @@ impl Writer {
                     .fetch_add(failed, Ordering::Relaxed);
                 jobs.into_iter().for_each(Job::answer);
             }
-            Err(Dead) => {
+            Err(Broken::Locked(waited)) => {
+                let failed = jobs.len() as u64;
+                self.counters
+                    .failed_jobs
+                    .fetch_add(failed, Ordering::Relaxed);
+                jobs.into_iter()
+                    .for_each(|job| job.refuse(Error::WriteLockHeld { waited }));
+            }
+            Err(Broken::Dead) => {
                 self.counters.broken_groups.fetch_add(1, Ordering::Relaxed);
                 self.give_up_connection();
                 jobs.into_iter().for_each(|job| self.run_alone(job));
@@ -118,13 +131,16 @@ impl Writer {
         }
     }
 
-    fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Ran>, Dead> {
-        let conn = self.begin().map_err(|_| Dead)?;
+    fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Ran>, Broken> {
+        let conn = self.begin().map_err(|error| match error {
+            Error::WriteLockHeld { waited } => Broken::Locked(waited),
+            _ => Broken::Dead,
+        })?;
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
             outcomes.push(run_in_savepoint(conn, job.as_mut())?);
         }
-        commit(conn).map_err(|_| Dead)?;
+        commit(conn).map_err(|_| Broken::Dead)?;
         Ok(outcomes)
     }
 
@@ -192,20 +208,20 @@ impl Writer {
 
 /// Our savepoints are plain SQL under Diesel's transaction, so that each statement's own error
 /// tells whether the transaction still lives: a savepoint that is gone took it along.
-fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ran, Dead> {
+fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ran, Broken> {
     conn.batch_execute("SAVEPOINT tickbase_job")
-        .map_err(|_| Dead)?;
+        .map_err(|_| Broken::Dead)?;
     let ran = job.run(conn);
     if !at_top_level(conn) {
-        return Err(Dead);
+        return Err(Broken::Dead);
     }
     let end = match ran {
         Ran::Ok => "RELEASE tickbase_job",
         Ran::Failed => "ROLLBACK TO tickbase_job; RELEASE tickbase_job",
         // What the panic left half done inside Diesel is not known.
-        Ran::Panicked => return Err(Dead),
+        Ran::Panicked => return Err(Broken::Dead),
     };
-    conn.batch_execute(end).map_err(|_| Dead)?;
+    conn.batch_execute(end).map_err(|_| Broken::Dead)?;
     Ok(ran)
 }
 
