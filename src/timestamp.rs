@@ -64,6 +64,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Microseconds since PostgreSQL's epoch, as it stores and sends them.
+    pub(crate) const fn pg_micros(self) -> i64 {
+        self.0 - PG_EPOCH_MICROS
+    }
+
     /// This moment moved by `micros` microseconds, held in range.
     #[must_use]
     pub fn saturating_add_micros(self, micros: i64) -> Self {
@@ -99,7 +104,7 @@ impl FromSql<sql_types::Timestamp, Sqlite> for Timestamp {
 
 impl ToSql<sql_types::Timestamp, Pg> for Timestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let stamp = PgTimestamp(self.0 - PG_EPOCH_MICROS);
+        let stamp = PgTimestamp(self.pg_micros());
         ToSql::<diesel::sql_types::Timestamptz, Pg>::to_sql(&stamp, &mut out.reborrow())
     }
 }

@@ -1,29 +1,39 @@
-//! Bulk insertion on PostgreSQL: one statement per chunk, a row per array element (UNNEST).
+//! Bulk insertion on PostgreSQL: COPY of the rows whose keys are free.
 //!
-//! The arrays make one cached statement of any number of rows, and, unlike COPY, it takes
-//! ON CONFLICT. Rows go in key order, so two producers cannot wait for each other in a circle.
+//! COPY is the fastest way in, but it knows no ON CONFLICT: one key that is taken undoes all of
+//! it. So the keys are looked at first, which costs little: one descent of the key at either end
+//! of each instrument's rows tells that nothing is stored between them, as with every feed that
+//! moves on in time, and only rows among stored ones are looked up one by one. The instruments
+//! are locked, so that what was seen stays true; a program that writes without that lock makes
+//! the COPY fail, which a savepoint undoes, and the rows go the slower way. That way, which is
+//! also that of few rows, is one statement with ON CONFLICT over arrays.
+
+mod copy;
+mod statements;
 
 use std::collections::{HashMap, HashSet};
 
 use diesel::PgConnection;
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::result::QueryResult;
-use diesel::sql_types::{Array, BigInt, Double, Nullable};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::insert::{Fate, KnownInstrument, Stamp, TickStore};
 use super::insert_order::Row;
-use super::keys::TickKey;
-use crate::error::Result;
-use crate::models::MarketData;
+use crate::database::BackendConnection;
+use crate::error::{Error, Result};
 use crate::soft_delete::SoftDeletable;
-use crate::sql_types;
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
+use statements::{
+    Columns, FindTicks, InsertTicks, KeyColumns, LastSequences, LastTicks, Span, Spans, StoredKey,
+    StoredSpans,
+};
 
-/// Rows of one statement.
+/// Rows of one statement: the copies of them that the server keeps for the trigger of the table,
+/// some 1.5 MB, stay within its `work_mem`.
 const ROWS_PER_STATEMENT_MAX: usize = 10_000;
+/// From so many rows on, a COPY and the looks before it are faster than one statement.
+const ROWS_IN_BULK_MIN: usize = 256;
 
 pub(super) struct PostgresStore<'a>(pub(super) &'a mut PgConnection);
 
@@ -42,260 +52,165 @@ impl TickStore for PostgresStore<'_> {
             .order(instruments::id)
             .for_no_key_update()
             .load(self.0)?;
-        let known = locked
-            .into_iter()
-            .map(|(id, last_tick, last_price)| KnownInstrument {
-                id,
-                last_tick,
-                last_price,
-                // Not looked up: a statement tells which keys were free.
-                newest: Some(Timestamp::MAX),
-            });
-        Ok(known.collect())
+        let known = |(id, last_tick, last_price)| KnownInstrument {
+            id,
+            last_tick,
+            last_price,
+            // Not looked up: the batch is compared with what is stored within its own stamps.
+            newest: Some(Timestamp::MAX),
+        };
+        Ok(locked.into_iter().map(known).collect())
     }
 
     fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
-        let inserted = self.insert(rows)?;
-        let taken = rows.iter().zip(&inserted).filter(|(_, free)| !**free);
-        let taken: Vec<TickKey> = taken.map(|(row, _)| row.key).collect();
-        let stored = self.stored(&taken)?;
-        let fate = |(row, free): (&Row<'_>, bool)| match stored.get(&row.key) {
-            _ if free => Fate::Inserted,
-            Some(stored) if stored.values() == row.tick.values() => Fate::Same,
-            _ => Fate::Other,
-        };
-        Ok(rows.iter().zip(inserted).map(fate).collect())
+        let mut fates = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(ROWS_PER_STATEMENT_MAX) {
+            fates.append(&mut if rows.len() < ROWS_IN_BULK_MIN {
+                self.store_few(rows)?
+            } else {
+                self.store_many(rows)?
+            });
+        }
+        Ok(fates)
     }
 
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>> {
         let mut next = HashMap::new();
         for stamps in stamps.chunks(ROWS_PER_STATEMENT_MAX) {
-            let keys =
-                KeyColumns::of(stamps.iter().map(|(instrument_id, timestamp, source_id)| {
-                    TickKey {
-                        instrument_id: *instrument_id,
-                        timestamp: *timestamp,
-                        source_id: *source_id,
-                        sequence: 0,
-                    }
-                }));
-            let rows: Vec<StoredKey> = LastSequences(&keys).load(self.0)?;
-            next.extend(
-                rows.into_iter()
-                    .map(|(instrument_id, timestamp, source_id, last)| {
-                        (
-                            (instrument_id, timestamp, source_id),
-                            last.saturating_add(1),
-                        )
-                    }),
-            );
+            let taken = self.taken(stamps, |(id, at, _)| (*id, *at))?;
+            let stamps = KeyColumns::of_stamps(taken.into_iter().map(|at| stamps[at]));
+            if stamps.is_empty() {
+                continue;
+            }
+            let rows: Vec<StoredKey> = LastSequences(&stamps).load(self.0)?;
+            let after = |(instrument_id, at, source_id, last): StoredKey| {
+                ((instrument_id, at, source_id), last.saturating_add(1))
+            };
+            next.extend(rows.into_iter().map(after));
         }
         Ok(next)
     }
 
     fn update_last_ticks(&mut self, changed: &[KnownInstrument]) -> Result<()> {
-        for last in changed {
-            let row = instruments::table
-                .active()
-                .filter(instruments::id.eq(last.id));
-            diesel::update(row)
-                .set((
-                    instruments::last_tick.eq(last.last_tick),
-                    instruments::last_price.eq(last.last_price),
-                ))
-                .execute(self.0)?;
+        if !changed.is_empty() {
+            LastTicks::of(changed).execute(self.0)?;
         }
         Ok(())
     }
 }
 
 impl PostgresStore<'_> {
-    /// Stores the rows whose key is free; says of each whether it was.
-    fn insert(&mut self, rows: &[Row<'_>]) -> Result<Vec<bool>> {
-        // The first of several rows with one key is the one that is stored.
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|index| (rows[*index].key, *index));
-        order.dedup_by_key(|index| rows[*index].key);
-        let mut inserted = vec![false; rows.len()];
-        for chunk in order.chunks(ROWS_PER_STATEMENT_MAX) {
-            let columns = Columns::of(chunk.iter().map(|index| &rows[*index]));
-            let stored: Vec<StoredKey> = InsertTicks(&columns).load(self.0)?;
-            let stored: HashSet<StoredKey> = stored.into_iter().collect();
-            for index in chunk {
-                inserted[*index] = stored.contains(&rows[*index].key.into());
+    /// One statement, and a second one when keys were taken.
+    fn store_few(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
+        let stored: Vec<StoredKey> = InsertTicks(&Columns::of(rows)).load(self.0)?;
+        let mut fates = vec![Fate::Inserted; rows.len()];
+        if stored.len() == rows.len() {
+            return Ok(fates);
+        }
+        let stored: HashSet<StoredKey> = stored.into_iter().collect();
+        let taken = (0..rows.len()).filter(|at| !stored.contains(&rows[*at].key.into()));
+        let taken: Vec<usize> = taken.collect();
+        // What was deleted for good meanwhile is in nobody's way, but was not stored either.
+        taken.iter().for_each(|at| fates[*at] = Fate::Other);
+        self.judge(rows, &taken, &mut fates)?;
+        Ok(fates)
+    }
+
+    /// Looks at the keys first, then copies the rows whose keys are free.
+    fn store_many(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
+        let mut fates = vec![Fate::Inserted; rows.len()];
+        let doubtful = self.taken(rows, |row| (row.key.instrument_id, row.key.timestamp))?;
+        if doubtful.is_empty() {
+            self.copy(rows, &mut fates)?;
+            return Ok(fates);
+        }
+        self.judge(rows, &doubtful, &mut fates)?;
+        let free: Vec<usize> = (0..rows.len())
+            .filter(|at| fates[*at] == Fate::Inserted)
+            .collect();
+        let rows: Vec<Row<'_>> = free.iter().map(|at| rows[*at]).collect();
+        let mut fates_of_free = vec![Fate::Inserted; rows.len()];
+        self.copy(&rows, &mut fates_of_free)?;
+        for (at, fate) in free.into_iter().zip(fates_of_free) {
+            fates[at] = fate;
+        }
+        Ok(fates)
+    }
+
+    /// The places of the items whose stamps are among stored ones: the keys of all others are free.
+    /// It takes few spans, as long as the items of an instrument follow each other.
+    fn taken<T>(
+        &mut self,
+        items: &[T],
+        place: impl Fn(&T) -> (i64, Timestamp),
+    ) -> Result<Vec<usize>> {
+        let mut spans: Vec<Span> = Vec::new();
+        for (id, at) in items.iter().map(&place) {
+            match spans.last_mut() {
+                Some((last, first_at, last_at)) if *last == id => {
+                    (*first_at, *last_at) = ((*first_at).min(at), (*last_at).max(at));
+                }
+                _ => spans.push((id, at, at)),
             }
         }
-        Ok(inserted)
-    }
-
-    /// What is stored under the keys, deleted rows included.
-    fn stored(&mut self, keys: &[TickKey]) -> Result<HashMap<TickKey, MarketData>> {
-        let mut stored = HashMap::with_capacity(keys.len());
-        for keys in keys.chunks(ROWS_PER_STATEMENT_MAX) {
-            let keys = KeyColumns::of(keys.iter().copied());
-            let rows: Vec<MarketData> = StoredTicks(&keys).load(self.0)?;
-            stored.extend(rows.into_iter().map(|row| (row.key(), row)));
+        let found: Vec<Span> = StoredSpans(&Spans::of(&spans)).load(self.0)?;
+        if found.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(stored)
-    }
-}
-
-/// A key as the database returns it.
-type StoredKey = (i64, Timestamp, i64, i64);
-/// Its SQL type.
-type KeySql = (BigInt, sql_types::Timestamp, BigInt, BigInt);
-
-impl From<TickKey> for StoredKey {
-    fn from(key: TickKey) -> Self {
-        (
-            key.instrument_id,
-            key.timestamp,
-            key.source_id,
-            key.sequence,
-        )
-    }
-}
-
-/// Keys, column by column.
-#[derive(Default)]
-struct KeyColumns {
-    instrument_ids: Vec<i64>,
-    timestamps: Vec<Timestamp>,
-    source_ids: Vec<i64>,
-    sequences: Vec<i64>,
-}
-
-impl KeyColumns {
-    fn of(keys: impl Iterator<Item = TickKey>) -> Self {
-        let mut columns = Self::default();
-        for key in keys {
-            columns.instrument_ids.push(key.instrument_id);
-            columns.timestamps.push(key.timestamp);
-            columns.source_ids.push(key.source_id);
-            columns.sequences.push(key.sequence);
+        let mut stored: HashMap<i64, (Timestamp, Timestamp)> = HashMap::new();
+        for (id, first, last) in found {
+            let span = stored.entry(id).or_insert((first, last));
+            *span = (span.0.min(first), span.1.max(last));
         }
-        columns
+        let is_among = |item: &T| {
+            let (id, at) = place(item);
+            let span = stored.get(&id);
+            span.is_some_and(|(first, last)| (*first..=*last).contains(&at))
+        };
+        Ok((0..items.len())
+            .filter(|at| is_among(&items[*at]))
+            .collect())
     }
 
-    /// `UNNEST($1, $2, $3, $4`, open for further columns.
-    fn walk<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("UNNEST(");
-        out.push_bind_param::<Array<BigInt>, _>(&self.instrument_ids)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<sql_types::Timestamp>, _>(&self.timestamps)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.source_ids)?;
-        out.push_sql(", ");
-        out.push_bind_param::<Array<BigInt>, _>(&self.sequences)
-    }
-}
-
-/// Rows, column by column.
-struct Columns {
-    keys: KeyColumns,
-    values: [Vec<Option<f64>>; 9],
-}
-
-impl Columns {
-    fn of<'a>(rows: impl Iterator<Item = &'a Row<'a>> + Clone) -> Self {
-        let keys = KeyColumns::of(rows.clone().map(|row| row.key));
-        let mut values: [Vec<Option<f64>>; 9] = Default::default();
-        for row in rows {
-            for (column, value) in values.iter_mut().zip(row.tick.values()) {
-                column.push(value);
+    /// Compares those of the rows with what is stored under their keys, if anything is.
+    fn judge(&mut self, rows: &[Row<'_>], which: &[usize], fates: &mut [Fate]) -> Result<()> {
+        let asked: Vec<Row<'_>> = which.iter().map(|at| rows[*at]).collect();
+        let found: Vec<(i64, bool)> = FindTicks(&Columns::of(&asked)).load(self.0)?;
+        for (number, same) in found {
+            let at = usize::try_from(number - 1)
+                .ok()
+                .and_then(|at| which.get(at));
+            if let Some(at) = at {
+                fates[*at] = if same { Fate::Same } else { Fate::Other };
             }
         }
-        Self { keys, values }
+        Ok(())
     }
-}
 
-struct InsertTicks<'a>(&'a Columns);
-/// The statement's name in the statement cache.
-struct InsertTicksId;
-
-impl QueryId for InsertTicks<'_> {
-    type QueryId = InsertTicksId;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for InsertTicks<'_> {
-    type SqlType = KeySql;
-}
-
-impl RunQueryDsl<PgConnection> for InsertTicks<'_> {}
-
-impl QueryFragment<Pg> for InsertTicks<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price, \
-             volume, bid, ask, bid_size, ask_size, open_price, high_price, low_price) \
-             SELECT * FROM ",
-        );
-        self.0.keys.walk(&mut out)?;
-        for column in &self.0.values {
-            out.push_sql(", ");
-            out.push_bind_param::<Array<Nullable<Double>>, _>(column)?;
+    /// Copies rows whose keys were free a moment ago.
+    fn copy(&mut self, rows: &[Row<'_>], fates: &mut [Fate]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
         }
-        out.push_sql(
-            ") ON CONFLICT DO NOTHING RETURNING instrument_id, \"timestamp\", source_id, sequence",
-        );
-        Ok(())
-    }
-}
-
-struct StoredTicks<'a>(&'a KeyColumns);
-/// The statement's name in the statement cache.
-struct StoredTicksId;
-
-impl QueryId for StoredTicks<'_> {
-    type QueryId = StoredTicksId;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for StoredTicks<'_> {
-    type SqlType = diesel::dsl::SqlTypeOf<
-        <crate::soft_delete::Raw<crate::tables::market_data::table> as diesel::Table>::AllColumns,
-    >;
-}
-
-impl RunQueryDsl<PgConnection> for StoredTicks<'_> {}
-
-impl QueryFragment<Pg> for StoredTicks<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT m.* FROM ");
-        self.0.walk(&mut out)?;
-        out.push_sql(
-            ") AS k (instrument_id, \"timestamp\", source_id, sequence) \
-             JOIN market_data m USING (instrument_id, \"timestamp\", source_id, sequence)",
-        );
-        Ok(())
-    }
-}
-
-struct LastSequences<'a>(&'a KeyColumns);
-/// The statement's name in the statement cache.
-struct LastSequencesId;
-
-impl QueryId for LastSequences<'_> {
-    type QueryId = LastSequencesId;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for LastSequences<'_> {
-    type SqlType = KeySql;
-}
-
-impl RunQueryDsl<PgConnection> for LastSequences<'_> {}
-
-impl QueryFragment<Pg> for LastSequences<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("SELECT k.instrument_id, k.\"timestamp\", k.source_id, max(m.sequence) FROM ");
-        self.0.walk(&mut out)?;
-        out.push_sql(
-            ") AS k (instrument_id, \"timestamp\", source_id, nothing) \
-             JOIN market_data m USING (instrument_id, \"timestamp\", source_id) \
-             GROUP BY k.instrument_id, k.\"timestamp\", k.source_id",
-        );
-        Ok(())
+        let mut conn = BackendConnection::from(&mut *self.0);
+        let copied = conn.savepoint(|conn| match conn {
+            BackendConnection::Postgres(conn) => Ok(copy::copy(conn, rows)?),
+            #[cfg(feature = "sqlite")]
+            BackendConnection::Sqlite(_) => Err(Error::Closed), // It is PostgreSQL's.
+        });
+        match copied {
+            Err(Error::Query {
+                source: DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _),
+                ..
+            }) => {
+                tracing::debug!(
+                    rows = rows.len(),
+                    "another program stored one of them first"
+                );
+                fates.copy_from_slice(&self.store_few(rows)?);
+                Ok(())
+            }
+            other => other,
+        }
     }
 }
