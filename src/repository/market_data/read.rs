@@ -57,7 +57,8 @@ impl RangeQuery {
 }
 
 impl MarketData {
-    /// The values of the tick, in the order of the columns.
+    /// The values of the tick, in the order of the columns, for those who write them out.
+    #[cfg(feature = "cli")]
     pub(crate) fn values(&self) -> [Option<f64>; 9] {
         [
             self.price,
