@@ -128,12 +128,15 @@ impl Stopwatch {
     }
 }
 
-/// User and system time of the process, in hundredths; only Linux tells it as a file.
+/// Processor time of the threads that live; only Linux tells it as files.
 fn cpu_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
-    Some((ticks(11)? + ticks(12)?) / 100.0)
+    let mut nanoseconds = 0.0;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let file = thread.ok()?.path().join("schedstat");
+        let text = std::fs::read_to_string(file).ok()?;
+        nanoseconds += text.split(' ').next()?.parse::<f64>().ok()?;
+    }
+    Some(nanoseconds / 1e9)
 }
 
 /// What each contender took in each round, in the order of the contenders.

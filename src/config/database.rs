@@ -60,7 +60,7 @@ pub struct SqliteConfig {
     /// Page cache of the writer, in KiB. Default 64 MiB: with the checkpoint interval it raises
     /// bulk insertion by 15 to 25 %.
     pub writer_cache_kib: u32,
-    /// Bytes of the file that are read through memory mapping; 0 switches it off. Default 256 MiB:
+    /// Bytes of the file that readers map into memory; 0 switches it off. Default 256 MiB:
     /// the hot part of the file is read without copying.
     pub mmap_bytes: u64,
     /// Size to which the WAL file is cut after a checkpoint, in bytes. Default 64 MiB: a burst does

@@ -15,37 +15,42 @@ use std::ptr::{null, null_mut};
 
 use libsqlite3_sys as ffi;
 
-/// A value of a row.
+/// A row: column `n` is named `c<n>`, the integers first. The rowid is the row's number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Value {
-    Null,
-    Integer(i64),
-    Real(f64),
+pub(crate) struct Cells {
+    /// `c0` to `c3`.
+    pub(crate) integers: [i64; 4],
+    /// `c4` to `c12`; what is not a number is NULL.
+    pub(crate) reals: [f64; 9],
 }
 
-/// Rows to be shown. Column `n` is named `c<n>`, for `n` below [`COLUMNS`]; the rowid is the row's
-/// number, from 0.
-pub(crate) trait RowSource {
-    /// How many rows there are.
-    fn rows(&self) -> usize;
-    /// A value; [`Value::Null`] where there is none. It must not panic.
-    fn value(&self, row: usize, column: usize) -> Value;
+impl Cells {
+    /// A real of a row that may be NULL.
+    pub(crate) fn real(value: Option<f64>) -> f64 {
+        value.unwrap_or(f64::NAN)
+    }
 }
-
-/// Columns of the table, whatever the source has.
-#[cfg(test)]
-const COLUMNS: usize = 13;
 
 const NAME: &CStr = c"tickbase_rows";
 /// Without types: a value is compared and stored by the type of the column that it meets.
 const DECLARATION: &CStr =
     c"CREATE TABLE x (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12)";
 
-type Source = *const (dyn RowSource + 'static);
+/// Rows whose borrow is known to the caller of [`show`] alone.
+#[derive(Clone, Copy)]
+struct Shown {
+    first: *const Cells,
+    count: usize,
+}
+
+const NOTHING: Shown = Shown {
+    first: null(),
+    count: 0,
+};
 
 thread_local! {
     /// What the table shows on this thread.
-    static SHOWN: Cell<Option<Source>> = const { Cell::new(None) };
+    static SHOWN: Cell<Shown> = const { Cell::new(NOTHING) };
     /// Whether a connection that is opened on this thread gets the table.
     static OPENING: Cell<bool> = const { Cell::new(false) };
 }
@@ -70,22 +75,13 @@ impl<T: Copy + 'static> Drop for Restore<T> {
 }
 
 /// Runs `work` while `tickbase_rows` has these rows.
-pub(crate) fn show<T>(source: &dyn RowSource, work: impl FnOnce() -> T) -> T {
-    let source: *const (dyn RowSource + '_) = source;
-    // SAFETY: the two types differ in the lifetime alone, which the compiler cannot follow through
-    // the C library. The pointer is only followed while it is in `SHOWN` (see `shown`), and it
-    // leaves that before `source`'s borrow ends.
-    let source = unsafe { std::mem::transmute::<*const (dyn RowSource + '_), Source>(source) };
-    let _restore = Restore::set(&SHOWN, Some(source));
+pub(crate) fn show<T>(rows: &[Cells], work: impl FnOnce() -> T) -> T {
+    let shown = Shown {
+        first: rows.as_ptr(),
+        count: rows.len(),
+    };
+    let _restore = Restore::set(&SHOWN, shown);
     work()
-}
-
-/// The rows that the table has now.
-fn shown<'now>() -> Option<&'now dyn RowSource> {
-    // SAFETY: what is in `SHOWN` was put there by `show`, which is still running on this thread
-    // and holds the borrow. The callers below are called by SQLite, and keep the reference for the
-    // length of one call, in which no other code of ours runs.
-    SHOWN.get().map(|source| unsafe { &*source })
 }
 
 /// Runs `open`; connections that it opens on this thread have the table.
@@ -235,7 +231,7 @@ unsafe extern "C" fn next(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
 unsafe extern "C" fn eof(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
     // SAFETY: as in `filter`.
     let row = unsafe { (*cursor.cast::<Scan>()).row };
-    c_int::from(shown().is_none_or(|rows| row >= rows.rows()))
+    c_int::from(row >= SHOWN.get().count)
 }
 
 unsafe extern "C" fn column(
@@ -245,16 +241,24 @@ unsafe extern "C" fn column(
 ) -> c_int {
     // SAFETY: as in `filter`.
     let row = unsafe { (*cursor.cast::<Scan>()).row };
-    let value = match (shown(), usize::try_from(column)) {
-        (Some(rows), Ok(column)) => rows.value(row, column),
-        _ => Value::Null,
-    };
-    // SAFETY: SQLite gives the place of the result.
+    let column = usize::try_from(column).unwrap_or(usize::MAX);
+    let Shown { first, count } = SHOWN.get();
+    if row >= count {
+        // SAFETY: SQLite gives the place of the result.
+        unsafe { ffi::sqlite3_result_null(out) };
+        return ffi::SQLITE_OK;
+    }
+    // SAFETY: what is in `SHOWN` was put there by `show`, which is still running on this thread and
+    // holds the borrow of `count` rows, of which this is one.
+    let cells = unsafe { &*first.add(row) };
+    // SAFETY: SQLite gives the place of the result. It takes what is not a number for NULL.
     unsafe {
-        match value {
-            Value::Null => ffi::sqlite3_result_null(out),
-            Value::Integer(number) => ffi::sqlite3_result_int64(out, number),
-            Value::Real(number) => ffi::sqlite3_result_double(out, number),
+        match cells.integers.get(column) {
+            Some(number) => ffi::sqlite3_result_int64(out, *number),
+            None => {
+                let real = cells.reals.get(column - cells.integers.len());
+                ffi::sqlite3_result_double(out, real.copied().unwrap_or(f64::NAN));
+            }
         }
     }
     ffi::SQLITE_OK
@@ -276,20 +280,15 @@ mod tests {
 
     use super::*;
 
-    struct Squares(usize);
-
-    impl RowSource for Squares {
-        fn rows(&self) -> usize {
-            self.0
-        }
-
-        fn value(&self, row: usize, column: usize) -> Value {
-            match column {
-                0 => Value::Integer(row as i64),
-                1 => Value::Real((row * row) as f64),
-                _ => Value::Null,
-            }
-        }
+    fn squares(count: i64) -> Vec<Cells> {
+        let row = |number: i64| Cells {
+            integers: [number, i64::MIN, i64::MAX, 0],
+            reals: [(number * number) as f64; 9],
+        };
+        let mut rows: Vec<Cells> = (0..count).map(row).collect();
+        rows.iter_mut()
+            .for_each(|row| row.reals[8] = Cells::real(None));
+        rows
     }
 
     #[derive(QueryableByName, Debug, PartialEq)]
@@ -297,9 +296,9 @@ mod tests {
         #[diesel(sql_type = BigInt)]
         id: i64,
         #[diesel(sql_type = Nullable<BigInt>)]
-        c0: Option<i64>,
+        c2: Option<i64>,
         #[diesel(sql_type = Nullable<Double>)]
-        c1: Option<f64>,
+        c4: Option<f64>,
         #[diesel(sql_type = Nullable<Double>)]
         c12: Option<f64>,
     }
@@ -309,7 +308,7 @@ mod tests {
     }
 
     fn seen(conn: &mut SqliteConnection) -> Vec<Seen> {
-        diesel::sql_query("SELECT rowid AS id, c0, c1, c12 FROM tickbase_rows")
+        diesel::sql_query("SELECT rowid AS id, c2, c4, c12 FROM tickbase_rows")
             .load(conn)
             .unwrap()
     }
@@ -318,24 +317,24 @@ mod tests {
     fn it_shows_the_rows_of_its_source_and_is_empty_at_other_times() {
         let mut conn = connection();
         assert_eq!(seen(&mut conn), []);
-        let rows = show(&Squares(3), || seen(&mut conn));
+        let rows = show(&squares(3), || seen(&mut conn));
         assert_eq!(rows.len(), 3);
         let last = Seen {
             id: 2,
-            c0: Some(2),
-            c1: Some(4.0),
+            c2: Some(i64::MAX),
+            c4: Some(4.0),
             c12: None,
         };
         assert_eq!(rows[2], last);
-        assert_eq!(show(&Squares(0), || seen(&mut conn)), []);
+        assert_eq!(show(&squares(0), || seen(&mut conn)), []);
         assert_eq!(seen(&mut conn), []);
     }
 
     #[test]
     fn a_source_inside_another_is_undone_at_its_end() {
         let mut conn = connection();
-        show(&Squares(2), || {
-            assert_eq!(show(&Squares(5), || seen(&mut conn)).len(), 5);
+        show(&squares(2), || {
+            assert_eq!(show(&squares(5), || seen(&mut conn)).len(), 5);
             assert_eq!(seen(&mut conn).len(), 2);
         });
     }
@@ -344,7 +343,7 @@ mod tests {
     fn a_panic_takes_the_rows_away() {
         let mut conn = connection();
         let panicked = catch_unwind(AssertUnwindSafe(|| {
-            show(&Squares(2), || panic!("on purpose"));
+            show(&squares(2), || panic!("on purpose"));
         }));
         assert!(panicked.is_err());
         assert_eq!(seen(&mut conn), []);
@@ -352,7 +351,7 @@ mod tests {
 
     #[test]
     fn other_threads_do_not_see_the_rows() {
-        show(&Squares(2), || {
+        show(&squares(2), || {
             let other = std::thread::spawn(|| seen(&mut connection()).len());
             assert_eq!(other.join().unwrap(), 0);
         });
@@ -362,7 +361,7 @@ mod tests {
     fn a_scan_that_outlives_its_source_ends() {
         let mut conn = connection();
         let query = diesel::sql_query("SELECT c0 FROM tickbase_rows");
-        let mut rows = show(&Squares(3), || {
+        let mut rows = show(&squares(3), || {
             let mut rows =
                 LoadConnection::<DefaultLoadingMode>::load(&mut conn, into_query(query)).unwrap();
             assert!(rows.next().is_some());
@@ -407,9 +406,9 @@ mod tests {
     #[test]
     fn it_has_as_many_columns_as_it_says() {
         let mut conn = connection();
-        let sql = "SELECT count(*) AS id, NULL AS c0, NULL AS c1, NULL AS c12 \
+        let sql = "SELECT count(*) AS id, NULL AS c2, NULL AS c4, NULL AS c12 \
                    FROM pragma_table_info('tickbase_rows')";
         let counted: Seen = diesel::sql_query(sql).get_result(&mut conn).unwrap();
-        assert_eq!(counted.id, COLUMNS as i64);
+        assert_eq!(counted.id, 4 + 9);
     }
 }

@@ -181,13 +181,6 @@ impl Tick {
         self.values[8]
     }
 
-    /// The value at a place of `VALUE_NAMES`. Bulk insertion asks for each: it copies no array.
-    #[must_use]
-    #[allow(dead_code)] // Read by the writers.
-    pub(crate) fn value(&self, place: usize) -> Option<f64> {
-        self.values.get(place).copied().flatten()
-    }
-
     /// All values, in the order of `VALUE_NAMES`.
     #[must_use]
     #[allow(dead_code)] // Read by the writers.

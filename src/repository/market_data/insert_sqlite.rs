@@ -15,8 +15,9 @@ use diesel::result::QueryResult;
 
 use super::insert::{Fate, KnownInstrument, Stamp, TickStore};
 use super::insert_order::Row;
-use crate::database::row_table::{self, RowSource, Value};
+use crate::database::row_table::{self, Cells};
 use crate::error::{Error, Result};
+use crate::timestamp::Timestamp;
 use statements::{
     FindTick, FindTicks, InsertTick, InsertTicks, KnownInstrumentById, KnownInstruments, KnownRow,
     LastSequence, UpdateLastTick, UpdateLastTicks,
@@ -24,13 +25,16 @@ use statements::{
 
 /// From so many rows on, one statement over the batch is faster than one per row.
 const ROWS_IN_BULK_MIN: usize = 8;
+/// Rows of one statement: what is copied for it stays small, whatever the batch.
+const ROWS_IN_BULK_MAX: usize = 16_384;
 
 pub(super) struct SqliteStore<'a>(pub(super) &'a mut SqliteConnection);
 
 impl TickStore for SqliteStore<'_> {
     /// The write lane is the lock.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>> {
-        let bulk = self.in_bulk(&Ids(ids), |conn| KnownInstruments.load(conn))?;
+        let cells: Vec<Cells> = ids.iter().map(|id| of_id(*id)).collect();
+        let bulk = self.in_bulk(&cells, |conn| KnownInstruments.load(conn))?;
         let rows: Vec<KnownRow> = match bulk {
             Some(rows) => rows,
             None => {
@@ -48,10 +52,18 @@ impl TickStore for SqliteStore<'_> {
     }
 
     fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
-        if let Some(fates) = self.store_in_bulk(rows)? {
-            return Ok(fates);
+        let mut fates = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(ROWS_IN_BULK_MAX) {
+            match self.store_in_bulk(rows)? {
+                Some(stored) => fates.extend(stored),
+                None => {
+                    for row in rows {
+                        fates.push(self.store_one(row)?);
+                    }
+                }
+            }
         }
-        rows.iter().map(|row| self.store_one(row)).collect()
+        Ok(fates)
     }
 
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>> {
@@ -64,7 +76,8 @@ impl TickStore for SqliteStore<'_> {
     }
 
     fn update_last_ticks(&mut self, changed: &[KnownInstrument]) -> Result<()> {
-        let bulk = self.in_bulk(&LastTicks(changed), |conn| UpdateLastTicks.execute(conn))?;
+        let cells: Vec<Cells> = changed.iter().map(of_last_tick).collect();
+        let bulk = self.in_bulk(&cells, |conn| UpdateLastTicks.execute(conn))?;
         if bulk.is_none() {
             for last in changed {
                 UpdateLastTick(*last).execute(self.0)?;
@@ -79,10 +92,10 @@ impl SqliteStore<'_> {
     /// connection cannot show them.
     fn in_bulk<T>(
         &mut self,
-        rows: &dyn RowSource,
+        rows: &[Cells],
         statement: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
     ) -> Result<Option<T>> {
-        if rows.rows() < ROWS_IN_BULK_MIN {
+        if rows.len() < ROWS_IN_BULK_MIN {
             return Ok(None);
         }
         match row_table::show(rows, || statement(self.0)) {
@@ -94,49 +107,39 @@ impl SqliteStore<'_> {
     /// Looks up the keys that may be stored, then stores all others at once.
     fn store_in_bulk(&mut self, rows: &[Row<'_>]) -> Result<Option<Vec<Fate>>> {
         let mut fates = vec![Fate::Inserted; rows.len()];
+        let mut cells: Vec<Cells> = rows.iter().map(of_row).collect();
         let doubtful: Vec<usize> = (0..rows.len()).filter(|at| !rows[*at].fresh).collect();
-        if doubtful.is_empty() {
-            return Ok(self.insert(rows)?.then_some(fates));
-        }
-        let asked: Vec<Row<'_>> = doubtful.iter().map(|at| rows[*at]).collect();
-        let found = self.in_bulk(&Ticks(&asked), |conn| FindTicks.load::<(i64, bool)>(conn))?;
-        let Some(found) = found else {
-            return Ok(None);
-        };
-        for (at, same) in &found {
-            let fate = if *same { Fate::Same } else { Fate::Other };
-            let at = usize::try_from(*at).ok().and_then(|at| doubtful.get(at));
-            if let Some(at) = at {
-                fates[*at] = fate;
+        if !doubtful.is_empty() {
+            let asked: Vec<Cells> = doubtful.iter().map(|at| cells[*at]).collect();
+            let found = self.in_bulk(&asked, |conn| FindTicks.load::<(i64, bool)>(conn))?;
+            let Some(found) = found else {
+                return Ok(None);
+            };
+            for (at, same) in found {
+                let at = usize::try_from(at).ok().and_then(|at| doubtful.get(at));
+                if let Some(at) = at {
+                    fates[*at] = if same { Fate::Same } else { Fate::Other };
+                }
             }
+            let mut fate = fates.iter();
+            cells.retain(|_| fate.next() == Some(&Fate::Inserted));
         }
-        if found.len() == rows.len() {
+        if cells.is_empty() {
             return Ok(Some(fates));
         }
-        let free = rows.iter().zip(&fates);
-        let free = free.filter(|(_, fate)| **fate == Fate::Inserted);
-        let free: Vec<Row<'_>> = free.map(|(row, _)| *row).collect();
-        if !self.insert(&free)? {
-            for row in &free {
-                self.store_one(row)?;
-            }
+        let insert = InsertTicks::with_values_of(&cells);
+        let Some(count) = self.in_bulk(&cells, |conn| insert.execute(conn))? else {
+            return Ok(None);
+        };
+        if count == cells.len() {
+            return Ok(Some(fates));
         }
-        Ok(Some(fates))
-    }
-
-    /// Stores rows whose keys are free; `false` when they are too few to be stored in bulk.
-    fn insert(&mut self, rows: &[Row<'_>]) -> Result<bool> {
-        let stored = self.in_bulk(&Ticks(rows), |conn| InsertTicks.execute(conn))?;
-        match stored {
-            None => Ok(false),
-            Some(count) if count == rows.len() => Ok(true),
-            // Nobody else writes in this transaction, so the look-up was wrong.
-            Some(count) => Err(Error::Corrupt {
-                what: "market_data",
-                value: format!("{} free keys", rows.len()),
-                reason: format!("only {count} of them could be stored; check the database"),
-            }),
-        }
+        // Nobody else writes in this transaction, so the look-up was wrong.
+        Err(Error::Corrupt {
+            what: "market_data",
+            value: format!("{} free keys", cells.len()),
+            reason: format!("only {count} of them could be stored; check the database"),
+        })
     }
 
     fn store_one(&mut self, row: &Row<'_>) -> Result<Fate> {
@@ -148,65 +151,31 @@ impl SqliteStore<'_> {
     }
 }
 
-/// Ids, in the first column.
-struct Ids<'a>(&'a [i64]);
-
-impl RowSource for Ids<'_> {
-    fn rows(&self) -> usize {
-        self.0.len()
-    }
-
-    fn value(&self, row: usize, _column: usize) -> Value {
-        self.0
-            .get(row)
-            .map_or(Value::Null, |id| Value::Integer(*id))
+fn of_id(id: i64) -> Cells {
+    Cells {
+        integers: [id, 0, 0, 0],
+        reals: [f64::NAN; 9],
     }
 }
 
-/// Ticks, in the order of the columns of the table.
-struct Ticks<'a>(&'a [Row<'a>]);
-
-impl RowSource for Ticks<'_> {
-    fn rows(&self) -> usize {
-        self.0.len()
-    }
-
-    fn value(&self, row: usize, column: usize) -> Value {
-        let Some(Row { key, tick, .. }) = self.0.get(row) else {
-            return Value::Null;
-        };
-        match column {
-            0 => Value::Integer(key.instrument_id),
-            1 => Value::Integer(key.timestamp.micros()),
-            2 => Value::Integer(key.source_id),
-            3 => Value::Integer(key.sequence),
-            _ => real(tick.value(column - 4)),
-        }
+/// A tick, in the order of the columns of the table.
+fn of_row(row: &Row<'_>) -> Cells {
+    let key = &row.key;
+    Cells {
+        integers: [
+            key.instrument_id,
+            key.timestamp.micros(),
+            key.source_id,
+            key.sequence,
+        ],
+        reals: row.tick.values().map(Cells::real),
     }
 }
 
-/// Instruments with their last ticks.
-struct LastTicks<'a>(&'a [KnownInstrument]);
-
-impl RowSource for LastTicks<'_> {
-    fn rows(&self) -> usize {
-        self.0.len()
-    }
-
-    fn value(&self, row: usize, column: usize) -> Value {
-        let Some(last) = self.0.get(row) else {
-            return Value::Null;
-        };
-        match column {
-            0 => Value::Integer(last.id),
-            1 => last
-                .last_tick
-                .map_or(Value::Null, |at| Value::Integer(at.micros())),
-            _ => real(last.last_price),
-        }
-    }
-}
-
-fn real(number: Option<f64>) -> Value {
-    number.map_or(Value::Null, Value::Real)
+fn of_last_tick(last: &KnownInstrument) -> Cells {
+    let mut cells = of_id(last.id);
+    // An instrument that changed has a last tick.
+    cells.integers[1] = last.last_tick.map_or(0, Timestamp::micros);
+    cells.reals[0] = Cells::real(last.last_price);
+    cells
 }

@@ -11,6 +11,7 @@ use diesel::sqlite::Sqlite;
 use super::super::insert::{KnownInstrument, Stamp};
 use super::super::insert_order::Row;
 use super::super::keys::TickKey;
+use crate::database::row_table::Cells;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;
 
@@ -61,22 +62,65 @@ over_the_batch!(
     )
 );
 
-macro_rules! insert_into_market_data {
-    () => {
-        "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price, \
-         volume, bid, ask, bid_size, ask_size, open_price, high_price, low_price) "
-    };
+/// The value columns, in the order of the reals of a row.
+const VALUES: [&str; 9] = [
+    "price",
+    "volume",
+    "bid",
+    "ask",
+    "bid_size",
+    "ask_size",
+    "open_price",
+    "high_price",
+    "low_price",
+];
+
+/// Stores the batch, whose keys are free. Columns that are NULL in every row are left out: most
+/// feeds have two or three of the nine. The statement is known by its text.
+pub(super) struct InsertTicks {
+    has: [bool; 9],
 }
 
-over_the_batch!(
-    /// Stores the batch. `WHERE true`: else SQLite takes ON for a join's.
-    InsertTicks -> (),
-    concat!(
-        insert_into_market_data!(),
-        "SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12 FROM tickbase_rows \
-         WHERE true ON CONFLICT DO NOTHING"
-    )
-);
+impl InsertTicks {
+    pub(super) fn with_values_of(rows: &[Cells]) -> Self {
+        let mut has = [false; 9];
+        for row in rows {
+            for (has, value) in has.iter_mut().zip(&row.reals) {
+                *has |= !value.is_nan();
+            }
+        }
+        Self { has }
+    }
+}
+
+impl QueryId for InsertTicks {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl RunQueryDsl<SqliteConnection> for InsertTicks {}
+
+impl QueryFragment<Sqlite> for InsertTicks {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let present = || (0..).zip(VALUES).filter(|(at, _)| self.has[*at]);
+        out.push_sql("INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence");
+        for (_, name) in present() {
+            out.push_sql(", ");
+            out.push_sql(name);
+        }
+        out.push_sql(") SELECT c0, c1, c2, c3");
+        for (at, _) in present() {
+            out.push_sql(REALS[at]);
+        }
+        // Without the WHERE, SQLite takes the ON for a join's.
+        out.push_sql(" FROM tickbase_rows WHERE true ON CONFLICT DO NOTHING");
+        Ok(())
+    }
+}
+
+const REALS: [&str; 9] = [
+    ", c4", ", c5", ", c6", ", c7", ", c8", ", c9", ", c10", ", c11", ", c12",
+];
 
 over_the_batch!(
     /// Which rows of the batch have a key that is stored, and whether with the same values.
@@ -153,7 +197,10 @@ impl RunQueryDsl<SqliteConnection> for InsertTick {}
 
 impl QueryFragment<Sqlite> for InsertTick {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql(concat!(insert_into_market_data!(), "VALUES ("));
+        out.push_sql(
+            "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price, \
+             volume, bid, ask, bid_size, ask_size, open_price, high_price, low_price) VALUES (",
+        );
         out.push_bind_param::<BigInt, _>(&self.key.instrument_id)?;
         out.push_sql(", ");
         out.push_bind_param::<TimestampSql, _>(&self.key.timestamp)?;
@@ -188,20 +235,13 @@ impl RunQueryDsl<SqliteConnection> for FindTick {}
 
 impl QueryFragment<Sqlite> for FindTick {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        const COMPARED: [&str; 9] = [
-            "SELECT price IS ",
-            " AND volume IS ",
-            " AND bid IS ",
-            " AND ask IS ",
-            " AND bid_size IS ",
-            " AND ask_size IS ",
-            " AND open_price IS ",
-            " AND high_price IS ",
-            " AND low_price IS ",
-        ];
-        for (compared, value) in COMPARED.iter().zip(&self.0.values) {
-            out.push_sql(compared);
+        let mut before = "SELECT ";
+        for (name, value) in VALUES.iter().zip(&self.0.values) {
+            out.push_sql(before);
+            out.push_sql(name);
+            out.push_sql(" IS ");
             out.push_bind_param::<Nullable<Double>, _>(value)?;
+            before = " AND ";
         }
         out.push_sql(" FROM market_data WHERE instrument_id = ");
         out.push_bind_param::<BigInt, _>(&self.0.key.instrument_id)?;
