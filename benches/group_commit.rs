@@ -60,7 +60,7 @@ fn pragmas(synchronous: &str) -> String {
     format!(
         "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
          PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA cache_size = -65536; \
-         PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY; \
+         PRAGMA temp_store = MEMORY; \
          PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 10000"
     )
 }
