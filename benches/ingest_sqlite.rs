@@ -132,13 +132,13 @@ impl Contender {
     /// Stores the batches; how long it took, from the ticks in memory to the last commit.
     fn store(self, place: &Place, batches: Vec<Vec<Tick>>, pragmas: &[PragmaState]) -> Took {
         match self {
-            RawAsGiven => store_raw(place, &batches, pragmas),
+            RawAsGiven => store_raw(place, batches, pragmas),
             RawInKeyOrder => {
                 let mut batches = batches;
                 batches
                     .iter_mut()
                     .for_each(|batch| batch.sort_by_key(raw::key));
-                store_raw(place, &batches, pragmas)
+                store_raw(place, batches, pragmas)
             }
             InsertBatch | InsertBatchWithOutcomes => {
                 store_ours(place, batches, self == InsertBatchWithOutcomes)
@@ -148,13 +148,13 @@ impl Contender {
                 let batches = common::batches(&ticks(rows, false));
                 store_ours(place, batches, false)
             }
-            DieselValues => store_diesel(place, &batches, pragmas, |conn, rows| {
+            DieselValues => store_diesel(place, batches, pragmas, |conn, rows| {
                 let rows: Vec<NullTick> = rows.iter().map(Into::into).collect();
                 diesel::insert_or_ignore_into(market_data::table)
                     .values(&rows)
                     .execute(conn)
             }),
-            DieselValuesDefault => store_diesel(place, &batches, pragmas, |conn, rows| {
+            DieselValuesDefault => store_diesel(place, batches, pragmas, |conn, rows| {
                 let rows: Vec<DefaultTick> = rows.iter().map(Into::into).collect();
                 diesel::insert_or_ignore_into(market_data::table)
                     .values(&rows)
@@ -164,7 +164,7 @@ impl Contender {
     }
 }
 
-fn store_raw(place: &Place, batches: &[Vec<Tick>], pragmas: &[PragmaState]) -> Took {
+fn store_raw(place: &Place, batches: Vec<Vec<Tick>>, pragmas: &[PragmaState]) -> Took {
     let conn = raw::Connection::open(place.file(), pragmas);
     let insert = conn.prepare(raw::INSERT);
     let watch = Stopwatch::start();
@@ -198,7 +198,7 @@ fn store_ours(place: &Place, batches: Vec<Vec<Tick>>, outcomes: bool) -> Took {
 
 fn store_diesel(
     place: &Place,
-    batches: &[Vec<Tick>],
+    batches: Vec<Vec<Tick>>,
     pragmas: &[PragmaState],
     insert: impl Fn(&mut SqliteConnection, &[Tick]) -> QueryResult<usize>,
 ) -> Took {

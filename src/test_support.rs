@@ -15,13 +15,28 @@ pub(crate) fn on_both(test: impl Fn(&mut BackendConnection<'_>)) {
 /// Runs a test on a fresh, migrated SQLite file.
 #[cfg(feature = "sqlite")]
 pub(crate) fn on_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
-    use diesel::connection::SimpleConnection;
+    use crate::database::row_table::with_table;
+    on_sqlite_of(
+        |name| with_table(|| SqliteConnection::establish(name)),
+        test,
+    );
+}
 
-    use crate::database::row_table;
+/// [`on_sqlite`], on a connection that was not opened by the write lane.
+#[cfg(feature = "sqlite")]
+pub(crate) fn on_plain_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
+    on_sqlite_of(SqliteConnection::establish, test);
+}
+
+#[cfg(feature = "sqlite")]
+fn on_sqlite_of(
+    open: impl Fn(&str) -> ConnectionResult<SqliteConnection>,
+    test: impl Fn(&mut BackendConnection<'_>),
+) {
+    use diesel::connection::SimpleConnection;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("test.db");
-    let name = path.to_str().unwrap();
-    let mut conn = row_table::with_table(|| SqliteConnection::establish(name)).unwrap();
+    let mut conn = open(path.to_str().unwrap()).unwrap();
     conn.batch_execute("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON")
         .unwrap();
     let mut conn = BackendConnection::from(&mut conn);

@@ -276,3 +276,94 @@ impl QueryFragment<Sqlite> for LastSequence {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::BackendConnection;
+    use crate::test_support::{on_sqlite, sql_of, sqlite_plan};
+
+    fn plans(expected: &[(String, &[&str])]) {
+        on_sqlite(|conn| {
+            #[allow(irrefutable_let_patterns)] // Of a build with SQLite alone.
+            let BackendConnection::Sqlite(conn) = conn else {
+                unreachable!("it is SQLite");
+            };
+            for (sql, parts) in expected {
+                let plan = sqlite_plan(conn, sql);
+                for part in *parts {
+                    assert!(plan.contains(part), "{sql}\n{plan}");
+                }
+                assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_statement_over_the_batch_seeks_once_per_row() {
+        let instrument = "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)";
+        let newest = "SEARCH m USING PRIMARY KEY (instrument_id=?)";
+        let tick = "SEARCH m USING PRIMARY KEY \
+                    (instrument_id=? AND timestamp=? AND source_id=? AND sequence=?)";
+        plans(&[
+            (
+                sql_of::<Sqlite, _>(&KnownInstruments),
+                &[instrument, newest],
+            ),
+            (
+                sql_of::<Sqlite, _>(&KnownInstrumentById(1)),
+                &[instrument, newest],
+            ),
+            (
+                sql_of::<Sqlite, _>(&FindTicks),
+                &["SCAN r VIRTUAL TABLE", tick],
+            ),
+            (
+                sql_of::<Sqlite, _>(&UpdateLastTicks),
+                &[
+                    "SCAN r VIRTUAL TABLE",
+                    "SEARCH instruments USING INTEGER PRIMARY KEY (rowid=?)",
+                ],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_statement_of_one_row_seeks_by_its_key() {
+        let stamp = (1, Timestamp::MIN, 1);
+        let key = TickKey {
+            instrument_id: 1,
+            timestamp: Timestamp::MIN,
+            source_id: 1,
+            sequence: 1,
+        };
+        let values = [None; 9];
+        plans(&[
+            (
+                sql_of::<Sqlite, _>(&FindTick(InsertTick { key, values })),
+                &[
+                    "USING PRIMARY KEY (instrument_id=? AND timestamp=? AND source_id=? AND sequence=?)",
+                ],
+            ),
+            (
+                sql_of::<Sqlite, _>(&LastSequence(stamp)),
+                &["USING PRIMARY KEY (instrument_id=? AND timestamp=? AND source_id=?)"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn columns_that_are_null_in_every_row_are_left_out() {
+        let mut row = Cells {
+            integers: [0; 4],
+            reals: [f64::NAN; 9],
+        };
+        row.reals[0] = 1.0;
+        let mut other = row;
+        other.reals[8] = 1.0;
+        insta::assert_snapshot!(
+            sql_of::<Sqlite, _>(&InsertTicks::with_values_of(&[row, other])),
+            @r#"INSERT INTO market_data (instrument_id, "timestamp", source_id, sequence, price, low_price) SELECT c0, c1, c2, c3, c4, c12 FROM tickbase_rows WHERE true ON CONFLICT DO NOTHING"#
+        );
+    }
+}
