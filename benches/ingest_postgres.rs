@@ -113,8 +113,8 @@ impl Contender {
                 place.insert(batches(ticks), false);
                 place.insert(batches(ticks), true)
             }
-            DieselValues => place.values(ticks, ROWS_PER_VALUES),
-            RowLoop => place.values(ticks, 1),
+            DieselValues => place.values(ticks, ROWS_PER_VALUES, ROWS_PER_TRANSACTION),
+            RowLoop => place.values(ticks, 1, ROWS_PER_TRANSACTION),
         };
         place.verify(ticks, self != InsertUnnumbered);
         took
@@ -175,10 +175,10 @@ impl Place {
     }
 
     /// Through Diesel's own statement, `rows` at a time.
-    fn values(&self, ticks: &[Tick], rows: usize) -> Duration {
+    fn values(&self, ticks: &[Tick], rows: usize, transaction: usize) -> Duration {
         let mut conn = self.connect();
         let began = Instant::now();
-        for batch in ticks.chunks(ROWS_PER_TRANSACTION) {
+        for batch in ticks.chunks(transaction) {
             let stored = conn.build_transaction().run(|conn| {
                 let statements = batch.chunks(rows).map(|rows| {
                     let rows: Vec<NewTick> = rows.iter().map(NewTick::from).collect();
@@ -300,6 +300,40 @@ impl From<&Tick> for NewTick {
     }
 }
 
+/// Rows of a call, and how many calls are made.
+const CALLS: [(usize, usize); 5] = [
+    (1, 4_000),
+    (10, 2_000),
+    (100, 1_000),
+    (300, 500),
+    (1_000, 200),
+];
+
+/// Small batches, each a transaction of its own: microseconds a call.
+fn calls(admin: &str, ticks: &[Tick], rounds: usize) {
+    println!("\nsmall batches, {rounds} rounds: microseconds a call, ratio");
+    for (rows, calls) in CALLS {
+        let ticks = &ticks[..ticks.len().min(rows * calls)];
+        let calls = ticks.len() / rows;
+        let (mut values, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let micros = |took: Duration| took.as_secs_f64() * 1e6 / calls as f64;
+            let place = Place::new(admin);
+            values.push(micros(place.values(ticks, rows, rows)));
+            place.verify(ticks, true);
+            let place = Place::new(admin);
+            let batches = ticks.chunks(rows).map(<[Tick]>::to_vec).collect();
+            ours.push(micros(place.insert(batches, false)));
+            place.verify(ticks, true);
+        }
+        let ratio = median(ours.iter().zip(&values).map(|(ours, values)| ours / values));
+        let (values, ours) = (median(values.into_iter()), median(ours.into_iter()));
+        println!(
+            "{rows:>6} rows  values(&vec) {values:>8.0}  insert_batch {ours:>8.0} {ratio:>6.2}"
+        );
+    }
+}
+
 fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
@@ -326,6 +360,9 @@ fn main() {
     };
     let (rows, rounds) = (option("--rows", 1_000_000), option("--rounds", 3));
     let ticks = ticks::ticks(rows);
+    if std::env::args().any(|argument| argument == "--calls") {
+        return calls(&admin, &ticks, rounds);
+    }
     let folder = tempfile::tempdir().unwrap();
     let files = Files::write(folder.path(), &ticks);
     let mut rates = vec![Vec::new(); Contender::ALL.len()];

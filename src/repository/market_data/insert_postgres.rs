@@ -32,8 +32,9 @@ use statements::{
 /// Rows of one statement: the copies of them that the server keeps for the trigger of the table,
 /// some 1.5 MB, stay within its `work_mem`.
 const ROWS_PER_STATEMENT_MAX: usize = 10_000;
-/// From so many rows on, a COPY and the looks before it are faster than one statement.
-const ROWS_IN_BULK_MIN: usize = 256;
+/// From so many rows on, COPY and what goes before it are faster than one statement: they are six
+/// round trips more, and 4 us a row less.
+const ROWS_IN_BULK_MIN: usize = 128;
 
 pub(super) struct PostgresStore<'a>(pub(super) &'a mut PgConnection);
 
