@@ -11,8 +11,6 @@ mod insert_order;
 mod insert_postgres;
 #[cfg(feature = "sqlite")]
 mod insert_sqlite;
-#[cfg(test)]
-mod insert_tests;
 mod keys;
 mod read;
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! or a late tick is, stands here once. It runs inside the transaction of the write door. Work
 //! per row is array work: the maps are by instrument, not by row.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use diesel::prelude::*;

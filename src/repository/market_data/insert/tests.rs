@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
 use crate::domain::tick::RawTick;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data;
