@@ -128,3 +128,31 @@ fn ordinary_work_leaves_no_error_in_the_log_of_the_server() {
     assert!(log.contains("ready to accept connections"), "{log}");
     assert!(!log.contains("ERROR") && !log.contains("WARNING"), "{log}");
 }
+
+#[test]
+fn a_write_that_does_not_want_to_wait_fails_at_once_when_no_connection_is_free() {
+    use tickbase::database::{BatchSize, WhenFull};
+    let db = TestDatabase::postgres();
+    let database = open(&db, |c| (c.pool.base, c.pool.overflow) = (1, 0));
+    let runtime = Arc::new(runtime());
+    let size = BatchSize {
+        rows: 1,
+        when_full: WhenFull::Fail,
+    };
+    let work =
+        |conn: &mut BackendConnection<'_>| Ok(on_backend!(conn, |c| c.batch_execute("SELECT 1"))?);
+    let holder = Holders::new(&database, &runtime, Door::Blocking, 1);
+    let begun = Instant::now();
+    let blocking = database.write_batch("test.write", size, work);
+    let asynchronous = runtime.block_on(database.write_batch_async("test.write", size, work));
+    // Waiting would take the acquire timeout, 30 s.
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    for refused in [blocking, asynchronous] {
+        assert!(
+            matches!(refused, Err(Error::PoolTimeout { .. })),
+            "{refused:?}"
+        );
+    }
+    drop(holder);
+    database.write_batch("test.write", size, work).unwrap();
+}
