@@ -6,7 +6,6 @@ use sea_orm::{Set, SqlxSqliteConnector, TransactionTrait};
 use sqlx::sqlite::SqlitePoolOptions;
 use tickbase::domain::tick::Tick;
 
-use super::ROWS_PER_STATEMENT;
 use super::by_sqlx::{block_on, options};
 use super::common::{Stopwatch, Took};
 
@@ -56,7 +55,12 @@ fn model(tick: &Tick) -> ActiveModel {
 }
 
 /// `insert_many` in a transaction, without reading anything back.
-pub fn insert_many(file: &str, pragmas: &[(&str, &str)], batches: Vec<Vec<Tick>>) -> Took {
+pub fn insert_many(
+    file: &str,
+    pragmas: &[(&str, &str)],
+    batches: Vec<Vec<Tick>>,
+    rows_per_statement: usize,
+) -> Took {
     block_on(async {
         let pool = SqlitePoolOptions::new().max_connections(1);
         let pool = pool.connect_with(options(file, pragmas)).await.unwrap();
@@ -64,7 +68,7 @@ pub fn insert_many(file: &str, pragmas: &[(&str, &str)], batches: Vec<Vec<Tick>>
         let watch = Stopwatch::start();
         for batch in batches {
             let transaction = db.begin().await.unwrap();
-            for rows in batch.chunks(ROWS_PER_STATEMENT) {
+            for rows in batch.chunks(rows_per_statement) {
                 let stored = Entity::insert_many(rows.iter().map(model))
                     .on_conflict(OnConflict::new().do_nothing().to_owned())
                     .exec_without_returning(&transaction)

@@ -7,8 +7,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 use tickbase::domain::tick::Tick;
 
+use super::COLUMNS;
 use super::common::{Stopwatch, Took, raw};
-use super::{COLUMNS, ROWS_PER_STATEMENT};
 
 /// Stamps are summed from here, so that the sum is exact enough.
 pub const STAMP_ORIGIN: i64 = 1_700_000_000_000_000;
@@ -33,13 +33,18 @@ pub fn options(file: &str, pragmas: &[(&str, &str)]) -> SqliteConnectOptions {
 }
 
 /// `INSERT .. VALUES` of many rows.
-pub fn values(file: &str, pragmas: &[(&str, &str)], batches: Vec<Vec<Tick>>) -> Took {
+pub fn values(
+    file: &str,
+    pragmas: &[(&str, &str)],
+    batches: Vec<Vec<Tick>>,
+    rows_per_statement: usize,
+) -> Took {
     block_on(async {
         let mut conn = options(file, pragmas).connect().await.unwrap();
         let watch = Stopwatch::start();
         for batch in batches {
             let mut transaction = conn.begin_with("BEGIN IMMEDIATE").await.unwrap();
-            for rows in batch.chunks(ROWS_PER_STATEMENT) {
+            for rows in batch.chunks(rows_per_statement) {
                 let mut insert = insert_of(rows);
                 let done = insert.build().execute(&mut *transaction).await.unwrap();
                 assert_eq!(done.rows_affected(), rows.len() as u64);

@@ -43,28 +43,34 @@ const COLUMNS: [&str; 13] = [
     "low_price",
 ];
 
-/// SQLite takes 32,766 values a statement, 2,520 rows; fewer are no slower.
+/// Rows of one statement, as one would write it.
 const ROWS_PER_STATEMENT: usize = 1_000;
+/// Near the most that a statement can have: SQLite takes 32,766 values.
+const ROWS_PER_STATEMENT_MAX: usize = 2_500;
 
 #[derive(Debug, Clone, Copy)]
 enum Contender {
     InsertBatch,
     RawLoop,
     SqlxValues,
+    SqlxValuesMax,
     SqlxRows,
     SeaOrm,
+    SeaOrmMax,
     SqlAlchemy,
 }
 
 use Contender::*;
 
 impl Contender {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         InsertBatch,
         RawLoop,
         SqlxValues,
+        SqlxValuesMax,
         SqlxRows,
         SeaOrm,
+        SeaOrmMax,
         SqlAlchemy,
     ];
 
@@ -73,21 +79,25 @@ impl Contender {
             InsertBatch => "tickbase insert_batch",
             RawLoop => "raw C loop",
             SqlxValues => "sqlx, QueryBuilder of 1,000 rows",
+            SqlxValuesMax => "sqlx, QueryBuilder of 2,500 rows",
             SqlxRows => "sqlx, one prepared row at a time",
             SeaOrm => "SeaORM, insert_many of 1,000",
+            SeaOrmMax => "SeaORM, insert_many of 2,500",
             SqlAlchemy => "SQLAlchemy core, executemany of 10,000",
         }
     }
 
     fn store(self, place: &Place, given: &[Tick], pragmas: &[(&str, &str)]) -> Took {
-        let batches = batches(given);
+        let (file, batches) = (place.file(), batches(given));
         match self {
             InsertBatch => insert_batch(place, batches),
             RawLoop => raw_loop(place, batches, pragmas),
-            SqlxValues => by_sqlx::values(place.file(), pragmas, batches),
-            SqlxRows => by_sqlx::rows(place.file(), pragmas, batches),
-            SeaOrm => by_sea_orm::insert_many(place.file(), pragmas, batches),
-            SqlAlchemy => by_sqlalchemy::executemany(place.file(), pragmas, given),
+            SqlxValues => by_sqlx::values(file, pragmas, batches, ROWS_PER_STATEMENT),
+            SqlxValuesMax => by_sqlx::values(file, pragmas, batches, ROWS_PER_STATEMENT_MAX),
+            SqlxRows => by_sqlx::rows(file, pragmas, batches),
+            SeaOrm => by_sea_orm::insert_many(file, pragmas, batches, ROWS_PER_STATEMENT),
+            SeaOrmMax => by_sea_orm::insert_many(file, pragmas, batches, ROWS_PER_STATEMENT_MAX),
+            SqlAlchemy => by_sqlalchemy::executemany(file, pragmas, given),
         }
     }
 
