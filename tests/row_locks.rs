@@ -14,11 +14,15 @@ use diesel::sql_types::BigInt;
 use support::TestDatabase;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database};
+use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, Frequency, RuleType};
 use tickbase::models::{NewAlertRule, NewMarketDataBar};
 use tickbase::repository::alert_rule::{self, AlertRuleRepository};
 use tickbase::repository::bar::{self, BarRepository};
 use tickbase::repository::instrument::{self, InstrumentRepository};
+use tickbase::repository::market_data::{
+    self, InsertOptions, MarketDataRepository, TickKey, TickRange,
+};
 use tickbase::repository::purge::PurgeRepository;
 use tickbase::{Error, Result, Timestamp, on_backend};
 
@@ -99,6 +103,28 @@ fn now() -> Timestamp {
     Timestamp::from_micros(1).unwrap()
 }
 
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros(second * 1_000_000).unwrap()
+}
+
+/// The key of instrument 1's tick at a second.
+fn key(second: i64) -> TickKey {
+    TickKey {
+        instrument_id: 1,
+        timestamp: at(second),
+        source_id: 1,
+        sequence: 0,
+    }
+}
+
+/// The ticks of instrument 1 before a second.
+fn until(second: i64) -> TickRange {
+    TickRange {
+        end: Some(at(second)),
+        ..TickRange::all(1)
+    }
+}
+
 #[test]
 fn a_rule_does_not_slip_onto_an_instrument_that_is_being_deleted() {
     let place = TestDatabase::postgres();
@@ -169,4 +195,31 @@ fn a_bar_that_is_restored_while_a_purge_comes_by_stays() {
     let report = one_after_the_other(&db, restore, purge).unwrap();
     assert_eq!(report.deleted(), 0);
     assert_eq!(bars.count(&whole).unwrap(), 1);
+}
+
+#[test]
+fn an_instrument_shows_a_tick_that_was_stored_while_others_were_deleted_or_restored() {
+    let place = TestDatabase::postgres();
+    let db = open(&place);
+    let ticks = MarketDataRepository::new(&db);
+    let insert = |second: i64| {
+        let tick = Tick::trade(1, at(second), 1.0, 1.0).unwrap();
+        move |conn: &mut BackendConnection<'_>| {
+            market_data::insert_batch(conn, &[tick], &InsertOptions::default(), now())?;
+            Ok(())
+        }
+    };
+    let last_tick = || InstrumentRepository::new(&db).get(1).unwrap().last_tick;
+    db.write("test.zero", insert(0)).unwrap();
+    let (key, range) = (key(0), until(10));
+    let changes: [&(dyn Fn() -> Result<usize> + Sync); 4] = [
+        &|| ticks.soft_delete_keys(vec![key]),
+        &|| ticks.restore_keys(vec![key]),
+        &|| ticks.soft_delete_range(range),
+        &|| ticks.restore_range(range),
+    ];
+    for (second, change) in (11..).zip(changes) {
+        assert_eq!(one_after_the_other(&db, insert(second), change).unwrap(), 1);
+        assert_eq!(last_tick(), Some(at(second)));
+    }
 }

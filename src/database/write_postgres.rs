@@ -21,6 +21,10 @@ use super::retry::backoff;
 use super::under_way::Writes;
 use crate::error::{Error, Result};
 
+/// Whatever the server takes for granted: work locks rows, and must see then what their last
+/// holder has committed. A stricter transaction would fail at that point.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
+
 pub(super) fn write<T>(
     pools: &Pools,
     writes: &Arc<Writes>,
@@ -96,7 +100,7 @@ fn transaction<T>(
     let BackendConnection::Postgres(conn) = conn;
     let conn: &mut PgConnection = conn;
     let _under_way = writes.begin()?;
-    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN READ WRITE")?;
+    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
     let outcome = work(&mut BackendConnection::from(&mut *conn))
         .and_then(|value| commit(op, conn).map(|()| value));
     if outcome.is_err() {

@@ -1,5 +1,6 @@
 //! Soft delete and restore of ticks, by keys and by range. Exact counts; the first `deleted_at`
-//! stays. What an instrument shows as its last tick follows.
+//! stays. What an instrument shows as its last tick follows: the instruments are locked first, as
+//! an insertion does, so that neither of the two overwrites what the other has seen.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use super::keys::{TickKey, TickRange};
 use super::read::latest;
 use crate::database::BackendConnection;
 use crate::error::Result;
+use crate::repository::instrument;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
 use crate::tables::{instruments, market_data};
@@ -50,13 +52,15 @@ fn mark_keys(
     // In key order the statement walks the clustered table once.
     let mut keys = keys.to_vec();
     keys.sort_unstable();
+    let ids: BTreeSet<i64> = keys.iter().map(|key| key.instrument_id).collect();
+    let ids: Vec<i64> = ids.into_iter().collect();
+    instrument::lock(conn, &ids)?;
     let mut changed = 0;
     for keys in keys.chunks(TICK_KEYS_PER_STATEMENT_MAX) {
         let update = MarkKeys { keys, mark };
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
-    let ids: BTreeSet<i64> = keys.iter().map(|key| key.instrument_id).collect();
-    refresh_last_ticks(conn, &ids.into_iter().collect::<Vec<_>>())?;
+    refresh_last_ticks(conn, &ids)?;
     Ok(changed)
 }
 
@@ -71,6 +75,7 @@ pub fn soft_delete_range(
     now: Timestamp,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
+    instrument::lock(conn, &[of.instrument_id])?;
     let rows = market_data::table
         .active()
         .filter(market_data::instrument_id.eq(of.instrument_id))
@@ -88,6 +93,7 @@ pub fn soft_delete_range(
 /// [`Error::Query`](crate::Error::Query).
 pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
     let (first, last) = of.bounds()?;
+    instrument::lock(conn, &[of.instrument_id])?;
     let rows = market_data::table
         .deleted()
         .filter(market_data::instrument_id.eq(of.instrument_id))
