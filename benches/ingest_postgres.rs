@@ -16,6 +16,8 @@
 #![allow(clippy::print_stdout)] // It is its output.
 #![allow(missing_docs)] // Nobody imports a bench.
 
+#[path = "ingest_postgres/place.rs"]
+mod place;
 #[path = "ingest_postgres/ticks.rs"]
 mod ticks;
 
@@ -23,19 +25,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use place::{Place, median, psql};
 use tickbase::Timestamp;
 use tickbase::domain::tick::Tick;
-use tickbase::domain::{InstrumentType, Symbol};
-use tickbase::models::NewInstrument;
-use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
-use tickbase::testing::TemporaryDatabase;
-use ticks::{
-    Files, INSTRUMENTS, ROWS_PER_TRANSACTION, START_MICROS, VALUES, batches, sequence, unnumbered,
-    values,
-};
+use ticks::{Files, ROWS_PER_TRANSACTION, batches, sequence, unnumbered};
 
 /// A statement of Diesel's has 13 binds a row, and PostgreSQL takes 65,535.
 const ROWS_PER_VALUES: usize = 1_000;
@@ -127,31 +122,7 @@ const FOREIGN_KEYS: &str = "DROP TRIGGER market_data_refers_insert ON market_dat
     ALTER TABLE market_data ADD FOREIGN KEY (instrument_id) REFERENCES instruments (id), \
     ADD FOREIGN KEY (source_id) REFERENCES data_sources (id)";
 
-/// A migrated database with 100 instruments.
-struct Place(TemporaryDatabase);
-
 impl Place {
-    fn new(admin: &str) -> Self {
-        let place = Self(TemporaryDatabase::postgres(admin).unwrap());
-        let instruments = InstrumentRepository::new(&place.0);
-        for id in 13..=INSTRUMENTS {
-            let symbol = Symbol::new(&format!("BENCH{id}")).unwrap();
-            let new = NewInstrument::new(symbol, "bench", InstrumentType::Equity);
-            assert_eq!(instruments.insert(new).unwrap().id, id as i64);
-        }
-        place.execute("ALTER TABLE market_data SET (autovacuum_enabled = off)");
-        place.execute("CHECKPOINT");
-        place
-    }
-
-    fn connect(&self) -> PgConnection {
-        PgConnection::establish(self.0.url()).unwrap()
-    }
-
-    fn execute(&self, sql: &str) {
-        self.connect().batch_execute(sql).unwrap();
-    }
-
     fn psql(&self, script: &Path) -> Duration {
         let mut psql = Command::new(psql());
         psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--file"]);
@@ -190,54 +161,6 @@ impl Place {
             assert_eq!(stored.unwrap(), batch.len());
         }
         began.elapsed()
-    }
-
-    fn verify(&self, ticks: &[Tick], numbered: bool) {
-        let given = Sums::of(ticks, numbered);
-        let columns: Vec<String> = VALUES.iter().map(|name| format!("sum({name})")).collect();
-        let sql = format!(
-            "SELECT count(*) AS rows, sum(instrument_id)::bigint AS instruments, \
-             sum(extract(epoch FROM \"timestamp\") * 1000000 - {START_MICROS})::bigint AS micros, \
-             sum(source_id)::bigint AS sources, sum(sequence)::bigint AS sequences, \
-             ARRAY[{}] AS sums FROM market_data",
-            columns.join(", ")
-        );
-        let stored: Sums = diesel::sql_query(sql)
-            .get_result(&mut self.connect())
-            .unwrap();
-        assert_eq!(stored, given);
-    }
-}
-
-#[derive(Debug, PartialEq, QueryableByName)]
-struct Sums {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    rows: i64,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    instruments: i64,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    micros: i64,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    sources: i64,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    sequences: i64,
-    #[diesel(sql_type = diesel::sql_types::Array<diesel::sql_types::Double>)]
-    sums: Vec<f64>,
-}
-
-impl Sums {
-    fn of(ticks: &[Tick], numbered: bool) -> Self {
-        let whole = |number: fn(&Tick) -> i64| ticks.iter().map(number).sum::<i64>();
-        let sum = |column: usize| ticks.iter().filter_map(|tick| values(tick)[column]).sum();
-        Self {
-            rows: ticks.len() as i64,
-            instruments: whole(Tick::instrument_id),
-            micros: whole(|tick| tick.timestamp().micros() - START_MICROS),
-            sources: whole(Tick::source_id),
-            // No two ticks share a stamp: the writer gives each the number 0.
-            sequences: if numbered { whole(sequence) } else { 0 },
-            sums: (0..VALUES.len()).map(sum).collect(),
-        }
     }
 }
 
@@ -332,17 +255,6 @@ fn calls(admin: &str, ticks: &[Tick], rounds: usize) {
             "{rows:>6} rows  values(&vec) {values:>8.0}  insert_batch {ours:>8.0} {ratio:>6.2}"
         );
     }
-}
-
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
-/// Debian keeps the programs of the server out of PATH, but not psql.
-fn psql() -> String {
-    std::env::var("PSQL").unwrap_or_else(|_| "psql".to_owned())
 }
 
 /// The number after an option of the command line.

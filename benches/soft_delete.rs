@@ -238,9 +238,9 @@ fn writes(bench: &Bench) {
     println!("|---|---|---|---|---|");
     for way in [Way::Range, Way::SortedKeys, Way::RandomKeys] {
         let rounds: Vec<_> = (0..ROUNDS).map(|_| bench.round(way)).collect();
-        let column = |i: usize| median(rounds.iter().map(|round| round[i]).collect());
+        let column = |i: usize| median(rounds.iter().map(|round| round[i]).collect()).as_millis();
         println!(
-            "| {way:?} | {:.0?} | {:.0?} | {:.0?} | {:.0?} |",
+            "| {way:?} | {} ms | {} ms | {} ms | {} ms |",
             column(0),
             column(1),
             column(2),

@@ -171,7 +171,7 @@ fn csv(ticks: &[Tick]) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn binary(ticks: &[Tick]) -> Vec<u8> {
+pub(crate) fn binary(ticks: &[Tick]) -> Vec<u8> {
     /// From 1970 to 2000, PostgreSQL's epoch.
     const EPOCH_MICROS: i64 = 946_684_800_000_000;
     let mut bytes = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();

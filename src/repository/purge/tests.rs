@@ -9,21 +9,21 @@ use crate::test_support::sql_of;
 
 const LEAVES: [Leaf; 3] = [Leaf::AlertLogs, Leaf::MarketData, Leaf::MarketDataBars];
 
-fn delete(leaf: Leaf, lock: bool) -> DeleteTrash {
+fn delete(leaf: Leaf, locked: bool) -> DeleteTrash {
     DeleteTrash {
         leaf,
         cut_off: at(1),
         limit: 10,
-        lock,
+        locked,
     }
 }
 
 #[test]
 fn a_deletion_names_the_trash_up_to_the_cut_off_and_a_limit() {
     let sql = |leaf| sql_of::<diesel::pg::Pg, _>(&delete(leaf, true));
-    insta::assert_snapshot!(sql(Leaf::AlertLogs), @"DELETE FROM alert_logs WHERE (id) IN (SELECT id FROM alert_logs WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)");
-    insta::assert_snapshot!(sql(Leaf::MarketData), @"DELETE FROM market_data WHERE (instrument_id, \"timestamp\", source_id, sequence) IN (SELECT instrument_id, \"timestamp\", source_id, sequence FROM market_data WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)");
-    insta::assert_snapshot!(sql(Leaf::MarketDataBars), @"DELETE FROM market_data_bars WHERE (id) IN (SELECT id FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)");
+    insta::assert_snapshot!(sql(Leaf::AlertLogs), @"DELETE FROM alert_logs WHERE ctid = ANY (ARRAY(SELECT ctid FROM alert_logs WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND (deleted_at <= $3) = (SELECT TRUE)");
+    insta::assert_snapshot!(sql(Leaf::MarketData), @"DELETE FROM market_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND (deleted_at <= $3) = (SELECT TRUE)");
+    insta::assert_snapshot!(sql(Leaf::MarketDataBars), @"DELETE FROM market_data_bars WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND (deleted_at <= $3) = (SELECT TRUE)");
 }
 
 #[test]
@@ -64,11 +64,12 @@ fn sqlite_finds_old_trash_in_its_index_and_deletes_by_key() {
 
 #[cfg(feature = "postgres")]
 #[test]
-fn postgresql_finds_old_trash_in_its_index() {
+fn postgresql_finds_old_trash_in_its_index_and_deletes_by_place() {
     use crate::repository::test_rows::assert_postgres_plan as plan;
     crate::test_support::on_postgres(|conn| {
         for leaf in LEAVES {
             plan(conn, &delete(leaf, true), &format!("{}_trash", leaf.name()));
+            plan(conn, &delete(leaf, true), "Tid Scan");
         }
         let rules = rules_query(at(1), Place::START, 10);
         plan(conn, &rules, "alert_rules_trash");

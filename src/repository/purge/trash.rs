@@ -51,7 +51,7 @@ pub(super) fn delete_chunk(
         leaf,
         cut_off,
         limit,
-        lock: conn.backend() == Backend::Postgres,
+        locked: conn.backend() == Backend::Postgres,
     };
     Ok(crate::on_backend!(conn, |c| delete.execute(c))?)
 }
@@ -80,13 +80,18 @@ pub(super) fn count(
 
 /// `DELETE FROM .. WHERE (key) IN (SELECT key .. WHERE deleted_at <= .. LIMIT ..)`: Diesel has no
 /// row values, and no DELETE with a limit.
+///
+/// PostgreSQL looks again at a row that another transaction has just changed, if it is locked: a row
+/// that was restored in that moment stays. On SQLite nobody else writes. Locked rows also keep
+/// their place (`ctid`), by which PostgreSQL deletes them in a fifth of the time that their keys
+/// take. A place is unique within a partition only, so the moment is asked again, in a way that
+/// does not lead the planner to the trash index once more.
 pub(super) struct DeleteTrash {
     pub(super) leaf: Leaf,
     pub(super) cut_off: Timestamp,
     pub(super) limit: i64,
-    /// PostgreSQL looks again at a row that another transaction has just changed, if it is locked:
-    /// a row that was restored in that moment stays. On SQLite nobody else writes.
-    pub(super) lock: bool,
+    /// Whether the rows are locked and deleted by their places: on PostgreSQL.
+    pub(super) locked: bool,
 }
 
 impl QueryId for DeleteTrash {
@@ -104,16 +109,29 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let (table, key) = (self.leaf.name(), self.leaf.key());
-        for part in ["DELETE FROM ", table, " WHERE (", key, ") IN (SELECT "] {
+        for part in ["DELETE FROM ", table, " WHERE "] {
             out.push_sql(part);
         }
-        for part in [key, " FROM ", table, " WHERE deleted_at <= "] {
+        if self.locked {
+            out.push_sql("ctid = ANY (ARRAY(SELECT ctid");
+        } else {
+            for part in ["(", key, ") IN (SELECT ", key] {
+                out.push_sql(part);
+            }
+        }
+        for part in [" FROM ", table, " WHERE deleted_at <= "] {
             out.push_sql(part);
         }
         out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
         out.push_sql(" ORDER BY deleted_at LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
-        out.push_sql(if self.lock { " FOR UPDATE)" } else { ")" });
+        if self.locked {
+            out.push_sql(" FOR UPDATE)) AND (deleted_at <= ");
+            out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
+            out.push_sql(") = (SELECT TRUE)");
+        } else {
+            out.push_sql(")");
+        }
         Ok(())
     }
 }
