@@ -84,8 +84,8 @@ pub(super) fn count(
 /// PostgreSQL looks again at a row that another transaction has just changed, if it is locked: a row
 /// that was restored in that moment stays. On SQLite nobody else writes. Locked rows also keep
 /// their place (`ctid`), by which PostgreSQL deletes them in a fifth of the time that their keys
-/// take. A place is unique within a partition only, so the moment is asked again, in a way that
-/// does not lead the planner to the trash index once more.
+/// take. A place is unique within a partition only, so the moment is asked again, in words that
+/// do not lead the planner to the trash index: it would compare each row of it with each place.
 pub(super) struct DeleteTrash {
     pub(super) leaf: Leaf,
     pub(super) cut_off: Timestamp,
@@ -126,9 +126,9 @@ where
         out.push_sql(" ORDER BY deleted_at LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         if self.locked {
-            out.push_sql(" FOR UPDATE)) AND (deleted_at <= ");
+            out.push_sql(" FOR UPDATE)) AND coalesce(deleted_at <= ");
             out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
-            out.push_sql(") = (SELECT TRUE)");
+            out.push_sql(", FALSE)");
         } else {
             out.push_sql(")");
         }
