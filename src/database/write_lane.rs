@@ -308,14 +308,15 @@ impl Shared {
         }
     }
 
-    /// Gives the write connection back and wakes the writer for what arrived meanwhile.
+    /// Gives the write connection back. What arrived meanwhile has woken the writer, which waits
+    /// for the connection: to wake it once more would cost each lone commit two switches of thread.
     fn release(&self, writer: MutexGuard<'_, Writer>) {
         let tend = writer.is_tending_due();
         drop(writer);
         if tend {
             lock(&self.queue).tend = true;
+            self.arrived.notify_one();
         }
-        self.arrived.notify_one();
     }
 
     fn queued_rows(&self) -> usize {
