@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 pub use backpressure::{BatchSize, WhenFull};
 pub use connection::{Backend, BackendConnection, HasBackend};
-pub use histogram::HistogramSnapshot;
+pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use instrumentation::OperationSnapshot;
 pub use migrations::MigrationStatus;
 #[cfg(test)]

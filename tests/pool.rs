@@ -363,9 +363,9 @@ on_both! {
             read(Door::Asynchronous, &runtime, &database, |_| Ok(())).unwrap();
         }
         let [blocking, asynchronous] = at_rest(&database).doors;
-        assert_eq!((blocking.name, blocking.acquire.count, blocking.hold.count), ("blocking", 3, 3));
+        assert_eq!((blocking.name, blocking.acquire.count(), blocking.hold.count()), ("blocking", 3, 3));
         assert_eq!(asynchronous.name, "async");
-        assert_eq!((asynchronous.acquire.count, asynchronous.hold.count), (2, 2));
+        assert_eq!((asynchronous.acquire.count(), asynchronous.hold.count()), (2, 2));
         assert_eq!((blocking.size, asynchronous.size), (1, 1));
     }
 }

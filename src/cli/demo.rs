@@ -127,7 +127,7 @@ fn demonstrate(database: &Database) -> Result<Report> {
     let latest = ticks.latest(&[instrument.id])?;
     let chart = chart::of_prices(&prices(&ticks, instrument.id)?);
     let pool = database.pool_snapshot();
-    let acquire = &pool.doors[0].acquire;
+    let acquire = pool.doors[0].acquire.summary();
     Ok(Report {
         database: database.config().url.to_string(),
         rows: replay.rows,
@@ -237,11 +237,12 @@ fn prices(ticks: &MarketDataRepository<'_>, instrument_id: i64) -> Result<Vec<f6
 #[cfg(feature = "sqlite")]
 fn writer(database: &Database) -> Option<Writer> {
     let writer = database.writer_snapshot()?;
+    let commit = writer.commit.summary();
     Some(Writer {
         jobs: writer.committed_jobs,
         commits: writer.commits,
-        commit_us_p50: writer.commit.p50_us,
-        commit_us_p99: writer.commit.p99_us,
+        commit_us_p50: commit.p50_us,
+        commit_us_p99: commit.p99_us,
     })
 }
 
@@ -251,12 +252,15 @@ fn writer(_database: &Database) -> Option<Writer> {
 }
 
 fn operations(database: &Database) -> Vec<Operation> {
-    let operation = |of: crate::database::OperationSnapshot| Operation {
-        op: of.op,
-        calls: of.calls,
-        errors: of.errors,
-        p50_us: of.duration.p50_us,
-        p99_us: of.duration.p99_us,
+    let operation = |of: crate::database::OperationSnapshot| {
+        let duration = of.duration.summary();
+        Operation {
+            op: of.op,
+            calls: of.calls,
+            errors: of.errors,
+            p50_us: duration.p50_us,
+            p99_us: duration.p99_us,
+        }
     };
     database.operations().into_iter().map(operation).collect()
 }

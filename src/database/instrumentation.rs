@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use super::histogram::{Histogram, HistogramSnapshot};
+use super::histogram::{Histogram, HistogramCounts};
 use super::retry::{Failure, classify};
 use crate::error::Result;
 
@@ -23,7 +23,7 @@ pub struct OperationSnapshot {
     /// Attempts beyond the first.
     pub retries: u64,
     /// Time of the whole call, waiting for the connection and the commit included.
-    pub duration: HistogramSnapshot,
+    pub duration: HistogramCounts,
 }
 
 #[derive(Debug, Default)]
@@ -55,10 +55,10 @@ impl Operations {
         let mut all: Vec<OperationSnapshot> = by_name
             .iter()
             .map(|(op, operation)| {
-                let duration = operation.duration.snapshot();
+                let duration = operation.duration.counts();
                 OperationSnapshot {
                     op,
-                    calls: duration.count,
+                    calls: duration.count(),
                     errors: operation.errors.load(Ordering::Relaxed),
                     retries: operation.retries.load(Ordering::Relaxed),
                     duration,

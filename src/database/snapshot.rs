@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::budget::{Budget, Cause, Door};
-use super::histogram::HistogramSnapshot;
+use super::histogram::HistogramCounts;
 
 /// Connections closed, by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub struct DoorSnapshot {
     /// Callers that gave up waiting.
     pub timeouts: u64,
     /// From asking to getting, of those that got a connection.
-    pub acquire: HistogramSnapshot,
+    pub acquire: HistogramCounts,
     /// From getting to giving back.
-    pub hold: HistogramSnapshot,
+    pub hold: HistogramCounts,
 }
 
 /// The state of the pool: both doors and their sum.
@@ -91,8 +91,8 @@ impl DoorSnapshot {
             in_use: counters.in_use.load(Ordering::Relaxed),
             waiting: counters.waiting.load(Ordering::Relaxed),
             timeouts: counters.timeouts.load(Ordering::Relaxed),
-            acquire: counters.acquire.snapshot(),
-            hold: counters.hold.snapshot(),
+            acquire: counters.acquire.counts(),
+            hold: counters.hold.counts(),
         }
     }
 }

@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::backpressure::{BatchSize, WhenFull};
 use super::connection::{BackendConnection, transaction_depth};
-use super::histogram::{Histogram, HistogramSnapshot};
+use super::histogram::{Histogram, HistogramCounts};
 use super::park;
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ pub struct WriterSnapshot {
     /// Times that the WAL was past its limit and could be begun anew.
     pub wal_resets: u64,
     /// From BEGIN to the end of COMMIT.
-    pub commit: HistogramSnapshot,
+    pub commit: HistogramCounts,
 }
 
 #[derive(Debug, Default)]
@@ -246,7 +246,7 @@ impl WriteLane {
             wal_starved: counters.wal_starved.load(Ordering::Relaxed),
             wal_starvations: count(&counters.wal_starvations),
             wal_resets: count(&counters.wal_resets),
-            commit: counters.commit.snapshot(),
+            commit: counters.commit.counts(),
         }
     }
 
