@@ -5,7 +5,8 @@ mod layers;
 mod url;
 
 pub use database::{
-    DatabaseConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous, WriteConfig,
+    DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous,
+    WriteConfig,
 };
 pub use url::DatabaseUrl;
 #[cfg(feature = "postgres")]

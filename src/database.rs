@@ -11,6 +11,7 @@ mod budget;
 mod connection;
 mod doors;
 mod histogram;
+mod insert_totals;
 mod instrumentation;
 mod migrations;
 mod page;
@@ -21,9 +22,11 @@ pub(crate) mod postgres;
 mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
+mod slow_query;
 mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tally;
 #[cfg(feature = "postgres")]
 mod under_way;
 #[cfg(feature = "sqlite")]
@@ -36,14 +39,17 @@ use std::sync::Arc;
 pub use backpressure::{BatchSize, WhenFull};
 pub use connection::{Backend, BackendConnection, HasBackend};
 pub use histogram::{HistogramCounts, HistogramSnapshot};
+pub use insert_totals::{InsertCounts, InsertTotals};
 pub use instrumentation::OperationSnapshot;
 pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::run as migrate_connection;
 pub use page::{Cursor, Page};
-pub use snapshot::{ClosedByCause, DoorSnapshot, PoolSnapshot};
+pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
+pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
+pub(crate) use tally::Fates;
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
@@ -54,6 +60,7 @@ use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
+use slow_query::SlowQueries;
 
 /// An open database; clones share it. It closes when the last clone goes, or at
 /// [`Database::close`].
@@ -84,6 +91,7 @@ struct Inner {
     config: DatabaseConfig,
     clock: Clock,
     operations: Operations,
+    slow: Arc<SlowQueries>,
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
@@ -119,17 +127,19 @@ impl Database {
     /// [`Error::Config`], [`Error::Connect`].
     pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
-        let pools = Pools::new(&config)?;
+        let slow = SlowQueries::new(&config.observe, clock.clone());
+        let pools = Pools::new(&config, &slow)?;
         #[cfg(feature = "sqlite")]
         let lane = match &config.url {
-            DatabaseUrl::Sqlite(_) => Some(start_lane(&config)?),
+            DatabaseUrl::Sqlite(_) => Some(start_lane(&config, &slow)?),
             DatabaseUrl::Postgres(_) => None,
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
+                operations: Operations::new(clock.clone(), Arc::clone(&slow)),
                 clock,
-                operations: Operations::default(),
+                slow,
                 #[cfg(feature = "sqlite")]
                 lane,
                 #[cfg(feature = "postgres")]
@@ -209,7 +219,9 @@ impl Database {
         {
             let _under_way = self.inner.writes.begin()?;
             let mut conn = postgres::open(&self.inner.config)?;
-            work(&mut BackendConnection::from(&mut conn))
+            self.inner.slow.observe(&mut conn);
+            let run = || work(&mut BackendConnection::from(&mut conn));
+            tally::Run::of("exclusive", run).0
         }
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
@@ -271,6 +283,51 @@ impl Database {
         self.inner.operations.snapshot()
     }
 
+    /// What was inserted, on either backend: committed work only.
+    #[must_use]
+    pub fn insert_totals(&self) -> InsertTotals {
+        self.inner.operations.inserts()
+    }
+
+    /// Transactions of the write door, their rows and times, on either backend.
+    #[must_use]
+    pub fn commit_snapshot(&self) -> CommitSnapshot {
+        #[cfg(feature = "sqlite")]
+        if let Some(writer) = self.writer_snapshot() {
+            return CommitSnapshot {
+                rows: writer.committed_rows,
+                commit: writer.commit,
+            };
+        }
+        #[cfg(feature = "postgres")]
+        return self.inner.writes.snapshot();
+        #[cfg(not(feature = "postgres"))]
+        CommitSnapshot::default()
+    }
+
+    /// The statements that took longer than `observe.slow_query_after`, without their values; the
+    /// one that took most time in all comes first.
+    #[must_use]
+    pub fn slow_queries(&self) -> Vec<SlowQuery> {
+        self.inner.slow.snapshot()
+    }
+
+    /// How many statements were slow, and how many are no longer in the table.
+    #[must_use]
+    pub fn slow_query_totals(&self) -> SlowQueryTotals {
+        self.inner.slow.totals()
+    }
+
+    /// Asks the database how it runs the slow statements that have no plan yet, each once; returns
+    /// how many. It runs none of them, and blocks the thread for as long as planning takes.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`] when no connection can be had; what is left is asked for at the
+    /// next call. A statement that has no plan keeps the reason.
+    pub fn explain_slow_queries(&self) -> Result<usize> {
+        slow_query::explain(self, &self.inner.slow)
+    }
+
     /// Refuses new work, ends the writes that wait in the write lane or are under way, closes
     /// every connection; those that are lent to readers, when they come back. Work after it is
     /// answered with [`Error::Closed`]: every write is either acknowledged and stored, or not
@@ -300,8 +357,8 @@ impl std::fmt::Debug for Database {
 }
 
 #[cfg(feature = "sqlite")]
-fn start_lane(config: &DatabaseConfig) -> Result<write_lane::WriteLane> {
-    let settings = config.clone();
+fn start_lane(config: &DatabaseConfig, slow: &Arc<SlowQueries>) -> Result<write_lane::WriteLane> {
+    let (settings, slow) = (config.clone(), Arc::clone(slow));
     let sqlite = &config.sqlite;
     let wal = write_lane::Wal::new(
         wal_path(&config.url),
@@ -312,7 +369,11 @@ fn start_lane(config: &DatabaseConfig) -> Result<write_lane::WriteLane> {
         config.write.clone(),
         config.pool.acquire_timeout,
         wal,
-        Box::new(move || sqlite::open(&settings, sqlite::Role::Writer)),
+        Box::new(move || {
+            let mut conn = sqlite::open(&settings, sqlite::Role::Writer)?;
+            slow.observe(&mut conn);
+            Ok(conn)
+        }),
     )
 }
 

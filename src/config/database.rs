@@ -1,4 +1,4 @@
-//! Settings of the database: where it is, the pool, the pragmas, the write lane.
+//! Settings of the database: where it is, the pool, the pragmas, the write lane, what is observed.
 //!
 //! Owns the values, their defaults with reasons, and their limits. Where they come from is in
 //! `layers`.
@@ -23,6 +23,8 @@ pub struct DatabaseConfig {
     pub postgres: PostgresConfig,
     /// The write lane.
     pub write: WriteConfig,
+    /// What is observed of statements.
+    pub observe: ObserveConfig,
 }
 
 /// The connection pool.
@@ -112,6 +114,17 @@ pub struct WriteConfig {
     pub group_rows_max: usize,
 }
 
+/// What is observed of statements.
+#[derive(Debug, Clone)]
+pub struct ObserveConfig {
+    /// Time after which a statement is slow and kept in a table, without its values; zero switches
+    /// it off. Default 100 ms: a statement that seeks in an index takes far less.
+    pub slow_query_after: Duration,
+    /// Statements in the table; when it is full, the one that took least time in all goes.
+    /// Default 200.
+    pub slow_queries_max: usize,
+}
+
 impl Default for DatabaseConfig {
     fn default() -> Self {
         Self {
@@ -121,6 +134,7 @@ impl Default for DatabaseConfig {
             sqlite: SqliteConfig::default(),
             postgres: PostgresConfig::default(),
             write: WriteConfig::default(),
+            observe: ObserveConfig::default(),
         }
     }
 }
@@ -174,6 +188,15 @@ impl Default for WriteConfig {
     }
 }
 
+impl Default for ObserveConfig {
+    fn default() -> Self {
+        Self {
+            slow_query_after: Duration::from_millis(100),
+            slow_queries_max: 200,
+        }
+    }
+}
+
 impl DatabaseConfig {
     /// The defaults for this database.
     ///
@@ -201,7 +224,8 @@ impl DatabaseConfig {
         self.pool.validate()?;
         self.sqlite.validate()?;
         self.postgres.validate()?;
-        self.write.validate()
+        self.write.validate()?;
+        self.observe.validate()
     }
 }
 
@@ -295,6 +319,13 @@ impl WriteConfig {
     }
 }
 
+impl ObserveConfig {
+    fn validate(&self) -> Result<()> {
+        let kept = self.slow_queries_max as u64;
+        within("observe.slow_queries_max", kept, 1, 100_000)
+    }
+}
+
 fn within(name: &str, value: u64, least: u64, most: u64) -> Result<()> {
     if (least..=most).contains(&value) {
         return Ok(());
@@ -326,7 +357,7 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut DatabaseConfig);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
             ("pool.base", |c| c.pool.base = 0),
             ("pool.acquire_timeout", |c| {
                 c.pool.acquire_timeout = Duration::ZERO
@@ -349,6 +380,9 @@ mod tests {
                 c.postgres.connect_timeout = Duration::ZERO
             }),
             ("write.group_jobs_max", |c| c.write.group_jobs_max = 0),
+            ("observe.slow_queries_max", |c| {
+                c.observe.slow_queries_max = 0
+            }),
         ];
         for (name, change) in cases {
             let error = DatabaseConfig::default()

@@ -11,7 +11,7 @@ use super::url::DatabaseUrl;
 use crate::error::{Error, Result};
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name.
-const SECTIONS: [&str; 4] = ["POOL", "SQLITE", "POSTGRES", "WRITE"];
+const SECTIONS: [&str; 5] = ["POOL", "SQLITE", "POSTGRES", "WRITE", "OBSERVE"];
 
 impl DatabaseConfig {
     /// The defaults, changed by a TOML file (if one is named) and by variables.
@@ -119,6 +119,7 @@ struct Layer {
     sqlite: SqliteLayer,
     postgres: PostgresLayer,
     write: WriteLayer,
+    observe: ObserveLayer,
 }
 
 #[derive(Default, Deserialize)]
@@ -169,6 +170,13 @@ struct WriteLayer {
     group_rows_max: Option<usize>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ObserveLayer {
+    slow_query_after_ms: Option<u64>,
+    slow_queries_max: Option<usize>,
+}
+
 impl Layer {
     fn apply(self, config: &mut DatabaseConfig) -> Result<()> {
         if let Some(url) = self.url {
@@ -194,6 +202,10 @@ impl Layer {
         set(&mut config.write.queue_rows_max, self.write.queue_rows_max);
         set(&mut config.write.group_rows_max, self.write.group_rows_max);
         set(&mut config.write.group_jobs_max, self.write.group_jobs_max);
+        let after = self.observe.slow_query_after_ms.map(millis);
+        set(&mut config.observe.slow_query_after, after);
+        let kept = self.observe.slow_queries_max;
+        set(&mut config.observe.slow_queries_max, kept);
         Ok(())
     }
 }
@@ -283,6 +295,15 @@ mod tests {
         assert_eq!(config.sqlite.synchronous, Synchronous::Full);
         assert_eq!(config.url.to_string(), "sqlite://b.db");
         assert_eq!(config.pool.acquire_timeout, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_is_observed_is_a_section_of_its_own() {
+        let variable = [("TICKBASE_OBSERVE_SLOW_QUERY_AFTER_MS", "0")];
+        let toml = "[observe]\nslow_query_after_ms = 7\nslow_queries_max = 9";
+        let observe = load(toml, &variable).unwrap().observe;
+        assert_eq!(observe.slow_query_after, Duration::ZERO);
+        assert_eq!(observe.slow_queries_max, 9);
     }
 
     #[test]

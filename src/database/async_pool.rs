@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
 use super::connection::BackendConnection;
 use super::pool::{Fitness, Life, Session, uncleanliness};
+use super::slow_query::SlowQueries;
 use super::snapshot::DoorSnapshot;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
@@ -30,6 +31,7 @@ pub(super) struct AsyncDoor<C: Session> {
 pub(super) struct Manager<C: Session> {
     config: Arc<DatabaseConfig>,
     budget: Arc<Budget>,
+    slow: Arc<SlowQueries>,
     connection: PhantomData<fn() -> C>,
 }
 
@@ -40,10 +42,15 @@ pub(super) struct Pooled<C: Session> {
 }
 
 impl<C: Session> AsyncDoor<C> {
-    pub(super) fn new(config: &Arc<DatabaseConfig>, budget: &Arc<Budget>) -> Result<Arc<Self>> {
+    pub(super) fn new(
+        config: &Arc<DatabaseConfig>,
+        budget: &Arc<Budget>,
+        slow: &Arc<SlowQueries>,
+    ) -> Result<Arc<Self>> {
         let manager = Manager {
             config: Arc::clone(config),
             budget: Arc::clone(budget),
+            slow: Arc::clone(slow),
             connection: PhantomData,
         };
         // The budget is the limit; the pool's own is never met before it.
@@ -142,11 +149,13 @@ impl<C: Session> managed::Manager for Manager<C> {
                 None => tokio::time::sleep(ROOM_PAUSE).await,
             }
         };
-        let config = Arc::clone(&self.config);
+        let (config, slow) = (Arc::clone(&self.config), Arc::clone(&self.slow));
         let conn = deadpool_diesel::Connection::new(Runtime::Tokio1, move || {
             let url = C::driver_url(&config)?;
             let mut conn = C::establish(&url).map_err(|error| C::refused(&config, &error))?;
-            conn.prepare(&config).map(|()| conn)
+            conn.prepare(&config)?;
+            slow.observe(&mut conn);
+            Ok::<_, Error>(conn)
         })
         .await?;
         slot.opened();

@@ -11,6 +11,7 @@ use diesel::SqliteConnection;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::QueryResult;
 
+use super::tally::{self, Fates};
 use crate::error::Result;
 
 /// Which database a connection speaks to.
@@ -71,6 +72,23 @@ impl BackendConnection<'_> {
         }
     }
 
+    /// Counts rows that the work read (returned) or wrote (stored, changed): they are those of its
+    /// operation, once the work has succeeded and, in a write, was committed. What is counted in a
+    /// run that is undone or repeated is forgotten.
+    pub fn record_rows(&mut self, rows: usize) {
+        tally::add_rows(rows as u64);
+    }
+
+    /// Counts an insertion of ticks.
+    pub(crate) fn record_ticks(&mut self, fates: &Fates) {
+        tally::add_ticks(fates);
+    }
+
+    /// Counts an insertion of bars.
+    pub(crate) fn record_bars(&mut self, fates: &Fates) {
+        tally::add_bars(fates);
+    }
+
     /// Runs `work` so that all of it is kept or none: a savepoint inside a transaction, else a
     /// transaction of its own.
     ///
@@ -103,7 +121,11 @@ where
 {
     let outer = transaction_depth(conn)?;
     AnsiTransactionManager::begin_transaction(conn)?;
+    let counted = tally::mark();
     let outcome = work(conn);
+    if outcome.is_err() {
+        tally::return_to(counted);
+    }
     let ended = match &outcome {
         Ok(_) => AnsiTransactionManager::commit_transaction(conn),
         Err(_) => AnsiTransactionManager::rollback_transaction(conn),

@@ -7,6 +7,7 @@ use super::backpressure::BatchSize;
 #[cfg(not(feature = "postgres"))]
 use super::no_backend;
 use super::retry::{ATTEMPTS_MAX, Failure, backoff, classify};
+use super::tally::Run;
 #[cfg(feature = "postgres")]
 use super::write_postgres;
 use super::{BackendConnection, Database, instrumentation};
@@ -30,7 +31,7 @@ impl Database {
         let call = self.inner.operations.begin(op);
         let mut attempt = 1;
         let outcome = loop {
-            let outcome = self.read_once(&mut work);
+            let outcome = self.read_once(&call, &mut work);
             match again(&outcome, attempt) {
                 None => break outcome,
                 Some(failure) => call.retried(failure),
@@ -43,10 +44,15 @@ impl Database {
 
     fn read_once<T>(
         &self,
+        call: &instrumentation::Call,
         work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut checkout = self.inner.pools.checkout()?;
-        let outcome = checkout.with(|conn| work(conn));
+        let op = call.account().op();
+        let (outcome, tally) = Run::of(op, || checkout.with(|conn| work(conn)));
+        if outcome.is_ok() {
+            call.account().credit(&tally);
+        }
         if lost(&outcome) {
             checkout.discard();
         }
@@ -81,13 +87,16 @@ impl Database {
         let mut attempt = 1;
         loop {
             let mut checkout = self.inner.pools.checkout_async().await?;
-            let (outcome, back) = checkout
+            let ((outcome, tally), back) = checkout
                 .interact(op, move |conn| {
-                    let outcome = work(conn);
-                    (outcome, work)
+                    let run = Run::of(op, || work(conn));
+                    (run, work)
                 })
                 .await?;
             work = back;
+            if outcome.is_ok() {
+                call.account().credit(&tally);
+            }
             if lost(&outcome) {
                 checkout.discard();
             }
@@ -135,11 +144,12 @@ impl Database {
         let call = self.inner.operations.begin(op);
         #[cfg(feature = "sqlite")]
         if let Some(lane) = &self.inner.lane {
-            return call.end(lane.write(op, size, work));
+            let outcome = lane.write(call.account().clone(), size, work);
+            return call.end(outcome);
         }
         #[cfg(feature = "postgres")]
         let outcome =
-            write_postgres::write(&self.inner.pools, &self.inner.writes, op, size, &call, work);
+            write_postgres::write(&self.inner.pools, &self.inner.writes, size, &call, work);
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
         call.end(outcome)
@@ -175,18 +185,14 @@ impl Database {
         let call = self.inner.operations.begin(op);
         #[cfg(feature = "sqlite")]
         if let Some(lane) = &self.inner.lane {
-            return call.end(lane.write_async(op, size, work).await);
+            let account = call.account().clone();
+            let outcome = lane.write_async(account, size, work).await;
+            return call.end(outcome);
         }
         #[cfg(feature = "postgres")]
-        let outcome = write_postgres::write_async(
-            &self.inner.pools,
-            &self.inner.writes,
-            op,
-            size,
-            &call,
-            work,
-        )
-        .await;
+        let outcome =
+            write_postgres::write_async(&self.inner.pools, &self.inner.writes, size, &call, work)
+                .await;
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
         call.end(outcome)

@@ -7,7 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::histogram::{Histogram, HistogramCounts};
+use super::insert_totals::{InsertTotals, Totals};
 use super::retry::{Failure, classify};
+use super::slow_query::SlowQueries;
+use super::tally::Tally;
+use crate::clock::Clock;
 use crate::error::Result;
 
 /// Figures of one operation since the database was opened.
@@ -22,32 +26,62 @@ pub struct OperationSnapshot {
     pub errors: u64,
     /// Attempts beyond the first.
     pub retries: u64,
+    /// Rows read or written, as far as the operation records them: see
+    /// [`BackendConnection::record_rows`](super::BackendConnection::record_rows). What was rolled
+    /// back is not in it.
+    pub rows: u64,
     /// Time of the whole call, waiting for the connection and the commit included.
     pub duration: HistogramCounts,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Operation {
+    op: &'static str,
     errors: AtomicU64,
     retries: AtomicU64,
+    rows: AtomicU64,
     duration: Histogram,
+    ledger: Arc<Ledger>,
+}
+
+/// What all operations of a database add to.
+#[derive(Debug)]
+struct Ledger {
+    inserts: Totals,
+    slow: Arc<SlowQueries>,
 }
 
 /// All operations. A name is registered at its first call; after that recording takes only a
 /// shared lock and atomic additions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Operations {
     by_name: RwLock<HashMap<&'static str, Arc<Operation>>>,
+    ledger: Arc<Ledger>,
 }
 
+/// Where the rows of an operation's completed runs are added up.
+#[derive(Debug, Clone)]
+pub(crate) struct Account(Arc<Operation>);
+
 impl Operations {
+    pub(crate) fn new(clock: Clock, slow: Arc<SlowQueries>) -> Self {
+        let inserts = Totals::new(clock);
+        Self {
+            by_name: RwLock::default(),
+            ledger: Arc::new(Ledger { inserts, slow }),
+        }
+    }
+
     /// Starts the measurement of one call.
     pub(crate) fn begin(&self, op: &'static str) -> Call {
         Call {
-            op,
-            operation: self.operation(op),
+            account: Account(self.operation(op)),
             began: Instant::now(),
         }
+    }
+
+    pub(crate) fn inserts(&self) -> InsertTotals {
+        self.ledger.inserts.snapshot()
     }
 
     pub(crate) fn snapshot(&self) -> Vec<OperationSnapshot> {
@@ -61,6 +95,7 @@ impl Operations {
                     calls: duration.count(),
                     errors: operation.errors.load(Ordering::Relaxed),
                     retries: operation.retries.load(Ordering::Relaxed),
+                    rows: operation.rows.load(Ordering::Relaxed),
                     duration,
                 }
             })
@@ -78,32 +113,67 @@ impl Operations {
             .cloned();
         known.unwrap_or_else(|| {
             let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(by_name.entry(op).or_default())
+            let new = || Arc::new(Operation::new(op, &self.ledger));
+            Arc::clone(by_name.entry(op).or_insert_with(new))
         })
+    }
+}
+
+impl Operation {
+    fn new(op: &'static str, ledger: &Arc<Ledger>) -> Self {
+        Self {
+            op,
+            errors: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            duration: Histogram::default(),
+            ledger: Arc::clone(ledger),
+        }
+    }
+}
+
+impl Account {
+    pub(crate) fn op(&self) -> &'static str {
+        self.0.op
+    }
+
+    /// Adds what a run has counted that stands: a read that succeeded, a write after its commit.
+    pub(crate) fn credit(&self, tally: &Tally) {
+        let operation = &self.0;
+        operation.rows.fetch_add(tally.rows, Ordering::Relaxed);
+        operation.ledger.inserts.add(tally);
+        if tally.slow != 0 {
+            operation.ledger.slow.completed(tally.slow, tally.rows);
+        }
     }
 }
 
 /// One call under way.
 pub(crate) struct Call {
-    op: &'static str,
-    operation: Arc<Operation>,
+    account: Account,
     began: Instant,
 }
 
 impl Call {
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// Counts another attempt.
     pub(crate) fn retried(&self, because: Failure) {
-        self.operation.retries.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(op = self.op, ?because, "another attempt");
+        let operation = &self.account.0;
+        operation.retries.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(op = operation.op, ?because, "another attempt");
     }
 
     /// Records the end of the call and names the operation in its error.
     pub(crate) fn end<T>(self, outcome: Result<T>) -> Result<T> {
-        self.operation.duration.record(self.began.elapsed());
+        let operation = &self.account.0;
+        operation.duration.record(self.began.elapsed());
         outcome.map_err(|error| {
-            self.operation.errors.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(op = self.op, failure = ?classify(&error), "failed");
-            error.during(self.op)
+            operation.errors.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(op = operation.op, failure = ?classify(&error), "failed");
+            error.during(operation.op)
         })
     }
 }
@@ -111,11 +181,25 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ObserveConfig;
     use crate::error::Error;
+
+    fn operations() -> Operations {
+        let clock = Clock::system();
+        let slow = SlowQueries::new(&ObserveConfig::default(), clock.clone());
+        Operations::new(clock, slow)
+    }
+
+    /// For jobs of the write lane without a door.
+    impl From<&'static str> for Account {
+        fn from(op: &'static str) -> Self {
+            operations().begin(op).account
+        }
+    }
 
     #[test]
     fn each_operation_counts_its_calls_and_errors() {
-        let operations = Operations::default();
+        let operations = operations();
         operations.begin("b").end(Ok(())).unwrap();
         operations
             .begin("a")
@@ -132,7 +216,7 @@ mod tests {
 
     #[test]
     fn an_error_learns_the_name_of_its_operation() {
-        let operations = Operations::default();
+        let operations = operations();
         let outcome: Result<()> = Err(diesel::result::Error::NotFound.into());
         let error = operations
             .begin("instrument.by_id")

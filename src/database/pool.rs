@@ -22,6 +22,7 @@ use super::backpressure::{BatchSize, WhenFull};
 use super::budget::Budget;
 #[cfg(feature = "postgres")]
 use super::budget::Door;
+use super::slow_query::SlowQueries;
 use super::snapshot::{DoorSnapshot, PoolSnapshot};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
@@ -59,24 +60,28 @@ macro_rules! on_doors {
 }
 
 impl<C: Session> Both<C> {
-    fn new(config: &Arc<DatabaseConfig>, budget: &Arc<Budget>) -> Result<Self> {
+    fn new(
+        config: &Arc<DatabaseConfig>,
+        budget: &Arc<Budget>,
+        slow: &Arc<SlowQueries>,
+    ) -> Result<Self> {
         Ok(Self {
-            blocking: BlockingDoor::new(config, budget)?,
-            asynchronous: AsyncDoor::new(config, budget)?,
+            blocking: BlockingDoor::new(config, budget, slow)?,
+            asynchronous: AsyncDoor::new(config, budget, slow)?,
         })
     }
 }
 
 impl Pools {
     /// The pools of a configuration; opens no connection.
-    pub(crate) fn new(config: &DatabaseConfig) -> Result<Self> {
+    pub(crate) fn new(config: &DatabaseConfig, slow: &Arc<SlowQueries>) -> Result<Self> {
         let config = Arc::new(config.clone());
         let budget = Budget::new(&config.pool);
         let doors = match &config.url {
             #[cfg(feature = "sqlite")]
-            DatabaseUrl::Sqlite(_) => Doors::Sqlite(Both::new(&config, &budget)?),
+            DatabaseUrl::Sqlite(_) => Doors::Sqlite(Both::new(&config, &budget, slow)?),
             #[cfg(feature = "postgres")]
-            DatabaseUrl::Postgres(_) => Doors::Postgres(Both::new(&config, &budget)?),
+            DatabaseUrl::Postgres(_) => Doors::Postgres(Both::new(&config, &budget, slow)?),
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             other => return Err(not_built(other)),
         };

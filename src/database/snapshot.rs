@@ -48,6 +48,16 @@ pub struct DoorSnapshot {
     pub hold: HistogramCounts,
 }
 
+/// What was committed, on either backend.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CommitSnapshot {
+    /// Rows that committed work recorded.
+    pub rows: u64,
+    /// From BEGIN to the end of COMMIT; its count is that of the transactions.
+    pub commit: HistogramCounts,
+}
+
 /// The state of the pool: both doors and their sum.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -1,10 +1,13 @@
-//! The writes under way on PostgreSQL: closing waits for them and lets no other begin. It runs
-//! none itself.
+//! The writes under way on PostgreSQL: closing waits for them and lets no other begin, and what
+//! became of them is counted. It runs none itself.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::histogram::Histogram;
+use super::snapshot::CommitSnapshot;
 use crate::error::{Error, Result};
 
 thread_local! {
@@ -16,6 +19,8 @@ thread_local! {
 pub(super) struct Writes {
     state: Mutex<State>,
     ended: Condvar,
+    committed_rows: AtomicU64,
+    commit: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +65,19 @@ impl Writes {
                 ?wait_max,
                 "closing did not wait for these any longer"
             );
+        }
+    }
+
+    /// Counts a transaction that was committed.
+    pub(super) fn committed(&self, rows: u64, began: Instant) {
+        self.commit.record(began.elapsed());
+        self.committed_rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot(&self) -> CommitSnapshot {
+        CommitSnapshot {
+            rows: self.committed_rows.load(Ordering::Relaxed),
+            commit: self.commit.counts(),
         }
     }
 

@@ -25,13 +25,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use super::backpressure::{BatchSize, WhenFull};
 use super::connection::{BackendConnection, transaction_depth};
 use super::histogram::{Histogram, HistogramCounts};
+use super::instrumentation::Account;
 use super::park;
+use super::tally::Run;
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
 use group::Writer;
 pub(crate) use job::Answer;
 use job::{Job, TypedJob};
 pub(crate) use wal::Wal;
+
+/// The operation of the lane's own statements: BEGIN, COMMIT, savepoints, checkpoints.
+const LANE: &str = "write_lane";
 
 /// Opens the write connection; called again when a connection had to be given up.
 pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>;
@@ -46,10 +51,14 @@ pub struct WriterSnapshot {
     pub queue_rows_max: usize,
     /// Callers that found the queue full and waited for room.
     pub queue_waits: u64,
+    /// How long they waited, in all.
+    pub queue_wait_us: u64,
     /// Callers that found the queue full and did not want to wait.
     pub queue_refusals: u64,
     /// Jobs committed.
     pub committed_jobs: u64,
+    /// Rows that committed jobs recorded; `committed_rows / commits` is the mean group.
+    pub committed_rows: u64,
     /// Jobs that failed and left nothing behind.
     pub failed_jobs: u64,
     /// Transactions committed; `committed_jobs / commits` is the mean group.
@@ -58,12 +67,16 @@ pub struct WriterSnapshot {
     pub led_commits: u64,
     /// The largest group so far, in jobs.
     pub group_jobs_max_seen: u64,
+    /// The largest group so far, in rows that its jobs recorded.
+    pub group_rows_max_seen: u64,
     /// Transactions that died (disk full, ..) and whose jobs were run again one by one.
     pub broken_groups: u64,
     /// Write connections that were replaced.
     pub replaced_connections: u64,
     /// Times that another process held the lock longer than the busy timeout.
     pub busy_waits: u64,
+    /// How long the writer waited for locks of other processes, in all.
+    pub lock_wait_us: u64,
     /// Bytes of the WAL when it was last looked at, which is about every second of writing.
     pub wal_bytes: u64,
     /// Whether the WAL is past its limit because a reader does not end.
@@ -74,25 +87,33 @@ pub struct WriterSnapshot {
     pub wal_resets: u64,
     /// From BEGIN to the end of COMMIT.
     pub commit: HistogramCounts,
+    /// The writer's own checkpoints: those that begin the WAL anew past its limit, whether they
+    /// could or not. SQLite's own, which are part of a commit, are in `commit`.
+    pub checkpoint: HistogramCounts,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
     queue_waits: AtomicU64,
+    queue_wait_us: AtomicU64,
     queue_refusals: AtomicU64,
     committed_jobs: AtomicU64,
+    committed_rows: AtomicU64,
     failed_jobs: AtomicU64,
     commits: AtomicU64,
     led_commits: AtomicU64,
     group_jobs_max_seen: AtomicU64,
+    group_rows_max_seen: AtomicU64,
     broken_groups: AtomicU64,
     replaced_connections: AtomicU64,
     busy_waits: AtomicU64,
+    lock_wait_us: AtomicU64,
     wal_bytes: AtomicU64,
     wal_starved: AtomicBool,
     wal_starvations: AtomicU64,
     wal_resets: AtomicU64,
     commit: Histogram,
+    checkpoint: Histogram,
 }
 
 /// The lane; dropping it drains the queue and closes the connection.
@@ -164,15 +185,24 @@ impl WriteLane {
     }
 
     /// Runs a job and returns after its commit. Blocks the thread.
-    pub(crate) fn write<T, F>(&self, op: &'static str, size: BatchSize, work: F) -> Result<T>
+    pub(crate) fn write<T, F>(
+        &self,
+        account: impl Into<Account>,
+        size: BatchSize,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
+        let account = account.into();
+        let op = account.op();
         refuse_nested(op)?;
-        let (job, answer) = TypedJob::new(op, work);
+        let (job, answer) = TypedJob::new(account, work);
         if let Some(mut writer) = self.shared.lead() {
+            let run = Run::begin(LANE);
             writer.run_alone(Box::new(job));
+            drop(run);
             self.shared
                 .counters
                 .led_commits
@@ -191,7 +221,7 @@ impl WriteLane {
     /// Runs a job and returns after its commit, without blocking the thread.
     pub(crate) async fn write_async<T, F>(
         &self,
-        op: &'static str,
+        account: impl Into<Account>,
         size: BatchSize,
         work: F,
     ) -> Result<T>
@@ -199,7 +229,9 @@ impl WriteLane {
         T: Send + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
-        let (job, answer) = TypedJob::new(op, work);
+        let account = account.into();
+        let op = account.op();
+        let (job, answer) = TypedJob::new(account, work);
         let room = match self.shared.room_at_once(size)? {
             Some(room) => room,
             None => self.shared.room(size).await?,
@@ -218,7 +250,7 @@ impl WriteLane {
         let mut writer = lock(&self.shared.writer);
         let conn = writer.connection()?;
         let run = || work(&mut BackendConnection::from(&mut *conn));
-        let done = catch_unwind(AssertUnwindSafe(run));
+        let (done, _) = Run::of("exclusive", || catch_unwind(AssertUnwindSafe(run)));
         if done.is_err() || !matches!(transaction_depth(conn), Ok(0)) {
             writer.give_up_connection();
         }
@@ -233,20 +265,25 @@ impl WriteLane {
             queued_rows: self.shared.queued_rows(),
             queue_rows_max: self.shared.limits.queue_rows_max,
             queue_waits: count(&counters.queue_waits),
+            queue_wait_us: count(&counters.queue_wait_us),
             queue_refusals: count(&counters.queue_refusals),
             committed_jobs: count(&counters.committed_jobs),
+            committed_rows: count(&counters.committed_rows),
             failed_jobs: count(&counters.failed_jobs),
             commits: count(&counters.commits),
             led_commits: count(&counters.led_commits),
             group_jobs_max_seen: count(&counters.group_jobs_max_seen),
+            group_rows_max_seen: count(&counters.group_rows_max_seen),
             broken_groups: count(&counters.broken_groups),
             replaced_connections: count(&counters.replaced_connections),
             busy_waits: count(&counters.busy_waits),
+            lock_wait_us: count(&counters.lock_wait_us),
             wal_bytes: count(&counters.wal_bytes),
             wal_starved: counters.wal_starved.load(Ordering::Relaxed),
             wal_starvations: count(&counters.wal_starvations),
             wal_resets: count(&counters.wal_resets),
             commit: counters.commit.counts(),
+            checkpoint: counters.checkpoint.counts(),
         }
     }
 
@@ -350,8 +387,11 @@ impl Shared {
     }
 
     async fn room(&self, size: BatchSize) -> Result<OwnedSemaphorePermit> {
+        let began = Instant::now();
         let room = Arc::clone(&self.room).acquire_many_owned(self.permits(size));
-        room.await.map_err(|_| Error::Closed)
+        let room = room.await.map_err(|_| Error::Closed);
+        add_time(&self.counters.queue_wait_us, began);
+        room
     }
 
     fn enqueue(
@@ -376,6 +416,7 @@ impl Shared {
 
     /// The writer thread: takes what waits, commits it, until the lane is closed and empty.
     fn drain(&self) {
+        let _run = Run::begin(LANE);
         while self.wait_for_work() {
             // First the connection, then the jobs: while they are in the queue no caller leads,
             // and those that come during the wait join the group.
@@ -434,11 +475,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn record_commit(counters: &Counters, jobs: u64, began: Instant) {
+fn record_commit(counters: &Counters, jobs: u64, rows: u64, began: Instant) {
+    let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
+    let raise = |counter: &AtomicU64, seen| counter.fetch_max(seen, Ordering::Relaxed);
     counters.commit.record(began.elapsed());
-    counters.commits.fetch_add(1, Ordering::Relaxed);
-    counters.committed_jobs.fetch_add(jobs, Ordering::Relaxed);
-    counters
-        .group_jobs_max_seen
-        .fetch_max(jobs, Ordering::Relaxed);
+    add(&counters.commits, 1);
+    add(&counters.committed_jobs, jobs);
+    add(&counters.committed_rows, rows);
+    raise(&counters.group_jobs_max_seen, jobs);
+    raise(&counters.group_rows_max_seen, rows);
+}
+
+fn add_time(counter: &AtomicU64, began: Instant) {
+    let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    counter.fetch_add(us, Ordering::Relaxed);
 }

@@ -5,6 +5,7 @@
 //! or when the connection broke before COMMIT was sent.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use diesel::PgConnection;
 use diesel::connection::{
@@ -15,9 +16,10 @@ use diesel::result::Error as DieselError;
 use super::backpressure::BatchSize;
 use super::connection::{BackendConnection, at_top_level, transaction_depth};
 use super::doors::{again, lost};
-use super::instrumentation::Call;
+use super::instrumentation::{Account, Call};
 use super::pool::Pools;
 use super::retry::backoff;
+use super::tally::Run;
 use super::under_way::Writes;
 use crate::error::{Error, Result};
 
@@ -28,7 +30,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
 pub(super) fn write<T>(
     pools: &Pools,
     writes: &Arc<Writes>,
-    op: &'static str,
     size: BatchSize,
     call: &Call,
     mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
@@ -36,7 +37,7 @@ pub(super) fn write<T>(
     let mut attempt = 1;
     loop {
         let mut checkout = pools.checkout_for(size)?;
-        let outcome = checkout.with(|conn| transaction(writes, op, conn, &mut work));
+        let outcome = checkout.with(|conn| transaction(writes, call.account(), conn, &mut work));
         if lost(&outcome) || matches!(outcome, Err(Error::CommitUnknown { .. })) {
             checkout.discard();
         }
@@ -53,7 +54,6 @@ pub(super) fn write<T>(
 pub(super) async fn write_async<T, F>(
     pools: &Pools,
     writes: &Arc<Writes>,
-    op: &'static str,
     size: BatchSize,
     call: &Call,
     mut work: F,
@@ -65,10 +65,10 @@ where
     let mut attempt = 1;
     loop {
         let mut checkout = pools.checkout_async_for(size).await?;
-        let writes = Arc::clone(writes);
+        let (writes, account) = (Arc::clone(writes), call.account().clone());
         let (outcome, back) = checkout
-            .interact(op, move |conn| {
-                let outcome = transaction(&writes, op, conn, &mut work);
+            .interact(account.op(), move |conn| {
+                let outcome = transaction(&writes, &account, conn, &mut work);
                 (outcome, work)
             })
             .await?;
@@ -88,7 +88,7 @@ where
 
 fn transaction<T>(
     writes: &Arc<Writes>,
-    op: &'static str,
+    account: &Account,
     conn: &mut BackendConnection<'_>,
     work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -100,10 +100,17 @@ fn transaction<T>(
     let BackendConnection::Postgres(conn) = conn;
     let conn: &mut PgConnection = conn;
     let _under_way = writes.begin()?;
-    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
-    let outcome = work(&mut BackendConnection::from(&mut *conn))
-        .and_then(|value| commit(op, conn).map(|()| value));
-    if outcome.is_err() {
+    let op = account.op();
+    let began = Instant::now();
+    let (outcome, tally) = Run::of(op, || {
+        AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
+        let value = work(&mut BackendConnection::from(&mut *conn))?;
+        commit(op, conn).map(|()| value)
+    });
+    if outcome.is_ok() {
+        account.credit(&tally);
+        writes.committed(tally.rows, began);
+    } else {
         roll_back(op, conn);
     }
     outcome

@@ -14,6 +14,7 @@ pub use write::{insert, restore, soft_delete};
 use crate::database::{Database, Page};
 use crate::error::Result;
 use crate::models::{AlertLog, NewAlertLog};
+use crate::repository::rows::Recorded;
 
 /// Reads and writes alerts.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +37,9 @@ impl<'a> AlertLogRepository<'a> {
     /// [`Error::NotFound`](crate::Error::NotFound) when there is no such rule, instrument or
     /// source; those of [`Database::write`].
     pub fn insert(&self, new: NewAlertLog) -> Result<Option<AlertLog>> {
-        self.db
-            .write("alert_log.insert", move |conn| insert(conn, &new))
+        self.db.write("alert_log.insert", move |conn| {
+            insert(conn, &new).recorded(conn)
+        })
     }
 
     /// A page of the active alerts that pass the filter, newest first.
@@ -46,7 +48,8 @@ impl<'a> AlertLogRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`PageQuery::LIMIT_MAX`], or a start after the end; those of [`Database::read`].
     pub fn page(&self, query: &PageQuery) -> Result<Page<AlertLog, AlertKey>> {
-        self.db.read("alert_log.page", |conn| page(conn, query))
+        self.db
+            .read("alert_log.page", |conn| page(conn, query).recorded(conn))
     }
 
     /// How many active alerts pass the filter.
@@ -55,7 +58,8 @@ impl<'a> AlertLogRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end; those of
     /// [`Database::read`].
     pub fn count(&self, filter: AlertFilter) -> Result<i64> {
-        self.db.read("alert_log.count", |conn| count(conn, filter))
+        self.db
+            .read("alert_log.count", |conn| count(conn, filter).recorded(conn))
     }
 
     /// The active alert with this id.
@@ -63,7 +67,8 @@ impl<'a> AlertLogRepository<'a> {
     /// # Errors
     /// [`Error::NotFound`](crate::Error::NotFound); those of [`Database::read`].
     pub fn get(&self, id: i64) -> Result<AlertLog> {
-        self.db.read("alert_log.get", |conn| get(conn, id))
+        self.db
+            .read("alert_log.get", |conn| get(conn, id).recorded(conn))
     }
 
     /// Moves the alerts with these ids to the trash; returns how many were active.
@@ -73,7 +78,7 @@ impl<'a> AlertLogRepository<'a> {
     pub fn soft_delete(&self, ids: Vec<i64>) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("alert_log.soft_delete", move |conn| {
-            soft_delete(conn, &ids, now)
+            soft_delete(conn, &ids, now).recorded(conn)
         })
     }
 
@@ -82,7 +87,8 @@ impl<'a> AlertLogRepository<'a> {
     /// # Errors
     /// Those of [`Database::write`].
     pub fn restore(&self, ids: Vec<i64>) -> Result<usize> {
-        self.db
-            .write("alert_log.restore", move |conn| restore(conn, &ids))
+        self.db.write("alert_log.restore", move |conn| {
+            restore(conn, &ids).recorded(conn)
+        })
     }
 }

@@ -17,6 +17,7 @@ pub use write::{insert, update};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
+use crate::repository::rows::Recorded;
 
 /// Reads and writes alert rules.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +37,8 @@ impl<'a> AlertRuleRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn list(&self, filter: RuleFilter) -> Result<Vec<AlertRule>> {
-        self.db.read("alert_rule.list", |conn| list(conn, filter))
+        self.db
+            .read("alert_rule.list", |conn| list(conn, filter).recorded(conn))
     }
 
     /// The rule with this id.
@@ -44,7 +46,8 @@ impl<'a> AlertRuleRepository<'a> {
     /// # Errors
     /// [`Error::NotFound`]; those of [`Database::read`].
     pub fn get(&self, id: i64) -> Result<AlertRule> {
-        self.db.read("alert_rule.get", |conn| get(conn, id))
+        self.db
+            .read("alert_rule.get", |conn| get(conn, id).recorded(conn))
     }
 
     /// The rules of these instruments, those that are switched off included, by instrument and
@@ -54,7 +57,7 @@ impl<'a> AlertRuleRepository<'a> {
     /// Those of [`Database::read`].
     pub fn of_instruments(&self, instrument_ids: &[i64]) -> Result<Vec<AlertRule>> {
         self.db.read("alert_rule.of_instruments", |conn| {
-            of_instruments(conn, instrument_ids)
+            of_instruments(conn, instrument_ids).recorded(conn)
         })
     }
 
@@ -65,8 +68,9 @@ impl<'a> AlertRuleRepository<'a> {
     /// instrument is unknown or deleted; those of [`Database::write`].
     pub fn insert(&self, new: NewAlertRule) -> Result<AlertRule> {
         let now = self.db.clock().now();
-        self.db
-            .write("alert_rule.insert", move |conn| insert(conn, &new, now))
+        self.db.write("alert_rule.insert", move |conn| {
+            insert(conn, &new, now).recorded(conn)
+        })
     }
 
     /// Changes a rule; an empty change sets `updated_at` alone.
@@ -78,7 +82,7 @@ impl<'a> AlertRuleRepository<'a> {
     pub fn update(&self, id: i64, change: AlertRuleChange) -> Result<AlertRule> {
         let now = self.db.clock().now();
         self.db.write("alert_rule.update", move |conn| {
-            update(conn, id, &change, now)
+            update(conn, id, &change, now).recorded(conn)
         })
     }
 
@@ -90,7 +94,7 @@ impl<'a> AlertRuleRepository<'a> {
     pub fn soft_delete(&self, ids: Vec<i64>) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("alert_rule.soft_delete", move |conn| {
-            soft_delete(conn, &ids, now)
+            soft_delete(conn, &ids, now).recorded(conn)
         })
     }
 
@@ -100,8 +104,9 @@ impl<'a> AlertRuleRepository<'a> {
     /// [`Error::Conflict`] naming a rule whose instrument is deleted; those of
     /// [`Database::write`].
     pub fn restore(&self, ids: Vec<i64>) -> Result<usize> {
-        self.db
-            .write("alert_rule.restore", move |conn| restore(conn, &ids))
+        self.db.write("alert_rule.restore", move |conn| {
+            restore(conn, &ids).recorded(conn)
+        })
     }
 }
 

@@ -20,6 +20,7 @@ pub use read::{RangeQuery, count, range};
 use crate::database::{Database, Page};
 use crate::error::Result;
 use crate::models::{MarketDataBar, NewMarketDataBar};
+use crate::repository::rows::Recorded;
 
 /// Reads and writes bars.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +78,8 @@ impl<'a> BarRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`RangeQuery::LIMIT_MAX`], or a start after the end; those of [`Database::read`].
     pub fn range(&self, query: &RangeQuery) -> Result<Page<MarketDataBar, BarKey>> {
-        self.db.read("bar.range", |conn| range(conn, query))
+        self.db
+            .read("bar.range", |conn| range(conn, query).recorded(conn))
     }
 
     /// How many active bars are in a range.
@@ -86,7 +88,8 @@ impl<'a> BarRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end; those of
     /// [`Database::read`].
     pub fn count(&self, of: &BarRange) -> Result<i64> {
-        self.db.read("bar.count", |conn| count(conn, of))
+        self.db
+            .read("bar.count", |conn| count(conn, of).recorded(conn))
     }
 
     /// Moves the bars with these ids to the trash; returns how many were active.
@@ -95,8 +98,9 @@ impl<'a> BarRepository<'a> {
     /// Those of [`Database::write`].
     pub fn soft_delete(&self, ids: Vec<i64>) -> Result<usize> {
         let now = self.db.clock().now();
-        self.db
-            .write("bar.soft_delete", move |conn| soft_delete(conn, &ids, now))
+        self.db.write("bar.soft_delete", move |conn| {
+            soft_delete(conn, &ids, now).recorded(conn)
+        })
     }
 
     /// Moves the active bars of a range to the trash; returns how many there were.
@@ -107,7 +111,7 @@ impl<'a> BarRepository<'a> {
     pub fn soft_delete_range(&self, of: BarRange) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("bar.soft_delete_range", move |conn| {
-            soft_delete_range(conn, &of, now)
+            soft_delete_range(conn, &of, now).recorded(conn)
         })
     }
 
@@ -117,8 +121,9 @@ impl<'a> BarRepository<'a> {
     /// [`Error::Conflict`](crate::Error::Conflict) naming the active bar that took a period
     /// meanwhile; those of [`Database::write`].
     pub fn restore(&self, ids: Vec<i64>) -> Result<usize> {
-        self.db
-            .write("bar.restore", move |conn| restore(conn, &ids))
+        self.db.write("bar.restore", move |conn| {
+            restore(conn, &ids).recorded(conn)
+        })
     }
 
     /// Takes the deleted bars of a range out of the trash, all or none; returns how many there
@@ -128,7 +133,8 @@ impl<'a> BarRepository<'a> {
     /// As [`BarRepository::restore`]; [`Error::Invalid`](crate::Error::Invalid) for a start after
     /// the end.
     pub fn restore_range(&self, of: BarRange) -> Result<usize> {
-        self.db
-            .write("bar.restore_range", move |conn| restore_range(conn, &of))
+        self.db.write("bar.restore_range", move |conn| {
+            restore_range(conn, &of).recorded(conn)
+        })
     }
 }

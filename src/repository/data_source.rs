@@ -15,6 +15,7 @@ use crate::database::{BackendConnection, Database};
 use crate::error::{Error, Result};
 use crate::models::{DataSource, DataSourceChange, NewDataSource};
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
@@ -37,8 +38,9 @@ impl<'a> DataSourceRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn list(&self, active_only: bool) -> Result<Vec<DataSource>> {
-        self.db
-            .read("data_source.list", |conn| list(conn, active_only))
+        self.db.read("data_source.list", |conn| {
+            list(conn, active_only).recorded(conn)
+        })
     }
 
     /// The source with this id.
@@ -46,7 +48,8 @@ impl<'a> DataSourceRepository<'a> {
     /// # Errors
     /// [`Error::NotFound`]; those of [`Database::read`].
     pub fn get(&self, id: i64) -> Result<DataSource> {
-        self.db.read("data_source.get", |conn| get(conn, id))
+        self.db
+            .read("data_source.get", |conn| get(conn, id).recorded(conn))
     }
 
     /// The source with this name.
@@ -54,8 +57,9 @@ impl<'a> DataSourceRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn by_name(&self, name: &str) -> Result<Option<DataSource>> {
-        self.db
-            .read("data_source.by_name", |conn| by_name(conn, name))
+        self.db.read("data_source.by_name", |conn| {
+            by_name(conn, name).recorded(conn)
+        })
     }
 
     /// Adds a source.
@@ -65,8 +69,9 @@ impl<'a> DataSourceRepository<'a> {
     /// naming the source that has the name; those of [`Database::write`].
     pub fn insert(&self, new: NewDataSource) -> Result<DataSource> {
         let now = self.db.clock().now();
-        self.db
-            .write("data_source.insert", move |conn| insert(conn, &new, now))
+        self.db.write("data_source.insert", move |conn| {
+            insert(conn, &new, now).recorded(conn)
+        })
     }
 
     /// Changes a source; an empty change sets `updated_at` alone.
@@ -77,7 +82,7 @@ impl<'a> DataSourceRepository<'a> {
     pub fn update(&self, id: i64, change: DataSourceChange) -> Result<DataSource> {
         let now = self.db.clock().now();
         self.db.write("data_source.update", move |conn| {
-            update(conn, id, &change, now)
+            update(conn, id, &change, now).recorded(conn)
         })
     }
 

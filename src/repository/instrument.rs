@@ -20,6 +20,7 @@ use crate::database::Database;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, Instrument, InstrumentChange, NewInstrument};
+use crate::repository::rows::Recorded;
 
 /// Reads and writes instruments.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,8 @@ impl<'a> InstrumentRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn list(&self, filter: InstrumentFilter) -> Result<Vec<Instrument>> {
-        self.db.read("instrument.list", |conn| list(conn, filter))
+        self.db
+            .read("instrument.list", |conn| list(conn, filter).recorded(conn))
     }
 
     /// The active instruments that pass the filter, by symbol, each with its rules, by id: two
@@ -52,7 +54,7 @@ impl<'a> InstrumentRepository<'a> {
         filter: InstrumentFilter,
     ) -> Result<Vec<(Instrument, Vec<AlertRule>)>> {
         self.db.read("instrument.list_with_rules", |conn| {
-            list_with_rules(conn, filter)
+            list_with_rules(conn, filter).recorded(conn)
         })
     }
 
@@ -61,7 +63,8 @@ impl<'a> InstrumentRepository<'a> {
     /// # Errors
     /// [`Error::NotFound`]; those of [`Database::read`].
     pub fn get(&self, id: i64) -> Result<Instrument> {
-        self.db.read("instrument.get", |conn| get(conn, id))
+        self.db
+            .read("instrument.get", |conn| get(conn, id).recorded(conn))
     }
 
     /// The active instrument with this symbol.
@@ -69,8 +72,9 @@ impl<'a> InstrumentRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn by_symbol(&self, symbol: &Symbol) -> Result<Option<Instrument>> {
-        self.db
-            .read("instrument.by_symbol", |conn| by_symbol(conn, symbol))
+        self.db.read("instrument.by_symbol", |conn| {
+            by_symbol(conn, symbol).recorded(conn)
+        })
     }
 
     /// Adds an instrument.
@@ -80,8 +84,9 @@ impl<'a> InstrumentRepository<'a> {
     /// [`Database::write`].
     pub fn insert(&self, new: NewInstrument) -> Result<Instrument> {
         let now = self.db.clock().now();
-        self.db
-            .write("instrument.insert", move |conn| insert(conn, &new, now))
+        self.db.write("instrument.insert", move |conn| {
+            insert(conn, &new, now).recorded(conn)
+        })
     }
 
     /// Changes an active instrument; an empty change sets `updated_at` alone.
@@ -91,7 +96,7 @@ impl<'a> InstrumentRepository<'a> {
     pub fn update(&self, id: i64, change: InstrumentChange) -> Result<Instrument> {
         let now = self.db.clock().now();
         self.db.write("instrument.update", move |conn| {
-            update(conn, id, &change, now)
+            update(conn, id, &change, now).recorded(conn)
         })
     }
 
@@ -104,7 +109,7 @@ impl<'a> InstrumentRepository<'a> {
     pub fn soft_delete(&self, ids: Vec<i64>) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("instrument.soft_delete", move |conn| {
-            soft_delete(conn, &ids, now)
+            soft_delete(conn, &ids, now).recorded(conn)
         })
     }
 
@@ -115,8 +120,9 @@ impl<'a> InstrumentRepository<'a> {
     /// [`Error::Conflict`] naming the active instrument that took a symbol meanwhile; those of
     /// [`Database::write`].
     pub fn restore(&self, ids: Vec<i64>) -> Result<usize> {
-        self.db
-            .write("instrument.restore", move |conn| restore(conn, &ids))
+        self.db.write("instrument.restore", move |conn| {
+            restore(conn, &ids).recorded(conn)
+        })
     }
 }
 

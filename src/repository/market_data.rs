@@ -27,6 +27,7 @@ use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::MarketData;
+use crate::repository::rows::Recorded;
 
 /// Reads and writes ticks.
 #[doc(alias = "OptimizedMarketDataRepository")]
@@ -80,8 +81,9 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn latest(&self, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
-        self.db
-            .read("market_data.latest", |conn| latest(conn, instrument_ids))
+        self.db.read("market_data.latest", |conn| {
+            latest(conn, instrument_ids).recorded(conn)
+        })
     }
 
     /// A page of one instrument's active ticks.
@@ -90,7 +92,9 @@ impl<'a> MarketDataRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`RangeQuery::LIMIT_MAX`]; those of [`Database::read`].
     pub fn range(&self, query: &RangeQuery) -> Result<Page<MarketData, TickKey>> {
-        self.db.read("market_data.range", |conn| range(conn, query))
+        self.db.read("market_data.range", |conn| {
+            range(conn, query).recorded(conn)
+        })
     }
 
     /// How many active ticks are in a range.
@@ -98,7 +102,8 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn count(&self, of: &TickRange) -> Result<i64> {
-        self.db.read("market_data.count", |conn| count(conn, of))
+        self.db
+            .read("market_data.count", |conn| count(conn, of).recorded(conn))
     }
 
     /// Moves the ticks with these keys to the trash; returns how many were active.
@@ -108,7 +113,7 @@ impl<'a> MarketDataRepository<'a> {
     pub fn soft_delete_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("market_data.soft_delete_keys", move |conn| {
-            soft_delete_keys(conn, &keys, now)
+            soft_delete_keys(conn, &keys, now).recorded(conn)
         })
     }
 
@@ -119,7 +124,7 @@ impl<'a> MarketDataRepository<'a> {
     pub fn soft_delete_range(&self, of: TickRange) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("market_data.soft_delete_range", move |conn| {
-            soft_delete_range(conn, &of, now)
+            soft_delete_range(conn, &of, now).recorded(conn)
         })
     }
 
@@ -129,7 +134,7 @@ impl<'a> MarketDataRepository<'a> {
     /// Those of [`Database::write`].
     pub fn restore_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         self.db.write("market_data.restore_keys", move |conn| {
-            restore_keys(conn, &keys)
+            restore_keys(conn, &keys).recorded(conn)
         })
     }
 
@@ -139,7 +144,7 @@ impl<'a> MarketDataRepository<'a> {
     /// Those of [`Database::write`].
     pub fn restore_range(&self, of: TickRange) -> Result<usize> {
         self.db.write("market_data.restore_range", move |conn| {
-            restore_range(conn, &of)
+            restore_range(conn, &of).recorded(conn)
         })
     }
 }

@@ -18,6 +18,7 @@ pub use report::{KeepReason, KeptRow, PurgeReport, Referrer, TablePurge};
 use crate::database::{BackendConnection, Database};
 use crate::error::Result;
 use crate::repository::ingest_batch;
+use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
 use parents::{Gone, Parent, Place, Survey};
 use trash::Leaf;
@@ -66,7 +67,7 @@ impl<'a> PurgeRepository<'a> {
     fn delete_all(&self, cut_off: Timestamp, now: Timestamp) -> Result<Vec<TablePurge>> {
         let expired = || {
             self.db.write("purge.ingest_batches", move |conn| {
-                ingest_batch::expire(conn, now)
+                ingest_batch::expire(conn, now).recorded(conn)
             })
         };
         Ok(vec![
@@ -86,7 +87,7 @@ impl<'a> PurgeRepository<'a> {
         let mut deleted = 0;
         loop {
             let chunk = self.db.write(op, move |conn| {
-                trash::delete_chunk(conn, leaf, cut_off, limit)
+                trash::delete_chunk(conn, leaf, cut_off, limit).recorded(conn)
             })?;
             if chunk == 0 {
                 return Ok(TablePurge::new(leaf.name(), deleted));
@@ -114,8 +115,9 @@ impl<'a> PurgeRepository<'a> {
             })?;
             for ids in free.chunks(per_transaction) {
                 let ids = ids.to_vec();
-                let delete =
-                    move |conn: &mut BackendConnection<'_>| parents::delete(conn, parent, &ids);
+                let delete = move |conn: &mut BackendConnection<'_>| {
+                    parents::delete(conn, parent, &ids).recorded(conn)
+                };
                 purge.deleted += self.db.write(op, delete)?;
             }
             purge.keep(kept);

@@ -21,6 +21,7 @@ use super::session::{Fitness, Life, Session, uncleanliness};
 use crate::config::DatabaseConfig;
 use crate::database::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
 use crate::database::connection::BackendConnection;
+use crate::database::slow_query::SlowQueries;
 use crate::database::snapshot::DoorSnapshot;
 use crate::error::{Error, Result};
 
@@ -73,7 +74,11 @@ struct Manager<C> {
 }
 
 impl<C: Session> BlockingDoor<C> {
-    pub(super) fn new(config: &Arc<DatabaseConfig>, budget: &Arc<Budget>) -> Result<Arc<Self>> {
+    pub(super) fn new(
+        config: &Arc<DatabaseConfig>,
+        budget: &Arc<Budget>,
+        slow: &Arc<SlowQueries>,
+    ) -> Result<Arc<Self>> {
         let failures = Arc::new(Failures::default());
         let needs = Arc::new(Needs::default());
         let openers = Arc::new(
@@ -97,6 +102,7 @@ impl<C: Session> BlockingDoor<C> {
             .thread_pool(openers)
             .connection_customizer(Box::new(Customizer {
                 config: Arc::clone(config),
+                slow: Arc::clone(slow),
             }))
             .error_handler(Box::new(ErrorHandler(Arc::clone(&failures))))
             .event_handler(Box::new(EventHandler {
@@ -301,6 +307,7 @@ impl<C: Session> ManageConnection for Manager<C> {
 #[derive(Debug)]
 struct Customizer {
     config: Arc<DatabaseConfig>,
+    slow: Arc<SlowQueries>,
 }
 
 impl<C: Session> CustomizeConnection<Pooled<C>, Error> for Customizer {
@@ -310,6 +317,7 @@ impl<C: Session> CustomizeConnection<Pooled<C>, Error> for Customizer {
         };
         conn.prepare(&self.config)
             .inspect_err(|_| life.slot.leave(Cause::Dead))?;
+        self.slow.observe(conn);
         // r2d2 puts it among the idle ones, where the caller that asked for it finds it.
         life.slot.waits();
         Ok(())

@@ -13,10 +13,14 @@ use diesel::result::QueryResult;
 use diesel::{Connection, SqliteConnection};
 
 use super::job::{Job, Ran};
-use super::{Counters, Opener, Wal, record_commit};
+use super::{Counters, Opener, Wal, add_time, record_commit};
 use crate::database::connection::at_top_level;
 use crate::database::retry::{Failure, classify_query};
 use crate::error::{Error, Result};
+
+/// A BEGIN that takes as long has waited: SQLite's first pause for a lock is one millisecond, and
+/// without a lock it takes microseconds.
+const LOCK_WAIT_LEAST: Duration = Duration::from_millis(1);
 
 /// The write connection and how to get another one.
 pub(super) struct Writer {
@@ -107,9 +111,15 @@ impl Writer {
         let began = Instant::now();
         match self.try_group(&mut jobs) {
             Ok(outcomes) => {
-                let committed = outcomes.iter().filter(|ran| **ran == Ran::Ok).count() as u64;
-                record_commit(&self.counters, committed, began);
-                let failed = outcomes.len() as u64 - committed;
+                let committed = jobs
+                    .iter()
+                    .zip(&outcomes)
+                    .filter(|(_, ran)| **ran == Ran::Ok);
+                let (count, rows) = committed.fold((0, 0), |(count, rows), (job, _)| {
+                    (count + 1, rows + job.rows())
+                });
+                record_commit(&self.counters, count, rows, began);
+                let failed = outcomes.len() as u64 - count;
                 self.counters
                     .failed_jobs
                     .fetch_add(failed, Ordering::Relaxed);
@@ -158,7 +168,7 @@ impl Writer {
         if ran == Ran::Ok {
             match commit(conn) {
                 Ok(()) => {
-                    record_commit(&self.counters, 1, began);
+                    record_commit(&self.counters, 1, job.rows(), began);
                     job.answer();
                 }
                 Err(error) => {
@@ -180,16 +190,27 @@ impl Writer {
         self.give_up_connection();
     }
 
-    /// Opens a transaction that holds the write lock. The busy timeout waits for other processes;
-    /// past it we go on waiting, for a caller must not see a lock.
+    /// Opens a transaction that holds the write lock.
     fn begin(&mut self) -> Result<&mut SqliteConnection> {
+        let began = Instant::now();
+        let locked = self.take_lock();
+        if began.elapsed() >= LOCK_WAIT_LEAST {
+            add_time(&self.counters.lock_wait_us, began);
+        }
+        locked?;
+        self.connection()
+    }
+
+    /// The busy timeout waits for other processes; past it we go on waiting, for a caller must not
+    /// see a lock.
+    fn take_lock(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.lock_wait_max;
         let counters = Arc::clone(&self.counters);
         let waited = self.lock_wait_max;
         let conn = self.connection()?;
         loop {
             match AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE") {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(error) if classify_query(&error) == Failure::Busy => {
                     counters.busy_waits.fetch_add(1, Ordering::Relaxed);
                     if Instant::now() >= deadline {
@@ -202,7 +223,6 @@ impl Writer {
                 }
             }
         }
-        self.connection()
     }
 }
 

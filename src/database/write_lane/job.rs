@@ -8,6 +8,8 @@ use diesel::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::database::connection::BackendConnection;
+use crate::database::instrumentation::Account;
+use crate::database::tally::{Run, Tally};
 use crate::error::{Error, Result};
 
 thread_local! {
@@ -42,10 +44,13 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>);
     /// Nothing of the job was stored, for a reason outside it.
     fn refuse(self: Box<Self>, error: Error);
+    /// The rows that the last run has counted.
+    fn rows(&self) -> u64;
 }
 
 pub(super) struct TypedJob<T, F> {
-    op: &'static str,
+    account: Account,
+    tally: Tally,
     work: F,
     last: Option<Answer<T>>,
     caller: oneshot::Sender<Answer<T>>,
@@ -55,11 +60,12 @@ impl<T, F> TypedJob<T, F>
 where
     F: FnMut(&mut BackendConnection<'_>) -> Result<T>,
 {
-    pub(super) fn new(op: &'static str, work: F) -> (Self, oneshot::Receiver<Answer<T>>) {
+    pub(super) fn new(account: Account, work: F) -> (Self, oneshot::Receiver<Answer<T>>) {
         let (caller, answer) = oneshot::channel();
         (
             Self {
-                op,
+                account,
+                tally: Tally::default(),
                 work,
                 last: None,
                 caller,
@@ -77,9 +83,11 @@ where
     fn run(&mut self, conn: &mut SqliteConnection) -> Ran {
         let work = &mut self.work;
         RUNNING.set(true);
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            work(&mut BackendConnection::from(conn))
-        }));
+        let (run, tally) = Run::of(self.account.op(), || {
+            catch_unwind(AssertUnwindSafe(|| {
+                work(&mut BackendConnection::from(conn))
+            }))
+        });
         RUNNING.set(false);
         let (ran, last) = match run {
             Ok(Ok(value)) => (Ran::Ok, Answer::Done(Ok(value))),
@@ -87,16 +95,25 @@ where
             Err(payload) => (Ran::Panicked, Answer::Panicked(payload)),
         };
         self.last = Some(last);
+        self.tally = tally;
         ran
     }
 
     fn answer(self: Box<Self>) {
         let answer = self.last.unwrap_or(Answer::Done(Err(Error::Closed)));
+        if matches!(answer, Answer::Done(Ok(_))) {
+            self.account.credit(&self.tally);
+        }
         // A caller that went away (a dropped future) wants no answer.
         drop(self.caller.send(answer));
     }
 
     fn refuse(self: Box<Self>, error: Error) {
-        drop(self.caller.send(Answer::Done(Err(error.during(self.op)))));
+        let error = error.during(self.account.op());
+        drop(self.caller.send(Answer::Done(Err(error))));
+    }
+
+    fn rows(&self) -> u64 {
+        self.tally.rows
     }
 }

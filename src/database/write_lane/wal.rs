@@ -62,7 +62,7 @@ impl Wal {
             counters.wal_starved.store(false, Ordering::Relaxed);
             return;
         }
-        match self.begin_anew(conn) {
+        match self.begin_anew(conn, counters) {
             Ok(true) => {
                 counters.wal_resets.fetch_add(1, Ordering::Relaxed);
                 counters.wal_starved.store(false, Ordering::Relaxed);
@@ -82,12 +82,14 @@ impl Wal {
         bytes
     }
 
-    fn begin_anew(&self, conn: &mut SqliteConnection) -> Result<bool> {
+    fn begin_anew(&self, conn: &mut SqliteConnection, counters: &Counters) -> Result<bool> {
         let wait = |conn: &mut SqliteConnection, time: Duration| {
             conn.batch_execute(&format!("PRAGMA busy_timeout = {}", time.as_millis()))
         };
         wait(conn, READERS_WAIT)?;
+        let began = Instant::now();
         let done = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(conn);
+        counters.checkpoint.record(began.elapsed());
         wait(conn, self.busy_timeout)?;
         let checkpoint: Checkpoint = done?;
         Ok(checkpoint.busy == 0)

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::insert_order::{Row, Slots, in_key_order};
-use crate::database::{BackendConnection, BatchSize, WhenFull};
+use crate::database::{BackendConnection, BatchSize, Fates, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
@@ -139,6 +139,7 @@ pub fn insert_batch(
     if let Some(key) = &options.idempotency_key
         && let Some(first) = ingest_batch::find(conn, key, now)?
     {
+        conn.record_ticks(&replayed(ticks.len()));
         return Ok(first);
     }
     let mut batch = Batch::new(conn, ticks)?;
@@ -152,7 +153,30 @@ pub fn insert_batch(
     if let Some(key) = &options.idempotency_key {
         ingest_batch::remember(conn, key, &report, now)?;
     }
+    conn.record_rows(report.inserted);
+    conn.record_ticks(&fates(&report));
     Ok(report)
+}
+
+fn fates(report: &InsertReport) -> Fates {
+    Fates {
+        received: report.received as u64,
+        inserted: report.inserted as u64,
+        duplicates: report.duplicates as u64,
+        conflicts: report.conflicts as u64,
+        rejected: report.rejected.len() as u64,
+        late: report.late as u64,
+        ..Fates::default()
+    }
+}
+
+/// Of a batch that was answered before: none of it is stored again.
+fn replayed(ticks: usize) -> Fates {
+    Fates {
+        received: ticks as u64,
+        replayed: ticks as u64,
+        ..Fates::default()
+    }
 }
 
 /// The batch on its way.

@@ -1,0 +1,129 @@
+//! What insertions have stored since the database was opened: committed work only.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use super::tally::{Fates, Tally};
+use crate::clock::Clock;
+use crate::timestamp::Timestamp;
+
+/// Rows of insertions since the database was opened, by what became of them:
+/// `received = inserted + updated + duplicates + conflicts + rejected + replayed`. What was
+/// rolled back is not in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InsertCounts {
+    /// Rows in the batches.
+    pub received: u64,
+    /// Rows stored.
+    pub inserted: u64,
+    /// Rows that replaced the values of others: bars only.
+    pub updated: u64,
+    /// Rows that were stored already, with the same values.
+    pub duplicates: u64,
+    /// Rows whose key holds other values, which stay.
+    pub conflicts: u64,
+    /// Rows that break a rule.
+    pub rejected: u64,
+    /// Rows of batches whose idempotency key was answered before.
+    pub replayed: u64,
+    /// Stored rows that are older than the newest tick of their instrument; ticks only.
+    pub late: u64,
+}
+
+/// What was inserted since the database was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InsertTotals {
+    /// Ticks.
+    pub ticks: InsertCounts,
+    /// Bars.
+    pub bars: InsertCounts,
+    /// When ticks were last acknowledged, stored or not, by the database's clock.
+    pub last_ticks_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Counters([AtomicU64; 8]);
+
+/// The totals of one database.
+#[derive(Debug)]
+pub(super) struct Totals {
+    clock: Clock,
+    ticks: Counters,
+    bars: Counters,
+    /// `i64::MIN` for never.
+    last_ticks_at: AtomicI64,
+}
+
+impl Totals {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            ticks: Counters::default(),
+            bars: Counters::default(),
+            last_ticks_at: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Adds what a committed run has counted.
+    pub(super) fn add(&self, tally: &Tally) {
+        if tally.ticks.received > 0 {
+            self.ticks.add(&tally.ticks);
+            let now = self.clock.now().micros();
+            self.last_ticks_at.store(now, Ordering::Relaxed);
+        }
+        if tally.bars.received > 0 {
+            self.bars.add(&tally.bars);
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> InsertTotals {
+        let last = self.last_ticks_at.load(Ordering::Relaxed);
+        InsertTotals {
+            ticks: self.ticks.snapshot(),
+            bars: self.bars.snapshot(),
+            last_ticks_at: (last != i64::MIN).then(|| Timestamp::from_micros_clamped(last)),
+        }
+    }
+}
+
+impl Counters {
+    fn add(&self, fates: &Fates) {
+        let added = [
+            fates.received,
+            fates.inserted,
+            fates.updated,
+            fates.duplicates,
+            fates.conflicts,
+            fates.rejected,
+            fates.replayed,
+            fates.late,
+        ];
+        for (counter, added) in self.0.iter().zip(added) {
+            counter.fetch_add(added, Ordering::Relaxed);
+        }
+    }
+
+    fn snapshot(&self) -> InsertCounts {
+        let [
+            received,
+            inserted,
+            updated,
+            duplicates,
+            conflicts,
+            rejected,
+            replayed,
+            late,
+        ] = std::array::from_fn(|index| self.0[index].load(Ordering::Relaxed));
+        InsertCounts {
+            received,
+            inserted,
+            updated,
+            duplicates,
+            conflicts,
+            rejected,
+            replayed,
+            late,
+        }
+    }
+}

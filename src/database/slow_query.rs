@@ -1,0 +1,287 @@
+//! Slow statements: an observer on every connection measures each, and keeps those past the
+//! threshold in a bounded table, without their bind values.
+//!
+//! A fast statement costs two readings of the processor's clock and no lock. What the text of a
+//! statement tells is in [`text`]; plans are taken later, in [`explain`].
+
+mod explain;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use diesel::connection::{
+    Connection, DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
+};
+
+use super::tally;
+use crate::clock::Clock;
+use crate::config::ObserveConfig;
+use crate::timestamp::Timestamp;
+pub(super) use explain::{EXPLAIN, explain};
+
+/// The longest statement whose plan is taken, in bytes.
+const STATEMENT_BYTES_MAX: usize = 16 * 1_024;
+/// The longest text that is shown, in bytes.
+const SHOWN_BYTES_MAX: usize = 4 * 1_024;
+
+/// A statement that was slow at least once. Statements that differ only in their numbers, texts
+/// and the lengths of their lists are one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowQuery {
+    /// Of the normalised statement: the same in every process.
+    pub fingerprint: u64,
+    /// The normalised statement: `?` for every value and list of values.
+    pub normalized: String,
+    /// The statement of the slowest run, with placeholders, and `'?'` for every text in it.
+    pub sql: String,
+    /// The operation that ran it last.
+    pub op: &'static str,
+    /// How many runs were slow.
+    pub count: u64,
+    /// Their time in all.
+    pub total_us: u64,
+    /// The slowest run.
+    pub max_us: u64,
+    /// When a run was last slow, by the database's clock.
+    pub last_seen: Timestamp,
+    /// Rows that its operation's last completed run read or wrote; `None` before one completed.
+    pub rows: Option<u64>,
+    /// How the database runs it.
+    pub plan: QueryPlan,
+}
+
+/// How the database runs a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueryPlan {
+    /// Not asked for yet: [`Database::explain_slow_queries`](super::Database::explain_slow_queries).
+    Pending,
+    /// The lines of the plan, with placeholders for all values.
+    Lines(Vec<String>),
+    /// Why there is none.
+    Unknown(String),
+}
+
+/// Slow statements since the database was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowQueryTotals {
+    /// Runs of statements that were slow.
+    pub observed: u64,
+    /// Statements that lost their place in the table to others.
+    pub evicted: u64,
+}
+
+/// The table of slow statements; switched off when the threshold is zero.
+#[derive(Debug)]
+pub(crate) struct SlowQueries {
+    after: Duration,
+    entries_max: usize,
+    clock: Clock,
+    table: Mutex<HashMap<u64, Entry>>,
+    observed: AtomicU64,
+    evicted: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    shown: SlowQuery,
+    /// The statement as it was sent, until its plan is taken; `None` when it is too long.
+    statement: Option<String>,
+}
+
+/// A run that was slow.
+struct Slow {
+    text: String,
+    op: &'static str,
+    us: u64,
+}
+
+impl SlowQueries {
+    pub(super) fn new(config: &ObserveConfig, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            after: config.slow_query_after,
+            entries_max: config.slow_queries_max,
+            clock,
+            table: Mutex::default(),
+            observed: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+        })
+    }
+
+    /// Observes a connection from now on. What its program had set as Diesel's default goes on.
+    pub(super) fn observe(self: &Arc<Self>, conn: &mut impl Connection) {
+        if self.after.is_zero() {
+            return;
+        }
+        conn.set_instrumentation(Observer {
+            slow: Arc::clone(self),
+            began: None,
+            next: get_default_instrumentation(),
+        });
+    }
+
+    /// The slow statements, the one that took most time first.
+    pub(super) fn snapshot(&self) -> Vec<SlowQuery> {
+        let table = self.lock();
+        let mut all: Vec<SlowQuery> = table.values().map(|entry| entry.shown.clone()).collect();
+        drop(table);
+        all.sort_by_key(|query| (std::cmp::Reverse(query.total_us), query.fingerprint));
+        all
+    }
+
+    pub(super) fn totals(&self) -> SlowQueryTotals {
+        SlowQueryTotals {
+            observed: self.observed.load(Ordering::Relaxed),
+            evicted: self.evicted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Says how many rows the run had in which a statement was slow.
+    pub(super) fn completed(&self, fingerprint: u64, rows: u64) {
+        if let Some(entry) = self.lock().get_mut(&fingerprint) {
+            entry.shown.rows = Some(rows);
+        }
+    }
+
+    #[cold]
+    fn record(&self, slow: Slow) {
+        let normalized = text::normalized(&slow.text);
+        let fingerprint = text::fingerprint(&normalized);
+        tally::set_slow(fingerprint);
+        self.observed.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            op = slow.op,
+            duration_us = slow.us,
+            sql = text::shortened(&normalized, SHOWN_BYTES_MAX),
+            "slow statement"
+        );
+        let now = self.clock.now();
+        let mut table = self.lock();
+        if let Some(entry) = table.get_mut(&fingerprint) {
+            return entry.add(slow, now);
+        }
+        if table.len() >= self.entries_max {
+            self.evict(&mut table);
+        }
+        table.insert(fingerprint, Entry::new(fingerprint, &normalized, slow, now));
+    }
+
+    fn evict(&self, table: &mut HashMap<u64, Entry>) {
+        let least = table.iter().min_by_key(|(_, entry)| entry.shown.total_us);
+        if let Some(fingerprint) = least.map(|(fingerprint, _)| *fingerprint) {
+            table.remove(&fingerprint);
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The statements whose plan is to be taken.
+    fn unexplained(&self) -> Vec<(u64, Option<String>)> {
+        let table = self.lock();
+        let pending = table
+            .iter()
+            .filter(|(_, entry)| entry.shown.plan == QueryPlan::Pending);
+        pending
+            .map(|(fingerprint, entry)| (*fingerprint, entry.statement.clone()))
+            .collect()
+    }
+
+    fn explained(&self, fingerprint: u64, plan: QueryPlan) {
+        if let Some(entry) = self.lock().get_mut(&fingerprint) {
+            entry.shown.plan = plan;
+            entry.statement = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn new(fingerprint: u64, normalized: &str, slow: Slow, now: Timestamp) -> Self {
+        let shown = SlowQuery {
+            fingerprint,
+            normalized: text::shortened(normalized, SHOWN_BYTES_MAX).to_owned(),
+            sql: String::new(),
+            op: slow.op,
+            count: 0,
+            total_us: 0,
+            max_us: 0,
+            last_seen: now,
+            rows: None,
+            plan: QueryPlan::Pending,
+        };
+        let mut entry = Self {
+            shown,
+            statement: None,
+        };
+        entry.add(slow, now);
+        entry
+    }
+
+    fn add(&mut self, slow: Slow, now: Timestamp) {
+        let shown = &mut self.shown;
+        if shown.count == 0 || slow.us > shown.max_us {
+            let masked = text::masked(&slow.text);
+            shown.sql = text::shortened(&masked, SHOWN_BYTES_MAX).to_owned();
+        }
+        shown.op = slow.op;
+        shown.count += 1;
+        shown.total_us += slow.us;
+        shown.max_us = shown.max_us.max(slow.us);
+        shown.last_seen = now;
+        let is_wanted = self.statement.is_none() && shown.plan == QueryPlan::Pending;
+        if is_wanted && slow.text.len() <= STATEMENT_BYTES_MAX {
+            self.statement = Some(slow.text);
+        }
+    }
+}
+
+/// Measures the statements of one connection, which runs one at a time.
+struct Observer {
+    slow: Arc<SlowQueries>,
+    began: Option<Instant>,
+    next: Option<Box<dyn Instrumentation>>,
+}
+
+impl Instrumentation for Observer {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match &event {
+            InstrumentationEvent::StartQuery { .. } => self.began = Some(Instant::now()),
+            InstrumentationEvent::FinishQuery { query, .. } => {
+                let took = self.began.take().map(|began| began.elapsed());
+                if let Some(took) = took
+                    && took >= self.slow.after
+                {
+                    self.keep(*query, took);
+                }
+            }
+            _ => {}
+        }
+        if let Some(next) = &mut self.next {
+            next.on_connection_event(event);
+        }
+    }
+}
+
+impl Observer {
+    #[cold]
+    fn keep(&self, query: &dyn DebugQuery, took: Duration) {
+        let op = tally::current_op();
+        if op == EXPLAIN {
+            return;
+        }
+        self.slow.record(Slow {
+            text: text::without_binds(query),
+            op,
+            us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+}

@@ -1,0 +1,193 @@
+//! What one run of a door's closure counts, on the thread that runs it: rows, stored ticks and
+//! bars, the last slow statement. A run that is rolled back or repeated is forgotten: the doors
+//! take the tally of the last run, after its commit.
+
+use std::cell::Cell;
+
+/// What runs on a thread outside every door: the pool's own statements.
+const OUTSIDE: &str = "pool";
+
+thread_local! {
+    static CURRENT: Cell<Current> = const { Cell::new(Current::new(OUTSIDE)) };
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Current {
+    op: &'static str,
+    tally: Tally,
+}
+
+/// What a run has counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Rows read or written.
+    pub(crate) rows: u64,
+    /// Ticks by their fate.
+    pub(crate) ticks: Fates,
+    /// Bars by their fate.
+    pub(crate) bars: Fates,
+    /// The fingerprint of the last slow statement, 0 for none.
+    pub(crate) slow: u64,
+}
+
+/// Rows of insertions, by what became of them:
+/// `received = inserted + updated + duplicates + conflicts + rejected + replayed`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fates {
+    pub(crate) received: u64,
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) rejected: u64,
+    /// Of batches whose idempotency key was answered before.
+    pub(crate) replayed: u64,
+    /// Stored, and older than the newest of their instrument.
+    pub(crate) late: u64,
+}
+
+impl Current {
+    const fn new(op: &'static str) -> Self {
+        Self {
+            op,
+            tally: Tally::NONE,
+        }
+    }
+}
+
+impl Tally {
+    const NONE: Self = Self {
+        rows: 0,
+        ticks: Fates::NONE,
+        bars: Fates::NONE,
+        slow: 0,
+    };
+}
+
+impl Fates {
+    const NONE: Self = Self {
+        received: 0,
+        inserted: 0,
+        updated: 0,
+        duplicates: 0,
+        conflicts: 0,
+        rejected: 0,
+        replayed: 0,
+        late: 0,
+    };
+
+    fn add(&mut self, more: &Self) {
+        self.received += more.received;
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+        self.duplicates += more.duplicates;
+        self.conflicts += more.conflicts;
+        self.rejected += more.rejected;
+        self.replayed += more.replayed;
+        self.late += more.late;
+    }
+}
+
+/// A run on this thread, while it lives. One inside another (a read in a write) counts for itself.
+pub(super) struct Run {
+    outer: Current,
+}
+
+impl Run {
+    /// Begins a run of an operation, with nothing counted.
+    pub(super) fn begin(op: &'static str) -> Self {
+        Self {
+            outer: CURRENT.replace(Current::new(op)),
+        }
+    }
+
+    /// Runs `work` as an operation; its answer, and what it has counted.
+    pub(super) fn of<R>(op: &'static str, work: impl FnOnce() -> R) -> (R, Tally) {
+        let run = Self::begin(op);
+        let answer = work();
+        let tally = CURRENT.get().tally;
+        drop(run);
+        (answer, tally)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        CURRENT.set(self.outer);
+    }
+}
+
+/// The operation that runs on this thread.
+pub(super) fn current_op() -> &'static str {
+    CURRENT.get().op
+}
+
+/// What the run on this thread has counted so far.
+pub(super) fn mark() -> Tally {
+    CURRENT.get().tally
+}
+
+/// Forgets what was counted since `mark`: it was undone.
+pub(super) fn return_to(mark: Tally) {
+    change(|tally| *tally = mark);
+}
+
+/// Counts rows.
+pub(super) fn add_rows(rows: u64) {
+    change(|tally| tally.rows += rows);
+}
+
+/// Counts an insertion of ticks.
+pub(super) fn add_ticks(fates: &Fates) {
+    change(|tally| tally.ticks.add(fates));
+}
+
+/// Counts an insertion of bars.
+pub(super) fn add_bars(fates: &Fates) {
+    change(|tally| tally.bars.add(fates));
+}
+
+/// Remembers a slow statement.
+pub(super) fn set_slow(fingerprint: u64) {
+    change(|tally| tally.slow = fingerprint);
+}
+
+fn change(change: impl FnOnce(&mut Tally)) {
+    let mut current = CURRENT.get();
+    change(&mut current.tally);
+    CURRENT.set(current);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_inside_another_counts_for_itself() {
+        let (inner, outer) = Run::of("test.outer", || {
+            add_rows(1);
+            let (op, inner) = Run::of("test.inner", || {
+                add_rows(5);
+                current_op()
+            });
+            assert_eq!((op, current_op()), ("test.inner", "test.outer"));
+            inner
+        });
+        assert_eq!((inner.rows, outer.rows), (5, 1));
+        assert_eq!((current_op(), mark()), (OUTSIDE, Tally::default()));
+    }
+
+    #[test]
+    fn what_was_undone_is_not_counted_and_a_panic_leaves_nothing() {
+        let (_, tally) = Run::of("test.run", || {
+            add_rows(2);
+            let before = mark();
+            add_rows(40);
+            return_to(before);
+        });
+        assert_eq!(tally.rows, 2);
+        let panicked = std::panic::catch_unwind(|| Run::of("test.run", || panic!("expected")));
+        assert!(panicked.is_err());
+        assert_eq!((current_op(), mark()), (OUTSIDE, Tally::default()));
+    }
+}
