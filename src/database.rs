@@ -19,6 +19,7 @@ mod park;
 mod pool;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod probe;
 mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
@@ -45,6 +46,7 @@ pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::run as migrate_connection;
 pub use page::{Cursor, Page};
+pub use probe::{Probe, ProbeCause, ProbeFailure};
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
@@ -60,6 +62,7 @@ use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
+use probe::Prober;
 use slow_query::SlowQueries;
 
 /// An open database; clones share it. It closes when the last clone goes, or at
@@ -92,6 +95,7 @@ struct Inner {
     clock: Clock,
     operations: Operations,
     slow: Arc<SlowQueries>,
+    prober: Prober,
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
@@ -134,9 +138,15 @@ impl Database {
             DatabaseUrl::Sqlite(_) => Some(start_lane(&config, &slow)?),
             DatabaseUrl::Postgres(_) => None,
         };
+        let prober = Prober::new(
+            &config,
+            #[cfg(feature = "sqlite")]
+            opened_file(&config.url),
+        );
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
+                prober,
                 operations: Operations::new(clock.clone(), Arc::clone(&slow)),
                 clock,
                 slow,
@@ -384,6 +394,15 @@ fn no_backend<W>(_work: W) -> Error {
         "this build has no PostgreSQL",
         "build with `--features postgres`",
     )
+}
+
+/// Which file was opened; the writer has created it by now.
+#[cfg(feature = "sqlite")]
+fn opened_file(url: &DatabaseUrl) -> Option<probe::FileIdentity> {
+    match url {
+        DatabaseUrl::Sqlite(path) => probe::FileIdentity::of(path),
+        DatabaseUrl::Postgres(_) => None,
+    }
 }
 
 /// The WAL lies beside the file, whose name it prolongs.

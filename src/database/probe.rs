@@ -1,0 +1,278 @@
+//! Whether the database really answers now, asked over a connection of the probe's own.
+//!
+//! The pool's connections prove nothing: an open SQLite file goes on answering when it has been
+//! moved away. The probe opens what a new process would open, and is never waited for longer than
+//! it may take. It repairs nothing and creates nothing.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{Database, park};
+use crate::config::{DatabaseConfig, DatabaseUrl};
+use crate::error::Error;
+#[cfg(feature = "sqlite")]
+pub(super) use sqlite::FileIdentity;
+
+/// Probes of one database that may wait for an answer at once: one that hangs keeps a thread.
+const UNDER_WAY_MAX: usize = 8;
+
+/// What a probe found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Probe {
+    /// From asking to the answer, or until it was given up.
+    pub duration: Duration,
+    /// Whether the database answers; else why not.
+    pub outcome: Result<(), ProbeFailure>,
+}
+
+/// Why the database does not answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ProbeFailure {
+    /// The kind of failure.
+    pub cause: ProbeCause,
+    /// What was found, where, and what to do.
+    pub error: Error,
+}
+
+/// Kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProbeCause {
+    /// There is no file at the path, or no database of the name.
+    Missing,
+    /// Another file lies at the path than the one that was opened.
+    Replaced,
+    /// It may not be read, or not be written, or the user may not connect.
+    PermissionDenied,
+    /// What lies there is no database, is damaged, or lacks tickbase's tables.
+    NotADatabase,
+    /// The server does not accept connections.
+    Unreachable,
+    /// No answer came in time.
+    TimedOut,
+}
+
+impl ProbeCause {
+    /// Its name: `missing`, `replaced`, `permission_denied`, `not_a_database`, `unreachable` or
+    /// `timed_out`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Replaced => "replaced",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotADatabase => "not_a_database",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl fmt::Display for ProbeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for ProbeFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl ProbeFailure {
+    fn new(config: &DatabaseConfig, cause: ProbeCause, reason: &str, remedy: &str) -> Self {
+        let error = Error::Connect {
+            target: match &config.url {
+                DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
+                DatabaseUrl::Postgres(_) => format!("{:?}", config.url),
+            },
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        Self { cause, error }
+    }
+}
+
+/// What is asked, by a thread that may outlive its caller.
+#[derive(Clone)]
+struct Question {
+    config: Arc<DatabaseConfig>,
+    #[cfg(feature = "sqlite")]
+    file: Option<FileIdentity>,
+}
+
+/// The probes of one database.
+pub(super) struct Prober {
+    question: Question,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// A probe under way, while its thread lives.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl Database {
+    /// How long a probe may take unless the caller says otherwise.
+    pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+    /// Asks over a new connection, outside the pool, whether the database answers. On SQLite: the
+    /// file that was opened still lies at its path, can be opened for reading and writing, and is
+    /// a database with tickbase's tables; on PostgreSQL: a connection is made and answers a query.
+    ///
+    /// It blocks the thread for no longer than `timeout`.
+    #[must_use]
+    pub fn probe(&self, timeout: Duration) -> Probe {
+        let began = Instant::now();
+        let prober = &self.inner.prober;
+        let outcome = prober.ask(timeout).and_then(|answer| {
+            let answer = park::block_until(answer, began + timeout);
+            prober.judge(answer, timeout)
+        });
+        Probe {
+            duration: began.elapsed(),
+            outcome,
+        }
+    }
+
+    /// [`Database::probe`] without blocking the thread.
+    pub async fn probe_async(&self, timeout: Duration) -> Probe {
+        let began = Instant::now();
+        let prober = &self.inner.prober;
+        let outcome = match prober.ask(timeout) {
+            Ok(answer) => {
+                let answer = tokio::time::timeout(timeout, answer).await;
+                prober.judge(answer.ok(), timeout)
+            }
+            Err(failure) => Err(failure),
+        };
+        Probe {
+            duration: began.elapsed(),
+            outcome,
+        }
+    }
+}
+
+type Answer = Result<(), ProbeFailure>;
+
+impl Prober {
+    pub(super) fn new(
+        config: &DatabaseConfig,
+        #[cfg(feature = "sqlite")] file: Option<FileIdentity>,
+    ) -> Self {
+        Self {
+            question: Question {
+                config: Arc::new(config.clone()),
+                #[cfg(feature = "sqlite")]
+                file,
+            },
+            under_way: Arc::default(),
+        }
+    }
+
+    /// Asks on a thread of its own, which a caller can leave behind: opening a file on a storage
+    /// that is gone may never return, and a thread of a runtime's pool would keep that from ending.
+    fn ask(&self, timeout: Duration) -> Result<oneshot::Receiver<Answer>, ProbeFailure> {
+        let one_more = |under_way: usize| (under_way < UNDER_WAY_MAX).then_some(under_way + 1);
+        let order = Ordering::AcqRel;
+        if self.under_way.fetch_update(order, order, one_more).is_err() {
+            let reason = format!("{UNDER_WAY_MAX} earlier probes still wait for an answer");
+            return Err(self.timed_out(&reason));
+        }
+        let under_way = UnderWay(Arc::clone(&self.under_way));
+        let (answered, answer) = oneshot::channel();
+        let question = self.question.clone();
+        let thread = std::thread::Builder::new()
+            .name("tickbase-probe".to_owned())
+            .spawn(move || {
+                let found = question.ask(timeout);
+                drop(under_way);
+                // A caller that waits no longer wants no answer.
+                drop(answered.send(found));
+            });
+        match thread {
+            Ok(_) => Ok(answer),
+            Err(error) => Err(self.timed_out(&format!("the probe's thread: {error}"))),
+        }
+    }
+
+    fn judge(
+        &self,
+        answer: Option<Result<Answer, oneshot::error::RecvError>>,
+        timeout: Duration,
+    ) -> Answer {
+        match answer {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => Err(self.timed_out("the probe ended without an answer")),
+            None => Err(self.timed_out(&format!("no answer within {timeout:?}"))),
+        }
+    }
+
+    fn timed_out(&self, reason: &str) -> ProbeFailure {
+        let remedy = "check the storage or the server, and the load on them";
+        ProbeFailure::new(&self.question.config, ProbeCause::TimedOut, reason, remedy)
+    }
+}
+
+impl Question {
+    fn ask(&self, timeout: Duration) -> Answer {
+        let config = &self.config;
+        match &config.url {
+            #[cfg(feature = "sqlite")]
+            DatabaseUrl::Sqlite(path) => {
+                sqlite::ask(config, path, self.file, timeout).map_err(|found| found.of(config))
+            }
+            #[cfg(feature = "postgres")]
+            DatabaseUrl::Postgres(_) => {
+                postgres::ask(config, timeout).map_err(|found| found.of(config))
+            }
+            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            _ => {
+                let found = Found::new(
+                    ProbeCause::Unreachable,
+                    "this build has no such backend",
+                    "",
+                );
+                let _ = timeout;
+                Err(found.of(config))
+            }
+        }
+    }
+}
+
+/// A failure before it is known of which database.
+struct Found {
+    cause: ProbeCause,
+    reason: String,
+    remedy: &'static str,
+}
+
+impl Found {
+    fn new(cause: ProbeCause, reason: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            cause,
+            reason: reason.into(),
+            remedy,
+        }
+    }
+
+    fn of(self, config: &DatabaseConfig) -> ProbeFailure {
+        ProbeFailure::new(config, self.cause, &self.reason, self.remedy)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

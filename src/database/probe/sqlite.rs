@@ -1,0 +1,160 @@
+//! The probe of a SQLite file.
+//!
+//! The file is opened by SQLite alone: a process that opens and closes it by other means gives up
+//! all locks that its connections hold on it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::{Found, ProbeCause};
+use crate::config::DatabaseConfig;
+use crate::schema::tickbase_schema_migrations as versions;
+
+const MOVED: &str = "bring the file back, or restart tickbase with the path where it is now";
+const DENIED: &str = "let this user read and write the file and its directory";
+const DAMAGED: &str = "restore the file from a backup, or recover it with `sqlite3 FILE .recover`";
+
+/// Which file lies at a path: its device and inode, where the system has such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::database) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    /// Of the file at a path, if there is one.
+    pub(in crate::database) fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|file| Self::new(&file))
+    }
+
+    #[cfg(unix)]
+    fn new(file: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+        }
+    }
+
+    /// Without inodes every file is taken for the one that was opened.
+    #[cfg(not(unix))]
+    fn new(_file: &std::fs::Metadata) -> Self {
+        Self {
+            device: 0,
+            inode: 0,
+        }
+    }
+}
+
+pub(super) fn ask(
+    config: &DatabaseConfig,
+    path: &Path,
+    opened: Option<FileIdentity>,
+    timeout: Duration,
+) -> Result<(), Found> {
+    let file = std::fs::metadata(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Found::new(ProbeCause::Missing, "the file is not there", MOVED),
+        ErrorKind::PermissionDenied => {
+            Found::new(ProbeCause::PermissionDenied, error.to_string(), DENIED)
+        }
+        _ => Found::new(ProbeCause::Unreachable, error.to_string(), MOVED),
+    })?;
+    if opened.is_some_and(|opened| opened != FileIdentity::new(&file)) {
+        let reason = "another file lies there than the one that was opened, which still takes \
+                      what is written";
+        return Err(Found::new(ProbeCause::Replaced, reason, MOVED));
+    }
+    if file.len() == 0 {
+        let reason = "the file is empty";
+        return Err(Found::new(ProbeCause::NotADatabase, reason, DAMAGED));
+    }
+    let busy_ms = config.sqlite.busy_timeout.min(timeout).as_millis();
+    let mut conn = SqliteConnection::establish(&existing(path)).map_err(|error| {
+        let reason = error.to_string();
+        Found::new(ProbeCause::PermissionDenied, reason, DENIED)
+    })?;
+    let waits = format!("PRAGMA busy_timeout = {busy_ms}");
+    conn.batch_execute(&waits).map_err(|error| judge(&error))?;
+    versions::table
+        .select(versions::version)
+        .first::<String>(&mut conn)
+        .optional()
+        .map_err(|error| judge(&error))?;
+    is_writable(&mut conn)
+}
+
+/// Asks for the write lock and gives it back. That somebody else holds it is as good an answer:
+/// SQLite says first whether the file may be written.
+fn is_writable(conn: &mut SqliteConnection) -> Result<(), Found> {
+    let asked = conn
+        .batch_execute("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE")
+        .and_then(|()| conn.batch_execute("ROLLBACK"));
+    match asked {
+        Err(error) if !error.to_string().contains("locked") => Err(judge(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn judge(error: &diesel::result::Error) -> Found {
+    let reason = error.to_string();
+    let has = |texts: &[&str]| texts.iter().any(|text| reason.contains(text));
+    if has(&[
+        "readonly",
+        "unable to open",
+        "authorization",
+        "access permission",
+    ]) {
+        Found::new(ProbeCause::PermissionDenied, reason, DENIED)
+    } else if has(&[
+        "not a database",
+        "malformed",
+        "no such table",
+        "unsupported file format",
+    ]) {
+        Found::new(ProbeCause::NotADatabase, reason, DAMAGED)
+    } else if has(&["locked"]) {
+        let remedy = "find the process that holds the lock, and end it";
+        Found::new(ProbeCause::TimedOut, reason, remedy)
+    } else {
+        Found::new(
+            ProbeCause::Unreachable,
+            reason,
+            "check the disk of the file",
+        )
+    }
+}
+
+/// The URI by which SQLite opens a file that exists, for reading and writing, and creates none.
+fn existing(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri + "?mode=rw"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_any_name_is_opened_and_none_is_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ticks 100%?mode=memory#é.db");
+        assert!(SqliteConnection::establish(&existing(&path)).is_err());
+        assert!(!path.exists());
+        let mut created = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        created.batch_execute("CREATE TABLE t (x)").unwrap();
+        let mut conn = SqliteConnection::establish(&existing(&path)).unwrap();
+        conn.batch_execute("INSERT INTO t VALUES (1)").unwrap();
+    }
+}
