@@ -338,6 +338,18 @@ impl Database {
         slow_query::explain(self, &self.inner.slow)
     }
 
+    /// Bytes of SQLite's WAL now; `None` on PostgreSQL, whose WAL is the server's.
+    #[must_use]
+    pub fn sqlite_wal_bytes(&self) -> Option<u64> {
+        #[cfg(feature = "sqlite")]
+        if self.backend() == Backend::Sqlite {
+            // No file is no WAL.
+            let file = std::fs::metadata(wal_path(&self.inner.config.url));
+            return Some(file.map_or(0, |file| file.len()));
+        }
+        None
+    }
+
     /// Refuses new work, ends the writes that wait in the write lane or are under way, closes
     /// every connection; those that are lent to readers, when they come back. Work after it is
     /// answered with [`Error::Closed`]: every write is either acknowledged and stored, or not

@@ -1,4 +1,7 @@
-//! What the database holds and how large it is.
+//! What the database holds and how large it is: exactly, and estimated without reading the tables.
+
+mod estimate;
+mod postgres_activity;
 
 use std::collections::HashMap;
 
@@ -13,6 +16,11 @@ use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data_bars;
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 use crate::timestamp::Timestamp;
+
+pub use estimate::{StorageEstimate, TableEstimate, estimates};
+pub use postgres_activity::{
+    PostgresActivity, PostgresSessions, PostgresTotals, postgres_activity,
+};
 
 /// Rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

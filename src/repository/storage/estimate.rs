@@ -1,0 +1,204 @@
+//! How many rows the tables hold, without reading them: what the planner's statistics say.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::{StorageRepository, StorageSize, size};
+use crate::database::{Backend, BackendConnection};
+use crate::error::Result;
+
+/// Estimates of a whole database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StorageEstimate {
+    /// The tables, in the order of [`StorageRepository::counts`].
+    pub tables: Vec<TableEstimate>,
+    /// The space that the database takes; this is exact.
+    pub size: StorageSize,
+    /// Bytes of SQLite's WAL now; `None` on PostgreSQL.
+    pub wal_bytes: Option<u64>,
+}
+
+/// About how many rows a table holds. On SQLite as of the last
+/// [`StorageRepository::refresh_statistics`], on PostgreSQL as of its own last ANALYZE or VACUUM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableEstimate {
+    /// The table.
+    pub table: &'static str,
+    /// Rows that are not deleted; `None` while nothing is known.
+    pub active: Option<i64>,
+    /// Rows in the trash; `None` while nothing is known.
+    pub deleted: Option<i64>,
+}
+
+/// The tables, and whether they have a trash.
+const TABLES: [(&str, bool); 6] = [
+    ("instruments", true),
+    ("market_data", true),
+    ("market_data_bars", true),
+    ("alert_rules", true),
+    ("alert_logs", true),
+    ("data_sources", false),
+];
+
+/// Rows of each index that one ANALYZE looks at: enough for a plan, and a few milliseconds
+/// whatever the size of the table.
+#[cfg(feature = "sqlite")]
+const ANALYSIS_ROWS_MAX: u32 = 1_000;
+
+impl StorageRepository<'_> {
+    /// What the database holds and how large it is, without reading the tables: cheap enough for
+    /// every few seconds.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`](crate::database::Database::read).
+    pub fn estimate(&self) -> Result<StorageEstimate> {
+        let (tables, size) = self.db.read("storage.estimate", |conn| {
+            Ok((estimates(conn)?, size(conn)?))
+        })?;
+        Ok(StorageEstimate {
+            tables,
+            size,
+            wal_bytes: self.db.sqlite_wal_bytes(),
+        })
+    }
+
+    /// Refreshes the statistics behind [`StorageRepository::estimate`] on SQLite, from a sample of
+    /// each index; it holds the write lane for some milliseconds, so call it every few minutes at
+    /// most. PostgreSQL's autovacuum does this by itself, so nothing is done there.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`](crate::database::Database::write).
+    pub fn refresh_statistics(&self) -> Result<()> {
+        match self.db.backend() {
+            Backend::Sqlite => self.db.exclusive(analyze),
+            Backend::Postgres => Ok(()),
+        }
+    }
+}
+
+fn analyze(conn: &mut BackendConnection<'_>) -> Result<()> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(conn) => {
+            use diesel::connection::SimpleConnection;
+            conn.batch_execute(&format!("PRAGMA analysis_limit = {ANALYSIS_ROWS_MAX}"))?;
+            Ok(conn.batch_execute("ANALYZE")?)
+        }
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(_) => Ok(()),
+    }
+}
+
+/// About how many rows each table holds.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn estimates(conn: &mut BackendConnection<'_>) -> Result<Vec<TableEstimate>> {
+    let known: HashMap<String, Known> = known(conn)?
+        .into_iter()
+        .map(|known| (known.name.clone(), known))
+        .collect();
+    let estimate = |(table, has_trash): (&'static str, bool)| {
+        let known = known.get(table);
+        let rows = known.and_then(|known| known.rows);
+        let deleted = match has_trash {
+            true => known.and_then(|known| known.deleted),
+            false => rows.map(|_| 0),
+        };
+        let active = rows.zip(deleted);
+        TableEstimate {
+            table,
+            active: active.map(|(rows, deleted)| (rows - deleted).max(0)),
+            deleted,
+        }
+    };
+    Ok(TABLES.into_iter().map(estimate).collect())
+}
+
+#[derive(QueryableByName)]
+struct Known {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    rows: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    deleted: Option<i64>,
+}
+
+fn known(conn: &mut BackendConnection<'_>) -> Result<Vec<Known>> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(conn) => {
+            let analyzed: Option<String> = diesel::dsl::sql::<Text>(
+                "SELECT name FROM sqlite_master WHERE name = 'sqlite_stat1'",
+            )
+            .get_result(*conn)
+            .optional()?;
+            match analyzed {
+                Some(_) => Ok(diesel::sql_query(KNOWN_ON_SQLITE).load(*conn)?),
+                None => Ok(Vec::new()),
+            }
+        }
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(conn) => Ok(diesel::sql_query(KNOWN_ON_POSTGRES).load(*conn)?),
+    }
+}
+
+/// `stat` begins with the rows of the index, or of the table. An index that holds nothing has no
+/// line, so a table that was analysed and has none for its trash has nothing in it.
+#[cfg(feature = "sqlite")]
+const KNOWN_ON_SQLITE: &str = "SELECT tbl AS name, max(rows) AS rows, \
+     coalesce(max(rows) FILTER (WHERE idx = tbl || '_trash'), 0) AS deleted \
+     FROM (SELECT tbl, idx, CAST(stat AS INTEGER) AS rows FROM sqlite_stat1) GROUP BY tbl";
+
+/// The counter of live rows follows every commit, but is zero after a crash; the other figure is
+/// that of the last ANALYZE or VACUUM, as is that of the trash index.
+#[cfg(feature = "postgres")]
+const KNOWN_ON_POSTGRES: &str = "SELECT held.relname::text AS name, \
+     CASE WHEN seen.n_live_tup > 0 THEN seen.n_live_tup \
+          WHEN held.reltuples >= 0 THEN held.reltuples::bigint END AS rows, \
+     CASE WHEN held.reltuples >= 0 AND trash.reltuples >= 0 THEN trash.reltuples::bigint END \
+          AS deleted \
+     FROM pg_class AS held \
+     LEFT JOIN pg_stat_user_tables AS seen ON seen.relid = held.oid \
+     LEFT JOIN pg_class AS trash ON trash.relname = held.relname || '_trash' \
+          AND trash.relnamespace = held.relnamespace \
+     WHERE held.relnamespace = current_schema()::regnamespace AND held.relkind IN ('r', 'p')";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soft_delete::SoftDeletable;
+    use crate::tables::instruments;
+    use crate::test_support::on_both;
+    use diesel::connection::SimpleConnection;
+
+    fn of(conn: &mut BackendConnection<'_>, table: &str) -> TableEstimate {
+        let all = estimates(conn).unwrap();
+        *all.iter().find(|of| of.table == table).unwrap()
+    }
+
+    #[test]
+    fn what_was_never_analysed_is_unknown_and_then_known() {
+        on_both(|conn| {
+            let alerts = of(conn, "alert_logs");
+            assert_eq!((alerts.active, alerts.deleted), (None, None));
+            let now = crate::Timestamp::from_micros(1).unwrap();
+            let delete = diesel::update(instruments::table.active().filter(instruments::id.le(2)))
+                .set(instruments::deleted_at.eq(now));
+            crate::on_backend!(conn, |c| delete.execute(c)).unwrap();
+            crate::on_backend!(conn, |c| c.batch_execute("ANALYZE")).unwrap();
+            let instruments = of(conn, "instruments");
+            assert_eq!(
+                (instruments.active, instruments.deleted),
+                (Some(10), Some(2))
+            );
+            let sources = of(conn, "data_sources");
+            assert_eq!((sources.active, sources.deleted), (Some(1), Some(0)));
+        });
+    }
+}
