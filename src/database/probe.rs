@@ -184,8 +184,10 @@ impl Prober {
     /// that is gone may never return, and a thread of a runtime's pool would keep that from ending.
     fn ask(&self, timeout: Duration) -> Result<oneshot::Receiver<Answer>, ProbeFailure> {
         let one_more = |under_way: usize| (under_way < UNDER_WAY_MAX).then_some(under_way + 1);
-        let order = Ordering::AcqRel;
-        if self.under_way.fetch_update(order, order, one_more).is_err() {
+        let begun = self
+            .under_way
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        if begun.is_err() {
             let reason = format!("{UNDER_WAY_MAX} earlier probes still wait for an answer");
             return Err(self.timed_out(&reason));
         }

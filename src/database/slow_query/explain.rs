@@ -58,7 +58,7 @@ fn too_long() -> String {
 }
 
 /// The statement, if it is one that can be explained without running anything; else why not.
-fn explainable(statement: &str) -> Result<&str, String> {
+pub(super) fn explainable(statement: &str) -> Result<&str, String> {
     let mut words = Words(statement).filter(|(kind, _)| *kind != Kind::Blank);
     let verb = words.next().map_or("", |(_, word)| word);
     let known = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
