@@ -61,6 +61,21 @@ pub(crate) fn file_name(path: &Path) -> Result<&str> {
     })
 }
 
+/// The URI by which SQLite opens a file that exists, for reading and writing, and creates none: a
+/// reader that finds the file moved away must not leave an empty one in its place.
+pub(crate) fn existing(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri + "?mode=rw"
+}
+
 fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
     if path.is_dir() {
         return Err(unusable(
@@ -86,7 +101,7 @@ fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
     let opened = match role {
         // Batches are stored from a table in memory.
         Role::Writer => row_table::with_table(|| SqliteConnection::establish(name)),
-        Role::Reader => SqliteConnection::establish(name),
+        Role::Reader => SqliteConnection::establish(&existing(path)),
     };
     opened.map_err(|error| {
         let remedy = "check that the file and its directory may be read and written";
@@ -226,5 +241,22 @@ fn unusable(path: &Path, reason: &str, remedy: &str) -> Error {
         target: format!("sqlite://{}", path.display()),
         reason: reason.to_owned(),
         remedy: remedy.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_any_name_is_opened_and_none_is_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ticks 100%?mode=memory#é.db");
+        assert!(SqliteConnection::establish(&existing(&path)).is_err());
+        assert!(!path.exists());
+        let mut created = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        created.batch_execute("CREATE TABLE t (x)").unwrap();
+        let mut conn = SqliteConnection::establish(&existing(&path)).unwrap();
+        conn.batch_execute("INSERT INTO t VALUES (1)").unwrap();
     }
 }

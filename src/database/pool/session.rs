@@ -32,9 +32,7 @@ pub(crate) trait Session:
 impl Session for diesel::SqliteConnection {
     fn driver_url(config: &DatabaseConfig) -> Result<String> {
         match &config.url {
-            crate::config::DatabaseUrl::Sqlite(path) => {
-                Ok(crate::database::sqlite::file_name(path)?.to_owned())
-            }
+            crate::config::DatabaseUrl::Sqlite(path) => Ok(crate::database::sqlite::existing(path)),
             crate::config::DatabaseUrl::Postgres(_) => Err(crate::Error::Closed),
         }
     }

@@ -12,6 +12,7 @@ use diesel::prelude::*;
 
 use super::{Found, ProbeCause};
 use crate::config::DatabaseConfig;
+use crate::database::sqlite::existing;
 use crate::schema::tickbase_schema_migrations as versions;
 
 const MOVED: &str = "bring the file back, or restart tickbase with the path where it is now";
@@ -72,6 +73,7 @@ pub(super) fn ask(
         let reason = "the file is empty";
         return Err(Found::new(ProbeCause::NotADatabase, reason, DAMAGED));
     }
+    may_be_written(path)?;
     let busy_ms = config.sqlite.busy_timeout.min(timeout).as_millis();
     let mut conn = SqliteConnection::establish(&existing(path)).map_err(|error| {
         let reason = error.to_string();
@@ -85,6 +87,21 @@ pub(super) fn ask(
         .optional()
         .map_err(|error| judge(&error))?;
     is_writable(&mut conn)
+}
+
+/// Asked of the system: SQLite may open the file by a descriptor that this process has from before.
+#[cfg(unix)]
+fn may_be_written(path: &Path) -> Result<(), Found> {
+    use rustix::fs::{Access, access};
+    access(path, Access::READ_OK | Access::WRITE_OK).map_err(|error| {
+        let reason = std::io::Error::from(error).to_string();
+        Found::new(ProbeCause::PermissionDenied, reason, DENIED)
+    })
+}
+
+#[cfg(not(unix))]
+fn may_be_written(_path: &Path) -> Result<(), Found> {
+    Ok(())
 }
 
 /// Asks for the write lock and gives it back. That somebody else holds it is as good an answer:
@@ -125,36 +142,5 @@ fn judge(error: &diesel::result::Error) -> Found {
             reason,
             "check the disk of the file",
         )
-    }
-}
-
-/// The URI by which SQLite opens a file that exists, for reading and writing, and creates none.
-fn existing(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
-                uri.push(char::from(*byte));
-            }
-            other => uri.push_str(&format!("%{other:02X}")),
-        }
-    }
-    uri + "?mode=rw"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_of_any_name_is_opened_and_none_is_created() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ticks 100%?mode=memory#é.db");
-        assert!(SqliteConnection::establish(&existing(&path)).is_err());
-        assert!(!path.exists());
-        let mut created = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-        created.batch_execute("CREATE TABLE t (x)").unwrap();
-        let mut conn = SqliteConnection::establish(&existing(&path)).unwrap();
-        conn.batch_execute("INSERT INTO t VALUES (1)").unwrap();
     }
 }
