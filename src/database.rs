@@ -51,7 +51,6 @@ pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
-pub(crate) use tally::Fates;
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 

@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -15,6 +13,7 @@ use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Backend, BackendConnection, Database, QueryPlan, SlowQuery};
 use tickbase::domain::tick::{RawTick, Tick};
+use tickbase::repository::check::CheckRepository;
 use tickbase::repository::market_data::{
     InsertOptions, MarketDataRepository, RangeQuery, TickKey, TickRange,
 };
@@ -302,6 +301,9 @@ on_both! {
         if database.backend() == Backend::Postgres {
             db.raw("ANALYZE").unwrap();
         }
+        // A sample is enough for the plans, too.
+        let findings = CheckRepository::new(&database).run().unwrap();
+        assert!(findings.iter().all(|finding| finding.problem.is_none()), "{findings:?}");
         let estimate = storage.estimate().unwrap();
         let of = |table| *estimate.tables.iter().find(|of| of.table == table).unwrap();
         let ticks = of("market_data");
@@ -318,6 +320,8 @@ on_both! {
 #[cfg(feature = "postgres")]
 #[test]
 fn rows_of_a_run_that_postgresql_undid_are_counted_once() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
     let db = TestDatabase::postgres();
     let database = open(&db, Duration::ZERO);
     let runs = Arc::new(AtomicU32::new(0));

@@ -11,7 +11,8 @@ use diesel::SqliteConnection;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::QueryResult;
 
-use super::tally::{self, Fates};
+use super::insert_totals::InsertCounts;
+use super::tally;
 use crate::error::Result;
 
 /// Which database a connection speaks to.
@@ -80,13 +81,13 @@ impl BackendConnection<'_> {
     }
 
     /// Counts an insertion of ticks.
-    pub(crate) fn record_ticks(&mut self, fates: &Fates) {
-        tally::add_ticks(fates);
+    pub(crate) fn record_ticks(&mut self, counts: &InsertCounts) {
+        tally::add_ticks(counts);
     }
 
     /// Counts an insertion of bars.
-    pub(crate) fn record_bars(&mut self, fates: &Fates) {
-        tally::add_bars(fates);
+    pub(crate) fn record_bars(&mut self, counts: &InsertCounts) {
+        tally::add_bars(counts);
     }
 
     /// Runs `work` so that all of it is kept or none: a savepoint inside a transaction, else a

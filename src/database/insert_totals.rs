@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::tally::{Fates, Tally};
+use super::tally::Tally;
 use crate::clock::Clock;
 use crate::timestamp::Timestamp;
 
@@ -28,6 +28,31 @@ pub struct InsertCounts {
     pub replayed: u64,
     /// Stored rows that are older than the newest tick of their instrument; ticks only.
     pub late: u64,
+}
+
+impl InsertCounts {
+    /// Nothing.
+    pub(super) const NONE: Self = Self {
+        received: 0,
+        inserted: 0,
+        updated: 0,
+        duplicates: 0,
+        conflicts: 0,
+        rejected: 0,
+        replayed: 0,
+        late: 0,
+    };
+
+    pub(super) fn add(&mut self, more: &Self) {
+        self.received += more.received;
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+        self.duplicates += more.duplicates;
+        self.conflicts += more.conflicts;
+        self.rejected += more.rejected;
+        self.replayed += more.replayed;
+        self.late += more.late;
+    }
 }
 
 /// What was inserted since the database was opened.
@@ -88,16 +113,16 @@ impl Totals {
 }
 
 impl Counters {
-    fn add(&self, fates: &Fates) {
+    fn add(&self, counts: &InsertCounts) {
         let added = [
-            fates.received,
-            fates.inserted,
-            fates.updated,
-            fates.duplicates,
-            fates.conflicts,
-            fates.rejected,
-            fates.replayed,
-            fates.late,
+            counts.received,
+            counts.inserted,
+            counts.updated,
+            counts.duplicates,
+            counts.conflicts,
+            counts.rejected,
+            counts.replayed,
+            counts.late,
         ];
         for (counter, added) in self.0.iter().zip(added) {
             counter.fetch_add(added, Ordering::Relaxed);

@@ -156,21 +156,21 @@ impl SlowQueries {
         let fingerprint = text::fingerprint(&normalized);
         tally::set_slow(fingerprint);
         self.observed.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            op = slow.op,
-            duration_us = slow.us,
-            sql = text::shortened(&normalized, SHOWN_BYTES_MAX),
-            "slow statement"
-        );
+        let (op, duration_us) = (slow.op, slow.us);
         let now = self.clock.now();
         let mut table = self.lock();
         if let Some(entry) = table.get_mut(&fingerprint) {
-            return entry.add(slow, now);
+            entry.add(slow, now);
+            drop(table);
+            return tracing::debug!(op, duration_us, fingerprint, "slow statement, again");
         }
         if table.len() >= self.entries_max {
             self.evict(&mut table);
         }
         table.insert(fingerprint, Entry::new(fingerprint, &normalized, slow, now));
+        drop(table);
+        let sql = text::shortened(&normalized, SHOWN_BYTES_MAX);
+        tracing::warn!(op, duration_us, fingerprint, sql, "slow statement");
     }
 
     fn evict(&self, table: &mut HashMap<u64, Entry>) {

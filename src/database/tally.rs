@@ -4,6 +4,8 @@
 
 use std::cell::Cell;
 
+use super::insert_totals::InsertCounts;
+
 /// What runs on a thread outside every door: the pool's own statements.
 const OUTSIDE: &str = "pool";
 
@@ -23,27 +25,11 @@ pub(crate) struct Tally {
     /// Rows read or written.
     pub(crate) rows: u64,
     /// Ticks by their fate.
-    pub(crate) ticks: Fates,
+    pub(crate) ticks: InsertCounts,
     /// Bars by their fate.
-    pub(crate) bars: Fates,
+    pub(crate) bars: InsertCounts,
     /// The fingerprint of the last slow statement, 0 for none.
     pub(crate) slow: u64,
-}
-
-/// Rows of insertions, by what became of them:
-/// `received = inserted + updated + duplicates + conflicts + rejected + replayed`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Fates {
-    pub(crate) received: u64,
-    pub(crate) inserted: u64,
-    pub(crate) updated: u64,
-    pub(crate) duplicates: u64,
-    pub(crate) conflicts: u64,
-    pub(crate) rejected: u64,
-    /// Of batches whose idempotency key was answered before.
-    pub(crate) replayed: u64,
-    /// Stored, and older than the newest of their instrument.
-    pub(crate) late: u64,
 }
 
 impl Current {
@@ -58,34 +44,10 @@ impl Current {
 impl Tally {
     const NONE: Self = Self {
         rows: 0,
-        ticks: Fates::NONE,
-        bars: Fates::NONE,
+        ticks: InsertCounts::NONE,
+        bars: InsertCounts::NONE,
         slow: 0,
     };
-}
-
-impl Fates {
-    const NONE: Self = Self {
-        received: 0,
-        inserted: 0,
-        updated: 0,
-        duplicates: 0,
-        conflicts: 0,
-        rejected: 0,
-        replayed: 0,
-        late: 0,
-    };
-
-    fn add(&mut self, more: &Self) {
-        self.received += more.received;
-        self.inserted += more.inserted;
-        self.updated += more.updated;
-        self.duplicates += more.duplicates;
-        self.conflicts += more.conflicts;
-        self.rejected += more.rejected;
-        self.replayed += more.replayed;
-        self.late += more.late;
-    }
 }
 
 /// A run on this thread, while it lives. One inside another (a read in a write) counts for itself.
@@ -138,13 +100,13 @@ pub(super) fn add_rows(rows: u64) {
 }
 
 /// Counts an insertion of ticks.
-pub(super) fn add_ticks(fates: &Fates) {
-    change(|tally| tally.ticks.add(fates));
+pub(super) fn add_ticks(counts: &InsertCounts) {
+    change(|tally| tally.ticks.add(counts));
 }
 
 /// Counts an insertion of bars.
-pub(super) fn add_bars(fates: &Fates) {
-    change(|tally| tally.bars.add(fates));
+pub(super) fn add_bars(counts: &InsertCounts) {
+    change(|tally| tally.bars.add(counts));
 }
 
 /// Remembers a slow statement.

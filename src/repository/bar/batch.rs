@@ -12,7 +12,7 @@ use diesel::RunQueryDsl;
 use super::keys::BarKey;
 use super::read::of_keys;
 use super::store::WriteBars;
-use crate::database::{BackendConnection, Fates};
+use crate::database::{BackendConnection, InsertCounts};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
 use crate::repository::market_data::RowRejection;
@@ -80,13 +80,13 @@ pub fn insert_batch(
     batch.write(conn, false, now)?;
     report.rejected = batch.rejected;
     conn.record_rows(report.inserted);
-    conn.record_bars(&Fates {
+    conn.record_bars(&InsertCounts {
         received: report.received as u64,
         inserted: report.inserted as u64,
         duplicates: report.duplicates as u64,
         conflicts: report.conflicts.len() as u64,
         rejected: report.rejected.len() as u64,
-        ..Fates::default()
+        ..InsertCounts::default()
     });
     Ok(report)
 }
@@ -119,13 +119,13 @@ pub fn upsert_batch(
     batch.write(conn, true, now)?;
     report.rejected = batch.rejected;
     conn.record_rows(report.inserted + report.updated);
-    conn.record_bars(&Fates {
+    conn.record_bars(&InsertCounts {
         received: report.received as u64,
         inserted: report.inserted as u64,
         updated: report.updated as u64,
         duplicates: report.unchanged as u64,
         rejected: report.rejected.len() as u64,
-        ..Fates::default()
+        ..InsertCounts::default()
     });
     Ok(report)
 }

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::insert_order::{Row, Slots, in_key_order};
-use crate::database::{BackendConnection, BatchSize, Fates, WhenFull};
+use crate::database::{BackendConnection, BatchSize, InsertCounts, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
@@ -154,28 +154,28 @@ pub fn insert_batch(
         ingest_batch::remember(conn, key, &report, now)?;
     }
     conn.record_rows(report.inserted);
-    conn.record_ticks(&fates(&report));
+    conn.record_ticks(&counts(&report));
     Ok(report)
 }
 
-fn fates(report: &InsertReport) -> Fates {
-    Fates {
+fn counts(report: &InsertReport) -> InsertCounts {
+    InsertCounts {
         received: report.received as u64,
         inserted: report.inserted as u64,
         duplicates: report.duplicates as u64,
         conflicts: report.conflicts as u64,
         rejected: report.rejected.len() as u64,
         late: report.late as u64,
-        ..Fates::default()
+        ..InsertCounts::default()
     }
 }
 
 /// Of a batch that was answered before: none of it is stored again.
-fn replayed(ticks: usize) -> Fates {
-    Fates {
+fn replayed(ticks: usize) -> InsertCounts {
+    InsertCounts {
         received: ticks as u64,
         replayed: ticks as u64,
-        ..Fates::default()
+        ..InsertCounts::default()
     }
 }
 
