@@ -345,21 +345,26 @@ fn rows_of_a_run_that_postgresql_undid_are_counted_once() {
 #[cfg(feature = "postgres")]
 #[test]
 fn postgresql_tells_of_its_work_on_the_database() {
+    use diesel::connection::SimpleConnection;
     let db = TestDatabase::postgres();
     let database = open(&db, Duration::ZERO);
-    let activity = StorageRepository::new(&database)
-        .postgres_activity()
-        .unwrap()
-        .unwrap();
+    let activity = || {
+        let activity = StorageRepository::new(&database).postgres_activity();
+        activity.unwrap().unwrap()
+    };
+    let before = activity();
+    assert!(before.sessions.active >= 1, "{before:?}");
+    assert_eq!(before.sessions.oldest_transaction_seconds, None);
+    let share = before.totals.cache_hit_ratio();
+    assert!(share.is_none_or(|share| (0.0..=1.0).contains(&share)));
+    let mut stranger = PgConnection::establish(db.url()).unwrap();
+    stranger.batch_execute("BEGIN").unwrap();
+    let sessions = activity().sessions;
+    assert_eq!(sessions.idle_in_transaction, 1, "{sessions:?}");
     assert!(
-        activity.sessions.total >= 1 && activity.sessions.active >= 1,
-        "{activity:?}"
-    );
-    assert!(
-        activity
-            .totals
-            .cache_hit_ratio()
-            .is_none_or(|share| (0.0..=1.0).contains(&share))
+        sessions
+            .oldest_transaction_seconds
+            .is_some_and(|age| age >= 0.0)
     );
 }
 

@@ -134,6 +134,7 @@ const TOTALS: &str = "SELECT xact_commit AS commits, xact_rollback AS rollbacks,
      tup_deleted AS rows_deleted, conflicts, deadlocks, temp_files, temp_bytes \
      FROM pg_stat_database WHERE datname = current_database()";
 
+/// The age of a transaction is a duration on the server's own clock, by which it began.
 #[cfg(feature = "postgres")]
 const SESSIONS: &str = "SELECT count(*) AS total, \
      current_setting('max_connections')::bigint AS connections_max, \
@@ -141,8 +142,9 @@ const SESSIONS: &str = "SELECT count(*) AS total, \
      count(*) FILTER (WHERE state = 'idle') AS idle, \
      count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS idle_in_transaction, \
      count(*) FILTER (WHERE wait_event_type = 'Lock') AS waiting_for_lock, \
-     max(extract(epoch FROM clock_timestamp() - xact_start)) \
-         FILTER (WHERE pid <> pg_backend_pid())::double precision AS oldest_transaction_seconds \
+     max(greatest(0, extract(epoch FROM statement_timestamp() - xact_start))) \
+         FILTER (WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid())::double precision \
+         AS oldest_transaction_seconds \
      FROM pg_stat_activity \
      WHERE datname = current_database() AND backend_type = 'client backend'";
 
