@@ -137,11 +137,10 @@ impl Database {
             DatabaseUrl::Sqlite(_) => Some(start_lane(&config, &slow)?),
             DatabaseUrl::Postgres(_) => None,
         };
-        let prober = Prober::new(
-            &config,
-            #[cfg(feature = "sqlite")]
-            opened_file(&config.url),
-        );
+        #[cfg(feature = "sqlite")]
+        let prober = Prober::new(&config, opened_file(&config.url));
+        #[cfg(not(feature = "sqlite"))]
+        let prober = Prober::new(&config);
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
