@@ -2,12 +2,17 @@
 
 pub mod database;
 mod layers;
+mod limits;
+pub mod monitoring;
+mod settings;
 mod url;
 
 pub use database::{
     DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous,
     WriteConfig,
 };
+pub use monitoring::{MonitoringConfig, Threshold, Thresholds};
+pub use settings::Settings;
 pub use url::DatabaseUrl;
 #[cfg(feature = "postgres")]
 pub(crate) use url::with_database;

@@ -1,10 +1,11 @@
 //! Settings of the database: where it is, the pool, the pragmas, the write lane, what is observed.
 //!
 //! Owns the values, their defaults with reasons, and their limits. Where they come from is in
-//! `layers`.
+//! `settings`.
 
 use std::time::Duration;
 
+use super::limits::{positive, within};
 use super::url::DatabaseUrl;
 use crate::error::{Error, Result};
 
@@ -324,25 +325,6 @@ impl ObserveConfig {
         let kept = self.slow_queries_max as u64;
         within("observe.slow_queries_max", kept, 1, 100_000)
     }
-}
-
-fn within(name: &str, value: u64, least: u64, most: u64) -> Result<()> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    let remedy = format!("give a value from {least} to {most}");
-    Err(Error::config(name, format!("{value} cannot work"), remedy))
-}
-
-fn positive(name: &str, value: Duration) -> Result<()> {
-    if value.is_zero() {
-        return Err(Error::config(
-            name,
-            "0 would give up at once",
-            "give a duration above 0",
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

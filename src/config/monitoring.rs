@@ -1,0 +1,364 @@
+//! Settings of monitoring: how often it looks, what it remembers, and from which values on it
+//! raises an alert.
+//!
+//! Owns the values, their defaults with reasons, and their limits. Where they come from is in
+//! `settings`; what is compared with them is in `monitoring`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::limits::{set, within};
+use crate::error::{Error, Result};
+
+/// All settings of monitoring.
+#[derive(Debug, Clone)]
+pub struct MonitoringConfig {
+    /// Time between two rounds, 1 s to 1 h. Default 30 s.
+    pub interval: Duration,
+    /// Snapshots that are kept, 2 to 100,000; older ones go. Default 1,000: more than 8 hours of
+    /// the default interval, some 10 MB.
+    pub history_snapshots_max: usize,
+    /// How long the probe of each round, a fresh connection, may take, 100 ms to 60 s. Default 5 s.
+    pub probe_timeout: Duration,
+    /// Rounds in a row that a value must be past a threshold before the alert is raised, 1 to 100.
+    /// Default 2: a burst within one round is no alert. A failed probe is raised at once.
+    pub raise_rounds: u32,
+    /// Rounds in a row that a value must be back before the alert is cleared, 1 to 100. Default 2.
+    pub clear_rounds: u32,
+    /// Share of its threshold below which a value must fall to be back, 0.1 to 1. Default 0.9: a
+    /// value that hangs about its threshold raises one alert, not many.
+    pub clear_share: f64,
+    /// From which values on an alert is raised.
+    pub thresholds: Thresholds,
+}
+
+/// From which values on an alert is raised. `f64::INFINITY` (`inf` in the file) switches a level
+/// of an upper threshold off; 0 one of a lower threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thresholds {
+    /// Connections lent, as a share of base + overflow. Default 0.70, 0.85.
+    pub pool_utilization: Threshold,
+    /// Time of 95 % of the calls of a round, all operations together, in milliseconds. Default
+    /// 100, 500.
+    pub query_ms: Threshold,
+    /// Calls that a round must have seen before their times are judged. Default 20: 95 % of fewer
+    /// calls is the slowest single one.
+    pub query_calls_min: u64,
+    /// Time in which 95 % of the callers of a round got their connection, in milliseconds. Default
+    /// 50, 200.
+    pub acquire_ms: Threshold,
+    /// Rows inserted per second over the last minute, below which a feed that must never rest is
+    /// taken for ill. Default 0, 0, which is off.
+    pub insert_rate_floor: Threshold,
+    /// Rows inserted per second over the last minute, as a share of the usual rate: the median of
+    /// the 5 minutes before. Default 0.5, 0.2.
+    pub insert_rate_drop: Threshold,
+    /// The usual rows per second from which on a drop is judged. Default 10: a feed that is quiet
+    /// anyway cannot drop.
+    pub insert_rate_drop_usual_min: f64,
+    /// Bytes of SQLite's WAL. Default 512 MiB, 2 GiB: twice and eight times the size past which
+    /// the writer begins it anew, unless a reader does not end.
+    pub wal_bytes: Threshold,
+    /// Rows that wait for the writer, as a share of the queue's bound. Default 0.5, 0.9.
+    pub write_queue: Threshold,
+    /// Calls per minute that ended in an error. Default 30, 300.
+    pub errors_per_minute: Threshold,
+}
+
+/// The two levels of an alert.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// From here on somebody should look at it.
+    pub warning: f64,
+    /// From here on somebody must.
+    pub critical: f64,
+}
+
+impl Threshold {
+    /// The two levels.
+    #[must_use]
+    pub const fn new(warning: f64, critical: f64) -> Self {
+        Self { warning, critical }
+    }
+}
+
+impl Default for MonitoringConfig {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            history_snapshots_max: 1_000,
+            probe_timeout: Duration::from_secs(5),
+            raise_rounds: 2,
+            clear_rounds: 2,
+            clear_share: 0.9,
+            thresholds: Thresholds::default(),
+        }
+    }
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        const MIB: f64 = 1_048_576.0;
+        Self {
+            pool_utilization: Threshold::new(0.70, 0.85),
+            query_ms: Threshold::new(100.0, 500.0),
+            query_calls_min: 20,
+            acquire_ms: Threshold::new(50.0, 200.0),
+            insert_rate_floor: Threshold::new(0.0, 0.0),
+            insert_rate_drop: Threshold::new(0.5, 0.2),
+            insert_rate_drop_usual_min: 10.0,
+            wal_bytes: Threshold::new(512.0 * MIB, 2_048.0 * MIB),
+            write_queue: Threshold::new(0.5, 0.9),
+            errors_per_minute: Threshold::new(30.0, 300.0),
+        }
+    }
+}
+
+impl MonitoringConfig {
+    /// Changes settings in a chain: `MonitoringConfig::default().with(|c| c.raise_rounds = 1)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// Checks every setting against its limits, and that the levels of each threshold are in
+    /// order.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the first setting that cannot work, why, and what would.
+    pub fn validate(&self) -> Result<()> {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let interval_ms = millis(self.interval);
+        if !(1_000..=3_600_000).contains(&interval_ms) {
+            let reason = format!("{:?} cannot work", self.interval);
+            let remedy = "give a value from 1 to 3600";
+            return Err(Error::config("monitoring.interval_seconds", reason, remedy));
+        }
+        let history = self.history_snapshots_max as u64;
+        within("monitoring.history_snapshots_max", history, 2, 100_000)?;
+        let probe_ms = millis(self.probe_timeout);
+        within("monitoring.probe_timeout_ms", probe_ms, 100, 60_000)?;
+        within("monitoring.raise_rounds", self.raise_rounds.into(), 1, 100)?;
+        within("monitoring.clear_rounds", self.clear_rounds.into(), 1, 100)?;
+        if !(0.1..=1.0).contains(&self.clear_share) {
+            let reason = format!("{} is no share between 0.1 and 1", self.clear_share);
+            let remedy = "use 0.9 to clear an alert 10 % below its threshold";
+            return Err(Error::config("monitoring.clear_share", reason, remedy));
+        }
+        self.thresholds.validate()
+    }
+}
+
+impl Thresholds {
+    fn validate(&self) -> Result<()> {
+        upper("pool_utilization", self.pool_utilization)?;
+        upper("query_ms", self.query_ms)?;
+        upper("acquire_ms", self.acquire_ms)?;
+        lower("insert_rate_floor", self.insert_rate_floor)?;
+        lower("insert_rate_drop", self.insert_rate_drop)?;
+        upper("wal_bytes", self.wal_bytes)?;
+        upper("write_queue", self.write_queue)?;
+        upper("errors_per_minute", self.errors_per_minute)?;
+        let usual = self.insert_rate_drop_usual_min;
+        if self.insert_rate_drop.warning > 1.0 {
+            let remedy = "give a share below 1, or 0 to switch it off";
+            return Err(refuse("insert_rate_drop_warning", "is no drop", remedy));
+        }
+        if usual.is_finite() && usual >= 0.0 {
+            return Ok(());
+        }
+        let remedy = "give rows per second, 0 or more";
+        Err(refuse("insert_rate_drop_usual_min", "is no rate", remedy))
+    }
+}
+
+/// A value is the worse the greater it is.
+fn upper(name: &str, levels: Threshold) -> Result<()> {
+    // A comparison with NaN is false.
+    if levels.warning > 0.0 && levels.critical >= levels.warning {
+        return Ok(());
+    }
+    let remedy = "give a warning above 0, and a critical level that is not below it";
+    Err(refuse(&format!("{name}_warning"), &order(levels), remedy))
+}
+
+/// A value is the worse the smaller it is.
+fn lower(name: &str, levels: Threshold) -> Result<()> {
+    if levels.critical >= 0.0 && levels.warning >= levels.critical && levels.warning.is_finite() {
+        return Ok(());
+    }
+    let remedy = "give a critical level of 0 or more, and a warning that is not below it";
+    Err(refuse(&format!("{name}_warning"), &order(levels), remedy))
+}
+
+fn order(levels: Threshold) -> String {
+    format!(
+        "{} does not go with a critical level of {}",
+        levels.warning, levels.critical
+    )
+}
+
+fn refuse(name: &str, reason: &str, remedy: &str) -> Error {
+    Error::config(format!("monitoring.{name}"), reason, remedy)
+}
+
+/// The section `[monitoring]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct MonitoringLayer {
+    interval_seconds: Option<u64>,
+    history_snapshots_max: Option<usize>,
+    probe_timeout_ms: Option<u64>,
+    raise_rounds: Option<u32>,
+    clear_rounds: Option<u32>,
+    clear_share: Option<f64>,
+    pool_utilization_warning: Option<f64>,
+    pool_utilization_critical: Option<f64>,
+    query_ms_warning: Option<f64>,
+    query_ms_critical: Option<f64>,
+    query_calls_min: Option<u64>,
+    acquire_ms_warning: Option<f64>,
+    acquire_ms_critical: Option<f64>,
+    insert_rate_floor_warning: Option<f64>,
+    insert_rate_floor_critical: Option<f64>,
+    insert_rate_drop_warning: Option<f64>,
+    insert_rate_drop_critical: Option<f64>,
+    insert_rate_drop_usual_min: Option<f64>,
+    wal_bytes_warning: Option<f64>,
+    wal_bytes_critical: Option<f64>,
+    write_queue_warning: Option<f64>,
+    write_queue_critical: Option<f64>,
+    errors_per_minute_warning: Option<f64>,
+    errors_per_minute_critical: Option<f64>,
+}
+
+impl MonitoringLayer {
+    pub(super) fn apply(self, config: &mut MonitoringConfig) {
+        set(
+            &mut config.interval,
+            self.interval_seconds.map(Duration::from_secs),
+        );
+        set(
+            &mut config.history_snapshots_max,
+            self.history_snapshots_max,
+        );
+        let probe = self.probe_timeout_ms.map(Duration::from_millis);
+        set(&mut config.probe_timeout, probe);
+        set(&mut config.raise_rounds, self.raise_rounds);
+        set(&mut config.clear_rounds, self.clear_rounds);
+        set(&mut config.clear_share, self.clear_share);
+        self.apply_thresholds(&mut config.thresholds);
+    }
+
+    fn apply_thresholds(self, to: &mut Thresholds) {
+        let pairs = [
+            (
+                &mut to.pool_utilization,
+                self.pool_utilization_warning,
+                self.pool_utilization_critical,
+            ),
+            (
+                &mut to.query_ms,
+                self.query_ms_warning,
+                self.query_ms_critical,
+            ),
+            (
+                &mut to.acquire_ms,
+                self.acquire_ms_warning,
+                self.acquire_ms_critical,
+            ),
+            (
+                &mut to.insert_rate_floor,
+                self.insert_rate_floor_warning,
+                self.insert_rate_floor_critical,
+            ),
+            (
+                &mut to.insert_rate_drop,
+                self.insert_rate_drop_warning,
+                self.insert_rate_drop_critical,
+            ),
+            (
+                &mut to.wal_bytes,
+                self.wal_bytes_warning,
+                self.wal_bytes_critical,
+            ),
+            (
+                &mut to.write_queue,
+                self.write_queue_warning,
+                self.write_queue_critical,
+            ),
+            (
+                &mut to.errors_per_minute,
+                self.errors_per_minute_warning,
+                self.errors_per_minute_critical,
+            ),
+        ];
+        for (levels, warning, critical) in pairs {
+            set(&mut levels.warning, warning);
+            set(&mut levels.critical, critical);
+        }
+        set(&mut to.query_calls_min, self.query_calls_min);
+        set(
+            &mut to.insert_rate_drop_usual_min,
+            self.insert_rate_drop_usual_min,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        MonitoringConfig::default().validate().unwrap();
+    }
+
+    #[test]
+    fn a_level_may_be_switched_off() {
+        let config = MonitoringConfig::default().with(|config| {
+            config.thresholds.query_ms = Threshold::new(f64::INFINITY, f64::INFINITY);
+            config.thresholds.insert_rate_drop = Threshold::new(0.0, 0.0);
+        });
+        config.validate().unwrap();
+    }
+
+    #[test]
+    fn each_setting_that_cannot_work_is_named() {
+        type Change = fn(&mut MonitoringConfig);
+        let cases: [(&str, Change); 12] = [
+            ("interval_seconds", |c| c.interval = Duration::ZERO),
+            ("interval_seconds", |c| {
+                c.interval = Duration::from_secs(3_601)
+            }),
+            ("history_snapshots_max", |c| c.history_snapshots_max = 1),
+            ("probe_timeout_ms", |c| c.probe_timeout = Duration::ZERO),
+            ("raise_rounds", |c| c.raise_rounds = 0),
+            ("clear_rounds", |c| c.clear_rounds = 0),
+            ("clear_share", |c| c.clear_share = f64::NAN),
+            ("pool_utilization_warning", |c| {
+                c.thresholds.pool_utilization = Threshold::new(0.9, 0.8);
+            }),
+            ("query_ms_warning", |c| {
+                c.thresholds.query_ms.warning = f64::NAN
+            }),
+            ("insert_rate_floor_warning", |c| {
+                c.thresholds.insert_rate_floor = Threshold::new(1.0, 2.0);
+            }),
+            ("insert_rate_drop_warning", |c| {
+                c.thresholds.insert_rate_drop.warning = 1.1;
+            }),
+            ("insert_rate_drop_usual_min", |c| {
+                c.thresholds.insert_rate_drop_usual_min = -1.0;
+            }),
+        ];
+        for (name, change) in cases {
+            let error = MonitoringConfig::default().with(change).validate();
+            let error = error.unwrap_err().to_string();
+            assert!(error.starts_with(&format!("monitoring.{name}")), "{error}");
+            assert!(error.contains("; "), "{error} has no remedy");
+        }
+    }
+}
