@@ -173,6 +173,16 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// A service was started that cannot be.
+    #[error("cannot start {service}: {reason}; {remedy}")]
+    Service {
+        /// The service's name.
+        service: &'static str,
+        /// Why it was not started.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A row of the database does not mean what the code expects.
     #[error("{what}: the database holds {value}, which {reason}")]
     Corrupt {

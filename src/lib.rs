@@ -10,7 +10,8 @@
 //! 3. [`models`] and [`repository`]: rows, and the reads and writes that the crate itself has.
 //! 4. [`domain`], [`Timestamp`], [`Decimal`]: the validated words of the field.
 //! 5. [`ingest`]: feeds into ticks and bars.
-//! 6. [`testing`]: a migrated temporary database for your own tests.
+//! 6. [`services`] and [`monitoring`]: what runs beside the doors, and watches them.
+//! 7. [`testing`]: a migrated temporary database for your own tests.
 //!
 //! ```
 //! use tickbase::diesel::prelude::*;
@@ -55,7 +56,9 @@ pub mod domain;
 pub mod error;
 pub mod ingest;
 pub mod models;
+pub mod monitoring;
 pub mod repository;
+pub mod services;
 pub mod soft_delete;
 pub mod sql_types;
 pub mod tables;

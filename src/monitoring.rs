@@ -1,0 +1,22 @@
+//! The watcher: what the database does and how it is, in numbers, in levels, and in the formats
+//! that others read.
+//!
+//! [`snapshot`] has the numbers of one moment, [`check`] compares them with thresholds (a pure
+//! function), [`health`] sums both up in one word, [`service`] is the loop that does so, and
+//! [`metrics`] writes what Prometheus scrapes. It only reads: it runs no SQL of its own, and takes
+//! no lock that a reader or a writer of the database waits for.
+
+mod callbacks;
+pub mod check;
+mod collect;
+pub mod health;
+mod process;
+mod rates;
+pub mod service;
+pub mod snapshot;
+
+pub use callbacks::Registration;
+pub use check::{Alert, Change, Check, CheckStatus, Level};
+pub use health::HealthStatus;
+pub use service::DatabaseMonitoringService;
+pub use snapshot::{MonitoringSnapshot, OperationWindow, ProcessSnapshot, Rates, WindowRates};

@@ -1,0 +1,196 @@
+//! Looks at the database and writes down what it sees. Whatever cannot be found out is left out of
+//! the snapshot and named in its errors: a look never fails as a whole.
+
+use std::time::{Duration, Instant};
+
+use super::check::{CheckState, Facts};
+use super::health::HealthStatus;
+use super::process;
+use super::rates::{Sample, Samples};
+use super::snapshot::{MonitoringSnapshot, OperationWindow, ProbeOutcome, ProcessSnapshot};
+use crate::config::MonitoringConfig;
+use crate::database::{Database, DoorSnapshot, HistogramCounts, OperationSnapshot, PoolSnapshot};
+use crate::repository::storage::{StorageRepository, StorageSize};
+
+/// How the names of monitoring's own operations begin: they are no work of the database's users.
+const OWN: &str = "monitoring.";
+
+/// The counts at one moment, from which the next look tells its window.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    at: Instant,
+    acquire: HistogramCounts,
+    operations: Vec<OperationSnapshot>,
+    cpu_seconds: Option<f64>,
+    sample: Sample,
+}
+
+impl Counts {
+    /// All counts now. It takes some microseconds, and no lock that a caller waits for.
+    pub(super) fn now(db: &Database) -> Self {
+        Self::of(db, &db.pool_snapshot(), process::look().as_ref())
+    }
+
+    fn of(db: &Database, pool: &PoolSnapshot, process: Option<&ProcessSnapshot>) -> Self {
+        let operations = db.operations();
+        let at = Instant::now();
+        let theirs = || operations.iter().filter(|o| !o.op.starts_with(OWN));
+        let sample = Sample {
+            at,
+            inserted: 0,
+            calls: theirs().map(|operation| operation.calls).sum(),
+            errors: theirs().map(|operation| operation.errors).sum(),
+            slow: 0,
+        };
+        Self {
+            at,
+            acquire: both_doors(pool, |door| &door.acquire),
+            cpu_seconds: process.map(|process| process.cpu_seconds),
+            operations,
+            sample,
+        }
+    }
+
+    pub(super) fn sample(&self) -> Sample {
+        self.sample
+    }
+}
+
+/// What a look is compared with.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    pub(super) counts: Counts,
+    pub(super) samples: Samples,
+    pub(super) checks: CheckState,
+}
+
+/// A snapshot now, with the checks as they were before, and the counts that it was made from.
+pub(super) fn look(
+    db: &Database,
+    config: &MonitoringConfig,
+    before: &Before,
+) -> (MonitoringSnapshot, Counts) {
+    let mut errors = Vec::new();
+    let (probe, storage) = ask(db, config.probe_timeout, &mut errors);
+    let pool = db.pool_snapshot();
+    let process = process::look();
+    let counts = Counts::of(db, &pool, process.as_ref());
+    let window = counts.at.duration_since(before.counts.at);
+    let checks: Vec<_> = before.checks.statuses().collect();
+    let snapshot = MonitoringSnapshot {
+        taken_at: db.clock().now(),
+        window,
+        acquire: counts.acquire.since(&before.counts.acquire).summary(),
+        calls: calls(&counts, &before.counts).summary(),
+        operations: operations(&counts, &before.counts, window),
+        rates: before.samples.rates(&counts.sample),
+        #[cfg(feature = "sqlite")]
+        writer: db.writer_snapshot(),
+        storage,
+        process: process.map(|process| with_share(process, before.counts.cpu_seconds, window)),
+        health: HealthStatus::of(Some(probe.error.is_some()), &checks),
+        probe,
+        pool,
+        checks,
+        errors,
+    };
+    (snapshot, counts)
+}
+
+/// Asks the database itself.
+fn ask(
+    db: &Database,
+    _deadline: Duration,
+    errors: &mut Vec<String>,
+) -> (ProbeOutcome, Option<StorageSize>) {
+    let began = Instant::now();
+    let size = StorageRepository::new(db).size();
+    let error = size.as_ref().err().map(|error| error.chain());
+    errors.extend(error.clone());
+    let probe = ProbeOutcome {
+        took: began.elapsed(),
+        error,
+    };
+    (probe, size.ok())
+}
+
+/// What the checks look at.
+pub(super) fn facts(snapshot: &MonitoringSnapshot, before: &Before, counts: &Counts) -> Facts {
+    let minute = Duration::from_secs(60);
+    let known = before.samples.know(&counts.sample, minute);
+    let rates = &snapshot.rates;
+    let mut facts = Facts {
+        pool_utilization: snapshot.pool.utilization,
+        query_calls: snapshot.calls.count,
+        query_ms_p95: snapshot.calls.p95_us as f64 / 1e3,
+        acquisitions: snapshot.acquire.count,
+        acquire_ms_p95: snapshot.acquire.p95_us as f64 / 1e3,
+        insert_rate_1m: rates.insert_rows_per_second.one_minute.filter(|_| known),
+        insert_rate_usual: rates.insert_rows_per_second_usual,
+        errors_per_minute: rates.errors_per_minute.one_minute.filter(|_| known),
+        probe_failed: Some(snapshot.probe.error.is_some()),
+        ..Facts::default()
+    };
+    #[cfg(feature = "sqlite")]
+    if let Some(writer) = &snapshot.writer {
+        facts.wal_bytes = Some(writer.wal_bytes);
+        facts.write_queue = Some(writer.queued_rows as f64 / writer.queue_rows_max as f64);
+    }
+    facts
+}
+
+fn both_doors(pool: &PoolSnapshot, of: fn(&DoorSnapshot) -> &HistogramCounts) -> HistogramCounts {
+    let [first, second] = &pool.doors;
+    of(first).merge(of(second))
+}
+
+fn operations(counts: &Counts, before: &Counts, window: Duration) -> Vec<OperationWindow> {
+    let of_window = |now: &OperationSnapshot| {
+        let older = older(before, now.op);
+        let calls = now.calls - older.map_or(0, |older| older.calls);
+        OperationWindow {
+            op: now.op,
+            calls: now.calls,
+            errors: now.errors,
+            retries: now.retries,
+            duration: now.duration.summary(),
+            window_calls: calls,
+            window_errors: now.errors - older.map_or(0, |older| older.errors),
+            window_duration: in_window(now, older).summary(),
+            calls_per_second: match window.is_zero() {
+                true => 0.0,
+                false => calls as f64 / window.as_secs_f64(),
+            },
+        }
+    };
+    counts.operations.iter().map(of_window).collect()
+}
+
+/// The calls of the window, all operations of users together.
+fn calls(counts: &Counts, before: &Counts) -> HistogramCounts {
+    let theirs = counts.operations.iter().filter(|o| !o.op.starts_with(OWN));
+    let windows = theirs.map(|now| in_window(now, older(before, now.op)));
+    windows.fold(HistogramCounts::default(), |sum, one| sum.merge(&one))
+}
+
+fn in_window(now: &OperationSnapshot, older: Option<&OperationSnapshot>) -> HistogramCounts {
+    older.map_or_else(
+        || now.duration.clone(),
+        |older| now.duration.since(&older.duration),
+    )
+}
+
+/// Operations are sorted by name.
+fn older<'a>(before: &'a Counts, op: &str) -> Option<&'a OperationSnapshot> {
+    let all = &before.operations;
+    let place = all.binary_search_by_key(&op, |operation| operation.op);
+    place.ok().and_then(|place| all.get(place))
+}
+
+fn with_share(process: ProcessSnapshot, before: Option<f64>, window: Duration) -> ProcessSnapshot {
+    let share = |before: f64| (process.cpu_seconds - before) / window.as_secs_f64();
+    ProcessSnapshot {
+        cpu_share: before.filter(|_| !window.is_zero()).map(share),
+        ..process
+    }
+}

@@ -1,0 +1,135 @@
+//! The numbers of one moment. It owns their meaning and units; where they come from is in
+//! `collect`, what is thought of them in `check`.
+
+use std::time::Duration;
+
+use super::check::{Alert, CheckStatus, Level};
+use super::health::HealthStatus;
+#[cfg(feature = "sqlite")]
+use crate::database::WriterSnapshot;
+use crate::database::{HistogramSnapshot, PoolSnapshot};
+use crate::repository::storage::StorageSize;
+use crate::timestamp::Timestamp;
+
+/// What the database does and how it is, at one moment and since the round before.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MonitoringSnapshot {
+    /// When, by the database's clock.
+    pub taken_at: Timestamp,
+    /// How much time the figures of a window span: that since the round before, or since
+    /// monitoring began.
+    pub window: Duration,
+    /// The pool, both doors and their sum.
+    pub pool: PoolSnapshot,
+    /// Waiting for a connection in the window, both doors together.
+    pub acquire: HistogramSnapshot,
+    /// The calls of the window, all operations together but those of monitoring itself.
+    pub calls: HistogramSnapshot,
+    /// Each operation, by name.
+    pub operations: Vec<OperationWindow>,
+    /// What happens per second and minute.
+    pub rates: Rates,
+    /// The write lane; `None` on PostgreSQL, which has none.
+    #[cfg(feature = "sqlite")]
+    pub writer: Option<WriterSnapshot>,
+    /// The space that the database takes; `None` when it could not be asked.
+    pub storage: Option<StorageSize>,
+    /// The process; `None` where the system does not tell.
+    pub process: Option<ProcessSnapshot>,
+    /// Whether a fresh connection could be opened and asked.
+    pub probe: ProbeOutcome,
+    /// Every check at its level, as of this round; of the round before when the snapshot was taken
+    /// outside of one.
+    pub checks: Vec<CheckStatus>,
+    /// The verdict on the probe and the alerts.
+    pub health: HealthStatus,
+    /// What could not be found out, and why: one line each.
+    pub errors: Vec<String>,
+}
+
+impl MonitoringSnapshot {
+    /// The checks that are not `Ok`.
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.checks.iter().filter(|check| check.level > Level::Ok)
+    }
+}
+
+/// One operation: in the window, and since the database was opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OperationWindow {
+    /// The operation's static name, such as `market_data.latest`.
+    pub op: &'static str,
+    /// Calls that ended, since the database was opened.
+    pub calls: u64,
+    /// Those that ended in an error.
+    pub errors: u64,
+    /// Attempts beyond the first.
+    pub retries: u64,
+    /// Time of whole calls, since the database was opened.
+    pub duration: HistogramSnapshot,
+    /// Calls that ended in the window.
+    pub window_calls: u64,
+    /// Those that ended in an error.
+    pub window_errors: u64,
+    /// Time of the calls of the window.
+    pub window_duration: HistogramSnapshot,
+    /// Calls per second of the window.
+    pub calls_per_second: f64,
+}
+
+/// What happens per second and minute, by monotonic time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Rates {
+    /// Rows inserted per second: ticks and bars that were stored.
+    pub insert_rows_per_second: WindowRates,
+    /// The usual rate of insertion: the median of the 5 minutes before the last one, each taken
+    /// for itself. `None` before 3 of them are known.
+    pub insert_rows_per_second_usual: Option<f64>,
+    /// Calls that ended per second, those of monitoring itself left out.
+    pub queries_per_second: WindowRates,
+    /// Calls per minute that ended in an error.
+    pub errors_per_minute: WindowRates,
+    /// Calls that ended in an error within the last hour.
+    pub errors_last_hour: u64,
+    /// Calls that were slower than the threshold of slow queries within the last hour.
+    pub slow_queries_last_hour: u64,
+}
+
+/// One rate over three windows. While less time is known than a window spans, it is the rate over
+/// what is known; `None` before there are two moments to tell apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WindowRates {
+    /// Over the last 1 to 10 seconds.
+    pub now: Option<f64>,
+    /// Over the last minute.
+    pub one_minute: Option<f64>,
+    /// Over the last 5 minutes.
+    pub five_minutes: Option<f64>,
+}
+
+/// The process at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct ProcessSnapshot {
+    /// Processor time used since the process began, user and system, all threads, in seconds.
+    pub cpu_seconds: f64,
+    /// Processors busy with it in the window: 1.0 is one of them all the time. `None` before there
+    /// is a window.
+    pub cpu_share: Option<f64>,
+    /// Memory that is in RAM, in bytes.
+    pub resident_memory_bytes: u64,
+}
+
+/// Whether a fresh connection, beside the pool, could be opened and asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProbeOutcome {
+    /// How long it took, also when it failed.
+    pub took: Duration,
+    /// Why it failed; `None` when it did not.
+    pub error: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! What runs beside the doors: every service is started, stopped and asked for its state in the
+//! same way.
+//!
+//! Owns the [`Service`] trait and the bookkeeping behind a status. It starts nothing on its own:
+//! which services run, and in which order, is the composition root's.
+
+mod record;
+
+pub(crate) use record::{ServiceRecord, panic_text};
+
+use crate::error::Result;
+use crate::timestamp::Timestamp;
+
+/// The lifecycle of a service. It needs no runtime: a service has threads of its own, named after
+/// it.
+///
+/// A service is started and stopped as often as one likes, from any thread.
+pub trait Service: Send + Sync {
+    /// Its name, as logs and metrics show it.
+    fn name(&self) -> &'static str;
+
+    /// Starts its work and returns.
+    ///
+    /// # Errors
+    /// [`Error::Service`](crate::Error::Service) when it runs already, or its thread cannot be
+    /// started.
+    fn start(&self) -> Result<()>;
+
+    /// Ends its work and returns when that has ended; does nothing when it does not run.
+    ///
+    /// Called from the service's own thread (out of a callback, say) it cannot wait for that
+    /// thread: then the work ends as soon as the call has returned.
+    fn stop(&self);
+
+    /// How it is and how it has been.
+    fn status(&self) -> ServiceStatus;
+}
+
+/// Whether a service works.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServiceState {
+    /// It was not started, or was stopped.
+    #[default]
+    Stopped,
+    /// It works. Single runs may still fail: see [`ServiceStatus::failing_runs`].
+    Running,
+    /// Its work ended although nobody stopped it.
+    Failed,
+}
+
+impl ServiceState {
+    /// The state as responses and logs write it: `stopped`, `running`, `failed`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Running => "running",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The state of a service at one moment. Counts go on over restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceStatus {
+    /// Whether it works.
+    pub state: ServiceState,
+    /// When it was last started, by the database's clock.
+    pub started_at: Option<Timestamp>,
+    /// When it last ended a run (a round, a batch, a request), successful or not.
+    pub last_run: Option<Timestamp>,
+    /// Runs that ended, successful or not.
+    pub runs: u64,
+    /// Runs that ended in an error or a panic.
+    pub errors: u64,
+    /// Of those, the ones since the last run that was successful: 0 when all is well.
+    pub failing_runs: u64,
+    /// Panics that it caught, in runs and in callbacks of its users.
+    pub panics: u64,
+    /// The last error or panic of a run.
+    pub last_error: Option<ServiceError>,
+}
+
+/// What went wrong in a run of a service, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceError {
+    /// The error with its causes, in one line.
+    pub text: String,
+    /// When the run ended, by the database's clock.
+    pub at: Timestamp,
+}
