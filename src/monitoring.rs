@@ -19,4 +19,7 @@ pub use callbacks::Registration;
 pub use check::{Alert, Change, Check, CheckStatus, Level};
 pub use health::HealthStatus;
 pub use service::DatabaseMonitoringService;
-pub use snapshot::{MonitoringSnapshot, OperationWindow, ProcessSnapshot, Rates, WindowRates};
+pub use snapshot::{
+    CommitWindow, MonitoringSnapshot, OperationWindow, ProbeOutcome, ProcessSnapshot, Rates,
+    WindowRates,
+};

@@ -7,7 +7,9 @@ use super::check::{CheckState, Facts};
 use super::health::HealthStatus;
 use super::process;
 use super::rates::{Sample, Samples};
-use super::snapshot::{MonitoringSnapshot, OperationWindow, ProbeOutcome, ProcessSnapshot};
+use super::snapshot::{
+    CommitWindow, MonitoringSnapshot, OperationWindow, ProbeOutcome, ProcessSnapshot,
+};
 use crate::config::MonitoringConfig;
 use crate::database::{Database, DoorSnapshot, HistogramCounts, OperationSnapshot, PoolSnapshot};
 use crate::repository::storage::{StorageRepository, StorageSize};
@@ -21,6 +23,7 @@ pub(super) struct Counts {
     at: Instant,
     acquire: HistogramCounts,
     operations: Vec<OperationSnapshot>,
+    commits: Commits,
     cpu_seconds: Option<f64>,
     sample: Sample,
 }
@@ -33,26 +36,76 @@ impl Counts {
 
     fn of(db: &Database, pool: &PoolSnapshot, process: Option<&ProcessSnapshot>) -> Self {
         let operations = db.operations();
+        let inserts = db.insert_totals();
         let at = Instant::now();
         let theirs = || operations.iter().filter(|o| !o.op.starts_with(OWN));
         let sample = Sample {
             at,
-            inserted: 0,
+            inserted: inserts.ticks.inserted + inserts.bars.inserted,
             calls: theirs().map(|operation| operation.calls).sum(),
             errors: theirs().map(|operation| operation.errors).sum(),
-            slow: 0,
+            slow: db.slow_query_totals().observed,
         };
         Self {
             at,
             acquire: both_doors(pool, |door| &door.acquire),
             cpu_seconds: process.map(|process| process.cpu_seconds),
             operations,
+            commits: Commits::of(db),
             sample,
         }
     }
 
     pub(super) fn sample(&self) -> Sample {
         self.sample
+    }
+}
+
+/// What the write door has counted.
+#[derive(Debug, Clone, Default)]
+struct Commits {
+    rows: u64,
+    commit: HistogramCounts,
+    /// Jobs of the write lane; on PostgreSQL each write is a transaction.
+    jobs: Option<u64>,
+    checkpoint: HistogramCounts,
+    queue_wait_us: u64,
+    lock_wait_us: u64,
+}
+
+impl Commits {
+    fn of(db: &Database) -> Self {
+        #[cfg(feature = "sqlite")]
+        if let Some(writer) = db.writer_snapshot() {
+            return Self {
+                rows: writer.committed_rows,
+                commit: writer.commit,
+                jobs: Some(writer.committed_jobs),
+                checkpoint: writer.checkpoint,
+                queue_wait_us: writer.queue_wait_us,
+                lock_wait_us: writer.lock_wait_us,
+            };
+        }
+        let all = db.commit_snapshot();
+        Self {
+            rows: all.rows,
+            commit: all.commit,
+            ..Self::default()
+        }
+    }
+
+    fn since(&self, before: &Self) -> CommitWindow {
+        let duration = self.commit.since(&before.commit).summary();
+        let commits = duration.count;
+        let jobs = self.jobs.unwrap_or(commits) - before.jobs.unwrap_or(0);
+        CommitWindow {
+            duration,
+            rows: self.rows.saturating_sub(before.rows),
+            jobs_per_commit: (commits > 0).then(|| jobs as f64 / commits as f64),
+            checkpoint: self.checkpoint.since(&before.checkpoint).summary(),
+            queue_wait: Duration::from_micros(self.queue_wait_us - before.queue_wait_us),
+            lock_wait: Duration::from_micros(self.lock_wait_us - before.lock_wait_us),
+        }
     }
 }
 
@@ -83,7 +136,10 @@ pub(super) fn look(
         acquire: counts.acquire.since(&before.counts.acquire).summary(),
         calls: calls(&counts, &before.counts).summary(),
         operations: operations(&counts, &before.counts, window),
+        inserts: db.insert_totals(),
         rates: before.samples.rates(&counts.sample),
+        slow_queries: db.slow_query_totals(),
+        commits: counts.commits.since(&before.counts.commits),
         #[cfg(feature = "sqlite")]
         writer: db.writer_snapshot(),
         storage,
@@ -145,22 +201,26 @@ fn both_doors(pool: &PoolSnapshot, of: fn(&DoorSnapshot) -> &HistogramCounts) ->
 }
 
 fn operations(counts: &Counts, before: &Counts, window: Duration) -> Vec<OperationWindow> {
+    let per_second = |count: u64| match window.is_zero() {
+        true => 0.0,
+        false => count as f64 / window.as_secs_f64(),
+    };
     let of_window = |now: &OperationSnapshot| {
         let older = older(before, now.op);
-        let calls = now.calls - older.map_or(0, |older| older.calls);
+        let since = |of: fn(&OperationSnapshot) -> u64| of(now) - older.map_or(0, of);
+        let calls = since(|operation| operation.calls);
         OperationWindow {
             op: now.op,
             calls: now.calls,
             errors: now.errors,
             retries: now.retries,
+            rows: now.rows,
             duration: now.duration.summary(),
             window_calls: calls,
-            window_errors: now.errors - older.map_or(0, |older| older.errors),
+            window_errors: since(|operation| operation.errors),
             window_duration: in_window(now, older).summary(),
-            calls_per_second: match window.is_zero() {
-                true => 0.0,
-                false => calls as f64 / window.as_secs_f64(),
-            },
+            calls_per_second: per_second(calls),
+            rows_per_second: per_second(since(|operation| operation.rows)),
         }
     };
     counts.operations.iter().map(of_window).collect()

@@ -7,7 +7,7 @@ use super::check::{Alert, CheckStatus, Level};
 use super::health::HealthStatus;
 #[cfg(feature = "sqlite")]
 use crate::database::WriterSnapshot;
-use crate::database::{HistogramSnapshot, PoolSnapshot};
+use crate::database::{HistogramSnapshot, InsertTotals, PoolSnapshot, SlowQueryTotals};
 use crate::repository::storage::StorageSize;
 use crate::timestamp::Timestamp;
 
@@ -28,8 +28,15 @@ pub struct MonitoringSnapshot {
     pub calls: HistogramSnapshot,
     /// Each operation, by name.
     pub operations: Vec<OperationWindow>,
+    /// What insertions have stored since the database was opened.
+    pub inserts: InsertTotals,
     /// What happens per second and minute.
     pub rates: Rates,
+    /// Slow statements since the database was opened; which they are is
+    /// [`Database::slow_queries`](crate::database::Database::slow_queries).
+    pub slow_queries: SlowQueryTotals,
+    /// The transactions of the write door in the window.
+    pub commits: CommitWindow,
     /// The write lane; `None` on PostgreSQL, which has none.
     #[cfg(feature = "sqlite")]
     pub writer: Option<WriterSnapshot>,
@@ -67,6 +74,8 @@ pub struct OperationWindow {
     pub errors: u64,
     /// Attempts beyond the first.
     pub retries: u64,
+    /// Rows read or written, as far as the operation records them.
+    pub rows: u64,
     /// Time of whole calls, since the database was opened.
     pub duration: HistogramSnapshot,
     /// Calls that ended in the window.
@@ -77,6 +86,26 @@ pub struct OperationWindow {
     pub window_duration: HistogramSnapshot,
     /// Calls per second of the window.
     pub calls_per_second: f64,
+    /// Rows per second of the window.
+    pub rows_per_second: f64,
+}
+
+/// The transactions of the write door in the window.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CommitWindow {
+    /// From BEGIN to the end of COMMIT; its count is that of the transactions.
+    pub duration: HistogramSnapshot,
+    /// Rows that they recorded.
+    pub rows: u64,
+    /// Writes that share a transaction, on average; 1 on PostgreSQL, `None` without any.
+    pub jobs_per_commit: Option<f64>,
+    /// Checkpoints of SQLite's WAL.
+    pub checkpoint: HistogramSnapshot,
+    /// How long callers waited for room in the write queue, all of them together.
+    pub queue_wait: Duration,
+    /// How long the writer waited for the lock of another process.
+    pub lock_wait: Duration,
 }
 
 /// What happens per second and minute, by monotonic time.
