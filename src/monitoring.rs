@@ -10,6 +10,7 @@ mod callbacks;
 pub mod check;
 mod collect;
 pub mod health;
+pub mod metrics;
 mod process;
 mod rates;
 pub mod service;
