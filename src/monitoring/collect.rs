@@ -12,10 +12,14 @@ use super::snapshot::{
 };
 use crate::config::MonitoringConfig;
 use crate::database::{Database, DoorSnapshot, HistogramCounts, OperationSnapshot, PoolSnapshot};
-use crate::repository::storage::{StorageRepository, StorageSize};
+use crate::repository::storage::{PostgresActivity, StorageEstimate, StorageRepository};
 
-/// How the names of monitoring's own operations begin: they are no work of the database's users.
-const OWN: &str = "monitoring.";
+/// Monitoring's own operations: they are no work of the database's users.
+const OWN: [&str; 3] = [
+    "storage.estimate",
+    "storage.postgres_activity",
+    "slow_query.explain",
+];
 
 /// The counts at one moment, from which the next look tells its window.
 #[derive(Debug, Clone)]
@@ -38,7 +42,7 @@ impl Counts {
         let operations = db.operations();
         let inserts = db.insert_totals();
         let at = Instant::now();
-        let theirs = || operations.iter().filter(|o| !o.op.starts_with(OWN));
+        let theirs = || operations.iter().filter(|o| !OWN.contains(&o.op));
         let sample = Sample {
             at,
             inserted: inserts.ticks.inserted + inserts.bars.inserted,
@@ -115,6 +119,8 @@ pub(super) struct Before {
     pub(super) counts: Counts,
     pub(super) samples: Samples,
     pub(super) checks: CheckState,
+    pub(super) storage: Option<StorageEstimate>,
+    pub(super) postgres: Option<PostgresActivity>,
 }
 
 /// A snapshot now, with the checks as they were before, and the counts that it was made from.
@@ -123,9 +129,14 @@ pub(super) fn look(
     config: &MonitoringConfig,
     before: &Before,
 ) -> (MonitoringSnapshot, Counts) {
-    let mut errors = Vec::new();
-    let (probe, storage) = ask(db, config.probe_timeout, &mut errors);
+    // The pool first: what monitoring itself asks for is not what it should see.
     let pool = db.pool_snapshot();
+    let probe = probe(db, config.probe_timeout);
+    let asked = match probe.error {
+        None => Asked::or_known(db, &pool, before),
+        Some(_) => Asked::default(),
+    };
+    let errors = probe.error.iter().cloned().chain(asked.errors);
     let process = process::look();
     let counts = Counts::of(db, &pool, process.as_ref());
     let window = counts.at.duration_since(before.counts.at);
@@ -142,32 +153,60 @@ pub(super) fn look(
         commits: counts.commits.since(&before.counts.commits),
         #[cfg(feature = "sqlite")]
         writer: db.writer_snapshot(),
-        storage,
+        storage: asked.storage,
+        postgres: asked.postgres,
         process: process.map(|process| with_share(process, before.counts.cpu_seconds, window)),
         health: HealthStatus::of(Some(probe.error.is_some()), &checks),
+        errors: errors.collect(),
         probe,
         pool,
         checks,
-        errors,
     };
     (snapshot, counts)
 }
 
-/// Asks the database itself.
-fn ask(
-    db: &Database,
-    _deadline: Duration,
-    errors: &mut Vec<String>,
-) -> (ProbeOutcome, Option<StorageSize>) {
-    let began = Instant::now();
-    let size = StorageRepository::new(db).size();
-    let error = size.as_ref().err().map(|error| error.chain());
-    errors.extend(error.clone());
-    let probe = ProbeOutcome {
-        took: began.elapsed(),
-        error,
-    };
-    (probe, size.ok())
+/// What only the database itself can tell.
+#[derive(Default)]
+struct Asked {
+    storage: Option<StorageEstimate>,
+    postgres: Option<PostgresActivity>,
+    errors: Vec<String>,
+}
+
+impl Asked {
+    /// Asks over a connection of the pool, but never waits for one: when none is free, what was
+    /// last known holds. That the pool is exhausted is told by the pool itself.
+    fn or_known(db: &Database, pool: &PoolSnapshot, before: &Before) -> Self {
+        if pool.in_use >= pool.capacity || pool.waiting > 0 {
+            return Self {
+                storage: before.storage.clone(),
+                postgres: before.postgres,
+                errors: Vec::new(),
+            };
+        }
+        let repository = StorageRepository::new(db);
+        let mut asked = Self::default();
+        match repository.estimate() {
+            Ok(estimate) => asked.storage = Some(estimate),
+            Err(error) => asked.errors.push(error.chain()),
+        }
+        match repository.postgres_activity() {
+            Ok(activity) => asked.postgres = activity,
+            Err(error) => asked.errors.push(error.chain()),
+        }
+        asked
+    }
+}
+
+/// Asks over a connection beside the pool.
+fn probe(db: &Database, timeout: Duration) -> ProbeOutcome {
+    let probe = db.probe(timeout);
+    let failure = probe.outcome.err();
+    ProbeOutcome {
+        took: probe.duration,
+        cause: failure.as_ref().map(|failure| failure.cause),
+        error: failure.map(|failure| failure.error.chain()),
+    }
 }
 
 /// What the checks look at.
@@ -228,7 +267,7 @@ fn operations(counts: &Counts, before: &Counts, window: Duration) -> Vec<Operati
 
 /// The calls of the window, all operations of users together.
 fn calls(counts: &Counts, before: &Counts) -> HistogramCounts {
-    let theirs = counts.operations.iter().filter(|o| !o.op.starts_with(OWN));
+    let theirs = counts.operations.iter().filter(|o| !OWN.contains(&o.op));
     let windows = theirs.map(|now| in_window(now, older(before, now.op)));
     windows.fold(HistogramCounts::default(), |sum, one| sum.merge(&one))
 }

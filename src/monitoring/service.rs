@@ -94,6 +94,8 @@ impl DatabaseMonitoringService {
             counts,
             samples,
             checks: CheckState::default(),
+            storage: None,
+            postgres: None,
         };
         let watch = Watch {
             db,
@@ -278,6 +280,10 @@ impl Watch {
         known.before.samples.push(counts.sample());
         known.before.counts = counts;
         known.before.checks = checks;
+        if snapshot.storage.is_some() {
+            known.before.storage.clone_from(&snapshot.storage);
+        }
+        known.before.postgres = snapshot.postgres.or(known.before.postgres);
         known.history.push_back(snapshot);
         while known.history.len() > self.config.history_snapshots_max {
             known.history.pop_front();

@@ -7,8 +7,8 @@ use super::check::{Alert, CheckStatus, Level};
 use super::health::HealthStatus;
 #[cfg(feature = "sqlite")]
 use crate::database::WriterSnapshot;
-use crate::database::{HistogramSnapshot, InsertTotals, PoolSnapshot, SlowQueryTotals};
-use crate::repository::storage::StorageSize;
+use crate::database::{HistogramSnapshot, InsertTotals, PoolSnapshot, ProbeCause, SlowQueryTotals};
+use crate::repository::storage::{PostgresActivity, StorageEstimate};
 use crate::timestamp::Timestamp;
 
 /// What the database does and how it is, at one moment and since the round before.
@@ -40,8 +40,11 @@ pub struct MonitoringSnapshot {
     /// The write lane; `None` on PostgreSQL, which has none.
     #[cfg(feature = "sqlite")]
     pub writer: Option<WriterSnapshot>,
-    /// The space that the database takes; `None` when it could not be asked.
-    pub storage: Option<StorageSize>,
+    /// The space that the database takes, and about how many rows it holds; that of the round
+    /// before while no connection is free to ask with, `None` before it could be asked.
+    pub storage: Option<StorageEstimate>,
+    /// What a PostgreSQL server says of its work; `None` on SQLite, else as `storage`.
+    pub postgres: Option<PostgresActivity>,
     /// The process; `None` where the system does not tell.
     pub process: Option<ProcessSnapshot>,
     /// Whether a fresh connection could be opened and asked.
@@ -159,6 +162,8 @@ pub struct ProcessSnapshot {
 pub struct ProbeOutcome {
     /// How long it took, also when it failed.
     pub took: Duration,
-    /// Why it failed; `None` when it did not.
+    /// The kind of failure; `None` when it did not fail.
+    pub cause: Option<ProbeCause>,
+    /// What was found and what to do, in one line; `None` when it did not fail.
     pub error: Option<String>,
 }

@@ -5,6 +5,7 @@ use super::super::health::HealthStatus;
 use super::super::snapshot::MonitoringSnapshot;
 use super::exposition::{Exposition, Kind};
 use super::seconds;
+use crate::repository::storage::{PostgresActivity, TableEstimate};
 
 /// The families of a snapshot: when, size, probe, levels, verdict.
 pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
@@ -14,19 +15,23 @@ pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
         "When the figures of monitoring were taken, in seconds since the epoch.",
         seconds(snapshot.taken_at.micros()),
     );
-    if let Some(storage) = snapshot.storage {
+    if let Some(storage) = &snapshot.storage {
         text.single(
             Kind::Gauge,
             "tickbase_database_bytes",
             "Bytes of the database, free pages included, without the WAL.",
-            storage.database_bytes as f64,
+            storage.size.database_bytes as f64,
         );
         text.single(
             Kind::Gauge,
             "tickbase_database_free_bytes",
             "Bytes of pages that hold nothing; none are counted on PostgreSQL.",
-            storage.free_bytes as f64,
+            storage.size.free_bytes as f64,
         );
+        rows(text, &storage.tables);
+    }
+    if let Some(activity) = &snapshot.postgres {
+        server(text, activity);
     }
     text.single(
         Kind::Gauge,
@@ -41,6 +46,71 @@ pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
         snapshot.probe.took.as_secs_f64(),
     );
     levels(text, snapshot);
+}
+
+fn rows(text: &mut Exposition, tables: &[TableEstimate]) {
+    let mut family = text.family(
+        Kind::Gauge,
+        "tickbase_table_rows",
+        "About how many rows a table holds, as of the last statistics.",
+    );
+    for table in tables {
+        for (state, rows) in [("active", table.active), ("deleted", table.deleted)] {
+            if let Some(rows) = rows {
+                family.sample(&[("table", table.table), ("state", state)], rows as f64);
+            }
+        }
+    }
+}
+
+fn server(text: &mut Exposition, activity: &PostgresActivity) {
+    let sessions = &activity.sessions;
+    let mut family = text.family(
+        Kind::Gauge,
+        "tickbase_postgres_sessions",
+        "Sessions of all clients on the database, by state.",
+    );
+    for (state, count) in [
+        ("active", sessions.active),
+        ("idle", sessions.idle),
+        ("idle_in_transaction", sessions.idle_in_transaction),
+        ("waiting_for_lock", sessions.waiting_for_lock),
+    ] {
+        family.sample(&[("state", state)], count as f64);
+    }
+    if let Some(age) = sessions.oldest_transaction_seconds {
+        text.single(
+            Kind::Gauge,
+            "tickbase_postgres_oldest_transaction_seconds",
+            "Age of the oldest transaction of another session.",
+            age,
+        );
+    }
+    let totals = &activity.totals;
+    for (name, help, total) in [
+        (
+            "tickbase_postgres_deadlocks_total",
+            "Deadlocks that the server found in the database.",
+            totals.deadlocks,
+        ),
+        (
+            "tickbase_postgres_blocks_read_total",
+            "Blocks that the server read from the disk or the system's cache.",
+            totals.blocks_read,
+        ),
+        (
+            "tickbase_postgres_blocks_hit_total",
+            "Blocks that the server found in its own cache.",
+            totals.blocks_hit,
+        ),
+        (
+            "tickbase_postgres_temporary_bytes_total",
+            "Bytes of temporary files that queries wrote.",
+            totals.temp_bytes,
+        ),
+    ] {
+        text.single(Kind::Counter, name, help, total as f64);
+    }
 }
 
 fn levels(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
