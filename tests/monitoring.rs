@@ -262,7 +262,7 @@ on_both! {
             let all = &snapshot.operations;
             all.iter().find(|operation| operation.op == op).unwrap().clone()
         };
-        let inserted = find("market_data.insert");
+        let inserted = find("market_data.insert_batch");
         assert_eq!((inserted.calls, inserted.window_calls), (2, 1));
         assert_eq!((inserted.rows, inserted.duration.count), (350, 2));
         assert_eq!(inserted.window_duration.count, 1);

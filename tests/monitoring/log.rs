@@ -45,7 +45,7 @@ impl Subscriber for Catcher {
 }
 
 /// What `work` logs on this thread, line by line.
-pub fn lines(work: impl FnOnce()) -> Vec<String> {
+pub(crate) fn lines(work: impl FnOnce()) -> Vec<String> {
     let catcher = Catcher::default();
     let caught = Arc::clone(&catcher.0);
     tracing::subscriber::with_default(catcher, work);

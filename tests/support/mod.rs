@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod database;
+pub mod exposition;
 #[cfg(feature = "postgres")]
 pub mod server;
 #[cfg(feature = "postgres")]
