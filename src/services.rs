@@ -15,6 +15,7 @@ use crate::timestamp::Timestamp;
 /// it.
 ///
 /// A service is started and stopped as often as one likes, from any thread.
+#[doc(alias = "lifecycle")]
 pub trait Service: Send + Sync {
     /// Its name, as logs and metrics show it.
     fn name(&self) -> &'static str;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use support::{TestDatabase, on_both};
 use tickbase::config::{DatabaseConfig, MonitoringConfig};
-use tickbase::database::Database;
+use tickbase::database::{Database, QueryPlan};
 use tickbase::domain::tick::Tick;
 use tickbase::monitoring::{Change, Check, DatabaseMonitoringService, HealthStatus, Level};
 use tickbase::repository::instrument::InstrumentRepository;
@@ -292,6 +292,25 @@ on_both! {
         assert!(Arc::ptr_eq(newest, &next) && Arc::ptr_eq(older, &snapshot));
         assert_eq!(monitoring.snapshot_now().calls.count, 0);
         assert_eq!(monitoring.history(9).len(), 2);
+    }
+
+    fn slow_statements_are_explained_while_it_runs(db: &TestDatabase) {
+        let config = DatabaseConfig::new(db.url()).unwrap().with(|config| {
+            config.observe.slow_query_after = Duration::from_micros(1);
+            config.postgres.connect_timeout = Duration::from_secs(20);
+        });
+        let database = Database::open(config).unwrap();
+        InstrumentRepository::new(&database).get(1).unwrap();
+        let explained = || {
+            let slow = database.slow_queries();
+            let ours = slow.iter().find(|query| query.op == "instrument.get");
+            matches!(ours.unwrap().plan, QueryPlan::Lines(_))
+        };
+        assert!(!explained());
+        let monitoring = watch(&database);
+        monitoring.start().unwrap();
+        eventually("it is explained", explained);
+        assert!(monitoring.latest().unwrap().slow_queries.observed > 0);
     }
 
     fn only_so_many_snapshots_are_kept(db: &TestDatabase) {

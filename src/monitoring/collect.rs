@@ -165,6 +165,11 @@ pub(super) fn look(
     (snapshot, counts)
 }
 
+/// Whether a caller that asks for a connection now may have to wait.
+pub(super) fn exhausted(pool: &PoolSnapshot) -> bool {
+    pool.in_use >= pool.capacity || pool.waiting > 0
+}
+
 /// What only the database itself can tell.
 #[derive(Default)]
 struct Asked {
@@ -177,7 +182,7 @@ impl Asked {
     /// Asks over a connection of the pool, but never waits for one: when none is free, what was
     /// last known holds. That the pool is exhausted is told by the pool itself.
     fn or_known(db: &Database, pool: &PoolSnapshot, before: &Before) -> Self {
-        if pool.in_use >= pool.capacity || pool.waiting > 0 {
+        if exhausted(pool) {
             return Self {
                 storage: before.storage.clone(),
                 postgres: before.postgres,

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -28,8 +29,9 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches a database: takes snapshots, raises and clears alerts, tells who wants to know.
 ///
-/// It reads and compares also when it is not started, whenever
-/// [`check_now`](Self::check_now) is called. It stops when it goes.
+/// While it runs it also has the database explain slow statements that have no plan yet. It looks
+/// and compares also when it is not started, whenever [`check_now`](Self::check_now) is called. It
+/// stops when it goes.
 ///
 /// ```
 /// use tickbase::config::MonitoringConfig;
@@ -50,7 +52,6 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(10);
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias = "DatabaseMonitoring")]
 #[derive(Debug)]
 pub struct DatabaseMonitoringService {
     watch: Arc<Watch>,
@@ -73,6 +74,8 @@ struct Watch {
     round: Mutex<()>,
     /// Held for moments only.
     known: Mutex<Known>,
+    /// Slow statements of which plans were asked for.
+    explained: AtomicU64,
 }
 
 struct Known {
@@ -107,6 +110,7 @@ impl DatabaseMonitoringService {
                 before,
                 history: VecDeque::new(),
             }),
+            explained: AtomicU64::new(0),
         };
         Ok(Self {
             watch: Arc::new(watch),
@@ -234,7 +238,7 @@ impl Watch {
         let mut due = Instant::now();
         loop {
             if Instant::now() >= due {
-                self.guarded(|| drop(self.round()));
+                self.guarded(|| self.explain(&self.round()));
                 // A round that took longer than the interval is not made up for.
                 due = (due + self.config.interval).max(Instant::now());
             } else {
@@ -273,6 +277,20 @@ impl Watch {
         self.ended((!errors.is_empty()).then_some(errors));
         self.callbacks.tell(|| self.record.panicked());
         snapshot
+    }
+
+    /// Has new slow statements explained, unless no connection is free for it.
+    fn explain(&self, snapshot: &MonitoringSnapshot) {
+        let slow = snapshot.slow_queries.observed;
+        let known = slow == self.explained.load(Ordering::Relaxed);
+        if known || snapshot.probe.error.is_some() || collect::exhausted(&snapshot.pool) {
+            return;
+        }
+        match self.db.explain_slow_queries() {
+            Ok(_) => self.explained.store(slow, Ordering::Relaxed),
+            // What is left is asked for in the next round.
+            Err(error) => tracing::debug!(error = error.chain(), "slow statements not explained"),
+        }
     }
 
     fn remember(&self, counts: Counts, checks: CheckState, snapshot: Arc<MonitoringSnapshot>) {

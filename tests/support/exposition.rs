@@ -159,7 +159,9 @@ fn label_rules(label: &str, kind: &str) {
 
 /// Ascending bounds, counts that never fall, the last of them at +Inf and equal to the count.
 fn buckets(name: &str, family: &Family) {
-    let mut by_labels: BTreeMap<String, (Vec<(f64, f64)>, Vec<&str>)> = BTreeMap::new();
+    /// Bounds with their counts, and the other parts in their order.
+    type Parts<'a> = (Vec<(f64, f64)>, Vec<&'a str>);
+    let mut by_labels: BTreeMap<String, Parts<'_>> = BTreeMap::new();
     for (sample, labels, value) in &family.samples {
         let mut own = labels.clone();
         let bound = own.remove("le");
@@ -218,6 +220,7 @@ fn parsed(text: &str, families: &BTreeMap<String, Family>) -> Scrape {
 }
 
 /// Prometheus' own reader and its rules; without it, a line that says so.
+#[allow(clippy::print_stdout)] // Passing over a reader is told.
 fn promtool(text: &str) {
     let started = Command::new("promtool")
         .args(["check", "metrics"])
