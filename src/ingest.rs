@@ -13,6 +13,8 @@ mod json;
 mod lines;
 mod occurrence;
 mod pipeline;
+#[cfg(feature = "server")]
+mod posted;
 mod record;
 
 pub use columns::{ColumnMap, Field};
@@ -23,4 +25,6 @@ pub use import::{
 pub use input::Input;
 pub use lines::LINE_BYTES_MAX;
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
+#[cfg(feature = "server")]
+pub use posted::{InstrumentName, PostedBatch, PostedFormat, PostedTick};
 pub use record::{FeedRecord, Target};

@@ -95,56 +95,70 @@ mod sealed {
 
 impl FeedRecord for Tick {
     fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        needs_stamp(layout.0)?;
-        let values = [
-            Field::Price,
-            Field::Volume,
-            Field::Bid,
-            Field::Ask,
-            Field::BidSize,
-            Field::AskSize,
-            Field::Open,
-            Field::High,
-            Field::Low,
-            Field::Close,
-        ];
-        if values.into_iter().any(|field| layout.0.has(field)) {
-            return Ok(());
-        }
-        Err("there is no column of a price, volume, bid or ask".to_owned())
+        check_ticks(layout.0)
     }
 
     fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
-        let cells = record.0;
-        let timestamp = stamp(cells, memory)?;
+        let timestamp = stamp(record.0, memory)?;
         let sequence = if memory.numbered {
-            sequence(cells)?
+            sequence(record.0)?
         } else {
             // Counted before anything can be rejected: a row that is mended later and imported
             // again must not shift the numbers of the others.
             Some(memory.occurrences.next(timestamp))
         };
-        let price = if cells.has(Field::Price) {
-            Field::Price
-        } else {
-            Field::Close
-        };
-        Self::try_from(RawTick {
-            instrument_id: Some(target.instrument_id),
-            timestamp: Some(timestamp),
-            source_id: Some(target.source_id),
-            sequence,
-            price: number(cells, price)?,
-            volume: number(cells, Field::Volume)?,
-            bid: number(cells, Field::Bid)?,
-            ask: number(cells, Field::Ask)?,
-            bid_size: number(cells, Field::BidSize)?,
-            ask_size: number(cells, Field::AskSize)?,
-            open_price: number(cells, Field::Open)?,
-            high_price: number(cells, Field::High)?,
-            low_price: number(cells, Field::Low)?,
-        })
+        Self::try_from(raw_tick(record.0, target, timestamp, sequence)?)
     }
+}
+
+/// Ticks need a moment and a value.
+pub(super) fn check_ticks(layout: &Layout) -> std::result::Result<(), String> {
+    needs_stamp(layout)?;
+    let values = [
+        Field::Price,
+        Field::Volume,
+        Field::Bid,
+        Field::Ask,
+        Field::BidSize,
+        Field::AskSize,
+        Field::Open,
+        Field::High,
+        Field::Low,
+        Field::Close,
+    ];
+    if values.into_iter().any(|field| layout.has(field)) {
+        return Ok(());
+    }
+    Err("there is no column of a price, volume, bid or ask".to_owned())
+}
+
+/// The values of a tick whose moment and number are known.
+pub(super) fn raw_tick(
+    cells: &Cells<'_>,
+    target: &Target,
+    timestamp: Timestamp,
+    sequence: Option<i64>,
+) -> Result<RawTick> {
+    let price = if cells.has(Field::Price) {
+        Field::Price
+    } else {
+        Field::Close
+    };
+    Ok(RawTick {
+        instrument_id: Some(target.instrument_id),
+        timestamp: Some(timestamp),
+        source_id: Some(target.source_id),
+        sequence,
+        price: number(cells, price)?,
+        volume: number(cells, Field::Volume)?,
+        bid: number(cells, Field::Bid)?,
+        ask: number(cells, Field::Ask)?,
+        bid_size: number(cells, Field::BidSize)?,
+        ask_size: number(cells, Field::AskSize)?,
+        open_price: number(cells, Field::Open)?,
+        high_price: number(cells, Field::High)?,
+        low_price: number(cells, Field::Low)?,
+    })
 }
 
 impl FeedRecord for Bar {
@@ -195,7 +209,7 @@ fn needs_stamp(layout: &Layout) -> std::result::Result<(), String> {
     Err("there is no timestamp column (timestamp, datetime, date or time)".to_owned())
 }
 
-fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {
+pub(super) fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {
     let (timestamp, cut) = match stamp_cells(cells) {
         (Cell::Text(text), Cell::Absent) => memory.stamps.parse(text)?,
         (Cell::Absent, _) => {
@@ -237,7 +251,7 @@ fn bytes<'c>(cell: &'c Cell<'_>) -> std::borrow::Cow<'c, [u8]> {
     }
 }
 
-fn sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
+pub(super) fn sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
     match cells.get(Field::Sequence) {
         Cell::Absent => Err(Error::invalid(
             "sequence",
