@@ -4,6 +4,7 @@ pub mod database;
 mod layers;
 mod limits;
 pub mod monitoring;
+pub mod server;
 mod settings;
 mod url;
 
@@ -12,6 +13,7 @@ pub use database::{
     WriteConfig,
 };
 pub use monitoring::{MonitoringConfig, Threshold, Thresholds};
+pub use server::{ServerConfig, Token};
 pub use settings::Settings;
 pub use url::DatabaseUrl;
 #[cfg(feature = "postgres")]

@@ -11,6 +11,7 @@ use super::database::DatabaseConfig;
 use super::layers::{ObserveLayer, PoolLayer, PostgresLayer, SqliteLayer, WriteLayer};
 use super::limits::set;
 use super::monitoring::{MonitoringConfig, MonitoringLayer};
+use super::server::{ServerConfig, ServerLayer};
 use super::url::DatabaseUrl;
 use crate::error::{Error, Result};
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub database: DatabaseConfig,
     /// Monitoring: `[monitoring]`.
     pub monitoring: MonitoringConfig,
+    /// The HTTP server: `[server]`.
+    pub server: ServerConfig,
 }
 
 impl Settings {
@@ -59,7 +62,8 @@ impl Settings {
     /// [`Error::Config`] names the first setting that cannot work, why, and what would.
     pub fn validate(&self) -> Result<()> {
         self.database.validate()?;
-        self.monitoring.validate()
+        self.monitoring.validate()?;
+        self.server.validate()
     }
 
     /// Changes what a TOML text names.
@@ -132,13 +136,14 @@ fn unreadable(origin: &str, error: &toml::de::Error) -> Error {
 }
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name.
-const SECTIONS: [&str; 6] = [
+const SECTIONS: [&str; 7] = [
     "POOL",
     "SQLITE",
     "POSTGRES",
     "WRITE",
     "OBSERVE",
     "MONITORING",
+    "SERVER",
 ];
 
 /// What a file, or the environment, may say.
@@ -153,6 +158,7 @@ struct Layer {
     write: WriteLayer,
     observe: ObserveLayer,
     monitoring: MonitoringLayer,
+    server: ServerLayer,
 }
 
 impl Layer {
@@ -168,7 +174,7 @@ impl Layer {
         self.write.apply(database);
         self.observe.apply(database);
         self.monitoring.apply(&mut settings.monitoring);
-        Ok(())
+        self.server.apply(&mut settings.server)
     }
 }
 
@@ -284,6 +290,47 @@ mod tests {
         // The database's settings alone are read from the same file.
         let alone = DatabaseConfig::load(Some(&path), []).unwrap();
         assert_eq!(alone.pool.base, 3);
+    }
+
+    #[test]
+    fn the_server_is_set_by_file_and_environment() {
+        let pairs = [
+            ("TICKBASE_SERVER_TOKEN", "1234567890123456"),
+            (
+                "TICKBASE_SERVER_CORS_ORIGINS",
+                "https://a.example,https://b.example",
+            ),
+            ("TICKBASE_SERVER_BIND", "[::1]:9000"),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tickbase.toml");
+        std::fs::write(
+            &path,
+            "[server]\nrequest_timeout_seconds = 5\nbind = '1.2.3.4:5'",
+        )
+        .unwrap();
+        let server = Settings::load(Some(&path), variables(&pairs))
+            .unwrap()
+            .server;
+        assert_eq!(server.bind.to_string(), "[::1]:9000");
+        assert_eq!(
+            server.cors_origins,
+            ["https://a.example", "https://b.example"]
+        );
+        assert_eq!(server.request_timeout, Duration::from_secs(5));
+        assert!(server.token.is_some(), "digits alone are a text, too");
+        for (name, value) in [
+            ("BIND", "localhost"),
+            ("TOKEN", "short"),
+            ("CORS_ORIGINS", "a b"),
+        ] {
+            let pair = [(format!("TICKBASE_SERVER_{name}"), value.to_owned())];
+            let error = Settings::load(None, pair).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("server.{}", name.to_lowercase())),
+                "{error}"
+            );
+        }
     }
 
     #[test]

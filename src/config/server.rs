@@ -1,0 +1,329 @@
+//! Settings of the HTTP server: where it listens, who may write, what a request may cost.
+//!
+//! Owns the values, their defaults with reasons, and their limits. Where they come from is in
+//! `settings`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::limits::{positive, set, within};
+use crate::error::{Error, Result};
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where it listens. Default 127.0.0.1:8000: nobody but this machine, until someone says so.
+    pub bind: SocketAddr,
+    /// The bearer token that writes need. Without one, whoever reaches a loopback address may
+    /// write, and nobody elsewhere.
+    pub token: Option<Token>,
+    /// Whether reads of `/api` need the token, too. Default no.
+    pub protect_reads: bool,
+    /// Origins whose pages may call the API from a browser, such as `https://desk.example`; `*`
+    /// is every origin. Default none.
+    pub cors_origins: Vec<String>,
+    /// Bytes of a request's body, unpacked. Default 16 MiB: some 100,000 ticks.
+    pub body_bytes_max: usize,
+    /// Ticks of one request. Default 100,000.
+    pub batch_rows_max: usize,
+    /// Time after which a request is answered with 503. Default 60 s, above the pool's own
+    /// timeout, so that a caller learns what kept it waiting.
+    pub request_timeout: Duration,
+    /// Time in which a connection must have sent the head of a request. Default 10 s.
+    pub header_timeout: Duration,
+    /// Requests that are worked on at once; further ones are answered with 503 at once. Probes,
+    /// health and metrics are always answered. Default 256.
+    pub concurrency_max: usize,
+    /// Time that requests under way have to end after a signal. Default 30 s.
+    pub shutdown_deadline: Duration,
+}
+
+/// A secret that is never written out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// The shortest token: a shorter one is guessed.
+    pub const BYTES_MIN: usize = 16;
+
+    /// Checks a token.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when it is shorter than 16 characters, or has one that a header cannot
+    /// carry.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let refuse = |reason: &str| {
+            let remedy = "use 16 or more printable ASCII characters, like those of \
+                          `openssl rand -hex 32`";
+            Err(Error::config("server.token", reason, remedy))
+        };
+        if text.len() < Self::BYTES_MIN {
+            return refuse("it is shorter than 16 characters");
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return refuse("it has a blank or a character that a header cannot carry");
+        }
+        Ok(Self(text))
+    }
+
+    /// The bytes to compare with.
+    #[cfg(feature = "server")]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8_000)),
+            token: None,
+            protect_reads: false,
+            cors_origins: Vec::new(),
+            body_bytes_max: 16 * 1_024 * 1_024,
+            batch_rows_max: 100_000,
+            request_timeout: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(10),
+            concurrency_max: 256,
+            shutdown_deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Checks every setting against its limits.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the first setting that cannot work, why, and what would.
+    pub fn validate(&self) -> Result<()> {
+        within(
+            "server.body_bytes_max",
+            self.body_bytes_max as u64,
+            1_024,
+            1 << 30,
+        )?;
+        within(
+            "server.batch_rows_max",
+            self.batch_rows_max as u64,
+            1,
+            10_000_000,
+        )?;
+        within(
+            "server.concurrency_max",
+            self.concurrency_max as u64,
+            1,
+            100_000,
+        )?;
+        positive("server.request_timeout_seconds", self.request_timeout)?;
+        positive("server.header_timeout_seconds", self.header_timeout)?;
+        positive("server.shutdown_deadline_seconds", self.shutdown_deadline)?;
+        self.cors_origins
+            .iter()
+            .try_for_each(|origin| check_origin(origin))?;
+        if self.protect_reads && self.token.is_none() {
+            return Err(Error::config(
+                "server.protect_reads",
+                "there is no token to protect them with",
+                "set server.token, too",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An origin is a scheme and a host, without a path: browsers compare it letter by letter.
+fn check_origin(origin: &str) -> Result<()> {
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    let is_host =
+        |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    if origin == "*" || host.is_some_and(is_host) {
+        return Ok(());
+    }
+    Err(Error::config(
+        "server.cors_origins",
+        format!("{origin:?} is no origin"),
+        "write scheme and host like https://desk.example, without a slash at the end, or *",
+    ))
+}
+
+/// The section `[server]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServerLayer {
+    bind: Option<String>,
+    token: Option<TokenText>,
+    protect_reads: Option<bool>,
+    cors_origins: Option<Origins>,
+    body_bytes_max: Option<usize>,
+    batch_rows_max: Option<usize>,
+    request_timeout_seconds: Option<u64>,
+    header_timeout_seconds: Option<u64>,
+    concurrency_max: Option<usize>,
+    shutdown_deadline_seconds: Option<u64>,
+}
+
+/// A text; a variable that reads as a number arrives as one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TokenText {
+    Written(String),
+    Integer(i64),
+    Other(serde::de::IgnoredAny),
+}
+
+/// A list; in a variable with commas.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Origins {
+    List(Vec<String>),
+    Commas(String),
+}
+
+impl ServerLayer {
+    pub(super) fn apply(self, config: &mut ServerConfig) -> Result<()> {
+        if let Some(bind) = self.bind {
+            config.bind = address(&bind)?;
+        }
+        if let Some(token) = self.token {
+            config.token = Some(token.into_token()?);
+        }
+        set(&mut config.protect_reads, self.protect_reads);
+        set(
+            &mut config.cors_origins,
+            self.cors_origins.map(Origins::into_list),
+        );
+        set(&mut config.body_bytes_max, self.body_bytes_max);
+        set(&mut config.batch_rows_max, self.batch_rows_max);
+        let seconds = |count: Option<u64>| count.map(Duration::from_secs);
+        set(
+            &mut config.request_timeout,
+            seconds(self.request_timeout_seconds),
+        );
+        set(
+            &mut config.header_timeout,
+            seconds(self.header_timeout_seconds),
+        );
+        set(&mut config.concurrency_max, self.concurrency_max);
+        set(
+            &mut config.shutdown_deadline,
+            seconds(self.shutdown_deadline_seconds),
+        );
+        Ok(())
+    }
+}
+
+/// An address to listen to, like `127.0.0.1:8000`.
+///
+/// # Errors
+/// [`Error::Config`] when it is none.
+pub(crate) fn address(text: &str) -> Result<SocketAddr> {
+    text.parse().map_err(|_| {
+        Error::config(
+            "server.bind",
+            format!("{text:?} is no address with a port"),
+            "write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000",
+        )
+    })
+}
+
+impl TokenText {
+    /// A number may have been written in a form that its value does not keep: it is refused rather
+    /// than changed.
+    fn into_token(self) -> Result<Token> {
+        match self {
+            Self::Written(text) => Token::new(text),
+            Self::Integer(number) => Token::new(number.to_string()),
+            Self::Other(_) => Token::new(""),
+        }
+    }
+}
+
+impl Origins {
+    fn into_list(self) -> Vec<String> {
+        match self {
+            Self::List(list) => list,
+            Self::Commas(text) => {
+                let parts = text.split(',').map(|part| part.trim().to_owned());
+                parts.filter(|part| !part.is_empty()).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_closed_to_the_outside() {
+        let config = ServerConfig::default();
+        config.validate().unwrap();
+        assert!(config.bind.ip().is_loopback());
+        assert!(config.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn each_setting_that_cannot_work_is_named() {
+        type Change = fn(&mut ServerConfig);
+        let cases: [(&str, Change); 7] = [
+            ("server.body_bytes_max", |c| c.body_bytes_max = 0),
+            ("server.batch_rows_max", |c| c.batch_rows_max = 0),
+            ("server.concurrency_max", |c| c.concurrency_max = 0),
+            ("server.request_timeout", |c| {
+                c.request_timeout = Duration::ZERO
+            }),
+            ("server.shutdown_deadline", |c| {
+                c.shutdown_deadline = Duration::ZERO
+            }),
+            ("server.cors_origins", |c| {
+                c.cors_origins = vec!["desk.example/".to_owned()]
+            }),
+            ("server.protect_reads", |c| c.protect_reads = true),
+        ];
+        for (name, change) in cases {
+            let mut config = ServerConfig::default();
+            change(&mut config);
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
+            assert!(error.contains("; "), "{error} has no remedy");
+        }
+    }
+
+    #[test]
+    fn a_token_is_long_fits_a_header_and_is_never_shown() {
+        for wrong in ["", "short", "sixteen letters ", "0123456789abcdeé"] {
+            let error = Token::new(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("server.token"), "{error}");
+        }
+        let token = Token::new("0123456789abcdef").unwrap();
+        assert_eq!(format!("{token:?}"), "Token(..)");
+    }
+
+    #[test]
+    fn origins_are_schemes_and_hosts() {
+        for right in ["*", "https://desk.example", "http://localhost:3000"] {
+            check_origin(right).unwrap();
+        }
+        for wrong in [
+            "",
+            "desk.example",
+            "https://",
+            "https://desk.example/",
+            "ftp://x",
+        ] {
+            check_origin(wrong).unwrap_err();
+        }
+    }
+}
