@@ -39,6 +39,8 @@ use std::sync::Arc;
 
 pub use backpressure::{BatchSize, WhenFull};
 pub use connection::{Backend, BackendConnection, HasBackend};
+#[cfg(feature = "server")]
+pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_totals::{InsertCounts, InsertTotals};
 pub use instrumentation::OperationSnapshot;
@@ -47,6 +49,8 @@ pub use migrations::MigrationStatus;
 pub(crate) use migrations::run as migrate_connection;
 pub use page::{Cursor, Page};
 pub use probe::{Probe, ProbeCause, ProbeFailure};
+#[cfg(feature = "server")]
+pub(crate) use retry::is_temporary;
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]

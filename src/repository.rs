@@ -16,7 +16,7 @@ pub mod market_data;
 mod optional;
 /// The only hard delete.
 pub mod purge;
-mod rows;
+pub(crate) mod rows;
 pub mod storage;
 #[cfg(test)]
 mod test_rows;

@@ -32,6 +32,22 @@ pub(crate) fn classify(error: &Error) -> Failure {
     }
 }
 
+/// Whether the same call may well succeed later: the database is busy, full, away or closed.
+/// Another attempt within the call would not help, or was made.
+#[cfg(feature = "server")]
+pub(crate) fn is_temporary(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PoolTimeout { .. }
+            | Error::QueueFull { .. }
+            | Error::WriteLockHeld { .. }
+            | Error::Closed
+            | Error::Connect { .. }
+            | Error::Full { .. }
+            | Error::CommitUnknown { .. }
+    ) || classify(error) != Failure::Lasting
+}
+
 /// Judges an error of Diesel. SQLite's busy arrives as [`DatabaseErrorKind::Unknown`], as do
 /// PostgreSQL's deadlock and a server that was stopped: only the text tells.
 pub(crate) fn classify_query(error: &DieselError) -> Failure {

@@ -8,7 +8,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{AlertFilter, AlertKey, PageQuery, count, get, page};
+pub use read::{AlertFilter, AlertKey, AlertSummary, PageQuery, count, get, page, summary};
 pub use write::{insert, restore, soft_delete};
 
 use crate::database::{Database, Page};

@@ -11,7 +11,7 @@ mod tests;
 mod write;
 
 pub use delete::{restore, soft_delete};
-pub use read::{RuleFilter, get, list, of_instruments};
+pub use read::{RuleCounts, RuleFilter, counts, get, list, of_instruments};
 pub use write::{insert, update};
 
 use crate::database::Database;

@@ -12,7 +12,10 @@ mod write;
 
 pub(crate) use delete::{lock, lock_active};
 pub use delete::{restore, soft_delete};
-pub use read::{InstrumentFilter, by_symbol, get, list};
+pub use read::{
+    InstrumentFilter, InstrumentLabel, InstrumentPage, InstrumentSummary, active_ids, by_symbol,
+    get, labels, labels_by_symbol, list, page, summary,
+};
 pub use rules::{list_with_rules, with_rules};
 pub use write::{insert, update};
 

@@ -21,7 +21,7 @@ pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_b
 pub use keys::{TickKey, TickRange};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
-pub use read::{Order, RangeQuery, count, latest, range};
+pub use read::{Order, RangeQuery, count, count_since, latest, range};
 
 use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::models::{AlertLog, AlertRule, DataSource, Instrument, MarketData, MarketDataBar};
 
 /// A result that stands for rows.
-pub(super) trait Rows {
+pub(crate) trait Rows {
     /// Rows read or written.
     fn rows(&self) -> usize;
 }
@@ -63,7 +63,7 @@ impl<T: Rows, U: Rows> Rows for (T, Vec<U>) {
 }
 
 /// Records the rows of a result.
-pub(super) trait Recorded {
+pub(crate) trait Recorded {
     /// The result, its rows recorded with the operation that runs on the connection.
     fn recorded(self, conn: &mut BackendConnection<'_>) -> Self;
 }

@@ -42,6 +42,8 @@ pub struct StorageSize {
     pub database_bytes: i64,
     /// Bytes of pages that hold nothing; none are counted on PostgreSQL.
     pub free_bytes: i64,
+    /// The number of those pages; `None` on PostgreSQL.
+    pub free_pages: Option<i64>,
 }
 
 /// The ticks of one instrument.
@@ -188,6 +190,7 @@ pub fn size(conn: &mut BackendConnection<'_>) -> Result<StorageSize> {
             Ok(StorageSize {
                 database_bytes: pages * page,
                 free_bytes: free * page,
+                free_pages: Some(free),
             })
         }
         #[cfg(feature = "postgres")]
@@ -196,6 +199,7 @@ pub fn size(conn: &mut BackendConnection<'_>) -> Result<StorageSize> {
             Ok(StorageSize {
                 database_bytes: bytes.get_result(*c)?,
                 free_bytes: 0,
+                free_pages: None,
             })
         }
     }

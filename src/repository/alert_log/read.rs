@@ -2,6 +2,7 @@
 
 use diesel::dsl;
 use diesel::prelude::*;
+use diesel::sql_types::{Double, Nullable};
 
 use crate::database::{BackendConnection, Cursor, Page};
 use crate::domain::{DeliveryStatus, FiredStatus};
@@ -184,6 +185,43 @@ pub fn count(conn: &mut BackendConnection<'_>, filter: AlertFilter) -> Result<i6
     let (first, last) = bounds::moments(filter.start, filter.end)?;
     let query = between_query(filter, first, last).count();
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
+/// The alerts from a moment on, in figures, and the newest of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AlertSummary {
+    /// Event time of the newest alert.
+    pub last: Option<Timestamp>,
+    /// Alerts from the moment on.
+    pub count: i64,
+    /// Mean time that evaluating their rules took, in microseconds; `None` without alerts.
+    pub evaluation_us_mean: Option<f64>,
+}
+
+/// Sums up the active alerts from `start` on.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn summary(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<AlertSummary> {
+    let newest = alert_logs::table
+        .active()
+        .select(alert_logs::timestamp)
+        .order(alert_logs::timestamp.desc())
+        .limit(1);
+    let last = crate::on_backend!(conn, |c| newest.first(c).optional())?;
+    // Diesel's sum of 64-bit numbers is a NUMERIC, which SQLite does not have.
+    let sum = dsl::sql::<Nullable<Double>>("CAST(sum(evaluation_time_us) AS DOUBLE PRECISION)");
+    let since = alert_logs::table
+        .active()
+        .filter(alert_logs::timestamp.ge(start))
+        .select((dsl::count_star(), sum));
+    let (count, sum): (i64, Option<f64>) = crate::on_backend!(conn, |c| since.first(c))?;
+    Ok(AlertSummary {
+        last,
+        count,
+        evaluation_us_mean: sum.map(|sum| sum / count as f64),
+    })
 }
 
 #[dsl::auto_type(no_type_alias)]

@@ -53,6 +53,33 @@ pub fn list(conn: &mut BackendConnection<'_>, filter: RuleFilter) -> Result<Vec<
     })?)
 }
 
+/// How many rules there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuleCounts {
+    /// Rules that are not deleted.
+    pub total: i64,
+    /// Of those, the ones that are evaluated.
+    pub active: i64,
+}
+
+/// Counts the rules.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn counts(conn: &mut BackendConnection<'_>) -> Result<RuleCounts> {
+    let by_state = alert_rules::table
+        .active()
+        .group_by(alert_rules::active)
+        .select((alert_rules::active, dsl::count_star()));
+    let rows: Vec<(bool, i64)> = crate::on_backend!(conn, |c| by_state.load(c))?;
+    let active = rows.iter().filter(|row| row.0).map(|row| row.1).sum();
+    Ok(RuleCounts {
+        total: rows.iter().map(|row| row.1).sum(),
+        active,
+    })
+}
+
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn by_id_query(id: i64) -> _ {
     let rules: Active<alert_rules::table> = alert_rules::table.active();

@@ -271,6 +271,31 @@ pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
 }
 
+type SinceOn = dsl::And<
+    dsl::Eq<market_data::instrument_id, instruments::id>,
+    dsl::GtEq<market_data::timestamp, Timestamp>,
+>;
+
+/// It starts from `instruments`, so that each one's ticks are found in the clustered key.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn count_since_query(start: Timestamp) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    let on: SinceOn = market_data::instrument_id
+        .eq(instruments::id)
+        .and(market_data::timestamp.ge(start));
+    let ticks: ActiveOn<market_data::table, SinceOn> = market_data::table.active_on(on);
+    active.inner_join(ticks).select(dsl::count_star())
+}
+
+/// The count of active ticks of active instruments from a moment on: it reads those ticks alone.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
+    let query = count_since_query(start);
+    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
 /// The hot reads as SQLite's SQL, by name, for those who look at their plans.
 #[cfg(feature = "sqlite")]
 pub(crate) fn plan_samples() -> Result<[(&'static str, String); 3]> {
