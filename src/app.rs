@@ -1,16 +1,132 @@
-//! The composition root: settings become a database that is ready for its work.
+//! The composition root: settings become a database that is ready for its work, and the services
+//! and the API on top of it.
 //!
-//! It is the only file that may see every layer. Services and the server are started and stopped
-//! here, in this order: database, services, edge; and the other way round.
+//! It is the only file that may see every layer. What runs is started here, in this order:
+//! database, services, edge; and stopped the other way round.
 
+use std::future::Future;
+use std::net::TcpListener;
+#[cfg(feature = "cli")]
 use std::path::Path;
+use std::sync::Arc;
 
+use axum::Router;
+
+use crate::api::{self, ApiState};
+#[cfg(feature = "cli")]
 use crate::clock::Clock;
+use crate::config::Settings;
+#[cfg(feature = "cli")]
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::database::Database;
-use crate::error::{Error, Result};
+#[cfg(feature = "cli")]
+use crate::error::Error;
+use crate::error::Result;
+use crate::monitoring::DatabaseMonitoringService;
+use crate::services::Service;
+
+/// Everything that runs: the database, the services, the API.
+///
+/// ```no_run
+/// # async fn run() -> tickbase::Result<()> {
+/// use tickbase::app::App;
+/// use tickbase::config::Settings;
+///
+/// let app = App::start(Settings::load(None, std::env::vars())?)?;
+/// let listener = app.listen()?;
+/// app.serve(listener, async { /* returns when it shall end */ }).await?;
+/// app.stop();
+/// # Ok(())
+/// # }
+/// ```
+pub struct App {
+    database: Database,
+    monitoring: Arc<DatabaseMonitoringService>,
+    api: ApiState,
+}
+
+impl App {
+    /// Opens the database, migrates it if the settings allow it, and starts the services.
+    ///
+    /// # Errors
+    /// Those of [`Database::open`]; [`Error::Config`](crate::Error::Config) for settings that
+    /// cannot work; [`Error::Service`](crate::Error::Service) when a service cannot be started.
+    pub fn start(settings: Settings) -> Result<Self> {
+        settings.validate()?;
+        let database = Database::open(settings.database.clone())?;
+        Self::start_on(database, &settings)
+    }
+
+    /// Starts the services on a database that is open and migrated. [`App::stop`] closes it.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub fn start_on(database: Database, settings: &Settings) -> Result<Self> {
+        let watch = settings.monitoring.clone();
+        let monitoring = Arc::new(DatabaseMonitoringService::new(database.clone(), watch)?);
+        let server = settings.server.clone();
+        let api = ApiState::new(database.clone(), Arc::clone(&monitoring), server)?;
+        monitoring.start()?;
+        api.readiness().ready();
+        Ok(Self {
+            database,
+            monitoring,
+            api,
+        })
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Its watcher.
+    #[must_use]
+    pub fn monitoring(&self) -> &Arc<DatabaseMonitoringService> {
+        &self.monitoring
+    }
+
+    /// The API, for a router with any state: merge it into another application's.
+    pub fn router<S>(&self) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        api::app(&self.api)
+    }
+
+    /// Opens the address of the settings.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) when it is taken, or not this machine's.
+    pub fn listen(&self) -> Result<TcpListener> {
+        api::listen(self.api.config().bind)
+    }
+
+    /// Serves the API until `shutdown` comes true and the requests under way are answered; see
+    /// [`api::serve`].
+    ///
+    /// # Errors
+    /// Those of [`api::serve`].
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
+        api::serve(&self.api, self.router(), listener, shutdown).await
+    }
+
+    /// Stops the services, commits what waits for the writer, closes the connections. It blocks
+    /// until that is done; nothing that was acknowledged is lost.
+    pub fn stop(&self) {
+        self.api.readiness().draining();
+        self.monitoring.stop();
+        self.database.close();
+    }
+}
 
 /// What a command needs of the database.
+#[cfg(feature = "cli")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     /// It may be created, and is migrated if the settings allow it.
@@ -24,18 +140,20 @@ pub(crate) enum Need {
 }
 
 /// The settings: defaults, the file, the environment, then a URL of the caller's.
-pub(crate) fn settings(file: Option<&Path>, url: Option<&str>) -> Result<DatabaseConfig> {
+#[cfg(feature = "cli")]
+pub(crate) fn settings(file: Option<&Path>, url: Option<&str>) -> Result<Settings> {
     // A URL of the caller's replaces the environment's, also one that could not be read.
     let ours = |name: &str| url.is_none() || !name.ends_with("DATABASE_URL");
     let variables = std::env::vars().filter(|(name, _)| ours(name));
-    let mut config = DatabaseConfig::load(file, variables)?;
+    let mut settings = Settings::load(file, variables)?;
     if let Some(url) = url {
-        config.url = DatabaseUrl::parse(url)?;
+        settings.database.url = DatabaseUrl::parse(url)?;
     }
-    Ok(config)
+    Ok(settings)
 }
 
 /// Whether the environment names a database.
+#[cfg(feature = "cli")]
 pub(crate) fn environment_names_database() -> bool {
     ["DATABASE_URL", "TICKBASE_DATABASE_URL"]
         .iter()
@@ -43,6 +161,7 @@ pub(crate) fn environment_names_database() -> bool {
 }
 
 /// Opens the database as far as a command needs it.
+#[cfg(feature = "cli")]
 pub(crate) fn open(mut config: DatabaseConfig, need: Need) -> Result<Database> {
     if matches!(need, Need::Existing | Need::AsItIs) {
         refuse_missing(&config.url)?;
@@ -58,6 +177,7 @@ pub(crate) fn open(mut config: DatabaseConfig, need: Need) -> Result<Database> {
 }
 
 /// Opening a SQLite file creates it: a command that only reads must not.
+#[cfg(feature = "cli")]
 fn refuse_missing(url: &DatabaseUrl) -> Result<()> {
     match url {
         DatabaseUrl::Sqlite(path) if !path.exists() => Err(Error::Connect {

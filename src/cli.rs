@@ -10,6 +10,7 @@ mod import;
 mod migrate;
 mod output;
 mod purge;
+mod serve;
 mod stats;
 
 use std::ffi::OsString;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app;
-use crate::config::DatabaseConfig;
+use crate::config::Settings;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use output::Output;
@@ -44,9 +45,13 @@ struct Global {
     /// A TOML file with settings; TICKBASE_* variables and options win over it
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How log lines are written; RUST_LOG says which, warnings and errors by default
+    /// How log lines are written
     #[arg(long, global = true, value_enum, default_value_t)]
     log_format: LogFormat,
+    /// Which log lines are written: off, error, warn, info, debug, trace, or a filter like
+    /// tickbase=debug [default: RUST_LOG, else info for `serve` and warn for the others]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
     /// Write the result as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -65,6 +70,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Store the ticks or bars of CSV or NDJSON files, plain or gzip
     Import(import::Arguments),
+    /// Run the services and the HTTP API until Ctrl-C or SIGTERM
+    Serve(serve::Arguments),
     /// Write the ticks of an instrument as CSV or NDJSON
     Export(export::Arguments),
     /// Bring the schema up to date, take the newest migration back, or list them
@@ -80,7 +87,7 @@ enum Command {
 
 /// What every command is given.
 struct Context {
-    settings: DatabaseConfig,
+    settings: Settings,
     /// Whether the database was named, by option or environment.
     named: bool,
     output: Output,
@@ -88,7 +95,7 @@ struct Context {
 
 impl Context {
     fn open(&self, need: app::Need) -> Result<Database> {
-        app::open(self.settings.clone(), need)
+        app::open(self.settings.database.clone(), need)
     }
 }
 
@@ -102,8 +109,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
         }
     };
-    start_log(cli.global.log_format);
-    match run(cli) {
+    match start_log(&cli).and_then(|()| run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => {
@@ -156,6 +162,7 @@ fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Import(arguments) => import::run(&context, arguments),
+        Command::Serve(arguments) => serve::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),
@@ -164,16 +171,26 @@ fn run(cli: Cli) -> Outcome {
     }
 }
 
-fn start_log(format: LogFormat) {
+/// The log goes to standard error, one line an event: results alone are standard output's.
+fn start_log(cli: &Cli) -> Outcome {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let serves = matches!(&cli.command, Command::Serve(_));
+    let filter = match &cli.global.log_level {
+        Some(level) => EnvFilter::try_new(level).map_err(|error| {
+            let text = format!("--log-level: {level:?} is no level ({error}); use info, say");
+            Failure::Usage(text)
+        })?,
+        None => EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| EnvFilter::new(if serves { "info" } else { "warn" })),
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     // A second start in one process keeps the first: only tests could do that.
-    let _ = match format {
+    let _ = match cli.global.log_format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
     };
+    Ok(())
 }

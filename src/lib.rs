@@ -43,8 +43,10 @@
 // The build without tests holds the code to these; helpers of tests may stop on what they find.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-#[cfg(feature = "cli")]
-mod app;
+#[cfg(feature = "server")]
+pub mod api;
+#[cfg(feature = "server")]
+pub mod app;
 #[cfg(feature = "cli")]
 #[doc(hidden)] // The binary's; its face is the command line, not this module.
 pub mod cli;

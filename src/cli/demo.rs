@@ -1,6 +1,7 @@
 //! `demo`: real trades through the whole path, and what happened.
 
 use std::io::Cursor;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -8,8 +9,8 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{grouped, micros, table};
-use super::{Context, Failure, Outcome};
+use super::output::{grouped, micros, table, to_stderr};
+use super::{Context, Outcome, serve};
 use crate::app::{self, Need};
 use crate::config::DatabaseUrl;
 use crate::database::Database;
@@ -36,6 +37,9 @@ pub(super) struct Arguments {
     /// End after the replay
     #[arg(long)]
     no_serve: bool,
+    /// Address to listen to after it
+    #[arg(long, value_name = "ADDR", conflicts_with = "no_serve")]
+    bind: Option<SocketAddr>,
 }
 
 #[derive(Serialize)]
@@ -100,11 +104,6 @@ struct Replay {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    if !arguments.no_serve {
-        return Err(Failure::Usage(
-            "this version has no server yet; run `tickbase demo --no-serve`".to_owned(),
-        ));
-    }
     let mut settings = context.settings.clone();
     let place = if context.named {
         None
@@ -112,12 +111,25 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         Some(Temporary::new()?)
     };
     if let Some(place) = &place {
-        settings.url = DatabaseUrl::Sqlite(place.0.join("demo.db"));
+        settings.database.url = DatabaseUrl::Sqlite(place.0.join("demo.db"));
     }
-    let database = app::open(settings, Need::Prepared)?;
+    if let Some(bind) = arguments.bind {
+        settings.server.bind = bind;
+    }
+    let database = app::open(settings.database.clone(), Need::Prepared)?;
     let report = demonstrate(&database)?;
-    database.close();
-    context.output.result(&report, for_people)
+    context.output.result(&report, for_people)?;
+    if arguments.no_serve {
+        database.close();
+        return Ok(());
+    }
+    serve::until_signal(database, &settings, |address| {
+        to_stderr(&format!(
+            "tickbase: serving it on http://{address}/ until Ctrl-C; try /api/docs, or\n  \
+             curl 'http://{address}/api/market-data/1?limit=3'"
+        ));
+    })?;
+    Ok(())
 }
 
 fn demonstrate(database: &Database) -> Result<Report> {

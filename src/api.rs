@@ -1,0 +1,136 @@
+//! The edge: HTTP in, JSON out.
+//!
+//! Owns paths, statuses, the OpenAPI document and what every request has around it (identity, log,
+//! limits, authorisation). It decides nothing of the data: `repository` and `monitoring` do. It
+//! reaches the database by the asynchronous door alone, so that no handler blocks the runtime.
+
+mod access;
+mod auth;
+mod cursor;
+mod docs;
+mod error;
+mod extract;
+mod guard;
+mod health;
+mod http_metrics;
+mod instruments;
+mod market_data;
+mod probes;
+mod readiness;
+mod respond;
+mod server;
+mod state;
+mod types;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::decompression::RequestDecompressionLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use readiness::Readiness;
+pub(crate) use server::listen;
+pub use server::serve;
+pub use state::ApiState;
+
+use crate::config::ServerConfig;
+
+/// The whole API as a router: serve it with [`serve`], call it in tests, or merge it into the
+/// router of another application, whatever that one's state is.
+///
+/// ```
+/// # fn main() -> tickbase::Result<()> {
+/// # use std::sync::Arc;
+/// use tickbase::api::{self, ApiState};
+/// use tickbase::config::{MonitoringConfig, ServerConfig};
+/// use tickbase::monitoring::DatabaseMonitoringService;
+/// # let db = tickbase::testing::TemporaryDatabase::sqlite()?;
+///
+/// let monitoring = DatabaseMonitoringService::new(db.clone(), MonitoringConfig::default())?;
+/// let state = ApiState::new(db.clone(), Arc::new(monitoring), ServerConfig::default())?;
+///
+/// #[derive(Clone)]
+/// struct Foreign;
+/// let router: axum::Router<Foreign> = axum::Router::new().merge(api::app(&state));
+/// # drop(router);
+/// # Ok(())
+/// # }
+/// ```
+pub fn app<S>(state: &ApiState) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (router, document) = routes(state).split_for_parts();
+    let config = state.config();
+    let router = router
+        .merge(docs::routes(document))
+        .fallback(respond::no_such_path)
+        .method_not_allowed_fallback(respond::no_such_method)
+        .layer(DefaultBodyLimit::max(config.body_bytes_max))
+        .layer(RequestDecompressionLayer::new())
+        .layer(from_fn(guard::refuse_unknown_encodings))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(state.clone(), guard::limit))
+        .layer(respond::catch_panics())
+        .layer(from_fn_with_state(state.clone(), access::observe));
+    let router = match cors(config) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.with_state::<S>(state.clone())
+}
+
+/// The OpenAPI document of the API, as `/api/openapi.json` has it.
+#[must_use]
+pub fn openapi(state: &ApiState) -> utoipa::openapi::OpenApi {
+    routes(state).into_openapi()
+}
+
+fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
+    let reads = OpenApiRouter::new()
+        .merge(instruments::reads())
+        .merge(market_data::reads());
+    let reads = if state.config().protect_reads {
+        reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
+    } else {
+        reads
+    };
+    let writes = OpenApiRouter::new()
+        .merge(instruments::writes())
+        .merge(market_data::writes())
+        .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
+    docs::described()
+        .merge(reads)
+        .merge(writes)
+        .route_layer(from_fn_with_state(
+            state.clone(),
+            guard::refuse_before_start,
+        ))
+        .merge(health::routes())
+        .merge(probes::routes())
+}
+
+fn cors(config: &ServerConfig) -> Option<CorsLayer> {
+    if config.cors_origins.is_empty() {
+        return None;
+    }
+    let origins = if config.cors_origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::from(Any)
+    } else {
+        AllowOrigin::list(config.cors_origins.iter().filter_map(|o| o.parse().ok()))
+    };
+    Some(
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods(Any)
+            .allow_headers([
+                axum::http::header::AUTHORIZATION,
+                axum::http::header::CONTENT_TYPE,
+                axum::http::HeaderName::from_static("idempotency-key"),
+                access::REQUEST_ID,
+            ])
+            .expose_headers([access::REQUEST_ID, axum::http::header::LINK]),
+    )
+}

@@ -1,0 +1,98 @@
+//! What every request leaves: its id, one line in the log, one entry in the metrics.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::state::ApiState;
+
+/// The header that carries a request's id, in and out.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken from a client.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Gives the request an id, measures it, and tells how it ended.
+pub(super) async fn observe(
+    State(state): State<ApiState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let id = request_id(request.headers());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let text = id.to_str().unwrap_or_default().to_owned();
+    let span = tracing::info_span!("request", id = text);
+    let active = state.metrics().begin();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    drop(active);
+    let elapsed = began.elapsed();
+    let (status, route) = (response.status(), route.as_ref().map(MatchedPath::as_str));
+    state.metrics().record(&method, route, status, elapsed);
+    span.in_scope(|| {
+        tracing::info!(
+            target: "tickbase::access",
+            method = %method,
+            path,
+            route = route.unwrap_or("-"),
+            status = status.as_u16(),
+            duration_ms = elapsed.as_secs_f64() * 1e3,
+            response_bytes = length(response.headers()),
+            "answered"
+        );
+    });
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// The client's id, if it is one that a log can carry; else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_plain = |id: &&HeaderValue| {
+        let bytes = id.as_bytes();
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b);
+        (1..=REQUEST_ID_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(plain)
+    };
+    let given = headers.get(REQUEST_ID).filter(is_plain).cloned();
+    given.unwrap_or_else(|| {
+        let id = Uuid::new_v4().hyphenated().to_string();
+        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(id: &str) -> HeaderValue {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_bytes(id.as_bytes()).unwrap());
+        request_id(&headers)
+    }
+
+    #[test]
+    fn a_plain_id_is_kept_and_any_other_replaced() {
+        assert_eq!(given("order-7"), "order-7");
+        for odd in ["", "a b", "a\tb", "é", &"x".repeat(129)] {
+            assert_ne!(given(odd).as_bytes(), odd.as_bytes());
+            assert_eq!(given(odd).len(), 36);
+        }
+        let new = request_id(&HeaderMap::new());
+        assert_ne!(new, request_id(&HeaderMap::new()));
+    }
+}

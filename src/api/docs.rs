@@ -1,0 +1,66 @@
+//! The API's description of itself: the OpenAPI document and a page to try it on.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::Redirect;
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::error::{ErrorBody, Place, ValidationBody, Violation};
+use super::state::ApiState;
+
+/// What the paths add to: title, version, and how to show a token.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "tickbase",
+        description = "Market data, its alerts, and the health of the database under it. Times are \
+                       ISO 8601 in UTC, prices are rounded (half to even) to the instrument's \
+                       price_decimals. A deleted row is in no answer."
+    ),
+    // What refusals are made of: the paths name them, but do not bring them along.
+    components(schemas(ErrorBody, ValidationBody, Violation, Place)),
+    modifiers(&Bearer)
+)]
+struct Described;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The token of server.token, where the server has one"))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// A router that the paths are added to.
+pub(super) fn described() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Described::openapi())
+}
+
+/// `/api/openapi.json`, the page at `/api/docs`, and the way there from the root.
+pub(super) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
+    // A document of strings, numbers and lists can always be written.
+    let text: Arc<str> = document.to_json().unwrap_or_default().into();
+    let json = move || async move {
+        (
+            [(header::CONTENT_TYPE, "application/json")],
+            text.to_string(),
+        )
+    };
+    // Relative, so that the page finds it under any prefix.
+    let page = SwaggerUi::new("/api/docs").config(Config::from("../openapi.json"));
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("api/docs/") }))
+        .route("/api/openapi.json", get(json))
+        .merge(page)
+}

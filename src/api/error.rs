@@ -1,0 +1,222 @@
+//! Errors as responses: which status each has, and the one shape of their bodies.
+//!
+//! `{"detail": "<text>"}`, or for a body or parameter `{"detail": [{"loc", "msg", "type"}]}` with
+//! 422. What the database says of itself stays in the log.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::database;
+use crate::error::Error;
+
+/// Seconds after which a client that met a busy server may try again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// What went wrong, for a client.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorBody {
+    /// What failed, why, and what to do.
+    detail: String,
+}
+
+/// What of the request breaks a rule.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ValidationError)]
+pub(super) struct ValidationBody {
+    /// Each place that breaks a rule.
+    detail: Vec<Violation>,
+}
+
+/// A place of the request that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Violation {
+    /// Where: `body`, `query`, `path` or `header`, then names and indexes.
+    pub(super) loc: Vec<Place>,
+    /// The rule, and what would be accepted.
+    pub(super) msg: String,
+    /// Which kind of rule.
+    pub(super) r#type: &'static str,
+}
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Place {
+    Name(String),
+    Index(usize),
+}
+
+impl From<&str> for Place {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+/// Why a request is not answered as it wished.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// A status and its text.
+    Status(StatusCode, String),
+    /// 422, with the places.
+    Violations(Vec<Violation>),
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::Status(status, detail.into())
+    }
+
+    /// One place that breaks a rule.
+    pub(super) fn violation<const N: usize>(loc: [&str; N], msg: impl Into<String>) -> Self {
+        Self::Violations(vec![Violation {
+            loc: loc.into_iter().map(Place::from).collect(),
+            msg: msg.into(),
+            r#type: "value_error",
+        }])
+    }
+
+    /// An error of the crate about something that stands in this part of the request.
+    pub(super) fn within(part: &str, error: Error) -> Self {
+        match error {
+            Error::Invalid {
+                name,
+                reason,
+                remedy,
+            } => Self::violation([part, &name], format!("{reason}; {remedy}")),
+            other => other.into(),
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::Invalid { .. } => return Self::within("body", error),
+            Error::NotFound { .. } => StatusCode::NOT_FOUND,
+            Error::Conflict { .. } => StatusCode::CONFLICT,
+            _ if database::is_temporary(&error) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status.is_server_error() {
+            // Here it is handled, so here it is logged, with its whole chain.
+            tracing::error!(
+                error = error.chain(),
+                status = status.as_u16(),
+                "request failed"
+            );
+        }
+        Self::Status(status, error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, detail) = match self {
+            Self::Status(status, detail) => (status, detail),
+            Self::Violations(detail) => {
+                let body = axum::Json(ValidationBody { detail });
+                return (StatusCode::UNPROCESSABLE_ENTITY, body).into_response();
+            }
+        };
+        let mut response = (status, axum::Json(ErrorBody { detail })).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+/// What any request to the data may be answered with, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(
+    dead_code,
+    reason = "the document reads the variants, no code builds them"
+)]
+pub(super) enum ReadErrors {
+    /// The token is missing or wrong, where reads need one
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// A parameter breaks a rule
+    #[response(status = 422)]
+    Invalid(ValidationBody),
+    /// The database failed
+    #[response(status = 500)]
+    Failed(ErrorBody),
+    /// Busy, not started yet, or the database is away; `Retry-After` says when to try again
+    #[response(status = 503)]
+    Busy(ErrorBody),
+}
+
+/// What any write may be answered with, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(
+    dead_code,
+    reason = "the document reads the variants, no code builds them"
+)]
+pub(super) enum WriteErrors {
+    /// The request's head or body cannot be read
+    #[response(status = 400)]
+    Malformed(ErrorBody),
+    /// The token is missing or wrong
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// Writes are closed: the server listens to other machines and has no token
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// The body is larger than the server takes
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The body's type or encoding is none that the path takes
+    #[response(status = 415)]
+    Unsupported(ErrorBody),
+    /// The body or a parameter breaks a rule
+    #[response(status = 422)]
+    Invalid(ValidationBody),
+    /// The database failed
+    #[response(status = 500)]
+    Failed(ErrorBody),
+    /// Busy, not started yet, or the database is away; `Retry-After` says when to try again
+    #[response(status = 503)]
+    Busy(ErrorBody),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(error: Error) -> u16 {
+        ApiError::from(error).into_response().status().as_u16()
+    }
+
+    #[test]
+    fn each_error_has_the_status_that_tells_a_client_what_to_do() {
+        let full = Error::QueueFull {
+            queued: 1,
+            limit: 1,
+        };
+        assert_eq!(
+            status(Error::invalid("name", "it is empty", "give one")),
+            422
+        );
+        assert_eq!(status(Error::not_found("instrument 1", "list them")), 404);
+        assert_eq!(status(full), 503);
+        assert_eq!(status(Error::Closed), 503);
+        assert_eq!(status(diesel::result::Error::NotFound.into()), 500);
+    }
+
+    #[test]
+    fn a_busy_server_says_when_to_try_again() {
+        let response = ApiError::from(Error::Closed).into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let response = ApiError::new(StatusCode::UNAUTHORIZED, "no token").into_response();
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+}

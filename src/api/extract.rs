@@ -1,0 +1,144 @@
+//! Parts of a request as typed values: parameters of path and query, and JSON bodies. What does
+//! not fit is answered with 422 and the place; an unknown name is refused, never ignored.
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::error::{ApiError, Place, Violation};
+
+/// The parameters of the query.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+/// The id in the path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Id(pub(super) i64);
+
+/// A JSON body.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let text = parts.uri.query().unwrap_or_default();
+        let pairs = serde_html_form::Deserializer::from_bytes(text.as_bytes());
+        serde_path_to_error::deserialize(pairs)
+            .map(Self)
+            .map_err(|error| violation("query", error.path(), error.inner()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let params = params.map_err(|error| {
+            ApiError::violation(["path", "id"], format!("it cannot be read: {error}"))
+        })?;
+        let Some((name, text)) = params.iter().last() else {
+            return Err(ApiError::violation(["path"], "there is no id in it"));
+        };
+        let id = text.parse().map(Self);
+        id.map_err(|_| ApiError::violation(["path", name], "it is no whole number of 64 bits"))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let media = media_type(request.headers());
+        if !is_json(&media) {
+            return Err(unsupported(&media, "application/json"));
+        }
+        let bytes = body(request, state).await?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| violation("body", error.path(), error.inner()))?;
+        json.end()
+            .map_err(|error| ApiError::violation(["body"], error.to_string()))?;
+        Ok(Self(value))
+    }
+}
+
+/// The whole body, within the limit.
+pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                ApiError::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the body, unpacked, is larger than server.body_bytes_max; send less at a time",
+                )
+            }
+            other => ApiError::new(
+                StatusCode::BAD_REQUEST,
+                format!("the body cannot be read: {}", chain(&other)),
+            ),
+        })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let deeper_text = deeper.to_string();
+        if !text.ends_with(&deeper_text) {
+            text.push_str(": ");
+            text.push_str(&deeper_text);
+        }
+        cause = deeper.source();
+    }
+    text
+}
+
+/// The media type, in lower case and without its parameters; empty when none is given.
+pub(super) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media = text.split(';').next().unwrap_or("");
+    media.trim().to_ascii_lowercase()
+}
+
+/// `application/json` and the types derived from it.
+pub(super) fn is_json(media: &str) -> bool {
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+pub(super) fn unsupported(media: &str, accepted: &str) -> ApiError {
+    let given = if media.is_empty() {
+        "there is no content-type".to_owned()
+    } else {
+        format!("the content-type {media:?} is not taken here")
+    };
+    let detail = format!("{given}; send {accepted}");
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+}
+
+fn violation(
+    part: &str,
+    path: &serde_path_to_error::Path,
+    error: &impl std::fmt::Display,
+) -> ApiError {
+    use serde_path_to_error::Segment;
+    let mut loc = vec![Place::from(part)];
+    loc.extend(path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(Place::Name(key.clone())),
+        Segment::Enum { variant } => Some(Place::Name(variant.clone())),
+        Segment::Seq { index } => Some(Place::Index(*index)),
+        Segment::Unknown => None,
+    }));
+    ApiError::Violations(vec![Violation {
+        loc,
+        msg: error.to_string(),
+        r#type: "value_error",
+    }])
+}

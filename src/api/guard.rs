@@ -1,0 +1,88 @@
+//! What a request may cost: time, a place among those worked on, an encoding that is known. Over
+//! the limit it is answered at once, with a status that says so; it is never left waiting.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+use super::readiness::Phase;
+use super::state::ApiState;
+
+/// Paths that are answered however busy the server is: who looks after it must see it.
+const ALWAYS_ANSWERED: [&str; 6] = [
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/api/health",
+    "/api/health/database",
+    "/api/health/detailed",
+];
+
+/// Answers with 503 when all places are taken, and when the request takes too long.
+pub(super) async fn limit(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let always = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_some_and(|path| {
+            ALWAYS_ANSWERED
+                .iter()
+                .any(|known| path.as_str().ends_with(known))
+        });
+    let place = state.places().try_acquire();
+    if place.is_err() && !always {
+        let places = state.config().concurrency_max;
+        return ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{places} requests are worked on already (server.concurrency_max); try again"),
+        )
+        .into_response();
+    }
+    let limit = state.config().request_timeout;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "it took longer than {} s (server.request_timeout_seconds); a write may still \
+                 have been stored: send it again with the same Idempotency-Key, or read first",
+                limit.as_secs()
+            ),
+        )
+        .into_response(),
+    }
+}
+
+/// Answers with 503 before the services run.
+pub(super) async fn refuse_before_start(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if state.readiness().phase() == Phase::Starting {
+        let detail = "the services are not started yet; try again";
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
+    }
+    next.run(request).await
+}
+
+/// Bodies come plain or as gzip.
+pub(super) async fn refuse_unknown_encodings(request: Request, next: Next) -> Response {
+    match encoding(request.headers()) {
+        None => next.run(request).await,
+        Some(other) => {
+            let detail = format!("the content-encoding {other:?} is not taken; send plain or gzip");
+            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response()
+        }
+    }
+}
+
+/// An encoding that is neither plain nor gzip.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_ENCODING)?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let text = text.trim().to_ascii_lowercase();
+    let known = ["", "identity", "gzip"].contains(&text.as_str());
+    (!known).then_some(text)
+}

@@ -1,0 +1,240 @@
+//! `/api/health`: how the system is, judged now.
+//!
+//! Each answer stands on a probe of this moment (at most [`PULSE_AGE_MAX`] old, so that many
+//! askers cost one), never on a connection that the pool holds already. When the database cannot
+//! be asked, the answer says so and comes all the same.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use tokio::sync::Mutex;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ApiError;
+use super::state::ApiState;
+use super::types::{DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth};
+use crate::error::{Error, Result};
+use crate::monitoring::MonitoringSnapshot;
+use crate::repository::alert_log::{self, AlertSummary};
+use crate::repository::alert_rule::{self, RuleCounts};
+use crate::repository::instrument::{self, InstrumentSummary};
+use crate::repository::market_data;
+use crate::timestamp::Timestamp;
+
+/// The oldest probe that an answer stands on.
+const PULSE_AGE_MAX: Duration = Duration::from_millis(500);
+/// How long an answer waits for figures that it can do without.
+const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A tick within this time is a feed that runs.
+const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
+/// A tick within this time is a feed that is connected.
+const CONNECTED_MICROS: i64 = 300 * 1_000_000;
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(detailed))
+        .routes(routes!(database))
+}
+
+/// The snapshot that answers of the same moment share.
+#[derive(Debug, Default)]
+pub(super) struct Pulse(Mutex<Option<(Instant, Arc<MonitoringSnapshot>)>>);
+
+impl Pulse {
+    /// A snapshot of this moment. Who comes while one is taken waits for that one.
+    pub(super) async fn take(&self, state: &ApiState) -> Result<Arc<MonitoringSnapshot>> {
+        let mut last = self.0.lock().await;
+        if let Some((at, snapshot)) = &*last
+            && at.elapsed() < PULSE_AGE_MAX
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let monitoring = Arc::clone(state.monitoring());
+        let look = tokio::task::spawn_blocking(move || monitoring.snapshot_now());
+        let snapshot = Arc::new(look.await.map_err(|_| Error::Closed)?);
+        *last = Some((Instant::now(), Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+}
+
+/// The verdict of this moment. Every connection lent with callers waiting is a pool that serves
+/// nobody, whatever the rounds of monitoring have seen so far.
+fn verdict(snapshot: &MonitoringSnapshot) -> HealthWord {
+    let pool = &snapshot.pool;
+    if pool.in_use >= pool.capacity && pool.waiting > 0 {
+        return HealthWord::Unhealthy;
+    }
+    snapshot.health.into()
+}
+
+fn status(word: HealthWord) -> StatusCode {
+    match word {
+        HealthWord::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        HealthWord::Healthy | HealthWord::Degraded => StatusCode::OK,
+    }
+}
+
+/// Figures of the tables, if the database answers in time.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    instruments: InstrumentSummary,
+    rules: RuleCounts,
+    alerts: AlertSummary,
+}
+
+async fn figures(state: &ApiState, since: Timestamp) -> Option<Figures> {
+    let read = state.read("health.figures", move |conn| {
+        Ok(Figures {
+            instruments: instrument::summary(conn)?,
+            rules: alert_rule::counts(conn)?,
+            alerts: alert_log::summary(conn, since)?,
+        })
+    });
+    match tokio::time::timeout(FIGURES_WAIT_MAX, read).await {
+        Ok(Ok(figures)) => Some(figures),
+        Ok(Err(error)) => {
+            tracing::debug!(error = error.chain(), "health has no figures");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Midnight, UTC, of the day of a moment.
+fn midnight(now: Timestamp) -> Timestamp {
+    const DAY_MICROS: i64 = 86_400_000_000;
+    now.saturating_add_micros(-now.micros().rem_euclid(DAY_MICROS))
+}
+
+/// How the system is
+///
+/// `unhealthy` (503): the database does not answer, or no connection is left. `degraded`: it
+/// serves, and an alert is raised. A feed that has not begun yet is no fault.
+#[utoipa::path(
+    get,
+    path = "/api/health",
+    tag = "health",
+    responses(
+        (status = 200, body = HealthBody, description = "Healthy or degraded"),
+        (status = 503, body = HealthBody, description = "Unhealthy"),
+    )
+)]
+async fn health(
+    State(state): State<ApiState>,
+) -> Result<(StatusCode, axum::Json<HealthBody>), ApiError> {
+    let now = state.db().clock().now();
+    let snapshot = state.pulse().take(&state).await?;
+    let word = verdict(&snapshot);
+    let figures = match snapshot.probe.error {
+        None => figures(&state, midnight(now)).await,
+        Some(_) => None,
+    };
+    let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
+    // A replay of old ticks is a feed, too; and so is one that another process stores.
+    let received = [state.db().insert_totals().last_ticks_at, last_tick];
+    let within = |micros: i64| {
+        let recent = |at: &Timestamp| (0..micros).contains(&(now.micros() - at.micros()));
+        received.iter().flatten().any(recent)
+    };
+    let age = last_tick.map(|at| (now.micros() - at.micros()) as f64 / 60e6);
+    let database_healthy = word != HealthWord::Unhealthy;
+    let body = HealthBody {
+        status: word,
+        ingestion_active: within(INGESTION_ACTIVE_MICROS),
+        last_tick: last_tick.map(|at| at.to_string()),
+        api_connected: within(CONNECTED_MICROS),
+        active_instruments: figures.map(|figures| figures.instruments.active),
+        total_rules: figures.map(|figures| figures.rules.total),
+        last_alert: figures
+            .and_then(|figures| figures.alerts.last)
+            .map(|at| at.to_string()),
+        historical_data_service: HistoryHealth {
+            status: word,
+            // There is no such service in this version: nothing runs, nothing is cached.
+            service_running: false,
+            cache_size: 0,
+            total_requests: 0,
+            database_healthy,
+            data_freshness_minutes: age.map(|minutes| super::types::rounded(minutes.max(0.0), 1)),
+        },
+    };
+    Ok((status(word), axum::Json(body)))
+}
+
+/// Counts of the day, UTC
+#[utoipa::path(
+    get,
+    path = "/api/health/detailed",
+    tag = "health",
+    responses(
+        (status = 200, body = DetailedHealth),
+        (status = 503, body = super::error::ErrorBody, description = "The database does not answer"),
+    )
+)]
+async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
+    let today = midnight(state.db().clock().now());
+    let snapshot = state.pulse().take(&state).await?;
+    if let Some(error) = &snapshot.probe.error {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error));
+    }
+    let unknown = || {
+        let detail = "the database did not answer in time; /api/health/database has more";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    };
+    let figures = figures(&state, today).await.ok_or_else(unknown)?;
+    let ticks = state.read("health.ticks_since", move |conn| {
+        market_data::count_since(conn, today)
+    });
+    Ok(axum::Json(DetailedHealth {
+        database_status: verdict(&snapshot),
+        total_instruments: figures.instruments.total,
+        active_instruments: figures.instruments.active,
+        total_rules: figures.rules.total,
+        active_rules: figures.rules.active,
+        total_ticks_today: ticks.await?,
+        total_alerts_today: figures.alerts.count,
+        avg_evaluation_time_ms: figures.alerts.evaluation_us_mean.map(|us| us / 1e3),
+    }))
+}
+
+/// The database: pool, performance, storage, alerts
+#[utoipa::path(
+    get,
+    path = "/api/health/database",
+    tag = "health",
+    responses(
+        (status = 200, body = DatabaseHealth, description = "Healthy or degraded"),
+        (status = 503, body = DatabaseHealth, description = "Unhealthy"),
+    )
+)]
+async fn database(
+    State(state): State<ApiState>,
+) -> Result<(StatusCode, axum::Json<DatabaseHealth>), ApiError> {
+    let snapshot = state.pulse().take(&state).await?;
+    let word = verdict(&snapshot);
+    Ok((
+        status(word),
+        axum::Json(DatabaseHealth::new(word, &snapshot)),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_is_that_of_the_same_day() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let day = at("2013-09-03T00:00:00Z");
+        assert_eq!(midnight(at("2013-09-03T13:51:44.578Z")), day);
+        assert_eq!(midnight(day), day);
+        assert_eq!(
+            midnight(at("1969-12-31T23:59:59Z")),
+            at("1969-12-31T00:00:00Z")
+        );
+    }
+}

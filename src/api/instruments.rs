@@ -1,0 +1,232 @@
+//! `/api/instruments`: lists, one instrument, additions, changes, soft delete and restore.
+
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
+use super::extract::{Id, Json, Query};
+use super::state::ApiState;
+use super::types::{
+    InstrumentBody, InstrumentChangeBody, InstrumentItem, InstrumentQuery, Message,
+};
+use crate::database::Cursor;
+use crate::domain::{InstrumentStatus, Symbol};
+use crate::models::{InstrumentChange, NewInstrument};
+use crate::repository::instrument::{self, InstrumentFilter, InstrumentPage};
+use crate::repository::rows::Recorded;
+
+/// Instruments of one page, unless the caller says otherwise.
+const LIMIT_DEFAULT: usize = 1_000;
+
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+}
+
+pub(super) fn writes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(add))
+        .routes(routes!(change, delete))
+        .routes(routes!(restore))
+}
+
+/// The active instruments, by symbol
+#[utoipa::path(
+    get,
+    path = "/api/instruments",
+    tag = "instruments",
+    params(InstrumentQuery),
+    responses(
+        (status = 200, body = Vec<InstrumentItem>, headers(
+            ("link", description = "The next page, rel=\"next\" (RFC 8288), when there is one")
+        )),
+        ReadErrors,
+    )
+)]
+async fn list(
+    State(state): State<ApiState>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<InstrumentQuery>,
+) -> Result<(HeaderMap, axum::Json<Vec<InstrumentItem>>), ApiError> {
+    let status = query.status.map(InstrumentStatus::from);
+    let filter = InstrumentFilter {
+        instrument_type: query.r#type.map(Into::into),
+        status: status.or(query.active_only.then_some(InstrumentStatus::Active)),
+    };
+    if query.active_only && filter.status != Some(InstrumentStatus::Active) {
+        // No instrument has both.
+        return Ok((HeaderMap::new(), axum::Json(Vec::new())));
+    }
+    let after = query.cursor.as_deref().map(Symbol::new).transpose();
+    let page = InstrumentPage {
+        filter,
+        limit: query.limit.unwrap_or(LIMIT_DEFAULT),
+        after: after.map_err(|_| bad_cursor())?,
+    };
+    let found = state
+        .read("instrument.page", move |conn| {
+            instrument::page(conn, &page).recorded(conn)
+        })
+        .await
+        .map_err(|error| ApiError::within("query", error))?;
+    let mut headers = HeaderMap::new();
+    if let Some(Cursor::After(last)) = found.next {
+        headers.extend(next_link(&uri, last.as_str()).map(|link| (header::LINK, link)));
+    }
+    let items = found.rows.into_iter().map(Into::into);
+    Ok((headers, axum::Json(items.collect())))
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::violation(
+        ["query", "cursor"],
+        "it is none of this list's; take it from the header link",
+    )
+}
+
+/// `<path?query with the cursor>; rel="next"`.
+fn next_link(uri: &axum::http::Uri, cursor: &str) -> Option<HeaderValue> {
+    let mut pairs: Vec<(String, String)> =
+        serde_html_form::from_str(uri.query().unwrap_or_default()).ok()?;
+    pairs.retain(|(name, _)| name != "cursor");
+    pairs.push(("cursor".to_owned(), cursor.to_owned()));
+    let query = serde_html_form::to_string(pairs).ok()?;
+    HeaderValue::try_from(format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
+}
+
+/// One active instrument
+#[utoipa::path(
+    get,
+    path = "/api/instruments/{id}",
+    tag = "instruments",
+    params(("id" = i64, Path)),
+    responses(
+        (status = 200, body = InstrumentItem),
+        (status = 404, body = ErrorBody, description = "No active instrument has this id"),
+        ReadErrors,
+    )
+)]
+async fn get(
+    State(state): State<ApiState>,
+    Id(id): Id,
+) -> Result<axum::Json<InstrumentItem>, ApiError> {
+    let row = state.read("instrument.get", move |conn| {
+        instrument::get(conn, id).recorded(conn)
+    });
+    Ok(axum::Json(row.await?.into()))
+}
+
+/// Adds an instrument
+#[utoipa::path(
+    post,
+    path = "/api/instruments",
+    tag = "instruments",
+    request_body = InstrumentBody,
+    security((), ("bearer" = [])),
+    responses(
+        (status = 201, body = InstrumentItem),
+        (status = 409, body = ErrorBody, description = "An active instrument has the symbol"),
+        WriteErrors,
+    )
+)]
+async fn add(
+    State(state): State<ApiState>,
+    Json(body): Json<InstrumentBody>,
+) -> Result<(StatusCode, axum::Json<InstrumentItem>), ApiError> {
+    let new = NewInstrument::try_from(body)?;
+    let now = state.db().clock().now();
+    let row = state
+        .write("instrument.insert", move |conn| {
+            instrument::insert(conn, &new, now).recorded(conn)
+        })
+        .await?;
+    Ok((StatusCode::CREATED, axum::Json(row.into())))
+}
+
+/// Changes an active instrument
+#[utoipa::path(
+    put,
+    path = "/api/instruments/{id}",
+    tag = "instruments",
+    params(("id" = i64, Path)),
+    request_body = InstrumentChangeBody,
+    security((), ("bearer" = [])),
+    responses(
+        (status = 200, body = InstrumentItem),
+        (status = 404, body = ErrorBody, description = "No active instrument has this id"),
+        WriteErrors,
+    )
+)]
+async fn change(
+    State(state): State<ApiState>,
+    Id(id): Id,
+    Json(body): Json<InstrumentChangeBody>,
+) -> Result<axum::Json<InstrumentItem>, ApiError> {
+    let change = InstrumentChange::try_from(body)?;
+    let now = state.db().clock().now();
+    let row = state
+        .write("instrument.update", move |conn| {
+            instrument::update(conn, id, &change, now).recorded(conn)
+        })
+        .await?;
+    Ok(axum::Json(row.into()))
+}
+
+/// Moves an instrument to the trash; its ticks, bars and alerts stay
+#[utoipa::path(
+    delete,
+    path = "/api/instruments/{id}",
+    tag = "instruments",
+    params(("id" = i64, Path)),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 200, body = Message),
+        (status = 404, body = ErrorBody, description = "No active instrument has this id"),
+        (status = 409, body = ErrorBody, description = "An active rule watches it"),
+        WriteErrors,
+    )
+)]
+async fn delete(
+    State(state): State<ApiState>,
+    Id(id): Id,
+) -> Result<axum::Json<Message>, ApiError> {
+    let now = state.db().clock().now();
+    state
+        .write("instrument.soft_delete", move |conn| {
+            instrument::get(conn, id)?;
+            instrument::soft_delete(conn, &[id], now).recorded(conn)
+        })
+        .await?;
+    let message = format!("Instrument {id} deleted successfully");
+    Ok(axum::Json(Message { message }))
+}
+
+/// Takes an instrument out of the trash; one that is active stays as it is
+#[utoipa::path(
+    post,
+    path = "/api/instruments/{id}/restore",
+    tag = "instruments",
+    params(("id" = i64, Path)),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 200, body = InstrumentItem),
+        (status = 404, body = ErrorBody, description = "No instrument has this id"),
+        (status = 409, body = ErrorBody, description = "Another instrument took the symbol"),
+        WriteErrors,
+    )
+)]
+async fn restore(
+    State(state): State<ApiState>,
+    Id(id): Id,
+) -> Result<axum::Json<InstrumentItem>, ApiError> {
+    let row = state
+        .write("instrument.restore", move |conn| {
+            instrument::restore(conn, &[id]).recorded(conn)?;
+            instrument::get(conn, id)
+        })
+        .await?;
+    Ok(axum::Json(row.into()))
+}

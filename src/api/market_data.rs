@@ -1,0 +1,282 @@
+//! `/api/market-data`: ticks of one instrument, the newest of many, soft delete and restore.
+//! Posting them is in [`post`].
+
+mod post;
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::cursor;
+use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
+use super::extract::{Id, Json, Query};
+use super::state::ApiState;
+use super::types::{
+    DeletedTicks, KeyBody, LatestQuery, LatestTicks, OrderWord, RestoredTicks, SelectionBody,
+    TickItem, TickPage, TickQuery,
+};
+use crate::database::BackendConnection;
+use crate::error::Error;
+use crate::models::MarketData;
+use crate::repository::instrument::{self, InstrumentLabel};
+use crate::repository::market_data::{self, Order, RangeQuery, TickKey, TickRange};
+use crate::repository::rows::Recorded;
+use crate::timestamp::Timestamp;
+
+/// Ticks of one page, unless the caller says otherwise.
+const LIMIT_DEFAULT: usize = 1_000;
+/// Instruments whose newest ticks one request may ask for.
+const LATEST_MAX: usize = 1_000;
+/// Keys that one request may delete or restore.
+const KEYS_MAX: usize = 100_000;
+
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(range))
+        .routes(routes!(latest))
+}
+
+pub(super) fn writes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(post::post))
+        .routes(routes!(delete))
+        .routes(routes!(restore))
+}
+
+/// The ticks of an instrument, newest first unless asked otherwise
+#[utoipa::path(
+    get,
+    path = "/api/market-data/{instrument_id}",
+    tag = "market data",
+    params(("instrument_id" = i64, Path), TickQuery),
+    responses(
+        (status = 200, body = TickPage),
+        (status = 404, body = ErrorBody, description = "No active instrument has this id"),
+        ReadErrors,
+    )
+)]
+async fn range(
+    State(state): State<ApiState>,
+    Id(id): Id,
+    Query(query): Query<TickQuery>,
+) -> Result<axum::Json<TickPage>, ApiError> {
+    let asked = range_query(id, &query)?;
+    let read = state.read("market_data.range", move |conn| {
+        let instrument = instrument::get(conn, id)?;
+        Ok((instrument, market_data::range(conn, &asked).recorded(conn)?))
+    });
+    let (of, page) = read
+        .await
+        .map_err(|error| ApiError::within("query", error))?;
+    let item = |row: &MarketData| TickItem::new(row, &of.symbol, of.price_decimals);
+    Ok(axum::Json(TickPage {
+        instrument_id: id,
+        ticks: page.rows.iter().map(item).collect(),
+        symbol: of.symbol.to_string(),
+        next_cursor: page.next.as_ref().map(cursor::of_tick),
+    }))
+}
+
+fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery, ApiError> {
+    let moment = |name: &str, text: &Option<String>| {
+        let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
+        parsed.map_err(|error| named(["query", name], error))
+    };
+    let cursor = query.cursor.as_deref().map(|text| {
+        let none = "it is none of this list's; take it from next_cursor";
+        cursor::to_tick(text, id).ok_or_else(|| ApiError::violation(["query", "cursor"], none))
+    });
+    Ok(RangeQuery {
+        range: TickRange {
+            instrument_id: id,
+            start: moment("start", &query.start)?,
+            end: moment("end", &query.end)?,
+        },
+        limit: query.limit.unwrap_or(LIMIT_DEFAULT),
+        order: match query.order.unwrap_or_default() {
+            OrderWord::Asc => Order::Ascending,
+            OrderWord::Desc => Order::Descending,
+        },
+        cursor: cursor.transpose()?,
+    })
+}
+
+/// The error of a value, at the place where the value stands.
+fn named<const N: usize>(loc: [&str; N], error: Error) -> ApiError {
+    match error {
+        Error::Invalid { reason, remedy, .. } => {
+            ApiError::violation(loc, format!("{reason}; {remedy}"))
+        }
+        other => other.into(),
+    }
+}
+
+/// The newest tick of each instrument
+#[utoipa::path(
+    get,
+    path = "/api/market-data/latest",
+    tag = "market data",
+    params(LatestQuery),
+    responses((status = 200, body = LatestTicks), ReadErrors)
+)]
+async fn latest(
+    State(state): State<ApiState>,
+    Query(query): Query<LatestQuery>,
+) -> Result<axum::Json<LatestTicks>, ApiError> {
+    let ids = query.instrument_ids.as_deref().map(ids).transpose()?;
+    let read = state.read("market_data.latest", move |conn| {
+        let ids = match &ids {
+            Some(ids) => ids.clone(),
+            None => instrument::active_ids(conn, LATEST_MAX)?,
+        };
+        let ticks = market_data::latest(conn, &ids).recorded(conn)?;
+        Ok((ticks, instrument::labels(conn, &ids)?))
+    });
+    let (ticks, labels) = read.await?;
+    let labels: HashMap<i64, &InstrumentLabel> =
+        labels.iter().map(|label| (label.id, label)).collect();
+    let items = ticks.iter().filter_map(|row| {
+        let label = labels.get(&row.instrument_id)?;
+        Some(TickItem::new(row, &label.symbol, label.price_decimals))
+    });
+    Ok(axum::Json(LatestTicks {
+        ticks: items.collect(),
+    }))
+}
+
+/// `1,2,3`.
+fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
+    let refuse = |msg: String| ApiError::violation(["query", "instrument_ids"], msg);
+    let ids: Vec<i64> = text
+        .split(',')
+        .map(|part| {
+            let id = part.trim().parse();
+            id.map_err(|_| refuse("it is no list of ids; write it like 1,2,3".to_owned()))
+        })
+        .collect::<Result<_, _>>()?;
+    if ids.len() > LATEST_MAX {
+        let msg = format!(
+            "it names {} instruments; ask for at most {LATEST_MAX}",
+            ids.len()
+        );
+        return Err(refuse(msg));
+    }
+    Ok(ids)
+}
+
+/// What a selection names.
+enum Selection {
+    Keys(Vec<TickKey>),
+    Range(TickRange),
+}
+
+impl TryFrom<SelectionBody> for Selection {
+    type Error = ApiError;
+
+    fn try_from(body: SelectionBody) -> Result<Self, ApiError> {
+        let by_range = body.instrument_id.is_some() || body.start.is_some() || body.end.is_some();
+        match (body.keys, body.instrument_id) {
+            (Some(_), _) if by_range => {
+                let both = "it has keys and a range; send one of the two";
+                Err(ApiError::violation(["body"], both))
+            }
+            (Some(keys), _) => keys_of(keys).map(Self::Keys),
+            (None, Some(id)) => {
+                let moment = |name: &str, text: Option<String>| {
+                    let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
+                    parsed.map_err(|error| named(["body", name], error))
+                };
+                Ok(Self::Range(TickRange {
+                    instrument_id: id,
+                    start: moment("start", body.start)?,
+                    end: moment("end", body.end)?,
+                }))
+            }
+            (None, None) => {
+                let none = "it names no ticks; send keys, or instrument_id with start and end";
+                Err(ApiError::violation(["body"], none))
+            }
+        }
+    }
+}
+
+fn keys_of(keys: Vec<KeyBody>) -> Result<Vec<TickKey>, ApiError> {
+    if keys.len() > KEYS_MAX {
+        let msg = format!("it has {} keys; send at most {KEYS_MAX}", keys.len());
+        return Err(ApiError::violation(["body", "keys"], msg));
+    }
+    let keys = keys.into_iter().enumerate().map(|(index, key)| {
+        let place = index.to_string();
+        let loc = ["body", "keys", &place, "timestamp"];
+        Ok(TickKey {
+            instrument_id: key.instrument_id,
+            timestamp: key.timestamp.parse().map_err(|error| named(loc, error))?,
+            source_id: key.source_id,
+            sequence: key.sequence,
+        })
+    });
+    keys.collect()
+}
+
+/// Moves ticks to the trash
+#[utoipa::path(
+    post,
+    path = "/api/market-data/delete",
+    tag = "market data",
+    request_body = SelectionBody,
+    security((), ("bearer" = [])),
+    responses((status = 200, body = DeletedTicks), WriteErrors)
+)]
+async fn delete(
+    State(state): State<ApiState>,
+    Json(body): Json<SelectionBody>,
+) -> Result<axum::Json<DeletedTicks>, ApiError> {
+    let now = state.db().clock().now();
+    let deleted = match Selection::try_from(body)? {
+        Selection::Keys(keys) => {
+            let delete = move |conn: &mut BackendConnection<'_>| {
+                market_data::soft_delete_keys(conn, &keys, now).recorded(conn)
+            };
+            state.write("market_data.soft_delete_keys", delete).await?
+        }
+        Selection::Range(range) => {
+            let delete = move |conn: &mut BackendConnection<'_>| {
+                market_data::soft_delete_range(conn, &range, now).recorded(conn)
+            };
+            state.write("market_data.soft_delete_range", delete).await?
+        }
+    };
+    Ok(axum::Json(DeletedTicks { deleted }))
+}
+
+/// Takes ticks out of the trash
+#[utoipa::path(
+    post,
+    path = "/api/market-data/restore",
+    tag = "market data",
+    request_body = SelectionBody,
+    security((), ("bearer" = [])),
+    responses((status = 200, body = RestoredTicks), WriteErrors)
+)]
+async fn restore(
+    State(state): State<ApiState>,
+    Json(body): Json<SelectionBody>,
+) -> Result<axum::Json<RestoredTicks>, ApiError> {
+    let restored = match Selection::try_from(body)? {
+        Selection::Keys(keys) => {
+            let restore = move |conn: &mut BackendConnection<'_>| {
+                market_data::restore_keys(conn, &keys).recorded(conn)
+            };
+            state.write("market_data.restore_keys", restore).await?
+        }
+        Selection::Range(range) => {
+            let restore = move |conn: &mut BackendConnection<'_>| {
+                market_data::restore_range(conn, &range).recorded(conn)
+            };
+            state.write("market_data.restore_range", restore).await?
+        }
+    };
+    Ok(axum::Json(RestoredTicks { restored }))
+}

@@ -1,0 +1,218 @@
+//! `POST /api/market-data`: a batch of ticks in, what became of it out, after the commit.
+//!
+//! The body is read off the runtime's threads; the symbols are looked up in one read; the batch is
+//! one transaction. A row that breaks a rule is reported and costs nobody else; when no row is
+//! left, the request is.
+
+use std::collections::{HashMap, HashSet};
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+
+use crate::api::error::{ApiError, Place, Violation, WriteErrors};
+use crate::api::extract::{self, is_json, media_type, unsupported};
+use crate::api::state::ApiState;
+use crate::api::types::{IngestReport, PostedTick as TickBody, RowError};
+use crate::domain::Symbol;
+use crate::domain::tick::{RawTick, Tick};
+use crate::error::Error;
+use crate::ingest::{InstrumentName, PostedBatch, PostedFormat, PostedTick};
+use crate::repository::instrument;
+use crate::repository::market_data::{InsertOptions, InsertReport, MarketDataRepository};
+
+/// Rejected rows that an answer names.
+const ERRORS_SHOWN_MAX: usize = 100;
+
+/// Stores ticks, and answers after the commit
+///
+/// The body is a JSON array of ticks or `{"ticks": [..]}` (`application/json`), one object per
+/// line (`application/x-ndjson`), or a header and rows (`text/csv`); plain or gzip. A tick that
+/// is sent again with its own sequence is a duplicate and stores nothing; ticks without a sequence
+/// are made safe to resend by the header `Idempotency-Key`: within 24 hours the same key stores
+/// nothing and returns the first answer. A row that breaks a rule is reported and the others are
+/// stored; when every row breaks one, the answer is 422.
+#[utoipa::path(
+    post,
+    path = "/api/market-data",
+    tag = "market data",
+    params(("idempotency-key" = Option<String>, Header,
+        description = "Makes resending safe; 1 to 255 characters",
+        min_length = 1, max_length = 255)),
+    request_body(content(
+        (Vec<TickBody> = "application/json"),
+        (String = "application/x-ndjson"),
+        (String = "text/csv"),
+    )),
+    security((), ("bearer" = [])),
+    responses((status = 200, body = IngestReport), WriteErrors)
+)]
+pub(super) async fn post(
+    State(state): State<ApiState>,
+    request: Request,
+) -> Result<axum::Json<IngestReport>, ApiError> {
+    let format = format(request.headers())?;
+    let key = idempotency_key(request.headers())?;
+    let text = extract::body(request, &state).await?;
+    let batch = read(text, format, state.config().batch_rows_max).await?;
+    let known = look_up(&state, &batch).await?;
+    let checked = check(batch, &known);
+    if checked.ticks.is_empty() && !checked.rejected.is_empty() {
+        return Err(nothing_left(&checked.rejected));
+    }
+    let options = InsertOptions {
+        idempotency_key: key,
+        ..InsertOptions::default()
+    };
+    let stored = MarketDataRepository::new(state.db())
+        .insert_batch_async(checked.ticks, options)
+        .await
+        .map_err(|error| ApiError::within("header", error))?;
+    let mut rejected = checked.rejected;
+    rejected.extend(stored.rejected.iter().map(|row| RowError {
+        index: checked.indexes.get(row.index).copied().unwrap_or(row.index),
+        reason: row.reason.clone(),
+    }));
+    rejected.sort_by_key(|row| row.index);
+    if stored.rejected.len() == stored.received && !rejected.is_empty() {
+        return Err(nothing_left(&rejected));
+    }
+    Ok(axum::Json(report(&stored, rejected, checked.stamps_cut)))
+}
+
+fn format(headers: &HeaderMap) -> Result<PostedFormat, ApiError> {
+    let media = media_type(headers);
+    match media.as_str() {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+            Ok(PostedFormat::Ndjson)
+        }
+        "text/csv" => Ok(PostedFormat::Csv),
+        json if is_json(json) => Ok(PostedFormat::Json),
+        other => Err(unsupported(
+            other,
+            "application/json, application/x-ndjson or text/csv",
+        )),
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::violation(
+            ["header", "idempotency-key"],
+            "it is not 1 to 255 ASCII characters; use a UUID",
+        )),
+    }
+}
+
+/// Reading a large body takes longer than a runtime's thread may be kept.
+async fn read(text: Bytes, format: PostedFormat, rows_max: usize) -> Result<PostedBatch, ApiError> {
+    let read = tokio::task::spawn_blocking(move || PostedBatch::read(&text, format, rows_max));
+    let batch = read.await.map_err(|_| Error::Closed)?;
+    batch.map_err(|error| match error {
+        Error::Invalid { reason, remedy, .. } if reason == "it has too many rows" => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body {reason}; {remedy}"),
+        ),
+        Error::Invalid { reason, remedy, .. } => {
+            ApiError::violation(["body"], format!("{reason}; {remedy}"))
+        }
+        other => other.into(),
+    })
+}
+
+/// The ids of the symbols that the batch names.
+async fn look_up(state: &ApiState, batch: &PostedBatch) -> Result<HashMap<Symbol, i64>, ApiError> {
+    let named = batch
+        .rows
+        .iter()
+        .flatten()
+        .filter_map(|row| match &row.instrument {
+            InstrumentName::Symbol(symbol) => Some(symbol),
+            InstrumentName::Id(_) => None,
+        });
+    let symbols: HashSet<&Symbol> = named.collect();
+    let symbols: Vec<Symbol> = symbols.into_iter().cloned().collect();
+    if symbols.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let labels = state
+        .read("instrument.labels_by_symbol", move |conn| {
+            instrument::labels_by_symbol(conn, &symbols)
+        })
+        .await?;
+    Ok(labels
+        .into_iter()
+        .map(|label| (label.symbol, label.id))
+        .collect())
+}
+
+/// A batch whose rows were looked at one by one.
+struct Checked {
+    ticks: Vec<Tick>,
+    /// The place in the batch of each tick.
+    indexes: Vec<usize>,
+    rejected: Vec<RowError>,
+    stamps_cut: u64,
+}
+
+fn check(batch: PostedBatch, known: &HashMap<Symbol, i64>) -> Checked {
+    let mut checked = Checked {
+        ticks: Vec::with_capacity(batch.rows.len()),
+        indexes: Vec::with_capacity(batch.rows.len()),
+        rejected: Vec::new(),
+        stamps_cut: batch.stamps_cut,
+    };
+    for (index, row) in batch.rows.into_iter().enumerate() {
+        match row.and_then(|row| tick(row, known)) {
+            Ok(tick) => {
+                checked.ticks.push(tick);
+                checked.indexes.push(index);
+            }
+            Err(reason) => checked.rejected.push(RowError { index, reason }),
+        }
+    }
+    checked
+}
+
+fn tick(row: PostedTick, known: &HashMap<Symbol, i64>) -> Result<Tick, String> {
+    let id = match row.instrument {
+        InstrumentName::Id(id) => id,
+        InstrumentName::Symbol(symbol) => *known.get(&symbol).ok_or_else(|| {
+            format!("symbol: no active instrument is named {symbol}; add it first")
+        })?,
+    };
+    let raw = RawTick {
+        instrument_id: Some(id),
+        ..row.raw
+    };
+    Tick::try_from(raw).map_err(|error| error.to_string())
+}
+
+/// No row could be stored: the first ones say why.
+fn nothing_left(rejected: &[RowError]) -> ApiError {
+    let violations = rejected.iter().take(ERRORS_SHOWN_MAX).map(|row| Violation {
+        loc: vec![Place::from("body"), Place::Index(row.index)],
+        msg: row.reason.clone(),
+        r#type: "value_error",
+    });
+    ApiError::Violations(violations.collect())
+}
+
+fn report(stored: &InsertReport, rejected: Vec<RowError>, stamps_cut: u64) -> IngestReport {
+    // A repeated key gets the first answer, whose rows may have been others.
+    let stored_rows = stored.inserted + stored.duplicates + stored.conflicts;
+    IngestReport {
+        received: stored_rows + rejected.len(),
+        inserted: stored.inserted,
+        duplicates: stored.duplicates,
+        conflicts: stored.conflicts,
+        late: stored.late,
+        rejected: rejected.len(),
+        timestamps_truncated: stamps_cut,
+        errors: rejected.into_iter().take(ERRORS_SHOWN_MAX).collect(),
+    }
+}

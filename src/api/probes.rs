@@ -1,0 +1,95 @@
+//! What machines ask: `/livez`, `/readyz`, `/metrics`.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ApiError, ErrorBody};
+use super::http_metrics::HttpMetrics;
+use super::readiness::Phase;
+use super::state::ApiState;
+use crate::monitoring::metrics::{self, CONTENT_TYPE, Exposition, Kind};
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(livez))
+        .routes(routes!(readyz))
+        .routes(routes!(scrape))
+}
+
+/// Whether the process lives
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "probes",
+    responses((status = 200, body = String, content_type = "text/plain"))
+)]
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the process takes requests: not before the database is migrated and the services run,
+/// and not while it drains
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "probes",
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 503, body = String, content_type = "text/plain"),
+    )
+)]
+async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
+    match state.readiness().phase() {
+        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Phase::Ready => (StatusCode::OK, "ready\n"),
+        Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    }
+}
+
+/// All figures, as Prometheus reads them
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "probes",
+    responses(
+        (status = 200, body = String, content_type = "text/plain; version=0.0.4"),
+        (status = 503, body = ErrorBody, description = "The process ends"),
+    )
+)]
+async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let mut text = Exposition::default();
+    metrics::database_metrics(&mut text, state.db());
+    metrics::process_metrics(&mut text);
+    let snapshot = state.pulse().take(&state).await?;
+    metrics::snapshot_metrics(&mut text, &snapshot);
+    metrics::service_metrics(&mut text, &[&**state.monitoring()]);
+    requests(&mut text, state.metrics());
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
+}
+
+/// The names are those of OpenTelemetry's conventions for HTTP servers.
+fn requests(text: &mut Exposition, metrics: &HttpMetrics) {
+    text.single(
+        Kind::Gauge,
+        "http_server_active_requests",
+        "Requests that are worked on.",
+        metrics.active() as f64,
+    );
+    let mut family = text.family(
+        Kind::Histogram,
+        "http_server_request_duration_seconds",
+        "Time from a request's head to its answer.",
+    );
+    for of in metrics.snapshot() {
+        let status = of.status.to_string();
+        let labels = [
+            ("http_request_method", of.method),
+            ("http_route", &*of.route),
+            ("http_response_status_code", &*status),
+        ];
+        family.durations(&labels, &of.duration);
+    }
+}

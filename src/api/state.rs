@@ -1,0 +1,107 @@
+//! What every handler is given: the database, its watcher, the settings. Cloning shares it.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::health::Pulse;
+use super::http_metrics::HttpMetrics;
+use super::readiness::Readiness;
+use crate::config::ServerConfig;
+use crate::database::{BackendConnection, Database};
+use crate::error::Result;
+use crate::monitoring::DatabaseMonitoringService;
+
+/// The state of the API; not that of an application that mounts it.
+#[derive(Clone)]
+pub struct ApiState {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Database,
+    monitoring: Arc<DatabaseMonitoringService>,
+    config: ServerConfig,
+    readiness: Readiness,
+    places: Semaphore,
+    metrics: HttpMetrics,
+    pulse: Pulse,
+}
+
+impl ApiState {
+    /// Of a database and its watcher. Requests are answered with 503 until
+    /// [`Readiness::ready`] is called.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
+    pub fn new(
+        db: Database,
+        monitoring: Arc<DatabaseMonitoringService>,
+        config: ServerConfig,
+    ) -> Result<Self> {
+        config.validate()?;
+        let places = Semaphore::new(config.concurrency_max);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                monitoring,
+                config,
+                readiness: Readiness::default(),
+                places,
+                metrics: HttpMetrics::default(),
+                pulse: Pulse::default(),
+            }),
+        })
+    }
+
+    /// Says when requests are welcome.
+    #[must_use]
+    pub fn readiness(&self) -> &Readiness {
+        &self.inner.readiness
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ServerConfig {
+        &self.inner.config
+    }
+
+    pub(super) fn db(&self) -> &Database {
+        &self.inner.db
+    }
+
+    pub(super) fn monitoring(&self) -> &Arc<DatabaseMonitoringService> {
+        &self.inner.monitoring
+    }
+
+    /// Places for requests that are worked on.
+    pub(super) fn places(&self) -> &Semaphore {
+        &self.inner.places
+    }
+
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.inner.metrics
+    }
+
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.inner.pulse
+    }
+
+    /// Reads by the asynchronous door.
+    pub(super) async fn read<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        self.inner.db.read_async(op, work).await
+    }
+
+    /// Writes by the asynchronous door; answers after the commit.
+    pub(super) async fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
+    {
+        self.inner.db.write_async(op, work).await
+    }
+}

@@ -1,0 +1,356 @@
+//! Health as the API writes it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::rounded;
+use crate::database::{DoorSnapshot, HistogramSnapshot, PoolSnapshot};
+use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow};
+use crate::repository::storage::TableEstimate;
+
+/// How the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = HealthStatus)]
+pub(in crate::api) enum HealthWord {
+    /// All is well.
+    Healthy,
+    /// It serves, and an alert is raised.
+    Degraded,
+    /// It does not serve.
+    Unhealthy,
+}
+
+impl From<HealthStatus> for HealthWord {
+    fn from(status: HealthStatus) -> Self {
+        match status {
+            HealthStatus::Healthy => Self::Healthy,
+            HealthStatus::Degraded => Self::Degraded,
+            HealthStatus::Unhealthy => Self::Unhealthy,
+        }
+    }
+}
+
+/// The system in a few words. Figures that the database could not be asked for are null.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(in crate::api) struct HealthBody {
+    pub(in crate::api) status: HealthWord,
+    /// Whether a tick came in within the last 60 s.
+    pub(in crate::api) ingestion_active: bool,
+    /// Event time of the newest tick.
+    #[schema(format = DateTime)]
+    pub(in crate::api) last_tick: Option<String>,
+    /// Whether a tick came in within the last 300 s.
+    pub(in crate::api) api_connected: bool,
+    pub(in crate::api) active_instruments: Option<i64>,
+    pub(in crate::api) total_rules: Option<i64>,
+    /// Event time of the newest alert.
+    #[schema(format = DateTime)]
+    pub(in crate::api) last_alert: Option<String>,
+    pub(in crate::api) historical_data_service: HistoryHealth,
+}
+
+/// The service of historical data.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct HistoryHealth {
+    pub(in crate::api) status: HealthWord,
+    pub(in crate::api) service_running: bool,
+    pub(in crate::api) cache_size: u64,
+    pub(in crate::api) total_requests: u64,
+    pub(in crate::api) database_healthy: bool,
+    /// Minutes since the newest tick's event time.
+    pub(in crate::api) data_freshness_minutes: Option<f64>,
+}
+
+/// Counts of the day, UTC.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct DetailedHealth {
+    pub(in crate::api) database_status: HealthWord,
+    pub(in crate::api) total_instruments: i64,
+    pub(in crate::api) active_instruments: i64,
+    pub(in crate::api) total_rules: i64,
+    pub(in crate::api) active_rules: i64,
+    pub(in crate::api) total_ticks_today: i64,
+    pub(in crate::api) total_alerts_today: i64,
+    pub(in crate::api) avg_evaluation_time_ms: Option<f64>,
+}
+
+/// The database: pool, performance, storage, alerts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct DatabaseHealth {
+    pub(in crate::api) status: HealthWord,
+    connection_pool: PoolBody,
+    performance: PerformanceBody,
+    storage: StorageBody,
+    /// The checks that are past a threshold.
+    alerts: Vec<AlertBody>,
+    /// What could not be found out, and why.
+    errors: Vec<String>,
+    #[schema(format = DateTime)]
+    checked_at: String,
+}
+
+/// Both doors to the pool, and their sum.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionPool)]
+struct PoolBody {
+    #[serde(flatten)]
+    sum: DoorBody,
+    /// The blocking door and the asynchronous one; they share one budget.
+    doors: Vec<NamedDoor>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PoolDoor)]
+struct NamedDoor {
+    name: &'static str,
+    #[serde(flatten)]
+    door: DoorBody,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PoolFigures)]
+struct DoorBody {
+    /// Connections that are open.
+    pool_size: usize,
+    /// Connections that are lent.
+    checked_out: usize,
+    /// Connections that wait for a caller.
+    checked_in: usize,
+    /// Connections beyond the base.
+    overflow: usize,
+    /// Connections that may be open.
+    max_capacity: usize,
+    utilization_percent: f64,
+    /// Callers that wait.
+    waiting: usize,
+    /// Callers that gave up waiting.
+    timeouts: u64,
+    acquire_ms: Quantiles,
+}
+
+/// Durations in milliseconds; percentiles are at most 12.5 % too high.
+#[derive(Debug, Serialize, ToSchema)]
+struct Quantiles {
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Performance)]
+struct PerformanceBody {
+    /// Ticks and bars stored per second over the last minute.
+    insert_rate_per_second: f64,
+    /// Calls per second over the last minute.
+    queries_per_second: f64,
+    /// Calls since the last round of monitoring.
+    query_ms: Quantiles,
+    slow_queries_last_hour: u64,
+    errors_last_hour: u64,
+    by_operation: Vec<OperationBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Operation)]
+struct OperationBody {
+    operation: &'static str,
+    /// Calls since the database was opened.
+    calls: u64,
+    errors: u64,
+    retries: u64,
+    /// Rows read or written since the database was opened.
+    rows: u64,
+    calls_per_second: f64,
+    query_ms: Quantiles,
+}
+
+/// What cannot be told is null.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Storage)]
+struct StorageBody {
+    database_size_mb: Option<f64>,
+    /// SQLite's write-ahead log.
+    wal_size_mb: Option<f64>,
+    /// SQLite's pages that hold nothing.
+    free_pages: Option<i64>,
+    tables: Vec<TableBody>,
+}
+
+/// About how many rows a table holds, by the planner's statistics.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TableRows)]
+struct TableBody {
+    table: &'static str,
+    active_rows: Option<i64>,
+    deleted_rows: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthAlert)]
+struct AlertBody {
+    /// What is compared with a threshold.
+    check: &'static str,
+    /// `warning` or `critical`.
+    level: &'static str,
+    value: Option<f64>,
+    threshold: Option<f64>,
+    unit: &'static str,
+    #[schema(format = DateTime)]
+    since: Option<String>,
+}
+
+fn ms(us: u64) -> f64 {
+    us as f64 / 1e3
+}
+
+fn mb(bytes: u64) -> f64 {
+    rounded(bytes as f64 / 1e6, 3)
+}
+
+impl From<HistogramSnapshot> for Quantiles {
+    fn from(of: HistogramSnapshot) -> Self {
+        Self {
+            p50: ms(of.p50_us),
+            p95: ms(of.p95_us),
+            p99: ms(of.p99_us),
+            max: ms(of.max_us),
+        }
+    }
+}
+
+impl DatabaseHealth {
+    pub(in crate::api) fn new(status: HealthWord, snapshot: &MonitoringSnapshot) -> Self {
+        Self {
+            status,
+            connection_pool: PoolBody::from(&snapshot.pool),
+            performance: PerformanceBody::from(snapshot),
+            storage: StorageBody::from(snapshot),
+            alerts: snapshot.alerts().map(AlertBody::from).collect(),
+            errors: snapshot.errors.clone(),
+            checked_at: snapshot.taken_at.to_string(),
+        }
+    }
+}
+
+impl From<&PoolSnapshot> for PoolBody {
+    fn from(pool: &PoolSnapshot) -> Self {
+        let [blocking, asynchronous] = &pool.doors;
+        let acquire = blocking.acquire.merge(&asynchronous.acquire);
+        Self {
+            sum: DoorBody {
+                pool_size: pool.open,
+                checked_out: pool.in_use,
+                checked_in: pool.idle,
+                overflow: pool.overflow,
+                max_capacity: pool.capacity,
+                utilization_percent: percent(pool.utilization),
+                waiting: pool.waiting,
+                timeouts: pool.timeouts,
+                acquire_ms: acquire.summary().into(),
+            },
+            doors: pool
+                .doors
+                .iter()
+                .map(|door| NamedDoor::new(door, pool))
+                .collect(),
+        }
+    }
+}
+
+impl NamedDoor {
+    fn new(door: &DoorSnapshot, pool: &PoolSnapshot) -> Self {
+        let share = door.in_use as f64 / pool.capacity as f64;
+        Self {
+            name: door.name,
+            door: DoorBody {
+                pool_size: door.size,
+                checked_out: door.in_use,
+                checked_in: door.idle,
+                overflow: door.size.saturating_sub(pool.base),
+                max_capacity: pool.capacity,
+                utilization_percent: percent(share),
+                waiting: door.waiting,
+                timeouts: door.timeouts,
+                acquire_ms: door.acquire.summary().into(),
+            },
+        }
+    }
+}
+
+fn percent(share: f64) -> f64 {
+    rounded(share * 100.0, 2)
+}
+
+impl From<&MonitoringSnapshot> for PerformanceBody {
+    fn from(snapshot: &MonitoringSnapshot) -> Self {
+        let rates = &snapshot.rates;
+        let rate = |rate: Option<f64>| rounded(rate.unwrap_or(0.0), 3);
+        Self {
+            insert_rate_per_second: rate(rates.insert_rows_per_second.one_minute),
+            queries_per_second: rate(rates.queries_per_second.one_minute),
+            query_ms: snapshot.calls.into(),
+            slow_queries_last_hour: rates.slow_queries_last_hour,
+            errors_last_hour: rates.errors_last_hour,
+            by_operation: snapshot
+                .operations
+                .iter()
+                .map(OperationBody::from)
+                .collect(),
+        }
+    }
+}
+
+impl From<&OperationWindow> for OperationBody {
+    fn from(of: &OperationWindow) -> Self {
+        Self {
+            operation: of.op,
+            calls: of.calls,
+            errors: of.errors,
+            retries: of.retries,
+            rows: of.rows,
+            calls_per_second: rounded(of.calls_per_second, 3),
+            query_ms: of.duration.into(),
+        }
+    }
+}
+
+impl From<&MonitoringSnapshot> for StorageBody {
+    fn from(snapshot: &MonitoringSnapshot) -> Self {
+        let known = snapshot.storage.as_ref();
+        let bytes = |count: i64| mb(u64::try_from(count).unwrap_or(0));
+        let tables = known.map_or(&[][..], |known| &known.tables);
+        Self {
+            database_size_mb: known.map(|known| bytes(known.size.database_bytes)),
+            wal_size_mb: known.and_then(|known| known.wal_bytes).map(mb),
+            free_pages: known.and_then(|known| known.size.free_pages),
+            tables: tables.iter().map(TableBody::from).collect(),
+        }
+    }
+}
+
+impl From<&TableEstimate> for TableBody {
+    fn from(of: &TableEstimate) -> Self {
+        Self {
+            table: of.table,
+            active_rows: of.active,
+            deleted_rows: of.deleted,
+        }
+    }
+}
+
+impl From<&Alert> for AlertBody {
+    fn from(alert: &Alert) -> Self {
+        let check: Check = alert.check;
+        Self {
+            check: check.name(),
+            level: alert.level.as_str(),
+            value: alert.value.filter(|value| value.is_finite()),
+            threshold: alert.threshold.filter(|value| value.is_finite()),
+            unit: check.unit(),
+            since: alert.since.map(|at| at.to_string()),
+        }
+    }
+}

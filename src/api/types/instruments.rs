@@ -1,0 +1,228 @@
+//! Instruments as the API writes and reads them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Rounding;
+use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
+use crate::error::{Error, Result};
+use crate::models::{Instrument, InstrumentChange, NewInstrument};
+
+/// What an instrument is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = InstrumentType)]
+pub(in crate::api) enum TypeWord {
+    Future,
+    Index,
+    Internal,
+    Equity,
+    Fx,
+    Crypto,
+}
+
+/// Whether an instrument is fed.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = InstrumentStatus)]
+pub(in crate::api) enum StatusWord {
+    Active,
+    Inactive,
+    Error,
+}
+
+/// An instrument.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Instrument)]
+pub(in crate::api) struct InstrumentItem {
+    id: i64,
+    symbol: String,
+    name: String,
+    r#type: TypeWord,
+    status: StatusWord,
+    /// Places to which its prices are rounded.
+    price_decimals: i32,
+    /// Event time of the newest tick.
+    #[schema(format = DateTime)]
+    last_tick: Option<String>,
+    last_price: Option<f64>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// An instrument to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewInstrument)]
+pub(in crate::api) struct InstrumentBody {
+    /// Printable ASCII without spaces; kept in upper case. Unique among active instruments.
+    #[schema(min_length = 1, max_length = 32, pattern = r"^[!-~]{1,32}$")]
+    symbol: String,
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    r#type: TypeWord,
+    status: Option<StatusWord>,
+    /// Places to which its prices are rounded; 4 unless set.
+    #[schema(minimum = 0, maximum = 8)]
+    price_decimals: Option<i32>,
+}
+
+/// What to change of an instrument; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = InstrumentChange)]
+pub(in crate::api) struct InstrumentChangeBody {
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    status: Option<StatusWord>,
+    #[schema(minimum = 0, maximum = 8)]
+    price_decimals: Option<i32>,
+}
+
+/// Which instruments a list holds.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct InstrumentQuery {
+    /// Only those of this type
+    #[param(inline)]
+    pub(in crate::api) r#type: Option<TypeWord>,
+    /// Only those with this status
+    #[param(inline)]
+    pub(in crate::api) status: Option<StatusWord>,
+    /// Only those with the status `active`
+    #[serde(default)]
+    #[param(default = false)]
+    pub(in crate::api) active_only: bool,
+    /// Instruments of one page
+    #[param(minimum = 1, maximum = 10000, default = 1000)]
+    pub(in crate::api) limit: Option<usize>,
+    /// Goes on where the page before ended; from its header `link`
+    pub(in crate::api) cursor: Option<String>,
+}
+
+/// What became of an instrument.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Message {
+    /// What was done.
+    pub(in crate::api) message: String,
+}
+
+impl From<Instrument> for InstrumentItem {
+    fn from(row: Instrument) -> Self {
+        Self {
+            id: row.id,
+            symbol: row.symbol.to_string(),
+            name: row.name,
+            r#type: row.instrument_type.into(),
+            status: row.status.into(),
+            price_decimals: row.price_decimals.places(),
+            last_tick: row.last_tick.map(|at| at.to_string()),
+            last_price: Rounding::from(row.price_decimals).price(row.last_price),
+            created_at: row.created_at.to_string(),
+        }
+    }
+}
+
+impl TryFrom<InstrumentBody> for NewInstrument {
+    type Error = Error;
+
+    fn try_from(body: InstrumentBody) -> Result<Self> {
+        let new = Self::new(
+            Symbol::new(&body.symbol)?,
+            name(body.name)?,
+            body.r#type.into(),
+        );
+        Ok(Self {
+            status: body.status.map_or(new.status, Into::into),
+            price_decimals: decimals(body.price_decimals)?.unwrap_or_default(),
+            ..new
+        })
+    }
+}
+
+impl TryFrom<InstrumentChangeBody> for InstrumentChange {
+    type Error = Error;
+
+    fn try_from(body: InstrumentChangeBody) -> Result<Self> {
+        Ok(Self {
+            name: body.name.map(name).transpose()?,
+            status: body.status.map(Into::into),
+            price_decimals: decimals(body.price_decimals)?,
+        })
+    }
+}
+
+fn decimals(places: Option<i32>) -> Result<Option<PriceDecimals>> {
+    places.map(PriceDecimals::new).transpose()
+}
+
+/// A name that people can read: no blank one, no control characters (PostgreSQL stores no NUL).
+fn name(name: String) -> Result<String> {
+    const LENGTH_MAX: usize = 200;
+    let length = name.chars().count();
+    let reason = if name.trim().is_empty() {
+        "it is empty".to_owned()
+    } else if length > LENGTH_MAX {
+        format!("it has {length} characters")
+    } else if name.chars().any(char::is_control) {
+        "it holds a control character".to_owned()
+    } else {
+        return Ok(name);
+    };
+    let remedy = format!("use 1 to {LENGTH_MAX} characters that can be seen");
+    Err(Error::invalid("name", reason, remedy))
+}
+
+/// The words of the API and those of the field, one to one.
+macro_rules! words {
+    ($word:ident <=> $domain:ident: $($name:ident),+) => {
+        impl From<$word> for $domain {
+            fn from(word: $word) -> Self {
+                match word { $($word::$name => Self::$name,)+ }
+            }
+        }
+
+        impl From<$domain> for $word {
+            fn from(word: $domain) -> Self {
+                match word { $($domain::$name => Self::$name,)+ }
+            }
+        }
+    };
+}
+words!(TypeWord <=> InstrumentType: Future, Index, Internal, Equity, Fx, Crypto);
+words!(StatusWord <=> InstrumentStatus: Active, Inactive, Error);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_api_are_those_of_the_database() {
+        for word in InstrumentType::ALL {
+            let text = serde_json::to_value(TypeWord::from(*word)).unwrap();
+            assert_eq!(text, word.as_str());
+        }
+        for word in InstrumentStatus::ALL {
+            let text = serde_json::to_value(StatusWord::from(*word)).unwrap();
+            assert_eq!(text, word.as_str());
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_that_people_can_read() {
+        name("E-mini S&P 500 é".to_owned()).unwrap();
+        for (wrong, reason) in [
+            ("", "empty"),
+            (" \t", "empty"),
+            ("a\0b", "control"),
+            (&"x".repeat(201), "201"),
+        ] {
+            let error = name(wrong.to_owned()).unwrap_err().to_string();
+            assert!(
+                error.starts_with("name: ") && error.contains(reason),
+                "{error}"
+            );
+        }
+    }
+}

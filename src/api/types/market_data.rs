@@ -1,0 +1,214 @@
+//! Ticks as the API writes and reads them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Rounding, quantity};
+use crate::domain::{PriceDecimals, Symbol};
+use crate::models::MarketData;
+
+/// A stored tick.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tick)]
+pub(in crate::api) struct TickItem {
+    instrument_id: i64,
+    symbol: String,
+    /// Event time.
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// The data source; 1 is tickbase's own.
+    source_id: i64,
+    /// The number within instrument, timestamp and source.
+    sequence: i64,
+    price: Option<f64>,
+    #[serde(serialize_with = "quantity")]
+    volume: Option<f64>,
+    bid: Option<f64>,
+    ask: Option<f64>,
+    #[serde(serialize_with = "quantity")]
+    bid_size: Option<f64>,
+    #[serde(serialize_with = "quantity")]
+    ask_size: Option<f64>,
+    open_price: Option<f64>,
+    high_price: Option<f64>,
+    low_price: Option<f64>,
+}
+
+impl TickItem {
+    pub(in crate::api) fn new(row: &MarketData, symbol: &Symbol, places: PriceDecimals) -> Self {
+        let rounding = Rounding::from(places);
+        Self {
+            instrument_id: row.instrument_id,
+            symbol: symbol.to_string(),
+            timestamp: row.timestamp.to_string(),
+            source_id: row.source_id,
+            sequence: row.sequence,
+            price: rounding.price(row.price),
+            volume: row.volume,
+            bid: rounding.price(row.bid),
+            ask: rounding.price(row.ask),
+            bid_size: row.bid_size,
+            ask_size: row.ask_size,
+            open_price: rounding.price(row.open_price),
+            high_price: rounding.price(row.high_price),
+            low_price: rounding.price(row.low_price),
+        }
+    }
+}
+
+/// Ticks of one instrument.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct TickPage {
+    pub(in crate::api) instrument_id: i64,
+    pub(in crate::api) symbol: String,
+    pub(in crate::api) ticks: Vec<TickItem>,
+    /// Goes on after the last tick; null at the end.
+    pub(in crate::api) next_cursor: Option<String>,
+}
+
+/// The newest tick of each instrument.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct LatestTicks {
+    /// By instrument; one without ticks is absent.
+    pub(in crate::api) ticks: Vec<TickItem>,
+}
+
+/// Which ticks a page holds.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct TickQuery {
+    /// The first moment, ISO 8601
+    pub(in crate::api) start: Option<String>,
+    /// The moment that is no longer part of it, ISO 8601
+    pub(in crate::api) end: Option<String>,
+    /// Ticks of one page
+    #[param(minimum = 1, maximum = 10000, default = 1000)]
+    pub(in crate::api) limit: Option<usize>,
+    /// Newest first, or oldest first
+    #[param(inline, default = "desc")]
+    pub(in crate::api) order: Option<OrderWord>,
+    /// Goes on where the page before ended: its `next_cursor`
+    pub(in crate::api) cursor: Option<String>,
+}
+
+/// The order of ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Order)]
+pub(in crate::api) enum OrderWord {
+    Asc,
+    #[default]
+    Desc,
+}
+
+/// Whose newest ticks are asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct LatestQuery {
+    /// Ids with commas between them, at most 1,000; all active instruments when absent
+    #[param(example = "1,2")]
+    pub(in crate::api) instrument_ids: Option<String>,
+}
+
+/// A tick to store. It names its instrument by symbol or by id, has a timestamp and at least one
+/// value.
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the document reads the fields; the reader of feeds reads the body"
+)]
+pub(in crate::api) struct PostedTick {
+    symbol: Option<String>,
+    instrument_id: Option<i64>,
+    /// ISO 8601, or a number since 1970 in seconds, milli-, micro- or nanoseconds.
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: String,
+    /// 1 unless given.
+    source_id: Option<i64>,
+    /// The feed's own trade id or sequence; without it the server gives the next free number.
+    #[schema(minimum = 0)]
+    sequence: Option<i64>,
+    price: Option<f64>,
+    #[schema(minimum = 0)]
+    volume: Option<f64>,
+    bid: Option<f64>,
+    ask: Option<f64>,
+    #[schema(minimum = 0)]
+    bid_size: Option<f64>,
+    #[schema(minimum = 0)]
+    ask_size: Option<f64>,
+    open_price: Option<f64>,
+    high_price: Option<f64>,
+    low_price: Option<f64>,
+}
+
+/// What became of a batch: `received = inserted + duplicates + conflicts + rejected`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct IngestReport {
+    pub(in crate::api) received: usize,
+    /// Stored.
+    pub(in crate::api) inserted: usize,
+    /// Stored before, with the same values.
+    pub(in crate::api) duplicates: usize,
+    /// Stored before, with other values, which stay.
+    pub(in crate::api) conflicts: usize,
+    /// Stored, and older than the newest tick of their instrument.
+    pub(in crate::api) late: usize,
+    /// Not stored: they break a rule.
+    pub(in crate::api) rejected: usize,
+    /// Stamps that lost digits finer than a microsecond.
+    pub(in crate::api) timestamps_truncated: u64,
+    /// The first 100 that were rejected.
+    pub(in crate::api) errors: Vec<RowError>,
+}
+
+/// A tick that was not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::api) struct RowError {
+    /// Its place in the batch, from 0.
+    pub(in crate::api) index: usize,
+    /// The rule that it breaks, and what to do.
+    pub(in crate::api) reason: String,
+}
+
+/// The identity of a tick.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TickKey)]
+pub(in crate::api) struct KeyBody {
+    pub(in crate::api) instrument_id: i64,
+    #[schema(format = DateTime)]
+    pub(in crate::api) timestamp: String,
+    pub(in crate::api) source_id: i64,
+    pub(in crate::api) sequence: i64,
+}
+
+/// Ticks by their keys, or those of an instrument from `start` (included) to `end` (excluded).
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TickSelection)]
+pub(in crate::api) struct SelectionBody {
+    /// At most 100,000.
+    pub(in crate::api) keys: Option<Vec<KeyBody>>,
+    pub(in crate::api) instrument_id: Option<i64>,
+    #[schema(format = DateTime)]
+    pub(in crate::api) start: Option<String>,
+    #[schema(format = DateTime)]
+    pub(in crate::api) end: Option<String>,
+}
+
+/// How many ticks were deleted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct DeletedTicks {
+    /// Ticks that were active.
+    pub(in crate::api) deleted: usize,
+}
+
+/// How many ticks were restored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct RestoredTicks {
+    /// Ticks that were deleted.
+    pub(in crate::api) restored: usize,
+}

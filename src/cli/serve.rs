@@ -1,0 +1,125 @@
+//! `serve`: the services and the HTTP API, until a signal; then everything ends in order.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{Context, Outcome};
+use crate::app::App;
+use crate::config::Settings;
+use crate::database::Database;
+use crate::error::{Error, Result};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Address to listen to, like 127.0.0.1:8000; other machines reach 0.0.0.0:8000
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<SocketAddr>,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let mut settings = context.settings.clone();
+    if let Some(bind) = arguments.bind {
+        settings.server.bind = bind;
+    }
+    settings.validate()?;
+    let database = Database::open(settings.database.clone())?;
+    until_signal(database, &settings, |_| ())?;
+    Ok(())
+}
+
+/// Serves a database until a signal; `ready` is told the address. The database is closed then.
+pub(super) fn until_signal(
+    database: Database,
+    settings: &Settings,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("tickbase-http")
+        .build()
+        .map_err(|error| {
+            Error::config("server", error.to_string(), "raise the limit of threads")
+        })?;
+    let app = App::start_on(database, settings)?;
+    let served = runtime.block_on(async {
+        // Before the address is open: a signal that comes early is not lost.
+        let mut signals = Signals::listen()?;
+        let listener = app.listen()?;
+        let address = listener.local_addr().unwrap_or(settings.server.bind);
+        announce(&app, settings, address);
+        ready(address);
+        let shutdown = async move {
+            let name = signals.next().await;
+            tracing::info!(signal = name, "ending; once more to end at once");
+            tokio::spawn(async move {
+                let name = signals.next().await;
+                tracing::error!(signal = name, "ended at once");
+                std::process::exit(1);
+            });
+        };
+        app.serve(listener, shutdown).await
+    });
+    app.stop();
+    tracing::info!("ended");
+    // A handler that hangs must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+fn announce(app: &App, settings: &Settings, address: SocketAddr) {
+    let database = app.database().config().url.to_string();
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, database, "listening on http://{address}");
+    if settings.server.token.is_none() && !address.ip().is_loopback() {
+        tracing::warn!("writes are closed: set server.token (TICKBASE_SERVER_TOKEN) to open them");
+    }
+}
+
+/// The signals that ask the process to end.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let refuse = |error: std::io::Error| {
+            Error::config(
+                "signals",
+                error.to_string(),
+                "raise the limit of open files",
+            )
+        };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(refuse)?,
+            terminate: signal(SignalKind::terminate()).map_err(refuse)?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            // Without signals the process ends when it is ended.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
