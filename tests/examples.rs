@@ -7,6 +7,10 @@
 mod support;
 
 // Their `main` is not run here.
+#[cfg(feature = "server")]
+#[allow(dead_code)]
+#[path = "../examples/embed.rs"]
+mod embed;
 #[allow(dead_code)]
 #[path = "../examples/own_query.rs"]
 mod own_query;
@@ -76,5 +80,23 @@ on_both! {
         assert_eq!(db.texts(versions), before);
         let own = db.texts("SELECT version AS text FROM __diesel_schema_migrations");
         assert_eq!(own, ["20260101000001"]);
+    }
+}
+
+#[cfg(feature = "server")]
+const EMBED: &str = "\
+/hello 200 trading desk: 0 instruments with a tick
+/readyz 200 ready
+/api/instruments/1 200 {\"id\":1,\"symbol\":\"ES\",\"name\":\"E-mini S&P 500\",\"type\":\"future
+/nowhere 404 {\"detail\":\"there is nothing at /nowhere; /api/docs has what\u{20}
+";
+
+#[cfg(feature = "server")]
+on_both! {
+    fn the_api_is_mounted_in_a_foreign_application(db: &TestDatabase) {
+        let mut out = Vec::new();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(embed::run(db.url(), &mut out)).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), EMBED);
     }
 }
