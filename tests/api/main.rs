@@ -1,0 +1,10 @@
+//! The HTTP API, called as clients call it, on both backends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
+
+mod client;
+mod edge;
+mod health;
+mod instruments;
+mod market_data;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Calls every endpoint of a running server as a client would, and checks status and body.
+#
+#   tests/serve/endpoints.sh http://127.0.0.1:8000
+#
+# The server must run on a fresh database that may be written to. Needs curl and jq. Ends with
+# `endpoints: N passed, 0 failed`, or with 1.
+set -u
+base=${1:?usage: endpoints.sh http://host:port}
+passed=0
+failed=0
+body=$(mktemp)
+trap 'rm -f "$body"' EXIT
+
+# expect STATUS JQ-CONDITION METHOD PATH [curl arguments]: one call. The condition is about the
+# JSON of the answer; `-` is none.
+expect() {
+    local status=$1 condition=$2 method=$3 path=$4 got
+    shift 4
+    got=$(curl --silent --show-error --max-time 30 --output "$body" --write-out '%{http_code}' \
+        --request "$method" "$@" "$base$path")
+    if [ "$got" = "$status" ] && { [ "$condition" = - ] || jq --exit-status "$condition" "$body" >/dev/null; }; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'FAILED %s %s: status %s, expected %s with %s\n  %s\n' \
+            "$method" "$path" "$got" "$status" "$condition" "$(head -c 400 "$body")" >&2
+    fi
+}
+json() { expect "$1" "$2" "$3" "$4" --header 'content-type: application/json' --data "$5"; }
+
+# Probes and health.
+expect 200 - GET /livez
+expect 200 - GET /readyz
+expect 200 - GET /metrics
+expect 200 '.status == "healthy" and .ingestion_active == false and .last_tick == null' GET /api/health
+expect 200 '.database_status == "healthy" and .total_instruments == 12' GET /api/health/detailed
+expect 200 '.status == "healthy" and .connection_pool.max_capacity == 70 and (.connection_pool.doors | length) == 2' \
+    GET /api/health/database
+
+# The API's description.
+expect 200 '.openapi == "3.1.0" and (.paths | length) > 10' GET /api/openapi.json
+expect 200 - GET /api/docs/
+expect 307 - GET /
+
+# Instruments.
+expect 200 'length == 12 and .[0].symbol == "ADD"' GET /api/instruments
+expect 200 'map(.symbol) == ["NDX", "RUT", "SPX"]' GET '/api/instruments?type=index'
+expect 200 '.symbol == "ES" and .type == "future"' GET /api/instruments/1
+expect 404 '.detail | test("instrument 999 not found")' GET /api/instruments/999
+expect 422 '.detail[0].loc == ["path", "id"]' GET /api/instruments/one
+json 201 '.symbol == "EURUSD" and .price_decimals == 5' POST /api/instruments \
+    '{"symbol": "eurusd", "name": "Euro / US dollar", "type": "fx", "price_decimals": 5}'
+json 409 '.detail | test("EURUSD")' POST /api/instruments '{"symbol": "EURUSD", "name": "again", "type": "fx"}'
+json 422 '.detail[0].loc == ["body", "type"]' POST /api/instruments '{"symbol": "X", "name": "x", "type": "bond"}'
+json 200 '.status == "inactive"' PUT /api/instruments/13 '{"status": "inactive"}'
+expect 200 '.message == "Instrument 13 deleted successfully"' DELETE /api/instruments/13
+expect 404 - GET /api/instruments/13
+expect 200 '.symbol == "EURUSD"' POST /api/instruments/13/restore
+
+# Market data.
+json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: []}' \
+    POST /api/market-data '[
+        {"symbol": "ES", "timestamp": "2013-09-03T10:23:00.074Z", "sequence": 1, "price": 1641.5, "volume": 8},
+        {"symbol": "ES", "timestamp": "2013-09-03T10:23:00.075Z", "sequence": 2, "price": 1641.75, "volume": 1}]'
+expect 200 '.inserted == 1 and .duplicates == 1' POST /api/market-data \
+    --header 'content-type: text/csv' --data-binary \
+    $'symbol,timestamp,sequence,price,volume\nES,2013-09-03T10:23:00.075Z,2,1641.75,1\nES,2013-09-03T10:23:01Z,3,1642,2\n'
+expect 200 '.inserted == 1' POST /api/market-data --header 'content-type: application/x-ndjson' --data-binary \
+    '{"instrument_id": 13, "timestamp": 1378203780, "bid": 1.317215, "ask": 1.31724}'
+gzip -c <<<'[{"symbol": "ES", "timestamp": "2013-09-03T10:23:02Z", "sequence": 4, "price": 1641.25}]' >"$body.gz"
+expect 200 '.inserted == 1' POST /api/market-data --header 'content-type: application/json' \
+    --header 'content-encoding: gzip' --data-binary "@$body.gz"
+rm -f "$body.gz"
+for _ in 1 2; do # The second answer is the first one's.
+    expect 200 '.inserted == 1' POST /api/market-data --header 'content-type: application/json' \
+        --header 'idempotency-key: endpoints' \
+        --data '[{"symbol": "NQ", "timestamp": "2013-09-03T10:23:00Z", "price": 3100}]'
+done
+json 200 '.rejected == 1 and .errors[0].index == 1' POST /api/market-data '[
+        {"symbol": "ES", "timestamp": "2013-09-03T10:23:03Z", "sequence": 5, "price": 1641.25},
+        {"symbol": "NOSUCH", "timestamp": "2013-09-03T10:23:03Z", "price": 1}]'
+json 422 '.detail[0].msg | test("NOSUCH")' POST /api/market-data '[{"symbol": "NOSUCH", "timestamp": 1378203780, "price": 1}]'
+json 422 '.detail[0].loc == ["body"]' POST /api/market-data 'no json'
+expect 415 '.detail | test("text/plain")' POST /api/market-data --header 'content-type: text/plain' --data x
+expect 200 '(.ticks | length) == 5 and .ticks[0].price == 1641.25 and .next_cursor == null' GET /api/market-data/1
+expect 200 '(.ticks | length) == 2 and .next_cursor != null' GET '/api/market-data/1?limit=2&order=asc'
+expect 422 '.detail[0].loc == ["query", "start"]' GET '/api/market-data/1?start=soon'
+expect 404 - GET /api/market-data/999
+expect 200 '(.ticks | length) == 3 and .ticks[2].bid == 1.31722' GET /api/market-data/latest
+expect 200 '.ticks[0].symbol == "NQ"' GET '/api/market-data/latest?instrument_ids=2'
+json 200 '.deleted == 5' POST /api/market-data/delete '{"instrument_id": 1}'
+expect 200 '.ticks == []' GET /api/market-data/1
+json 200 '.restored == 5' POST /api/market-data/restore '{"instrument_id": 1}'
+json 200 '.deleted == 1' POST /api/market-data/delete \
+    '{"keys": [{"instrument_id": 1, "timestamp": "2013-09-03T10:23:01Z", "source_id": 1, "sequence": 3}]}'
+
+# What a feed changes.
+expect 200 '.ingestion_active and .last_tick == "2013-09-03T10:23:03Z"' GET /api/health
+expect 200 '.performance.by_operation | map(.operation) | index("market_data.insert_batch")' GET /api/health/database
+
+# What is not there.
+expect 404 '.detail | test("/api/nothing")' GET /api/nothing
+expect 405 '.detail | test("PATCH")' PATCH /api/instruments
+
+echo "endpoints: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

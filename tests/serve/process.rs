@@ -1,0 +1,155 @@
+//! A server process of the test's own: started on a free port, asked over sockets, ended by a
+//! signal.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::support::TestDatabase;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tickbase");
+/// How long a test waits for something that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that runs.
+pub(crate) struct Serving {
+    child: Option<Child>,
+    base: String,
+    log: Option<JoinHandle<String>>,
+    agent: ureq::Agent,
+}
+
+/// What a server left behind.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) log: String,
+}
+
+/// `tickbase .. serve ..` without any setting of the environment.
+pub(crate) fn command(db: &TestDatabase, arguments: &[&str]) -> Command {
+    command_on(db.url(), arguments)
+}
+
+fn command_on(url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("TICKBASE_") || text == "DATABASE_URL" || text == "RUST_LOG" {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .args(["--database-url", url, "serve"])
+        .args(arguments);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Serving {
+    /// Starts a server on a free port, with more arguments and variables.
+    pub(crate) fn start(db: &TestDatabase, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_url(db.url(), arguments, variables)
+    }
+
+    pub(crate) fn start_url(url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command_on(url, &["--bind", "127.0.0.1:0"]);
+        command.args(arguments).envs(variables.iter().copied());
+        let mut child = command.spawn().unwrap();
+        let (address, log) = follow(child.stderr.take().unwrap());
+        let base = address.recv_timeout(PATIENCE);
+        let base = base.unwrap_or_else(|_| panic!("it does not listen: {:?}", child.wait()));
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build();
+        Self {
+            child: Some(child),
+            base,
+            log: Some(log),
+            agent: agent.into(),
+        }
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Status and body of an answer.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .call()
+            .unwrap();
+        let body = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), body)
+    }
+
+    /// Status and body of an answer to a JSON body.
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        self.try_post(path, body).unwrap()
+    }
+
+    /// The same; an error when there is no answer.
+    pub(crate) fn try_post(&self, path: &str, body: &str) -> Result<(u16, String), ureq::Error> {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let mut answer = request
+            .header("content-type", "application/json")
+            .send(body)?;
+        let text = answer.body_mut().read_to_string()?;
+        Ok((answer.status().as_u16(), text))
+    }
+
+    /// Sends SIGTERM, which asks it to end.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) fn stop(mut self) -> Ended {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self) -> Ended {
+        let code = self.child.take().unwrap().wait().unwrap().code();
+        let log = self.log.take().unwrap().join().unwrap();
+        Ended { code, log }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Reads a log to its end, and tells the address that it names.
+fn follow(log: impl Read + Send + 'static) -> (Receiver<String>, JoinHandle<String>) {
+    let (found, address) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut all = String::new();
+        for line in BufReader::new(log).lines() {
+            let Ok(line) = line else { break };
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                let end = rest.find(|c: char| c.is_whitespace() || c == '"' || c == '\u{1b}');
+                let _ = found.send(rest[..end.unwrap_or(rest.len())].to_owned());
+            }
+            all.push_str(&line);
+            all.push('\n');
+        }
+        all
+    });
+    (address, reader)
+}
