@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod bar;
 pub mod data_source;
+pub mod expression;
 pub mod instrument;
 pub mod rule;
 pub mod tick;
@@ -14,9 +15,10 @@ pub mod tick;
 pub use alert::{DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
 pub use data_source::ProviderType;
+pub use expression::{Expression, ExpressionPart};
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 pub use rule::{Condition, RuleShape, RuleType};
-pub use tick::DEFAULT_SOURCE_ID;
+pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 
 /// A closed list of words, stored as TEXT on both backends: `as_str`, `FromStr`, `Display` and the
 /// place in SQL from one table. A word that the list lacks is an error that names the column's

@@ -3,6 +3,7 @@
 //! It decides whether a rule can ever fire as it is written; evaluating it is the alert engine's.
 
 use crate::decimal::Decimal;
+use crate::domain::expression::Expression;
 use crate::domain::text_enum;
 use crate::error::{Error, Result};
 
@@ -57,12 +58,23 @@ impl RuleType {
             Self::MultiCondition => &[],
         }
     }
+
+    /// The type that a condition belongs to.
+    #[must_use]
+    pub const fn of(condition: Condition) -> Self {
+        match condition {
+            Condition::Above | Condition::Below | Condition::Equals => Self::Threshold,
+            Condition::CrossesAbove | Condition::CrossesBelow => Self::Crossover,
+            Condition::PercentChangeUp | Condition::PercentChangeDown => Self::RateOfChange,
+            Condition::VolumeAbove => Self::VolumeSpike,
+        }
+    }
 }
 
 /// The longest name of a rule, in characters.
 pub const RULE_NAME_LENGTH_MAX: usize = 100;
-/// The longest expression, in bytes.
-pub const EXPRESSION_BYTES_MAX: usize = 16_384;
+pub use crate::domain::expression::EXPRESSION_BYTES_MAX;
+
 /// The longest time window and cooldown, in seconds.
 pub const RULE_SECONDS_MAX: i32 = 3_600;
 /// The longest moving average, in ticks.
@@ -90,11 +102,16 @@ pub struct RuleShape<'a> {
 }
 
 impl RuleShape<'_> {
+    /// `equals` matches a price that is nearer to the threshold than this, in units of 10^-8:
+    /// 0.01.
+    pub const EQUALS_WITHIN_SCALED: i64 = 1_000_000;
+
     /// Checks that the rule can fire as it is written.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a condition of another type, a missing parameter, one out of range,
-    /// or an expression that is no JSON object of `all` or `any`.
+    /// a mean of one price (which is the price, so nothing crosses it), or an expression that
+    /// [`Expression::parse`] refuses.
     pub fn check(&self) -> Result<()> {
         self.check_ranges()?;
         if self.rule_type == RuleType::MultiCondition {
@@ -114,6 +131,13 @@ impl RuleShape<'_> {
         // A crossover of the price and its own mean needs no threshold.
         let has_mean =
             self.rule_type == RuleType::Crossover && self.moving_average_period.is_some();
+        if has_mean && self.moving_average_period == Some(1) {
+            return Err(Error::invalid(
+                "moving_average_period",
+                "the mean of one price is the price itself, so it could never be crossed",
+                format!("use 2 to {MOVING_AVERAGE_PERIOD_MAX}"),
+            ));
+        }
         if self.threshold.is_none() && !has_mean {
             return Err(missing(
                 "threshold",
@@ -185,22 +209,7 @@ impl RuleShape<'_> {
                 r#"such as {"all":[..]}"#,
             ));
         };
-        let refuse = |reason: String| {
-            let remedy = r#"write {"all":[..]} or {"any":[..]} with at least one condition"#;
-            Err(Error::invalid("expression", reason, remedy))
-        };
-        if expression.len() > EXPRESSION_BYTES_MAX {
-            return refuse(format!("longer than {EXPRESSION_BYTES_MAX} bytes"));
-        }
-        let value: serde_json::Value = match serde_json::from_str(expression) {
-            Ok(value) => value,
-            Err(error) => return refuse(format!("not JSON: {error}")),
-        };
-        let parts = ["all", "any"].map(|join| value.get(join).and_then(|v| v.as_array()));
-        match parts {
-            [Some(list), None] | [None, Some(list)] if !list.is_empty() => Ok(()),
-            _ => refuse("not an object of all or any".to_owned()),
-        }
+        Expression::parse(expression).map(|_| ())
     }
 }
 
@@ -292,6 +301,11 @@ mod tests {
             ..shape(RuleType::Crossover)
         };
         mean.check().unwrap();
+        let price_itself = RuleShape {
+            moving_average_period: Some(1),
+            ..mean
+        };
+        assert!(refusal(price_itself).starts_with("moving_average_period: "));
     }
 
     #[test]
@@ -315,7 +329,7 @@ mod tests {
             let owners = RuleType::ALL
                 .iter()
                 .filter(|t| t.conditions().contains(condition));
-            assert_eq!(owners.count(), 1, "{condition}");
+            assert_eq!(owners.collect::<Vec<_>>(), [&RuleType::of(*condition)]);
         }
     }
 

@@ -69,6 +69,38 @@ pub struct Tick {
     values: [Option<f64>; 9],
 }
 
+/// What those who watch the stream see of a stored tick: its key, price and volume.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredTick {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// Where it came from.
+    pub source_id: i64,
+    /// Its number within the stamp and the source.
+    pub sequence: i64,
+    /// Price of the trade.
+    pub price: Option<f64>,
+    /// Size of the trade, or volume of the period.
+    pub volume: Option<f64>,
+}
+
+impl StoredTick {
+    /// A tick, stored under `sequence`.
+    #[must_use]
+    pub const fn new(tick: &Tick, sequence: i64) -> Self {
+        Self {
+            instrument_id: tick.instrument_id,
+            timestamp: tick.timestamp,
+            source_id: tick.source_id,
+            sequence,
+            price: tick.price(),
+            volume: tick.volume(),
+        }
+    }
+}
+
 impl Tick {
     /// The price of a trade.
     ///

@@ -50,6 +50,23 @@ pub struct AlertRule {
 }
 soft_deletable_row!(AlertRule);
 
+impl AlertRule {
+    /// The parts that must fit together.
+    #[must_use]
+    pub fn shape(&self) -> RuleShape<'_> {
+        RuleShape {
+            rule_type: self.rule_type,
+            condition: self.condition,
+            threshold: self.threshold.as_ref(),
+            expression: self.expression.as_deref(),
+            time_window_seconds: self.time_window_seconds,
+            moving_average_period: self.moving_average_period,
+            cooldown_seconds: self.cooldown_seconds,
+            name: self.name.as_deref(),
+        }
+    }
+}
+
 /// A rule to add.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
 #[diesel(table_name = crate::schema::alert_rules, treat_none_as_default_value = false)]

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use crate::domain::StoredTick;
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data;
@@ -43,3 +44,16 @@ pub struct MarketData {
     pub deleted_at: Option<Timestamp>,
 }
 soft_deletable_row!(MarketData);
+
+impl From<&MarketData> for StoredTick {
+    fn from(row: &MarketData) -> Self {
+        Self {
+            instrument_id: row.instrument_id,
+            timestamp: row.timestamp,
+            source_id: row.source_id,
+            sequence: row.sequence,
+            price: row.price,
+            volume: row.volume,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The expression of a multi-condition rule: conditions joined by all and any, read from JSON.
+//!
+//! It refuses what could never match, and limits depth and size, so that evaluating one rule has a
+//! bounded cost. Evaluating it is the alert engine's.
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use crate::decimal::Decimal;
+use crate::domain::rule::{Condition, RuleShape, RuleType};
+use crate::error::{Error, Result};
+
+/// The longest expression, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 16_384;
+/// How deep all and any may be nested; the outermost is depth 1.
+pub const EXPRESSION_DEPTH_MAX: usize = 8;
+/// The most conditions in one expression.
+pub const EXPRESSION_CONDITIONS_MAX: usize = 64;
+
+const FORM: &str = r#"write {"all":[..]} or {"any":[..]} with at least one condition such as {"condition":"above","threshold":"1650"}"#;
+const FIELDS: [&str; 4] = [
+    "condition",
+    "threshold",
+    "time_window_seconds",
+    "moving_average_period",
+];
+
+/// Conditions, joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expression {
+    /// Matches when each of them does.
+    All(Vec<Expression>),
+    /// Matches when one of them does.
+    Any(Vec<Expression>),
+    /// One condition.
+    One(ExpressionPart),
+}
+
+/// One condition of an expression, with the parameters that a rule of its type needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpressionPart {
+    /// When it matches.
+    pub condition: Condition,
+    /// The value that it compares with.
+    pub threshold: Option<Decimal>,
+    /// The window of a rate of change, in seconds.
+    pub time_window_seconds: Option<i32>,
+    /// The length of the mean, in ticks.
+    pub moving_average_period: Option<i32>,
+}
+
+impl Expression {
+    /// Reads the JSON text of an expression: an object of `all` or `any` with a list of
+    /// conditions and of further such objects. A threshold is a number or the text of one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another form, an unknown field, a condition that lacks a parameter,
+    /// one that could never match, or a limit of this module that is passed. It names the place
+    /// of what is wrong, such as `all[1].any[0]`.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.len() > EXPRESSION_BYTES_MAX {
+            return Err(refused(format!("longer than {EXPRESSION_BYTES_MAX} bytes")));
+        }
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| refused(format!("not JSON: {error}")))?;
+        let mut conditions = 0;
+        let expression = match &value {
+            Value::Object(fields) if joined(fields).is_some() => {
+                read(&value, "", 1, &mut conditions)?
+            }
+            _ => return Err(refused("not an object of all or any".to_owned())),
+        };
+        match expression.contradiction() {
+            Some(reason) => Err(refused(reason)),
+            None => Ok(expression),
+        }
+    }
+
+    /// Why it can never match, as far as the bounds that it puts on the price tell.
+    fn contradiction(&self) -> Option<String> {
+        match self {
+            Self::One(_) => None,
+            Self::Any(parts) => {
+                let mut reasons = parts.iter().map(Self::contradiction);
+                let first = reasons.next()??;
+                reasons.all(|reason| reason.is_some()).then_some(first)
+            }
+            Self::All(parts) => {
+                let mut bounds = PriceBounds::default();
+                self.narrow(&mut bounds);
+                let inner = || parts.iter().find_map(Self::contradiction);
+                bounds.contradiction().or_else(inner)
+            }
+        }
+    }
+
+    /// Puts the bounds on the price that hold wherever it matches.
+    fn narrow(&self, bounds: &mut PriceBounds) {
+        match self {
+            Self::One(part) => bounds.add(part),
+            Self::All(parts) => parts.iter().for_each(|part| part.narrow(bounds)),
+            Self::Any(_) => {}
+        }
+    }
+}
+
+/// A price that matches is above `low` and below `high`, in units of 10^-8.
+#[derive(Default)]
+struct PriceBounds {
+    low: Option<i128>,
+    high: Option<i128>,
+}
+
+impl PriceBounds {
+    fn add(&mut self, part: &ExpressionPart) {
+        let Some(threshold) = &part.threshold else {
+            return;
+        };
+        let at = i128::from(threshold.scaled());
+        match part.condition {
+            Condition::Above => self.above(at),
+            Condition::Below => self.below(at),
+            Condition::CrossesAbove if part.moving_average_period.is_none() => self.above(at),
+            Condition::CrossesBelow if part.moving_average_period.is_none() => self.below(at),
+            Condition::Equals => {
+                self.above(at - i128::from(RuleShape::EQUALS_WITHIN_SCALED));
+                self.below(at + i128::from(RuleShape::EQUALS_WITHIN_SCALED));
+            }
+            _ => {}
+        }
+    }
+
+    fn above(&mut self, at: i128) {
+        self.low = Some(self.low.map_or(at, |low| low.max(at)));
+    }
+
+    fn below(&mut self, at: i128) {
+        self.high = Some(self.high.map_or(at, |high| high.min(at)));
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        let never = self.low? >= self.high?;
+        never.then(|| "it could never match: no price is within all its bounds".to_owned())
+    }
+}
+
+/// The join of an object and its list, when it is an object of all or any.
+fn joined(fields: &Map<String, Value>) -> Option<(&str, &Vec<Value>)> {
+    let mut joins = fields
+        .iter()
+        .filter(|(name, _)| ["all", "any"].contains(&name.as_str()));
+    match (joins.next(), fields.len()) {
+        (Some((name, Value::Array(list))), 1) if !list.is_empty() => Some((name, list)),
+        _ => None,
+    }
+}
+
+fn read(value: &Value, place: &str, depth: usize, conditions: &mut usize) -> Result<Expression> {
+    let Value::Object(fields) = value else {
+        return Err(refused(format!("{place} is no object")));
+    };
+    let Some((join, list)) = joined(fields) else {
+        *conditions += 1;
+        if *conditions > EXPRESSION_CONDITIONS_MAX {
+            let reason = format!("more than {EXPRESSION_CONDITIONS_MAX} conditions");
+            return Err(refused(reason));
+        }
+        return Ok(Expression::One(read_part(fields, place)?));
+    };
+    if depth > EXPRESSION_DEPTH_MAX {
+        let reason = format!("{place} is nested deeper than {EXPRESSION_DEPTH_MAX}");
+        return Err(refused(reason));
+    }
+    let dot = if place.is_empty() { "" } else { "." };
+    let parts = list.iter().enumerate().map(|(n, part)| {
+        read(
+            part,
+            &format!("{place}{dot}{join}[{n}]"),
+            depth + 1,
+            conditions,
+        )
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    Ok(match join {
+        "all" => Expression::All(parts),
+        _ => Expression::Any(parts),
+    })
+}
+
+fn read_part(fields: &Map<String, Value>, place: &str) -> Result<ExpressionPart> {
+    if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        let name: String = name.chars().take(32).collect();
+        return Err(refused(format!("{place} has the unknown field {name:?}")));
+    }
+    let Some(Value::String(condition)) = fields.get("condition") else {
+        return Err(refused(format!("{place} names no condition")));
+    };
+    let condition = condition.parse().map_err(|error| inside(place, error))?;
+    let part = ExpressionPart {
+        condition,
+        threshold: threshold(fields.get("threshold")).map_err(|error| inside(place, error))?,
+        time_window_seconds: number(fields, "time_window_seconds", place)?,
+        moving_average_period: number(fields, "moving_average_period", place)?,
+    };
+    let shape = RuleShape {
+        rule_type: RuleType::of(condition),
+        condition: Some(condition),
+        threshold: part.threshold.as_ref(),
+        expression: None,
+        time_window_seconds: part.time_window_seconds,
+        moving_average_period: part.moving_average_period,
+        cooldown_seconds: 0,
+        name: None,
+    };
+    shape.check().map_err(|error| inside(place, error))?;
+    Ok(part)
+}
+
+fn threshold(value: Option<&Value>) -> Result<Option<Decimal>> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => text.parse().map(Some),
+        Some(Value::Number(number)) => number.to_string().parse().map(Some),
+        Some(_) => Err(Error::invalid(
+            "threshold",
+            "it is no number",
+            "write it like \"1650.25\"",
+        )),
+    }
+}
+
+fn number(fields: &Map<String, Value>, name: &str, place: &str) -> Result<Option<i32>> {
+    let value = match fields.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value.as_i64().and_then(|value| i32::try_from(value).ok()),
+    };
+    match value {
+        Some(value) => Ok(Some(value)),
+        None => Err(refused(format!(
+            "{place}.{name} is no whole number in range"
+        ))),
+    }
+}
+
+/// An error of a part, with its place.
+fn inside(place: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid {
+            name,
+            reason,
+            remedy,
+        } => Error::invalid("expression", format!("{place}.{name}: {reason}"), remedy),
+        other => other,
+    }
+}
+
+fn refused(reason: String) -> Error {
+    Error::invalid("expression", reason, FORM)
+}

@@ -1,0 +1,125 @@
+//! What an open batch has changed, so that it can be taken back: its length is that of the changes,
+//! not of the state.
+//!
+//! The state of a rule or of a past is written once for each stretch between two marks, before its
+//! first change there. Taking back goes from the newest entry to the oldest.
+
+use std::ops::Range;
+
+use super::history::{History, SavedHistory};
+use super::slot::{Pause, Slot};
+
+/// A place to which an open batch can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub(super) batch: u64,
+    pub(super) entries: usize,
+}
+
+/// One change, by what was before it.
+#[derive(Debug)]
+pub(super) enum Undo {
+    /// The entries after this one, up to the next of its kind, are about this instrument.
+    Instrument(i64),
+    History(Box<SavedHistory>),
+    Slot {
+        number: usize,
+        pause: Pause,
+    },
+    Counted {
+        group: usize,
+        start: u32,
+        end: u32,
+    },
+    Totals(super::AlertTotals),
+}
+
+/// The changes of an open batch.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    entries: Vec<Undo>,
+    /// Which stretch between two marks this is; never 0, which says "in none".
+    stretch: u64,
+    /// Which batch this is.
+    batch: u64,
+}
+
+impl Journal {
+    pub(super) fn mark(&mut self) -> Mark {
+        self.stretch += 1;
+        Mark {
+            batch: self.batch,
+            entries: self.entries.len(),
+        }
+    }
+
+    pub(super) fn totals(&mut self, totals: super::AlertTotals) {
+        self.entries.push(Undo::Totals(totals));
+    }
+
+    pub(super) fn instrument(&mut self, id: i64) {
+        self.entries.push(Undo::Instrument(id));
+    }
+
+    pub(super) fn save_history(&mut self, history: &History, saved_in: &mut u64) {
+        if *saved_in != self.stretch {
+            *saved_in = self.stretch;
+            self.entries.push(Undo::History(Box::new(history.save())));
+        }
+    }
+
+    pub(super) fn save_slot(&mut self, number: usize, slot: &mut Slot) {
+        if slot.saved_in != self.stretch {
+            slot.saved_in = self.stretch;
+            let pause = slot.pause;
+            self.entries.push(Undo::Slot { number, pause });
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // No instrument has 4 billion rules.
+    pub(super) fn counted(&mut self, group: usize, stretch: Range<usize>) {
+        let (start, end) = (stretch.start as u32, stretch.end as u32);
+        self.entries.push(Undo::Counted { group, start, end });
+    }
+
+    /// Takes the entries after a mark out, newest first, each with its instrument. A mark of a
+    /// batch that has ended has none.
+    pub(super) fn take_after(&mut self, mark: Mark) -> Vec<(i64, Undo)> {
+        self.stretch += 1;
+        if mark.batch != self.batch || mark.entries >= self.entries.len() {
+            return Vec::new();
+        }
+        let mut instrument_id = 0;
+        let mut taken = Vec::with_capacity(self.entries.len() - mark.entries);
+        for entry in self.entries.drain(mark.entries..) {
+            match entry {
+                Undo::Instrument(id) => instrument_id = id,
+                entry => taken.push((instrument_id, entry)),
+            }
+        }
+        taken.reverse();
+        taken
+    }
+
+    /// Ends the batch; returns the instruments that it touched.
+    pub(super) fn end(&mut self) -> Vec<i64> {
+        self.stretch += 1;
+        self.batch += 1;
+        let touched = self.entries.drain(..).filter_map(|entry| match entry {
+            Undo::Instrument(id) => Some(id),
+            _ => None,
+        });
+        let mut touched: Vec<i64> = touched.collect();
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
+    /// The mark before everything.
+    pub(super) fn beginning(&self) -> Mark {
+        Mark {
+            batch: self.batch,
+            entries: 0,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The rules of an instrument, arranged for speed: rules with the same trigger sorted by threshold,
+//! those that cool down in the order in which they wake.
+//!
+//! A tick is compared with the ends of a stretch of sorted thresholds, and only rules that fire are
+//! touched one by one. A rule that cools down is not touched until it wakes: how often it was
+//! matched meanwhile is the difference of its rank's count between then and now. A multi-condition
+//! rule has no threshold to be sorted by, so each is evaluated at each tick with a price.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::Range;
+
+use super::history::History;
+use super::journal::Journal;
+use super::need::Parameters;
+use super::ranks::{RankSet, StretchCounts};
+use super::rule::{Body, Test, Tree};
+use super::slot::{Slot, Slots};
+use super::trigger::Trigger;
+
+/// How an instrument's rules are evaluated.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    groups: Vec<Group>,
+    joined: Vec<(usize, Tree)>,
+    /// When rules wake, and which. An entry that does not fit its rule any more is skipped.
+    wakes: BinaryHeap<Reverse<(i64, usize)>>,
+}
+
+/// Rules with one trigger, by threshold: the place in the order is a rule's rank.
+#[derive(Debug)]
+struct Group {
+    trigger: Trigger,
+    /// The place of the trigger's mean or window.
+    place: usize,
+    lows: Vec<f64>,
+    highs: Vec<f64>,
+    slots: Vec<usize>,
+    ready: RankSet,
+    /// How often each rank was matched at ticks that some matched rule let pass.
+    counts: StretchCounts,
+}
+
+/// A rule that fires at a tick, and on what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Match {
+    pub(super) slot: usize,
+    pub(super) trigger_value: f64,
+    pub(super) threshold_value: Option<f64>,
+}
+
+/// What matching a tick changes, beside the plan.
+pub(super) struct Pass<'a> {
+    pub(super) history: &'a History,
+    pub(super) slots: &'a mut Slots,
+    pub(super) journal: &'a mut Journal,
+    pub(super) matches: &'a mut Vec<Match>,
+    /// The stamp of the tick.
+    pub(super) at: i64,
+    /// Matches that a cooldown holds back.
+    pub(super) suppressed: u64,
+}
+
+impl Plan {
+    /// Arranges the active rules; `newest` is the stamp of the newest tick.
+    pub(super) fn new(slots: &mut Slots, parameters: &Parameters, newest: Option<i64>) -> Self {
+        let mut plan = Self::default();
+        let mut by_trigger: BTreeMap<Trigger, Vec<(usize, Test)>> = BTreeMap::new();
+        for (number, slot) in slots.iter_mut().enumerate() {
+            slot.arrange(newest);
+            if let Some(ready_at) = slot.pause.wakes_at() {
+                plan.wakes.push(Reverse((ready_at, number)));
+            }
+            match &slot.rule.body {
+                _ if !slot.rule.active => {}
+                Body::One(test) => {
+                    let group = by_trigger.entry(test.trigger).or_default();
+                    group.push((number, *test));
+                }
+                Body::Joined(tree) => plan.joined.push((number, tree.placed(parameters))),
+            }
+        }
+        for (trigger, rules) in by_trigger {
+            let number = plan.groups.len();
+            let place = parameters.place(trigger);
+            plan.groups
+                .push(Group::new(trigger, place, rules, number, slots));
+        }
+        plan
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.joined.is_empty()
+    }
+
+    /// Lets rules fire again whose cooldown has ended.
+    pub(super) fn wake(&mut self, at: i64, slots: &mut Slots, journal: &mut Journal) {
+        while let Some(Reverse((ready_at, number))) = self.wakes.peek().copied() {
+            if ready_at > at {
+                return;
+            }
+            self.wakes.pop();
+            let slot = &mut slots[number];
+            if slot.pause.wakes_at() != Some(ready_at) {
+                continue;
+            }
+            journal.save_slot(number, slot);
+            self.settle(slot);
+            slot.pause.ready_at = None;
+            self.set_ready(slot, true);
+        }
+    }
+
+    /// Matches the newest tick of the history.
+    pub(super) fn run(&mut self, pass: &mut Pass<'_>) {
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            group.run(number, pass, &mut self.wakes);
+        }
+        let Some(price) = pass.history.price() else {
+            return;
+        };
+        for (number, tree) in &self.joined {
+            if !tree.holds(pass.history) {
+                continue;
+            }
+            let slot = &mut pass.slots[*number];
+            pass.journal.save_slot(*number, slot);
+            if slot.pause.wakes_at().is_some() {
+                slot.pause.suppressed += 1;
+                pass.suppressed += 1;
+                continue;
+            }
+            if let Some(ready_at) = slot.fire(pass.at, 0) {
+                self.wakes.push(Reverse((ready_at, *number)));
+            }
+            pass.matches.push(Match {
+                slot: *number,
+                trigger_value: price,
+                threshold_value: None,
+            });
+        }
+    }
+
+    /// Takes what a rank's count says into the rule's own count.
+    pub(super) fn settle(&self, slot: &mut Slot) {
+        slot.pause.suppressed += self.uncounted(slot);
+        slot.pause.counted_from = self.count(slot);
+    }
+
+    /// The matches of a rule that cools down which its own count lacks.
+    pub(super) fn uncounted(&self, slot: &Slot) -> u64 {
+        if slot.pause.wakes_at().is_none() {
+            return 0;
+        }
+        let since = self.count(slot) - slot.pause.counted_from;
+        u64::try_from(since).unwrap_or_default()
+    }
+
+    fn count(&self, slot: &Slot) -> i64 {
+        let of = |(group, rank): (usize, usize)| Some(self.groups.get(group)?.counts.get(rank));
+        slot.place.and_then(of).unwrap_or_default()
+    }
+
+    fn set_ready(&mut self, slot: &Slot, ready: bool) {
+        if let Some((group, rank)) = slot.place
+            && let Some(group) = self.groups.get_mut(group)
+        {
+            group.ready.set(rank, ready);
+        }
+    }
+
+    /// Undoes what [`Group::run`] added to the counts of a stretch.
+    pub(super) fn uncount(&mut self, group: usize, stretch: Range<usize>) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.counts.add(stretch, -1);
+        }
+    }
+
+    /// Follows a rule whose pause was restored.
+    pub(super) fn follow(&mut self, number: usize, slot: &Slot) {
+        let wakes_at = slot.pause.wakes_at();
+        self.set_ready(slot, wakes_at.is_none());
+        if let Some(ready_at) = wakes_at {
+            self.wakes.push(Reverse((ready_at, number)));
+        }
+    }
+
+    /// Whether a rule of a crossing has its threshold at a price.
+    pub(super) fn crosses_at(&self, price: f64) -> bool {
+        let crosses = [Trigger::CrossesAbove, Trigger::CrossesBelow];
+        let at = |group: &Group| {
+            group
+                .lows
+                .binary_search_by(|low| low.total_cmp(&price))
+                .is_ok()
+        };
+        let mut groups = self
+            .groups
+            .iter()
+            .filter(|group| crosses.contains(&group.trigger));
+        groups.any(at)
+    }
+
+    /// Whether a rule watches for the crossing of a threshold.
+    pub(super) fn has_crossing(&self) -> bool {
+        let crosses = [Trigger::CrossesAbove, Trigger::CrossesBelow];
+        self.groups
+            .iter()
+            .any(|group| crosses.contains(&group.trigger))
+    }
+}
+
+impl Group {
+    fn new(
+        trigger: Trigger,
+        place: usize,
+        mut rules: Vec<(usize, Test)>,
+        number: usize,
+        slots: &mut Slots,
+    ) -> Self {
+        rules.sort_by(|(_, a), (_, b)| {
+            let low = a.key.low.total_cmp(&b.key.low);
+            low.then(a.key.high.total_cmp(&b.key.high))
+        });
+        let mut ready = RankSet::new(rules.len());
+        for (rank, (slot, _)) in rules.iter().enumerate() {
+            let slot = &mut slots[*slot];
+            slot.place = Some((number, rank));
+            ready.set(rank, slot.pause.wakes_at().is_none());
+        }
+        Self {
+            trigger,
+            place,
+            lows: rules.iter().map(|(_, test)| test.key.low).collect(),
+            highs: rules.iter().map(|(_, test)| test.key.high).collect(),
+            ready,
+            counts: StretchCounts::new(rules.len()),
+            slots: rules.into_iter().map(|(slot, _)| slot).collect(),
+        }
+    }
+
+    fn run(
+        &mut self,
+        number: usize,
+        pass: &mut Pass<'_>,
+        wakes: &mut BinaryHeap<Reverse<(i64, usize)>>,
+    ) {
+        let reach = pass.history.reach(self.trigger, self.place);
+        let stretch = reach.of_sorted(&self.lows, &self.highs);
+        if stretch.is_empty() {
+            return;
+        }
+        let fired_before = pass.matches.len();
+        let mut next = stretch.start;
+        while let Some(rank) = self.ready.first_in(next..stretch.end) {
+            self.push_match(rank, pass);
+            next = rank + 1;
+        }
+        let fired = pass.matches.len() - fired_before;
+        let held_back = stretch.len() - fired;
+        if held_back > 0 {
+            // Counted before those that fire now begin to cool down: this tick is not theirs.
+            pass.suppressed += held_back as u64;
+            self.counts.add(stretch.clone(), 1);
+            pass.journal.counted(number, stretch);
+        }
+        for matched in &pass.matches[fired_before..] {
+            let slot = &mut pass.slots[matched.slot];
+            pass.journal.save_slot(matched.slot, slot);
+            let rank = slot.place.map_or(0, |(_, rank)| rank);
+            if let Some(ready_at) = slot.fire(pass.at, self.counts.get(rank)) {
+                self.ready.set(rank, false);
+                wakes.push(Reverse((ready_at, matched.slot)));
+            }
+        }
+    }
+
+    fn push_match(&self, rank: usize, pass: &mut Pass<'_>) {
+        let slot = self.slots[rank];
+        let threshold = match &pass.slots[slot].rule.body {
+            Body::One(test) => test.threshold,
+            Body::Joined(_) => 0.0,
+        };
+        let (value, compared) = pass.history.values(self.trigger, self.place, threshold);
+        pass.matches.push(Match {
+            slot,
+            trigger_value: value,
+            threshold_value: Some(compared),
+        });
+    }
+}
