@@ -1,0 +1,234 @@
+//! A plain re-implementation of the rules, written from their definition: it keeps every tick and
+//! looks through all of them, in decimals.
+//!
+//! It shares no code with the engine but the types that go in.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// 1 in units of 10^-8.
+const ONE: i128 = 100_000_000;
+
+/// A tick with its values as decimals, in units of 10^-8.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) tick: StoredTick,
+    price: Option<i128>,
+    volume: Option<i128>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub(super) rule: NewAlertRule,
+    pub(super) last_fired: Option<i64>,
+    pub(super) suppressed: u64,
+}
+
+/// Which rule fired on which tick, with what value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Fired {
+    pub(super) rule_id: i64,
+    pub(super) instrument_id: i64,
+    pub(super) timestamp: Timestamp,
+    pub(super) sequence: i64,
+    pub(super) value: f64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Oracle {
+    pub(super) ticks: BTreeMap<i64, Vec<Seen>>,
+    pub(super) rules: BTreeMap<i64, Watched>,
+    pub(super) late: u64,
+    pub(super) suppressed: u64,
+}
+
+/// The decimal that a feed wrote for a double.
+fn decimal(value: f64) -> i128 {
+    i128::from(
+        format!("{value}")
+            .parse::<crate::Decimal>()
+            .unwrap()
+            .scaled(),
+    )
+}
+
+impl Oracle {
+    pub(super) fn put(&mut self, id: i64, rule: NewAlertRule) {
+        let before = self.rules.remove(&id);
+        let watched = Watched {
+            rule,
+            last_fired: before.as_ref().and_then(|before| before.last_fired),
+            suppressed: before.map_or(0, |before| before.suppressed),
+        };
+        self.rules.insert(id, watched);
+    }
+
+    pub(super) fn evaluate(&mut self, tick: &StoredTick) -> Vec<Fired> {
+        let ticks = self.ticks.entry(tick.instrument_id).or_default();
+        if ticks
+            .last()
+            .is_some_and(|newest| tick.timestamp < newest.tick.timestamp)
+        {
+            self.late += 1;
+            return Vec::new();
+        }
+        ticks.push(Seen {
+            tick: *tick,
+            price: tick.price.map(decimal),
+            volume: tick.volume.map(decimal),
+        });
+        let mut fired = Vec::new();
+        for (id, watched) in &mut self.rules {
+            let rule = &watched.rule;
+            if rule.instrument_id != tick.instrument_id || !rule.active {
+                continue;
+            }
+            let Some(value) = matches(rule, ticks) else {
+                continue;
+            };
+            let now = tick.timestamp.micros();
+            let cooldown = i64::from(rule.cooldown_seconds) * 1_000_000;
+            if watched.last_fired.is_some_and(|last| now < last + cooldown) {
+                watched.suppressed += 1;
+                self.suppressed += 1;
+                continue;
+            }
+            watched.last_fired = Some(now);
+            fired.push(Fired {
+                rule_id: *id,
+                instrument_id: tick.instrument_id,
+                timestamp: tick.timestamp,
+                sequence: tick.sequence,
+                value,
+            });
+        }
+        fired
+    }
+}
+
+/// The trigger value, if the last tick matches.
+fn matches(rule: &NewAlertRule, ticks: &[Seen]) -> Option<f64> {
+    if let Some(expression) = &rule.expression {
+        let price = ticks.last()?.tick.price?;
+        let expression = serde_json::from_str(expression).unwrap();
+        return expression_matches(&expression, ticks).then_some(price);
+    }
+    let threshold = rule
+        .threshold
+        .as_ref()
+        .map_or(0, |it| i128::from(it.scaled()));
+    let period = rule
+        .moving_average_period
+        .map(|period| usize::try_from(period).unwrap());
+    let micros = i64::from(rule.time_window_seconds.unwrap_or(0)) * 1_000_000;
+    condition_matches(rule.condition?, threshold, period, micros, ticks)
+}
+
+fn expression_matches(value: &serde_json::Value, ticks: &[Seen]) -> bool {
+    if let Some(parts) = value.get("all") {
+        let parts = parts.as_array().unwrap();
+        return parts.iter().all(|part| expression_matches(part, ticks));
+    }
+    if let Some(parts) = value.get("any") {
+        let parts = parts.as_array().unwrap();
+        return parts.iter().any(|part| expression_matches(part, ticks));
+    }
+    let number = |name: &str| value.get(name).and_then(serde_json::Value::as_i64);
+    let threshold = value.get("threshold").map_or(0, |text| {
+        let text = text
+            .as_str()
+            .map_or_else(|| text.to_string(), str::to_owned);
+        i128::from(text.parse::<crate::Decimal>().unwrap().scaled())
+    });
+    let condition = value["condition"].as_str().unwrap().parse().unwrap();
+    let period = number("moving_average_period").map(|period| usize::try_from(period).unwrap());
+    let micros = number("time_window_seconds").unwrap_or(0) * 1_000_000;
+    condition_matches(condition, threshold, period, micros, ticks).is_some()
+}
+
+fn condition_matches(
+    condition: Condition,
+    threshold: i128,
+    period: Option<usize>,
+    micros: i64,
+    ticks: &[Seen],
+) -> Option<f64> {
+    let (last, before) = ticks.split_last()?;
+    let price = |yes: bool| if yes { last.tick.price } else { None };
+    match condition {
+        Condition::Above => price(last.price? > threshold),
+        Condition::Below => price(last.price? < threshold),
+        Condition::Equals => price((last.price? - threshold).abs() < ONE / 100),
+        Condition::CrossesAbove => price(crossed(threshold, period, ticks)? > 0),
+        Condition::CrossesBelow => price(crossed(threshold, period, ticks)? < 0),
+        Condition::PercentChangeUp | Condition::PercentChangeDown => {
+            let (new, old) = (last.price?, reference(last, before, micros)?);
+            let sign = if condition == Condition::PercentChangeUp {
+                1
+            } else {
+                -1
+            };
+            // pct * sign >= threshold, both sides times the size of the reference.
+            let change = (new - old) * old.signum() * sign * 100 * ONE;
+            let percent = (new - old) as f64 / old as f64 * 100.0;
+            (change >= threshold * old.abs()).then_some(percent)
+        }
+        Condition::VolumeAbove => {
+            let volume = last.volume?;
+            let above = match period {
+                None => volume > threshold,
+                Some(period) => {
+                    let mut volumes: Vec<i128> = Vec::new();
+                    for seen in before.iter().rev() {
+                        volumes.extend(seen.volume);
+                        if volumes.len() == period {
+                            break;
+                        }
+                    }
+                    let sum: i128 = volumes.iter().sum();
+                    volumes.len() == period
+                        && volume * i128::try_from(period).unwrap() * ONE > threshold * sum
+                }
+            };
+            if above { last.tick.volume } else { None }
+        }
+    }
+}
+
+fn reference(last: &Seen, before: &[Seen], micros: i64) -> Option<i128> {
+    let from = last.tick.timestamp.micros() - micros;
+    let recent = before.iter().rev();
+    let within = recent.take_while(|seen| seen.tick.timestamp.micros() >= from);
+    within
+        .filter_map(|seen| seen.price)
+        .last()
+        .filter(|price| *price != 0)
+}
+
+/// Where the last tick's price came to, if it came from the other side.
+fn crossed(threshold: i128, period: Option<usize>, ticks: &[Seen]) -> Option<i128> {
+    ticks.last()?.price?;
+    let priced = || ticks.iter().rev().filter_map(|seen| seen.price);
+    let mut sides = (0..).map_while(|back| side(threshold, period, priced().skip(back)));
+    let now = sides.next().filter(|side| *side != 0)?;
+    let before = sides.find(|side| *side != 0)?;
+    (before != now).then_some(now)
+}
+
+/// The side of the first of the prices, which come newest first; none before a mean is full.
+fn side(
+    threshold: i128,
+    period: Option<usize>,
+    prices: impl Iterator<Item = i128>,
+) -> Option<i128> {
+    let mut prices = prices.peekable();
+    let price = *prices.peek()?;
+    let Some(period) = period else {
+        return Some((price - threshold).signum());
+    };
+    let window: Vec<i128> = prices.take(period).collect();
+    let sum: i128 = window.iter().sum();
+    let full = window.len() == period;
+    full.then(|| (price * i128::try_from(period).unwrap() - sum).signum())
+}
