@@ -1,8 +1,9 @@
 //! What an open batch has changed, so that it can be taken back: its length is that of the changes,
-//! not of the state.
+//! not of the state, and for a batch of any length at most that of the state.
 //!
 //! The state of a rule or of a past is written once for each stretch between two marks, before its
-//! first change there. Taking back goes from the newest entry to the oldest.
+//! first change there. Counts are written one by one, and together once there are as many as
+//! rules. Taking back goes from the newest entry to the oldest.
 
 use std::ops::Range;
 
@@ -31,7 +32,21 @@ pub(super) enum Undo {
         start: u32,
         end: u32,
     },
+    /// Many counts, as the differences between neighbouring ranks.
+    CountedMany {
+        group: usize,
+        differences: Vec<i64>,
+    },
     Totals(super::AlertTotals),
+}
+
+/// How a group's counts were written in a stretch of the journal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    stretch: u64,
+    entries: usize,
+    /// The entry that takes the rest.
+    many: Option<usize>,
 }
 
 /// The changes of an open batch.
@@ -76,10 +91,34 @@ impl Journal {
         }
     }
 
+    /// One match of a stretch of ranks, in a group that has `rules` of them.
     #[allow(clippy::cast_possible_truncation)] // No instrument has 4 billion rules.
-    pub(super) fn counted(&mut self, group: usize, stretch: Range<usize>) {
-        let (start, end) = (stretch.start as u32, stretch.end as u32);
-        self.entries.push(Undo::Counted { group, start, end });
+    pub(super) fn counted(
+        &mut self,
+        group: usize,
+        ranks: Range<usize>,
+        rules: usize,
+        tally: &mut Tally,
+    ) {
+        if tally.stretch != self.stretch {
+            *tally = Tally::default();
+            tally.stretch = self.stretch;
+        }
+        if tally.entries < rules {
+            tally.entries += 1;
+            let (start, end) = (ranks.start as u32, ranks.end as u32);
+            return self.entries.push(Undo::Counted { group, start, end });
+        }
+        let entries = &mut self.entries;
+        let many = *tally.many.get_or_insert_with(|| {
+            let differences = vec![0; rules + 1];
+            entries.push(Undo::CountedMany { group, differences });
+            entries.len() - 1
+        });
+        if let Some(Undo::CountedMany { differences, .. }) = entries.get_mut(many) {
+            differences[ranks.start] += 1;
+            differences[ranks.end] -= 1;
+        }
     }
 
     /// Takes the entries after a mark out, newest first, each with its instrument. A mark of a

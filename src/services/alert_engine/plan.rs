@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
 
 use super::history::History;
-use super::journal::Journal;
+use super::journal::{Journal, Tally};
 use super::need::Parameters;
 use super::ranks::{RankSet, StretchCounts};
 use super::rule::{Body, Test, Tree};
@@ -39,6 +39,7 @@ struct Group {
     ready: RankSet,
     /// How often each rank was matched at ticks that some matched rule let pass.
     counts: StretchCounts,
+    tally: Tally,
 }
 
 /// A rule that fires at a tick, and on what.
@@ -176,6 +177,14 @@ impl Plan {
         }
     }
 
+    /// The same for many, by the differences between neighbouring ranks.
+    pub(super) fn uncount_many(&mut self, group: usize, differences: &[i64]) {
+        if let Some(group) = self.groups.get_mut(group) {
+            let changed = differences.iter().enumerate().filter(|(_, by)| **by != 0);
+            changed.for_each(|(rank, by)| group.counts.step(rank, -by));
+        }
+    }
+
     /// Follows a rule whose pause was restored.
     pub(super) fn follow(&mut self, number: usize, slot: &Slot) {
         let wakes_at = slot.pause.wakes_at();
@@ -235,6 +244,7 @@ impl Group {
             highs: rules.iter().map(|(_, test)| test.key.high).collect(),
             ready,
             counts: StretchCounts::new(rules.len()),
+            tally: Tally::default(),
             slots: rules.into_iter().map(|(slot, _)| slot).collect(),
         }
     }
@@ -262,7 +272,9 @@ impl Group {
             // Counted before those that fire now begin to cool down: this tick is not theirs.
             pass.suppressed += held_back as u64;
             self.counts.add(stretch.clone(), 1);
-            pass.journal.counted(number, stretch);
+            let rules = self.slots.len();
+            pass.journal
+                .counted(number, stretch, rules, &mut self.tally);
         }
         for matched in &pass.matches[fired_before..] {
             let slot = &mut pass.slots[matched.slot];

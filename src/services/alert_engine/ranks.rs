@@ -87,7 +87,8 @@ impl StretchCounts {
         self.step(stretch.end, -count);
     }
 
-    fn step(&mut self, rank: usize, difference: i64) {
+    /// Adds `difference` to each rank from this one on.
+    pub(super) fn step(&mut self, rank: usize, difference: i64) {
         let mut place = rank + 1;
         while let Some(sum) = self.differences.get_mut(place) {
             *sum += difference;

@@ -196,6 +196,9 @@ impl Watch {
             (Undo::Counted { group, start, end }, Some(plan)) => {
                 plan.uncount(group, start as usize..end as usize);
             }
+            (Undo::CountedMany { group, differences }, Some(plan)) => {
+                plan.uncount_many(group, &differences);
+            }
             _ => {}
         }
     }

@@ -19,7 +19,7 @@ fn a_price_alert_names_the_price_and_the_threshold() {
         ..above.clone()
     };
     assert_eq!(
-        message(named, prices(&[1650.123_456])),
+        message(named, prices(&[1_650.123_456])),
         "Alert: Breakout - Price 1650.1235 above threshold 1650.0000"
     );
     let nameless = NewAlertRule {

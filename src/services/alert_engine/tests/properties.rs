@@ -346,7 +346,7 @@ pub(super) fn same(firings: &Firings, expected: &[Fired]) -> Result<(), TestCase
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_fires_what_the_plain_definition_fires_through_all_that_may_happen(

@@ -61,7 +61,7 @@ fn rules() -> Vec<NewAlertRule> {
             of_period(period, rule(Condition::VolumeAbove, "10")),
         ));
     }
-    for (window, percent) in [(1, "0.015"), (10, "0.03"), (60, "0.06"), (300, "0.1")] {
+    for (window, percent) in [(1, "0.015"), (5, "0.03"), (20, "0.045")] {
         for condition in [Condition::PercentChangeUp, Condition::PercentChangeDown] {
             rules.push(cooling(window, within(window, rule(condition, percent))));
         }
@@ -131,7 +131,7 @@ fn restarted(oracle: &Oracle, rules: &[NewAlertRule], past: &[StoredTick]) -> Al
     let need = engine.history_need(1);
     assert_eq!(
         (need.prices, need.volumes, need.window_seconds),
-        (100, 100, 300)
+        (100, 100, 20)
     );
     engine.warm_up(1, past.iter().copied()).unwrap();
     engine
