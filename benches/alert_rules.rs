@@ -87,7 +87,7 @@ fn mixed_rule(n: usize) -> NewAlertRule {
             threshold: None,
             ..rule(crossing, percent(n))
         },
-        8 if n / 10 % 2 == 0 => NewAlertRule {
+        8 if (n / 10).is_multiple_of(2) => NewAlertRule {
             time_window_seconds: Some(30 * (1 + n as i32 / 10 % 10)),
             ..rule(
                 Condition::PercentChangeDown,

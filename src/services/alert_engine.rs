@@ -363,6 +363,12 @@ impl AlertEngine {
         self.watch_of(rule_id)?.last_triggered(rule_id)
     }
 
+    /// The stamp before which a tick of an instrument is late; none before its first.
+    #[must_use]
+    pub fn newest_tick(&self, instrument_id: i64) -> Option<Timestamp> {
+        self.watches.get(&instrument_id)?.newest_tick()
+    }
+
     fn watch_of(&self, rule_id: i64) -> Option<&Watch> {
         self.watches.get(self.rules.get(&rule_id)?)
     }

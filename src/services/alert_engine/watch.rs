@@ -63,6 +63,10 @@ impl Watch {
         }
     }
 
+    pub(super) fn newest_tick(&self) -> Option<Timestamp> {
+        self.history.newest()
+    }
+
     pub(super) fn rule_ids(&self) -> impl Iterator<Item = i64> + '_ {
         self.slots.iter().map(|slot| slot.rule.id())
     }

@@ -151,6 +151,8 @@ fn ticks_older_than_what_the_instrument_shows_as_its_last_are_late_after_a_resta
     let firings =
         engine.evaluate_batch([tick(4_999, Some(11.0), None), tick(5_000, Some(11.0), None)]);
     assert_eq!((fired(&firings), firings.late), (vec![(1, 5)], 1));
+    assert_eq!(engine.newest_tick(1), Some(ms(5_000)));
+    assert_eq!(engine.newest_tick(2), None);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn rules() -> Vec<NewAlertRule> {
     rules.push(joined(
         r#"{"all":[{"condition":"crosses_below","threshold":"1640"},{"any":[
             {"condition":"volume_above","threshold":"10"},
-            {"condition":"percent_change_down","threshold":"0.02","time_window_seconds":30}]}]}"#,
+            {"condition":"percent_change_down","threshold":"0.02","time_window_seconds":20}]}]}"#,
     ));
     rules
 }
