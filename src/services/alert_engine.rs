@@ -77,6 +77,7 @@
 
 mod firing;
 mod history;
+mod joined;
 mod journal;
 mod mean;
 mod message;

@@ -3,13 +3,14 @@
 //! It follows ticks; which rules that matches is not its business. All that a batch changes can be
 //! taken back: the small parts are copied once, the tapes are cut.
 //!
-//! Memory: 8 bytes for each price and volume of the longest mean, 16 bytes for each distinct stamp
+//! Memory: 48 bytes for each price and volume of the longest mean, 16 bytes for each distinct stamp
 //! within the longest window (a feed with millisecond stamps writes at most 3.6 million an hour),
 //! and what an open batch adds.
 
 use super::mean::{Change, PriceMean, Side, VolumeMean, Window};
 use super::need::Parameters;
 use super::reach::Reach;
+use super::sum::Units;
 use super::tape::Tape;
 use super::trigger::Trigger;
 use crate::domain::StoredTick;
@@ -19,8 +20,8 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     now: Now,
-    prices: Tape<f64>,
-    volumes: Tape<f64>,
+    prices: Tape<Units>,
+    volumes: Tape<Units>,
     /// The first price of each stamp: no later one of the same stamp can be a reference.
     stamps: Tape<(i64, f64)>,
 }
@@ -132,11 +133,12 @@ impl History {
         };
         now.tick.price = Some(price);
         now.follow_price(price);
-        for mean in &mut now.price_means {
-            mean.add(price, self.prices.back(mean.period - 1));
-        }
         if !now.price_means.is_empty() {
-            self.prices.push(price);
+            let units = Units::of(price);
+            for mean in &mut now.price_means {
+                mean.add(units, self.prices.back(mean.period - 1));
+            }
+            self.prices.push(units);
         }
         for window in &mut now.windows {
             window.read(at, price, &self.stamps);
@@ -156,11 +158,12 @@ impl History {
             return;
         };
         now.tick.volume = Some(volume);
-        for mean in &mut now.volume_means {
-            mean.add(volume, self.volumes.back(mean.period - 1));
-        }
         if !now.volume_means.is_empty() {
-            self.volumes.push(volume);
+            let units = Units::of(volume);
+            for mean in &mut now.volume_means {
+                mean.add(volume, units, self.volumes.back(mean.period - 1));
+            }
+            self.volumes.push(units);
         }
     }
 

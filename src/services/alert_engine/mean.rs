@@ -1,7 +1,7 @@
 //! What a tick says about the means and windows of its instrument: on which side of its mean the
 //! price is, how large the volume is beside its mean, how far the price moved within a window.
 
-use super::sum::Sum;
+use super::sum::{Sum, Units};
 use super::tape::Tape;
 
 /// Above or below a mean.
@@ -26,7 +26,7 @@ pub(super) struct PriceMean {
 
 impl PriceMean {
     /// As if it had followed the prices on the tape.
-    pub(super) fn on_tape(period: usize, prices: &Tape<f64>) -> Self {
+    pub(super) fn on_tape(period: usize, prices: &Tape<Units>) -> Self {
         let mut mean = Self {
             period,
             sum: Sum::default(),
@@ -45,7 +45,7 @@ impl PriceMean {
     }
 
     /// Follows a price; `leaving` is the price `period` places before it.
-    pub(super) fn add(&mut self, price: f64, leaving: Option<f64>) {
+    pub(super) fn add(&mut self, price: Units, leaving: Option<Units>) {
         self.sum.add(price);
         match leaving {
             Some(leaving) => self.sum.remove(leaving),
@@ -98,7 +98,7 @@ const RATIO_ERROR: f64 = 4.0 * f64::EPSILON;
 
 impl VolumeMean {
     /// As if it had followed the volumes on the tape.
-    pub(super) fn on_tape(period: usize, volumes: &Tape<f64>) -> Self {
+    pub(super) fn on_tape(period: usize, volumes: &Tape<Units>) -> Self {
         let count = period.min(volumes.len());
         let newest = (0..count).filter_map(|back| volumes.back(back));
         Self {
@@ -112,7 +112,7 @@ impl VolumeMean {
     /// Compares a volume with those before it, then counts it among them; `leaving` is the
     /// volume `period` places before it.
     #[allow(clippy::cast_precision_loss)] // A period is at most 1,000.
-    pub(super) fn add(&mut self, volume: f64, leaving: Option<f64>) {
+    pub(super) fn add(&mut self, volume: f64, units: Units, leaving: Option<Units>) {
         self.reading = self.is_full().then(|| {
             let mean = self.sum.mean(self.period);
             let exceeds_under = if mean == 0.0 {
@@ -130,7 +130,7 @@ impl VolumeMean {
                 mean,
             }
         });
-        self.sum.add(volume);
+        self.sum.add(units);
         match leaving {
             Some(leaving) => self.sum.remove(leaving),
             None => self.count += 1,

@@ -3,18 +3,18 @@
 //!
 //! A tick is compared with the ends of a stretch of sorted thresholds, and only rules that fire are
 //! touched one by one. A rule that cools down is not touched until it wakes: how often it was
-//! matched meanwhile is the difference of its rank's count between then and now. A multi-condition
-//! rule has no threshold to be sorted by, so each is evaluated at each tick with a price.
+//! matched meanwhile is the difference of its rank's count between then and now.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::history::History;
+use super::joined::{Joined, Wakes};
 use super::journal::{Journal, Tally};
 use super::need::Parameters;
 use super::ranks::{RankSet, StretchCounts};
-use super::rule::{Body, Test, Tree};
+use super::rule::{Body, Test};
 use super::slot::{Slot, Slots};
 use super::trigger::Trigger;
 
@@ -22,9 +22,9 @@ use super::trigger::Trigger;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     groups: Vec<Group>,
-    joined: Vec<(usize, Tree)>,
+    joined: Joined,
     /// When rules wake, and which. An entry that does not fit its rule any more is skipped.
-    wakes: BinaryHeap<Reverse<(i64, usize)>>,
+    wakes: Wakes,
 }
 
 /// Rules with one trigger, by threshold: the place in the order is a rule's rank.
@@ -66,10 +66,11 @@ impl Plan {
     /// Arranges the active rules; `newest` is the stamp of the newest tick.
     pub(super) fn new(slots: &mut Slots, parameters: &Parameters, newest: Option<i64>) -> Self {
         let mut plan = Self::default();
+        let mut joined = Vec::new();
         let mut by_trigger: BTreeMap<Trigger, Vec<(usize, Test)>> = BTreeMap::new();
         for (number, slot) in slots.iter_mut().enumerate() {
             slot.arrange(newest);
-            if let Some(ready_at) = slot.pause.wakes_at() {
+            if let Some(ready_at) = slot.pause.ready_at {
                 plan.wakes.push(Reverse((ready_at, number)));
             }
             match &slot.rule.body {
@@ -78,9 +79,10 @@ impl Plan {
                     let group = by_trigger.entry(test.trigger).or_default();
                     group.push((number, *test));
                 }
-                Body::Joined(tree) => plan.joined.push((number, tree.placed(parameters))),
+                Body::Joined(tree) => joined.push((number, tree.placed(parameters))),
             }
         }
+        plan.joined = Joined::new(joined);
         for (trigger, rules) in by_trigger {
             let number = plan.groups.len();
             let place = parameters.place(trigger);
@@ -102,7 +104,7 @@ impl Plan {
             }
             self.wakes.pop();
             let slot = &mut slots[number];
-            if slot.pause.wakes_at() != Some(ready_at) {
+            if slot.pause.ready_at != Some(ready_at) {
                 continue;
             }
             journal.save_slot(number, slot);
@@ -117,29 +119,7 @@ impl Plan {
         for (number, group) in self.groups.iter_mut().enumerate() {
             group.run(number, pass, &mut self.wakes);
         }
-        let Some(price) = pass.history.price() else {
-            return;
-        };
-        for (number, tree) in &self.joined {
-            if !tree.holds(pass.history) {
-                continue;
-            }
-            let slot = &mut pass.slots[*number];
-            pass.journal.save_slot(*number, slot);
-            if slot.pause.wakes_at().is_some() {
-                slot.pause.suppressed += 1;
-                pass.suppressed += 1;
-                continue;
-            }
-            if let Some(ready_at) = slot.fire(pass.at, 0) {
-                self.wakes.push(Reverse((ready_at, *number)));
-            }
-            pass.matches.push(Match {
-                slot: *number,
-                trigger_value: price,
-                threshold_value: None,
-            });
-        }
+        self.joined.run(pass, &mut self.wakes);
     }
 
     /// Takes what a rank's count says into the rule's own count.
@@ -150,7 +130,7 @@ impl Plan {
 
     /// The matches of a rule that cools down which its own count lacks.
     pub(super) fn uncounted(&self, slot: &Slot) -> u64 {
-        if slot.pause.wakes_at().is_none() {
+        if slot.pause.ready_at.is_none() {
             return 0;
         }
         let since = self.count(slot) - slot.pause.counted_from;
@@ -187,7 +167,7 @@ impl Plan {
 
     /// Follows a rule whose pause was restored.
     pub(super) fn follow(&mut self, number: usize, slot: &Slot) {
-        let wakes_at = slot.pause.wakes_at();
+        let wakes_at = slot.pause.ready_at;
         self.set_ready(slot, wakes_at.is_none());
         if let Some(ready_at) = wakes_at {
             self.wakes.push(Reverse((ready_at, number)));
@@ -227,15 +207,12 @@ impl Group {
         number: usize,
         slots: &mut Slots,
     ) -> Self {
-        rules.sort_by(|(_, a), (_, b)| {
-            let low = a.key.low.total_cmp(&b.key.low);
-            low.then(a.key.high.total_cmp(&b.key.high))
-        });
+        rules.sort_by(|(_, a), (_, b)| a.key.by_threshold(&b.key));
         let mut ready = RankSet::new(rules.len());
         for (rank, (slot, _)) in rules.iter().enumerate() {
             let slot = &mut slots[*slot];
             slot.place = Some((number, rank));
-            ready.set(rank, slot.pause.wakes_at().is_none());
+            ready.set(rank, slot.pause.ready_at.is_none());
         }
         Self {
             trigger,
@@ -249,12 +226,7 @@ impl Group {
         }
     }
 
-    fn run(
-        &mut self,
-        number: usize,
-        pass: &mut Pass<'_>,
-        wakes: &mut BinaryHeap<Reverse<(i64, usize)>>,
-    ) {
+    fn run(&mut self, number: usize, pass: &mut Pass<'_>, wakes: &mut Wakes) {
         let reach = pass.history.reach(self.trigger, self.place);
         let stretch = reach.of_sorted(&self.lows, &self.highs);
         if stretch.is_empty() {

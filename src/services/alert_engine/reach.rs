@@ -5,6 +5,7 @@
 //! decimals, compared as the nearest doubles: a price that a feed writes as `0.3` is the double
 //! nearest to 0.3, and so is the threshold.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::decimal::Decimal;
@@ -38,6 +39,14 @@ impl Key {
             low: nearest_double(at - within),
             high: nearest_double(at + within),
         }
+    }
+}
+
+impl Key {
+    /// The order of the thresholds; both bounds rise with them.
+    pub(super) fn by_threshold(&self, other: &Self) -> Ordering {
+        let low = self.low.total_cmp(&other.low);
+        low.then(self.high.total_cmp(&other.high))
     }
 }
 

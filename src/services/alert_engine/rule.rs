@@ -38,7 +38,7 @@ pub(super) struct Test {
     /// The threshold itself; 0 when there is none.
     pub(super) threshold: f64,
     /// The place of the trigger's mean or window, once the rule is in a plan.
-    place: usize,
+    pub(super) place: usize,
 }
 
 /// Tests, joined.

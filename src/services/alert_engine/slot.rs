@@ -29,12 +29,6 @@ pub(super) struct Pause {
     pub(super) suppressed: u64,
 }
 
-impl Pause {
-    pub(super) fn wakes_at(&self) -> Option<i64> {
-        self.ready_at
-    }
-}
-
 impl Slot {
     pub(super) fn new(rule: Rule) -> Self {
         let pause = Pause {

@@ -24,34 +24,40 @@ const fn exp2(power: u64) -> f64 {
     f64::from_bits((1023 + power) << 52)
 }
 
+/// A double in units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Units {
+    coarse: i128,
+    fine: i128,
+    /// Its size, in units of 2^-64: what the error of the values is measured by.
+    size: i128,
+}
+
 /// A sum of doubles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     coarse: i128,
     fine: i128,
-    /// The sum of the sizes, in units of 2^-64: what the error of the values is measured by.
     sizes: i128,
 }
 
 impl Sum {
-    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = Units>) -> Self {
         let mut sum = Self::default();
         values.for_each(|value| sum.add(value));
         sum
     }
 
-    pub(super) fn add(&mut self, value: f64) {
-        let (coarse, fine, size) = units(value);
-        self.coarse += coarse;
-        self.fine += fine;
-        self.sizes += size;
+    pub(super) fn add(&mut self, value: Units) {
+        self.coarse += value.coarse;
+        self.fine += value.fine;
+        self.sizes += value.size;
     }
 
-    pub(super) fn remove(&mut self, value: f64) {
-        let (coarse, fine, size) = units(value);
-        self.coarse -= coarse;
-        self.fine -= fine;
-        self.sizes -= size;
+    pub(super) fn remove(&mut self, value: Units) {
+        self.coarse -= value.coarse;
+        self.fine -= value.fine;
+        self.sizes -= value.size;
     }
 
     /// The nearest double.
@@ -69,11 +75,11 @@ impl Sum {
     /// values. Zero also when the difference is no more than what decimals lose as doubles: the
     /// mean of 0.1, 0.2 and 0.3 is 0.2.
     #[allow(clippy::cast_precision_loss)] // A count is at most 1,000; the sizes are an estimate.
-    pub(super) fn excess_of(self, value: f64, count: usize) -> f64 {
-        let (coarse, fine, _) = units(value);
+    pub(super) fn excess_of(self, value: Units, count: usize) -> f64 {
         let times = count as i128;
-        let excess = nearest(coarse * times - self.coarse, fine * times - self.fine);
-        let sizes = value.abs() * count as f64 + self.sizes as f64 / SIZE_UNITS;
+        let coarse = value.coarse * times - self.coarse;
+        let excess = nearest(coarse, value.fine * times - self.fine);
+        let sizes = (value.size * times + self.sizes) as f64 / SIZE_UNITS;
         if excess.abs() <= sizes * DOUBLE_ERROR {
             0.0
         } else {
@@ -82,15 +88,17 @@ impl Sum {
     }
 }
 
-/// A value in coarse and fine units, and its size.
-#[allow(clippy::cast_possible_truncation)] // Saturates, and is cut to the unit, as documented.
-fn units(value: f64) -> (i128, i128, i128) {
-    let limited = |units: f64| (units as i128).clamp(-UNITS_MAX, UNITS_MAX);
-    let size = limited(value.abs() * SIZE_UNITS);
-    if value.abs() >= COARSE_FROM {
-        (limited(value * COARSE_UNITS), 0, size)
-    } else {
-        (0, (value * FINE_UNITS) as i128, size)
+impl Units {
+    #[allow(clippy::cast_possible_truncation)] // Saturates, and is cut, as documented.
+    pub(super) fn of(value: f64) -> Self {
+        let limited = |units: f64| (units as i128).clamp(-UNITS_MAX, UNITS_MAX);
+        let size = limited(value.abs() * SIZE_UNITS);
+        let (coarse, fine) = if value.abs() >= COARSE_FROM {
+            (limited(value * COARSE_UNITS), 0)
+        } else {
+            (0, (value * FINE_UNITS) as i128)
+        };
+        Self { coarse, fine, size }
     }
 }
 
@@ -111,36 +119,40 @@ mod tests {
 
     use super::*;
 
+    fn sum_of(values: &[f64]) -> Sum {
+        Sum::of(values.iter().map(|value| Units::of(*value)))
+    }
+
     #[test]
     fn a_mean_of_decimals_is_the_decimal_that_it_is() {
-        let sum = Sum::of([0.1, 0.2, 0.3].into_iter());
-        assert_eq!(sum.excess_of(0.2, 3), 0.0);
-        assert!(sum.excess_of(0.200_000_000_000_01, 3) > 0.0);
-        let spread = Sum::of([0.1, 0.2, -0.3].into_iter());
-        assert_eq!(spread.excess_of(0.0, 3), 0.0);
-        assert!(spread.excess_of(-1e-12, 3) < 0.0);
+        let sum = sum_of(&[0.1, 0.2, 0.3]);
+        assert_eq!(sum.excess_of(Units::of(0.2), 3), 0.0);
+        assert!(sum.excess_of(Units::of(0.200_000_000_000_01), 3) > 0.0);
+        let spread = sum_of(&[0.1, 0.2, -0.3]);
+        assert_eq!(spread.excess_of(Units::of(0.0), 3), 0.0);
+        assert!(spread.excess_of(Units::of(-1e-12), 3) < 0.0);
     }
 
     #[test]
     fn large_and_small_values_are_summed_together() {
-        let sum = Sum::of([1_048_576.25, 1_048_575.75, 1e-9].into_iter());
+        let sum = sum_of(&[1_048_576.25, 1_048_575.75, 1e-9]);
         assert_eq!(sum.mean(2), 1_048_576.000_000_000_5);
-        assert_eq!(Sum::of([1e-9; 4].into_iter()).mean(4), 1e-9);
-        assert_eq!(Sum::of([3e15, 1.0].into_iter()).to_f64(), 3e15 + 1.0);
+        assert_eq!(sum_of(&[1e-9; 4]).mean(4), 1e-9);
+        assert_eq!(sum_of(&[3e15, 1.0]).to_f64(), 3e15 + 1.0);
     }
 
     #[test]
     fn values_out_of_range_leave_no_trace_when_they_are_gone() {
-        let mut sum = Sum::of([1650.25, 1650.5].into_iter());
+        let mut sum = sum_of(&[1650.25, 1650.5]);
         let before = sum;
         for _ in 0..998 {
-            sum.add(f64::MAX);
+            sum.add(Units::of(f64::MAX));
         }
-        sum.add(f64::MIN_POSITIVE);
+        sum.add(Units::of(f64::MIN_POSITIVE));
         for _ in 0..998 {
-            sum.remove(f64::MAX);
+            sum.remove(Units::of(f64::MAX));
         }
-        sum.remove(f64::MIN_POSITIVE);
+        sum.remove(Units::of(f64::MIN_POSITIVE));
         assert_eq!(sum, before);
     }
 
@@ -150,9 +162,9 @@ mod tests {
             values in prop::collection::vec(-1e12_f64..1e12, 1..50),
             passed in prop::collection::vec(-1e12_f64..1e12, 0..50),
         ) {
-            let mut sum = Sum::of(passed.iter().chain(&values).copied());
-            passed.iter().for_each(|value| sum.remove(*value));
-            prop_assert_eq!(sum, Sum::of(values.into_iter()));
+            let mut sum = Sum::of(passed.iter().chain(&values).map(|value| Units::of(*value)));
+            passed.iter().for_each(|value| sum.remove(Units::of(*value)));
+            prop_assert_eq!(sum, sum_of(&values));
         }
     }
 }
