@@ -15,11 +15,14 @@ use super::trigger::Trigger;
 /// When rules wake, and which.
 pub(super) type Wakes = BinaryHeap<Reverse<(i64, usize)>>;
 
+/// A rule by its slot.
+type SlotTree = (usize, Tree);
+
 /// The multi-condition rules of an instrument.
 #[derive(Debug, Default)]
 pub(super) struct Joined {
     gates: Vec<Gate>,
-    open: Vec<(usize, Tree)>,
+    open: Vec<SlotTree>,
 }
 
 /// Rules whose gates have one trigger, by the gate's threshold.
@@ -29,14 +32,14 @@ struct Gate {
     place: usize,
     lows: Vec<f64>,
     highs: Vec<f64>,
-    rules: Vec<(usize, Tree)>,
+    rules: Vec<SlotTree>,
 }
 
 impl Joined {
     /// Arranges rules, each by its slot, whose tests know their places.
-    pub(super) fn new(rules: Vec<(usize, Tree)>) -> Self {
+    pub(super) fn new(rules: Vec<SlotTree>) -> Self {
         let mut joined = Self::default();
-        let mut gated: BTreeMap<Trigger, Vec<(Test, (usize, Tree))>> = BTreeMap::new();
+        let mut gated: BTreeMap<Trigger, Vec<(Test, SlotTree)>> = BTreeMap::new();
         for rule in rules {
             match rule.1.gate() {
                 Some(gate) => gated.entry(gate.trigger).or_default().push((gate, rule)),
@@ -71,7 +74,7 @@ impl Joined {
 
 impl Gate {
     /// The rules with gates of one trigger; none of no rules.
-    fn new(mut rules: Vec<(Test, (usize, Tree))>) -> Option<Self> {
+    fn new(mut rules: Vec<(Test, SlotTree)>) -> Option<Self> {
         rules.sort_by(|(a, _), (b, _)| a.key.by_threshold(&b.key));
         let (first, _) = rules.first()?;
         Some(Self {
@@ -84,7 +87,7 @@ impl Gate {
     }
 }
 
-fn evaluate(rule: &(usize, Tree), price: f64, pass: &mut Pass<'_>, wakes: &mut Wakes) {
+fn evaluate(rule: &SlotTree, price: f64, pass: &mut Pass<'_>, wakes: &mut Wakes) {
     let (number, tree) = rule;
     if !tree.holds(pass.history) {
         return;
