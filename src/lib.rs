@@ -11,7 +11,6 @@
 //! 4. [`domain`], [`Timestamp`], [`Decimal`]: the validated words of the field.
 //! 5. [`ingest`]: feeds into ticks and bars.
 //! 6. [`services`] and [`monitoring`]: what runs beside the doors, and watches them.
-//! 6. [`services`]: the alert engine.
 //! 7. [`testing`]: a migrated temporary database for your own tests.
 //!
 //! ```
