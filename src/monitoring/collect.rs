@@ -219,7 +219,8 @@ pub(super) fn facts(snapshot: &MonitoringSnapshot, before: &Before, counts: &Cou
     let minute = Duration::from_secs(60);
     let known = before.samples.know(&counts.sample, minute);
     let rates = &snapshot.rates;
-    let mut facts = Facts {
+    let (wal_bytes, write_queue) = write_lane(snapshot);
+    Facts {
         pool_utilization: snapshot.pool.utilization,
         query_calls: snapshot.calls.count,
         query_ms_p95: snapshot.calls.p95_us as f64 / 1e3,
@@ -229,14 +230,24 @@ pub(super) fn facts(snapshot: &MonitoringSnapshot, before: &Before, counts: &Cou
         insert_rate_usual: rates.insert_rows_per_second_usual,
         errors_per_minute: rates.errors_per_minute.one_minute.filter(|_| known),
         probe_failed: Some(snapshot.probe.error.is_some()),
-        ..Facts::default()
-    };
-    #[cfg(feature = "sqlite")]
-    if let Some(writer) = &snapshot.writer {
-        facts.wal_bytes = Some(writer.wal_bytes);
-        facts.write_queue = Some(writer.queued_rows as f64 / writer.queue_rows_max as f64);
+        wal_bytes,
+        write_queue,
     }
-    facts
+}
+
+/// Bytes of the WAL, and how full the queue is; nothing on PostgreSQL.
+#[cfg(feature = "sqlite")]
+fn write_lane(snapshot: &MonitoringSnapshot) -> (Option<u64>, Option<f64>) {
+    let writer = snapshot.writer.as_ref();
+    (
+        writer.map(|writer| writer.wal_bytes),
+        writer.map(|writer| writer.queued_rows as f64 / writer.queue_rows_max as f64),
+    )
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn write_lane(_snapshot: &MonitoringSnapshot) -> (Option<u64>, Option<f64>) {
+    (None, None)
 }
 
 fn both_doors(pool: &PoolSnapshot, of: fn(&DoorSnapshot) -> &HistogramCounts) -> HistogramCounts {
