@@ -95,6 +95,5 @@ fn watched(database: &Database, scraped: bool, batches: Vec<Vec<Tick>>) -> Took 
     });
     let status = monitoring.status();
     assert!(status.runs > 0 && status.errors == 0, "{status:?}");
-    assert!(monitoring.alerts().is_empty(), "{:?}", monitoring.alerts());
     took
 }
