@@ -76,7 +76,7 @@ mod tests {
             (Some(8.0), "8"),
             (Some(0.0), "0"),
             (Some(0.25), "0.25"),
-            (Some(1e20), "1e20"),
+            (Some(1e20), "1e+20"),
             (None, "null"),
         ] {
             assert_eq!(serde_json::to_string(&Size(size)).unwrap(), text);
