@@ -41,6 +41,18 @@ fn cause(database: &Database) -> Option<ProbeCause> {
 }
 
 on_both! {
+    fn a_database_without_its_tables_is_none(db: &TestDatabase) {
+        let database = open(db);
+        assert_eq!(cause(&database), None);
+        let rename = |from: &str, to: &str| {
+            db.raw(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
+        };
+        rename("tickbase_schema_migrations", "gone");
+        assert_eq!(cause(&database), Some(ProbeCause::NotADatabase));
+        rename("gone", "tickbase_schema_migrations");
+        assert_eq!(cause(&database), None);
+    }
+
     fn a_database_that_answers_is_told_so(db: &TestDatabase) {
         let database = open(db);
         assert_eq!(probe(&database), None);

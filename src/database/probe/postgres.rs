@@ -16,9 +16,17 @@ pub(super) fn ask(config: &DatabaseConfig, timeout: Duration) -> Result<(), Foun
     });
     let url = url_of(&config).map_err(|error| unreachable(error.to_string()))?;
     let mut conn = PgConnection::establish(&url).map_err(|error| judge(&config, &error))?;
-    let ask = "SET application_name = 'tickbase probe'; SELECT 1";
-    conn.batch_execute(ask)
-        .map_err(|error| unreachable(error.to_string()))
+    // The one table that is there in every version.
+    let ask = "SET application_name = 'tickbase probe'; \
+               SELECT 1 FROM tickbase_schema_migrations LIMIT 1";
+    conn.batch_execute(ask).map_err(|error| {
+        let reason = error.to_string();
+        if !reason.contains("does not exist") {
+            return unreachable(reason);
+        }
+        let remedy = "bring its tables back, or run `tickbase migrate run`";
+        Found::new(ProbeCause::NotADatabase, reason, remedy)
+    })
 }
 
 fn unreachable(reason: String) -> Found {
