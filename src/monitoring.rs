@@ -15,6 +15,7 @@ mod process;
 mod rates;
 pub mod service;
 pub mod snapshot;
+mod statistics;
 
 pub use callbacks::Registration;
 pub use check::{Alert, Change, Check, CheckStatus, Level};

@@ -16,6 +16,7 @@ use super::collect::{self, Before, Counts};
 use super::health::HealthStatus;
 use super::rates::Samples;
 use super::snapshot::MonitoringSnapshot;
+use super::statistics::Statistics;
 use crate::config::MonitoringConfig;
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -236,9 +237,11 @@ impl Watch {
 
     fn rounds(&self, stop: &Stop) {
         let mut due = Instant::now();
+        let mut statistics = Statistics::default();
         loop {
             if Instant::now() >= due {
                 self.guarded(|| self.explain(&self.round()));
+                statistics.refresh_if_due(&self.db);
                 // A round that took longer than the interval is not made up for.
                 due = (due + self.config.interval).max(Instant::now());
             } else {
