@@ -181,6 +181,28 @@ on_both! {
         api.get("/api/instruments").json(200);
     }
 
+    fn figures_are_what_prometheus_reads(db: &TestDatabase) {
+        let api = Api::new(db);
+        // No template in braces: prometheus-parse takes `}` for the end of the labels.
+        api.get("/api/instruments").json(200);
+        api.get("/nowhere").detail(404);
+        let scrape = api.get("/metrics");
+        assert_eq!(scrape.status, 200);
+        let kind = scrape.header("content-type").unwrap();
+        assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+        let text = scrape.text();
+        crate::support::exposition::check(&text);
+        for series in [
+            "http_server_request_duration_seconds_count{http_request_method=\"GET\",\
+             http_route=\"/api/instruments\",http_response_status_code=\"200\"} 1",
+            "http_server_active_requests 1",
+            "tickbase_service_running{service=\"database_monitoring\"} 1",
+        ] {
+            assert!(text.contains(series), "{series} is not in\n{text}");
+        }
+        assert!(!text.contains("/nowhere"), "a label has a bounded set of values");
+    }
+
     fn the_api_describes_itself(db: &TestDatabase) {
         let api = Api::new(db);
         let document = api.get("/api/openapi.json").json(200);
