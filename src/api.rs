@@ -91,7 +91,8 @@ pub fn openapi(state: &ApiState) -> utoipa::openapi::OpenApi {
 fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let reads = OpenApiRouter::new()
         .merge(instruments::reads())
-        .merge(market_data::reads());
+        .merge(market_data::reads())
+        .merge(health::reads());
     let reads = if state.config().protect_reads {
         reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
     } else {

@@ -13,9 +13,11 @@ use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::ApiError;
+use super::error::{ApiError, ReadErrors};
 use super::state::ApiState;
-use super::types::{DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth};
+use super::types::{
+    DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth, SlowQueries,
+};
 use crate::error::{Error, Result};
 use crate::monitoring::MonitoringSnapshot;
 use crate::repository::alert_log::{self, AlertSummary};
@@ -38,6 +40,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(health))
         .routes(routes!(detailed))
         .routes(routes!(database))
+}
+
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(slow_queries))
 }
 
 /// The snapshot that answers of the same moment share.
@@ -220,6 +226,23 @@ async fn database(
         status(word),
         axum::Json(DatabaseHealth::new(word, &snapshot)),
     ))
+}
+
+/// The statements that took longer than `observe.slow_query_after_ms`, by their time in all
+///
+/// Without the values that were bound. Statements that differ only in the number of their values
+/// are one entry. The plan is asked for once, in the next round of monitoring.
+#[utoipa::path(
+    get,
+    path = "/api/health/slow-queries",
+    tag = "health",
+    responses((status = 200, body = SlowQueries), ReadErrors)
+)]
+async fn slow_queries(State(state): State<ApiState>) -> axum::Json<SlowQueries> {
+    let after = state.db().config().observe.slow_query_after;
+    let queries = state.db().slow_queries();
+    let evicted = state.db().slow_query_totals().evicted;
+    axum::Json(SlowQueries::new(after, queries, evicted))
 }
 
 #[cfg(test)]

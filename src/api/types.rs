@@ -8,8 +8,10 @@ mod health;
 mod instruments;
 mod market_data;
 mod numbers;
+mod slow_queries;
 
 pub(super) use health::*;
 pub(super) use instruments::*;
 pub(super) use market_data::*;
 pub(super) use numbers::{Rounding, quantity, rounded};
+pub(super) use slow_queries::*;

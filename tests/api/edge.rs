@@ -1,5 +1,6 @@
 //! What every request has around it: its id, who may write, limits, encodings, unknown paths.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -7,6 +8,7 @@ use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use tickbase::api::{self, ApiState};
 use tickbase::config::{ServerConfig, Token};
+use tickbase::database::BackendConnection;
 
 use crate::client::{Api, post};
 use crate::support::on_both;
@@ -16,6 +18,35 @@ const TOKEN: &str = "0123456789abcdef";
 fn with_header(method: Method, path: &str, name: &str, value: &str) -> Request<Body> {
     let request = Request::builder().method(method).uri(path);
     request.header(name, value).body(Body::empty()).unwrap()
+}
+
+/// A connection that somebody keeps.
+struct Held {
+    release: mpsc::Sender<()>,
+    holder: std::thread::JoinHandle<()>,
+}
+
+impl Held {
+    fn of(api: &Api) -> Self {
+        let (release, released) = mpsc::channel::<()>();
+        let (taken, is_taken) = mpsc::channel();
+        let database = api.app.database().clone();
+        let holder = std::thread::spawn(move || {
+            let hold = |_: &mut BackendConnection<'_>| {
+                taken.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(())
+            };
+            database.read("test.hold", hold).unwrap();
+        });
+        is_taken.recv().unwrap();
+        Self { release, holder }
+    }
+
+    fn give_back(self) {
+        self.release.send(()).unwrap();
+        self.holder.join().unwrap();
+    }
 }
 
 on_both! {
@@ -125,18 +156,7 @@ on_both! {
             settings.database.pool.acquire_timeout = Duration::from_secs(20);
         });
         // The only connection is lent, so a request keeps its place.
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (taken, is_taken) = std::sync::mpsc::channel();
-        let database = api.app.database().clone();
-        let holder = std::thread::spawn(move || {
-            let hold = |_: &mut tickbase::database::BackendConnection<'_>| {
-                taken.send(()).unwrap();
-                held.recv().unwrap();
-                Ok(())
-            };
-            database.read("test.hold", hold).unwrap();
-        });
-        is_taken.recv().unwrap();
+        let held = Held::of(&api);
         let waiting = api.send_later(Request::get("/api/instruments").body(Body::empty()).unwrap());
         let waits = |api: &Api| api.app.database().pool_snapshot().doors[1].waiting > 0;
         api.until(|api| waits(api).then_some(()));
@@ -146,8 +166,7 @@ on_both! {
         assert_eq!(api.get("/livez").status, 200, "probes are always answered");
         let health = api.get("/api/health/database").json(503);
         assert_eq!(health["status"], "unhealthy", "no connection is left");
-        release.send(()).unwrap();
-        holder.join().unwrap();
+        held.give_back();
         assert_eq!(api.finish(waiting).json(200).as_array().unwrap().len(), 12);
         let recovered = api.until(|api| {
             let answer = api.get("/api/health");
@@ -162,22 +181,10 @@ on_both! {
             settings.database.pool.base = 1;
             settings.database.pool.overflow = 0;
         });
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (taken, is_taken) = std::sync::mpsc::channel();
-        let database = api.app.database().clone();
-        let holder = std::thread::spawn(move || {
-            let hold = |_: &mut tickbase::database::BackendConnection<'_>| {
-                taken.send(()).unwrap();
-                held.recv().unwrap();
-                Ok(())
-            };
-            database.read("test.hold", hold).unwrap();
-        });
-        is_taken.recv().unwrap();
+        let held = Held::of(&api);
         let late = api.get("/api/instruments");
         assert!(late.detail(503).contains("request_timeout"), "{}", late.text());
-        release.send(()).unwrap();
-        holder.join().unwrap();
+        held.give_back();
         api.get("/api/instruments").json(200);
     }
 

@@ -48,6 +48,26 @@ on_both! {
         assert_eq!(detailed["avg_evaluation_time_ms"], Value::Null);
     }
 
+    fn slow_statements_are_told_without_their_values(db: &TestDatabase) {
+        let api = Api::with(db, |settings| {
+            settings.database.observe.slow_query_after = std::time::Duration::from_nanos(1);
+        });
+        api.get("/api/instruments/4711").detail(404);
+        let slow = api.until(|api| {
+            api.app.monitoring().check_now();
+            let _ = api.app.database().explain_slow_queries();
+            let told = api.get("/api/health/slow-queries").json(200);
+            let of = |entry: &&Value| entry["operation"] == "instrument.get";
+            let found = told["queries"].as_array().unwrap().iter().find(of).cloned();
+            found.filter(|entry| entry["plan"].is_array())
+        });
+        assert_eq!(slow["count"], 1);
+        let statement = slow["statement"].as_str().unwrap();
+        assert!(statement.starts_with("SELECT ") && !statement.contains("4711"), "{statement}");
+        assert!(slow["total_ms"].as_f64().unwrap() > 0.0);
+        assert!(!slow["plan"].as_array().unwrap().is_empty());
+    }
+
     fn the_database_tells_what_it_does(db: &TestDatabase) {
         let api = Api::new(db);
         api.get("/api/instruments").json(200);

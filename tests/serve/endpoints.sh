@@ -38,6 +38,8 @@ expect 200 '.database_status == "healthy" and .total_instruments == 12' GET /api
 expect 200 '.status == "healthy" and .connection_pool.max_capacity == 70 and (.connection_pool.doors | length) == 2' \
     GET /api/health/database
 
+expect 200 '.slow_query_after_ms == 100 and (.queries | type) == "array"' GET /api/health/slow-queries
+
 # The API's description.
 expect 200 '.openapi == "3.1.0" and (.paths | length) > 10' GET /api/openapi.json
 expect 200 - GET /api/docs/
