@@ -19,7 +19,7 @@ use crate::config::Settings;
 #[cfg(feature = "cli")]
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::database::Database;
-#[cfg(feature = "cli")]
+#[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
@@ -49,8 +49,8 @@ impl App {
     /// Opens the database, migrates it if the settings allow it, and starts the services.
     ///
     /// # Errors
-    /// Those of [`Database::open`]; [`Error::Config`](crate::Error::Config) for settings that
-    /// cannot work; [`Error::Service`](crate::Error::Service) when a service cannot be started.
+    /// Those of [`Database::open`]; [`Error::Config`] for settings that
+    /// cannot work; [`Error::Service`] when a service cannot be started.
     pub fn start(settings: Settings) -> Result<Self> {
         settings.validate()?;
         let database = Database::open(settings.database.clone())?;
@@ -98,7 +98,7 @@ impl App {
     /// Opens the address of the settings.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) when it is taken, or not this machine's.
+    /// [`Error::Config`] when it is taken, or not this machine's.
     pub fn listen(&self) -> Result<TcpListener> {
         api::listen(self.api.config().bind)
     }
