@@ -170,7 +170,8 @@ impl SlowQueries {
         table.insert(fingerprint, Entry::new(fingerprint, &normalized, slow, now));
         drop(table);
         let sql = text::shortened(&normalized, SHOWN_BYTES_MAX);
-        tracing::warn!(op, duration_us, fingerprint, sql, "slow statement");
+        // Not a warning: who runs one command did not ask how long its statements take.
+        tracing::info!(op, duration_us, fingerprint, sql, "slow statement");
     }
 
     fn evict(&self, table: &mut HashMap<u64, Entry>) {
