@@ -6,6 +6,7 @@
 
 mod access;
 mod auth;
+mod connection;
 mod cursor;
 mod docs;
 mod error;
@@ -69,8 +70,6 @@ where
         .fallback(respond::no_such_path)
         .method_not_allowed_fallback(respond::no_such_method)
         .layer(DefaultBodyLimit::max(config.body_bytes_max))
-        .layer(RequestDecompressionLayer::new())
-        .layer(from_fn(guard::refuse_unknown_encodings))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), guard::limit))
         .layer(respond::catch_panics())
@@ -101,6 +100,12 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let writes = OpenApiRouter::new()
         .merge(instruments::writes())
         .merge(market_data::writes())
+        .route_layer(RequestDecompressionLayer::new())
+        .route_layer(from_fn(guard::refuse_unknown_encodings))
+        .route_layer(from_fn_with_state(
+            state.clone(),
+            guard::refuse_large_bodies,
+        ))
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     docs::described()
         .merge(reads)

@@ -16,6 +16,8 @@ mod pipeline;
 #[cfg(feature = "server")]
 mod posted;
 mod record;
+#[cfg(feature = "server")]
+pub(crate) mod whole;
 
 pub use columns::{ColumnMap, Field};
 pub use feed::{BATCH_ROWS_MAX, Batch, Feed, FeedFormat, FeedOptions, LineRejection};

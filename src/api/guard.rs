@@ -1,6 +1,7 @@
 //! What a request may cost: time, a place among those worked on, an encoding that is known. Over
 //! the limit it is answered at once, with a status that says so; it is never left waiting.
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -30,8 +31,9 @@ pub(super) async fn limit(State(state): State<ApiState>, request: Request, next:
                 .iter()
                 .any(|known| path.as_str().ends_with(known))
         });
-    let place = state.places().try_acquire();
-    if place.is_err() && !always {
+    // Who looks after the server takes no place from who works with it.
+    let place = (!always).then(|| state.places().try_acquire());
+    if matches!(place, Some(Err(_))) {
         let places = state.config().concurrency_max;
         return ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -65,6 +67,21 @@ pub(super) async fn refuse_before_start(
         return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     }
     next.run(request).await
+}
+
+/// A body that says itself that it is too large is refused before it is sent.
+pub(super) async fn refuse_large_bodies(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let bytes = request.body().size_hint().lower();
+    if bytes <= state.config().body_bytes_max as u64 {
+        return next.run(request).await;
+    }
+    let detail =
+        format!("the body has {bytes} bytes, more than server.body_bytes_max; send less at a time");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
 }
 
 /// Bodies come plain or as gzip.

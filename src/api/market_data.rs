@@ -152,8 +152,11 @@ fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
     let ids: Vec<i64> = text
         .split(',')
         .map(|part| {
-            let id = part.trim().parse();
-            id.map_err(|_| refuse("it is no list of ids; write it like 1,2,3".to_owned()))
+            let digits = part.trim_matches(' ');
+            let is_id = (1..=18).contains(&digits.len())
+                && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let id = is_id.then(|| digits.parse().ok()).flatten();
+            id.ok_or_else(|| refuse("it is no list of ids; write it like 1,2,3".to_owned()))
         })
         .collect::<Result<_, _>>()?;
     if ids.len() > LATEST_MAX {

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use axum::Router;
 use axum_server::Handle;
 
+use super::connection::Patience;
 use super::state::ApiState;
 use crate::error::{Error, Result};
 
@@ -42,12 +43,17 @@ pub async fn serve(
     let waits = tokio::spawn(async move {
         shutdown.await;
         readiness.draining();
-        tracing::info!(
-            connections = stopping.connection_count(),
+        let connections = stopping.connection_count();
+        tracing::info!(connections, ?deadline, "draining");
+        stopping.graceful_shutdown(None);
+        tokio::time::sleep(deadline).await;
+        let connections = stopping.connection_count();
+        tracing::warn!(
+            connections,
             ?deadline,
-            "draining"
+            "the deadline has passed (server.shutdown_deadline_seconds): connections are cut"
         );
-        stopping.graceful_shutdown(Some(deadline));
+        stopping.shutdown();
     });
     let refuse = |error: std::io::Error| {
         Error::config("server.bind", error.to_string(), "choose another address")
@@ -55,6 +61,10 @@ pub async fn serve(
     let mut server = axum_server::from_tcp(listener)
         .map_err(refuse)?
         .first_request_timeout(state.config().header_timeout)
+        .acceptor(Patience {
+            write_timeout: state.config().request_timeout,
+            readiness: state.readiness().clone(),
+        })
         .handle(handle);
     let headers = state.config().header_timeout;
     server.http_builder().http1().header_read_timeout(headers);

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::columns::{Field, Layout};
 use super::csv;
 use super::record::{self, Cell, Cells, Memory, Target};
+use super::whole;
 use crate::domain::Symbol;
 use crate::domain::tick::RawTick;
 use crate::error::{Error, Result};
@@ -165,10 +166,13 @@ fn json_rows(text: &[u8]) -> Result<Vec<&RawValue>> {
 struct Row<'a> {
     #[serde(borrow)]
     symbol: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "whole::optional")]
     instrument_id: Option<i64>,
     #[serde(borrow)]
     timestamp: Option<Moment<'a>>,
+    #[serde(deserialize_with = "whole::optional")]
     source_id: Option<i64>,
+    #[serde(deserialize_with = "whole::optional")]
     sequence: Option<i64>,
     price: Option<f64>,
     volume: Option<f64>,
@@ -188,7 +192,7 @@ struct Row<'a> {
     expecting = "a timestamp is an ISO 8601 text or a number since 1970"
 )]
 enum Moment<'a> {
-    Number(i64),
+    Number(#[serde(deserialize_with = "whole::number")] i64),
     #[serde(borrow)]
     Text(Cow<'a, str>),
 }

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod client;
+mod document;
 mod edge;
+mod fuzz;
+mod generate;
 mod health;
 mod instruments;
 mod market_data;
+mod spoil;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,10 +2,12 @@
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
+mod abuse;
 mod process;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire;
 
 use std::path::Path;
 use std::process::Command;

@@ -11,7 +11,7 @@ use crate::support::TestDatabase;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tickbase");
 /// How long a test waits for something that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that runs.
 pub(crate) struct Serving {
@@ -78,6 +78,19 @@ impl Serving {
     /// `http://127.0.0.1:port`.
     pub(crate) fn base(&self) -> &str {
         &self.base
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Memory that the process holds, in KiB; nothing where the system does not tell.
+    pub(crate) fn resident_kib(&self) -> Option<u64> {
+        let id = self.child.as_ref()?.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
     }
 
     /// Status and body of an answer.

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use crate::api::error::{ApiError, Place, Violation, WriteErrors};
 use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
-use crate::api::types::{IngestReport, PostedTick as TickBody, RowError};
+use crate::api::types::{IngestReport, PostedTicks, RowError};
 use crate::domain::Symbol;
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::Error;
@@ -40,7 +40,7 @@ const ERRORS_SHOWN_MAX: usize = 100;
         description = "Makes resending safe; 1 to 255 characters",
         min_length = 1, max_length = 255)),
     request_body(content(
-        (Vec<TickBody> = "application/json"),
+        (PostedTicks = "application/json"),
         (String = "application/x-ndjson"),
         (String = "text/csv"),
     )),

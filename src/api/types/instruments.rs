@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Rounding;
 use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 use crate::error::{Error, Result};
+use crate::ingest::whole;
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 
 /// What an instrument is.
@@ -58,11 +59,16 @@ pub(in crate::api) struct InstrumentBody {
     /// Printable ASCII without spaces; kept in upper case. Unique among active instruments.
     #[schema(min_length = 1, max_length = 32, pattern = r"^[!-~]{1,32}$")]
     symbol: String,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
     r#type: TypeWord,
     status: Option<StatusWord>,
     /// Places to which its prices are rounded; 4 unless set.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 8)]
     price_decimals: Option<i32>,
 }
@@ -72,9 +78,14 @@ pub(in crate::api) struct InstrumentBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = InstrumentChange)]
 pub(in crate::api) struct InstrumentChangeBody {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Option<String>,
     status: Option<StatusWord>,
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 8)]
     price_decimals: Option<i32>,
 }
@@ -98,6 +109,7 @@ pub(in crate::api) struct InstrumentQuery {
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     pub(in crate::api) limit: Option<usize>,
     /// Goes on where the page before ended; from its header `link`
+    #[param(pattern = r"^[!-~]{1,32}$")]
     pub(in crate::api) cursor: Option<String>,
 }
 

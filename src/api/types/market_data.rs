@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Rounding, quantity};
 use crate::domain::{PriceDecimals, Symbol};
+use crate::ingest::whole;
 use crate::models::MarketData;
 
 /// A stored tick.
@@ -79,16 +80,19 @@ pub(in crate::api) struct LatestTicks {
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct TickQuery {
     /// The first moment, ISO 8601
+    #[param(format = DateTime)]
     pub(in crate::api) start: Option<String>,
     /// The moment that is no longer part of it, ISO 8601
+    #[param(format = DateTime)]
     pub(in crate::api) end: Option<String>,
     /// Ticks of one page
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     pub(in crate::api) limit: Option<usize>,
-    /// Newest first, or oldest first
-    #[param(inline, default = "desc")]
+    /// Newest first (`desc`, unless asked otherwise), or oldest first
+    #[param(inline)]
     pub(in crate::api) order: Option<OrderWord>,
     /// Goes on where the page before ended: its `next_cursor`
+    #[param(pattern = r"^-?[0-9]{1,18}\.-?[0-9]{1,19}\.-?[0-9]{1,19}$")]
     pub(in crate::api) cursor: Option<String>,
 }
 
@@ -108,13 +112,17 @@ pub(in crate::api) enum OrderWord {
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct LatestQuery {
     /// Ids with commas between them, at most 1,000; all active instruments when absent
-    #[param(example = "1,2")]
+    #[param(
+        example = "1,2",
+        pattern = r"^ *[0-9]{1,18} *(, *[0-9]{1,18} *){0,999}$"
+    )]
     pub(in crate::api) instrument_ids: Option<String>,
 }
 
 /// A tick to store. It names its instrument by symbol or by id, has a timestamp and at least one
 /// value.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(
     dead_code,
     reason = "the document reads the fields; the reader of feeds reads the body"
@@ -123,8 +131,7 @@ pub(in crate::api) struct PostedTick {
     symbol: Option<String>,
     instrument_id: Option<i64>,
     /// ISO 8601, or a number since 1970 in seconds, milli-, micro- or nanoseconds.
-    #[schema(value_type = String, format = DateTime)]
-    timestamp: String,
+    timestamp: Moment,
     /// 1 unless given.
     source_id: Option<i64>,
     /// The feed's own trade id or sequence; without it the server gives the next free number.
@@ -142,6 +149,43 @@ pub(in crate::api) struct PostedTick {
     open_price: Option<f64>,
     high_price: Option<f64>,
     low_price: Option<f64>,
+}
+
+/// A moment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "the document reads the variants; the reader of feeds reads the body"
+)]
+pub(in crate::api) enum Moment {
+    /// ISO 8601.
+    Text(String),
+    /// Since 1970.
+    Number(i64),
+}
+
+/// Ticks to store: a list, or an object around it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "the document reads the variants; the reader of feeds reads the body"
+)]
+pub(in crate::api) enum PostedTicks {
+    List(Vec<PostedTick>),
+    Object(PostedObject),
+}
+
+/// An object around the ticks.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "the document reads the fields; the reader of feeds reads the body"
+)]
+pub(in crate::api) struct PostedObject {
+    ticks: Vec<PostedTick>,
 }
 
 /// What became of a batch: `received = inserted + duplicates + conflicts + rejected`.
@@ -178,10 +222,13 @@ pub(in crate::api) struct RowError {
 #[serde(deny_unknown_fields)]
 #[schema(as = TickKey)]
 pub(in crate::api) struct KeyBody {
+    #[serde(deserialize_with = "whole::number")]
     pub(in crate::api) instrument_id: i64,
     #[schema(format = DateTime)]
     pub(in crate::api) timestamp: String,
+    #[serde(deserialize_with = "whole::number")]
     pub(in crate::api) source_id: i64,
+    #[serde(deserialize_with = "whole::number")]
     pub(in crate::api) sequence: i64,
 }
 
@@ -192,6 +239,7 @@ pub(in crate::api) struct KeyBody {
 pub(in crate::api) struct SelectionBody {
     /// At most 100,000.
     pub(in crate::api) keys: Option<Vec<KeyBody>>,
+    #[serde(default, deserialize_with = "whole::optional")]
     pub(in crate::api) instrument_id: Option<i64>,
     #[schema(format = DateTime)]
     pub(in crate::api) start: Option<String>,

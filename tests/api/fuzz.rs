@@ -1,0 +1,119 @@
+//! The API holds what its own description promises, whatever it is sent.
+//!
+//! Requests are made from the OpenAPI document of the running router, right ones and ones with one
+//! thing wrong. Each answer must have a status that the document names for its operation, a body
+//! that is what the document says, and the request's id; none may be a failure of the server.
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use serde_json::Value;
+
+use crate::client::{Answer, Api};
+use crate::document::{Document, Operation};
+use crate::generate::{Parts, fitting};
+use crate::spoil::unfitting;
+use crate::support::on_both;
+
+/// Requests of each kind for each operation with parameters or a body.
+const CASES: u32 = 150;
+/// The same for one without: they differ in headers alone.
+const CASES_PLAIN: u32 = 15;
+
+/// Why an answer is not what the document promises.
+fn broken_promise(document: &Document, operation: &Operation, answer: &Answer) -> Option<String> {
+    if answer.header("x-request-id").is_none() {
+        return Some("there is no x-request-id".to_owned());
+    }
+    if answer.status.is_server_error() {
+        return Some("the server failed".to_owned());
+    }
+    let beside = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED].contains(&answer.status);
+    let Some(contents) = operation.response(answer.status.as_u16()) else {
+        // The path was another one after it was broken.
+        let said = answer.text();
+        let is_aside =
+            beside && (said.contains("there is nothing at") || said.contains("takes no"));
+        return (!is_aside).then(|| "the status is not described".to_owned());
+    };
+    let kind = answer.header("content-type").unwrap_or_default();
+    let Some(schema) = contents
+        .get(kind)
+        .or_else(|| contents.get(kind.split(';').next()?))
+    else {
+        return Some(format!(
+            "the content-type {kind:?} is not described: {:?}",
+            contents.keys()
+        ));
+    };
+    if kind != "application/json" {
+        return (!is_text(&answer.body)).then(|| "it is no text".to_owned());
+    }
+    match serde_json::from_slice::<Value>(&answer.body) {
+        Ok(body) => document.check(schema, &body).err(),
+        Err(error) => Some(format!("it is no JSON: {error}")),
+    }
+}
+
+fn is_text(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok()
+}
+
+fn runner(cases: u32) -> TestRunner {
+    // The same requests in each run: a failure comes again, and nothing fails by chance.
+    TestRunner::new(Config {
+        cases,
+        rng_seed: RngSeed::Fixed(20_130_903),
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    })
+}
+
+/// Statuses that were seen.
+fn statuses(api: &Api, document: &Document, operation: &Operation) -> BTreeSet<u16> {
+    let is_plain = operation.parameters.is_empty() && operation.bodies.is_empty();
+    let cases = if is_plain { CASES_PLAIN } else { CASES };
+    let seen = std::cell::RefCell::new(BTreeSet::new());
+    let send = |(parts, packed): (Parts, u8)| {
+        let Some(request) = parts.request(packed == 0) else {
+            return Ok(());
+        };
+        let answer = api.send(request);
+        seen.borrow_mut().insert(answer.status.as_u16());
+        match broken_promise(document, operation, &answer) {
+            None => Ok(()),
+            Some(why) => Err(TestCaseError::fail(format!(
+                "{why}: {} {}",
+                answer.status,
+                shown(&answer)
+            ))),
+        }
+    };
+    for requests in [fitting(document, operation), unfitting(document, operation)] {
+        let done = runner(cases).run(&(requests, 0..10_u8), &send);
+        done.unwrap_or_else(|error| panic!("{}: {error}", operation.name()));
+    }
+    seen.into_inner()
+}
+
+fn shown(answer: &Answer) -> String {
+    answer.text().chars().take(600).collect()
+}
+
+on_both! {
+    fn every_answer_is_one_that_the_document_promises(db: &TestDatabase) {
+        let api = Api::new(db);
+        let document = Document::of(&api);
+        let operations = document.operations();
+        assert!(operations.len() >= 16, "{operations:?}");
+        for operation in &operations {
+            let seen = statuses(&api, &document, operation);
+            let name = operation.name();
+            assert!(seen.iter().any(|status| (200..300).contains(status)), "{name} never succeeded: {seen:?}");
+            let refuses = !operation.parameters.is_empty() || !operation.bodies.is_empty();
+            assert!(!refuses || seen.contains(&422), "{name} refused nothing: {seen:?}");
+        }
+    }
+}
