@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Place, Violation};
+use super::types::Object;
 
 /// The parameters of the query.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(super) struct Query<T>(pub(super) T);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Id(pub(super) i64);
 
-/// A JSON body.
+/// A JSON body, which is an object.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);
 
@@ -28,9 +29,22 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let text = parts.uri.query().unwrap_or_default();
         let pairs = serde_html_form::Deserializer::from_bytes(text.as_bytes());
-        serde_path_to_error::deserialize(pairs)
-            .map(Self)
-            .map_err(|error| violation("query", error.path(), error.inner()))
+        let query = serde_path_to_error::deserialize(pairs)
+            .map_err(|error| violation("query", error.path(), error.inner()))?;
+        refuse_empty(text)?;
+        Ok(Self(query))
+    }
+}
+
+/// A parameter without a value would count as one that is not there.
+fn refuse_empty(query: &str) -> Result<(), ApiError> {
+    let pairs: Vec<(String, String)> = serde_html_form::from_str(query).unwrap_or_default();
+    match pairs.iter().find(|(_, value)| value.is_empty()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let empty = "it has no value; give it one, or leave it out";
+            Err(ApiError::violation(["query", name], empty))
+        }
     }
 }
 
@@ -60,7 +74,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         let bytes = body(request, state).await?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut json)
+        let Object(value) = serde_path_to_error::deserialize(&mut json)
             .map_err(|error| violation("body", error.path(), error.inner()))?;
         json.end()
             .map_err(|error| ApiError::violation(["body"], error.to_string()))?;

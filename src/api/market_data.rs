@@ -14,8 +14,8 @@ use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
-    DeletedTicks, KeyBody, LatestQuery, LatestTicks, OrderWord, RestoredTicks, SelectionBody,
-    TickItem, TickPage, TickQuery,
+    DeletedTicks, KeyBody, LatestQuery, LatestTicks, Object, OrderWord, RestoredTicks,
+    SelectionBody, TickItem, TickPage, TickQuery,
 };
 use crate::database::BackendConnection;
 use crate::error::Error;
@@ -205,12 +205,12 @@ impl TryFrom<SelectionBody> for Selection {
     }
 }
 
-fn keys_of(keys: Vec<KeyBody>) -> Result<Vec<TickKey>, ApiError> {
+fn keys_of(keys: Vec<Object<KeyBody>>) -> Result<Vec<TickKey>, ApiError> {
     if keys.len() > KEYS_MAX {
         let msg = format!("it has {} keys; send at most {KEYS_MAX}", keys.len());
         return Err(ApiError::violation(["body", "keys"], msg));
     }
-    let keys = keys.into_iter().enumerate().map(|(index, key)| {
+    let keys = keys.into_iter().enumerate().map(|(index, Object(key))| {
         let place = index.to_string();
         let loc = ["body", "keys", &place, "timestamp"];
         Ok(TickKey {

@@ -55,7 +55,7 @@ async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
     path = "/metrics",
     tag = "probes",
     responses(
-        (status = 200, body = String, content_type = "text/plain; version=0.0.4"),
+        (status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
         (status = 503, body = ErrorBody, description = "The process ends"),
     )
 )]

@@ -9,9 +9,11 @@ mod instruments;
 mod market_data;
 mod numbers;
 mod slow_queries;
+mod object;
 
 pub(super) use health::*;
 pub(super) use instruments::*;
 pub(super) use market_data::*;
 pub(super) use numbers::{Rounding, quantity, rounded};
 pub(super) use slow_queries::*;
+pub(super) use object::Object;

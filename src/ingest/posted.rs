@@ -95,8 +95,16 @@ impl PostedBatch {
     }
 
     fn object(&mut self, text: &[u8]) {
-        let row = serde_json::from_slice::<Row<'_>>(text)
-            .map_err(|error| format!("it is no tick: {error}"))
+        // Serde takes an array for the object, too: its values would mean what their order says.
+        let object = match text.first() {
+            Some(b'{') => Ok(text),
+            _ => Err("it is no tick: a tick is an object".to_owned()),
+        };
+        let row = object
+            .and_then(|text| {
+                serde_json::from_slice::<Row<'_>>(text)
+                    .map_err(|error| format!("it is no tick: {error}"))
+            })
             .and_then(|row| row.tick(&mut self.stamps_cut));
         self.rows.push(row);
     }

@@ -11,7 +11,7 @@ where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
 {
-    let number = deserializer.deserialize_i64(Whole)?;
+    let number = deserializer.deserialize_any(Whole)?;
     T::try_from(number).map_err(|_| Error::invalid_value(Unexpected::Signed(number), &Whole))
 }
 
@@ -73,7 +73,7 @@ impl<'de> Visitor<'de> for MaybeWhole {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Option<i64>, D::Error> {
-        inner.deserialize_i64(Whole).map(Some)
+        inner.deserialize_any(Whole).map(Some)
     }
 }
 

@@ -71,6 +71,40 @@ on_both! {
         assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
     }
 
+    fn a_value_that_is_missing_or_an_array_for_an_object_is_refused(db: &TestDatabase) {
+        let api = Api::new(db);
+        for query in ["limit=", "type=", "active_only=", "cursor=", "limit"] {
+            let said = api.get(&format!("/api/instruments?{query}")).detail(422);
+            assert!(said.starts_with("query."), "{query}: {said}");
+        }
+        let new = api.post("/api/instruments", &json!(["A", "A", "fx", null, null]));
+        assert!(new.detail(422).contains("an object"), "{}", new.text());
+        assert!(api.put("/api/instruments/1", &json!([null, null])).detail(422).contains("an object"));
+        let key = json!({"keys": [[1, "2013-09-03T10:00:00Z", 1, 0]]});
+        let said = api.post("/api/market-data/delete", &key).detail(422);
+        assert!(said.starts_with("body.keys.0: ") && said.contains("an object"), "{said}");
+        let tick = json!([["ES", null, 1378202400, null, null, 1640.25]]);
+        let said = api.post("/api/market-data", &tick).detail(422);
+        assert!(said.starts_with("body.0: ") && said.contains("an object"), "{said}");
+    }
+
+    fn ids_with_a_point_are_whole_numbers(db: &TestDatabase) {
+        let api = Api::new(db);
+        let tick = r#"[{"instrument_id": 1.0, "timestamp": 1378202400.0, "sequence": 7.0, "price": 1}]"#;
+        let stored = api.send(post("/api/market-data", "application/json", tick));
+        assert_eq!(stored.json(200)["inserted"], 1);
+        let places = post("/api/instruments", "application/json",
+            r#"{"symbol": "A", "name": "A", "type": "fx", "price_decimals": 5.0}"#);
+        assert_eq!(api.send(places).json(201)["price_decimals"], 5);
+        assert!(api.put("/api/instruments/1", &json!({"price_decimals": 0.5})).detail(422).contains("whole"));
+    }
+
+    fn a_read_has_no_body_whose_encoding_could_matter(db: &TestDatabase) {
+        let api = Api::new(db);
+        let odd = with_header(Method::GET, "/api/instruments", "content-encoding", "br");
+        assert_eq!(api.send(odd).json(200).as_array().unwrap().len(), 12);
+    }
+
     fn a_token_guards_writes_and_reads_if_asked(db: &TestDatabase) {
         let new = json!({"symbol": "A", "name": "A", "type": "fx"});
         let api = Api::with(db, |settings| settings.server.token = Some(Token::new(TOKEN).unwrap()));

@@ -121,9 +121,10 @@ on_both! {
             wire.send(&request);
         }
         let deadline = Instant::now() + PATIENCE;
-        while !deaf.iter().all(Wire::is_broken) {
+        while !deaf.is_empty() {
             assert!(Instant::now() < deadline, "a connection that takes nothing stays open");
             abused.is_well();
+            deaf.retain(|wire| !wire.is_broken());
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Rounding, quantity};
+use super::{Object, Rounding, quantity};
 use crate::domain::{PriceDecimals, Symbol};
 use crate::ingest::whole;
 use crate::models::MarketData;
@@ -238,7 +238,8 @@ pub(in crate::api) struct KeyBody {
 #[schema(as = TickSelection)]
 pub(in crate::api) struct SelectionBody {
     /// At most 100,000.
-    pub(in crate::api) keys: Option<Vec<KeyBody>>,
+    #[schema(value_type = Option<Vec<KeyBody>>)]
+    pub(in crate::api) keys: Option<Vec<Object<KeyBody>>>,
     #[serde(default, deserialize_with = "whole::optional")]
     pub(in crate::api) instrument_id: Option<i64>,
     #[schema(format = DateTime)]
