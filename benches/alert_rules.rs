@@ -17,7 +17,7 @@ use std::io::Read;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use tickbase::domain::{Condition, PriceDecimals, RuleType, StoredTick, Symbol};
 use tickbase::models::NewAlertRule;
-use tickbase::services::alert_engine::{AlertEngine, AlertTotals, Rule, WatchedInstrument};
+use tickbase::services::alert_engine::{AlertTotals, Evaluator, Rule, WatchedInstrument};
 use tickbase::{Decimal, Timestamp};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/es-trades-sample.csv.gz");
@@ -123,8 +123,8 @@ fn compiled(rules: Rules, count: usize) -> Vec<Rule> {
         .collect()
 }
 
-fn ready(rules: &[Rule]) -> AlertEngine {
-    let mut engine = AlertEngine::new();
+fn ready(rules: &[Rule]) -> Evaluator {
+    let mut engine = Evaluator::new();
     engine.watch(WatchedInstrument {
         id: ES,
         symbol: Symbol::new("ES").unwrap(),
@@ -139,7 +139,7 @@ fn ready(rules: &[Rule]) -> AlertEngine {
     engine
 }
 
-fn run(engine: &mut AlertEngine, trades: &[StoredTick], batch: usize) -> AlertTotals {
+fn run(engine: &mut Evaluator, trades: &[StoredTick], batch: usize) -> AlertTotals {
     for ticks in trades.chunks(batch) {
         std::hint::black_box(engine.evaluate_batch(ticks.iter().copied()));
         engine.commit();

@@ -23,7 +23,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
-use crate::services::Service;
+use crate::services::{AlertEngine, Service};
 
 /// Everything that runs: the database, the services, the API.
 ///
@@ -42,6 +42,7 @@ use crate::services::Service;
 pub struct App {
     database: Database,
     monitoring: Arc<DatabaseMonitoringService>,
+    alerts: Arc<AlertEngine>,
     api: ApiState,
 }
 
@@ -66,11 +67,14 @@ impl App {
         let monitoring = Arc::new(DatabaseMonitoringService::new(database.clone(), watch)?);
         let server = settings.server.clone();
         let api = ApiState::new(database.clone(), Arc::clone(&monitoring), server)?;
+        let alerts = Arc::new(AlertEngine::new(database.clone()));
         monitoring.start()?;
+        alerts.start()?;
         api.readiness().ready();
         Ok(Self {
             database,
             monitoring,
+            alerts,
             api,
         })
     }
@@ -85,6 +89,12 @@ impl App {
     #[must_use]
     pub fn monitoring(&self) -> &Arc<DatabaseMonitoringService> {
         &self.monitoring
+    }
+
+    /// What makes rules fire.
+    #[must_use]
+    pub fn alerts(&self) -> &Arc<AlertEngine> {
+        &self.alerts
     }
 
     /// The API, for a router with any state: merge it into another application's.
@@ -122,6 +132,8 @@ impl App {
         self.api.readiness().draining();
         self.monitoring.stop();
         self.database.close();
+        // Only now: writes that waited for the writer have fired what they matched.
+        self.alerts.stop();
     }
 }
 

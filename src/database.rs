@@ -23,6 +23,7 @@ mod probe;
 mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
+mod scope;
 mod slow_query;
 mod snapshot;
 #[cfg(feature = "sqlite")]
@@ -48,9 +49,11 @@ pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::run as migrate_connection;
 pub use page::{Cursor, Page};
+pub(crate) use park::block_on;
 pub use probe::{Probe, ProbeCause, ProbeFailure};
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
+pub(crate) use scope::{Ending, Follower};
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
@@ -99,6 +102,7 @@ struct Inner {
     operations: Operations,
     slow: Arc<SlowQueries>,
     prober: Prober,
+    attachments: Arc<scope::Attachments>,
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
@@ -136,9 +140,10 @@ impl Database {
         config.validate()?;
         let slow = SlowQueries::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
+        let attachments: Arc<scope::Attachments> = Arc::default();
         #[cfg(feature = "sqlite")]
         let lane = match &config.url {
-            DatabaseUrl::Sqlite(_) => Some(start_lane(&config, &slow)?),
+            DatabaseUrl::Sqlite(_) => Some(start_lane(&config, &slow, &attachments)?),
             DatabaseUrl::Postgres(_) => None,
         };
         #[cfg(feature = "sqlite")]
@@ -155,7 +160,8 @@ impl Database {
                 #[cfg(feature = "sqlite")]
                 lane,
                 #[cfg(feature = "postgres")]
-                writes: Arc::default(),
+                writes: Arc::new(under_way::Writes::new(Arc::clone(&attachments))),
+                attachments,
                 pools,
             }),
         })
@@ -381,7 +387,11 @@ impl std::fmt::Debug for Database {
 }
 
 #[cfg(feature = "sqlite")]
-fn start_lane(config: &DatabaseConfig, slow: &Arc<SlowQueries>) -> Result<write_lane::WriteLane> {
+fn start_lane(
+    config: &DatabaseConfig,
+    slow: &Arc<SlowQueries>,
+    attachments: &Arc<scope::Attachments>,
+) -> Result<write_lane::WriteLane> {
     let (settings, slow) = (config.clone(), Arc::clone(slow));
     let sqlite = &config.sqlite;
     let wal = write_lane::Wal::new(
@@ -393,6 +403,7 @@ fn start_lane(config: &DatabaseConfig, slow: &Arc<SlowQueries>) -> Result<write_
         config.write.clone(),
         config.pool.acquire_timeout,
         wal,
+        Arc::clone(attachments),
         Box::new(move || {
             let mut conn = sqlite::open(&settings, sqlite::Role::Writer)?;
             slow.observe(&mut conn);

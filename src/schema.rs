@@ -93,6 +93,8 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
+        rules_version -> BigInt,
+        ticks_version -> BigInt,
     }
 }
 

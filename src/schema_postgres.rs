@@ -93,6 +93,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        rules_version -> BigInt,
+        ticks_version -> BigInt,
     }
 }
 

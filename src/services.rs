@@ -5,8 +5,10 @@
 //! which services run, and in which order, is the composition root's.
 
 pub mod alert_engine;
+pub mod alerts;
 mod record;
 
+pub use alerts::AlertEngine;
 pub(crate) use record::{ServiceRecord, panic_text};
 
 use crate::error::Result;

@@ -12,7 +12,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::insert_totals::InsertCounts;
-use super::tally;
+use super::{scope, tally};
 use crate::error::Result;
 
 /// Which database a connection speaks to.
@@ -122,15 +122,16 @@ where
 {
     let outer = transaction_depth(conn)?;
     AnsiTransactionManager::begin_transaction(conn)?;
-    let counted = tally::mark();
+    let (counted, place) = (tally::mark(), scope::mark());
     let outcome = work(conn);
-    if outcome.is_err() {
-        tally::return_to(counted);
-    }
     let ended = match &outcome {
         Ok(_) => AnsiTransactionManager::commit_transaction(conn),
         Err(_) => AnsiTransactionManager::rollback_transaction(conn),
     };
+    if outcome.is_err() {
+        tally::return_to(counted);
+        scope::return_to(place);
+    }
     let as_before = matches!(transaction_depth(conn), Ok(depth) if depth == outer);
     let not_undone = outer > 0 && outcome.is_err() && ended.is_err();
     if !as_before || not_undone {

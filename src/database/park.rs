@@ -17,7 +17,6 @@ impl Wake for Unpark {
 }
 
 /// The future's value.
-#[cfg(feature = "sqlite")] // Its caller is the write lane.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::histogram::Histogram;
+use super::scope::Attachments;
 use super::snapshot::CommitSnapshot;
 use crate::error::{Error, Result};
 
@@ -15,8 +16,10 @@ thread_local! {
 }
 
 /// The writes of one database.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Writes {
+    /// What their transactions find attached to the database.
+    pub(super) attachments: Arc<Attachments>,
     state: Mutex<State>,
     ended: Condvar,
     committed_rows: AtomicU64,
@@ -33,6 +36,13 @@ struct State {
 pub(super) struct UnderWay(Arc<Writes>);
 
 impl Writes {
+    pub(super) fn new(attachments: Arc<Attachments>) -> Self {
+        Self {
+            attachments,
+            ..Self::default()
+        }
+    }
+
     /// Counts a write until the answer is dropped; [`Error::Closed`] after [`Writes::close`].
     pub(super) fn begin(self: &Arc<Self>) -> Result<UnderWay> {
         let mut state = self.lock();

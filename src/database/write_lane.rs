@@ -27,6 +27,7 @@ use super::connection::{BackendConnection, transaction_depth};
 use super::histogram::{Histogram, HistogramCounts};
 use super::instrumentation::Account;
 use super::park;
+use super::scope::Attachments;
 use super::tally::Run;
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
@@ -155,10 +156,17 @@ impl WriteLane {
         limits: WriteConfig,
         lock_wait_max: Duration,
         wal: Wal,
+        attachments: Arc<Attachments>,
         opener: Opener,
     ) -> Result<Self> {
         let counters = Arc::new(Counters::default());
-        let writer = Writer::open(opener, lock_wait_max, wal, Arc::clone(&counters))?;
+        let writer = Writer::open(
+            opener,
+            lock_wait_max,
+            wal,
+            attachments,
+            Arc::clone(&counters),
+        )?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),

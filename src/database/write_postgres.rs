@@ -19,6 +19,7 @@ use super::doors::{again, lost};
 use super::instrumentation::{Account, Call};
 use super::pool::Pools;
 use super::retry::backoff;
+use super::scope::{Ending, Scope};
 use super::tally::Run;
 use super::under_way::Writes;
 use crate::error::{Error, Result};
@@ -102,16 +103,25 @@ fn transaction<T>(
     let _under_way = writes.begin()?;
     let op = account.op();
     let began = Instant::now();
+    let scope = Scope::begin(&writes.attachments);
     let (outcome, tally) = Run::of(op, || {
         AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
         let value = work(&mut BackendConnection::from(&mut *conn))?;
         commit(op, conn).map(|()| value)
     });
-    if outcome.is_ok() {
-        account.credit(&tally);
-        writes.committed(tally.rows, began);
-    } else {
-        roll_back(op, conn);
+    match &outcome {
+        Ok(_) => {
+            scope.end(Ending::Committed);
+            account.credit(&tally);
+            writes.committed(tally.rows, began);
+        }
+        Err(error) => {
+            roll_back(op, conn);
+            scope.end(match error {
+                Error::CommitUnknown { .. } => Ending::Unknown,
+                _ => Ending::RolledBack,
+            });
+        }
     }
     outcome
 }

@@ -9,6 +9,7 @@ mod tests;
 mod write;
 
 pub use read::{AlertFilter, AlertKey, AlertSummary, PageQuery, count, get, page, summary};
+pub(crate) use write::insert_many;
 pub use write::{insert, restore, soft_delete};
 
 use crate::database::{Database, Page};

@@ -8,10 +8,12 @@ mod delete;
 mod read;
 #[cfg(test)]
 mod tests;
+mod triggered;
 mod write;
 
 pub use delete::{restore, soft_delete};
 pub use read::{RuleCounts, RuleFilter, counts, get, list, of_instruments};
+pub(crate) use triggered::triggered;
 pub use write::{insert, update};
 
 use crate::database::Database;

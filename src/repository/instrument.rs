@@ -10,7 +10,7 @@ mod rules;
 mod tests;
 mod write;
 
-pub(crate) use delete::{lock, lock_active};
+pub(crate) use delete::{lock, lock_active, rules_changed};
 pub use delete::{restore, soft_delete};
 pub use read::{
     InstrumentFilter, InstrumentLabel, InstrumentPage, InstrumentSummary, active_ids, by_symbol,

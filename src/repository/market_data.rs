@@ -15,6 +15,7 @@ mod keys;
 mod read;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
 pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
@@ -22,6 +23,7 @@ pub use keys::{TickKey, TickRange};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
 pub use read::{Order, RangeQuery, count, count_since, latest, range};
+pub(crate) use watch::{Demand, TickWatcher, Versions, Watcher};
 
 use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;

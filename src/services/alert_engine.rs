@@ -1,4 +1,4 @@
-//! The alert engine: which rules fire on which ticks.
+//! Which rules fire on which ticks: the evaluation behind the [`AlertEngine`](super::AlertEngine).
 //!
 //! It is a function with a memory: (state, ticks, rules) -> firings. It reads no database, starts no
 //! thread and asks no clock; time is the ticks' own, so a replay fires what live fired. Storing what
@@ -7,10 +7,10 @@
 //! ```
 //! use tickbase::domain::{Condition, PriceDecimals, RuleType, StoredTick, Symbol};
 //! use tickbase::models::NewAlertRule;
-//! use tickbase::services::alert_engine::{AlertEngine, Rule, WatchedInstrument};
+//! use tickbase::services::alert_engine::{Evaluator, Rule, WatchedInstrument};
 //! use tickbase::Timestamp;
 //! # fn main() -> tickbase::Result<()> {
-//! let mut engine = AlertEngine::new();
+//! let mut engine = Evaluator::new();
 //! engine.watch(WatchedInstrument {
 //!     id: 1,
 //!     symbol: Symbol::new("ES")?,
@@ -69,10 +69,10 @@
 //!
 //! # Memory and its past
 //!
-//! [`AlertEngine::commit`] and [`AlertEngine::roll_back`] follow the transaction, and a [`Mark`] the
-//! savepoints within it. After a start, and whenever [`AlertEngine::is_unsettled`] says that a rule
-//! needs more past than there is, the caller loads stored ticks by [`AlertEngine::history_need`] and
-//! gives them to [`AlertEngine::warm_up`]; so it does when ticks of the recent past were deleted or
+//! [`Evaluator::commit`] and [`Evaluator::roll_back`] follow the transaction, and a [`Mark`] the
+//! savepoints within it. After a start, and whenever [`Evaluator::is_unsettled`] says that a rule
+//! needs more past than there is, the caller loads stored ticks by [`Evaluator::history_need`] and
+//! gives them to [`Evaluator::warm_up`]; so it does when ticks of the recent past were deleted or
 //! restored. The past is then that of the stored ticks in key order, late ones included.
 
 mod firing;
@@ -109,9 +109,8 @@ use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
 /// Evaluates rules on ticks. See the [module](self).
-#[doc(alias = "AlertEvaluator")]
 #[derive(Debug, Default)]
-pub struct AlertEngine {
+pub struct Evaluator {
     watches: HashMap<i64, Watch>,
     /// The instrument of each rule.
     rules: HashMap<i64, i64>,
@@ -146,7 +145,7 @@ enum Change {
     Remove(i64),
 }
 
-impl AlertEngine {
+impl Evaluator {
     /// An engine that watches nothing.
     #[must_use]
     pub fn new() -> Self {
@@ -277,7 +276,7 @@ impl AlertEngine {
         }
     }
 
-    /// The place to which [`AlertEngine::roll_back_to`] returns: taken before a savepoint.
+    /// The place to which [`Evaluator::roll_back_to`] returns: taken before a savepoint.
     pub fn mark(&mut self) -> Mark {
         self.is_open = true;
         self.journal.mark()
@@ -306,7 +305,7 @@ impl AlertEngine {
                 watch.evaluate(&tick, &mut self.journal, &mut firings);
             }
         }
-        self.totals.add(&firings);
+        self.totals.add(&AlertTotals::of(&firings));
         firings.elapsed = began.elapsed();
         firings
     }
@@ -382,10 +381,19 @@ impl AlertEngine {
 }
 
 impl AlertTotals {
-    fn add(&mut self, firings: &Firings) {
-        self.evaluated += firings.evaluated;
-        self.late += firings.late;
-        self.fired += firings.fired.len() as u64;
-        self.suppressed += firings.suppressed;
+    pub(super) fn of(firings: &Firings) -> Self {
+        Self {
+            evaluated: firings.evaluated,
+            late: firings.late,
+            fired: firings.fired.len() as u64,
+            suppressed: firings.suppressed,
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.evaluated += other.evaluated;
+        self.late += other.late;
+        self.fired += other.fired;
+        self.suppressed += other.suppressed;
     }
 }

@@ -16,6 +16,7 @@ use super::job::{Job, Ran};
 use super::{Counters, Opener, Wal, add_time, record_commit};
 use crate::database::connection::at_top_level;
 use crate::database::retry::{Failure, classify_query};
+use crate::database::scope::{self, Attachments, Ending, Scope};
 use crate::error::{Error, Result};
 
 /// A BEGIN that takes as long has waited: SQLite's first pause for a lock is one millisecond, and
@@ -29,6 +30,7 @@ pub(super) struct Writer {
     lock_wait_max: Duration,
     counters: Arc<Counters>,
     wal: Wal,
+    attachments: Arc<Attachments>,
     closed: bool,
 }
 
@@ -45,6 +47,7 @@ impl Writer {
         opener: Opener,
         lock_wait_max: Duration,
         wal: Wal,
+        attachments: Arc<Attachments>,
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let connection = Some(opener()?);
@@ -54,6 +57,7 @@ impl Writer {
             lock_wait_max,
             counters,
             wal,
+            attachments,
             closed: false,
         })
     }
@@ -142,21 +146,25 @@ impl Writer {
     }
 
     fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Ran>, Broken> {
+        let attachments = Arc::clone(&self.attachments);
         let conn = self.begin().map_err(|error| match error {
             Error::WriteLockHeld { waited } => Broken::Locked(waited),
             _ => Broken::Dead,
         })?;
+        let scope = Scope::begin(&attachments);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
             outcomes.push(run_in_savepoint(conn, job.as_mut())?);
         }
         commit(conn).map_err(|_| Broken::Dead)?;
+        scope.end(Ending::Committed);
         Ok(outcomes)
     }
 
     /// Runs one job in a transaction of its own and answers it.
     pub(super) fn run_alone(&mut self, mut job: Box<dyn Job>) {
         let began = Instant::now();
+        let attachments = Arc::clone(&self.attachments);
         let conn = match self.begin() {
             Ok(conn) => conn,
             Err(error) => {
@@ -164,14 +172,17 @@ impl Writer {
                 return job.refuse(error);
             }
         };
+        let scope = Scope::begin(&attachments);
         let ran = job.run(conn);
         if ran == Ran::Ok {
             match commit(conn) {
                 Ok(()) => {
+                    scope.end(Ending::Committed);
                     record_commit(&self.counters, 1, job.rows(), began);
                     job.answer();
                 }
                 Err(error) => {
+                    scope.end(Ending::RolledBack);
                     self.abandon();
                     job.refuse(error.into());
                 }
@@ -181,6 +192,7 @@ impl Writer {
         if ran == Ran::Panicked || rollback(conn).is_err() {
             self.give_up_connection();
         }
+        scope.end(Ending::RolledBack);
         self.counters.failed_jobs.fetch_add(1, Ordering::Relaxed);
         job.answer();
     }
@@ -231,6 +243,7 @@ impl Writer {
 fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ran, Broken> {
     conn.batch_execute("SAVEPOINT tickbase_job")
         .map_err(|_| Broken::Dead)?;
+    let place = scope::mark();
     let ran = job.run(conn);
     if !at_top_level(conn) {
         return Err(Broken::Dead);
@@ -242,6 +255,9 @@ fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ra
         Ran::Panicked => return Err(Broken::Dead),
     };
     conn.batch_execute(end).map_err(|_| Broken::Dead)?;
+    if ran == Ran::Failed {
+        scope::return_to(place);
+    }
     Ok(ran)
 }
 

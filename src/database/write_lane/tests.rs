@@ -65,7 +65,8 @@ fn lane_with(lock_wait_max: Duration, pragma: &'static str) -> Lane {
         conn.batch_execute(pragma)?;
         Ok(conn)
     });
-    let lane = Arc::new(WriteLane::start(limits, lock_wait_max, wal, opener).unwrap());
+    let lane =
+        Arc::new(WriteLane::start(limits, lock_wait_max, wal, Arc::default(), opener).unwrap());
     Lane { lane, dir }
 }
 

@@ -12,6 +12,9 @@ use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
 
+/// Alerts of one statement: 13 binds each, within SQLite's 32,766.
+const ALERTS_PER_STATEMENT_MAX: usize = 2_000;
+
 /// Stores an alert; `None` when the rule has fired for this tick before, even if that alert was
 /// deleted.
 ///
@@ -45,6 +48,30 @@ pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Opt
         ),
         other => other.into(),
     })
+}
+
+/// Stores alerts, each once; returns those that were not there before, deleted ones included, in
+/// the order of their ids.
+pub(crate) fn insert_many(
+    conn: &mut BackendConnection<'_>,
+    new: &[NewAlertLog],
+) -> Result<Vec<AlertLog>> {
+    // One is the usual number, and its statement stays prepared.
+    if let [one] = new {
+        return Ok(insert(conn, one)?.into_iter().collect());
+    }
+    let mut stored = Vec::with_capacity(new.len());
+    for new in new.chunks(ALERTS_PER_STATEMENT_MAX) {
+        new.iter().try_for_each(NewAlertLog::check)?;
+        let insert = alert_logs::table.insert().values(new);
+        let insert = insert.on_conflict_do_nothing();
+        let mut some: Vec<AlertLog> = crate::on_backend!(&mut *conn, |c| {
+            insert.returning(AlertLog::as_returning()).get_results(c)
+        })?;
+        stored.append(&mut some);
+    }
+    stored.sort_unstable_by_key(|alert| alert.id);
+    Ok(stored)
 }
 
 #[dsl::auto_type(no_type_alias)]

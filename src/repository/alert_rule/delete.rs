@@ -32,8 +32,14 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let query = active_query(ids).select(alert_rules::instrument_id);
+        let of: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        let of: BTreeSet<i64> = of.into_iter().collect();
+        let of: Vec<i64> = of.into_iter().collect();
+        instrument::lock(conn, &of)?;
         let update = diesel::update(active_query(ids)).set(alert_rules::deleted_at.eq(now));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
+        instrument::rules_changed(conn, &of)?;
     }
     Ok(changed)
 }
@@ -46,15 +52,17 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        refuse_deleted_instruments(conn, ids)?;
+        let of = lock_instruments(conn, ids)?;
         let update =
             diesel::update(deleted_query(ids)).set(alert_rules::deleted_at.eq(None::<Timestamp>));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
+        instrument::rules_changed(conn, &of)?;
     }
     Ok(changed)
 }
 
-fn refuse_deleted_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+/// The instruments of deleted rules, which are locked now; an error when one of them is deleted.
+fn lock_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<i64>> {
     let query = deleted_query(ids)
         .select((alert_rules::id, alert_rules::instrument_id))
         .order(alert_rules::id);
@@ -66,6 +74,6 @@ fn refuse_deleted_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> 
         .find(|(_, instrument)| !active.contains(instrument))
     {
         Some((rule, instrument)) => Err(instrument_deleted(*rule, *instrument, "restored")),
-        None => Ok(()),
+        None => Ok(active.into_iter().collect()),
     }
 }

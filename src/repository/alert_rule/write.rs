@@ -30,9 +30,11 @@ pub fn insert(
         alert_rules::created_at.eq(now),
         alert_rules::updated_at.eq(now),
     ));
-    Ok(crate::on_backend!(conn, |c| {
+    let stored = crate::on_backend!(conn, |c| {
         insert.returning(AlertRule::as_returning()).get_result(c)
-    })?)
+    })?;
+    instrument::rules_changed(conn, &[new.instrument_id])?;
+    Ok(stored)
 }
 
 /// Changes a rule; an empty change sets `updated_at` alone.
@@ -63,5 +65,6 @@ pub fn update(
         let update = update.returning(AlertRule::as_returning());
         update.get_result(c).optional()
     })?;
+    instrument::rules_changed(conn, &[instrument_id])?;
     changed.ok_or_else(|| not_found(id))
 }

@@ -25,7 +25,10 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         refuse_watched(conn, ids)?;
-        let update = diesel::update(active_query(ids)).set(instruments::deleted_at.eq(now));
+        let update = diesel::update(active_query(ids)).set((
+            instruments::deleted_at.eq(now),
+            instruments::rules_version.eq(instruments::rules_version + 1),
+        ));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
     Ok(changed)
@@ -66,6 +69,17 @@ pub(crate) fn lock_active(
         active.extend(found);
     }
     Ok(active)
+}
+
+/// Says that the rules of the instruments, which are locked, are others: whoever has them in memory
+/// sees it at the next tick. A deleted instrument has no tick, and says it when it is restored.
+pub(crate) fn rules_changed(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let update = diesel::update(active_query(ids))
+            .set(instruments::rules_version.eq(instruments::rules_version + 1));
+        crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+    }
+    Ok(())
 }
 
 #[dsl::auto_type(no_type_alias)]
@@ -125,8 +139,10 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         refuse_taken_symbols(conn, ids)?;
-        let update =
-            diesel::update(deleted_query(ids)).set(instruments::deleted_at.eq(None::<Timestamp>));
+        let update = diesel::update(deleted_query(ids)).set((
+            instruments::deleted_at.eq(None::<Timestamp>),
+            instruments::rules_version.eq(instruments::rules_version + 1),
+        ));
         let restored = crate::on_backend!(conn, |c| update.execute(c));
         changed += restored.map_err(|error| or_conflict(error, "instruments to restore"))?;
     }

@@ -48,7 +48,11 @@ pub fn update(
     change: &InstrumentChange,
     now: Timestamp,
 ) -> Result<Instrument> {
-    let update = diesel::update(by_id_query(id)).set((change, instruments::updated_at.eq(now)));
+    let update = diesel::update(by_id_query(id)).set((
+        change,
+        instruments::updated_at.eq(now),
+        instruments::rules_version.eq(instruments::rules_version + 1),
+    ));
     let changed = crate::on_backend!(conn, |c| {
         let update = update.returning(Instrument::as_returning());
         update.get_result(c).optional()

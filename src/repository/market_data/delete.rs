@@ -104,7 +104,8 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
     Ok(changed)
 }
 
-/// Sets what each instrument shows as its last tick to its newest active one.
+/// Sets what each instrument shows as its last tick to its newest active one, and says that its
+/// ticks are others.
 fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
     let newest = latest(conn, ids)?;
     for id in ids {
@@ -113,6 +114,7 @@ fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<(
             .set((
                 instruments::last_tick.eq(tick.map(|tick| tick.timestamp)),
                 instruments::last_price.eq(tick.and_then(|tick| tick.price)),
+                instruments::ticks_version.eq(instruments::ticks_version + 1),
             ));
         crate::on_backend!(conn, |c| update.execute(c))?;
     }

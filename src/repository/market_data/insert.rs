@@ -13,6 +13,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::insert_order::{Row, Slots, in_key_order};
+use super::watch;
 use crate::database::{BackendConnection, BatchSize, InsertCounts, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
@@ -79,7 +80,7 @@ pub struct InsertReport {
     pub duplicates: usize,
     /// Rows whose key holds other values.
     pub conflicts: usize,
-    /// Stored rows that are older than the newest tick of their instrument.
+    /// Stored rows that are older than the newest tick that their instrument had before the batch.
     pub late: usize,
     /// Rows that break a rule.
     pub rejected: Vec<RowRejection>,
@@ -111,6 +112,9 @@ pub(super) struct KnownInstrument {
     pub(super) last_price: Option<f64>,
     /// No tick of it is stored after this stamp, deleted ones included; `None` when it has none.
     pub(super) newest: Option<Timestamp>,
+    /// What is known elsewhere of its rules and ticks is compared with these.
+    pub(super) rules_version: i64,
+    pub(super) ticks_version: i64,
 }
 
 /// How a backend stores rows in bulk.
@@ -122,7 +126,7 @@ pub(super) trait TickStore {
     fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>>;
     /// The first free sequence of each stamp that has ticks.
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
-    /// Writes what the instruments show as their last tick.
+    /// Writes what the instruments show as their last tick, and that they have others.
     fn update_last_ticks(&mut self, instruments: &[KnownInstrument]) -> Result<()>;
 }
 
@@ -143,12 +147,18 @@ pub fn insert_batch(
         return Ok(first);
     }
     let mut batch = Batch::new(conn, ticks)?;
-    with_store(conn, |store| {
+    let known = batch.instruments.iter().map(|followed| followed.known);
+    let watched = watch::prepare(conn, known)?;
+    let rows = with_store(conn, |store| {
         let rows = in_key_order(ticks, &batch.places, &batch.instruments, store)?;
         batch.store(&rows, store)?;
-        batch.follow_last_ticks();
-        store.update_last_ticks(&batch.changed())
+        batch.follow_last_ticks(&rows);
+        store.update_last_ticks(&batch.changed())?;
+        Ok(rows)
     })?;
+    if let Some(watched) = watched {
+        watched.evaluate(conn, &rows, &batch.outcomes)?;
+    }
     let report = batch.report(options.outcomes);
     if let Some(key) = &options.idempotency_key {
         ingest_batch::remember(conn, key, &report, now)?;
@@ -194,6 +204,7 @@ struct Batch<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Followed {
     pub(super) known: KnownInstrument,
+    /// Whether the batch has stored a tick of it.
     changed: bool,
 }
 
@@ -268,14 +279,18 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Walks the stored ticks in the order of the batch: which are late, what is last.
-    fn follow_last_ticks(&mut self) {
-        let rows = self.ticks.iter().zip(&self.outcomes).zip(&self.places);
-        for ((tick, outcome), place) in rows {
-            let (RowOutcome::Inserted { .. }, Some(place)) = (outcome, place) else {
+    /// Walks the stored ticks in the order of their keys, in which those who watch them take them:
+    /// which are late, what is last. An unordered batch has no late ticks of its own making.
+    fn follow_last_ticks(&mut self, rows: &[Row<'_>]) {
+        for row in rows {
+            let (RowOutcome::Inserted { .. }, Some(place)) =
+                (self.outcomes[row.index], self.places[row.index])
+            else {
                 continue;
             };
-            let followed = &mut self.instruments[*place as usize];
+            let (tick, followed) = (row.tick, &mut self.instruments[place as usize]);
+            // A late tick is one more, too.
+            followed.changed = true;
             let last = &mut followed.known;
             if last.last_tick.is_some_and(|at| tick.timestamp() < at) {
                 self.late += 1;
@@ -283,7 +298,6 @@ impl<'a> Batch<'a> {
             }
             last.last_tick = Some(tick.timestamp());
             last.last_price = tick.price().or(last.last_price);
-            followed.changed = true;
         }
     }
 

@@ -42,21 +42,25 @@ impl TickStore for PostgresStore<'_> {
     /// Writers of one instrument take turns: the next free sequence and the last tick are theirs
     /// alone until the commit. In id order, so that nobody waits in a circle.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>> {
-        let locked: Vec<(i64, Option<Timestamp>, Option<f64>)> = instruments::table
+        let locked: Vec<(i64, Option<Timestamp>, Option<f64>, i64, i64)> = instruments::table
             .active()
             .filter(instruments::id.eq_any(ids))
             .select((
                 instruments::id,
                 instruments::last_tick,
                 instruments::last_price,
+                instruments::rules_version,
+                instruments::ticks_version,
             ))
             .order(instruments::id)
             .for_no_key_update()
             .load(self.0)?;
-        let known = |(id, last_tick, last_price)| KnownInstrument {
-            id,
-            last_tick,
-            last_price,
+        let known = |row: (_, _, _, _, _)| KnownInstrument {
+            id: row.0,
+            last_tick: row.1,
+            last_price: row.2,
+            rules_version: row.3,
+            ticks_version: row.4,
             // Not looked up: the batch is compared with what is stored within its own stamps.
             newest: Some(Timestamp::MAX),
         };

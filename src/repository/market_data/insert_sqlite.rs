@@ -43,11 +43,13 @@ impl TickStore for SqliteStore<'_> {
                 each.collect::<QueryResult<Vec<Vec<_>>>>()?.concat()
             }
         };
-        let known = |(id, last_tick, last_price, newest)| KnownInstrument {
-            id,
-            last_tick,
-            last_price,
-            newest,
+        let known = |row: KnownRow| KnownInstrument {
+            id: row.0,
+            last_tick: row.1,
+            last_price: row.2,
+            newest: row.3,
+            rules_version: row.4,
+            ticks_version: row.5,
         };
         Ok(rows.into_iter().map(known).collect())
     }

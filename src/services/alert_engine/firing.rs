@@ -90,8 +90,8 @@ impl Firing {
             sequence: self.sequence,
             rule_id: self.rule_id(),
             instrument_id: self.instrument_id(),
-            trigger_value: self.trigger_value,
-            threshold_value: self.threshold_value,
+            trigger_value: finite(self.trigger_value),
+            threshold_value: self.threshold_value.map(finite),
             fired_status: FiredStatus::Fired,
             delivery_status: DeliveryStatus::Pending,
             evaluation_time_us,
@@ -100,6 +100,12 @@ impl Firing {
             error_message: None,
         }
     }
+}
+
+/// The value, or the nearest one that a database keeps: a change in percent from a price next to
+/// zero can be larger than any number.
+fn finite(value: f64) -> f64 {
+    value.clamp(f64::MIN, f64::MAX)
 }
 
 /// What became of a batch of ticks.

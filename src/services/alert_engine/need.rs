@@ -7,7 +7,7 @@ use super::trigger::Trigger;
 /// The past that a set of rules needs before its next tick: the newest ticks that hold all of it.
 ///
 /// It is what a loader fetches first. Two questions can need more, and only a look at the ticks
-/// tells: [`AlertEngine::is_unsettled`](super::AlertEngine::is_unsettled).
+/// tells: [`Evaluator::is_unsettled`](super::Evaluator::is_unsettled).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HistoryNeed {
     /// So many of the newest ticks with a price: the longest mean of prices; 2 for a crossing of

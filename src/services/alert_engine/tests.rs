@@ -103,8 +103,8 @@ fn instrument(id: i64) -> WatchedInstrument {
 }
 
 /// An engine that watches instruments 1 and 2 by these rules, numbered from 1.
-fn engine(rules: &[NewAlertRule]) -> AlertEngine {
-    let mut engine = AlertEngine::new();
+fn engine(rules: &[NewAlertRule]) -> Evaluator {
+    let mut engine = Evaluator::new();
     engine.watch(instrument(1));
     engine.watch(instrument(2));
     for (id, new) in (1..).zip(rules) {

@@ -253,7 +253,8 @@ impl RunQueryDsl<PgConnection> for LastTicks {}
 impl QueryFragment<Pg> for LastTicks {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "UPDATE instruments SET last_tick = k.last_tick, last_price = k.last_price FROM UNNEST(",
+            "UPDATE instruments SET last_tick = k.last_tick, last_price = k.last_price, \
+             ticks_version = instruments.ticks_version + 1 FROM UNNEST(",
         );
         out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
         out.push_sql(", ");

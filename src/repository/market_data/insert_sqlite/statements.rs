@@ -15,13 +15,22 @@ use crate::database::row_table::Cells;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;
 
-/// An instrument: id, last tick, last price, newest stored stamp.
-pub(super) type KnownRow = (i64, Option<Timestamp>, Option<f64>, Option<Timestamp>);
+/// An instrument: id, last tick, last price, newest stored stamp, versions of rules and ticks.
+pub(super) type KnownRow = (
+    i64,
+    Option<Timestamp>,
+    Option<f64>,
+    Option<Timestamp>,
+    i64,
+    i64,
+);
 type KnownSql = (
     BigInt,
     Nullable<TimestampSql>,
     Nullable<Double>,
     Nullable<TimestampSql>,
+    BigInt,
+    BigInt,
 );
 
 /// A statement of a fixed text.
@@ -58,7 +67,7 @@ over_the_batch!(
     KnownInstruments -> KnownSql,
     concat!(
         "SELECT i.id, i.last_tick, i.last_price, ", newest_stamp!(),
-        " FROM tickbase_rows r CROSS JOIN instruments i ON i.id = r.c0 WHERE i.deleted_at IS NULL"
+        ", i.rules_version, i.ticks_version FROM tickbase_rows r CROSS JOIN instruments i ON i.id = r.c0 WHERE i.deleted_at IS NULL"
     )
 );
 
@@ -135,7 +144,8 @@ over_the_batch!(
 over_the_batch!(
     /// Writes what the instruments of the batch show as their last tick.
     UpdateLastTicks -> (),
-    "UPDATE instruments SET last_tick = r.c1, last_price = r.c2 FROM tickbase_rows r \
+    "UPDATE instruments SET last_tick = r.c1, last_price = r.c2, \
+     ticks_version = ticks_version + 1 FROM tickbase_rows r \
      WHERE instruments.id = r.c0 AND instruments.deleted_at IS NULL"
 );
 
@@ -154,7 +164,7 @@ impl QueryFragment<Sqlite> for KnownInstrumentById {
         out.push_sql(concat!(
             "SELECT i.id, i.last_tick, i.last_price, ",
             newest_stamp!(),
-            " FROM instruments i WHERE i.deleted_at IS NULL AND i.id = "
+            ", i.rules_version, i.ticks_version FROM instruments i WHERE i.deleted_at IS NULL AND i.id = "
         ));
         out.push_bind_param::<BigInt, _>(&self.0)
     }
@@ -172,7 +182,7 @@ impl QueryFragment<Sqlite> for UpdateLastTick {
         out.push_bind_param::<Nullable<TimestampSql>, _>(&self.0.last_tick)?;
         out.push_sql(", last_price = ");
         out.push_bind_param::<Nullable<Double>, _>(&self.0.last_price)?;
-        out.push_sql(" WHERE deleted_at IS NULL AND id = ");
+        out.push_sql(", ticks_version = ticks_version + 1 WHERE deleted_at IS NULL AND id = ");
         out.push_bind_param::<BigInt, _>(&self.0.id)
     }
 }

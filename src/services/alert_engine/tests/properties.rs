@@ -151,7 +151,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 /// The engine beside the oracle, and the place in the stream.
 struct Pair {
-    engine: AlertEngine,
+    engine: Evaluator,
     oracle: Oracle,
     millis: [i64; 2],
     sequence: i64,

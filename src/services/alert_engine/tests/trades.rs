@@ -120,7 +120,7 @@ fn real_trades_fire_what_the_plain_definition_fires_across_rollbacks_and_restart
     assert!(oracle.suppressed > 100_000, "{}", oracle.suppressed);
 }
 
-fn restarted(oracle: &Oracle, rules: &[NewAlertRule], past: &[StoredTick]) -> AlertEngine {
+fn restarted(oracle: &Oracle, rules: &[NewAlertRule], past: &[StoredTick]) -> Evaluator {
     let mut engine = engine(&[]);
     for (id, new) in (1..).zip(rules) {
         let last = oracle.rules[&id].last_fired.map(at);

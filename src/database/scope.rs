@@ -1,0 +1,177 @@
+//! Memory that follows a transaction: what stands beside the rows in memory is kept when they are
+//! committed, and taken back when they are rolled back, savepoint by savepoint.
+//!
+//! A transaction runs on one thread, so its [`Scope`] is that thread's: the whole group on the write
+//! lane, the one transaction on PostgreSQL. It also says what is attached to the database, so that
+//! a function which is given no more than a connection finds it. It knows nothing of what follows.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{BackendConnection, Database};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Transaction>> = const { RefCell::new(None) };
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// What it has written is there.
+    Committed,
+    /// Nothing of it is there.
+    RolledBack,
+    /// The connection broke during COMMIT: only the database knows.
+    Unknown,
+}
+
+/// Memory that follows a transaction. It must not panic, and must not write to the database.
+pub(crate) trait Follower: Any {
+    /// The place to which [`Follower::return_to`] may have to return: a savepoint begins.
+    fn mark(&self) -> u64;
+    /// What came after the mark was undone.
+    fn return_to(&self, mark: u64);
+    /// The transaction has ended, or the savepoint in which it began to follow was undone. Nothing
+    /// comes after it.
+    fn ended(&self, ending: Ending);
+}
+
+/// What is attached to a database, one of a type.
+#[derive(Default)]
+pub(super) struct Attachments(RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl Attachments {
+    fn find<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let attached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let found = Arc::clone(attached.get(&TypeId::of::<T>())?);
+        drop(attached);
+        found.downcast().ok()
+    }
+}
+
+impl Database {
+    /// Attaches a value for [`BackendConnection::attached`] to find, from the next transaction on;
+    /// `false` when one of its type is there already.
+    pub(crate) fn attach<T: Any + Send + Sync>(&self, value: Arc<T>) -> bool {
+        let attachments = &self.inner.attachments.0;
+        let mut attached = attachments.write().unwrap_or_else(PoisonError::into_inner);
+        let is_free = !attached.contains_key(&TypeId::of::<T>());
+        if is_free {
+            attached.insert(TypeId::of::<T>(), value);
+        }
+        is_free
+    }
+
+    /// Takes this value off; another one of its type stays.
+    pub(crate) fn detach<T: Any + Send + Sync>(&self, value: &Arc<T>) {
+        let attachments = &self.inner.attachments.0;
+        let mut attached = attachments.write().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |found: &Arc<dyn Any + Send + Sync>| {
+            std::ptr::addr_eq(Arc::as_ptr(found), Arc::as_ptr(value))
+        };
+        if attached.get(&TypeId::of::<T>()).is_some_and(is_it) {
+            attached.remove(&TypeId::of::<T>());
+        }
+    }
+}
+
+impl BackendConnection<'_> {
+    /// What is attached to the database that the transaction of a write door runs on.
+    pub(crate) fn attached<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        CURRENT.with_borrow(|current| current.as_ref()?.attachments.find())
+    }
+
+    /// What follows the transaction of a write door: one follower of a type, made when it is first
+    /// asked for. `None` outside such a transaction.
+    pub(crate) fn follower<F: Follower>(&self, make: impl FnOnce() -> F) -> Option<Rc<F>> {
+        CURRENT.with_borrow_mut(|current| {
+            let followers = &mut current.as_mut()?.followers;
+            for follower in followers.iter() {
+                let follower: Rc<dyn Any> = Rc::clone(follower) as _;
+                if let Ok(found) = follower.downcast() {
+                    return Some(found);
+                }
+            }
+            let made = Rc::new(make());
+            followers.push(Rc::clone(&made) as _);
+            Some(made)
+        })
+    }
+}
+
+/// The transaction that runs on a thread.
+struct Transaction {
+    attachments: Arc<Attachments>,
+    followers: Vec<Rc<dyn Follower>>,
+}
+
+/// A transaction of a write door, while it is open. Dropped, it was rolled back.
+pub(super) struct Scope {
+    /// That of a door around this one, on another connection.
+    outer: Option<Transaction>,
+    is_open: bool,
+}
+
+impl Scope {
+    pub(super) fn begin(attachments: &Arc<Attachments>) -> Self {
+        let begun = Transaction {
+            attachments: Arc::clone(attachments),
+            followers: Vec::new(),
+        };
+        Self {
+            outer: CURRENT.replace(Some(begun)),
+            is_open: true,
+        }
+    }
+
+    /// Tells the followers how it ended, outside of it.
+    pub(super) fn end(mut self, ending: Ending) {
+        self.close(ending);
+    }
+
+    fn close(&mut self, ending: Ending) {
+        if std::mem::take(&mut self.is_open) {
+            let ended = CURRENT.replace(self.outer.take());
+            let followers = ended.map(|ended| ended.followers).unwrap_or_default();
+            followers.iter().for_each(|one| one.ended(ending));
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        self.close(Ending::RolledBack);
+    }
+}
+
+/// Where each follower was when a savepoint began.
+pub(super) struct Place(Vec<u64>);
+
+/// The place to which a savepoint returns.
+pub(super) fn mark() -> Place {
+    Place(followers().iter().map(|one| one.mark()).collect())
+}
+
+/// What came after the place was undone.
+pub(super) fn return_to(place: Place) {
+    let known = place.0.len();
+    for (follower, mark) in followers().iter().zip(place.0) {
+        follower.return_to(mark);
+    }
+    let new = CURRENT.with_borrow_mut(|current| match current {
+        Some(current) => current.followers.split_off(known),
+        None => Vec::new(),
+    });
+    new.iter().for_each(|one| one.ended(Ending::RolledBack));
+}
+
+/// All of them; the thread's cell is free again when they are told something.
+fn followers() -> Vec<Rc<dyn Follower>> {
+    CURRENT.with_borrow(|current| match current {
+        Some(current) => current.followers.clone(),
+        None => Vec::new(),
+    })
+}

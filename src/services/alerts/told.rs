@@ -1,0 +1,171 @@
+//! Those who want to know of alerts, and telling them: after the commit, in its order, on a thread
+//! that no write waits for. What fires is not decided here.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::lock;
+use crate::models::AlertLog;
+use crate::services::panic_text;
+
+/// The most alerts that wait to be told.
+pub(super) const WAITING_MAX: usize = 65_536;
+
+type Callback = Arc<dyn Fn(&[AlertLog]) + Send + Sync>;
+
+/// The callbacks, and the alerts that they have not been told yet.
+#[derive(Default)]
+pub(super) struct Told {
+    inner: Mutex<Inner>,
+    came: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    registered: Vec<(u64, Callback)>,
+    registrations: u64,
+    /// The alerts of one transaction each.
+    waiting: VecDeque<Vec<AlertLog>>,
+    waiting_alerts: usize,
+    untold: u64,
+    /// Counts starts: a thread of an earlier one ends.
+    opened: u64,
+    is_open: bool,
+}
+
+/// A callback that is registered. It is called no more when this value goes.
+#[must_use = "the callback is called no more when this value goes; `detach` keeps it"]
+pub struct Registration {
+    id: u64,
+    told: Weak<Told>,
+}
+
+impl Registration {
+    /// Leaves the callback registered for as long as the engine is there.
+    pub fn detach(mut self) {
+        self.told = Weak::new();
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let Some(told) = self.told.upgrade() else {
+            return;
+        };
+        let mut inner = told.inner();
+        let place = inner.registered.iter().position(|(id, _)| *id == self.id);
+        let callback = place.map(|place| inner.registered.remove(place));
+        // What the callback owns may be a registration, too: it goes outside of the lock.
+        drop(inner);
+        drop(callback);
+    }
+}
+
+impl Told {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        callback: impl Fn(&[AlertLog]) + Send + Sync + 'static,
+    ) -> Registration {
+        let mut inner = self.inner();
+        inner.registrations += 1;
+        let id = inner.registrations;
+        inner.registered.push((id, Arc::new(callback)));
+        Registration {
+            id,
+            told: Arc::downgrade(self),
+        }
+    }
+
+    /// Lines alerts up to be told; never waits.
+    pub(super) fn enqueue(&self, alerts: Vec<AlertLog>) {
+        let mut inner = self.inner();
+        if alerts.is_empty() || inner.registered.is_empty() || !inner.is_open {
+            return;
+        }
+        // The alerts of one transaction are told, however many they are, when nothing waits.
+        if inner.waiting_alerts > 0 && inner.waiting_alerts + alerts.len() > WAITING_MAX {
+            if inner.untold == 0 {
+                let (alerts, limit) = (alerts.len(), WAITING_MAX);
+                tracing::warn!(
+                    alerts,
+                    limit,
+                    "callbacks are too slow; they miss stored alerts"
+                );
+            }
+            inner.untold += alerts.len() as u64;
+            return;
+        }
+        inner.waiting_alerts += alerts.len();
+        inner.waiting.push_back(alerts);
+        self.came.notify_one();
+    }
+
+    pub(super) fn untold(&self) -> u64 {
+        self.inner().untold
+    }
+
+    /// Takes alerts from now on.
+    pub(super) fn open(&self) {
+        let mut inner = self.inner();
+        inner.opened += 1;
+        inner.is_open = true;
+    }
+
+    /// Takes none any more; the thread ends when those that wait are told.
+    pub(super) fn close(&self) {
+        self.inner().is_open = false;
+        self.came.notify_all();
+    }
+
+    /// Tells until it is closed and nothing waits.
+    pub(super) fn tell(&self, panicked: impl Fn()) {
+        let of = self.inner().opened;
+        while let Some((alerts, callbacks)) = self.next(of) {
+            for callback in callbacks {
+                let told = catch_unwind(AssertUnwindSafe(|| callback(&alerts)));
+                if let Err(payload) = told {
+                    let error = panic_text(payload.as_ref());
+                    tracing::error!(error, "a callback of the alert engine failed; it goes on");
+                    panicked();
+                }
+            }
+        }
+    }
+
+    fn next(&self, of: u64) -> Option<(Vec<AlertLog>, Vec<Callback>)> {
+        let idle =
+            |inner: &mut Inner| inner.waiting.is_empty() && inner.is_open && inner.opened == of;
+        let waited = self.came.wait_while(self.inner(), idle);
+        let mut inner = waited.unwrap_or_else(PoisonError::into_inner);
+        if inner.opened != of {
+            return None; // Out of a callback it was stopped and started: another thread tells.
+        }
+        let alerts = inner.waiting.pop_front()?;
+        inner.waiting_alerts -= alerts.len();
+        let callbacks = inner.registered.iter();
+        let callbacks = callbacks
+            .map(|(_, callback)| Arc::clone(callback))
+            .collect();
+        Some((alerts, callbacks))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Told").finish_non_exhaustive()
+    }
+}
