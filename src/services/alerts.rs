@@ -38,7 +38,8 @@ const NAME: &str = "alert_engine";
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tickbase::domain::{Condition, RuleType, Tick};
+/// use tickbase::domain::tick::Tick;
+/// use tickbase::domain::{Condition, RuleType};
 /// use tickbase::models::NewAlertRule;
 /// use tickbase::repository::alert_rule::AlertRuleRepository;
 /// use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};

@@ -9,6 +9,7 @@ mod properties;
 mod trades;
 
 use super::*;
+use crate::Decimal;
 use crate::domain::{Condition, PriceDecimals, RuleType, Symbol};
 use crate::models::NewAlertRule;
 

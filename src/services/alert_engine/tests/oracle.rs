@@ -12,49 +12,44 @@ const ONE: i128 = 100_000_000;
 
 /// A tick with its values as decimals, in units of 10^-8.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) tick: StoredTick,
+pub(crate) struct Seen {
+    pub(crate) tick: StoredTick,
     price: Option<i128>,
     volume: Option<i128>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub(super) rule: NewAlertRule,
-    pub(super) last_fired: Option<i64>,
-    pub(super) suppressed: u64,
+pub(crate) struct Watched {
+    pub(crate) rule: NewAlertRule,
+    pub(crate) last_fired: Option<i64>,
+    pub(crate) suppressed: u64,
 }
 
 /// Which rule fired on which tick, with what value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Fired {
-    pub(super) rule_id: i64,
-    pub(super) instrument_id: i64,
-    pub(super) timestamp: Timestamp,
-    pub(super) sequence: i64,
-    pub(super) value: f64,
+pub(crate) struct Fired {
+    pub(crate) rule_id: i64,
+    pub(crate) instrument_id: i64,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) sequence: i64,
+    pub(crate) value: f64,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Oracle {
-    pub(super) ticks: BTreeMap<i64, Vec<Seen>>,
-    pub(super) rules: BTreeMap<i64, Watched>,
-    pub(super) late: u64,
-    pub(super) suppressed: u64,
+pub(crate) struct Oracle {
+    pub(crate) ticks: BTreeMap<i64, Vec<Seen>>,
+    pub(crate) rules: BTreeMap<i64, Watched>,
+    pub(crate) late: u64,
+    pub(crate) suppressed: u64,
 }
 
 /// The decimal that a feed wrote for a double.
 fn decimal(value: f64) -> i128 {
-    i128::from(
-        format!("{value}")
-            .parse::<crate::Decimal>()
-            .unwrap()
-            .scaled(),
-    )
+    i128::from(format!("{value}").parse::<Decimal>().unwrap().scaled())
 }
 
 impl Oracle {
-    pub(super) fn put(&mut self, id: i64, rule: NewAlertRule) {
+    pub(crate) fn put(&mut self, id: i64, rule: NewAlertRule) {
         let before = self.rules.remove(&id);
         let watched = Watched {
             rule,
@@ -64,7 +59,7 @@ impl Oracle {
         self.rules.insert(id, watched);
     }
 
-    pub(super) fn evaluate(&mut self, tick: &StoredTick) -> Vec<Fired> {
+    pub(crate) fn evaluate(&mut self, tick: &StoredTick) -> Vec<Fired> {
         let ticks = self.ticks.entry(tick.instrument_id).or_default();
         if ticks
             .last()
@@ -139,7 +134,7 @@ fn expression_matches(value: &serde_json::Value, ticks: &[Seen]) -> bool {
         let text = text
             .as_str()
             .map_or_else(|| text.to_string(), str::to_owned);
-        i128::from(text.parse::<crate::Decimal>().unwrap().scaled())
+        i128::from(text.parse::<Decimal>().unwrap().scaled())
     });
     let condition = value["condition"].as_str().unwrap().parse().unwrap();
     let period = number("moving_average_period").map(|period| usize::try_from(period).unwrap());
