@@ -155,10 +155,10 @@ impl Service for AlertEngine {
             return Err(refused("another engine runs on this database", remedy));
         }
         let teller = Arc::clone(&self.shared);
-        self.shared.told.open();
+        let opened = self.shared.told.open();
         let teller = std::thread::Builder::new()
             .name("tickbase-alerts".to_owned())
-            .spawn(move || teller.told.tell(|| teller.record.panicked()))
+            .spawn(move || teller.told.tell(opened, || teller.record.panicked()))
             .map_err(|error| {
                 self.db.detach(&watcher);
                 refused(&error.to_string(), "raise the limit of threads")

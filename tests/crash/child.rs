@@ -6,6 +6,7 @@ use std::io::Write;
 
 use tickbase::config::{DatabaseConfig, Synchronous};
 use tickbase::database::Database;
+use tickbase::services::{AlertEngine, Service};
 
 use crate::journal::{Batch, Word, line};
 use crate::load::{Chance, Load, Manner};
@@ -54,6 +55,8 @@ impl Orders {
     pub fn obey(&self) -> ! {
         let mut chance = Chance::new(self.seed);
         let database = Database::open(settings(&self.url, &mut chance)).unwrap();
+        let engine = AlertEngine::new(database.clone());
+        engine.start().unwrap();
         let failed = |error: &tickbase::Error| panic!("{}", error.chain());
         let mut load = Load::new(&database, self.first, chance, &say, &failed);
         load.manner = self.manner;

@@ -10,10 +10,12 @@ use std::sync::Mutex;
 use tickbase::Error;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
+use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
 use tickbase::repository::purge::PurgeRepository;
+use tickbase::services::{AlertEngine, Service};
 
-use crate::journal::{Batch, INSTRUMENTS, Journal, Stored, Word};
+use crate::journal::{Batch, INSTRUMENTS, Journal, Stored, Word, rule};
 use crate::load::{Chance, Load, Next};
 use crate::support::TestDatabase;
 
@@ -30,8 +32,11 @@ fn open(db: &TestDatabase, change: impl FnOnce(&mut DatabaseConfig)) -> Database
     Database::open(DatabaseConfig::new(db.url()).unwrap().with(change)).unwrap()
 }
 
-/// Writes until each producer has met a full disk, or until `enough` batches are acknowledged.
+/// Writes until each producer has met a full disk, or until `enough` batches are acknowledged;
+/// where there is a rule, some of the ticks fire.
 fn write(database: &Database, first: i64, enough: usize) -> Journal {
+    let engine = AlertEngine::new(database.clone());
+    engine.start().unwrap();
     let journal = Mutex::new(Journal::default());
     let errors = Mutex::new(BTreeMap::<String, usize>::new());
     let say = |batch, word| journal.lock().unwrap().note(batch, word);
@@ -158,11 +163,13 @@ fn a_disk_that_fills_up_refuses_what_has_no_room_and_loses_nothing() {
         let database = open(&db, |config| {
             config.sqlite.wal_autocheckpoint_pages = checkpoint_pages;
         });
+        AlertRuleRepository::new(&database).insert(rule()).unwrap();
         let mut journal = Journal::default();
         fill(&db, &database, 0, &mut journal);
         std::fs::remove_file(&ballast).unwrap();
         resume(&db, &database, 1_000_000_000, &mut journal);
         database.close();
         compare(&db, &journal);
+        assert!(Stored::of(&db).alerts() > 0);
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::Range;
 
 use tickbase::domain::tick::{RawTick, Tick};
+use tickbase::domain::{Condition, RuleType};
+use tickbase::models::NewAlertRule;
 use tickbase::timestamp::Timestamp;
 
 use crate::support::TestDatabase;
@@ -14,6 +16,12 @@ use crate::support::TestDatabase;
 const BEGINNING: i64 = 1_767_225_600_000_000;
 /// The ticks go round the first of the seeded instruments.
 pub const INSTRUMENTS: i64 = 3;
+/// The one whose rules fire.
+pub const WATCHED: i64 = 1;
+/// Numbers of one process, so many that none comes to their end.
+pub const NUMBERS: i64 = 1_000_000_000;
+/// Volumes go round below this; one of them is above the threshold of the rule.
+const VOLUMES: i64 = 10;
 
 /// The ticks `first .. first + size`, which are stored by one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,14 +62,33 @@ impl Batch {
 }
 
 fn numbered(number: i64) -> Tick {
-    let timestamp = Timestamp::from_micros(BEGINNING + number).unwrap();
+    let instrument_id = 1 + number.rem_euclid(INSTRUMENTS);
+    // The ticks of the watched one have one stamp for each process. None of them is late then,
+    // whichever producer is first: what fires depends on what is stored alone.
+    let micros = if instrument_id == WATCHED {
+        number.div_euclid(NUMBERS) * NUMBERS
+    } else {
+        number
+    };
+    let timestamp = Timestamp::from_micros(BEGINNING + micros).unwrap();
     Tick::try_from(RawTick {
-        instrument_id: Some(1 + number.rem_euclid(INSTRUMENTS)),
+        instrument_id: Some(instrument_id),
         timestamp: Some(timestamp),
         price: Some(number as f64),
+        volume: Some((number.div_euclid(INSTRUMENTS).rem_euclid(VOLUMES)) as f64),
         ..RawTick::default()
     })
     .unwrap()
+}
+
+/// Fires on one of [`VOLUMES`] watched ticks, without a pause.
+pub fn rule() -> NewAlertRule {
+    NewAlertRule {
+        condition: Some(Condition::VolumeAbove),
+        threshold: Some((VOLUMES - 2).to_string().parse().unwrap()),
+        cooldown_seconds: 0,
+        ..NewAlertRule::new(WATCHED, RuleType::VolumeSpike)
+    }
 }
 
 impl Word {
@@ -147,6 +174,7 @@ pub struct Stored {
     copies: BTreeMap<i64, u32>,
     /// What else is wrong with it.
     damage: Vec<String>,
+    alerts: usize,
 }
 
 impl Stored {
@@ -161,7 +189,15 @@ impl Stored {
             *stored.copies.entry(number.parse().unwrap()).or_default() += 1;
         }
         stored.damage = damage(db);
+        stored.damage.extend(misfired(db));
+        let alerts = db.texts("SELECT CAST(count(*) AS TEXT) AS text FROM alert_logs");
+        stored.alerts = alerts[0].parse().unwrap();
         stored
+    }
+
+    /// How many alerts there are.
+    pub fn alerts(&self) -> usize {
+        self.alerts
     }
 
     /// How many ticks there are.
@@ -185,6 +221,31 @@ fn damage(db: &TestDatabase) -> Vec<String> {
         found.extend(db.texts(integrity));
         found.extend(db.texts(orphans));
     }
+    found
+}
+
+/// Alerts that stored ticks demand and that are not there exactly once, alerts that none demands,
+/// and rules that do not know of their last alert.
+fn misfired(db: &TestDatabase) -> Vec<String> {
+    let same_tick = "a.instrument_id = m.instrument_id AND a.\"timestamp\" = m.\"timestamp\" \
+                     AND a.source_id = m.source_id AND a.sequence = m.sequence";
+    let matching = "m.instrument_id = r.instrument_id AND m.volume > 8 AND m.deleted_at IS NULL";
+    let mut found = db.texts(&format!(
+        "SELECT 'tick ' || CAST(CAST(price AS BIGINT) AS TEXT) || ' fired ' || CAST(n AS TEXT) \
+         || ' times' AS text FROM (SELECT m.price, (SELECT count(*) FROM alert_logs a \
+         WHERE a.rule_id = r.id AND {same_tick}) AS n \
+         FROM alert_rules r JOIN market_data m ON {matching}) AS counted WHERE n <> 1"
+    ));
+    found.extend(db.texts(&format!(
+        "SELECT 'alert ' || CAST(a.id AS TEXT) || ' was not demanded' AS text FROM alert_logs a \
+         JOIN alert_rules r ON r.id = a.rule_id \
+         WHERE NOT EXISTS (SELECT 1 FROM market_data m WHERE {same_tick} AND {matching})"
+    )));
+    found.extend(db.texts(
+        "SELECT 'the last firing of a rule is not its last' AS text FROM alert_rules r \
+         WHERE last_triggered IS DISTINCT FROM \
+           (SELECT max(\"timestamp\") FROM alert_logs a WHERE a.rule_id = r.id)",
+    ));
     found
 }
 

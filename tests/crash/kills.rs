@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
+use tickbase::repository::alert_rule::AlertRuleRepository;
 
 use crate::child::Orders;
-use crate::journal::{Journal, Stored, Word, parse};
+use crate::journal::{Journal, NUMBERS, Stored, Word, parse, rule};
 use crate::load::{Chance, Manner};
 use crate::support::TestDatabase;
 
@@ -148,6 +149,7 @@ struct Tally {
     in_the_midst: usize,
     batches: usize,
     ticks: usize,
+    alerts: usize,
 }
 
 /// Kills children on one database and returns the contradictions after the first kill that left
@@ -160,11 +162,12 @@ fn rounds(
     tally: &mut Tally,
 ) -> Vec<String> {
     let mut journal = Journal::default();
+    add_rule(db);
     for round in 0..kills {
         let orders = Orders {
             seed: chance.below(u64::MAX),
             // Far behind all that the children before it can have come to.
-            first: round as i64 * 1_000_000_000,
+            first: round as i64 * NUMBERS,
             manner,
             url: db.url().to_owned(),
         };
@@ -184,8 +187,16 @@ fn rounds(
             return found;
         }
         tally.ticks = tally.ticks.max(stored.ticks());
+        tally.alerts = tally.alerts.max(stored.alerts());
     }
     Vec::new()
+}
+
+/// From now on watched ticks fire.
+fn add_rule(db: &TestDatabase) {
+    let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
+    AlertRuleRepository::new(&database).insert(rule()).unwrap();
+    database.close();
 }
 
 /// What the next process finds.
@@ -237,6 +248,7 @@ fn assert_nothing_is_lost(new: fn() -> TestDatabase, kills: u64) {
     println!("{tallies:#?}");
     let sum = |figure: fn(&Tally) -> usize| tallies.iter().map(figure).sum::<usize>();
     assert_eq!(sum(|tally| tally.kills), kills as usize);
+    assert!(tallies.iter().all(|tally| tally.alerts > 0), "{tallies:#?}");
     let wanted = kills as usize * IN_THE_MIDST_PERCENT;
     assert!(
         sum(|tally| tally.in_the_midst) * 100 >= wanted,
@@ -313,7 +325,9 @@ fn a_process_that_is_killed_does_not_disturb_another_one_that_writes() {
     let mut chance = Chance::new(seed);
     for _ in 0..8 {
         let db = TestDatabase::sqlite();
-        let [one, other] = [0, 1_000_000_000].map(|first| {
+        add_rule(&db);
+        // The stamp of the watched ticks is the same for both.
+        let [one, other] = [0, NUMBERS / 2].map(|first| {
             Victim::start(Orders {
                 seed: chance.below(u64::MAX),
                 first,

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use tickbase::Error;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
+use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::services::{AlertEngine, Service};
 
-use crate::journal::{Batch, Journal, Stored, Word};
+use crate::journal::{Batch, Journal, Stored, Word, rule};
 use crate::load::{Chance, Load, Next};
 use crate::support::TestDatabase;
 use crate::support::server::Server;
@@ -90,6 +92,9 @@ fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server
         assert_eq!(db.texts(&sql), ["on"], "{setting}");
     }
     let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
+    AlertRuleRepository::new(&database).insert(rule()).unwrap();
+    let engine = AlertEngine::new(database.clone());
+    engine.start().unwrap();
     let notes = Notes::default();
     let say = |batch, word| notes.say(batch, word);
     let failed = |error: &Error| notes.failed(error);
@@ -115,8 +120,10 @@ fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server
         "{journal}; errors: {:?}",
         notes.errors.into_inner().unwrap()
     );
-    let found = journal.contradictions(&Stored::of(&db));
+    let stored = Stored::of(&db);
+    let found = journal.contradictions(&stored);
     assert!(found.is_empty(), "{found:#?}");
+    assert!(stored.alerts() > 0);
 }
 
 #[test]

@@ -114,11 +114,12 @@ impl Told {
         self.inner().untold
     }
 
-    /// Takes alerts from now on.
-    pub(super) fn open(&self) {
+    /// Takes alerts from now on; returns the number of this start.
+    pub(super) fn open(&self) -> u64 {
         let mut inner = self.inner();
         inner.opened += 1;
         inner.is_open = true;
+        inner.opened
     }
 
     /// Takes none any more; the thread ends when those that wait are told.
@@ -127,9 +128,8 @@ impl Told {
         self.came.notify_all();
     }
 
-    /// Tells until it is closed and nothing waits.
-    pub(super) fn tell(&self, panicked: impl Fn()) {
-        let of = self.inner().opened;
+    /// Tells until it is closed and nothing waits, or started once more.
+    pub(super) fn tell(&self, of: u64, panicked: impl Fn()) {
         while let Some((alerts, callbacks)) = self.next(of) {
             for callback in callbacks {
                 let told = catch_unwind(AssertUnwindSafe(|| callback(&alerts)));
