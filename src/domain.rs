@@ -12,7 +12,7 @@ pub mod instrument;
 pub mod rule;
 pub mod tick;
 
-pub use alert::{DeliveryStatus, FiredStatus};
+pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
 pub use data_source::ProviderType;
 pub use expression::{Expression, ExpressionPart};

@@ -4,6 +4,7 @@
 //! the active rows: `Instrument::query()` cannot read a deleted one. No model is `Identifiable`:
 //! that would hand out the ungated table.
 
+mod alert_delivery;
 mod alert_log;
 mod alert_rule;
 mod data_source;
@@ -11,6 +12,7 @@ mod instrument;
 mod market_data;
 mod market_data_bar;
 
+pub use alert_delivery::AlertDelivery;
 pub use alert_log::{AlertLog, NewAlertLog};
 pub use alert_rule::{AlertRule, AlertRuleChange, NewAlertRule};
 pub use data_source::{DataSource, DataSourceChange, NewDataSource};
@@ -56,6 +58,7 @@ macro_rules! read_models {
     };
 }
 read_models!(
+    AlertDelivery,
     AlertLog,
     AlertRule,
     DataSource,

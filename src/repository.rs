@@ -1,4 +1,6 @@
 //! All SQL of the tables.
+/// What was tried to deliver alerts.
+pub mod alert_delivery;
 /// Alerts that fired.
 pub mod alert_log;
 /// When to raise an alert.

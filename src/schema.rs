@@ -4,6 +4,25 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    alert_deliveries (id) {
+        id -> BigInt,
+        alert_id -> BigInt,
+        channel -> Text,
+        kind -> Text,
+        status -> Text,
+        attempts -> Integer,
+        next_attempt_at -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+        first_attempted_at -> Nullable<Timestamp>,
+        completed_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     alert_logs (id) {
         id -> BigInt,
         timestamp -> Timestamp,
@@ -156,6 +175,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(alert_deliveries -> alert_logs (alert_id));
 diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
@@ -166,6 +186,7 @@ diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    alert_deliveries,
     alert_logs,
     alert_rules,
     data_sources,

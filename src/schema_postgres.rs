@@ -4,6 +4,25 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    alert_deliveries (id) {
+        id -> Int8,
+        alert_id -> Int8,
+        channel -> Text,
+        kind -> Text,
+        status -> Text,
+        attempts -> Int4,
+        next_attempt_at -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        first_attempted_at -> Nullable<Timestamptz>,
+        completed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     alert_logs (id) {
         id -> Int8,
         timestamp -> Timestamptz,
@@ -156,6 +175,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(alert_deliveries -> alert_logs (alert_id));
 diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
@@ -164,6 +184,7 @@ diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    alert_deliveries,
     alert_logs,
     alert_rules,
     data_sources,

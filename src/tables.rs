@@ -1,4 +1,4 @@
-//! What the crate publishes of the schema: gated tables, and the one table without soft delete.
+//! What the crate publishes of the schema: gated tables, and the tables without soft delete.
 //!
 //! A table that can be soft-deleted is published as its columns and a gate; see
 //! [`soft_delete`](crate::soft_delete).
@@ -27,6 +27,14 @@ crate::soft_deletable!(
 /// Where ticks and bars come from. It has no soft delete: `table` is Diesel's.
 pub mod data_sources {
     pub use crate::schema::data_sources::*;
+
+    #[doc(hidden)]
+    pub type RawTable = table;
+}
+
+/// What was tried to deliver alerts, by channel. It has no soft delete: `table` is Diesel's.
+pub mod alert_deliveries {
+    pub use crate::schema::alert_deliveries::*;
 
     #[doc(hidden)]
     pub type RawTable = table;

@@ -1,4 +1,4 @@
-//! Words of alerts: whether one fired, and how far its delivery got.
+//! Words of alerts: whether one fired, on what it is delivered, and how far its delivery got.
 
 use crate::domain::text_enum;
 
@@ -29,6 +29,42 @@ text_enum! {
         AllDelivered = "all_delivered",
         /// Given up.
         Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// How the delivery of an alert on one channel stands.
+    pub enum DeliveryState = "delivery_state" {
+        /// Not yet tried.
+        Pending = "pending",
+        /// The last attempt failed; another one will be made.
+        Failed = "failed",
+        /// Delivered.
+        Delivered = "delivered",
+        /// Given up: a dead letter, until someone asks for another try.
+        Dead = "dead",
+    }
+}
+
+text_enum! {
+    /// What a channel is.
+    pub enum ChannelKind = "kind" {
+        /// A line in the log.
+        Log = "log",
+        /// The subscribers of this process, such as pages that are open.
+        InApp = "in_app",
+        /// A signed HTTP request.
+        Webhook = "webhook",
+        /// A webhook as Slack has them.
+        Slack = "slack",
+    }
+}
+
+impl ChannelKind {
+    /// Whether it sends HTTP requests, and so has a URL.
+    #[must_use]
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Webhook | Self::Slack)
     }
 }
 

@@ -30,6 +30,14 @@ pub(crate) fn moments(
 /// # Errors
 /// [`Error::Invalid`] for a limit of 0 or above `max`.
 pub(crate) fn probe(limit: usize, max: usize) -> Result<i64> {
+    Ok(rows(limit, max)?.saturating_add(1))
+}
+
+/// A number of rows, as SQL takes it.
+///
+/// # Errors
+/// As [`probe`].
+pub(crate) fn rows(limit: usize, max: usize) -> Result<i64> {
     if limit == 0 || limit > max {
         return Err(Error::invalid(
             "limit",
@@ -37,5 +45,5 @@ pub(crate) fn probe(limit: usize, max: usize) -> Result<i64> {
             "ask for fewer rows and follow the cursor",
         ));
     }
-    Ok(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+    Ok(i64::try_from(limit).unwrap_or(i64::MAX))
 }

@@ -11,15 +11,18 @@ use crate::error::Result;
 #[cfg(feature = "sqlite")]
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::market_data_bars;
+use crate::tables::{alert_deliveries, market_data_bars};
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The indexes that named queries need; the migrations say which.
-const INDEXES: [&str; 12] = [
+const INDEXES: [&str; 15] = [
+    "alert_deliveries_dead",
+    "alert_deliveries_due",
     "alert_logs_instrument_active",
     "alert_logs_newest_active",
     "alert_logs_rule_active",
     "alert_logs_trash",
+    "alert_logs_unqueued",
     "alert_rules_instrument_active",
     "alert_rules_trash",
     "ingest_batches_created",
@@ -160,6 +163,7 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         gated!(alert_rules),
         gated!(alert_logs),
         readable!("data_sources", data_sources::table),
+        readable!("alert_deliveries", alert_deliveries::table),
     ]
 }
 

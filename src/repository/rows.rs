@@ -2,7 +2,9 @@
 
 use crate::database::{BackendConnection, Page};
 use crate::error::Result;
-use crate::models::{AlertLog, AlertRule, DataSource, Instrument, MarketData, MarketDataBar};
+use crate::models::{
+    AlertDelivery, AlertLog, AlertRule, DataSource, Instrument, MarketData, MarketDataBar,
+};
 
 /// A result that stands for rows.
 pub(crate) trait Rows {
@@ -21,6 +23,7 @@ macro_rules! one_row {
 }
 // The last is a count that was asked for: one row.
 one_row!(
+    AlertDelivery,
     AlertLog,
     AlertRule,
     DataSource,

@@ -9,23 +9,23 @@ on_both! {
     fn migrations_go_up_and_down_and_are_listed(db: &TestDatabase) {
         let db = db.empty_sibling();
         let up = run(&db, &["migrate", "run", "--json"]).json();
-        assert_eq!(up["applied"].as_array().unwrap().len(), 3);
+        assert_eq!(up["applied"].as_array().unwrap().len(), 4);
         assert_eq!(run(&db, &["migrate", "run", "--json"]).json()["applied"].as_array().unwrap().len(), 0);
         let status = run(&db, &["migrate", "status", "--json"]).json();
-        assert_eq!(status.as_array().unwrap().len(), 3);
-        assert!(status[2]["applied_at"].is_string());
+        assert_eq!(status.as_array().unwrap().len(), 4);
+        assert!(status[3]["applied_at"].is_string());
         let down = run(&db, &["migrate", "revert", "--json"]).json();
-        assert_eq!(down["reverted"], up["applied"][2]);
-        assert!(run(&db, &["migrate", "status", "--json"]).json()[2]["applied_at"].is_null());
+        assert_eq!(down["reverted"], up["applied"][3]);
+        assert!(run(&db, &["migrate", "status", "--json"]).json()[3]["applied_at"].is_null());
 
         let behind = run(&db, &["stats"]);
-        says(behind.failure(), "tickbase: the database lacks 1 migration(s), the first is 20261123000003_alerts; run `tickbase migrate run`");
+        says(behind.failure(), "tickbase: the database lacks 1 migration(s), the first is 20261124000005_alert_deliveries; run `tickbase migrate run`");
         let check = run(&db, &["check"]);
         assert_eq!(check.code, Some(1));
         assert!(check.out.contains("WRONG   migrations: 1 are missing"), "{check:?}");
         assert_eq!(run(&db, &["migrate", "run"]).code, Some(0));
         assert_eq!(run(&db, &["check"]).code, Some(0));
-        for _ in 0..3 {
+        for _ in 0..4 {
             assert_eq!(run(&db, &["migrate", "revert"]).code, Some(0));
         }
         says(run(&db, &["migrate", "revert"]).out, "there is nothing to revert");

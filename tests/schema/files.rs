@@ -244,6 +244,7 @@ macro_rules! same_types {
 #[test]
 fn the_generated_types_of_every_table_are_the_same_types() {
     let compared = same_types!(
+        alert_deliveries,
         alert_logs,
         alert_rules,
         data_sources,

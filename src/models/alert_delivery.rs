@@ -1,0 +1,38 @@
+//! What was tried to deliver an alert on one channel: the row. Rows are written by the repository
+//! alone.
+
+use diesel::prelude::*;
+
+use crate::domain::{ChannelKind, DeliveryState};
+use crate::tables::alert_deliveries;
+use crate::timestamp::Timestamp;
+
+/// The delivery of an alert on one channel; a pair has one.
+#[derive(Debug, Clone, PartialEq, Eq, HasQuery)]
+#[diesel(table_name = alert_deliveries)]
+#[non_exhaustive]
+pub struct AlertDelivery {
+    /// Its number.
+    pub id: i64,
+    /// The alert.
+    pub alert_id: i64,
+    /// The channel's name in the settings.
+    pub channel: String,
+    /// What that channel was when this was queued.
+    pub kind: ChannelKind,
+    /// How it stands.
+    pub status: DeliveryState,
+    /// Attempts that were begun.
+    pub attempts: i32,
+    /// When it is due, or may be taken over from a process that has not told its outcome; none
+    /// when nothing is left to try.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why the last attempt that failed did so.
+    pub last_error: Option<String>,
+    /// When the first attempt was begun.
+    pub first_attempted_at: Option<Timestamp>,
+    /// When it was delivered, or given up.
+    pub completed_at: Option<Timestamp>,
+    /// When it was queued.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,203 @@
+//! What came of attempts, and how the delivery of the alert as a whole stands by that.
+
+use std::collections::BTreeSet;
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use crate::database::BackendConnection;
+use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus};
+use crate::error::Result;
+use crate::soft_delete::SoftDeletable;
+use crate::tables::{alert_deliveries, alert_logs};
+use crate::timestamp::Timestamp;
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was delivered.
+    Delivered,
+    /// It failed and is due again.
+    Failed {
+        /// When.
+        next_attempt_at: Timestamp,
+        /// Why it failed.
+        error: String,
+    },
+    /// It failed and is given up.
+    Dead {
+        /// Why.
+        error: String,
+    },
+}
+
+/// An attempt and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The delivery.
+    pub delivery_id: i64,
+    /// Its alert.
+    pub alert_id: i64,
+    /// Which attempt it was, by the count of its claim.
+    pub attempts: i32,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Stores what came of attempts; returns how many were stored.
+///
+/// That something was delivered is stored whoever holds the delivery by now. A failure is stored
+/// only while the attempt is the last one: else the one who took it over tells.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn record(
+    conn: &mut BackendConnection<'_>,
+    tried: &[Tried],
+    now: Timestamp,
+) -> Result<usize> {
+    let mut stored = 0;
+    for one in tried {
+        stored += store(conn, one, now)?;
+    }
+    let alerts: BTreeSet<i64> = tried.iter().map(|one| one.alert_id).collect();
+    for alert in alerts {
+        roll_up(conn, alert, now)?;
+    }
+    Ok(stored)
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn undelivered_query(id: i64) -> _ {
+    let delivered: DeliveryState = DeliveryState::Delivered;
+    alert_deliveries::table
+        .filter(alert_deliveries::id.eq(id))
+        .filter(alert_deliveries::status.ne(delivered))
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn held_query(id: i64, attempts: i32) -> _ {
+    alert_deliveries::table
+        .filter(alert_deliveries::id.eq(id))
+        .filter(alert_deliveries::attempts.eq(attempts))
+        .filter(alert_deliveries::next_attempt_at.is_not_null())
+}
+
+fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Result<usize> {
+    let held = held_query(one.delivery_id, one.attempts);
+    Ok(match &one.outcome {
+        Outcome::Delivered => {
+            let update = diesel::update(undelivered_query(one.delivery_id)).set((
+                alert_deliveries::status.eq(DeliveryState::Delivered),
+                alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
+                alert_deliveries::completed_at.eq(now),
+            ));
+            crate::on_backend!(conn, |c| update.execute(c))?
+        }
+        Outcome::Failed {
+            next_attempt_at,
+            error,
+        } => {
+            let update = diesel::update(held).set((
+                alert_deliveries::status.eq(DeliveryState::Failed),
+                alert_deliveries::next_attempt_at.eq(*next_attempt_at),
+                alert_deliveries::last_error.eq(error),
+            ));
+            crate::on_backend!(conn, |c| update.execute(c))?
+        }
+        Outcome::Dead { error } => {
+            let update = diesel::update(held).set((
+                alert_deliveries::status.eq(DeliveryState::Dead),
+                alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
+                alert_deliveries::completed_at.eq(now),
+                alert_deliveries::last_error.eq(error),
+            ));
+            crate::on_backend!(conn, |c| update.execute(c))?
+        }
+    })
+}
+
+/// A delivery, as far as its alert is concerned.
+pub(super) type Part = (String, ChannelKind, DeliveryState, Option<String>);
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn parts_query(alert_id: i64) -> _ {
+    alert_deliveries::table
+        .filter(alert_deliveries::alert_id.eq(alert_id))
+        .order(alert_deliveries::channel.asc())
+        .select((
+            alert_deliveries::channel,
+            alert_deliveries::kind,
+            alert_deliveries::status,
+            alert_deliveries::last_error,
+        ))
+}
+
+/// Writes down how the delivery of an alert stands, by its deliveries. One at a time for each
+/// alert: of two channels that end at once, the second must see what came of the first.
+pub(super) fn roll_up(
+    conn: &mut BackendConnection<'_>,
+    alert_id: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let row = || {
+        alert_logs::table
+            .with_deleted("what was delivered is true of a deleted alert, too")
+            .filter(alert_logs::id.eq(alert_id))
+    };
+    match &mut *conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => {} // The write lane is the lock.
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => {
+            let lock = row().select(alert_logs::id).for_no_key_update();
+            lock.execute(*c)?;
+        }
+    }
+    let parts: Vec<Part> = crate::on_backend!(&mut *conn, |c| parts_query(alert_id).load(c))?;
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let ended = parts
+        .iter()
+        .all(|(_, _, state, _)| matches!(state, DeliveryState::Delivered | DeliveryState::Dead));
+    let update = diesel::update(row()).set((
+        alert_logs::delivery_status.eq(status(&parts)),
+        alert_logs::delivery_completed_at.eq(ended.then_some(now)),
+        alert_logs::error_message.eq(errors(&parts)),
+    ));
+    crate::on_backend!(conn, |c| update.execute(c))?;
+    Ok(())
+}
+
+/// The furthest that is true of the alert: given up on a channel, delivered on all, else Slack
+/// before the application.
+pub(super) fn status(parts: &[Part]) -> DeliveryStatus {
+    let delivered = |wanted: ChannelKind| {
+        parts
+            .iter()
+            .any(|(_, kind, state, _)| *kind == wanted && *state == DeliveryState::Delivered)
+    };
+    let all = |wanted: DeliveryState| parts.iter().all(|(_, _, state, _)| *state == wanted);
+    let dead = parts
+        .iter()
+        .any(|(_, _, state, _)| *state == DeliveryState::Dead);
+    match () {
+        () if dead => DeliveryStatus::Failed,
+        () if all(DeliveryState::Delivered) => DeliveryStatus::AllDelivered,
+        () if delivered(ChannelKind::Slack) => DeliveryStatus::SlackSent,
+        () if delivered(ChannelKind::InApp) => DeliveryStatus::InAppSent,
+        () => DeliveryStatus::Pending,
+    }
+}
+
+/// What failed on channels that did not get through yet, or were given up.
+fn errors(parts: &[Part]) -> Option<String> {
+    let open = parts
+        .iter()
+        .filter(|(_, _, state, _)| *state != DeliveryState::Delivered);
+    let errors: Vec<String> = open
+        .filter_map(|(channel, _, _, error)| Some(format!("{channel}: {}", error.as_ref()?)))
+        .collect();
+    (!errors.is_empty()).then(|| errors.join("; "))
+}
