@@ -1,5 +1,7 @@
 //! Settings: one struct per concern, from defaults, a TOML file, the environment and the caller.
 
+mod alert_channels;
+pub mod alerts;
 pub mod database;
 mod layers;
 mod limits;
@@ -8,6 +10,7 @@ pub mod server;
 mod settings;
 mod url;
 
+pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl, Secret};
 pub use database::{
     DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous,
     WriteConfig,

@@ -40,7 +40,6 @@ use std::sync::Arc;
 
 pub use backpressure::{BatchSize, WhenFull};
 pub use connection::{Backend, BackendConnection, HasBackend};
-#[cfg(feature = "server")]
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_totals::{InsertCounts, InsertTotals};

@@ -4,6 +4,7 @@
 //! Owns the [`Service`] trait and the bookkeeping behind a status. It starts nothing on its own:
 //! which services run, and in which order, is the composition root's.
 
+pub mod alert_delivery;
 pub mod alert_engine;
 pub mod alerts;
 mod record;

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::alert_channels::AlertsLayer;
+use super::alerts::AlertsConfig;
 use super::database::DatabaseConfig;
 use super::layers::{ObserveLayer, PoolLayer, PostgresLayer, SqliteLayer, WriteLayer};
 use super::limits::set;
@@ -24,6 +26,8 @@ pub struct Settings {
     pub database: DatabaseConfig,
     /// Monitoring: `[monitoring]`.
     pub monitoring: MonitoringConfig,
+    /// The delivery of alerts: `[alerts]`.
+    pub alerts: AlertsConfig,
     /// The HTTP server: `[server]`.
     pub server: ServerConfig,
 }
@@ -63,6 +67,7 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         self.database.validate()?;
         self.monitoring.validate()?;
+        self.alerts.validate()?;
         self.server.validate()
     }
 
@@ -136,13 +141,14 @@ fn unreadable(origin: &str, error: &toml::de::Error) -> Error {
 }
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "POOL",
     "SQLITE",
     "POSTGRES",
     "WRITE",
     "OBSERVE",
     "MONITORING",
+    "ALERTS",
     "SERVER",
 ];
 
@@ -158,6 +164,7 @@ struct Layer {
     write: WriteLayer,
     observe: ObserveLayer,
     monitoring: MonitoringLayer,
+    alerts: AlertsLayer,
     server: ServerLayer,
 }
 
@@ -174,6 +181,7 @@ impl Layer {
         self.write.apply(database);
         self.observe.apply(database);
         self.monitoring.apply(&mut settings.monitoring);
+        self.alerts.apply(&mut settings.alerts)?;
         self.server.apply(&mut settings.server)
     }
 }
@@ -330,6 +338,65 @@ mod tests {
                 error.starts_with(&format!("server.{}", name.to_lowercase())),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn alerts_go_where_file_and_environment_say() {
+        use crate::config::ChannelTarget;
+        let toml = "[alerts]\nattempts_max = 3\n[[alerts.channels]]\nname = 'desk'\n\
+                    kind = 'webhook'\nurl = 'https://a.example/x'\nsecret = 's'\n\
+                    [[alerts.channels]]\nkind = 'log'";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tickbase.toml");
+        std::fs::write(&path, toml).unwrap();
+        let pairs = [
+            ("TICKBASE_ALERTS_WEBHOOK_URL", "https://b.example/t0ken"),
+            ("TICKBASE_ALERTS_WEBHOOK_SECRET", "12345"),
+            ("TICKBASE_ALERTS_SLACK_URL", "https://hooks.slack.com/t0ken"),
+        ];
+        let alerts = Settings::load(Some(&path), variables(&pairs))
+            .unwrap()
+            .alerts;
+        let names: Vec<_> = alerts.channels.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["desk", "log", "webhook", "slack"]);
+        assert_eq!(alerts.attempts_max, 3);
+        let signed = |at: usize| matches!(&alerts.channels[at].target, ChannelTarget::Webhook { secret, .. } if secret.is_some());
+        assert!(signed(0) && signed(2), "{alerts:?}");
+        assert!(!format!("{alerts:?}").contains("t0ken"), "{alerts:?}");
+        for (name, value, reason) in [
+            ("WEBHOOK_URL", "t0ken", "http://"),
+            ("WEBHOOK_SECRET", "t0ken", "no webhook"),
+            ("SLACK_URL", "ftp://t0ken", "http://"),
+        ] {
+            let pair = [(format!("TICKBASE_ALERTS_{name}"), value.to_owned())];
+            let error = Settings::load(None, pair).unwrap_err().to_string();
+            let setting = format!("alerts.{}: ", name.to_lowercase());
+            assert!(
+                error.starts_with(&setting) && error.contains(reason),
+                "{error}"
+            );
+            assert!(!error.contains("t0ken"), "{error}");
+        }
+        for (channel, name) in [
+            ("kind = 'pigeon'", "alerts.channels.kind"),
+            ("kind = 'slack'", "alerts.channels.slack.url"),
+            ("kind = 'log'\nurl = 'https://a'", "alerts.channels.log.url"),
+            (
+                "kind = 'slack'\nurl = 'https://a'\nsecret = 'x'",
+                "alerts.channels.slack.secret",
+            ),
+            (
+                "kind = 'webhook'\nurl = 'https://a'\nsecret = ''",
+                "alerts.channels.webhook.secret",
+            ),
+            (
+                "kind = 'log'\n[[alerts.channels]]\nkind = 'log'",
+                "alerts.channels.name",
+            ),
+        ] {
+            let error = load(&format!("[[alerts.channels]]\n{channel}"), &[]).unwrap_err();
+            assert!(error.to_string().starts_with(name), "{error}");
         }
     }
 

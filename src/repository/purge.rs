@@ -1,10 +1,11 @@
 //! The only hard delete: of rows that were soft-deleted long enough ago.
 //!
 //! Tables are emptied from the leaves to the root (alerts, rules, ticks, bars, instruments), so
-//! that one purge also takes what its own earlier steps set free. What something still refers to
-//! is kept and reported. Each chunk is a write of its own: other writers come in between. It never
+//! that one purge also takes what its own earlier steps set free. Alerts take their deliveries
+//! along. What something still refers to is kept and reported. Each chunk is a write of its own: other writers come in between. It never
 //! deletes an active row; the triggers of the database would refuse it, too.
 
+mod alerts;
 mod parents;
 mod report;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::error::Result;
 use crate::repository::ingest_batch;
 use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
+use alerts::AlertRows;
 use parents::{Gone, Parent, Place, Survey};
 use trash::Leaf;
 
@@ -70,8 +72,10 @@ impl<'a> PurgeRepository<'a> {
                 ingest_batch::expire(conn, now).recorded(conn)
             })
         };
+        let [deliveries, alerts] = self.delete_alerts(cut_off)?;
         Ok(vec![
-            self.delete_leaf("purge.alert_logs", Leaf::AlertLogs, cut_off)?,
+            deliveries,
+            alerts,
             self.delete_parent("purge.alert_rules", Parent::AlertRules, cut_off)?,
             self.delete_leaf("purge.market_data", Leaf::MarketData, cut_off)?,
             self.delete_leaf("purge.market_data_bars", Leaf::MarketDataBars, cut_off)?,
@@ -93,6 +97,22 @@ impl<'a> PurgeRepository<'a> {
                 return Ok(TablePurge::new(leaf.name(), deleted));
             }
             deleted += chunk;
+        }
+    }
+
+    /// As [`delete_leaf`](Self::delete_leaf).
+    fn delete_alerts(&self, cut_off: Timestamp) -> Result<[TablePurge; 2]> {
+        let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
+        let mut deleted = AlertRows::default();
+        loop {
+            let chunk = self.db.write("purge.alert_logs", move |conn| {
+                alerts::delete_chunk(conn, cut_off, limit)
+            })?;
+            if chunk.alerts == 0 {
+                return Ok(of_alerts(deleted));
+            }
+            deleted.alerts += chunk.alerts;
+            deleted.deliveries += chunk.deliveries;
         }
     }
 
@@ -136,14 +156,23 @@ fn count_all(
 ) -> Result<Vec<TablePurge>> {
     let mut kept_rules = BTreeMap::new();
     let expired = ingest_batch::count_expired(conn, now)?;
+    let [deliveries, alerts] = of_alerts(alerts::count(conn, cut_off)?);
     Ok(vec![
-        count_leaf(conn, Leaf::AlertLogs, cut_off)?,
+        deliveries,
+        alerts,
         count_parent(conn, Parent::AlertRules, cut_off, &mut kept_rules)?,
         count_leaf(conn, Leaf::MarketData, cut_off)?,
         count_leaf(conn, Leaf::MarketDataBars, cut_off)?,
         count_parent(conn, Parent::Instruments, cut_off, &mut kept_rules)?,
         TablePurge::new("ingest_batches", usize::try_from(expired).unwrap_or(0)),
     ])
+}
+
+fn of_alerts(rows: AlertRows) -> [TablePurge; 2] {
+    [
+        TablePurge::new("alert_deliveries", rows.deliveries),
+        TablePurge::new("alert_logs", rows.alerts),
+    ]
 }
 
 /// Counts rules and notes the kept ones by instrument, or counts instruments by that note.

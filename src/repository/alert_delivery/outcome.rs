@@ -51,11 +51,7 @@ pub struct Tried {
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
-pub fn record(
-    conn: &mut BackendConnection<'_>,
-    tried: &[Tried],
-    now: Timestamp,
-) -> Result<usize> {
+pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp) -> Result<usize> {
     let mut stored = 0;
     for one in tried {
         stored += store(conn, one, now)?;

@@ -240,9 +240,7 @@ fn notices(
     ids: &[i64],
 ) -> Result<HashMap<i64, Arc<AlertNotice>>> {
     let alerts: Vec<AlertLog> = crate::on_backend!(&mut *conn, |c| {
-        AlertLog::query()
-            .filter(alert_logs::id.eq_any(ids))
-            .load(c)
+        AlertLog::query().filter(alert_logs::id.eq_any(ids)).load(c)
     })?;
     let rule_ids: Vec<i64> = alerts.iter().map(|alert| alert.rule_id).collect();
     let rules = alert_rules::table

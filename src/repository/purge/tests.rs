@@ -1,13 +1,14 @@
 //! The statements of the purge: their SQL and their plans. What it does to a whole database is in
 //! `tests/purge.rs`.
 
+use super::alerts::oldest_query;
 use super::parents::{instruments_query, rules_query};
 use super::trash::DeleteTrash;
 use super::*;
 use crate::repository::test_rows::{at, tail};
 use crate::test_support::sql_of;
 
-const LEAVES: [Leaf; 3] = [Leaf::AlertLogs, Leaf::MarketData, Leaf::MarketDataBars];
+const LEAVES: [Leaf; 2] = [Leaf::MarketData, Leaf::MarketDataBars];
 
 fn delete(leaf: Leaf, locked: bool) -> DeleteTrash {
     DeleteTrash {
@@ -21,7 +22,7 @@ fn delete(leaf: Leaf, locked: bool) -> DeleteTrash {
 #[test]
 fn a_deletion_names_the_trash_up_to_the_cut_off_and_a_limit() {
     let sql = |leaf| sql_of::<diesel::pg::Pg, _>(&delete(leaf, true));
-    insta::assert_snapshot!(sql(Leaf::AlertLogs), @"DELETE FROM alert_logs WHERE ctid = ANY (ARRAY(SELECT ctid FROM alert_logs WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
+    insta::assert_snapshot!(tail(&oldest_query(at(1), 10)), @"FROM alert_logs WHERE ((alert_logs.deleted_at IS NOT NULL) AND (alert_logs.deleted_at <= $1)) ORDER BY alert_logs.deleted_at ASC LIMIT $2");
     insta::assert_snapshot!(sql(Leaf::MarketData), @"DELETE FROM market_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
     insta::assert_snapshot!(sql(Leaf::MarketDataBars), @"DELETE FROM market_data_bars WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
 }
@@ -55,6 +56,8 @@ fn sqlite_finds_old_trash_in_its_index_and_deletes_by_key() {
                 &format!("SEARCH {table} {by_key}"),
             );
         }
+        let step = "SEARCH alert_logs USING COVERING INDEX alert_logs_trash (deleted_at<?)";
+        plan(conn, &oldest_query(at(1), 10), step);
         let step = format!("USING INDEX alert_rules_trash {range}");
         plan(conn, &rules_query(at(1), Place::START, 10), &step);
         let step = format!("USING INDEX instruments_trash {range}");
@@ -70,6 +73,7 @@ fn postgresql_finds_old_trash_in_its_index() {
         for leaf in LEAVES {
             plan(conn, &delete(leaf, true), &format!("{}_trash", leaf.name()));
         }
+        plan(conn, &oldest_query(at(1), 10), "alert_logs_trash");
         let rules = rules_query(at(1), Place::START, 10);
         plan(conn, &rules, "alert_rules_trash");
         let instruments = instruments_query(at(1), Place::START, 10);

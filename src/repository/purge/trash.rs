@@ -1,4 +1,4 @@
-//! Deletion and counting of tables that nothing refers to: alerts, ticks, bars.
+//! Deletion and counting of tables that nothing refers to: ticks and bars.
 
 use diesel::backend::Backend as DieselBackend;
 use diesel::prelude::*;
@@ -11,13 +11,12 @@ use crate::database::{Backend, BackendConnection};
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
-use crate::tables::{alert_logs, market_data, market_data_bars};
+use crate::tables::{market_data, market_data_bars};
 use crate::timestamp::Timestamp;
 
 /// A table that nothing refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaf {
-    AlertLogs,
     MarketData,
     MarketDataBars,
 }
@@ -25,7 +24,6 @@ pub(super) enum Leaf {
 impl Leaf {
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::AlertLogs => alert_logs::table::NAME,
             Self::MarketData => market_data::table::NAME,
             Self::MarketDataBars => market_data_bars::table::NAME,
         }
@@ -34,7 +32,7 @@ impl Leaf {
     /// The columns of the primary key, as SQL writes them on both sides of IN.
     const fn key(self) -> &'static str {
         match self {
-            Self::AlertLogs | Self::MarketDataBars => "id",
+            Self::MarketDataBars => "id",
             Self::MarketData => "instrument_id, \"timestamp\", source_id, sequence",
         }
     }
@@ -72,7 +70,6 @@ pub(super) fn count(
         }};
     }
     Ok(match leaf {
-        Leaf::AlertLogs => count!(alert_logs),
         Leaf::MarketData => count!(market_data),
         Leaf::MarketDataBars => count!(market_data_bars),
     })

@@ -1,0 +1,382 @@
+//! Settings of the delivery of alerts: on which channels, how often it looks, how it tries again.
+//!
+//! Owns the values, their defaults with reasons, and their limits. Where they come from is in
+//! `settings`, how they are written in `alert_channels`. URLs and secrets are never shown: the URL
+//! of a webhook is often the right to use it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::limits::{positive, within};
+use crate::domain::ChannelKind;
+use crate::error::{Error, Result};
+
+/// The delivery of alerts.
+#[derive(Debug, Clone)]
+pub struct AlertsConfig {
+    /// Where alerts go. Default `log` and `in_app`.
+    pub channels: Vec<ChannelConfig>,
+    /// Time between two looks for alerts that another process stored; those of this process are
+    /// delivered at once. Default 1 s.
+    pub poll_interval: Duration,
+    /// Attempts after which a delivery is given up. Default 10: some 20 minutes with the defaults
+    /// below.
+    pub attempts_max: u32,
+    /// The longest time before the second attempt; it doubles with each further one. The time that
+    /// is waited is a random part of it. Default 1 s.
+    pub backoff_base: Duration,
+    /// The longest time between two attempts. Default 5 min.
+    pub backoff_cap: Duration,
+    /// Time in which a receiver must accept a connection. Default 3 s.
+    pub connect_timeout: Duration,
+    /// Time in which a receiver must have answered, connecting included. Default 10 s.
+    pub total_timeout: Duration,
+    /// Requests under way at once on each channel. Default 4.
+    pub concurrency_max: usize,
+    /// Alerts that are kept for a subscriber that is slow; it misses the older ones, and is told
+    /// how many. Default 256.
+    pub subscriber_buffer: usize,
+}
+
+/// A channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelConfig {
+    /// Its name, under which its deliveries are stored: give another one to what is another
+    /// receiver.
+    pub name: String,
+    /// Where it leads.
+    pub target: ChannelTarget,
+}
+
+/// Where a channel leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChannelTarget {
+    /// A line in the log.
+    Log,
+    /// The subscribers of this process.
+    InApp,
+    /// HTTP requests, signed when there is a secret.
+    Webhook {
+        /// Where they go.
+        url: HttpUrl,
+        /// What they are signed with.
+        secret: Option<Secret>,
+    },
+    /// A webhook as Slack has them.
+    Slack {
+        /// Its URL.
+        url: HttpUrl,
+    },
+}
+
+impl ChannelTarget {
+    /// What the channel is.
+    #[must_use]
+    pub fn kind(&self) -> ChannelKind {
+        match self {
+            Self::Log => ChannelKind::Log,
+            Self::InApp => ChannelKind::InApp,
+            Self::Webhook { .. } => ChannelKind::Webhook,
+            Self::Slack { .. } => ChannelKind::Slack,
+        }
+    }
+}
+
+/// The URL of a receiver; what follows its host is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// Checks a URL; `setting` is named when it cannot work.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when it does not begin with `http://` or `https://` and a host.
+    pub fn new(setting: &str, text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let refuse = |reason: &str| {
+            let remedy = "write it like https://example.com/path";
+            Err(Error::config(setting, reason, remedy))
+        };
+        let Some(rest) = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+        else {
+            return refuse("it does not begin with http:// or https://");
+        };
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return refuse("it has a blank or a character that a URL cannot have");
+        }
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.is_empty() || host.starts_with(':') {
+            return refuse("it names no host");
+        }
+        if host.contains('@') {
+            return refuse("it has a user or password before its host, which is not sent");
+        }
+        Ok(Self(text))
+    }
+
+    /// Scheme and host.
+    fn shown(&self) -> &str {
+        let from = self.0.find("://").map_or(0, |at| at + 3);
+        let end = self.0[from..].find(['/', '?', '#']);
+        end.map_or(&self.0, |end| &self.0[..from + end])
+    }
+
+    /// The text without what follows the host.
+    #[cfg(feature = "server")]
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let hidden = &self.0[self.shown().len()..];
+        // A lone slash hides nothing.
+        if hidden.len() < 2 {
+            return text.to_owned();
+        }
+        text.replace(hidden, "/***")
+    }
+
+    /// The whole URL, for the request alone.
+    #[cfg(feature = "server")]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/***", self.shown())
+    }
+}
+
+/// A secret that is never written out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Checks a secret; `setting` is named when it cannot work.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when it is empty.
+    pub fn new(setting: &str, text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        if text.trim().is_empty() {
+            return Err(Error::config(
+                setting,
+                "it is empty, so anybody could sign",
+                "give one like those of `openssl rand -hex 32`, or none at all",
+            ));
+        }
+        Ok(Self(text))
+    }
+
+    /// The key of the signature.
+    #[cfg(feature = "server")]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        let channel = |name: &str, target| ChannelConfig {
+            name: name.to_owned(),
+            target,
+        };
+        Self {
+            channels: vec![
+                channel("log", ChannelTarget::Log),
+                channel("in_app", ChannelTarget::InApp),
+            ],
+            poll_interval: Duration::from_secs(1),
+            attempts_max: 10,
+            backoff_base: Duration::from_secs(1),
+            backoff_cap: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(3),
+            total_timeout: Duration::from_secs(10),
+            concurrency_max: 4,
+            subscriber_buffer: 256,
+        }
+    }
+}
+
+impl AlertsConfig {
+    /// The most channels: each has threads of its own.
+    pub const CHANNELS_MAX: usize = 16;
+    /// The longest name of a channel, in characters.
+    pub const NAME_LENGTH_MAX: usize = 64;
+
+    /// The settings, changed by a closure.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// Checks every setting against its limits.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the first setting that cannot work, why, and what would.
+    pub fn validate(&self) -> Result<()> {
+        let millis = |value: Duration| u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+        let day = 86_400_000;
+        within(
+            "alerts.poll_interval_ms",
+            millis(self.poll_interval),
+            10,
+            3_600_000,
+        )?;
+        within(
+            "alerts.attempts_max",
+            u64::from(self.attempts_max),
+            1,
+            1_000,
+        )?;
+        within("alerts.backoff_base_ms", millis(self.backoff_base), 1, day)?;
+        let base = millis(self.backoff_base);
+        within("alerts.backoff_cap_ms", millis(self.backoff_cap), base, day)?;
+        positive("alerts.connect_timeout_ms", self.connect_timeout)?;
+        positive("alerts.total_timeout_ms", self.total_timeout)?;
+        within(
+            "alerts.total_timeout_ms",
+            millis(self.total_timeout),
+            1,
+            300_000,
+        )?;
+        within("alerts.concurrency_max", self.concurrency_max as u64, 1, 64)?;
+        within(
+            "alerts.subscriber_buffer",
+            self.subscriber_buffer as u64,
+            1,
+            65_536,
+        )?;
+        self.check_names()
+    }
+
+    fn check_names(&self) -> Result<()> {
+        if self.channels.len() > Self::CHANNELS_MAX {
+            return Err(Error::config(
+                "alerts.channels",
+                format!("{} are too many", self.channels.len()),
+                format!("name {} at most", Self::CHANNELS_MAX),
+            ));
+        }
+        for (place, channel) in self.channels.iter().enumerate() {
+            let name = &channel.name;
+            let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+            if name.is_empty() || name.len() > Self::NAME_LENGTH_MAX || !name.bytes().all(letter) {
+                return Err(Error::config(
+                    "alerts.channels.name",
+                    format!("{name:?} is no name of a channel"),
+                    "use 1 to 64 of a-z, 0-9, _ and -",
+                ));
+            }
+            if self.channels[..place]
+                .iter()
+                .any(|other| other.name == *name)
+            {
+                return Err(Error::config(
+                    "alerts.channels.name",
+                    format!("{name:?} is the name of two channels"),
+                    "give each a name of its own",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_leave_the_machine_alone() {
+        let config = AlertsConfig::default();
+        config.validate().unwrap();
+        assert!(config.channels.iter().all(|c| !c.target.kind().is_http()));
+    }
+
+    #[test]
+    fn each_setting_that_cannot_work_is_named() {
+        type Change = fn(&mut AlertsConfig);
+        let cases: [(&str, Change); 10] = [
+            ("alerts.poll_interval_ms", |c| {
+                c.poll_interval = Duration::ZERO
+            }),
+            ("alerts.attempts_max", |c| c.attempts_max = 0),
+            ("alerts.backoff_base_ms", |c| {
+                c.backoff_base = Duration::ZERO
+            }),
+            ("alerts.backoff_cap_ms", |c| {
+                c.backoff_cap = Duration::from_millis(1)
+            }),
+            ("alerts.connect_timeout_ms", |c| {
+                c.connect_timeout = Duration::ZERO
+            }),
+            ("alerts.total_timeout_ms", |c| {
+                c.total_timeout = Duration::from_secs(301)
+            }),
+            ("alerts.concurrency_max", |c| c.concurrency_max = 0),
+            ("alerts.subscriber_buffer", |c| c.subscriber_buffer = 0),
+            ("alerts.channels.name", |c| {
+                c.channels[0].name = "Desk 1".to_owned()
+            }),
+            ("alerts.channels.name", |c| {
+                c.channels[0].name = "in_app".to_owned()
+            }),
+        ];
+        for (name, change) in cases {
+            let error = AlertsConfig::default().with(change).validate();
+            let error = error.unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
+            assert!(error.contains("; "), "{error} has no remedy");
+        }
+    }
+
+    #[test]
+    fn a_url_is_one_of_http_and_no_error_repeats_it() {
+        for right in [
+            "https://a.example",
+            "http://127.0.0.1:1/x?y=z",
+            "https://[::1]:8/",
+        ] {
+            HttpUrl::new("x", right).unwrap();
+        }
+        for wrong in [
+            "",
+            "t0ken",
+            "ftp://t0ken",
+            "https://",
+            "https:///t0ken",
+            "https://a/ t0ken",
+            "https://:80/t0ken",
+            "https://user:t0ken@a/",
+        ] {
+            let error = HttpUrl::new("alerts.webhook_url", wrong)
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with("alerts.webhook_url: "), "{error}");
+            assert!(!error.contains("t0ken"), "{error}");
+        }
+    }
+
+    #[test]
+    fn neither_secrets_nor_paths_are_shown() {
+        let url = HttpUrl::new("x", "https://hooks.example/services/t0ken").unwrap();
+        let secret = Some(Secret::new("x", "s3cret").unwrap());
+        let target = ChannelTarget::Webhook { url, secret };
+        let shown = format!("{target:?}");
+        assert!(shown.contains("https://hooks.example/***"), "{shown}");
+        assert!(
+            !shown.contains("t0ken") && !shown.contains("s3cret"),
+            "{shown}"
+        );
+        Secret::new("x", " ").unwrap_err();
+    }
+}

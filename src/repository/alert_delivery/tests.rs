@@ -1,0 +1,322 @@
+//! Each query by its SQL, its plan and its behaviour on both backends.
+
+use diesel::prelude::*;
+
+use super::letters::dead_query;
+use super::outcome::{held_query, parts_query, status, undelivered_query};
+use super::queue::{due_query, next_due_query, unqueued_query};
+use super::*;
+use crate::database::BackendConnection;
+use crate::domain::{DeliveryState, DeliveryStatus};
+use crate::models::AlertLog;
+use crate::repository::test_rows::{above_100, alert, at, tail};
+use crate::repository::{alert_log, alert_rule};
+use crate::test_support::on_both;
+
+fn channels() -> Vec<ChannelKey> {
+    let key = |name: &str, kind| ChannelKey {
+        name: name.to_owned(),
+        kind,
+    };
+    vec![
+        key("desk", ChannelKind::InApp),
+        key("ops", ChannelKind::Slack),
+        key("hook", ChannelKind::Webhook),
+    ]
+}
+
+/// Alerts of one rule at these moments.
+fn fired(conn: &mut BackendConnection<'_>, moments: &[i64]) -> Vec<i64> {
+    let rule = alert_rule::insert(conn, &above_100(1), at(1)).unwrap().id;
+    let store = |micros: &i64| {
+        let new = alert(rule, 1, *micros);
+        alert_log::insert(conn, &new).unwrap().unwrap().id
+    };
+    moments.iter().map(store).collect()
+}
+
+fn take(conn: &mut BackendConnection<'_>, channel: &str, now: i64) -> Vec<Claim> {
+    claim(conn, channel, at(now), at(now + 100), 10).unwrap()
+}
+
+fn tried(claim: &Claim, outcome: Outcome) -> Tried {
+    Tried {
+        delivery_id: claim.delivery.id,
+        alert_id: claim.delivery.alert_id,
+        attempts: claim.delivery.attempts,
+        outcome,
+    }
+}
+
+fn tell(conn: &mut BackendConnection<'_>, claim: &Claim, outcome: Outcome, now: i64) -> usize {
+    record(conn, &[tried(claim, outcome)], at(now)).unwrap()
+}
+
+fn failed(next: i64) -> Outcome {
+    Outcome::Failed {
+        next_attempt_at: at(next),
+        error: "answered 500".to_owned(),
+    }
+}
+
+fn dead() -> Outcome {
+    Outcome::Dead {
+        error: "answered 400".to_owned(),
+    }
+}
+
+fn stands(conn: &mut BackendConnection<'_>, id: i64) -> (DeliveryStatus, Option<i64>, Option<i64>) {
+    let alert: AlertLog = alert_log::get(conn, id).unwrap();
+    (
+        alert.delivery_status,
+        alert.delivery_attempted_at.map(Timestamp::micros),
+        alert.delivery_completed_at.map(Timestamp::micros),
+    )
+}
+
+#[test]
+fn an_alert_is_queued_once_on_each_channel_and_the_oldest_first() {
+    on_both(|conn| {
+        let ids = fired(conn, &[10, 20, 30]);
+        assert!(look(conn, &channels()).unwrap().unqueued);
+        assert_eq!(enqueue(conn, &channels(), at(50), 2).unwrap(), 6);
+        assert_eq!(enqueue(conn, &channels(), at(60), 2).unwrap(), 3);
+        assert_eq!(enqueue(conn, &channels(), at(70), 2).unwrap(), 0);
+        let seen = look(conn, &channels()).unwrap();
+        assert_eq!(
+            (seen.unqueued, seen.next_due),
+            (false, vec![Some(at(50)); 3])
+        );
+        let taken = take(conn, "desk", 80);
+        let alerts: Vec<i64> = taken.iter().map(|claim| claim.delivery.alert_id).collect();
+        assert_eq!(alerts, ids);
+        assert_eq!(taken[0].notice.symbol.as_str(), "ES");
+        assert_eq!(enqueue(conn, &[], at(80), 2).unwrap(), 0);
+    });
+}
+
+#[test]
+fn what_did_not_fire_or_is_deleted_is_not_delivered_until_it_is_restored() {
+    use crate::domain::FiredStatus;
+    on_both(|conn| {
+        let ids = fired(conn, &[10, 20]);
+        let rule = alert_log::get(conn, ids[0]).unwrap().rule_id;
+        let mut held_back = alert(rule, 1, 30);
+        held_back.fired_status = FiredStatus::Suppressed;
+        alert_log::insert(conn, &held_back).unwrap().unwrap();
+        alert_log::soft_delete(conn, &ids[..1], at(40)).unwrap();
+        assert_eq!(enqueue(conn, &channels(), at(50), 10).unwrap(), 3);
+        alert_log::soft_delete(conn, &ids[1..], at(60)).unwrap();
+        assert_eq!(
+            look(conn, &channels()).unwrap(),
+            Look {
+                unqueued: false,
+                next_due: vec![None; 3]
+            }
+        );
+        assert_eq!(take(conn, "desk", 70), []);
+        assert_eq!(depth(conn).unwrap(), []);
+        alert_log::restore(conn, &ids).unwrap();
+        assert_eq!(enqueue(conn, &channels(), at(80), 10).unwrap(), 3);
+        assert_eq!(take(conn, "desk", 90).len(), 2);
+    });
+}
+
+#[test]
+fn a_claim_is_held_until_its_lease_ends_and_counts_as_an_attempt() {
+    on_both(|conn| {
+        let ids = fired(conn, &[10]);
+        enqueue(conn, &channels(), at(50), 10).unwrap();
+        let first = take(conn, "hook", 60);
+        assert_eq!((first.len(), first[0].delivery.attempts), (1, 1));
+        assert_eq!(first[0].delivery.first_attempted_at, Some(at(60)));
+        assert_eq!(
+            stands(conn, ids[0]),
+            (DeliveryStatus::Pending, Some(60), None)
+        );
+        assert_eq!(take(conn, "hook", 159), []);
+        let second = take(conn, "hook", 160);
+        assert_eq!(second[0].delivery.attempts, 2);
+        assert_eq!(second[0].delivery.first_attempted_at, Some(at(60)));
+        assert_eq!(first[0].idempotency_key(), second[0].idempotency_key());
+        assert_eq!(first[0].idempotency_key(), "tickbase-1-1-10-1-0-hook");
+        // The first one's failure is no news any more; that it was delivered is.
+        assert_eq!(tell(conn, &first[0], failed(170), 165), 0);
+        assert_eq!(tell(conn, &first[0], dead(), 165), 0);
+        assert_eq!(tell(conn, &first[0], Outcome::Delivered, 166), 1);
+        assert_eq!(tell(conn, &second[0], failed(170), 167), 0);
+        assert_eq!(tell(conn, &second[0], Outcome::Delivered, 167), 0);
+        let row = of_alert(conn, ids[0]).unwrap().remove(1);
+        assert_eq!(
+            (row.channel.as_str(), row.completed_at),
+            ("hook", Some(at(166)))
+        );
+    });
+}
+
+#[test]
+fn the_alert_tells_how_far_its_delivery_got_at_every_moment() {
+    on_both(|conn| {
+        let id = fired(conn, &[10])[0];
+        enqueue(conn, &channels(), at(50), 10).unwrap();
+        let hook = take(conn, "hook", 60).remove(0);
+        assert_eq!(tell(conn, &hook, failed(200), 70), 1);
+        assert_eq!(stands(conn, id), (DeliveryStatus::Pending, Some(60), None));
+        let error = alert_log::get(conn, id).unwrap().error_message;
+        assert_eq!(error.as_deref(), Some("hook: answered 500"));
+        let desk = take(conn, "desk", 80).remove(0);
+        tell(conn, &desk, Outcome::Delivered, 81);
+        assert_eq!(stands(conn, id).0, DeliveryStatus::InAppSent);
+        let ops = take(conn, "ops", 90).remove(0);
+        tell(conn, &ops, Outcome::Delivered, 91);
+        assert_eq!(
+            stands(conn, id),
+            (DeliveryStatus::SlackSent, Some(60), None)
+        );
+        assert_eq!(take(conn, "hook", 199), []);
+        let hook = take(conn, "hook", 200).remove(0);
+        tell(conn, &hook, Outcome::Delivered, 201);
+        assert_eq!(
+            stands(conn, id),
+            (DeliveryStatus::AllDelivered, Some(60), Some(201))
+        );
+        assert_eq!(alert_log::get(conn, id).unwrap().error_message, None);
+        assert_eq!(look(conn, &channels()).unwrap().next_due, [None; 3]);
+    });
+}
+
+#[test]
+fn dead_letters_are_listed_and_tried_again_on_request() {
+    on_both(|conn| {
+        let ids = fired(conn, &[10, 20]);
+        enqueue(conn, &channels()[2..], at(50), 10).unwrap();
+        for claim in take(conn, "hook", 60) {
+            tell(conn, &claim, dead(), 61);
+        }
+        assert_eq!(
+            stands(conn, ids[0]),
+            (DeliveryStatus::Failed, Some(60), Some(61))
+        );
+        let letters = dead_letters(conn, None, 10).unwrap();
+        assert_eq!(
+            letters.iter().map(|l| l.alert_id).collect::<Vec<_>>(),
+            [ids[1], ids[0]]
+        );
+        assert_eq!(letters[0].last_error.as_deref(), Some("answered 400"));
+        let next = dead_letters(conn, Some(letters[0].id), 1).unwrap();
+        assert_eq!(next[0].alert_id, ids[0]);
+        assert!(dead_letters(conn, None, 0).is_err());
+        assert_eq!(depth(conn).unwrap()[0].dead, 2);
+        assert_eq!(retry(conn, &[letters[1].id, 99], at(70)).unwrap(), 1);
+        assert_eq!(retry(conn, &[letters[1].id], at(71)).unwrap(), 0);
+        assert_eq!(
+            stands(conn, ids[0]),
+            (DeliveryStatus::Pending, Some(60), None)
+        );
+        let depth = depth(conn).unwrap().remove(0);
+        assert_eq!((depth.open, depth.oldest, depth.dead), (1, Some(at(50)), 1));
+        let again = take(conn, "hook", 80).remove(0);
+        assert_eq!(
+            (again.delivery.alert_id, again.delivery.attempts),
+            (ids[0], 1)
+        );
+        alert_log::soft_delete(conn, &ids[1..], at(90)).unwrap();
+        assert_eq!(dead_letters(conn, None, 10).unwrap(), []);
+    });
+}
+
+#[test]
+fn the_status_of_an_alert_is_the_furthest_that_is_true() {
+    let part = |kind: ChannelKind, state| (kind.to_string(), kind, state, None);
+    let of = |states: &[(ChannelKind, DeliveryState)]| {
+        let parts: Vec<_> = states
+            .iter()
+            .map(|(kind, state)| part(*kind, *state))
+            .collect();
+        status(&parts)
+    };
+    use ChannelKind::{InApp, Log, Slack};
+    use DeliveryState::{Dead, Delivered, Failed, Pending};
+    for (states, expected) in [
+        (
+            &[(Log, Delivered), (InApp, Pending)][..],
+            DeliveryStatus::Pending,
+        ),
+        (
+            &[(InApp, Delivered), (Slack, Failed)],
+            DeliveryStatus::InAppSent,
+        ),
+        (
+            &[(InApp, Delivered), (Slack, Delivered), (Log, Failed)],
+            DeliveryStatus::SlackSent,
+        ),
+        (
+            &[(InApp, Delivered), (Slack, Delivered)],
+            DeliveryStatus::AllDelivered,
+        ),
+        (
+            &[(InApp, Delivered), (Slack, Dead), (Log, Pending)],
+            DeliveryStatus::Failed,
+        ),
+    ] {
+        assert_eq!(of(states), expected, "{states:?}");
+    }
+}
+
+mod statements {
+    use super::*;
+
+    const NAMES: [&str; 2] = ["a", "b"];
+
+    #[test]
+    fn reads_name_their_scope_and_the_words_of_their_index() {
+        insta::assert_snapshot!(tail(&unqueued_query(&NAMES, 2, 10)), @"");
+        insta::assert_snapshot!(tail(&due_query("a", at(1), 10)), @"");
+        insta::assert_snapshot!(tail(&next_due_query("a")), @"");
+        insta::assert_snapshot!(tail(&dead_query(9, 10)), @"");
+        insta::assert_snapshot!(tail(&parts_query(1)), @"");
+    }
+
+    #[test]
+    fn outcomes_are_stored_by_number_and_holder() {
+        insta::assert_snapshot!(tail(&undelivered_query(1)), @"");
+        insta::assert_snapshot!(tail(&held_query(1, 2)), @"");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn sqlite_seeks_in_the_partial_indexes_and_never_sorts() {
+        use crate::repository::test_rows::assert_sqlite_plan as plan;
+        crate::test_support::on_sqlite(|conn| {
+            let due = "SEARCH alert_deliveries USING INDEX alert_deliveries_due (channel=?";
+            plan(conn, &due_query("a", at(1), 10), due);
+            plan(conn, &next_due_query("a"), due);
+            let unqueued = "SCAN alert_logs USING INDEX alert_logs_unqueued";
+            plan(conn, &unqueued_query(&NAMES, 2, 10), unqueued);
+            let dead = "SEARCH alert_deliveries USING INDEX alert_deliveries_dead (id<?)";
+            plan(conn, &dead_query(9, 10), dead);
+            let parts = "SEARCH alert_deliveries USING INDEX sqlite_autoindex_alert_deliveries_1";
+            plan(conn, &parts_query(1), parts);
+            let by_id = "SEARCH alert_deliveries USING INTEGER PRIMARY KEY (rowid=?)";
+            plan(conn, &undelivered_query(1), by_id);
+            plan(conn, &held_query(1, 2), by_id);
+        });
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn postgresql_seeks_in_the_partial_indexes() {
+        use crate::repository::test_rows::assert_postgres_plan as plan;
+        crate::test_support::on_postgres(|conn| {
+            plan(conn, &due_query("a", at(1), 10), "alert_deliveries_due");
+            plan(conn, &next_due_query("a"), "alert_deliveries_due");
+            plan(conn, &unqueued_query(&NAMES, 2, 10), "alert_logs_unqueued");
+            plan(conn, &dead_query(9, 10), "alert_deliveries_dead");
+            plan(
+                conn,
+                &parts_query(1),
+                "alert_deliveries_alert_id_channel_key",
+            );
+        });
+    }
+}

@@ -1,0 +1,178 @@
+//! A channel at work: how an alert is handed over on it, and what it has counted. When to try
+//! again is not its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+#[cfg(feature = "server")]
+use super::http::Endpoint;
+use crate::config::{AlertsConfig, ChannelConfig, ChannelTarget};
+use crate::database::Histogram;
+#[cfg(not(feature = "server"))]
+use crate::error::Error;
+use crate::error::Result;
+use crate::repository::alert_delivery::{AlertNotice, ChannelKey, Claim, Outcome};
+use crate::timestamp::Timestamp;
+
+/// Alerts that a thread of a channel within the process takes at once: they share a commit.
+const BATCH_ALERTS_MAX: usize = 64;
+
+/// Those who are told of alerts in this process.
+pub(super) type Subscribers = broadcast::Sender<Arc<AlertNotice>>;
+
+/// What a receiver made of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has it.
+    Accepted,
+    /// It may be asked again, not before so long if it said so.
+    TryAgain {
+        /// Why it was not accepted.
+        reason: String,
+        /// What it asked for.
+        after: Option<Duration>,
+    },
+    /// It will never take it.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) key: ChannelKey,
+    /// Threads that deliver on it.
+    pub(super) threads: usize,
+    /// Alerts that each of them takes at once.
+    pub(super) batch_max: usize,
+    pub(super) counts: Counts,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    Log,
+    InApp(Subscribers),
+    #[cfg(feature = "server")]
+    Http(Box<Endpoint>),
+}
+
+/// What a channel has counted since the service was made.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    dead: AtomicU64,
+    /// How long attempts took.
+    pub(super) attempts: Histogram,
+}
+
+impl Counts {
+    pub(super) fn count(&self, outcome: &Outcome) {
+        let count = match outcome {
+            Outcome::Delivered => &self.delivered,
+            Outcome::Failed { .. } => &self.failed,
+            Outcome::Dead { .. } => &self.dead,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Attempts that delivered, that failed, and that were the last one.
+    pub(super) fn totals(&self) -> [u64; 3] {
+        [&self.delivered, &self.failed, &self.dead].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+impl Channel {
+    pub(super) fn new(
+        channel: &ChannelConfig,
+        config: &AlertsConfig,
+        subscribers: &Subscribers,
+    ) -> Result<Self> {
+        let kind = channel.target.kind();
+        let (threads, batch_max) = if kind.is_http() {
+            (config.concurrency_max, 1)
+        } else {
+            (1, BATCH_ALERTS_MAX)
+        };
+        Ok(Self {
+            key: ChannelKey {
+                name: channel.name.clone(),
+                kind,
+            },
+            threads,
+            batch_max,
+            counts: Counts::default(),
+            target: target(channel, config, subscribers)?,
+        })
+    }
+
+    /// Hands an alert over and waits for the answer.
+    pub(super) fn send(&self, claim: &Claim, now: Timestamp) -> Answer {
+        match &self.target {
+            Target::Log => log(claim),
+            // Nobody who listens is nobody who misses it.
+            Target::InApp(subscribers) => drop(subscribers.send(Arc::clone(&claim.notice))),
+            #[cfg(feature = "server")]
+            Target::Http(endpoint) => return endpoint.post(claim, now),
+        }
+        let _ = now;
+        Answer::Accepted
+    }
+}
+
+#[cfg(feature = "server")]
+fn target(
+    channel: &ChannelConfig,
+    config: &AlertsConfig,
+    subscribers: &Subscribers,
+) -> Result<Target> {
+    Ok(match &channel.target {
+        ChannelTarget::Log => Target::Log,
+        ChannelTarget::InApp => Target::InApp(subscribers.clone()),
+        ChannelTarget::Webhook { .. } | ChannelTarget::Slack { .. } => {
+            Target::Http(Box::new(Endpoint::new(channel, config)?))
+        }
+    })
+}
+
+#[cfg(not(feature = "server"))]
+fn target(
+    channel: &ChannelConfig,
+    _config: &AlertsConfig,
+    subscribers: &Subscribers,
+) -> Result<Target> {
+    match &channel.target {
+        ChannelTarget::Log => Ok(Target::Log),
+        ChannelTarget::InApp => Ok(Target::InApp(subscribers.clone())),
+        _ => Err(Error::config(
+            format!("alerts.channels.{}.kind", channel.name),
+            "this build sends no HTTP requests",
+            "build with `--features server`",
+        )),
+    }
+}
+
+/// One line for people and for what reads logs.
+fn log(claim: &Claim) {
+    let notice = &claim.notice;
+    let alert = &notice.alert;
+    tracing::warn!(
+        target: "tickbase::alerts",
+        alert_id = alert.id,
+        rule_id = alert.rule_id,
+        rule_name = notice.rule_name.as_deref(),
+        symbol = notice.symbol.as_str(),
+        timestamp = %alert.timestamp,
+        trigger_value = alert.trigger_value,
+        threshold_value = alert.threshold_value,
+        condition = alert.rule_condition,
+        idempotency_key = claim.idempotency_key(),
+        "{}",
+        alert.alert_message
+    );
+}

@@ -1,0 +1,412 @@
+//! One run of the service, from start to stop: the thread that looks for what is due, the threads
+//! that deliver it, and what they share. It hands alerts over by channels, and stores by the
+//! repository.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::backoff;
+use super::channel::{Answer, Channel, Subscribers};
+use super::lock;
+use super::snapshot::QueueDepth;
+use crate::config::AlertsConfig;
+use crate::database::Database;
+use crate::error::Result;
+use crate::repository::alert_delivery::{
+    AlertDeliveryRepository, ChannelKey, Claim, Outcome, Tried,
+};
+use crate::services::{ServiceRecord, panic_text};
+use crate::timestamp::Timestamp;
+
+/// Alerts that are queued in one transaction.
+const QUEUED_ALERTS_MAX: usize = 256;
+/// Time that a claim is held beyond the timeout of its request: for storing the outcome.
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
+/// Time between two looks at how much waits.
+const DEPTH_EVERY: Duration = Duration::from_secs(5);
+
+thread_local! {
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one of the service's.
+pub(super) fn is_own_thread() -> bool {
+    OWN_THREAD.get()
+}
+
+/// What all runs share.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    pub(super) db: Database,
+    pub(super) config: AlertsConfig,
+    pub(super) record: ServiceRecord,
+    pub(super) channels: Vec<Channel>,
+    pub(super) subscribers: Subscribers,
+    pub(super) depth: Mutex<Option<QueueDepth>>,
+}
+
+/// A run: its bell, and a lane for each channel.
+#[derive(Debug)]
+pub(super) struct Run {
+    bell: Bell,
+    lanes: Vec<Lane>,
+}
+
+/// What one channel's threads have to do.
+#[derive(Debug)]
+struct Lane {
+    state: Mutex<LaneState>,
+    ready: Condvar,
+}
+
+#[derive(Debug)]
+struct LaneState {
+    waiting: VecDeque<Vec<Claim>>,
+    /// Threads without a batch, those counted that one waits for.
+    free: usize,
+    closed: bool,
+}
+
+/// Starts the threads of a run; the handle is that of the one that looks for what is due, which
+/// ends after the others.
+pub(super) fn start(outbox: &Arc<Outbox>, run: &Arc<Run>) -> std::io::Result<JoinHandle<()>> {
+    let mut threads = Vec::new();
+    for (index, channel) in outbox.channels.iter().enumerate() {
+        for _ in 0..channel.threads {
+            let (outbox, of) = (Arc::clone(outbox), Arc::clone(run));
+            let deliver = move || outbox.deliver(&of, index);
+            match spawn(format!("tickbase-{}", channel.key.name), deliver) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    run.close(threads);
+                    return Err(error);
+                }
+            }
+        }
+    }
+    let (outbox, of) = (Arc::clone(outbox), Arc::clone(run));
+    let look = spawn("tickbase-alerts".to_owned(), move || {
+        outbox.look(&of, threads)
+    });
+    if look.is_err() {
+        run.close(Vec::new());
+    }
+    look
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(|| {
+        OWN_THREAD.set(true);
+        work();
+    })
+}
+
+impl Run {
+    pub(super) fn new(outbox: &Outbox) -> Self {
+        let lane = |channel: &Channel| Lane {
+            state: Mutex::new(LaneState {
+                waiting: VecDeque::new(),
+                free: channel.threads,
+                closed: false,
+            }),
+            ready: Condvar::new(),
+        };
+        Self {
+            bell: Bell::default(),
+            lanes: outbox.channels.iter().map(lane).collect(),
+        }
+    }
+
+    /// Has it look at once.
+    pub(super) fn ring(&self) {
+        self.bell.ring();
+    }
+
+    /// Has it end what is under way, and take nothing more.
+    pub(super) fn stop(&self) {
+        self.bell.stop();
+    }
+
+    fn close(&self, threads: Vec<JoinHandle<()>>) {
+        for lane in &self.lanes {
+            lock(&lane.state).closed = true;
+            lane.ready.notify_all();
+        }
+        for thread in threads {
+            // It cannot have panicked: it catches what deliveries throw.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Lane {
+    /// Threads that wait for something to do.
+    fn free(&self) -> usize {
+        lock(&self.state).free
+    }
+
+    fn push(&self, batch: Vec<Claim>) {
+        let mut state = lock(&self.state);
+        state.free = state.free.saturating_sub(1);
+        state.waiting.push_back(batch);
+        self.ready.notify_one();
+    }
+
+    /// The next batch, once there is one; `None` when there will be none.
+    fn next(&self) -> Option<Vec<Claim>> {
+        let state = lock(&self.state);
+        let idle = |state: &mut LaneState| state.waiting.is_empty() && !state.closed;
+        let waited = self.ready.wait_while(state, idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting.pop_front()
+    }
+
+    fn done(&self) {
+        lock(&self.state).free += 1;
+    }
+}
+
+impl Outbox {
+    /// The thread that looks for what is due.
+    fn look(&self, run: &Run, threads: Vec<JoinHandle<()>>) {
+        let mut depth_at: Option<Instant> = None;
+        loop {
+            let mut wait = self.config.poll_interval;
+            let round = catch_unwind(AssertUnwindSafe(|| {
+                let next = self.round(run)?;
+                if depth_at.is_none_or(|at| at.elapsed() >= DEPTH_EVERY) {
+                    depth_at = Some(Instant::now());
+                    self.look_at_depth()?;
+                }
+                Ok(next)
+            }));
+            match round {
+                Ok(Ok(next)) => {
+                    wait = wait.min(next.unwrap_or(wait));
+                    self.ended(None);
+                }
+                Ok(Err(error)) => self.ended(Some(crate::Error::chain(&error))),
+                Err(payload) => {
+                    self.record.panicked();
+                    self.ended(Some(panic_text(payload.as_ref())));
+                }
+            }
+            if run.bell.stopped_within(wait) {
+                break;
+            }
+        }
+        run.close(threads);
+        self.record.stopped();
+    }
+
+    /// Queues what fired and hands out what is due, as far as threads are free; returns how long
+    /// nothing will be due.
+    fn round(&self, run: &Run) -> Result<Option<Duration>> {
+        let repository = AlertDeliveryRepository::new(&self.db);
+        let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
+        let mut seen = repository.look(&keys)?;
+        if seen.unqueued {
+            repository.enqueue(keys.clone(), QUEUED_ALERTS_MAX)?;
+            seen = repository.look(&keys)?;
+        }
+        let mut next = seen.unqueued.then_some(Duration::ZERO);
+        for (index, due) in seen.next_due.into_iter().enumerate() {
+            let (Some(due), free) = (due, run.lanes[index].free()) else {
+                continue;
+            };
+            if free == 0 {
+                continue; // Whoever ends rings the bell.
+            }
+            let wait = until(due, self.db.clock().now());
+            let wait = if wait.is_zero() {
+                self.hand_out(&run.lanes[index], &self.channels[index], free)?
+            } else {
+                Some(wait)
+            };
+            next = next.into_iter().chain(wait).min();
+        }
+        Ok(next)
+    }
+
+    /// Claims what the free threads can take. Who gets less than that has taken all.
+    fn hand_out(&self, lane: &Lane, channel: &Channel, free: usize) -> Result<Option<Duration>> {
+        let lease = self.config.total_timeout + LEASE_MARGIN;
+        let until = after(self.db.clock().now(), lease);
+        let limit = free * channel.batch_max;
+        let repository = AlertDeliveryRepository::new(&self.db);
+        let mut claims = repository.claim(channel.key.name.clone(), until, limit)?;
+        while !claims.is_empty() {
+            let rest = claims.split_off(claims.len().min(channel.batch_max));
+            lane.push(claims);
+            claims = rest;
+        }
+        Ok(None)
+    }
+
+    /// A thread that delivers.
+    fn deliver(&self, run: &Run, index: usize) {
+        let (lane, channel) = (&run.lanes[index], &self.channels[index]);
+        while let Some(batch) = lane.next() {
+            let tried = batch.iter().map(|claim| self.attempt(channel, claim));
+            let tried: Vec<Tried> = tried.collect();
+            let stored = catch_unwind(AssertUnwindSafe(|| {
+                AlertDeliveryRepository::new(&self.db).record(tried)
+            }));
+            match stored {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => self.unrecorded(channel, &error.chain()),
+                Err(payload) => self.unrecorded(channel, &panic_text(payload.as_ref())),
+            }
+            lane.done();
+            run.ring();
+        }
+    }
+
+    /// Attempts whose outcome is not known: they are made again when their lease ends.
+    fn unrecorded(&self, channel: &Channel, error: &str) {
+        let name = &channel.key.name;
+        self.record
+            .ran(self.db.clock().now(), Some(format!("{name}: {error}")));
+        let line = catch_unwind(|| {
+            tracing::error!(
+                channel = name,
+                error,
+                "what came of attempts to deliver was not stored; they are made again with the same keys"
+            );
+        });
+        drop(line);
+    }
+
+    fn attempt(&self, channel: &Channel, claim: &Claim) -> Tried {
+        let begun = Instant::now();
+        let send = || channel.send(claim, self.db.clock().now());
+        let answer = catch_unwind(AssertUnwindSafe(send)).unwrap_or_else(|payload| {
+            self.record.panicked();
+            Answer::TryAgain {
+                reason: panic_text(payload.as_ref()),
+                after: None,
+            }
+        });
+        channel.counts.attempts.record(begun.elapsed());
+        let outcome = self.outcome(claim, answer);
+        channel.counts.count(&outcome);
+        // Whoever keeps the log may panic, too.
+        drop(catch_unwind(AssertUnwindSafe(|| tell(claim, &outcome))));
+        Tried {
+            delivery_id: claim.delivery.id,
+            alert_id: claim.delivery.alert_id,
+            attempts: claim.delivery.attempts,
+            outcome,
+        }
+    }
+
+    /// When to try again, or whether to.
+    fn outcome(&self, claim: &Claim, answer: Answer) -> Outcome {
+        let attempts = u32::try_from(claim.delivery.attempts).unwrap_or(u32::MAX);
+        match answer {
+            Answer::Accepted => Outcome::Delivered,
+            Answer::Refused { reason } => Outcome::Dead { error: reason },
+            Answer::TryAgain { reason, .. } if attempts >= self.config.attempts_max => {
+                let error = format!("{reason}; that was attempt {attempts}, the last");
+                Outcome::Dead { error }
+            }
+            Answer::TryAgain {
+                reason,
+                after: asked,
+            } => {
+                let config = &self.config;
+                let delay = backoff::delay(attempts, config.backoff_base, config.backoff_cap);
+                let delay = delay.max(asked.unwrap_or_default());
+                Outcome::Failed {
+                    next_attempt_at: after(self.db.clock().now(), delay),
+                    error: reason,
+                }
+            }
+        }
+    }
+
+    /// Notes down the end of a round. What fails again and again is logged once, and once more
+    /// when it is over.
+    fn ended(&self, error: Option<String>) {
+        let was_failing = self.record.status().failing_runs > 0;
+        let log = || match &error {
+            Some(error) if !was_failing => {
+                tracing::warn!(error, "looking for alerts to deliver failed; it goes on");
+            }
+            None if was_failing => tracing::info!("alerts are delivered again"),
+            _ => {}
+        };
+        drop(catch_unwind(AssertUnwindSafe(log)));
+        self.record.ran(self.db.clock().now(), error);
+    }
+}
+
+/// A line for each attempt that failed, and a louder one for the last.
+fn tell(claim: &Claim, outcome: &Outcome) {
+    let delivery = &claim.delivery;
+    let (channel, alert_id, attempts) = (&delivery.channel, delivery.alert_id, delivery.attempts);
+    match outcome {
+        Outcome::Delivered => tracing::debug!(channel, alert_id, attempts, "alert delivered"),
+        Outcome::Failed {
+            error,
+            next_attempt_at,
+        } => tracing::warn!(
+            channel, alert_id, attempts, error, %next_attempt_at, "an alert was not delivered yet"
+        ),
+        Outcome::Dead { error } => tracing::error!(
+            channel,
+            alert_id,
+            attempts,
+            error,
+            "an alert was not delivered, and is given up"
+        ),
+    }
+}
+
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    let micros = due.micros().saturating_sub(now.micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add_micros(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Wakes the thread that looks, and tells it to stop.
+#[derive(Debug, Default)]
+struct Bell {
+    state: Mutex<BellState>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct BellState {
+    rung: bool,
+    stopped: bool,
+}
+
+impl Bell {
+    fn ring(&self) {
+        lock(&self.state).rung = true;
+        self.rung.notify_all();
+    }
+
+    fn stop(&self) {
+        lock(&self.state).stopped = true;
+        self.rung.notify_all();
+    }
+
+    /// Sleeps for so long, or until it rings; whether to stop.
+    fn stopped_within(&self, wait: Duration) -> bool {
+        let state = lock(&self.state);
+        let quiet = |state: &mut BellState| !state.rung && !state.stopped;
+        let waited = self.rung.wait_timeout_while(state, wait, quiet);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.rung = false;
+        state.stopped
+    }
+}

@@ -1,0 +1,97 @@
+//! The figures of delivery at one moment. It asks nobody.
+
+use std::time::Duration;
+
+use super::channel::Channel;
+use crate::database::HistogramCounts;
+use crate::domain::ChannelKind;
+use crate::repository::alert_delivery::ChannelDepth;
+use crate::timestamp::Timestamp;
+
+/// The state of delivery.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct DeliverySnapshot {
+    /// When the database was asked how much waits; `None` before that.
+    pub queue_at: Option<Timestamp>,
+    /// Each channel: those of the settings in their order, then others of which something is in
+    /// the database.
+    pub channels: Vec<ChannelSnapshot>,
+}
+
+/// The state of a channel. Counts are those of this process since the service was made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ChannelSnapshot {
+    /// Its name.
+    pub name: String,
+    /// What it is; `None` when it is not in the settings, so that nothing goes out on it here.
+    pub kind: Option<ChannelKind>,
+    /// Attempts that delivered.
+    pub delivered: u64,
+    /// Attempts that failed and are followed by another one.
+    pub failed: u64,
+    /// Attempts that failed and were the last.
+    pub dead: u64,
+    /// How long attempts took, waiting for the answer included.
+    pub attempts: HistogramCounts,
+    /// Deliveries that are neither done nor given up, in the database.
+    pub pending: i64,
+    /// How long ago the oldest of them was queued.
+    pub oldest_pending_age: Option<Duration>,
+    /// Deliveries that were given up, in the database.
+    pub dead_letters: i64,
+}
+
+/// How much waited when the database was last asked.
+#[derive(Debug, Clone)]
+pub(super) struct QueueDepth {
+    pub(super) taken_at: Timestamp,
+    pub(super) channels: Vec<ChannelDepth>,
+}
+
+pub(super) fn of(
+    channels: &[Channel],
+    depth: Option<&QueueDepth>,
+    now: Timestamp,
+) -> DeliverySnapshot {
+    let waiting: &[ChannelDepth] = depth.map_or(&[], |depth| &depth.channels);
+    let known = |name: &str| channels.iter().any(|channel| channel.key.name == name);
+    let ours = channels.iter().map(|channel| {
+        let waits = waiting.iter().find(|w| w.channel == channel.key.name);
+        let [delivered, failed, dead] = channel.counts.totals();
+        ChannelSnapshot {
+            kind: Some(channel.key.kind),
+            delivered,
+            failed,
+            dead,
+            attempts: channel.counts.attempts.counts(),
+            ..of_depth(&channel.key.name, waits, now)
+        }
+    });
+    let strangers = waiting.iter().filter(|waits| !known(&waits.channel));
+    let strangers = strangers.map(|waits| of_depth(&waits.channel, Some(waits), now));
+    DeliverySnapshot {
+        queue_at: depth.map(|depth| depth.taken_at),
+        channels: ours.chain(strangers).collect(),
+    }
+}
+
+fn of_depth(name: &str, waits: Option<&ChannelDepth>, now: Timestamp) -> ChannelSnapshot {
+    let oldest = waits.and_then(|waits| waits.oldest);
+    let age = |at: Timestamp| {
+        let micros = now.micros().saturating_sub(at.micros());
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    };
+    ChannelSnapshot {
+        name: name.to_owned(),
+        kind: None,
+        delivered: 0,
+        failed: 0,
+        dead: 0,
+        attempts: HistogramCounts::default(),
+        pending: waits.map_or(0, |waits| waits.open),
+        oldest_pending_age: oldest.map(age),
+        dead_letters: waits.map_or(0, |waits| waits.dead),
+    }
+}
