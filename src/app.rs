@@ -22,7 +22,9 @@ use crate::database::Database;
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
+use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
+use crate::services::alert_delivery::AlertDelivery;
 use crate::services::{AlertEngine, Service};
 
 /// Everything that runs: the database, the services, the API.
@@ -43,6 +45,7 @@ pub struct App {
     database: Database,
     monitoring: Arc<DatabaseMonitoringService>,
     alerts: Arc<AlertEngine>,
+    delivery: Arc<AlertDelivery>,
     api: ApiState,
 }
 
@@ -68,13 +71,24 @@ impl App {
         let server = settings.server.clone();
         let api = ApiState::new(database.clone(), Arc::clone(&monitoring), server)?;
         let alerts = Arc::new(AlertEngine::new(database.clone()));
+        let delivery = AlertDelivery::new(database.clone(), settings.alerts.clone())?;
+        let delivery = Arc::new(delivery);
+        let woken = Arc::downgrade(&delivery);
+        let wake = move |_: &[AlertLog]| {
+            if let Some(delivery) = woken.upgrade() {
+                delivery.wake();
+            }
+        };
+        alerts.on_fired(wake).detach();
         monitoring.start()?;
+        delivery.start()?;
         alerts.start()?;
         api.readiness().ready();
         Ok(Self {
             database,
             monitoring,
             alerts,
+            delivery,
             api,
         })
     }
@@ -95,6 +109,12 @@ impl App {
     #[must_use]
     pub fn alerts(&self) -> &Arc<AlertEngine> {
         &self.alerts
+    }
+
+    /// What delivers alerts.
+    #[must_use]
+    pub fn alert_delivery(&self) -> &Arc<AlertDelivery> {
+        &self.delivery
     }
 
     /// The API, for a router with any state: merge it into another application's.
@@ -130,6 +150,7 @@ impl App {
     /// until that is done; nothing that was acknowledged is lost.
     pub fn stop(&self) {
         self.api.readiness().draining();
+        self.delivery.stop();
         self.monitoring.stop();
         self.database.close();
         // Only now: writes that waited for the writer have fired what they matched.

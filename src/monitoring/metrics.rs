@@ -9,12 +9,14 @@
 //! names.
 
 mod database;
+mod delivery;
 mod exposition;
 mod rounds;
 #[cfg(test)]
 mod tests;
 
 pub use database::{database_metrics, process_metrics};
+pub use delivery::delivery_metrics;
 pub use exposition::{CONTENT_TYPE, Exposition, Family, Kind};
 pub use rounds::snapshot_metrics;
 

@@ -32,7 +32,9 @@ pub struct Look {
 #[dsl::auto_type(type_case = "PascalCase")]
 pub(super) fn live_alert() -> _ {
     let active: Active<alert_logs::table> = alert_logs::table.active();
-    active.filter(alert_logs::id.eq(alert_deliveries::alert_id))
+    active
+        .filter(alert_logs::id.eq(alert_deliveries::alert_id))
+        .select(alert_logs::id)
 }
 
 /// Alerts that fired, that nothing was tried for, and that lack a delivery on one of the channels.
@@ -140,6 +142,9 @@ pub fn enqueue(
 ) -> Result<usize> {
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let alerts = unqueued(conn, channels, limit)?;
+    if alerts.is_empty() {
+        return Ok(0); // SQLite would answer for the statement before.
+    }
     let mut queued = 0;
     for channel in channels {
         let rows: Vec<NewDelivery<'_>> = alerts

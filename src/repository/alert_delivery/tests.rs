@@ -270,17 +270,17 @@ mod statements {
 
     #[test]
     fn reads_name_their_scope_and_the_words_of_their_index() {
-        insta::assert_snapshot!(tail(&unqueued_query(&NAMES, 2, 10)), @"");
-        insta::assert_snapshot!(tail(&due_query("a", at(1), 10)), @"");
-        insta::assert_snapshot!(tail(&next_due_query("a")), @"");
-        insta::assert_snapshot!(tail(&dead_query(9, 10)), @"");
-        insta::assert_snapshot!(tail(&parts_query(1)), @"");
+        insta::assert_snapshot!(tail(&unqueued_query(&NAMES, 2, 10)), @"FROM alert_logs WHERE ((((alert_logs.deleted_at IS NULL) AND delivery_status = 'pending' AND fired_status = 'fired') AND (alert_logs.delivery_attempted_at IS NULL)) AND ((SELECT COUNT(*) FROM alert_deliveries WHERE ((alert_deliveries.alert_id = alert_logs.id) AND (alert_deliveries.channel = ANY($1))) LIMIT $2) < $3)) ORDER BY alert_logs.id ASC LIMIT $4");
+        insta::assert_snapshot!(tail(&due_query("a", at(1), 10)), @"FROM alert_deliveries WHERE (((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at <= $2)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $3");
+        insta::assert_snapshot!(tail(&next_due_query("a")), @"FROM alert_deliveries WHERE (((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at IS NOT NULL)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $2");
+        insta::assert_snapshot!(tail(&dead_query(9, 10)), @"FROM alert_deliveries WHERE ((status = 'dead' AND (alert_deliveries.id < $1)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.id DESC LIMIT $2");
+        insta::assert_snapshot!(tail(&parts_query(1)), @"FROM alert_deliveries WHERE (alert_deliveries.alert_id = $1) ORDER BY alert_deliveries.channel ASC");
     }
 
     #[test]
     fn outcomes_are_stored_by_number_and_holder() {
-        insta::assert_snapshot!(tail(&undelivered_query(1)), @"");
-        insta::assert_snapshot!(tail(&held_query(1, 2)), @"");
+        insta::assert_snapshot!(tail(&undelivered_query(1)), @"FROM alert_deliveries WHERE ((alert_deliveries.id = $1) AND (alert_deliveries.status != $2))");
+        insta::assert_snapshot!(tail(&held_query(1, 2)), @"FROM alert_deliveries WHERE (((alert_deliveries.id = $1) AND (alert_deliveries.attempts = $2)) AND (alert_deliveries.next_attempt_at IS NOT NULL))");
     }
 
     #[cfg(feature = "sqlite")]

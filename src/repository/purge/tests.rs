@@ -56,7 +56,7 @@ fn sqlite_finds_old_trash_in_its_index_and_deletes_by_key() {
                 &format!("SEARCH {table} {by_key}"),
             );
         }
-        let step = "SEARCH alert_logs USING COVERING INDEX alert_logs_trash (deleted_at<?)";
+        let step = "SEARCH alert_logs USING COVERING INDEX alert_logs_trash (deleted_at>? AND deleted_at<?)";
         plan(conn, &oldest_query(at(1), 10), step);
         let step = format!("USING INDEX alert_rules_trash {range}");
         plan(conn, &rules_query(at(1), Place::START, 10), &step);

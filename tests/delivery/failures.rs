@@ -1,0 +1,167 @@
+//! What fails is tried again, later and later, until it arrives or is given up.
+
+use std::time::Duration;
+
+use tickbase::domain::{DeliveryState, DeliveryStatus};
+use tickbase::repository::alert_delivery::AlertDeliveryRepository;
+use tickbase::services::Service;
+
+use crate::receiver::{Receiver, Reply, Request};
+use crate::support::on_both;
+use crate::world::{BEGIN, World, at, one_more_look, until, webhook};
+
+const HOUR: i64 = 3_600_000_000;
+
+on_both! {
+    fn failures_are_tried_again_later_and_later_with_one_key(place: &TestDatabase) {
+        let world = World::new(place);
+        let receiver = Receiver::new(|n| Reply::Status(if n < 4 { 500 } else { 204 }));
+        let service = world.service(vec![webhook("hook", &receiver)]);
+        let id = world.fire(1);
+        service.start().unwrap();
+        let mut now = BEGIN;
+        for (attempt, ceiling) in [(1, 1), (2, 2), (3, 4), (4, 4)] {
+            let row = world.until_delivery(id, "hook", |row| {
+                row.attempts == attempt && row.status == DeliveryState::Failed
+            });
+            let next = row.next_attempt_at.unwrap().micros();
+            assert!((now..=now + ceiling * HOUR).contains(&next), "{attempt}: {}", next - now);
+            assert_eq!(row.last_error.as_deref(), Some("answered 500"));
+            assert_eq!(world.status(id), DeliveryStatus::Pending);
+            assert_eq!(world.alert(id).error_message.as_deref(), Some("hook: answered 500"));
+            world.go_to(at(next - 1), &service);
+            one_more_look(&service);
+            assert_eq!(receiver.requests().len(), usize::try_from(attempt).unwrap());
+            now = next;
+            world.go_to(at(now), &service);
+        }
+        world.until_status(id, DeliveryStatus::AllDelivered);
+        let alert = world.alert(id);
+        assert_eq!(alert.delivery_attempted_at, Some(at(BEGIN)));
+        assert_eq!(alert.delivery_completed_at, Some(at(now)));
+        assert_eq!(alert.error_message, None);
+        let requests = receiver.requests();
+        assert_eq!(requests.len(), 5);
+        assert!(requests.iter().all(|r| r.key() == requests[0].key()));
+        assert!(requests.iter().all(|r| r.body == requests[0].body));
+        // Each attempt is signed at its own time.
+        let signed = |r: &Request| r.header("x-tickbase-signature").unwrap().to_owned();
+        assert_ne!(signed(&requests[0]), signed(&requests[4]));
+    }
+
+    fn a_receiver_that_hangs_holds_up_nobody_else(place: &TestDatabase) {
+        let world = World::new(place);
+        let (slow, quick) = (Receiver::new(|_| Reply::Held), Receiver::accepting());
+        let service = world.service_with(
+            vec![webhook("slow", &slow), webhook("quick", &quick)],
+            |config| config.concurrency_max = 2,
+        );
+        let ids: Vec<i64> = (1..=8).map(|n| world.fire(n)).collect();
+        service.start().unwrap();
+        quick.wait_for(8);
+        for id in &ids {
+            world.until_delivery(*id, "quick", |row| row.status == DeliveryState::Delivered);
+        }
+        slow.wait_for(2);
+        one_more_look(&service);
+        assert_eq!(slow.requests().len(), 2, "no more at once than the settings say");
+        slow.release();
+        for id in &ids {
+            world.until_status(*id, DeliveryStatus::AllDelivered);
+        }
+        assert_eq!((slow.requests().len(), quick.requests().len()), (8, 8));
+    }
+
+    fn no_answer_in_time_or_none_at_all_is_a_failure(place: &TestDatabase) {
+        let world = World::new(place);
+        let (hangs, hangs_up) = (Receiver::new(|_| Reply::Held), Receiver::new(|_| Reply::HangUp));
+        let service = world.service_with(
+            vec![webhook("hangs", &hangs), webhook("hangs_up", &hangs_up)],
+            |config| config.total_timeout = Duration::from_millis(300),
+        );
+        let id = world.fire(1);
+        service.start().unwrap();
+        for (channel, reason) in [("hangs", "no answer in time"), ("hangs_up", "no answer: ")] {
+            let row = world.until_delivery(id, channel, |row| row.status == DeliveryState::Failed);
+            let error = row.last_error.unwrap();
+            assert!(error.starts_with(reason), "{error}");
+            assert!(!error.contains("t0ken"), "{error}");
+        }
+        assert_eq!(world.status(id), DeliveryStatus::Pending);
+    }
+
+    fn a_receiver_that_asks_for_time_gets_it(place: &TestDatabase) {
+        let world = World::new(place);
+        let receiver = Receiver::new(|n| match n {
+            0 => Reply::Full(429, "Retry-After: 20000\r\n".to_owned(), Vec::new()),
+            // A date: 40000 s after the beginning.
+            1 => Reply::Full(503, "Retry-After: Wed, 15 Nov 2023 09:20:00 GMT\r\n".to_owned(), Vec::new()),
+            _ => Reply::Status(200),
+        });
+        let service = world.service(vec![webhook("hook", &receiver)]);
+        let id = world.fire(1);
+        service.start().unwrap();
+        for (attempt, seconds) in [(1, 20_000), (2, 40_000)] {
+            let row = world.until_delivery(id, "hook", |row| {
+                row.attempts == attempt && row.status == DeliveryState::Failed
+            });
+            // Longer than any backoff of these settings: exactly what was asked for.
+            let next = row.next_attempt_at.unwrap();
+            assert_eq!(next, at(BEGIN + seconds * 1_000_000));
+            world.go_to(next, &service);
+        }
+        world.until_status(id, DeliveryStatus::AllDelivered);
+    }
+
+    fn what_is_refused_is_a_dead_letter_at_once_and_tried_again_on_request(place: &TestDatabase) {
+        let world = World::new(place);
+        let receiver = Receiver::new(|n| match n {
+            0 => Reply::Full(400, String::new(), b"no such thing:\n/hooks/t0ken".to_vec()),
+            1 => Reply::Full(302, "Location: /elsewhere\r\n".to_owned(), Vec::new()),
+            _ => Reply::Status(200),
+        });
+        let service = world.service(vec![webhook("hook", &receiver)]);
+        let id = world.fire(1);
+        service.start().unwrap();
+        let dead = |row: &tickbase::models::AlertDelivery| row.status == DeliveryState::Dead;
+        let row = world.until_delivery(id, "hook", dead);
+        assert_eq!(row.last_error.as_deref(), Some("answered 400: no such thing: /***"));
+        assert_eq!((row.attempts, row.next_attempt_at), (1, None));
+        let alert = world.alert(id);
+        assert_eq!(alert.delivery_status, DeliveryStatus::Failed);
+        assert_eq!(alert.delivery_completed_at, Some(at(BEGIN)));
+        let letters = AlertDeliveryRepository::new(&world.db).dead_letters(None, 10).unwrap();
+        assert_eq!(letters, [row.clone()]);
+        // A redirect is not followed.
+        assert_eq!(service.retry(vec![row.id]).unwrap(), 1);
+        let row = world.until_delivery(id, "hook", |row| {
+            dead(row) && row.last_error.as_deref().is_some_and(|e| e.contains("302"))
+        });
+        assert_eq!(receiver.requests().len(), 2);
+        assert_eq!(service.retry(vec![row.id]).unwrap(), 1);
+        world.until_status(id, DeliveryStatus::AllDelivered);
+        let requests = receiver.requests();
+        assert_eq!(requests.len(), 3);
+        assert!(requests.iter().all(|r| r.key() == requests[0].key()));
+        assert_eq!(service.retry(vec![row.id]).unwrap(), 0);
+    }
+
+    fn after_the_last_attempt_it_is_given_up(place: &TestDatabase) {
+        let world = World::new(place);
+        let receiver = Receiver::new(|_| Reply::Status(500));
+        let service = world.service_with(vec![webhook("hook", &receiver)], |config| {
+            config.attempts_max = 2;
+        });
+        let id = world.fire(1);
+        service.start().unwrap();
+        let row = world.until_delivery(id, "hook", |row| row.status == DeliveryState::Failed);
+        world.go_to(row.next_attempt_at.unwrap(), &service);
+        let row = world.until_delivery(id, "hook", |row| row.status == DeliveryState::Dead);
+        assert_eq!(row.last_error.as_deref(), Some("answered 500; that was attempt 2, the last"));
+        world.until_status(id, DeliveryStatus::Failed);
+        world.go_to(at(BEGIN + 1_000 * HOUR), &service);
+        one_more_look(&service);
+        assert_eq!(receiver.requests().len(), 2);
+        until(|| (service.snapshot().channels[0].dead == 1).then_some(()));
+    }
+}
