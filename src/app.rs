@@ -22,7 +22,6 @@ use crate::database::Database;
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
-use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
 use crate::services::{AlertEngine, Service};
@@ -73,13 +72,8 @@ impl App {
         let alerts = Arc::new(AlertEngine::new(database.clone()));
         let delivery = AlertDelivery::new(database.clone(), settings.alerts.clone())?;
         let delivery = Arc::new(delivery);
-        let woken = Arc::downgrade(&delivery);
-        let wake = move |_: &[AlertLog]| {
-            if let Some(delivery) = woken.upgrade() {
-                delivery.wake();
-            }
-        };
-        alerts.on_fired(wake).detach();
+        let wake = delivery.waker();
+        alerts.on_fired(move |_| wake()).detach();
         monitoring.start()?;
         delivery.start()?;
         alerts.start()?;

@@ -21,9 +21,7 @@ on_both! {
         service.start().unwrap();
         let mut now = BEGIN;
         for (attempt, ceiling) in [(1, 1), (2, 2), (3, 4), (4, 4)] {
-            let row = world.until_delivery(id, "hook", |row| {
-                row.attempts == attempt && row.status == DeliveryState::Failed
-            });
+            let row = world.until_failed(id, "hook", attempt);
             let next = row.next_attempt_at.unwrap().micros();
             assert!((now..=now + ceiling * HOUR).contains(&next), "{attempt}: {}", next - now);
             assert_eq!(row.last_error.as_deref(), Some("answered 500"));
@@ -102,9 +100,7 @@ on_both! {
         let id = world.fire(1);
         service.start().unwrap();
         for (attempt, seconds) in [(1, 20_000), (2, 40_000)] {
-            let row = world.until_delivery(id, "hook", |row| {
-                row.attempts == attempt && row.status == DeliveryState::Failed
-            });
+            let row = world.until_failed(id, "hook", attempt);
             // Longer than any backoff of these settings: exactly what was asked for.
             let next = row.next_attempt_at.unwrap();
             assert_eq!(next, at(BEGIN + seconds * 1_000_000));
@@ -154,7 +150,7 @@ on_both! {
         });
         let id = world.fire(1);
         service.start().unwrap();
-        let row = world.until_delivery(id, "hook", |row| row.status == DeliveryState::Failed);
+        let row = world.until_failed(id, "hook", 1);
         world.go_to(row.next_attempt_at.unwrap(), &service);
         let row = world.until_delivery(id, "hook", |row| row.status == DeliveryState::Dead);
         assert_eq!(row.last_error.as_deref(), Some("answered 500; that was attempt 2, the last"));

@@ -8,7 +8,7 @@ use tickbase::config::{
     AlertsConfig, ChannelConfig, ChannelTarget, DatabaseConfig, HttpUrl, Secret,
 };
 use tickbase::database::Database;
-use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
+use tickbase::domain::{Condition, DeliveryState, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{AlertDelivery as Row, AlertLog, NewAlertLog, NewAlertRule};
 use tickbase::repository::alert_delivery::AlertDeliveryRepository;
 use tickbase::repository::alert_log::AlertLogRepository;
@@ -21,6 +21,8 @@ use crate::support::TestDatabase;
 
 /// When every test begins, in microseconds.
 pub(crate) const BEGIN: i64 = 1_700_000_000_000_000;
+/// How long a claim is held, with the timeout of these tests.
+const LEASE: Duration = PATIENCE.saturating_add(Duration::from_secs(60));
 /// What the webhooks of the tests are signed with.
 pub(crate) const SECRET: &str = "s3cret";
 
@@ -94,6 +96,16 @@ impl World {
     /// Waits until a delivery is so.
     pub(crate) fn until_delivery(&self, id: i64, channel: &str, so: impl Fn(&Row) -> bool) -> Row {
         until(|| self.delivery(id, channel).filter(|row| so(row)))
+    }
+
+    /// Waits until the n-th attempt on a channel has failed and is not merely under way: then the
+    /// next one is due when its lease would end.
+    pub(crate) fn until_failed(&self, id: i64, channel: &str, attempt: i32) -> Row {
+        let lease = self.clock.now().micros() + i64::try_from(LEASE.as_micros()).unwrap();
+        self.until_delivery(id, channel, |row| {
+            let failed = row.attempts == attempt && row.status == DeliveryState::Failed;
+            failed && row.next_attempt_at != Some(at(lease))
+        })
     }
 
     pub(crate) fn until_status(&self, id: i64, status: DeliveryStatus) {

@@ -1,7 +1,5 @@
 //! Each query by its SQL, its plan and its behaviour on both backends.
 
-use diesel::prelude::*;
-
 use super::letters::dead_query;
 use super::outcome::{held_query, parts_query, status, undelivered_query};
 use super::queue::{due_query, next_due_query, unqueued_query};
