@@ -11,8 +11,9 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Bar, InstrumentType, RawBar, Symbol};
-use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, Frequency, RuleType};
+use tickbase::domain::{ChannelKind, Condition, DeliveryStatus, FiredStatus, Frequency, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule, NewInstrument};
+use tickbase::repository::alert_delivery::{AlertDeliveryRepository, ChannelKey};
 use tickbase::repository::alert_log::AlertLogRepository;
 use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::repository::bar::{BarRange, BarRepository};
@@ -132,6 +133,18 @@ impl World {
         repository.insert(alert).unwrap().unwrap().id
     }
 
+    /// Two for each alert.
+    fn queue_deliveries(&self, alerts: usize) {
+        let channels = [("log", ChannelKind::Log), ("desk", ChannelKind::InApp)];
+        let channels = channels.map(|(name, kind)| ChannelKey {
+            name: name.to_owned(),
+            kind,
+        });
+        let repository = AlertDeliveryRepository::new(&self.db);
+        let queued = repository.enqueue(channels.to_vec(), 100).unwrap();
+        assert_eq!(queued, 2 * alerts);
+    }
+
     fn delete_alert(&self, id: i64, now: i64) {
         let repository = AlertLogRepository::new(self.on(now));
         assert_eq!(repository.soft_delete(vec![id]).unwrap(), 1);
@@ -200,10 +213,12 @@ on_both! {
         world.delete_ticks(1, 20, RECENT);
         let rule = world.rule(1);
         let alerts: Vec<i64> = (0..3).map(|stamp| world.alert(rule, 1, stamp)).collect();
+        world.queue_deliveries(3);
         world.delete_alert(alerts[0], CUT_OFF);
         world.delete_alert(alerts[1], CUT_OFF + 1);
         let report = world.purge_twice(at(CUT_OFF));
         let expected = [
+            ("alert_deliveries", 2, 0),
             ("alert_logs", 1, 0),
             ("alert_rules", 0, 0),
             ("market_data", 10, 0),
@@ -212,8 +227,11 @@ on_both! {
             ("ingest_batches", 0, 0),
         ];
         assert_eq!(numbers(&report), expected);
-        assert_eq!((report.deleted(), report.kept()), (11, 0));
+        assert_eq!((report.deleted(), report.kept()), (13, 0));
         assert_eq!(world.purge(at(CUT_OFF), false).deleted(), 0);
+        let deliveries = AlertDeliveryRepository::new(&world.db);
+        let left = alerts.iter().map(|id| deliveries.of_alert(*id).unwrap().len());
+        assert_eq!(left.collect::<Vec<_>>(), [0, 2, 2]);
     }
 
     fn a_purge_takes_what_its_own_earlier_steps_set_free(place: &TestDatabase) {

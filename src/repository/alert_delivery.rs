@@ -97,13 +97,15 @@ impl<'a> AlertDeliveryRepository<'a> {
         Self { db }
     }
 
-    /// What waits for these channels, without changing anything.
+    /// What waits for these channels, of which some are `free` to deliver; changes nothing.
     ///
     /// # Errors
     /// Those of [`Database::read`].
-    pub fn look(&self, channels: &[ChannelKey]) -> Result<Look> {
-        self.db
-            .read("alert_delivery.look", |conn| look(conn, channels))
+    pub fn look(&self, channels: &[ChannelKey], free: &[bool]) -> Result<Look> {
+        let now = self.db.clock().now();
+        self.db.read("alert_delivery.look", |conn| {
+            look(conn, channels, free, now)
+        })
     }
 
     /// Queues alerts that fired and that nothing was tried for, oldest first, `limit` at most, on

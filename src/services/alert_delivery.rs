@@ -76,13 +76,9 @@ const NAME: &str = "alert_delivery";
 #[derive(Debug)]
 pub struct AlertDelivery {
     outbox: Arc<Outbox>,
-    worker: Mutex<Option<Worker>>,
-}
-
-#[derive(Debug)]
-struct Worker {
-    thread: JoinHandle<()>,
-    run: Arc<Run>,
+    /// Held for moments only: whoever wakes must not wait for an end.
+    run: Mutex<Option<Arc<Run>>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl AlertDelivery {
@@ -107,6 +103,7 @@ impl AlertDelivery {
         };
         Ok(Self {
             outbox: Arc::new(outbox),
+            run: Mutex::default(),
             worker: Mutex::default(),
         })
     }
@@ -114,13 +111,12 @@ impl AlertDelivery {
     /// Has it look for due deliveries at once; cheap, and welcome after every commit of alerts.
     /// Does nothing while it does not run: it looks when it starts.
     pub fn wake(&self) {
-        if let Some(worker) = &*lock(&self.worker) {
-            worker.run.ring();
+        if let Some(run) = &*lock(&self.run) {
+            run.ring();
         }
     }
 
     /// Something that wakes it from another thread, for as long as it is there.
-    #[must_use]
     pub fn waker(self: &Arc<Self>) -> impl Fn() + Send + Sync + 'static {
         let delivery = Arc::downgrade(self);
         move || {
@@ -181,7 +177,7 @@ impl Service for AlertDelivery {
 
     fn start(&self) -> Result<()> {
         let mut worker = lock(&self.worker);
-        if worker.as_ref().is_some_and(|w| !w.thread.is_finished()) {
+        if worker.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return Err(refused("it runs already", "stop it first"));
         }
         let run = Arc::new(Run::new(&self.outbox));
@@ -189,22 +185,23 @@ impl Service for AlertDelivery {
         let started = run::start(&self.outbox, &run).inspect_err(|_| self.outbox.record.stopped());
         let thread =
             started.map_err(|error| refused(&error.to_string(), "raise the limit of threads"))?;
-        *worker = Some(Worker { thread, run });
+        *lock(&self.run) = Some(run);
+        *worker = Some(thread);
         Ok(())
     }
 
     fn stop(&self) {
-        // A second caller waits here until the first one's wait is over.
-        let mut worker = lock(&self.worker);
-        let Some(running) = worker.take() else {
-            return;
-        };
-        running.run.stop();
-        if run::is_own_thread() {
+        if let Some(run) = lock(&self.run).take() {
+            run.stop();
+        }
+        if run::is_own_thread(&self.outbox) {
             return; // Out of the log, say: the threads end when that has returned.
         }
-        // It cannot have panicked: the loop catches what rounds throw.
-        drop(running.thread.join());
+        // A second caller waits here until the first one's wait is over.
+        if let Some(thread) = lock(&self.worker).take() {
+            // It cannot have panicked: the loop catches what rounds throw.
+            drop(thread.join());
+        }
     }
 
     fn status(&self) -> ServiceStatus {

@@ -127,7 +127,7 @@ on_both! {
         assert_eq!(alert.delivery_status, DeliveryStatus::Failed);
         assert_eq!(alert.delivery_completed_at, Some(at(BEGIN)));
         let letters = AlertDeliveryRepository::new(&world.db).dead_letters(None, 10).unwrap();
-        assert_eq!(letters, [row.clone()]);
+        assert_eq!(letters, std::slice::from_ref(&row));
         // A redirect is not followed.
         assert_eq!(service.retry(vec![row.id]).unwrap(), 1);
         let row = world.until_delivery(id, "hook", |row| {

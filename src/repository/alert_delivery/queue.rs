@@ -22,7 +22,7 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
-    /// Whether an alert is to be queued.
+    /// Whether an alert is to be queued; not asked while every free channel has something due.
     pub unqueued: bool,
     /// For each channel when its next delivery is due.
     pub next_due: Vec<Option<Timestamp>>,
@@ -90,12 +90,17 @@ pub(super) fn next_due_query<'a>(channel: &'a str) -> _ {
         .select(alert_deliveries::next_attempt_at)
 }
 
-/// What waits for these channels.
+/// What waits for these channels. Whether an alert is to be queued is asked only when one of
+/// those that are `free` has nothing due: else that would read all of a long queue each time.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
-pub fn look(conn: &mut BackendConnection<'_>, channels: &[ChannelKey]) -> Result<Look> {
-    let unqueued = !unqueued(conn, channels, 1)?.is_empty();
+pub fn look(
+    conn: &mut BackendConnection<'_>,
+    channels: &[ChannelKey],
+    free: &[bool],
+    now: Timestamp,
+) -> Result<Look> {
     let mut next_due = Vec::with_capacity(channels.len());
     for channel in channels {
         let next = next_due_query(&channel.name);
@@ -103,6 +108,9 @@ pub fn look(conn: &mut BackendConnection<'_>, channels: &[ChannelKey]) -> Result
             crate::on_backend!(&mut *conn, |c| next.first(c).optional())?;
         next_due.push(at.flatten());
     }
+    let idle = |(free, due): (&bool, &Option<Timestamp>)| *free && due.is_none_or(|at| at > now);
+    let idle = free.iter().zip(&next_due).any(idle);
+    let unqueued = idle && !unqueued(conn, channels, 1)?.is_empty();
     Ok(Look { unqueued, next_due })
 }
 
@@ -111,6 +119,9 @@ fn unqueued(
     channels: &[ChannelKey],
     limit: i64,
 ) -> Result<Vec<i64>> {
+    if channels.is_empty() {
+        return Ok(Vec::new()); // Every alert has all of its deliveries, and would be read.
+    }
     let names: Vec<&str> = channels.iter().map(|c| c.name.as_str()).collect();
     let wanted = i64::try_from(names.len()).unwrap_or(i64::MAX);
     let query = unqueued_query(&names, wanted, limit);

@@ -37,6 +37,11 @@ fn take(conn: &mut BackendConnection<'_>, channel: &str, now: i64) -> Vec<Claim>
     claim(conn, channel, at(now), at(now + 100), 10).unwrap()
 }
 
+/// What is seen by one whose channels are all free.
+fn see(conn: &mut BackendConnection<'_>, now: i64) -> Look {
+    look(conn, &channels(), &[true; 3], at(now)).unwrap()
+}
+
 fn tried(claim: &Claim, outcome: Outcome) -> Tried {
     Tried {
         delivery_id: claim.delivery.id,
@@ -76,15 +81,21 @@ fn stands(conn: &mut BackendConnection<'_>, id: i64) -> (DeliveryStatus, Option<
 fn an_alert_is_queued_once_on_each_channel_and_the_oldest_first() {
     on_both(|conn| {
         let ids = fired(conn, &[10, 20, 30]);
-        assert!(look(conn, &channels()).unwrap().unqueued);
+        assert!(see(conn, 49).unqueued);
         assert_eq!(enqueue(conn, &channels(), at(50), 2).unwrap(), 6);
         assert_eq!(enqueue(conn, &channels(), at(60), 2).unwrap(), 3);
         assert_eq!(enqueue(conn, &channels(), at(70), 2).unwrap(), 0);
-        let seen = look(conn, &channels()).unwrap();
+        let seen = see(conn, 49);
         assert_eq!(
             (seen.unqueued, seen.next_due),
             (false, vec![Some(at(50)); 3])
         );
+        // Nothing is queued ahead while what is queued is enough.
+        fired(conn, &[40]);
+        assert!(see(conn, 49).unqueued);
+        assert!(!see(conn, 50).unqueued);
+        let busy = look(conn, &channels(), &[false; 3], at(49)).unwrap();
+        assert!(!busy.unqueued);
         let taken = take(conn, "desk", 80);
         let alerts: Vec<i64> = taken.iter().map(|claim| claim.delivery.alert_id).collect();
         assert_eq!(alerts, ids);
@@ -106,7 +117,7 @@ fn what_did_not_fire_or_is_deleted_is_not_delivered_until_it_is_restored() {
         assert_eq!(enqueue(conn, &channels(), at(50), 10).unwrap(), 3);
         alert_log::soft_delete(conn, &ids[1..], at(60)).unwrap();
         assert_eq!(
-            look(conn, &channels()).unwrap(),
+            see(conn, 1_000),
             Look {
                 unqueued: false,
                 next_due: vec![None; 3]
@@ -179,7 +190,7 @@ fn the_alert_tells_how_far_its_delivery_got_at_every_moment() {
             (DeliveryStatus::AllDelivered, Some(60), Some(201))
         );
         assert_eq!(alert_log::get(conn, id).unwrap().error_message, None);
-        assert_eq!(look(conn, &channels()).unwrap().next_due, [None; 3]);
+        assert_eq!(see(conn, 1_000).next_due, [None; 3]);
     });
 }
 

@@ -30,12 +30,13 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 const DEPTH_EVERY: Duration = Duration::from_secs(5);
 
 thread_local! {
-    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+    /// The outbox that this thread works for.
+    static OF: Cell<*const Outbox> = const { Cell::new(std::ptr::null()) };
 }
 
 /// Whether this thread is one of the service's.
-pub(super) fn is_own_thread() -> bool {
-    OWN_THREAD.get()
+pub(super) fn is_own_thread(outbox: &Arc<Outbox>) -> bool {
+    OF.get() == Arc::as_ptr(outbox)
 }
 
 /// What all runs share.
@@ -77,9 +78,9 @@ pub(super) fn start(outbox: &Arc<Outbox>, run: &Arc<Run>) -> std::io::Result<Joi
     let mut threads = Vec::new();
     for (index, channel) in outbox.channels.iter().enumerate() {
         for _ in 0..channel.threads {
-            let (outbox, of) = (Arc::clone(outbox), Arc::clone(run));
-            let deliver = move || outbox.deliver(&of, index);
-            match spawn(format!("tickbase-{}", channel.key.name), deliver) {
+            let of = Arc::clone(run);
+            let deliver = move |outbox: &Outbox| outbox.deliver(&of, index);
+            match spawn(outbox, format!("tickbase-{}", channel.key.name), deliver) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     run.close(threads);
@@ -88,20 +89,24 @@ pub(super) fn start(outbox: &Arc<Outbox>, run: &Arc<Run>) -> std::io::Result<Joi
             }
         }
     }
-    let (outbox, of) = (Arc::clone(outbox), Arc::clone(run));
-    let look = spawn("tickbase-alerts".to_owned(), move || {
-        outbox.look(&of, threads)
-    });
+    let of = Arc::clone(run);
+    let look = move |outbox: &Outbox| outbox.look(&of, threads);
+    let look = spawn(outbox, "tickbase-alerts".to_owned(), look);
     if look.is_err() {
         run.close(Vec::new());
     }
     look
 }
 
-fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name).spawn(|| {
-        OWN_THREAD.set(true);
-        work();
+fn spawn(
+    outbox: &Arc<Outbox>,
+    name: String,
+    work: impl FnOnce(&Outbox) + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let outbox = Arc::clone(outbox);
+    std::thread::Builder::new().name(name).spawn(move || {
+        OF.set(Arc::as_ptr(&outbox));
+        work(&outbox);
     })
 }
 
@@ -208,12 +213,13 @@ impl Outbox {
     fn round(&self, run: &Run) -> Result<Option<Duration>> {
         let repository = AlertDeliveryRepository::new(&self.db);
         let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
-        let mut seen = repository.look(&keys)?;
+        let free: Vec<bool> = run.lanes.iter().map(|lane| lane.free() > 0).collect();
+        let mut seen = repository.look(&keys, &free)?;
         if seen.unqueued {
             repository.enqueue(keys.clone(), QUEUED_ALERTS_MAX)?;
-            seen = repository.look(&keys)?;
+            seen = repository.look(&keys, &[])?;
         }
-        let mut next = seen.unqueued.then_some(Duration::ZERO);
+        let mut next = None;
         for (index, due) in seen.next_due.into_iter().enumerate() {
             let (Some(due), free) = (due, run.lanes[index].free()) else {
                 continue;
@@ -222,18 +228,17 @@ impl Outbox {
                 continue; // Whoever ends rings the bell.
             }
             let wait = until(due, self.db.clock().now());
-            let wait = if wait.is_zero() {
-                self.hand_out(&run.lanes[index], &self.channels[index], free)?
+            if wait.is_zero() {
+                self.hand_out(&run.lanes[index], &self.channels[index], free)?;
             } else {
-                Some(wait)
-            };
-            next = next.into_iter().chain(wait).min();
+                next = next.into_iter().chain([wait]).min();
+            }
         }
         Ok(next)
     }
 
-    /// Claims what the free threads can take. Who gets less than that has taken all.
-    fn hand_out(&self, lane: &Lane, channel: &Channel, free: usize) -> Result<Option<Duration>> {
+    /// Claims what the free threads can take. Each rings the bell when it is free again.
+    fn hand_out(&self, lane: &Lane, channel: &Channel, free: usize) -> Result<()> {
         let lease = self.config.total_timeout + LEASE_MARGIN;
         let until = after(self.db.clock().now(), lease);
         let limit = free * channel.batch_max;
@@ -244,7 +249,7 @@ impl Outbox {
             lane.push(claims);
             claims = rest;
         }
-        Ok(None)
+        Ok(())
     }
 
     /// A thread that delivers.
