@@ -160,4 +160,26 @@ on_both! {
         assert_eq!(receiver.requests().len(), 2);
         until(|| (service.snapshot().channels[0].dead == 1).then_some(()));
     }
+
+    fn https_speaks_tls_and_a_receiver_that_does_not_is_a_failure(place: &TestDatabase) {
+        use std::io::Read;
+        use tickbase::config::{ChannelTarget, HttpUrl};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/t0ken", listener.local_addr().unwrap());
+        let hello = std::thread::spawn(move || {
+            let mut begin = [0; 3];
+            listener.accept().unwrap().0.read_exact(&mut begin).unwrap();
+            begin
+        });
+        let world = World::new(place);
+        let url = HttpUrl::new("url", url).unwrap();
+        let target = ChannelTarget::Webhook { url, secret: None };
+        let service = world.service(vec![crate::world::channel("tls", target)]);
+        let id = world.fire(1);
+        service.start().unwrap();
+        let row = world.until_delivery(id, "tls", |row| row.status == DeliveryState::Failed);
+        assert!(!row.last_error.unwrap().contains("t0ken"));
+        // The record of a handshake, of TLS 1.x.
+        assert_eq!(hello.join().unwrap()[..2], [0x16, 0x03]);
+    }
 }

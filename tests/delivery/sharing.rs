@@ -1,10 +1,13 @@
 //! What happens between the sending and the storing of an outcome, and between two processes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use tickbase::app::App;
+use tickbase::config::Settings;
 use tickbase::domain::{DeliveryState, DeliveryStatus};
 use tickbase::repository::alert_delivery::AlertDeliveryRepository;
-use tickbase::services::Service;
+use tickbase::services::{Service, ServiceState};
 
 use crate::receiver::{Receiver, Reply, Request};
 use crate::support::on_both;
@@ -100,5 +103,24 @@ on_both! {
             channels.iter().map(|channel| channel.delivered).sum::<u64>()
         };
         assert_eq!(delivered(0) + delivered(1), 80);
+    }
+
+    fn the_application_delivers_until_it_is_stopped(place: &TestDatabase) {
+        let world = World::new(place);
+        let mut settings = Settings::default();
+        settings.alerts.poll_interval = Duration::from_millis(10);
+        let app = App::start_on(world.db.clone(), &settings).unwrap();
+        let mut subscriber = app.alert_delivery().subscribe();
+        // Nobody wakes it.
+        let id = world.fire(1);
+        world.until_status(id, DeliveryStatus::AllDelivered);
+        assert_eq!(subscriber.try_recv().unwrap().alert.id, id);
+        let wake = app.alert_delivery().waker();
+        app.stop();
+        let status = app.alert_delivery().status();
+        assert_eq!((status.state, status.errors), (ServiceState::Stopped, 0));
+        wake(); // Whoever still has it does no harm.
+        drop(app);
+        wake();
     }
 }
