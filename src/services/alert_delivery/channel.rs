@@ -35,7 +35,8 @@ pub(super) enum Answer {
         /// What it asked for.
         after: Option<Duration>,
     },
-    /// It will never take it.
+    /// It will never take it. Only receivers that are reached over HTTP say so.
+    #[cfg(feature = "server")]
     Refused {
         /// Why.
         reason: String,

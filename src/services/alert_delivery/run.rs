@@ -314,6 +314,7 @@ impl Outbox {
         let attempts = u32::try_from(claim.delivery.attempts).unwrap_or(u32::MAX);
         match answer {
             Answer::Accepted => Outcome::Delivered,
+            #[cfg(feature = "server")]
             Answer::Refused { reason } => Outcome::Dead { error: reason },
             Answer::TryAgain { reason, .. } if attempts >= self.config.attempts_max => {
                 let error = format!("{reason}; that was attempt {attempts}, the last");
