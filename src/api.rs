@@ -5,6 +5,7 @@
 //! reaches the database by the asynchronous door alone, so that no handler blocks the runtime.
 
 mod access;
+mod alerts;
 mod auth;
 mod connection;
 mod cursor;
@@ -19,6 +20,7 @@ mod market_data;
 mod probes;
 mod readiness;
 mod respond;
+mod rules;
 mod server;
 mod state;
 mod types;
@@ -91,7 +93,9 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let reads = OpenApiRouter::new()
         .merge(instruments::reads())
         .merge(market_data::reads())
-        .merge(health::reads());
+        .merge(health::reads())
+        .merge(rules::reads())
+        .merge(alerts::reads());
     let reads = if state.config().protect_reads {
         reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
     } else {
@@ -100,6 +104,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let writes = OpenApiRouter::new()
         .merge(instruments::writes())
         .merge(market_data::writes())
+        .merge(rules::writes())
+        .merge(alerts::writes())
         .route_layer(RequestDecompressionLayer::new())
         .route_layer(from_fn(guard::refuse_unknown_encodings))
         .route_layer(from_fn_with_state(

@@ -79,6 +79,25 @@ impl Decimal {
         ))
     }
 
+    /// Reads the text of a JSON number, or of a JSON string that holds one, digit by digit: not by
+    /// way of a double, which would lose what it cannot hold.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for any other JSON, and as [`str::parse`].
+    pub fn from_json(json: &str) -> Result<Self> {
+        let json = json.trim();
+        if json.starts_with('"') {
+            let text: String = serde_json::from_str(json)
+                .map_err(|error| Error::invalid("decimal", error.to_string(), "write a number"))?;
+            return text.parse();
+        }
+        if json.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            return json.parse();
+        }
+        let remedy = "write a number, or its digits as text";
+        Err(Error::invalid("decimal", "it is no number", remedy))
+    }
+
     /// The value as a float, for display and analytics.
     #[must_use]
     pub fn to_f64(&self) -> f64 {

@@ -1,6 +1,10 @@
 //! Where a page goes on, as a text that clients hand back as they got it.
 
+use axum::http::{HeaderValue, Uri};
+
 use crate::database::Cursor;
+use crate::repository::alert_log::AlertKey;
+use crate::repository::alert_rule::RuleKey;
 use crate::repository::market_data::TickKey;
 use crate::timestamp::Timestamp;
 
@@ -28,6 +32,45 @@ pub(super) fn to_tick(text: &str, instrument_id: i64) -> Option<Cursor<TickKey>>
     next().is_none().then_some(Cursor::After(key))
 }
 
+/// `<created_at in microseconds>.<id>` of the last rule of a page.
+pub(super) fn of_rule(key: RuleKey) -> String {
+    format!("{}.{}", key.created_at.micros(), key.id)
+}
+
+/// Reads what [`of_rule`] wrote.
+pub(super) fn to_rule(text: &str) -> Option<RuleKey> {
+    let (created_at, id) = moment_and_id(text)?;
+    Some(RuleKey { created_at, id })
+}
+
+/// `<timestamp in microseconds>.<id>` of the last alert of a page.
+pub(super) fn of_alert(cursor: &Cursor<AlertKey>) -> String {
+    let (Cursor::After(key) | Cursor::Before(key)) = cursor;
+    format!("{}.{}", key.timestamp.micros(), key.id)
+}
+
+/// Reads what [`of_alert`] wrote.
+pub(super) fn to_alert(text: &str) -> Option<Cursor<AlertKey>> {
+    let (timestamp, id) = moment_and_id(text)?;
+    Some(Cursor::After(AlertKey { timestamp, id }))
+}
+
+fn moment_and_id(text: &str) -> Option<(Timestamp, i64)> {
+    let (micros, id) = text.split_once('.')?;
+    let moment = Timestamp::from_micros(micros.parse().ok()?).ok()?;
+    Some((moment, id.parse().ok()?))
+}
+
+/// `<path?query with the cursor>; rel="next"`.
+pub(super) fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
+    let mut pairs: Vec<(String, String)> =
+        serde_html_form::from_str(uri.query().unwrap_or_default()).ok()?;
+    pairs.retain(|(name, _)| name != "cursor");
+    pairs.push(("cursor".to_owned(), cursor.to_owned()));
+    let query = serde_html_form::to_string(pairs).ok()?;
+    HeaderValue::try_from(format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -48,8 +91,19 @@ mod tests {
         }
 
         #[test]
+        fn the_cursors_of_rules_and_alerts_read_back(micros in -1_i64 << 50..1 << 50, id: i64) {
+            let timestamp = Timestamp::from_micros(micros).unwrap();
+            let rule = RuleKey { created_at: timestamp, id };
+            prop_assert_eq!(to_rule(&of_rule(rule)), Some(rule));
+            let alert = Cursor::After(AlertKey { timestamp, id });
+            prop_assert_eq!(to_alert(&of_alert(&alert)), Some(alert));
+        }
+
+        #[test]
         fn any_other_text_is_none(text in "[^0-9.-]*|[0-9]{1,3}|1[.]2|1[.]2[.]3[.]4|1[.][.]3") {
             prop_assert_eq!(to_tick(&text, 7), None);
+            prop_assert!(text == "1.2" || to_rule(&text).is_none());
+            prop_assert!(text == "1.2" || to_alert(&text).is_none());
         }
     }
 }

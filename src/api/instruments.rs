@@ -1,10 +1,11 @@
 //! `/api/instruments`: lists, one instrument, additions, changes, soft delete and restore.
 
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::cursor;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
@@ -74,7 +75,7 @@ async fn list(
         .map_err(|error| ApiError::within("query", error))?;
     let mut headers = HeaderMap::new();
     if let Some(Cursor::After(last)) = found.next {
-        headers.extend(next_link(&uri, last.as_str()).map(|link| (header::LINK, link)));
+        headers.extend(cursor::next_link(&uri, last.as_str()).map(|link| (header::LINK, link)));
     }
     let items = found.rows.into_iter().map(Into::into);
     Ok((headers, axum::Json(items.collect())))
@@ -85,16 +86,6 @@ fn bad_cursor() -> ApiError {
         ["query", "cursor"],
         "it is none of this list's; take it from the header link",
     )
-}
-
-/// `<path?query with the cursor>; rel="next"`.
-fn next_link(uri: &axum::http::Uri, cursor: &str) -> Option<HeaderValue> {
-    let mut pairs: Vec<(String, String)> =
-        serde_html_form::from_str(uri.query().unwrap_or_default()).ok()?;
-    pairs.retain(|(name, _)| name != "cursor");
-    pairs.push(("cursor".to_owned(), cursor.to_owned()));
-    let query = serde_html_form::to_string(pairs).ok()?;
-    HeaderValue::try_from(format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
 }
 
 /// One active instrument

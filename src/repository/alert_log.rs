@@ -1,14 +1,19 @@
 //! Alerts: storing each firing once, pages newest first, counts, soft delete and restore.
 //!
 //! A rule fires at most once for a tick: (rule, tick) is unique, deleted alerts included. It
-//! decides nothing about firing, and statistics are not its own.
+//! decides nothing about firing.
 
 mod read;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use read::{AlertFilter, AlertKey, AlertSummary, PageQuery, count, get, page, summary};
+pub use read::{
+    AlertFilter, AlertKey, AlertSummary, NumberedPage, PageQuery, count, get, numbered, page,
+    summary,
+};
+pub use stats::{AlertGroup, groups_since};
 pub(crate) use write::insert_many;
 pub use write::{insert, restore, soft_delete};
 

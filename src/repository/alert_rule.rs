@@ -12,7 +12,10 @@ mod triggered;
 mod write;
 
 pub use delete::{restore, soft_delete};
-pub use read::{RuleCounts, RuleFilter, counts, get, list, of_instruments};
+pub use read::{
+    RuleCounts, RuleFilter, RuleKey, RuleLabel, RulePage, counts, get, labels_of_all, list,
+    of_instruments, page,
+};
 pub(crate) use triggered::triggered;
 pub use write::{insert, update};
 

@@ -14,7 +14,7 @@ pub(crate) use delete::{lock, lock_active, rules_changed};
 pub use delete::{restore, soft_delete};
 pub use read::{
     InstrumentFilter, InstrumentLabel, InstrumentPage, InstrumentSummary, active_ids, by_symbol,
-    get, labels, labels_by_symbol, list, page, summary,
+    get, labels, labels_by_symbol, labels_of_all, list, page, summary,
 };
 pub use rules::{list_with_rules, with_rules};
 pub use write::{insert, update};

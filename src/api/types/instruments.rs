@@ -186,22 +186,6 @@ fn name(name: String) -> Result<String> {
     Err(Error::invalid("name", reason, remedy))
 }
 
-/// The words of the API and those of the field, one to one.
-macro_rules! words {
-    ($word:ident <=> $domain:ident: $($name:ident),+) => {
-        impl From<$word> for $domain {
-            fn from(word: $word) -> Self {
-                match word { $($word::$name => Self::$name,)+ }
-            }
-        }
-
-        impl From<$domain> for $word {
-            fn from(word: $domain) -> Self {
-                match word { $($domain::$name => Self::$name,)+ }
-            }
-        }
-    };
-}
 words!(TypeWord <=> InstrumentType: Future, Index, Internal, Equity, Fx, Crypto);
 words!(StatusWord <=> InstrumentStatus: Active, Inactive, Error);
 

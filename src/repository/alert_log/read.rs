@@ -177,7 +177,58 @@ pub(super) fn newer_query(filter: AlertFilter, from: AlertKey, last: Timestamp, 
         .limit(limit)
 }
 
-/// How many active alerts pass the filter.
+/// A page by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberedPage {
+    /// Which alerts.
+    pub filter: AlertFilter,
+    /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
+    pub limit: usize,
+    /// The page, from 1.
+    pub number: u64,
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn numbered_query(
+    filter: AlertFilter,
+    first: Timestamp,
+    last: Timestamp,
+    limit: i64,
+    offset: i64,
+) -> _ {
+    let between: BetweenQuery = between_query(filter, first, last);
+    between
+        .order((alert_logs::timestamp.desc(), alert_logs::id.desc()))
+        .limit(limit)
+        .offset(offset)
+}
+
+/// A page by its number, newest first; the page of a deep number passes over all before it, and
+/// [`page`] does not.
+///
+/// # Errors
+/// As [`page`]; [`Error::Invalid`] for page 0.
+pub fn numbered(
+    conn: &mut BackendConnection<'_>,
+    query: &NumberedPage,
+) -> Result<Page<AlertLog, AlertKey>> {
+    let limit = bounds::probe(query.limit, PageQuery::LIMIT_MAX)?;
+    let (first, last) = bounds::moments(query.filter.start, query.filter.end)?;
+    let Some(before) = query.number.checked_sub(1) else {
+        return Err(Error::invalid("page", "there is no page 0", "count from 1"));
+    };
+    let offset = before.saturating_mul(query.limit as u64);
+    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+    let rows: Vec<AlertLog> = crate::on_backend!(conn, |c| {
+        numbered_query(query.filter, first, last, limit, offset)
+            .select(AlertLog::as_select())
+            .load(c)
+    })?;
+    Ok(Page::of(rows, query.limit, None, AlertLog::key))
+}
+
+/// How many active alerts pass the filter: one pass over the index of the filter, and over the
+/// rows too when it names a status.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a start after the end; [`Error::Query`].

@@ -4,14 +4,15 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::not_found;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Cursor, Page};
 use crate::domain::RuleType;
 use crate::error::Result;
 use crate::models::AlertRule;
-use crate::repository::KEYS_PER_STATEMENT_MAX;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_rules;
+use crate::timestamp::Timestamp;
 
 /// Which rules a list holds; the default holds all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +29,7 @@ type OfInstrument = IfSome<dsl::Eq<alert_rules::instrument_id, i64>>;
 type IfOn = IfSome<dsl::Eq<alert_rules::active, bool>>;
 type OfType = IfSome<dsl::Eq<alert_rules::rule_type, RuleType>>;
 
-#[dsl::auto_type(no_type_alias)]
+#[dsl::auto_type(type_case = "PascalCase")]
 pub(super) fn list_query(filter: RuleFilter) -> _ {
     let rules: Active<alert_rules::table> = alert_rules::table.active();
     let id = filter.instrument_id;
@@ -51,6 +52,115 @@ pub fn list(conn: &mut BackendConnection<'_>, filter: RuleFilter) -> Result<Vec<
     Ok(crate::on_backend!(conn, |c| {
         list_query(filter).select(AlertRule::as_select()).load(c)
     })?)
+}
+
+/// The place of a rule in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleKey {
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// Its number.
+    pub id: i64,
+}
+
+impl AlertRule {
+    /// Its place in a list.
+    #[must_use]
+    pub fn key(&self) -> RuleKey {
+        RuleKey {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
+}
+
+/// What a page of a list asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RulePage {
+    /// Which rules the list holds.
+    pub filter: RuleFilter,
+    /// Rules of a page, 1 to [`RulePage::LIMIT_MAX`].
+    pub limit: usize,
+    /// The page begins after this rule; `None` for the first page.
+    pub after: Option<RuleKey>,
+}
+
+impl RulePage {
+    /// The most rules that one page holds.
+    pub const LIMIT_MAX: usize = 10_000;
+}
+
+/// Before every rule of a list: no rule is added later, and none has this number.
+const BEFORE_ALL: RuleKey = RuleKey {
+    created_at: Timestamp::MAX,
+    id: i64::MAX,
+};
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn page_query(filter: RuleFilter, after: RuleKey, limit: i64) -> _ {
+    let (added, id): (Timestamp, i64) = (after.created_at, after.id);
+    let same_moment = alert_rules::created_at
+        .eq(added)
+        .and(alert_rules::id.lt(id));
+    let list: ListQuery = list_query(filter);
+    list.filter(alert_rules::created_at.lt(added).or(same_moment))
+        .limit(limit)
+}
+
+/// A page of the rules that pass the filter, newest first.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range;
+/// [`Error::Query`](crate::Error::Query).
+pub fn page(conn: &mut BackendConnection<'_>, page: &RulePage) -> Result<Page<AlertRule, RuleKey>> {
+    let probe = bounds::probe(page.limit, RulePage::LIMIT_MAX)?;
+    let after = page.after.unwrap_or(BEFORE_ALL);
+    let rows: Vec<AlertRule> = crate::on_backend!(conn, |c| {
+        page_query(page.filter, after, probe)
+            .select(AlertRule::as_select())
+            .load(c)
+    })?;
+    let cursor = page.after.map(Cursor::After);
+    Ok(Page::of(rows, page.limit, cursor.as_ref(), AlertRule::key))
+}
+
+/// What is shown with a rule's alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[non_exhaustive]
+pub struct RuleLabel {
+    /// The rule.
+    pub id: i64,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What it watches.
+    pub rule_type: RuleType,
+}
+
+type EveryRule = <alert_rules::table as SoftDeletable>::Raw;
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn labels_of_all_query<'a>(ids: &'a [i64]) -> _ {
+    let all: EveryRule = alert_rules::table.with_deleted("alerts outlive their rule");
+    all.filter(alert_rules::id.eq_any(ids)).select((
+        alert_rules::id,
+        alert_rules::name,
+        alert_rules::rule_type,
+    ))
+}
+
+/// The labels of the rules, deleted ones included, in no order: for alerts, which outlive their
+/// rule.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn labels_of_all(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<RuleLabel>> {
+    let mut labels = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let found: Vec<RuleLabel> =
+            crate::on_backend!(&mut *conn, |c| labels_of_all_query(ids).load(c))?;
+        labels.extend(found);
+    }
+    Ok(labels)
 }
 
 /// How many rules there are.

@@ -131,6 +131,37 @@ pub fn labels(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<Instr
     Ok(labels)
 }
 
+type EveryInstrument = <instruments::table as SoftDeletable>::Raw;
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn labels_of_all_query<'a>(ids: &'a [i64]) -> _ {
+    let all: EveryInstrument =
+        instruments::table.with_deleted("rules and alerts outlive their instrument");
+    all.filter(instruments::id.eq_any(ids)).select((
+        instruments::id,
+        instruments::symbol,
+        instruments::price_decimals,
+    ))
+}
+
+/// The labels of the instruments, deleted ones included, in no order: for rows that outlive
+/// their instrument.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn labels_of_all(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+) -> Result<Vec<InstrumentLabel>> {
+    let mut labels = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let found: Vec<InstrumentLabel> =
+            crate::on_backend!(&mut *conn, |c| labels_of_all_query(ids).load(c))?;
+        labels.extend(found);
+    }
+    Ok(labels)
+}
+
 /// The labels of the active instruments that have one of the symbols, in no order.
 ///
 /// # Errors

@@ -1,0 +1,303 @@
+//! `/api/alerts`: pages by number and by cursor, figures, soft delete and restore. The export is
+//! in [`export`].
+//!
+//! A deleted alert is in no list, count or figure; the name of a deleted rule and the symbol of a
+//! deleted instrument are still shown, as alerts outlive both.
+
+mod export;
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::cursor;
+use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
+use super::extract::{Id, Query};
+use super::state::ApiState;
+use super::types::{
+    AlertExportQuery, AlertItem, AlertLabel, AlertPage, AlertQuery, AlertStats, Message,
+};
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::models::AlertLog;
+use crate::repository::alert_log::{self, AlertFilter, AlertGroup, NumberedPage, PageQuery};
+use crate::repository::rows::Recorded;
+use crate::repository::{alert_rule, instrument};
+use crate::timestamp::Timestamp;
+
+/// Alerts of one page, unless the caller says otherwise.
+const PER_PAGE_DEFAULT: usize = 50;
+const DAY_MICROS: i64 = 86_400_000_000;
+
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(stats))
+        .routes(routes!(export::export))
+}
+
+pub(super) fn writes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(delete))
+        .routes(routes!(restore))
+}
+
+/// The alerts, newest first
+///
+/// A page is asked for by its number, or by the `next_cursor` of the page before, which takes the
+/// same time however deep it is. `total` is counted for numbered pages only.
+#[utoipa::path(
+    get,
+    path = "/api/alerts",
+    tag = "alerts",
+    params(AlertQuery),
+    responses((status = 200, body = AlertPage), ReadErrors)
+)]
+async fn list(
+    State(state): State<ApiState>,
+    Query(query): Query<AlertQuery>,
+) -> Result<axum::Json<AlertPage>, ApiError> {
+    let filter = filter(&query.filter())?;
+    let limit = query.per_page.unwrap_or(PER_PAGE_DEFAULT);
+    if !(1..=PageQuery::LIMIT_MAX).contains(&limit) {
+        let msg = format!("{limit} is not in 1..={}", PageQuery::LIMIT_MAX);
+        return Err(ApiError::violation(["query", "per_page"], msg));
+    }
+    let cursor = query.cursor.as_deref().map(|text| {
+        let none = "it is none of this list's; take it from next_cursor";
+        cursor::to_alert(text).ok_or_else(|| ApiError::violation(["query", "cursor"], none))
+    });
+    let cursor = cursor.transpose()?;
+    if cursor.is_some() && query.page.is_some() {
+        let both = "page is given too; ask by one of the two";
+        return Err(ApiError::violation(["query", "cursor"], both));
+    }
+    let number = cursor.is_none().then_some(query.page.unwrap_or(1));
+    let read = state.read("alert_log.page", move |conn| {
+        let (page, total) = match number {
+            Some(number) => {
+                let numbered = NumberedPage {
+                    filter,
+                    limit,
+                    number,
+                };
+                let page = alert_log::numbered(conn, &numbered).recorded(conn)?;
+                let total = alert_log::count(conn, filter)?;
+                (page, Some(total))
+            }
+            None => {
+                let query = PageQuery {
+                    filter,
+                    limit,
+                    cursor,
+                };
+                (alert_log::page(conn, &query).recorded(conn)?, None)
+            }
+        };
+        Ok((items(conn, page.rows)?, page.next, total))
+    });
+    let (alerts, next, total) = read
+        .await
+        .map_err(|error| ApiError::within("query", error))?;
+    Ok(axum::Json(AlertPage {
+        alerts,
+        total,
+        has_more: next.is_some(),
+        page: number,
+        limit,
+        next_cursor: next.as_ref().map(cursor::of_alert),
+    }))
+}
+
+fn filter(query: &AlertExportQuery) -> Result<AlertFilter, ApiError> {
+    let start = day("start_date", query.start_date.as_deref())?;
+    let end = day("end_date", query.end_date.as_deref())?;
+    if let (Some(start), Some(end)) = (start, end)
+        && start > end
+    {
+        let msg = "it is after end_date; give the earlier day first";
+        return Err(ApiError::violation(["query", "start_date"], msg));
+    }
+    Ok(AlertFilter {
+        instrument_id: query.instrument_id,
+        rule_id: query.rule_id,
+        fired_status: query.fired_status.map(Into::into),
+        delivery_status: query.delivery_status.map(Into::into),
+        start,
+        // The day after the last one is no longer part of it.
+        end: end.map(|day| day.saturating_add_micros(DAY_MICROS)),
+    })
+}
+
+/// The first moment of a day in UTC.
+fn day(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let is_date = text.len() == "2013-09-01".len();
+    let parsed = is_date.then(|| format!("{text}T00:00:00Z").parse::<Timestamp>());
+    match parsed {
+        Some(Ok(day)) => Ok(Some(day)),
+        _ => Err(ApiError::violation(
+            ["query", name],
+            format!("{text:?} is no date; write it like 2013-09-01"),
+        )),
+    }
+}
+
+/// The alerts with the names of their rules and the symbols of their instruments: two more
+/// statements, however many there are.
+fn items(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<AlertItem>> {
+    let keys: Vec<(i64, i64)> = rows
+        .iter()
+        .map(|row| (row.rule_id, row.instrument_id))
+        .collect();
+    let labels = labels(conn, &keys)?;
+    let item = |row: AlertLog| {
+        let label = labels.of(row.rule_id, row.instrument_id);
+        AlertItem::new(row, label)
+    };
+    Ok(rows.into_iter().map(item).collect())
+}
+
+/// What alerts show of their rules and instruments.
+pub(super) struct Labels {
+    rules: HashMap<i64, alert_rule::RuleLabel>,
+    instruments: HashMap<i64, instrument::InstrumentLabel>,
+}
+
+impl Labels {
+    pub(super) fn of(&self, rule_id: i64, instrument_id: i64) -> AlertLabel {
+        let instrument = self.instruments.get(&instrument_id);
+        AlertLabel {
+            rule_name: self.rules.get(&rule_id).and_then(|rule| rule.name.clone()),
+            symbol: instrument.map_or_else(String::new, |it| it.symbol.to_string()),
+            places: instrument.map_or_else(Default::default, |it| it.price_decimals),
+        }
+    }
+}
+
+/// The labels of these pairs of rule and instrument.
+pub(super) fn labels(conn: &mut BackendConnection<'_>, of: &[(i64, i64)]) -> Result<Labels> {
+    let distinct = |ids: &mut dyn Iterator<Item = i64>| {
+        let mut ids: Vec<i64> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let rules = distinct(&mut of.iter().map(|pair| pair.0));
+    let instruments = distinct(&mut of.iter().map(|pair| pair.1));
+    let rules = alert_rule::labels_of_all(conn, &rules)?;
+    let instruments = instrument::labels_of_all(conn, &instruments)?;
+    Ok(Labels {
+        rules: rules.into_iter().map(|rule| (rule.id, rule)).collect(),
+        instruments: instruments.into_iter().map(|it| (it.id, it)).collect(),
+    })
+}
+
+/// The alerts of the last 7 days, in figures
+#[utoipa::path(
+    get,
+    path = "/api/alerts/stats",
+    tag = "alerts",
+    responses((status = 200, body = AlertStats), ReadErrors)
+)]
+async fn stats(State(state): State<ApiState>) -> Result<axum::Json<AlertStats>, ApiError> {
+    let now = state.db().clock().now();
+    let today = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(DAY_MICROS));
+    let today = today.unwrap_or(Timestamp::MIN);
+    let week = now.saturating_add_micros(-7 * DAY_MICROS);
+    let read = state.read("alert_log.stats", move |conn| {
+        let groups = alert_log::groups_since(conn, week)?;
+        let filter = AlertFilter {
+            start: Some(today),
+            ..AlertFilter::default()
+        };
+        let of_today = alert_log::count(conn, filter).recorded(conn)?;
+        let keys: Vec<(i64, i64)> = groups
+            .iter()
+            .map(|group| (group.rule_id, group.instrument_id))
+            .collect();
+        let labels = labels(conn, &keys)?;
+        Ok(figures(of_today, &groups, &labels))
+    });
+    Ok(axum::Json(read.await?))
+}
+
+fn figures(of_today: i64, groups: &[AlertGroup], labels: &Labels) -> AlertStats {
+    let total: i64 = groups.iter().map(|group| group.count).sum();
+    let sum: f64 = groups.iter().filter_map(|it| it.evaluation_us_sum).sum();
+    let ms = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1e3);
+    let mut by_instrument = BTreeMap::new();
+    let mut by_type = BTreeMap::new();
+    for group in groups {
+        let symbol = labels.of(group.rule_id, group.instrument_id).symbol;
+        *by_instrument.entry(symbol).or_default() += group.count;
+        if let Some(rule) = labels.rules.get(&group.rule_id) {
+            *by_type.entry(rule.rule_type.as_str()).or_default() += group.count;
+        }
+    }
+    AlertStats {
+        total_alerts_today: of_today,
+        total_alerts_this_week: total,
+        avg_evaluation_time_ms: (total > 0).then(|| sum / total as f64 / 1e3),
+        fastest_evaluation_ms: ms(groups.iter().filter_map(|it| it.evaluation_us_min).min()),
+        slowest_evaluation_ms: ms(groups.iter().filter_map(|it| it.evaluation_us_max).max()),
+        alerts_by_instrument: by_instrument,
+        alerts_by_rule_type: by_type,
+    }
+}
+
+/// Moves an alert to the trash; its rule does not fire for that tick again
+#[utoipa::path(
+    delete,
+    path = "/api/alerts/{id}",
+    tag = "alerts",
+    params(("id" = i64, Path)),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 200, body = Message),
+        (status = 404, body = ErrorBody, description = "No active alert has this id"),
+        WriteErrors,
+    )
+)]
+async fn delete(
+    State(state): State<ApiState>,
+    Id(id): Id,
+) -> Result<axum::Json<Message>, ApiError> {
+    let now = state.db().clock().now();
+    let delete = state.write("alert_log.soft_delete", move |conn| {
+        alert_log::get(conn, id)?;
+        alert_log::soft_delete(conn, &[id], now).recorded(conn)
+    });
+    delete.await?;
+    let message = format!("Alert {id} deleted successfully");
+    Ok(axum::Json(Message { message }))
+}
+
+/// Takes an alert out of the trash; one that is active stays as it is
+#[utoipa::path(
+    post,
+    path = "/api/alerts/{id}/restore",
+    tag = "alerts",
+    params(("id" = i64, Path)),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 200, body = AlertItem),
+        (status = 404, body = ErrorBody, description = "No alert has this id"),
+        WriteErrors,
+    )
+)]
+async fn restore(
+    State(state): State<ApiState>,
+    Id(id): Id,
+) -> Result<axum::Json<AlertItem>, ApiError> {
+    let restored = state.write("alert_log.restore", move |conn| {
+        alert_log::restore(conn, &[id]).recorded(conn)?;
+        let row = alert_log::get(conn, id)?;
+        let labels = labels(conn, &[(row.rule_id, row.instrument_id)])?;
+        let label = labels.of(row.rule_id, row.instrument_id);
+        Ok(AlertItem::new(row, label))
+    });
+    Ok(axum::Json(restored.await?))
+}

@@ -1,0 +1,55 @@
+//! Alerts in figures: how many each rule raised, and how long that took.
+
+use diesel::dsl;
+use diesel::prelude::*;
+use diesel::sql_types::{Double, Nullable};
+
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::soft_delete::{Active, SoftDeletable};
+use crate::tables::alert_logs;
+use crate::timestamp::Timestamp;
+
+/// The alerts of a rule for an instrument, in figures.
+#[derive(Debug, Clone, Copy, PartialEq, Queryable)]
+#[non_exhaustive]
+pub struct AlertGroup {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// The rule.
+    pub rule_id: i64,
+    /// Alerts, at least 1.
+    pub count: i64,
+    /// Time that evaluating took in all, in microseconds.
+    pub evaluation_us_sum: Option<f64>,
+    /// The fastest, in microseconds.
+    pub evaluation_us_min: Option<i64>,
+    /// The slowest, in microseconds.
+    pub evaluation_us_max: Option<i64>,
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn since_query(start: Timestamp) -> _ {
+    let active: Active<alert_logs::table> = alert_logs::table.active();
+    active
+        .filter(alert_logs::timestamp.ge(start))
+        .group_by((alert_logs::instrument_id, alert_logs::rule_id))
+}
+
+/// The active alerts from `start` on, summed up by instrument and rule: one pass over them.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn groups_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<Vec<AlertGroup>> {
+    // Diesel's sum of 64-bit numbers is a NUMERIC, which SQLite does not have.
+    let sum = dsl::sql::<Nullable<Double>>("CAST(sum(evaluation_time_us) AS DOUBLE PRECISION)");
+    let query = since_query(start).select((
+        alert_logs::instrument_id,
+        alert_logs::rule_id,
+        dsl::count_star(),
+        sum,
+        dsl::min(alert_logs::evaluation_time_us),
+        dsl::max(alert_logs::evaluation_time_us),
+    ));
+    Ok(crate::on_backend!(conn, |c| query.load(c))?)
+}
