@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (one line on standard error says what, why, and what to do),
 //! 2 usage. Results go to standard output, everything else to standard error.
 
+mod alerts;
 mod check;
 mod demo;
 mod export;
@@ -10,6 +11,8 @@ mod import;
 mod migrate;
 mod output;
 mod purge;
+mod replay;
+mod rules;
 mod serve;
 mod stats;
 
@@ -74,6 +77,14 @@ enum Command {
     Serve(serve::Arguments),
     /// Write the ticks of an instrument as CSV or NDJSON
     Export(export::Arguments),
+    /// List, add, remove, import or export alert rules
+    #[command(subcommand)]
+    Rules(rules::Action),
+    /// Show alerts
+    #[command(subcommand)]
+    Alerts(alerts::Action),
+    /// Show which rules would have fired on the stored ticks; writes nothing
+    Replay(replay::Arguments),
     /// Bring the schema up to date, take the newest migration back, or list them
     #[command(subcommand)]
     Migrate(migrate::Action),
@@ -164,6 +175,9 @@ fn run(cli: Cli) -> Outcome {
         Command::Import(arguments) => import::run(&context, arguments),
         Command::Serve(arguments) => serve::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
+        Command::Rules(action) => rules::run(&context, action),
+        Command::Alerts(action) => alerts::run(&context, &action),
+        Command::Replay(arguments) => replay::run(&context, &arguments),
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),
         Command::Stats => stats::run(&context),

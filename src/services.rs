@@ -8,6 +8,7 @@ pub mod alert_delivery;
 pub mod alert_engine;
 pub mod alerts;
 mod record;
+pub mod replay;
 
 pub use alerts::AlertEngine;
 pub(crate) use record::{ServiceRecord, panic_text};

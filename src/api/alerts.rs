@@ -22,7 +22,7 @@ use super::types::{
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::models::AlertLog;
-use crate::repository::alert_log::{self, AlertFilter, AlertGroup, NumberedPage, PageQuery};
+use crate::repository::alert_log::{self, AlertFigures, AlertFilter, AlertGroup, NumberedPage, PageQuery};
 use crate::repository::rows::Recorded;
 use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;
@@ -225,8 +225,7 @@ async fn stats(State(state): State<ApiState>) -> Result<axum::Json<AlertStats>, 
 }
 
 fn figures(of_today: i64, groups: &[AlertGroup], labels: &Labels) -> AlertStats {
-    let total: i64 = groups.iter().map(|group| group.count).sum();
-    let sum: f64 = groups.iter().filter_map(|it| it.evaluation_us_sum).sum();
+    let all = AlertFigures::of(groups);
     let ms = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1e3);
     let mut by_instrument = BTreeMap::new();
     let mut by_type = BTreeMap::new();
@@ -239,10 +238,10 @@ fn figures(of_today: i64, groups: &[AlertGroup], labels: &Labels) -> AlertStats 
     }
     AlertStats {
         total_alerts_today: of_today,
-        total_alerts_this_week: total,
-        avg_evaluation_time_ms: (total > 0).then(|| sum / total as f64 / 1e3),
-        fastest_evaluation_ms: ms(groups.iter().filter_map(|it| it.evaluation_us_min).min()),
-        slowest_evaluation_ms: ms(groups.iter().filter_map(|it| it.evaluation_us_max).max()),
+        total_alerts_this_week: all.count,
+        avg_evaluation_time_ms: all.evaluation_us_mean.map(|micros| micros / 1e3),
+        fastest_evaluation_ms: ms(all.evaluation_us_min),
+        slowest_evaluation_ms: ms(all.evaluation_us_max),
         alerts_by_instrument: by_instrument,
         alerts_by_rule_type: by_type,
     }

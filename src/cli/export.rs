@@ -63,7 +63,7 @@ enum Format {
     Ndjson,
 }
 
-fn moment(text: &str) -> Result<Timestamp, Error> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, Error> {
     Timestamp::parse(text.as_bytes()).map(|(moment, _)| moment)
 }
 

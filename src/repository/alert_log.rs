@@ -13,7 +13,7 @@ pub use read::{
     AlertFilter, AlertKey, AlertSummary, NumberedPage, PageQuery, count, get, numbered, page,
     summary,
 };
-pub use stats::{AlertGroup, groups_since};
+pub use stats::{AlertFigures, AlertGroup, groups_since};
 pub(crate) use write::insert_many;
 pub use write::{insert, restore, soft_delete};
 

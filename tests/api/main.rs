@@ -1,6 +1,7 @@
 //! The HTTP API, called as clients call it, on both backends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
+mod alerts;
 mod client;
 mod document;
 mod edge;
@@ -10,5 +11,6 @@ mod health;
 mod instruments;
 mod market_data;
 mod spoil;
+mod rules;
 #[path = "../support/mod.rs"]
 mod support;

@@ -53,3 +53,32 @@ pub fn groups_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Resul
     ));
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
+
+/// Groups of alerts, summed up.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AlertFigures {
+    /// Alerts.
+    pub count: i64,
+    /// Mean time that evaluating took, in microseconds; `None` without alerts, as the next two.
+    pub evaluation_us_mean: Option<f64>,
+    /// The fastest, in microseconds.
+    pub evaluation_us_min: Option<i64>,
+    /// The slowest, in microseconds.
+    pub evaluation_us_max: Option<i64>,
+}
+
+impl AlertFigures {
+    /// Of these groups.
+    #[must_use]
+    pub fn of(groups: &[AlertGroup]) -> Self {
+        let count: i64 = groups.iter().map(|group| group.count).sum();
+        let sum: f64 = groups.iter().filter_map(|it| it.evaluation_us_sum).sum();
+        Self {
+            count,
+            evaluation_us_mean: (count > 0).then(|| sum / count as f64),
+            evaluation_us_min: groups.iter().filter_map(|it| it.evaluation_us_min).min(),
+            evaluation_us_max: groups.iter().filter_map(|it| it.evaluation_us_max).max(),
+        }
+    }
+}

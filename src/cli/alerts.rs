@@ -1,0 +1,219 @@
+//! `alerts`: the newest alerts, and all of them in figures.
+
+use std::collections::{BTreeMap, HashMap};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::export::moment;
+use super::output::{grouped, table};
+use super::rules::instrument_of;
+use super::{Context, Outcome};
+use crate::app::Need;
+use crate::database::BackendConnection;
+use crate::domain::Symbol;
+use crate::error::Result;
+use crate::models::AlertLog;
+use crate::repository::alert_log::{self, AlertFigures, AlertFilter, PageQuery};
+use crate::repository::{alert_rule, instrument};
+use crate::timestamp::Timestamp;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// List alerts, newest first
+    List(ListArguments),
+    /// Show how many there were, and how long evaluating took
+    Stats,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// Only those of this instrument
+    #[arg(long)]
+    symbol: Option<String>,
+    /// Only those of this rule
+    #[arg(long, value_name = "ID")]
+    rule: Option<i64>,
+    /// The first moment: 2013-09-01, 2013-09-01T17:00:00Z, ..
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start: Option<Timestamp>,
+    /// The moment before which it ends
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    end: Option<Timestamp>,
+    /// At most so many, up to 1000
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+pub(super) fn run(context: &Context, action: &Action) -> Outcome {
+    match action {
+        Action::List(arguments) => list(context, arguments),
+        Action::Stats => stats(context),
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: i64,
+    timestamp: String,
+    symbol: String,
+    rule_id: i64,
+    rule_name: Option<String>,
+    trigger_value: f64,
+    threshold_value: Option<f64>,
+    fired_status: &'static str,
+    delivery_status: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    alerts: Vec<Shown>,
+    /// Whether there are older ones.
+    has_more: bool,
+}
+
+fn list(context: &Context, arguments: &ListArguments) -> Outcome {
+    let database = context.open(Need::Existing)?;
+    let symbol = arguments.symbol.as_deref().map(Symbol::new).transpose()?;
+    let of = symbol.map(|symbol| instrument_of(&database, &symbol));
+    let filter = AlertFilter {
+        instrument_id: of.transpose()?,
+        rule_id: arguments.rule,
+        start: arguments.start,
+        end: arguments.end,
+        ..AlertFilter::default()
+    };
+    let query = PageQuery::new(filter, arguments.limit);
+    let listed = database.read("alert_log.page", |conn| {
+        let page = alert_log::page(conn, &query)?;
+        Ok(Listed {
+            has_more: page.next.is_some(),
+            alerts: shown(conn, page.rows)?,
+        })
+    })?;
+    context.output.result(&listed, for_people)
+}
+
+fn shown(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Shown>> {
+    let ids = |id: fn(&AlertLog) -> i64| {
+        let mut ids: Vec<i64> = rows.iter().map(id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let rules = alert_rule::labels_of_all(conn, &ids(|row| row.rule_id))?;
+    let rules: HashMap<i64, Option<String>> =
+        rules.into_iter().map(|rule| (rule.id, rule.name)).collect();
+    let symbols = symbols(conn, &ids(|row| row.instrument_id))?;
+    let one = |row: AlertLog| Shown {
+        id: row.id,
+        timestamp: row.timestamp.to_string(),
+        symbol: symbols.get(&row.instrument_id).cloned().unwrap_or_default(),
+        rule_id: row.rule_id,
+        rule_name: rules.get(&row.rule_id).cloned().flatten(),
+        trigger_value: row.trigger_value,
+        threshold_value: row.threshold_value,
+        fired_status: row.fired_status.as_str(),
+        delivery_status: row.delivery_status.as_str(),
+        message: row.alert_message,
+    };
+    Ok(rows.into_iter().map(one).collect())
+}
+
+/// The symbols of instruments, deleted ones included.
+fn symbols(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<HashMap<i64, String>> {
+    let labels = instrument::labels_of_all(conn, ids)?;
+    let symbol = |label: instrument::InstrumentLabel| (label.id, label.symbol.to_string());
+    Ok(labels.into_iter().map(symbol).collect())
+}
+
+fn for_people(listed: &Listed) -> String {
+    if listed.alerts.is_empty() {
+        return "there are no alerts".to_owned();
+    }
+    let line = |alert: &Shown| format!("{}  {}\n", alert.timestamp, alert.message);
+    let mut text: String = listed.alerts.iter().map(line).collect();
+    if listed.has_more {
+        text.push_str("there are older ones: --limit or --end shows them\n");
+    }
+    text
+}
+
+/// Figures of the last 7 days, but for the first.
+#[derive(Serialize)]
+struct Stats {
+    total_alerts_today: i64,
+    total_alerts_this_week: i64,
+    avg_evaluation_time_ms: Option<f64>,
+    fastest_evaluation_ms: Option<f64>,
+    slowest_evaluation_ms: Option<f64>,
+    alerts_by_instrument: BTreeMap<String, i64>,
+    alerts_by_rule_type: BTreeMap<&'static str, i64>,
+}
+
+fn stats(context: &Context) -> Outcome {
+    let database = context.open(Need::Existing)?;
+    let now = database.clock().now();
+    let stats = database.read("alert_log.stats", |conn| figures(conn, now))?;
+    context.output.result(&stats, |stats| {
+        let ms = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.3} ms"));
+        let mut rows = vec![
+            vec!["alerts today".to_owned(), grouped(stats.total_alerts_today)],
+            vec![
+                "in 7 days".to_owned(),
+                grouped(stats.total_alerts_this_week),
+            ],
+            vec![
+                "evaluation, mean".to_owned(),
+                ms(stats.avg_evaluation_time_ms),
+            ],
+            vec!["  fastest".to_owned(), ms(stats.fastest_evaluation_ms)],
+            vec!["  slowest".to_owned(), ms(stats.slowest_evaluation_ms)],
+        ];
+        for (symbol, count) in &stats.alerts_by_instrument {
+            rows.push(vec![format!("of {symbol}"), grouped(*count)]);
+        }
+        for (rule_type, count) in &stats.alerts_by_rule_type {
+            rows.push(vec![format!("by {rule_type}"), grouped(*count)]);
+        }
+        table(&rows)
+    })
+}
+
+fn figures(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<Stats> {
+    let today = now.saturating_add_micros(-now.micros().rem_euclid(DAY_MICROS));
+    let groups = alert_log::groups_since(conn, now.saturating_add_micros(-7 * DAY_MICROS))?;
+    let of_today = AlertFilter {
+        start: Some(today),
+        ..AlertFilter::default()
+    };
+    let ids: Vec<i64> = groups.iter().map(|group| group.instrument_id).collect();
+    let symbols = symbols(conn, &ids)?;
+    let ids: Vec<i64> = groups.iter().map(|group| group.rule_id).collect();
+    let types: HashMap<i64, &'static str> = alert_rule::labels_of_all(conn, &ids)?
+        .into_iter()
+        .map(|rule| (rule.id, rule.rule_type.as_str()))
+        .collect();
+    let mut by_instrument = BTreeMap::new();
+    let mut by_type = BTreeMap::new();
+    for group in &groups {
+        let symbol = symbols.get(&group.instrument_id).cloned();
+        *by_instrument.entry(symbol.unwrap_or_default()).or_default() += group.count;
+        let rule_type = types.get(&group.rule_id).copied().unwrap_or_default();
+        *by_type.entry(rule_type).or_default() += group.count;
+    }
+    let all = AlertFigures::of(&groups);
+    let ms = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1e3);
+    Ok(Stats {
+        total_alerts_today: alert_log::count(conn, of_today)?,
+        total_alerts_this_week: all.count,
+        avg_evaluation_time_ms: all.evaluation_us_mean.map(|micros| micros / 1e3),
+        fastest_evaluation_ms: ms(all.evaluation_us_min),
+        slowest_evaluation_ms: ms(all.evaluation_us_max),
+        alerts_by_instrument: by_instrument,
+        alerts_by_rule_type: by_type,
+    })
+}
