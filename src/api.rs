@@ -19,6 +19,7 @@ mod instruments;
 mod market_data;
 mod probes;
 mod readiness;
+mod realtime;
 mod respond;
 mod rules;
 mod server;
@@ -34,6 +35,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use readiness::Readiness;
+pub use realtime::RealtimeHub;
 pub(crate) use server::listen;
 pub use server::serve;
 pub use state::ApiState;
@@ -116,6 +118,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     docs::described()
         .merge(reads)
         .merge(writes)
+        // It looks for the token itself: browsers cannot send the header.
+        .merge(realtime::routes())
         .route_layer(from_fn_with_state(
             state.clone(),
             guard::refuse_before_start,

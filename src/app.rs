@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, RealtimeHub};
 #[cfg(feature = "cli")]
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -111,6 +111,13 @@ impl App {
         &self.delivery
     }
 
+    /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted
+    /// over HTTP goes there by itself.
+    #[must_use]
+    pub fn realtime(&self) -> &RealtimeHub {
+        self.api.realtime()
+    }
+
     /// The API, for a router with any state: merge it into another application's.
     pub fn router<S>(&self) -> Router<S>
     where
@@ -144,6 +151,7 @@ impl App {
     /// until that is done; nothing that was acknowledged is lost.
     pub fn stop(&self) {
         self.api.readiness().draining();
+        self.api.realtime().close();
         self.delivery.stop();
         self.monitoring.stop();
         self.database.close();

@@ -22,7 +22,9 @@ use super::types::{
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::models::AlertLog;
-use crate::repository::alert_log::{self, AlertFigures, AlertFilter, AlertGroup, NumberedPage, PageQuery};
+use crate::repository::alert_log::{
+    self, AlertFigures, AlertFilter, AlertGroup, NumberedPage, PageQuery,
+};
 use crate::repository::rows::Recorded;
 use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;

@@ -26,7 +26,7 @@ pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves `router` on a listener until `shutdown` comes true: then readiness turns to draining,
-/// idle connections are closed, requests under way are answered, for as long as
+/// idle connections and WebSockets are closed, requests under way are answered, for as long as
 /// `server.shutdown_deadline` allows.
 ///
 /// # Errors
@@ -40,11 +40,13 @@ pub async fn serve(
     let handle = Handle::new();
     let stopping = handle.clone();
     let (readiness, deadline) = (state.readiness().clone(), state.config().shutdown_deadline);
+    let realtime = state.realtime().clone();
     let waits = tokio::spawn(async move {
         shutdown.await;
         readiness.draining();
         let connections = stopping.connection_count();
         tracing::info!(connections, ?deadline, "draining");
+        realtime.close();
         stopping.graceful_shutdown(None);
         tokio::time::sleep(deadline).await;
         let connections = stopping.connection_count();
@@ -70,5 +72,8 @@ pub async fn serve(
     server.http_builder().http1().header_read_timeout(headers);
     let served = server.serve(router.into_make_service()).await;
     waits.abort();
+    // Upgraded connections are the server's no more: their goodbyes are waited for here.
+    state.realtime().close();
+    state.realtime().closed(deadline).await;
     served.map_err(refuse)
 }

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::health::Pulse;
 use super::http_metrics::HttpMetrics;
 use super::readiness::Readiness;
+use super::realtime::RealtimeHub;
 use crate::config::ServerConfig;
 use crate::database::{BackendConnection, Database};
 use crate::error::Result;
@@ -26,6 +27,7 @@ struct Inner {
     places: Semaphore,
     metrics: HttpMetrics,
     pulse: Pulse,
+    realtime: RealtimeHub,
 }
 
 impl ApiState {
@@ -50,6 +52,7 @@ impl ApiState {
                 places,
                 metrics: HttpMetrics::default(),
                 pulse: Pulse::default(),
+                realtime: RealtimeHub::default(),
             }),
         })
     }
@@ -64,6 +67,12 @@ impl ApiState {
     #[must_use]
     pub fn config(&self) -> &ServerConfig {
         &self.inner.config
+    }
+
+    /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`.
+    #[must_use]
+    pub fn realtime(&self) -> &RealtimeHub {
+        &self.inner.realtime
     }
 
     pub(super) fn db(&self) -> &Database {

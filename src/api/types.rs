@@ -27,6 +27,7 @@ mod instruments;
 mod market_data;
 mod numbers;
 mod object;
+mod realtime;
 mod rules;
 mod slow_queries;
 
@@ -36,5 +37,6 @@ pub(super) use instruments::*;
 pub(super) use market_data::*;
 pub(super) use numbers::{Rounding, quantity, rounded};
 pub(super) use object::Object;
+pub(super) use realtime::*;
 pub(super) use rules::*;
 pub(super) use slow_queries::*;

@@ -7,6 +7,7 @@ mod bad_database;
 mod bad_input;
 mod commands;
 mod import;
+mod rules;
 #[path = "../support/mod.rs"]
 mod support;
 

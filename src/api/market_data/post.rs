@@ -19,7 +19,9 @@ use crate::domain::tick::{RawTick, Tick};
 use crate::error::Error;
 use crate::ingest::{InstrumentName, PostedBatch, PostedFormat, PostedTick};
 use crate::repository::instrument;
-use crate::repository::market_data::{InsertOptions, InsertReport, MarketDataRepository};
+use crate::repository::market_data::{
+    InsertOptions, InsertReport, MarketDataRepository, RowOutcome,
+};
 
 /// Rejected rows that an answer names.
 const ERRORS_SHOWN_MAX: usize = 100;
@@ -60,14 +62,21 @@ pub(super) async fn post(
     if checked.ticks.is_empty() && !checked.rejected.is_empty() {
         return Err(nothing_left(&checked.rejected));
     }
+    // Who listens is told what was stored, and nobody else's ticks are copied for that.
+    let listened = state.realtime().has_clients();
+    let heard = listened.then(|| checked.ticks.clone());
     let options = InsertOptions {
         idempotency_key: key,
+        outcomes: listened,
         ..InsertOptions::default()
     };
     let stored = MarketDataRepository::new(state.db())
         .insert_batch_async(checked.ticks, options)
         .await
         .map_err(|error| ApiError::within("header", error))?;
+    if let (Some(ticks), Some(outcomes)) = (heard, &stored.outcomes) {
+        state.realtime().publish_ticks(inserted(ticks, outcomes));
+    }
     let mut rejected = checked.rejected;
     rejected.extend(stored.rejected.iter().map(|row| RowError {
         index: checked.indexes.get(row.index).copied().unwrap_or(row.index),
@@ -78,6 +87,17 @@ pub(super) async fn post(
         return Err(nothing_left(&rejected));
     }
     Ok(axum::Json(report(&stored, rejected, checked.stamps_cut)))
+}
+
+/// Those of the ticks that were stored, with their sequences.
+fn inserted(ticks: Vec<Tick>, outcomes: &[RowOutcome]) -> impl Iterator<Item = (Tick, i64)> {
+    ticks
+        .into_iter()
+        .zip(outcomes)
+        .filter_map(|(tick, outcome)| match outcome {
+            RowOutcome::Inserted { sequence } => Some((tick, *sequence)),
+            _ => None,
+        })
 }
 
 fn format(headers: &HeaderMap) -> Result<PostedFormat, ApiError> {

@@ -1,8 +1,10 @@
 //! Each query by its SQL, its plan and its behaviour on both backends.
 
+use diesel::dsl;
 use diesel::prelude::*;
 
-use super::read::{between_query, by_id_query, newer_query, older_query};
+use super::read::{between_query, by_id_query, newer_query, numbered_query, older_query};
+use super::stats::since_query;
 use super::write::{active_query, deleted_query};
 use super::*;
 use crate::database::{BackendConnection, Cursor};
@@ -190,6 +192,79 @@ fn pages_are_newest_first_and_lead_on_and_back_through_equal_stamps() {
 }
 
 #[test]
+fn a_numbered_page_is_what_its_cursor_leads_to() {
+    on_both(|conn| {
+        let rule = rule(conn, 1);
+        for n in 0..7 {
+            let mut new = alert(rule, 1, 10 + n / 3);
+            new.sequence = n;
+            store(conn, &new);
+        }
+        let filter = AlertFilter::default();
+        let all = listed(conn, filter);
+        for (number, expected) in [(1, &all[..3]), (2, &all[3..6]), (3, &all[6..]), (4, &[])] {
+            let query = NumberedPage {
+                filter,
+                limit: 3,
+                number,
+            };
+            let page = numbered(conn, &query).unwrap();
+            assert_eq!(ids(&page.rows), expected, "page {number}");
+            assert_eq!(page.next.is_some(), number < 3);
+        }
+        for number in [0, u64::MAX] {
+            let query = NumberedPage {
+                filter,
+                limit: 1_000,
+                number,
+            };
+            assert_eq!(numbered(conn, &query).is_err(), number == 0);
+        }
+    });
+}
+
+#[test]
+fn alerts_are_summed_up_by_instrument_and_rule_without_deleted_ones() {
+    on_both(|conn| {
+        assert_eq!(
+            AlertFigures::of(&groups_since(conn, at(0)).unwrap()),
+            AlertFigures::default()
+        );
+        let (one, two) = (rule(conn, 1), rule(conn, 2));
+        for (rule, instrument, micros, took) in [
+            (one, 1, 5, 90),
+            (one, 1, 10, 1),
+            (one, 1, 20, 3),
+            (two, 2, 20, 8),
+            (two, 2, 30, 99),
+        ] {
+            let mut new = alert(rule, instrument, micros);
+            new.evaluation_time_us = took;
+            let id = store(conn, &new);
+            if micros == 30 {
+                soft_delete(conn, &[id], at(40)).unwrap();
+            }
+        }
+        let mut groups = groups_since(conn, at(10)).unwrap();
+        groups.sort_by_key(|group| group.rule_id);
+        let seen: Vec<_> = groups
+            .iter()
+            .map(|group| (group.rule_id, group.instrument_id, group.count))
+            .collect();
+        assert_eq!(seen, [(one, 1, 2), (two, 2, 1)]);
+        assert_eq!(
+            AlertFigures::of(&groups),
+            AlertFigures {
+                count: 3,
+                evaluation_us_mean: Some(4.0),
+                evaluation_us_min: Some(1),
+                evaluation_us_max: Some(8),
+            }
+        );
+    });
+}
+
+#[test]
 fn deletion_counts_exactly_keeps_its_first_moment_and_is_undone() {
     on_both(|conn| {
         let rule = rule(conn, 1);
@@ -250,6 +325,13 @@ mod statements {
     }
 
     #[test]
+    fn numbered_pages_and_figures_name_their_scope() {
+        insta::assert_snapshot!(tail(&numbered_query(ALL, at(1), at(2), 10, 20)), @"");
+        let figures = since_query(at(1)).select(dsl::count_star());
+        insta::assert_snapshot!(tail(&figures), @"");
+    }
+
+    #[test]
     fn deletion_and_restoration_name_their_scope() {
         insta::assert_snapshot!(tail(&active_query(&[1])), @"FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = ANY($1)))");
         insta::assert_snapshot!(tail(&deleted_query(&[1])), @"FROM alert_logs WHERE ((alert_logs.deleted_at IS NOT NULL) AND (alert_logs.id = ANY($1)))");
@@ -282,9 +364,18 @@ mod statements {
                 let step = format!("SEARCH alert_logs USING INDEX {index} ({terms})");
                 plan(conn, &older_query(filter, from(), at(1), 10), &step);
                 plan(conn, &newer_query(filter, from(), at(9), 10), &step);
+                let numbered = numbered_query(filter, at(1), at(9), 10, 20);
+                plan(conn, &numbered, &step);
                 let query = between_query(filter, at(1), at(9)).count();
                 plan(conn, &query, &step);
             }
+            // Counting all reads the index alone.
+            let all = between_query(ALL, at(1), at(9)).count();
+            let covering = "SEARCH alert_logs USING COVERING INDEX alert_logs_newest_active";
+            plan(conn, &all, covering);
+            let figures = since_query(at(1)).select(dsl::count_star());
+            let newest = "SEARCH alert_logs USING INDEX alert_logs_newest_active (timestamp>?)";
+            crate::repository::test_rows::sqlite_plan_with(conn, &figures, newest);
             let by_id = "SEARCH alert_logs USING INTEGER PRIMARY KEY (rowid=?)";
             plan(conn, &by_id_query(1), by_id);
             plan(conn, &active_query(&[1, 2]), by_id);
@@ -300,7 +391,11 @@ mod statements {
             for (filter, index, _) in INDEXES {
                 plan(conn, &older_query(filter, from(), at(1), 10), index);
                 plan(conn, &newer_query(filter, from(), at(9), 10), index);
+                let numbered = numbered_query(filter, at(1), at(9), 10, 20);
+                plan(conn, &numbered, index);
             }
+            let figures = since_query(at(1)).select(dsl::count_star());
+            plan(conn, &figures, "alert_logs_newest_active");
         });
     }
 }

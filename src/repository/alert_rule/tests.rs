@@ -3,9 +3,9 @@
 use diesel::prelude::*;
 
 use super::delete::{active_query, deleted_query};
-use super::read::{by_id_query, list_query, of_instruments_query};
+use super::read::{by_id_query, labels_of_all_query, list_query, of_instruments_query, page_query};
 use super::*;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Cursor};
 use crate::domain::{Condition, RuleType};
 use crate::repository::instrument;
 use crate::repository::test_rows::{above_100, at, conflict, tail};
@@ -195,8 +195,75 @@ fn a_rule_of_a_deleted_instrument_is_neither_restored_nor_switched_on() {
     });
 }
 
+#[test]
+fn pages_lead_on_through_equal_moments() {
+    on_both(|conn| {
+        let mut expected: Vec<i64> = (0..7)
+            .map(|n| store(conn, &above_100(1), 10 + n / 3))
+            .collect();
+        expected.reverse();
+        store(conn, &above_100(2), 11);
+        let mut query = RulePage {
+            filter: RuleFilter {
+                instrument_id: Some(1),
+                ..RuleFilter::default()
+            },
+            limit: 3,
+            after: None,
+        };
+        let mut pages = Vec::new();
+        loop {
+            let page = page(conn, &query).unwrap();
+            pages.push(ids(&page.rows));
+            let Some(Cursor::After(last)) = page.next else {
+                break;
+            };
+            query.after = Some(last);
+        }
+        assert_eq!(pages.len(), 3);
+        assert_eq!(pages.concat(), expected);
+        for limit in [0, RulePage::LIMIT_MAX + 1] {
+            query.limit = limit;
+            assert!(page(conn, &query).is_err());
+        }
+    });
+}
+
+#[test]
+fn labels_are_had_of_deleted_rules_too() {
+    on_both(|conn| {
+        let mut named = above_100(1);
+        named.name = Some("high".to_owned());
+        let a = store(conn, &named, 1);
+        let b = store(conn, &spike(1), 1);
+        soft_delete(conn, &[a], at(2)).unwrap();
+        let mut labels = labels_of_all(conn, &[a, b, 99]).unwrap();
+        labels.sort_by_key(|label| label.id);
+        let seen: Vec<_> = labels
+            .iter()
+            .map(|label| (label.id, label.name.as_deref(), label.rule_type))
+            .collect();
+        let expected = [
+            (a, Some("high"), RuleType::Threshold),
+            (b, None, RuleType::VolumeSpike),
+        ];
+        assert_eq!(seen, expected);
+    });
+}
+
 mod statements {
     use super::*;
+
+    const AFTER: RuleKey = RuleKey {
+        created_at: Timestamp::MAX,
+        id: 7,
+    };
+
+    #[test]
+    fn a_page_compares_the_whole_key_and_labels_are_of_all() {
+        insta::assert_snapshot!(tail(&page_query(RuleFilter::default(), AFTER, 10)), @"");
+        insta::assert_snapshot!(tail(&labels_of_all_query(&[1])), @"");
+    }
 
     const SOME: RuleFilter = RuleFilter {
         instrument_id: Some(1),
@@ -228,6 +295,8 @@ mod statements {
             plan(conn, &by_id_query(1), by_id);
             plan(conn, &active_query(&[1, 2]), by_id);
             plan(conn, &deleted_query(&[1, 2]), by_id);
+            plan(conn, &labels_of_all_query(&[1, 2]), by_id);
+            sqlite_plan_with(conn, &page_query(SOME, AFTER, 10), by_instrument);
         });
     }
 
@@ -244,6 +313,9 @@ mod statements {
                 "alert_rules_instrument_active",
             );
             plan(conn, &by_id_query(1), "alert_rules_pkey");
+            plan(conn, &labels_of_all_query(&[1]), "alert_rules_pkey");
+            let page = page_query(SOME, AFTER, 10);
+            plan(conn, &page, "alert_rules_instrument_active");
         });
     }
 }

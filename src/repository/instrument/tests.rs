@@ -81,6 +81,23 @@ fn an_instrument_is_found_by_id_and_symbol_until_it_is_deleted() {
 }
 
 #[test]
+fn labels_of_all_are_those_of_deleted_instruments_too() {
+    on_both(|conn| {
+        soft_delete(conn, &[1], at(2)).unwrap();
+        let found = |labels: Vec<InstrumentLabel>| {
+            let mut symbols: Vec<_> = labels.iter().map(|it| it.symbol.to_string()).collect();
+            symbols.sort();
+            symbols
+        };
+        assert_eq!(found(labels(conn, &[1, 2, 99]).unwrap()), ["NQ"]);
+        assert_eq!(
+            found(labels_of_all(conn, &[1, 2, 99]).unwrap()),
+            ["ES", "NQ"]
+        );
+    });
+}
+
+#[test]
 fn a_new_instrument_comes_back_as_it_was_stored() {
     on_both(|conn| {
         let stored = insert(conn, &bitcoin(), at(7)).unwrap();
