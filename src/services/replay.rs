@@ -16,6 +16,9 @@ use crate::timestamp::Timestamp;
 /// settled by the first ticks of the replay instead.
 pub const WARM_UP_TICKS_MAX: usize = 1_000_000;
 
+/// Ticks that are read at a time.
+const PAGE_ROWS: usize = 2_000;
+
 /// What a replay went through.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,7 +66,7 @@ pub fn replay(
         start,
         end,
     };
-    let mut query = RangeQuery::new(range, RangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(range, PAGE_ROWS);
     let ticks = MarketDataRepository::new(db);
     loop {
         let page = ticks.range(&query)?;
@@ -114,7 +117,7 @@ fn warm_up(
     };
     let mut query = RangeQuery {
         order: Order::Descending,
-        ..RangeQuery::new(range, RangeQuery::LIMIT_MAX)
+        ..RangeQuery::new(range, PAGE_ROWS)
     };
     let ticks = MarketDataRepository::new(db);
     let mut past = Past::default();

@@ -11,6 +11,7 @@ mod health;
 mod instruments;
 mod market_data;
 mod spoil;
+mod realtime;
 mod rules;
 #[path = "../support/mod.rs"]
 mod support;

@@ -97,6 +97,38 @@ json 200 '.restored == 5' POST /api/market-data/restore '{"instrument_id": 1}'
 json 200 '.deleted == 1' POST /api/market-data/delete \
     '{"keys": [{"instrument_id": 1, "timestamp": "2013-09-03T10:23:01Z", "source_id": 1, "sequence": 3}]}'
 
+# Rules.
+expect 200 '. == []' GET /api/rules
+json 201 '.id == 1 and .threshold == 1650.25 and .instrument_symbol == "ES" and .cooldown_seconds == 60 and .active' \
+    POST /api/rules '{"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": "1650.25", "name": "high"}'
+json 201 '.expression.all[0].condition == "above" and .threshold == null' POST /api/rules \
+    '{"instrument_id": 2, "rule_type": "multi_condition", "expression": {"all": [{"condition": "above", "threshold": "3100"}, {"condition": "volume_above", "threshold": 100}]}}'
+json 422 '.detail[0].loc == ["body", "condition"]' POST /api/rules \
+    '{"instrument_id": 1, "rule_type": "threshold", "condition": "volume_above", "threshold": 1}'
+json 422 '.detail[0].loc == ["body", "threshold"] and (.detail[0].msg | test("8 places"))' POST /api/rules \
+    '{"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": 1.123456789}'
+json 404 '.detail | test("instrument 999 not found")' POST /api/rules \
+    '{"instrument_id": 999, "rule_type": "threshold", "condition": "above", "threshold": 1}'
+expect 200 'map(.id) == [2, 1]' GET /api/rules
+expect 200 'map(.id) == [1]' GET '/api/rules?instrument_id=1&active_only=true&rule_type=threshold'
+json 200 '.threshold == 1651 and .name == null and .condition == "above"' PUT /api/rules/1 '{"threshold": 1651, "name": null}'
+json 422 '.detail[0].loc == ["body", "threshold"]' PUT /api/rules/1 '{"threshold": null}'
+expect 200 '.threshold == 1651' GET /api/rules/1
+expect 200 '.message == "Rule 1 deleted successfully"' DELETE /api/rules/1
+expect 404 - GET /api/rules/1
+expect 200 '.id == 1' POST /api/rules/1/restore
+
+# Alerts.
+expect 200 '(.alerts | type) == "array" and .page == 1 and .limit == 50 and (.total | type) == "number"' GET /api/alerts
+expect 200 '.has_more == false and .limit == 5' GET '/api/alerts?per_page=5&page=1&instrument_id=1&fired_status=fired&start_date=2013-09-03&end_date=2013-09-03'
+expect 422 '.detail[0].loc == ["query", "per_page"]' GET '/api/alerts?per_page=1001'
+expect 422 '.detail[0].loc == ["query", "start_date"]' GET '/api/alerts?start_date=soon'
+expect 200 '(.total_alerts_today | type) == "number" and (.alerts_by_rule_type | type) == "object"' GET /api/alerts/stats
+expect 200 - GET /api/alerts/export
+expect 404 '.detail | test("alert 999 not found")' DELETE /api/alerts/999
+expect 404 - POST /api/alerts/999/restore
+expect 400 '.detail | test("WebSocket")' GET /ws/realtime
+
 # What a feed changes.
 expect 200 '.ingestion_active and .last_tick == "2013-09-03T10:23:03Z"' GET /api/health
 expect 200 '.performance.by_operation | map(.operation) | index("market_data.insert_batch")' GET /api/health/database

@@ -1,8 +1,9 @@
 //! Alerts in figures: how many each rule raised, and how long that took.
 
 use diesel::dsl;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::{Double, Nullable};
+use diesel::sql_types::{BigInt, Double, Nullable};
 
 use crate::database::BackendConnection;
 use crate::error::Result;
@@ -28,12 +29,16 @@ pub struct AlertGroup {
     pub evaluation_us_max: Option<i64>,
 }
 
+/// The groups are sums of a column and nothing: SQLite would else take the index that has them
+/// in order, and read every alert there ever was.
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn since_query(start: Timestamp) -> _ {
     let active: Active<alert_logs::table> = alert_logs::table.active();
+    let instrument: SqlLiteral<BigInt> = dsl::sql("+instrument_id");
+    let rule: SqlLiteral<BigInt> = dsl::sql("+rule_id");
     active
         .filter(alert_logs::timestamp.ge(start))
-        .group_by((alert_logs::instrument_id, alert_logs::rule_id))
+        .group_by((instrument, rule))
 }
 
 /// The active alerts from `start` on, summed up by instrument and rule: one pass over them.
@@ -44,8 +49,8 @@ pub fn groups_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Resul
     // Diesel's sum of 64-bit numbers is a NUMERIC, which SQLite does not have.
     let sum = dsl::sql::<Nullable<Double>>("CAST(sum(evaluation_time_us) AS DOUBLE PRECISION)");
     let query = since_query(start).select((
-        alert_logs::instrument_id,
-        alert_logs::rule_id,
+        dsl::sql::<BigInt>("+instrument_id"),
+        dsl::sql::<BigInt>("+rule_id"),
         dsl::count_star(),
         sum,
         dsl::min(alert_logs::evaluation_time_us),

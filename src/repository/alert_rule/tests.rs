@@ -261,8 +261,8 @@ mod statements {
 
     #[test]
     fn a_page_compares_the_whole_key_and_labels_are_of_all() {
-        insta::assert_snapshot!(tail(&page_query(RuleFilter::default(), AFTER, 10)), @"");
-        insta::assert_snapshot!(tail(&labels_of_all_query(&[1])), @"");
+        insta::assert_snapshot!(tail(&page_query(RuleFilter::default(), AFTER, 10)), @"FROM alert_rules WHERE (((((alert_rules.deleted_at IS NULL) AND 1 = 1) AND 1 = 1) AND 1 = 1) AND ((alert_rules.created_at < $1) OR ((alert_rules.created_at = $2) AND (alert_rules.id < $3)))) ORDER BY alert_rules.created_at DESC, alert_rules.id DESC LIMIT $4");
+        insta::assert_snapshot!(tail(&labels_of_all_query(&[1])), @"FROM alert_rules WHERE (alert_rules.id = ANY($1))");
     }
 
     const SOME: RuleFilter = RuleFilter {

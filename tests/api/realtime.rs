@@ -1,0 +1,507 @@
+//! `/ws/realtime`, over real sockets.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tickbase::api;
+use tickbase::app::App;
+use tickbase::config::{DatabaseConfig, Settings, Token};
+use tickbase::domain::tick::Tick;
+use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
+use tickbase::models::{NewAlertLog, NewAlertRule};
+use tickbase::repository::alert_log::AlertLogRepository;
+use tickbase::repository::alert_rule::AlertRuleRepository;
+use tokio::sync::oneshot;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{HandshakeError, Message, WebSocket};
+
+use crate::support::{TestDatabase, on_both};
+
+/// How long a test waits for something that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The app behind a socket of its own.
+struct Served {
+    app: Arc<App>,
+    address: SocketAddr,
+    end: Option<oneshot::Sender<()>>,
+    server: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Served {
+    fn new(db: &TestDatabase) -> Self {
+        Self::with(db, |_| ())
+    }
+
+    fn with(db: &TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::default();
+        settings.database = DatabaseConfig::new(db.url()).unwrap();
+        settings.server.bind = "127.0.0.1:0".parse().unwrap();
+        change(&mut settings);
+        let app = Arc::new(App::start(settings).unwrap());
+        let listener = app.listen().unwrap();
+        let address = listener.local_addr().unwrap();
+        let (end, ended) = oneshot::channel::<()>();
+        let serving = Arc::clone(&app);
+        let server = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            let shutdown = async move { drop(ended.await) };
+            runtime.block_on(serving.serve(listener, shutdown)).unwrap();
+            runtime.shutdown_background();
+        });
+        Self {
+            app,
+            address,
+            end: Some(end),
+            server: Some(server),
+        }
+    }
+
+    /// A client that has been greeted.
+    fn client(&self) -> Client {
+        let mut client = self.connect(&[]).unwrap();
+        let hello = client.next();
+        assert_eq!(hello["messageType"], "connection_status");
+        assert_eq!(hello["data"]["status"], "connected");
+        client
+    }
+
+    /// Connects, or tells the status of the refusal.
+    fn connect(&self, headers: &[(&'static str, &str)]) -> Result<Client, (u16, String)> {
+        let url = format!("ws://{}/ws/realtime", self.address);
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let socket = TcpStream::connect(self.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let config = Some(WebSocketConfig::default());
+        match tungstenite::client::client_with_config(request, socket, config) {
+            Ok((socket, response)) => {
+                let protocol = response.headers().get("sec-websocket-protocol");
+                let protocol = protocol.map(|it| it.to_str().unwrap().to_owned());
+                Ok(Client { socket, protocol })
+            }
+            Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
+                let body = answer.body().clone().unwrap_or_default();
+                let text = String::from_utf8_lossy(&body).into_owned();
+                Err((answer.status().as_u16(), text))
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn post_ticks(&self, ticks: &Value) {
+        let url = format!("http://{}/api/market-data", self.address);
+        let mut answer = ureq::post(url)
+            .header("content-type", "application/json")
+            .send(ticks.to_string())
+            .unwrap();
+        let report = answer.body_mut().read_to_string().unwrap();
+        assert!(report.contains("\"rejected\":0"), "{report}");
+    }
+
+    /// Ends the server as a signal does.
+    fn stop(&mut self) {
+        if let Some(end) = self.end.take() {
+            end.send(()).unwrap();
+            self.server.take().unwrap().join().unwrap();
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            let _ = end.send(());
+        }
+        if let Some(server) = self.server.take() {
+            let _ = server.join();
+        }
+        self.app.stop();
+    }
+}
+
+struct Client {
+    socket: WebSocket<TcpStream>,
+    /// The one that the server chose.
+    protocol: Option<String>,
+}
+
+impl Client {
+    fn send(&mut self, message: &Value) {
+        self.send_text(&message.to_string());
+    }
+
+    fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).unwrap();
+    }
+
+    /// The next message; the connection must be alive.
+    #[track_caller]
+    fn next(&mut self) -> Value {
+        loop {
+            match self.socket.read().unwrap() {
+                Message::Text(text) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(message["version"], "1.0", "{message}");
+                    assert!(
+                        message["timestamp"].as_str().unwrap().ends_with('Z'),
+                        "{message}"
+                    );
+                    return message;
+                }
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The data of the next message, which must be of this type.
+    #[track_caller]
+    fn data(&mut self, message_type: &str) -> Value {
+        let message = self.next();
+        assert_eq!(message["messageType"], message_type, "{message}");
+        message["data"].clone()
+    }
+
+    #[track_caller]
+    fn subscribe(&mut self, data: Value) -> Value {
+        self.send(&json!({"messageType": "subscribe", "data": data}));
+        self.data("subscription_ack")
+    }
+
+    /// What came before the answer to a ping: all that was on its way.
+    #[track_caller]
+    fn until_pong(&mut self) -> Vec<Value> {
+        self.send(&json!({"messageType": "ping"}));
+        let mut seen = Vec::new();
+        loop {
+            let message = self.next();
+            if message["messageType"] == "pong" {
+                return seen;
+            }
+            seen.push(message);
+        }
+    }
+
+    /// Reads to the end; the code and reason of the close frame, if there was one.
+    fn end(&mut self) -> Option<(u16, String)> {
+        let mut close = None;
+        loop {
+            match self.socket.read() {
+                Ok(Message::Close(Some(frame))) => {
+                    close = Some((frame.code.into(), frame.reason.to_string()));
+                }
+                Ok(_) => {}
+                Err(_) => return close,
+            }
+        }
+    }
+}
+
+fn tick(symbol: &str, sequence: i64, price: f64) -> Value {
+    json!({"symbol": symbol, "timestamp": "2013-09-03T10:23:00.074Z", "sequence": sequence,
+        "price": price, "volume": 8})
+}
+
+/// Waits for a condition that must come true.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
+        std::thread::yield_now();
+    }
+}
+
+on_both! {
+    fn a_client_gets_what_it_subscribed_to_and_nothing_else(db: &TestDatabase) {
+        let served = Served::new(db);
+        let (mut es, mut all, mut none) = (served.client(), served.client(), served.client());
+        let ack = es.subscribe(json!({"subscriptionType": "market_data", "instrumentId": 1,
+            "requestId": "r-1"}));
+        assert_eq!(ack, json!({"status": "subscribed", "subscriptionType": "market_data",
+            "instrumentId": 1, "requestId": "r-1", "subscriptions": 1}));
+        all.subscribe(json!({"subscriptionType": "market_data"}));
+        served.post_ticks(&json!([tick("ES", 1, 1641.512_345), tick("NQ", 1, 3100.0)]));
+        assert_eq!(es.data("market_data"), json!({"instrumentId": 1, "symbol": "ES",
+            "timestamp": "2013-09-03T10:23:00.074Z", "sourceId": 1, "sequence": 1,
+            "price": 1641.5123, "volume": 8, "bid": null, "ask": null, "bidSize": null,
+            "askSize": null, "openPrice": null, "highPrice": null, "lowPrice": null}));
+        let symbols: BTreeSet<String> = (0..2)
+            .map(|_| all.data("market_data")["symbol"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(symbols, BTreeSet::from(["ES".to_owned(), "NQ".to_owned()]));
+        assert_eq!(es.until_pong(), Vec::<Value>::new(), "NQ was not asked for");
+        assert_eq!(none.until_pong(), Vec::<Value>::new());
+
+        // A duplicate is not stored again, so it is not sent again.
+        served.post_ticks(&json!([tick("ES", 1, 1641.512_345), tick("ES", 2, 1642.0)]));
+        assert_eq!(es.data("market_data")["sequence"], 2);
+
+        es.send(&json!({"messageType": "unsubscribe",
+            "data": {"subscriptionType": "market_data", "instrumentId": 1}}));
+        let ack = es.data("subscription_ack");
+        assert_eq!((&ack["status"], &ack["subscriptions"]), (&json!("unsubscribed"), &json!(0)));
+        all.data("market_data");
+        served.post_ticks(&json!([tick("ES", 3, 1642.25)]));
+        assert_eq!(all.data("market_data")["sequence"], 3);
+        assert_eq!(es.until_pong(), Vec::<Value>::new());
+        assert_eq!(served.app.realtime().clients(), 3);
+        drop((es, all, none));
+        until(|| served.app.realtime().clients() == 0);
+    }
+
+    fn alerts_and_rounds_of_monitoring_are_sent(db: &TestDatabase) {
+        let served = Served::new(db);
+        let database = served.app.database();
+        let rule = NewAlertRule {
+            condition: Some(Condition::Above),
+            threshold: Some("1650".parse().unwrap()),
+            name: Some("high".to_owned()),
+            ..NewAlertRule::new(1, RuleType::Threshold)
+        };
+        let rule = AlertRuleRepository::new(database).insert(rule).unwrap();
+        let new = NewAlertLog {
+            timestamp: "2013-09-03T10:23:00Z".parse().unwrap(),
+            source_id: 1,
+            sequence: 0,
+            rule_id: rule.id,
+            instrument_id: 1,
+            trigger_value: 1650.25,
+            threshold_value: Some(1650.0),
+            fired_status: FiredStatus::Fired,
+            delivery_status: DeliveryStatus::Pending,
+            evaluation_time_us: 1_500,
+            rule_condition: "above".to_owned(),
+            alert_message: "Alert: high - Price 1650.25 above threshold 1650.0000".to_owned(),
+            error_message: None,
+        };
+        let alert = AlertLogRepository::new(database).insert(new).unwrap().unwrap();
+        let (mut one, mut other) = (served.client(), served.client());
+        one.subscribe(json!({"subscriptionType": "alert_fired", "instrumentId": 1}));
+        other.subscribe(json!({"subscriptionType": "alert_fired", "instrumentId": 2}));
+        let id = alert.id;
+        served.app.realtime().publish_alerts([alert]);
+        assert_eq!(one.data("alert_fired"), json!({"alertId": id,
+            "timestamp": "2013-09-03T10:23:00Z", "ruleId": rule.id, "ruleName": "high",
+            "instrumentId": 1, "instrumentSymbol": "ES", "triggerValue": 1650.25,
+            "thresholdValue": 1650.0, "firedStatus": "fired", "deliveryStatus": "pending",
+            "ruleCondition": "above", "evaluationTimeMs": 1.5,
+            "alertMessage": "Alert: high - Price 1650.25 above threshold 1650.0000"}));
+        assert_eq!(other.until_pong(), Vec::<Value>::new());
+
+        served.app.monitoring().check_now();
+        other.subscribe(json!({"subscriptionType": "database_performance"}));
+        let first = other.data("database_performance");
+        assert_eq!(first["status"], "healthy");
+        assert_eq!(first["connectionsMax"], 70);
+        served.app.monitoring().check_now();
+        let second = other.data("database_performance");
+        assert_ne!(second["checkedAt"], first["checkedAt"], "each round is sent once");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn what_is_no_message_is_answered_and_the_connection_lives() {
+    let served = Served::new(&TestDatabase::sqlite());
+    let mut client = served.client();
+    for (text, code) in [
+        ("no json", "malformed"),
+        ("[]", "malformed"),
+        ("{}", "malformed"),
+        (r#"{"messageType": "shout"}"#, "unknown_type"),
+        (r#"{"messageType": "subscribe"}"#, "invalid_subscription"),
+        (
+            r#"{"messageType": "subscribe", "data": {"subscriptionType": "everything"}}"#,
+            "invalid_subscription",
+        ),
+        (
+            r#"{"messageType": "subscribe", "data": {"subscriptionType": "market_data", "x": 1}}"#,
+            "invalid_subscription",
+        ),
+        (
+            r#"{"messageType": "subscribe",
+                "data": {"subscriptionType": "database_performance", "instrumentId": 1}}"#,
+            "invalid_subscription",
+        ),
+        (
+            r#"{"messageType": "subscribe",
+                "data": {"subscriptionType": "market_data", "instrumentId": 99}}"#,
+            "not_found",
+        ),
+        (
+            r#"{"messageType": "unsubscribe", "data": {"subscriptionType": "market_data"}}"#,
+            "not_found",
+        ),
+    ] {
+        client.send_text(text);
+        let error = client.data("error");
+        assert_eq!(error["code"], code, "{text}: {error}");
+        assert!(!error["message"].as_str().unwrap().is_empty());
+    }
+    client.socket.send(Message::binary(vec![1, 2, 3])).unwrap();
+    assert!(client.data("error")["message"].is_string());
+    client.send(&json!({"messageType": "shout", "data": {"requestId": "r-9"}}));
+    assert_eq!(client.data("error")["requestId"], "r-9");
+    // The limit of subscriptions is one of instruments and topics together.
+    client.send(&json!({"messageType": "ping", "requestId": "p"}));
+    assert_eq!(client.data("pong"), json!({"requestId": "p"}));
+    // A message over the limit ends the connection, as the protocol has it.
+    client.send_text(&"x".repeat(17 * 1_024));
+    client.end();
+    until(|| served.app.realtime().clients() == 0);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
+    /// Far more than sockets and the ring hold together.
+    const TICKS: i64 = 400_000;
+    const CHUNK: i64 = 256;
+    let served = Served::new(&TestDatabase::sqlite());
+    let (mut idle, mut eager) = (served.client(), served.client());
+    for client in [&mut idle, &mut eager] {
+        client.subscribe(json!({"subscriptionType": "market_data"}));
+    }
+    let hub = served.app.realtime().clone();
+    let (read, have_read) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for sequence in 0..TICKS {
+            let data = eager.data("market_data");
+            assert_eq!(data["sequence"], sequence, "in order, without a gap");
+            if (sequence + 1) % CHUNK == 0 {
+                read.send(()).unwrap();
+            }
+        }
+        eager
+    });
+    let stamp = "2013-09-03T10:23:00Z".parse().unwrap();
+    for begin in (0..TICKS).step_by(CHUNK as usize) {
+        let end = (begin + CHUNK).min(TICKS);
+        let tick = |sequence| (Tick::trade(1, stamp, 1641.5, 8.0).unwrap(), sequence);
+        hub.publish_ticks((begin..end).map(tick));
+        // The eager one is at most 100 events behind: no feed is faster than its readers for long.
+        if begin >= 100 * CHUNK {
+            have_read.recv_timeout(PATIENCE).unwrap();
+        }
+    }
+    until(|| hub.clients_dropped() == 1);
+    let mut eager = reader.join().unwrap();
+    until(|| hub.clients() == 1);
+    assert_eq!(eager.until_pong(), Vec::<Value>::new());
+    // It may have had room for the reason; in any case it is cut off.
+    if let Some((code, reason)) = idle.end() {
+        assert_eq!(code, 1013);
+        assert!(reason.starts_with("too slow"), "{reason}");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_end_of_the_server_closes_every_client_and_takes_no_new_one() {
+    let mut served = Served::new(&TestDatabase::sqlite());
+    let mut clients: Vec<Client> = (0..3).map(|_| served.client()).collect();
+    let ends: Vec<_> = clients
+        .drain(..)
+        .map(|mut client| std::thread::spawn(move || client.end()))
+        .collect();
+    served.stop();
+    for end in ends {
+        let (code, reason) = end.join().unwrap().expect("a close frame");
+        assert_eq!(code, 1001);
+        assert!(reason.contains("ending"), "{reason}");
+    }
+    assert_eq!(served.app.realtime().clients(), 0);
+    assert_eq!(served.app.realtime().clients_dropped(), 0);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_client_needs_the_token_where_reads_need_it_and_never_in_the_url() {
+    let token = "0123456789abcdef";
+    let served = Served::with(&TestDatabase::sqlite(), |settings| {
+        settings.server.token = Some(Token::new(token).unwrap());
+        settings.server.protect_reads = true;
+    });
+    let bearer = format!("Bearer {token}");
+    served.connect(&[("authorization", &bearer)]).unwrap();
+    let protocols = format!("tickbase.v1, tickbase.bearer.{token}");
+    let client = served
+        .connect(&[("sec-websocket-protocol", &protocols)])
+        .unwrap();
+    assert_eq!(
+        client.protocol.as_deref(),
+        Some("tickbase.v1"),
+        "the token is not sent back"
+    );
+    for wrong in [
+        &[][..],
+        &[("authorization", "Bearer 0123456789abcdeg")],
+        &[(
+            "sec-websocket-protocol",
+            "tickbase.v1, tickbase.bearer.wrong",
+        )],
+        &[("sec-websocket-protocol", "tickbase.v1")],
+    ] {
+        let (status, _) = served.connect(wrong).err().expect("no entry");
+        assert_eq!(status, 401, "{wrong:?}");
+    }
+    let url = format!("http://{}/ws/realtime?token={token}", served.address);
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    assert_eq!(agent.get(url).call().unwrap().status(), 400, "no handshake");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_page_of_another_origin_may_not_connect_unless_it_is_named() {
+    let served = Served::with(&TestDatabase::sqlite(), |settings| {
+        settings.server.cors_origins = vec!["https://desk.example".to_owned()];
+    });
+    let own = format!("http://{}", served.address);
+    for origin in [own.as_str(), "https://desk.example"] {
+        served.connect(&[("origin", origin)]).unwrap();
+    }
+    for origin in ["https://evil.example", "null", "http://127.0.0.1:1"] {
+        let (status, _) = served
+            .connect(&[("origin", origin)])
+            .err()
+            .expect("no entry");
+        assert_eq!(status, 403, "{origin}");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_document_has_the_path() {
+    let served = Served::new(&TestDatabase::sqlite());
+    let document = format!("http://{}/api/openapi.json", served.address);
+    let text = ureq::get(document)
+        .call()
+        .unwrap()
+        .body_mut()
+        .read_to_string()
+        .unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    for path in [
+        "/ws/realtime",
+        "/api/rules/{id}/restore",
+        "/api/alerts/export",
+    ] {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
+    let _: fn(&api::ApiState) -> &api::RealtimeHub = api::ApiState::realtime;
+}
