@@ -14,7 +14,7 @@ use tickbase::domain::{Condition, RuleType, StoredTick};
 use tickbase::models::{Instrument, NewAlertRule};
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
-use tickbase::services::alert_engine::{AlertEngine, Rule, WatchedInstrument};
+use tickbase::services::alert_engine::{Evaluator, Rule, WatchedInstrument};
 use tickbase::services::replay::{Replayed, replay};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/es-trades-sample.csv.gz");
@@ -96,7 +96,7 @@ type Fired = (i64, Timestamp, i64, i64, String);
 
 /// Feeds the ticks to an engine, batch by batch, as the writer stores them.
 fn live(instrument: &Instrument, rules: Vec<Rule>, ticks: &[Tick]) -> (Vec<Fired>, u64) {
-    let mut engine = AlertEngine::new();
+    let mut engine = Evaluator::new();
     engine.watch(WatchedInstrument::from(instrument));
     for rule in rules {
         engine.put_rule(rule).unwrap();

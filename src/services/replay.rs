@@ -9,7 +9,7 @@ use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::{Instrument, MarketData};
 use crate::repository::market_data::{MarketDataRepository, Order, RangeQuery, TickRange};
-use crate::services::alert_engine::{AlertEngine, Firing, HistoryNeed, Rule, WatchedInstrument};
+use crate::services::alert_engine::{Evaluator, Firing, HistoryNeed, Rule, WatchedInstrument};
 use crate::timestamp::Timestamp;
 
 /// The most ticks that are read for the past of the rules. A mean or a side that needs more is
@@ -48,7 +48,7 @@ pub fn replay(
     end: Option<Timestamp>,
     mut on_fired: impl FnMut(&Firing) -> Result<()>,
 ) -> Result<Replayed> {
-    let mut engine = AlertEngine::new();
+    let mut engine = Evaluator::new();
     engine.watch(WatchedInstrument {
         is_watched: true,
         last_tick: None,
@@ -102,7 +102,7 @@ fn stored(row: &MarketData) -> StoredTick {
 /// took.
 fn warm_up(
     db: &Database,
-    engine: &mut AlertEngine,
+    engine: &mut Evaluator,
     instrument_id: i64,
     before: Timestamp,
 ) -> Result<u64> {

@@ -13,7 +13,7 @@ use crate::world::{BEGIN, SECRET, World, at, channel, one_more_look, until, webh
 
 /// As a receiver verifies it.
 fn signature(request: &Request) -> String {
-    use hmac::{Hmac, KeyInit, Mac};
+    use hmac::{Hmac, Mac};
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     let timestamp = request.header("x-tickbase-timestamp").unwrap();
     mac.update(format!("{timestamp}.").as_bytes());

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;
 
