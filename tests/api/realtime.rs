@@ -314,7 +314,8 @@ on_both! {
 #[cfg(feature = "sqlite")]
 #[test]
 fn what_is_no_message_is_answered_and_the_connection_lives() {
-    let served = Served::new(&TestDatabase::sqlite());
+    let db = TestDatabase::sqlite();
+    let served = Served::new(&db);
     let mut client = served.client();
     for (text, code) in [
         ("no json", "malformed"),
@@ -366,10 +367,14 @@ fn what_is_no_message_is_answered_and_the_connection_lives() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
-    /// Far more than sockets and the ring hold together.
-    const TICKS: i64 = 400_000;
-    const CHUNK: i64 = 256;
-    let served = Served::new(&TestDatabase::sqlite());
+    /// Ticks of one event, and the events that the eager client may be behind: no feed is faster
+    /// than its readers for long.
+    const EVENT: i64 = 16;
+    const AHEAD_MAX: i64 = 100;
+    /// The sequence of the last tick.
+    const LAST: i64 = i64::MAX;
+    let db = TestDatabase::sqlite();
+    let served = Served::new(&db);
     let (mut idle, mut eager) = (served.client(), served.client());
     for client in [&mut idle, &mut eager] {
         client.subscribe(json!({"subscriptionType": "market_data"}));
@@ -377,28 +382,35 @@ fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
     let hub = served.app.realtime().clone();
     let (read, have_read) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
-        for sequence in 0..TICKS {
-            let data = eager.data("market_data");
-            assert_eq!(data["sequence"], sequence, "in order, without a gap");
-            if (sequence + 1) % CHUNK == 0 {
+        for expected in 0.. {
+            let sequence = eager.data("market_data")["sequence"].as_i64().unwrap();
+            if sequence == LAST {
+                return (eager, expected);
+            }
+            assert_eq!(sequence, expected, "in order, without a gap");
+            if sequence % EVENT == 0 {
                 read.send(()).unwrap();
             }
         }
-        eager
+        unreachable!("the last tick comes")
     });
     let stamp = "2013-09-03T10:23:00Z".parse().unwrap();
-    for begin in (0..TICKS).step_by(CHUNK as usize) {
-        let end = (begin + CHUNK).min(TICKS);
-        let tick = |sequence| (Tick::trade(1, stamp, 1641.5, 8.0).unwrap(), sequence);
-        hub.publish_ticks((begin..end).map(tick));
-        // The eager one is at most 100 events behind: no feed is faster than its readers for long.
-        if begin >= 100 * CHUNK {
+    let tick = |sequence| (Tick::trade(1, stamp, 1641.5, 8.0).unwrap(), sequence);
+    let deadline = Instant::now() + PATIENCE;
+    let mut published = 0;
+    while hub.clients_dropped() == 0 {
+        assert!(Instant::now() < deadline, "the idle one is not dropped");
+        hub.publish_ticks((published..published + EVENT).map(tick));
+        published += EVENT;
+        if published > AHEAD_MAX * EVENT {
             have_read.recv_timeout(PATIENCE).unwrap();
         }
     }
-    until(|| hub.clients_dropped() == 1);
-    let mut eager = reader.join().unwrap();
+    hub.publish_ticks([tick(LAST)]);
+    let (mut eager, seen) = reader.join().unwrap();
+    assert_eq!(seen, published);
     until(|| hub.clients() == 1);
+    assert_eq!(hub.clients_dropped(), 1);
     assert_eq!(eager.until_pong(), Vec::<Value>::new());
     // It may have had room for the reason; in any case it is cut off.
     if let Some((code, reason)) = idle.end() {
@@ -410,7 +422,8 @@ fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_end_of_the_server_closes_every_client_and_takes_no_new_one() {
-    let mut served = Served::new(&TestDatabase::sqlite());
+    let db = TestDatabase::sqlite();
+    let mut served = Served::new(&db);
     let mut clients: Vec<Client> = (0..3).map(|_| served.client()).collect();
     let ends: Vec<_> = clients
         .drain(..)
@@ -430,7 +443,8 @@ fn the_end_of_the_server_closes_every_client_and_takes_no_new_one() {
 #[test]
 fn a_client_needs_the_token_where_reads_need_it_and_never_in_the_url() {
     let token = "0123456789abcdef";
-    let served = Served::with(&TestDatabase::sqlite(), |settings| {
+    let db = TestDatabase::sqlite();
+    let served = Served::with(&db, |settings| {
         settings.server.token = Some(Token::new(token).unwrap());
         settings.server.protect_reads = true;
     });
@@ -468,7 +482,8 @@ fn a_client_needs_the_token_where_reads_need_it_and_never_in_the_url() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_page_of_another_origin_may_not_connect_unless_it_is_named() {
-    let served = Served::with(&TestDatabase::sqlite(), |settings| {
+    let db = TestDatabase::sqlite();
+    let served = Served::with(&db, |settings| {
         settings.server.cors_origins = vec!["https://desk.example".to_owned()];
     });
     let own = format!("http://{}", served.address);
@@ -487,7 +502,8 @@ fn a_page_of_another_origin_may_not_connect_unless_it_is_named() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_document_has_the_path() {
-    let served = Served::new(&TestDatabase::sqlite());
+    let db = TestDatabase::sqlite();
+    let served = Served::new(&db);
     let document = format!("http://{}/api/openapi.json", served.address);
     let text = ureq::get(document)
         .call()

@@ -400,7 +400,8 @@ mod statements {
                 plan(conn, &numbered, index);
             }
             let figures = since_query(at(1)).select(dsl::count_star());
-            plan(conn, &figures, "alert_logs_newest_active");
+            // Which index is the best depends on the share of the week; the table as a whole never is.
+            plan(conn, &figures, "using alert_logs_");
         });
     }
 }
