@@ -30,7 +30,7 @@ fn alert(rule: &AlertRule, stamp: &str) -> NewAlertLog {
         sequence: 0,
         rule_id: rule.id,
         instrument_id: rule.instrument_id,
-        trigger_value: 1650.251_249,
+        trigger_value: 1650.251249,
         threshold_value: Some(1650.0),
         fired_status: FiredStatus::Fired,
         delivery_status: DeliveryStatus::Pending,

@@ -15,3 +15,4 @@ mod realtime;
 mod rules;
 #[path = "../support/mod.rs"]
 mod support;
+mod websocket;

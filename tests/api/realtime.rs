@@ -1,226 +1,25 @@
 //! `/ws/realtime`, over real sockets.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
-use tickbase::api;
-use tickbase::app::App;
-use tickbase::config::{DatabaseConfig, Settings, Token};
+use tickbase::config::Token;
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule};
 use tickbase::repository::alert_log::AlertLogRepository;
 use tickbase::repository::alert_rule::AlertRuleRepository;
-use tokio::sync::oneshot;
-use tungstenite::client::IntoClientRequest;
-use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{HandshakeError, Message, WebSocket};
+use tungstenite::Message;
 
-use crate::support::{TestDatabase, on_both};
-
-/// How long a test waits for something that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The app behind a socket of its own.
-struct Served {
-    app: Arc<App>,
-    address: SocketAddr,
-    end: Option<oneshot::Sender<()>>,
-    server: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Served {
-    fn new(db: &TestDatabase) -> Self {
-        Self::with(db, |_| ())
-    }
-
-    fn with(db: &TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings::default();
-        settings.database = DatabaseConfig::new(db.url()).unwrap();
-        settings.server.bind = "127.0.0.1:0".parse().unwrap();
-        change(&mut settings);
-        let app = Arc::new(App::start(settings).unwrap());
-        let listener = app.listen().unwrap();
-        let address = listener.local_addr().unwrap();
-        let (end, ended) = oneshot::channel::<()>();
-        let serving = Arc::clone(&app);
-        let server = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .unwrap();
-            let shutdown = async move { drop(ended.await) };
-            runtime.block_on(serving.serve(listener, shutdown)).unwrap();
-            runtime.shutdown_background();
-        });
-        Self {
-            app,
-            address,
-            end: Some(end),
-            server: Some(server),
-        }
-    }
-
-    /// A client that has been greeted.
-    fn client(&self) -> Client {
-        let mut client = self.connect(&[]).unwrap();
-        let hello = client.next();
-        assert_eq!(hello["messageType"], "connection_status");
-        assert_eq!(hello["data"]["status"], "connected");
-        client
-    }
-
-    /// Connects, or tells the status of the refusal.
-    fn connect(&self, headers: &[(&'static str, &str)]) -> Result<Client, (u16, String)> {
-        let url = format!("ws://{}/ws/realtime", self.address);
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        let socket = TcpStream::connect(self.address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let config = Some(WebSocketConfig::default());
-        match tungstenite::client::client_with_config(request, socket, config) {
-            Ok((socket, response)) => {
-                let protocol = response.headers().get("sec-websocket-protocol");
-                let protocol = protocol.map(|it| it.to_str().unwrap().to_owned());
-                Ok(Client { socket, protocol })
-            }
-            Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
-                let body = answer.body().clone().unwrap_or_default();
-                let text = String::from_utf8_lossy(&body).into_owned();
-                Err((answer.status().as_u16(), text))
-            }
-            Err(other) => panic!("{other}"),
-        }
-    }
-
-    fn post_ticks(&self, ticks: &Value) {
-        let url = format!("http://{}/api/market-data", self.address);
-        let mut answer = ureq::post(url)
-            .header("content-type", "application/json")
-            .send(ticks.to_string())
-            .unwrap();
-        let report = answer.body_mut().read_to_string().unwrap();
-        assert!(report.contains("\"rejected\":0"), "{report}");
-    }
-
-    /// Ends the server as a signal does.
-    fn stop(&mut self) {
-        if let Some(end) = self.end.take() {
-            end.send(()).unwrap();
-            self.server.take().unwrap().join().unwrap();
-        }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            let _ = end.send(());
-        }
-        if let Some(server) = self.server.take() {
-            let _ = server.join();
-        }
-        self.app.stop();
-    }
-}
-
-struct Client {
-    socket: WebSocket<TcpStream>,
-    /// The one that the server chose.
-    protocol: Option<String>,
-}
-
-impl Client {
-    fn send(&mut self, message: &Value) {
-        self.send_text(&message.to_string());
-    }
-
-    fn send_text(&mut self, text: &str) {
-        self.socket.send(Message::text(text)).unwrap();
-    }
-
-    /// The next message; the connection must be alive.
-    #[track_caller]
-    fn next(&mut self) -> Value {
-        loop {
-            match self.socket.read().unwrap() {
-                Message::Text(text) => {
-                    let message: Value = serde_json::from_str(&text).unwrap();
-                    assert_eq!(message["version"], "1.0", "{message}");
-                    assert!(
-                        message["timestamp"].as_str().unwrap().ends_with('Z'),
-                        "{message}"
-                    );
-                    return message;
-                }
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// The data of the next message, which must be of this type.
-    #[track_caller]
-    fn data(&mut self, message_type: &str) -> Value {
-        let message = self.next();
-        assert_eq!(message["messageType"], message_type, "{message}");
-        message["data"].clone()
-    }
-
-    #[track_caller]
-    fn subscribe(&mut self, data: Value) -> Value {
-        self.send(&json!({"messageType": "subscribe", "data": data}));
-        self.data("subscription_ack")
-    }
-
-    /// What came before the answer to a ping: all that was on its way.
-    #[track_caller]
-    fn until_pong(&mut self) -> Vec<Value> {
-        self.send(&json!({"messageType": "ping"}));
-        let mut seen = Vec::new();
-        loop {
-            let message = self.next();
-            if message["messageType"] == "pong" {
-                return seen;
-            }
-            seen.push(message);
-        }
-    }
-
-    /// Reads to the end; the code and reason of the close frame, if there was one.
-    fn end(&mut self) -> Option<(u16, String)> {
-        let mut close = None;
-        loop {
-            match self.socket.read() {
-                Ok(Message::Close(Some(frame))) => {
-                    close = Some((frame.code.into(), frame.reason.to_string()));
-                }
-                Ok(_) => {}
-                Err(_) => return close,
-            }
-        }
-    }
-}
+#[cfg(feature = "sqlite")]
+use crate::support::TestDatabase;
+use crate::support::on_both;
+use crate::websocket::{Client, PATIENCE, Served, until};
 
 fn tick(symbol: &str, sequence: i64, price: f64) -> Value {
     json!({"symbol": symbol, "timestamp": "2013-09-03T10:23:00.074Z", "sequence": sequence,
         "price": price, "volume": 8})
-}
-
-/// Waits for a condition that must come true.
-#[track_caller]
-fn until(is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
-        std::thread::yield_now();
-    }
 }
 
 on_both! {
@@ -232,7 +31,7 @@ on_both! {
         assert_eq!(ack, json!({"status": "subscribed", "subscriptionType": "market_data",
             "instrumentId": 1, "requestId": "r-1", "subscriptions": 1}));
         all.subscribe(json!({"subscriptionType": "market_data"}));
-        served.post_ticks(&json!([tick("ES", 1, 1641.512_345), tick("NQ", 1, 3100.0)]));
+        served.post_ticks(&json!([tick("ES", 1, 1641.512345), tick("NQ", 1, 3100.0)]));
         assert_eq!(es.data("market_data"), json!({"instrumentId": 1, "symbol": "ES",
             "timestamp": "2013-09-03T10:23:00.074Z", "sourceId": 1, "sequence": 1,
             "price": 1641.5123, "volume": 8, "bid": null, "ask": null, "bidSize": null,
@@ -245,7 +44,7 @@ on_both! {
         assert_eq!(none.until_pong(), Vec::<Value>::new());
 
         // A duplicate is not stored again, so it is not sent again.
-        served.post_ticks(&json!([tick("ES", 1, 1641.512_345), tick("ES", 2, 1642.0)]));
+        served.post_ticks(&json!([tick("ES", 1, 1641.512345), tick("ES", 2, 1642.0)]));
         assert_eq!(es.data("market_data")["sequence"], 2);
 
         es.send(&json!({"messageType": "unsubscribe",
@@ -519,5 +318,4 @@ fn the_document_has_the_path() {
     ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
-    let _: fn(&api::ApiState) -> &api::RealtimeHub = api::ApiState::realtime;
 }

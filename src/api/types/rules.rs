@@ -205,7 +205,7 @@ impl TryFrom<RuleBody> for NewAlertRule {
         let new = Self::new(body.instrument_id, body.rule_type.into());
         Ok(Self {
             condition: body.condition.map(Into::into),
-            threshold: body.threshold.map(threshold).transpose()?,
+            threshold: body.threshold.as_deref().map(threshold).transpose()?,
             expression: body.expression.map(text_of),
             active: body.active.unwrap_or(new.active),
             name: body.name.map(name).transpose()?,
@@ -225,7 +225,7 @@ impl TryFrom<RuleChangeBody> for AlertRuleChange {
         Ok(Self {
             rule_type: never_null("rule_type", body.rule_type)?.map(Into::into),
             condition: body.condition.map(|it| it.map(Into::into)),
-            threshold: checked(body.threshold, threshold)?,
+            threshold: checked(body.threshold, |json| threshold(&json))?,
             expression: body.expression.map(|it| it.map(text_of)),
             active: never_null("active", body.active)?,
             name: checked(body.name, name)?,
@@ -255,7 +255,7 @@ fn never_null<T>(name: &'static str, given: Option<Option<T>>) -> Result<Option<
     }
 }
 
-fn threshold(json: Box<RawValue>) -> Result<Decimal> {
+fn threshold(json: &RawValue) -> Result<Decimal> {
     Decimal::from_json(json.get()).map_err(|error| match error {
         Error::Invalid { reason, remedy, .. } => Error::invalid("threshold", reason, remedy),
         other => other,
@@ -335,7 +335,7 @@ mod tests {
     fn a_threshold_keeps_every_digit_that_no_double_holds() {
         for json in ["12345678901.12345678", r#""12345678901.12345678""#] {
             let raw = RawValue::from_string(json.to_owned()).unwrap();
-            assert_eq!(threshold(raw).unwrap().to_string(), "12345678901.12345678");
+            assert_eq!(threshold(&raw).unwrap().to_string(), "12345678901.12345678");
         }
     }
 }
