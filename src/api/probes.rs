@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ErrorBody};
 use super::http_metrics::HttpMetrics;
 use super::readiness::Phase;
+use super::realtime::RealtimeHub;
 use super::state::ApiState;
 use crate::monitoring::metrics::{self, CONTENT_TYPE, Exposition, Kind};
 
@@ -67,7 +68,23 @@ async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
     metrics::snapshot_metrics(&mut text, &snapshot);
     metrics::service_metrics(&mut text, &[&**state.monitoring()]);
     requests(&mut text, state.metrics());
+    realtime(&mut text, state.realtime());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
+}
+
+fn realtime(text: &mut Exposition, hub: &RealtimeHub) {
+    text.single(
+        Kind::Gauge,
+        "tickbase_realtime_clients",
+        "Clients of /ws/realtime.",
+        hub.clients() as f64,
+    );
+    text.single(
+        Kind::Counter,
+        "tickbase_realtime_clients_dropped_total",
+        "Clients that were dropped because they read too slowly.",
+        hub.clients_dropped() as f64,
+    );
 }
 
 /// The names are those of OpenTelemetry's conventions for HTTP servers.

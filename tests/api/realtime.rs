@@ -154,7 +154,6 @@ fn what_is_no_message_is_answered_and_the_connection_lives() {
     assert!(client.data("error")["message"].is_string());
     client.send(&json!({"messageType": "shout", "data": {"requestId": "r-9"}}));
     assert_eq!(client.data("error")["requestId"], "r-9");
-    // The limit of subscriptions is one of instruments and topics together.
     client.send(&json!({"messageType": "ping", "requestId": "p"}));
     assert_eq!(client.data("pong"), json!({"requestId": "p"}));
     // A message over the limit ends the connection, as the protocol has it.
