@@ -5,6 +5,9 @@
 //! lane, the one transaction on PostgreSQL. It also says what is attached to the database, so that
 //! a function which is given no more than a connection finds it. It knows nothing of what follows.
 
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! Many writers: of one process, and of several on one database. What fires is what the plain
 //! definition demands of the stored ticks in the order in which they were stored.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tickbase::domain::tick::Tick;
@@ -32,6 +33,7 @@ fn produce(place: &Place, next: &AtomicI64, order: &'static AtomicU64) -> Vec<(u
             numbered(number * 40_000, number, Some(price), Some(volume))
         });
         let ticks: Vec<Tick> = ticks.collect();
+        fail(place, batch, &ticks);
         let sent = ticks.clone();
         // The instrument is locked until the commit: the numbers are in the order of the commits.
         let place_in_order = place.db.write("test.produce", move |conn| {
@@ -41,6 +43,23 @@ fn produce(place: &Place, next: &AtomicI64, order: &'static AtomicU64) -> Vec<(u
         stored.push((place_in_order.unwrap(), ticks));
     }
     stored
+}
+
+/// Some batches fail before they are sent once more, and some panic: in a group of SQLite's writer,
+/// whose other jobs stand, or are run again.
+fn fail(place: &Place, batch: usize, ticks: &[Tick]) {
+    let (sent, panics) = (ticks.to_vec(), batch % 13 == 12);
+    if batch % 5 != 4 && !panics {
+        return;
+    }
+    let failed = catch_unwind(AssertUnwindSafe(|| {
+        place.db.write("test.fail", move |conn| {
+            insert_batch(conn, &sent, &InsertOptions::default(), at(0))?;
+            assert!(!panics, "expected");
+            Err::<(), _>(tickbase::Error::invalid("test", "it says no", "none"))
+        })
+    }));
+    assert_eq!(failed.is_err(), panics);
 }
 
 fn in_order(mut batches: Vec<(u64, Vec<Tick>)>) -> Vec<StoredTick> {

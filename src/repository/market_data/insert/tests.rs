@@ -42,12 +42,15 @@ impl Plain {
             let next = taken.map(|key| key.sequence + 1).max().unwrap_or(0);
             outcomes[index] = self.store(tick, next);
         }
-        let late = ticks
-            .iter()
-            .zip(&outcomes)
+        let inserted = ticks.iter().zip(&outcomes);
+        let mut inserted: Vec<&Tick> = inserted
             .filter(|(_, outcome)| matches!(outcome, RowOutcome::Inserted { .. }))
-            .filter(|(tick, _)| self.is_late(tick))
-            .count();
+            .map(|(tick, _)| tick)
+            .collect();
+        // In the order of their keys, as far as it says what is late.
+        inserted.sort_by_key(|tick| tick.timestamp());
+        let late = inserted.into_iter().filter(|tick| self.is_late(tick));
+        let late = late.count();
         (outcomes, late)
     }
 
