@@ -162,7 +162,7 @@ fn latency(size: usize, given: &[Tick]) {
     let began = Instant::now();
     for (call, ticks) in given[..count].chunks(size).enumerate() {
         let due = began + Duration::from_secs_f64((call * size) as f64 / TICKS_PER_SECOND as f64);
-        let fires = call * size % 100 == 0;
+        let fires = (call * size).is_multiple_of(100);
         let mut ticks = ticks.to_vec();
         if fires {
             ticks[0] = marked(&ticks[0]);

@@ -36,13 +36,16 @@ const ROWS_PER_STATEMENT_MAX: usize = 10_000;
 /// round trips more, and 4 us a row less.
 const ROWS_IN_BULK_MIN: usize = 128;
 
+/// An instrument: id, last tick, last price, versions of rules and ticks.
+type LockedRow = (i64, Option<Timestamp>, Option<f64>, i64, i64);
+
 pub(super) struct PostgresStore<'a>(pub(super) &'a mut PgConnection);
 
 impl TickStore for PostgresStore<'_> {
     /// Writers of one instrument take turns: the next free sequence and the last tick are theirs
     /// alone until the commit. In id order, so that nobody waits in a circle.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>> {
-        let locked: Vec<(i64, Option<Timestamp>, Option<f64>, i64, i64)> = instruments::table
+        let locked: Vec<LockedRow> = instruments::table
             .active()
             .filter(instruments::id.eq_any(ids))
             .select((
@@ -55,7 +58,7 @@ impl TickStore for PostgresStore<'_> {
             .order(instruments::id)
             .for_no_key_update()
             .load(self.0)?;
-        let known = |row: (_, _, _, _, _)| KnownInstrument {
+        let known = |row: LockedRow| KnownInstrument {
             id: row.0,
             last_tick: row.1,
             last_price: row.2,
