@@ -247,8 +247,16 @@ fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
     }
     let mut findings = Vec::new();
     for (name, statement) in plan_samples()? {
-        let lines: Vec<Line> =
-            diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(conn)?;
+        let explain = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+        let lines: Vec<Line> = match explain.load(conn) {
+            Ok(lines) => lines,
+            // It names a column that is not there, which has a finding of its own.
+            Err(error) => {
+                let problem = format!("{error}; run `tickbase migrate run`");
+                findings.push(Finding::new(format!("plan of {name}"), Some(problem)));
+                continue;
+            }
+        };
         let seeks = lines.iter().any(|line| {
             line.detail
                 .contains("SEARCH market_data USING PRIMARY KEY (instrument_id=? AND ")
