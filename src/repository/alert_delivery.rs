@@ -12,7 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use letters::{ChannelDepth, dead_letters, depth, of_alert, retry};
+pub use letters::{ChannelDepth, abandon, dead_letters, depth, of_alert, retry};
 pub use outcome::{Outcome, Tried, record};
 pub use queue::{Look, claim, enqueue, look};
 
@@ -181,6 +181,19 @@ impl<'a> AlertDeliveryRepository<'a> {
         let now = self.db.clock().now();
         self.db.write("alert_delivery.retry", move |conn| {
             retry(conn, &ids, now).recorded(conn)
+        })
+    }
+
+    /// Gives up what is open on a channel, oldest first, `limit` at most; returns how many that
+    /// were. For a channel that has left the settings: what waits for it would wait for ever, and
+    /// keep its alerts from being delivered on all.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    pub fn abandon(&self, channel: String, limit: usize) -> Result<usize> {
+        let now = self.db.clock().now();
+        self.db.write("alert_delivery.abandon", move |conn| {
+            abandon(conn, &channel, now, limit).recorded(conn)
         })
     }
 

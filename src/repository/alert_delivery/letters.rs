@@ -104,6 +104,54 @@ pub fn retry(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> R
     Ok(changed)
 }
 
+/// The open deliveries of a channel, oldest first.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn open_query<'a>(channel: &'a str, limit: i64) -> _ {
+    alert_deliveries::table
+        .filter(alert_deliveries::channel.eq(channel))
+        .filter(alert_deliveries::next_attempt_at.is_not_null())
+        .order((
+            alert_deliveries::next_attempt_at.asc(),
+            alert_deliveries::id.asc(),
+        ))
+        .limit(limit)
+        .select(alert_deliveries::id)
+}
+
+/// Gives up what is open on a channel, oldest first, `limit` at most; returns how many that were.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range;
+/// [`Error::Query`](crate::Error::Query).
+pub fn abandon(
+    conn: &mut BackendConnection<'_>,
+    channel: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize> {
+    let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
+    let open = open_query(channel, limit);
+    let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| open.load(c))?;
+    // One that was delivered since is left alone.
+    let still = alert_deliveries::table
+        .filter(alert_deliveries::id.eq_any(&ids))
+        .filter(alert_deliveries::next_attempt_at.is_not_null());
+    let update = diesel::update(still).set((
+        alert_deliveries::status.eq(DeliveryState::Dead),
+        alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
+        alert_deliveries::completed_at.eq(now),
+        alert_deliveries::last_error.eq("its channel was abandoned"),
+    ));
+    let mut alerts: Vec<i64> = crate::on_backend!(&mut *conn, |c| {
+        update.returning(alert_deliveries::alert_id).get_results(c)
+    })?;
+    alerts.sort_unstable();
+    for alert in &alerts {
+        roll_up(conn, *alert, now)?;
+    }
+    Ok(alerts.len())
+}
+
 /// How much waits, channel by channel.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Each query by its SQL, its plan and its behaviour on both backends.
 
-use super::letters::dead_query;
+use super::letters::{dead_query, open_query};
 use super::outcome::{held_query, parts_query, status, undelivered_query};
 use super::queue::{due_query, next_due_query, unqueued_query};
 use super::*;
@@ -235,6 +235,28 @@ fn dead_letters_are_listed_and_tried_again_on_request() {
 }
 
 #[test]
+fn an_abandoned_channel_keeps_no_alert_open() {
+    on_both(|conn| {
+        let ids = fired(conn, &[10, 20, 30]);
+        enqueue(conn, &channels()[1..], at(50), 10).unwrap();
+        let held = take(conn, "ops", 60);
+        tell(conn, &held[0], Outcome::Delivered, 61);
+        assert_eq!(abandon(conn, "ops", at(70), 1).unwrap(), 1);
+        assert_eq!(abandon(conn, "ops", at(71), 10).unwrap(), 1);
+        assert_eq!(abandon(conn, "ops", at(72), 10).unwrap(), 0);
+        assert!(abandon(conn, "ops", at(72), 0).is_err());
+        assert_eq!(stands(conn, ids[0]).0, DeliveryStatus::SlackSent);
+        assert_eq!(stands(conn, ids[1]).0, DeliveryStatus::Failed);
+        let error = alert_log::get(conn, ids[1]).unwrap().error_message;
+        assert_eq!(error.as_deref(), Some("ops: its channel was abandoned"));
+        // Whoever was at it has delivered it all the same.
+        assert_eq!(tell(conn, &held[1], Outcome::Delivered, 80), 1);
+        assert_eq!(stands(conn, ids[1]).0, DeliveryStatus::SlackSent);
+        assert_eq!(take(conn, "hook", 90).len(), 3);
+    });
+}
+
+#[test]
 fn the_status_of_an_alert_is_the_furthest_that_is_true() {
     let part = |kind: ChannelKind, state| (kind.to_string(), kind, state, None);
     let of = |states: &[(ChannelKind, DeliveryState)]| {
@@ -282,6 +304,7 @@ mod statements {
         insta::assert_snapshot!(tail(&unqueued_query(&NAMES, 2, 10)), @"FROM alert_logs WHERE ((((alert_logs.deleted_at IS NULL) AND delivery_status = 'pending' AND fired_status = 'fired') AND (alert_logs.delivery_attempted_at IS NULL)) AND ((SELECT COUNT(*) FROM alert_deliveries WHERE ((alert_deliveries.alert_id = alert_logs.id) AND (alert_deliveries.channel = ANY($1))) LIMIT $2) < $3)) ORDER BY alert_logs.id ASC LIMIT $4");
         insta::assert_snapshot!(tail(&due_query("a", at(1), 10)), @"FROM alert_deliveries WHERE (((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at <= $2)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $3");
         insta::assert_snapshot!(tail(&next_due_query("a")), @"FROM alert_deliveries WHERE (((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at IS NOT NULL)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $2");
+        insta::assert_snapshot!(tail(&open_query("a", 10)), @"FROM alert_deliveries WHERE ((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at IS NOT NULL)) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $2");
         insta::assert_snapshot!(tail(&dead_query(9, 10)), @"FROM alert_deliveries WHERE ((status = 'dead' AND (alert_deliveries.id < $1)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.id DESC LIMIT $2");
         insta::assert_snapshot!(tail(&parts_query(1)), @"FROM alert_deliveries WHERE (alert_deliveries.alert_id = $1) ORDER BY alert_deliveries.channel ASC");
     }
@@ -300,6 +323,9 @@ mod statements {
             let due = "SEARCH alert_deliveries USING INDEX alert_deliveries_due (channel=?";
             plan(conn, &due_query("a", at(1), 10), due);
             plan(conn, &next_due_query("a"), due);
+            let open =
+                "SEARCH alert_deliveries USING COVERING INDEX alert_deliveries_due (channel=?";
+            plan(conn, &open_query("a", 10), open);
             let unqueued = "SCAN alert_logs USING INDEX alert_logs_unqueued";
             plan(conn, &unqueued_query(&NAMES, 2, 10), unqueued);
             let dead = "SEARCH alert_deliveries USING INDEX alert_deliveries_dead (id<?)";
@@ -319,6 +345,7 @@ mod statements {
         crate::test_support::on_postgres(|conn| {
             plan(conn, &due_query("a", at(1), 10), "alert_deliveries_due");
             plan(conn, &next_due_query("a"), "alert_deliveries_due");
+            plan(conn, &open_query("a", 10), "alert_deliveries_due");
             plan(conn, &unqueued_query(&NAMES, 2, 10), "alert_logs_unqueued");
             plan(conn, &dead_query(9, 10), "alert_deliveries_dead");
             plan(
