@@ -74,6 +74,7 @@ impl App {
         let delivery = Arc::new(delivery);
         let wake = delivery.waker();
         alerts.on_fired(move |_| wake()).detach();
+        api.show_alerts(&alerts, &delivery);
         monitoring.start()?;
         delivery.start()?;
         alerts.start()?;

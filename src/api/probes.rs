@@ -12,6 +12,7 @@ use super::readiness::Phase;
 use super::realtime::RealtimeHub;
 use super::state::ApiState;
 use crate::monitoring::metrics::{self, CONTENT_TYPE, Exposition, Kind};
+use crate::services::Service;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -66,10 +67,44 @@ async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
     metrics::process_metrics(&mut text);
     let snapshot = state.pulse().take(&state).await?;
     metrics::snapshot_metrics(&mut text, &snapshot);
-    metrics::service_metrics(&mut text, &[&**state.monitoring()]);
+    services(&mut text, &state);
     requests(&mut text, state.metrics());
     realtime(&mut text, state.realtime());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
+}
+
+fn services(text: &mut Exposition, state: &ApiState) {
+    let monitoring: &dyn Service = &**state.monitoring();
+    let Some(alerts) = state.alerts() else {
+        return metrics::service_metrics(text, &[monitoring]);
+    };
+    metrics::service_metrics(text, &[monitoring, &*alerts.engine, &*alerts.delivery]);
+    metrics::delivery_metrics(text, &alerts.delivery.snapshot());
+    let totals = alerts.engine.totals();
+    for (name, help, value) in [
+        (
+            "tickbase_alerts_evaluated_ticks_total",
+            "Ticks that alert rules were evaluated on.",
+            totals.evaluated,
+        ),
+        (
+            "tickbase_alerts_fired_total",
+            "Alerts that fired.",
+            totals.fired,
+        ),
+        (
+            "tickbase_alerts_suppressed_total",
+            "Matches that a cooldown held back.",
+            totals.suppressed,
+        ),
+        (
+            "tickbase_alerts_late_ticks_total",
+            "Ticks older than the newest of their instrument, which fire nothing.",
+            totals.late,
+        ),
+    ] {
+        text.single(Kind::Counter, name, help, value as f64);
+    }
 }
 
 fn realtime(text: &mut Exposition, hub: &RealtimeHub) {

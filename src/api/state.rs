@@ -1,6 +1,6 @@
 //! What every handler is given: the database, its watcher, the settings. Cloning shares it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
@@ -11,7 +11,10 @@ use super::realtime::RealtimeHub;
 use crate::config::ServerConfig;
 use crate::database::{BackendConnection, Database};
 use crate::error::Result;
+use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
+use crate::services::AlertEngine;
+use crate::services::alert_delivery::AlertDelivery;
 
 /// The state of the API; not that of an application that mounts it.
 #[derive(Clone)]
@@ -28,6 +31,13 @@ struct Inner {
     metrics: HttpMetrics,
     pulse: Pulse,
     realtime: RealtimeHub,
+    alerts: OnceLock<AlertServices>,
+}
+
+/// What makes alerts and what delivers them, for their figures.
+pub(super) struct AlertServices {
+    pub(super) engine: Arc<AlertEngine>,
+    pub(super) delivery: Arc<AlertDelivery>,
 }
 
 impl ApiState {
@@ -53,8 +63,27 @@ impl ApiState {
                 metrics: HttpMetrics::default(),
                 pulse: Pulse::default(),
                 realtime: RealtimeHub::default(),
+                alerts: OnceLock::new(),
             }),
         })
+    }
+
+    /// Shows the figures of these services in `/metrics`, and sends what the engine fires to the
+    /// clients of `/ws/realtime`, after its commit. A second call does nothing.
+    pub fn show_alerts(&self, engine: &Arc<AlertEngine>, delivery: &Arc<AlertDelivery>) {
+        let services = AlertServices {
+            engine: Arc::clone(engine),
+            delivery: Arc::clone(delivery),
+        };
+        if self.inner.alerts.set(services).is_ok() {
+            let hub = self.inner.realtime.clone();
+            let publish = move |alerts: &[AlertLog]| hub.publish_alerts(alerts.iter().cloned());
+            engine.on_fired(publish).detach();
+        }
+    }
+
+    pub(super) fn alerts(&self) -> Option<&AlertServices> {
+        self.inner.alerts.get()
     }
 
     /// Says when requests are welcome.

@@ -21,8 +21,10 @@ use crate::ingest::{Feed, FeedOptions, Input, Target, pump};
 use crate::models::Instrument;
 use crate::repository::instrument::InstrumentRepository;
 use crate::repository::market_data::{InsertOptions, MarketDataRepository, RangeQuery, TickRange};
+use crate::services::{AlertEngine, Service};
 
 mod chart;
+mod rules;
 
 /// Real trades of the E-mini S&P 500 future; `data/README.md` has their origin and licence.
 const SAMPLE: &[u8] = include_bytes!("../../data/es-trades-sample.csv.gz");
@@ -51,6 +53,7 @@ struct Report {
     elapsed_seconds: f64,
     rows_per_second: f64,
     latest: Vec<Latest>,
+    alerts: rules::Alerts,
     pool: Pool,
     writer: Option<Writer>,
     operations: Vec<Operation>,
@@ -134,7 +137,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 
 fn demonstrate(database: &Database) -> Result<Report> {
     let instrument = instrument(database)?;
-    let replay = replay_beside_readers(database, &instrument)?;
+    let watching = rules::prepare(database, instrument.id)?;
+    let engine = AlertEngine::new(database.clone());
+    engine.start()?;
+    let replay = replay_beside_readers(database, &instrument);
+    engine.stop();
+    let replay = replay?;
     let ticks = MarketDataRepository::new(database);
     let latest = ticks.latest(&[instrument.id])?;
     let chart = chart::of_prices(&prices(&ticks, instrument.id)?);
@@ -155,6 +163,7 @@ fn demonstrate(database: &Database) -> Result<Report> {
                 price: tick.price,
             })
             .collect(),
+        alerts: rules::fired(database, &watching)?,
         pool: Pool {
             base: pool.base,
             capacity: pool.capacity,
@@ -299,6 +308,7 @@ fn for_people(report: &Report) -> String {
             latest.symbol, latest.timestamp
         ));
     }
+    text.push_str(&rules::for_people(&report.alerts));
     let pool = &report.pool;
     text.push_str(&format!(
         "pool        {} + {}: {} opened, {} acquisitions, p50 {}, p99 {}, {} timeouts\n",

@@ -10,9 +10,9 @@ mod generate;
 mod health;
 mod instruments;
 mod market_data;
-mod spoil;
 mod realtime;
 mod rules;
+mod spoil;
 #[path = "../support/mod.rs"]
 mod support;
 mod websocket;

@@ -9,14 +9,14 @@ on_both! {
     fn migrations_go_up_and_down_and_are_listed(db: &TestDatabase) {
         let db = db.empty_sibling();
         let up = run(&db, &["migrate", "run", "--json"]).json();
-        assert_eq!(up["applied"].as_array().unwrap().len(), 4);
+        assert_eq!(up["applied"].as_array().unwrap().len(), 5);
         assert_eq!(run(&db, &["migrate", "run", "--json"]).json()["applied"].as_array().unwrap().len(), 0);
         let status = run(&db, &["migrate", "status", "--json"]).json();
-        assert_eq!(status.as_array().unwrap().len(), 4);
-        assert!(status[3]["applied_at"].is_string());
+        assert_eq!(status.as_array().unwrap().len(), 5);
+        assert!(status[4]["applied_at"].is_string());
         let down = run(&db, &["migrate", "revert", "--json"]).json();
-        assert_eq!(down["reverted"], up["applied"][3]);
-        assert!(run(&db, &["migrate", "status", "--json"]).json()[3]["applied_at"].is_null());
+        assert_eq!(down["reverted"], up["applied"][4]);
+        assert!(run(&db, &["migrate", "status", "--json"]).json()[4]["applied_at"].is_null());
 
         let behind = run(&db, &["stats"]);
         says(behind.failure(), "tickbase: the database lacks 1 migration(s), the first is 20261124000005_alert_deliveries; run `tickbase migrate run`");
@@ -25,7 +25,7 @@ on_both! {
         assert!(check.out.contains("WRONG   migrations: 1 are missing"), "{check:?}");
         assert_eq!(run(&db, &["migrate", "run"]).code, Some(0));
         assert_eq!(run(&db, &["check"]).code, Some(0));
-        for _ in 0..4 {
+        for _ in 0..5 {
             assert_eq!(run(&db, &["migrate", "revert"]).code, Some(0));
         }
         says(run(&db, &["migrate", "revert"]).out, "there is nothing to revert");
@@ -92,10 +92,15 @@ on_both! {
         let report = run(db, &["demo", "--no-serve", "--json"]).json();
         assert_eq!((&report["rows"], &report["inserted"]), (&20_009.into(), &20_009.into()));
         assert_eq!(report["latest"][0]["price"], 1637.75);
+        let fired = report["alerts"]["fired"].as_u64().unwrap();
+        assert!(fired >= 5, "each kind of rule fires on the sample: {report}");
+        for of in report["alerts"]["by_rule"].as_array().unwrap() {
+            assert!(of[1].as_u64().unwrap() > 0, "{of}");
+        }
         assert!(report["pool"]["opened"].as_u64().unwrap() > 0);
         let text = run(db, &["demo", "--no-serve"]);
         assert_eq!((text.code, text.err.as_str()), (Some(0), ""));
-        for part in ["rows        20,009", "20,009 duplicates", "latest      ES 1637.75", "pool ", "writer "] {
+        for part in ["rows        20,009", "20,009 duplicates", "latest      ES 1637.75", &*format!("alerts      {fired} fired by 5 rules"), "pool ", "writer "] {
             assert!(text.out.contains(part), "{part}: {}", text.out);
         }
     }
