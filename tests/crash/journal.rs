@@ -21,7 +21,7 @@ pub const WATCHED: i64 = 1;
 /// Numbers of one process, so many that none comes to their end.
 pub const NUMBERS: i64 = 1_000_000_000;
 /// Volumes go round below this; one of them is above the threshold of the rule.
-const VOLUMES: i64 = 10;
+const VOLUMES: i64 = 30;
 
 /// The ticks `first .. first + size`, which are stored by one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -229,7 +229,7 @@ fn damage(db: &TestDatabase) -> Vec<String> {
 fn misfired(db: &TestDatabase) -> Vec<String> {
     let same_tick = "a.instrument_id = m.instrument_id AND a.\"timestamp\" = m.\"timestamp\" \
                      AND a.source_id = m.source_id AND a.sequence = m.sequence";
-    let matching = "m.instrument_id = r.instrument_id AND m.volume > 8 AND m.deleted_at IS NULL";
+    let matching = "m.instrument_id = r.instrument_id AND m.volume > 28 AND m.deleted_at IS NULL";
     let mut found = db.texts(&format!(
         "SELECT 'tick ' || CAST(CAST(price AS BIGINT) AS TEXT) || ' fired ' || CAST(n AS TEXT) \
          || ' times' AS text FROM (SELECT m.price, (SELECT count(*) FROM alert_logs a \
