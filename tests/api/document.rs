@@ -130,6 +130,15 @@ impl Document {
                         .all(|name| object.contains_key(name.as_str().unwrap()))
                 })
             }
+            // Names in JSON are texts anyway.
+            "propertyNames" => *limit == json!({"type": "string"}),
+            // A map: each of its values is what the schema says.
+            "additionalProperties" if limit.is_object() => {
+                let values = value.as_object().into_iter().flat_map(Map::values);
+                return values
+                    .into_iter()
+                    .try_for_each(|inner| self.check(limit, inner));
+            }
             // A property that is not described is refused in any case.
             "additionalProperties" => *limit == json!(false),
             known if ANNOTATIONS.contains(&known) => true,

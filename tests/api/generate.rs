@@ -202,7 +202,22 @@ pub(crate) fn value(document: &Document, name: &str, schema: &Value) -> BoxedStr
     proptest::strategy::Union::new(of_types).boxed()
 }
 
+/// Objects that the document leaves open: the conditions of a rule, and what is none.
+fn open_object() -> BoxedStrategy<Value> {
+    let conditions = [
+        json!({"all": [{"condition": "above", "threshold": "1650"}]}),
+        json!({"any": [{"condition": "volume_above", "threshold": 100}]}),
+        json!({}),
+        json!({"all": []}),
+        json!({"all": [{"any": [{"condition": "above"}]}], "any": 7}),
+    ];
+    select(conditions.to_vec()).boxed()
+}
+
 fn object(document: &Document, schema: &Value) -> BoxedStrategy<Value> {
+    if !schema["properties"].is_object() {
+        return open_object();
+    }
     let required: Vec<&str> = schema["required"]
         .as_array()
         .into_iter()

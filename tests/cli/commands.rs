@@ -48,7 +48,7 @@ on_both! {
             let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             applied += answer["applied"].as_array().unwrap().len();
         }
-        assert_eq!(applied, 4);
+        assert_eq!(applied, 5);
         assert_eq!(run(&db, &["check"]).code, Some(0));
     }
 
