@@ -123,7 +123,8 @@ on_both! {
         let first = database.insert_totals();
         assert_eq!((first.ticks.received, first.ticks.inserted), (104, 101));
         assert_eq!((first.ticks.duplicates, first.ticks.conflicts), (1, 1));
-        assert_eq!((first.ticks.rejected, first.ticks.late), (1, 1));
+        // The old one is not late: a batch counts in the order of time.
+        assert_eq!((first.ticks.rejected, first.ticks.late), (1, 0));
         assert_eq!(first.last_ticks_at, Some(at(7_000_000)));
         // The same batch once more stores nothing, and was received.
         database.clock().set(at(8_000_000));
@@ -142,6 +143,10 @@ on_both! {
         });
         undone.unwrap_err();
         assert_eq!(database.insert_totals(), second);
+        // A batch that is older than what is stored is late.
+        let late = vec![tick(1, 6, 1.0)];
+        repository.insert_batch(late, InsertOptions::default()).unwrap();
+        assert_eq!(database.insert_totals().ticks.late, 1);
     }
 }
 

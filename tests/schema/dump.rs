@@ -15,7 +15,9 @@ const SQLITE_ROWS: &str = "SELECT 'SELECT ''row of ' || name || ': '' || ' || \
 const POSTGRES_OBJECTS: [&str; 8] = [
     "SELECT 'relation ' || c.relkind::text || ' ' || c.relname AS text \
      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace",
-    "SELECT 'column ' || attrelid::regclass || ' ' || attnum || ' ' || attname || ' ' || \
+    // The place among the columns that are there: a number is not given a second time.
+    "SELECT 'column ' || attrelid::regclass || ' ' || \
+       row_number() OVER (PARTITION BY attrelid ORDER BY attnum) || ' ' || attname || ' ' || \
        format_type(atttypid, atttypmod) || ' ' || attnotnull || attidentity::text || \
        coalesce(' ' || pg_get_expr(adbin, adrelid), '') || coalesce(' ' || collname, '') AS text \
      FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
