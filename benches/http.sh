@@ -29,7 +29,7 @@ for symbol in $SYMBOLS; do
     awk -v n=$TICKS_EACH 'BEGIN {
         print "timestamp,price,volume"
         for (i = 0; i < n; i++)
-            printf "%d,%.2f,%d\n", 1378202400000 + i * 1000, 1600 + (i % 400) * 0.25, i % 9 + 1
+            printf "%.0f,%.2f,%d\n", 1378202400000 + i * 1000, 1600 + (i % 400) * 0.25, i % 9 + 1
     }' | $tickbase --database-url "$place/http.db" import - --symbol "$symbol" --format csv >/dev/null 2>&1
 done
 
