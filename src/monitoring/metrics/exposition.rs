@@ -49,7 +49,7 @@ impl Kind {
 /// assert_eq!(
 ///     text.finish(),
 ///     "# HELP http_requests_total Requests answered.\n\
-///      # TYPE http_requests_total counter\n\
+///      \x23 TYPE http_requests_total counter\n\
 ///      http_requests_total{http_request_method=\"GET\"} 3\n\
 ///      http_requests_total{http_request_method=\"POST\"} 1\n"
 /// );
