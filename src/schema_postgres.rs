@@ -112,8 +112,8 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
-        rules_version -> BigInt,
-        ticks_version -> BigInt,
+        rules_version -> Int8,
+        ticks_version -> Int8,
     }
 }
 
