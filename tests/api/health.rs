@@ -75,7 +75,6 @@ on_both! {
         assert_eq!(health["status"], "healthy");
         let pool = &health["connection_pool"];
         assert_eq!(pool["max_capacity"], 70);
-        assert!(pool["checked_out"].as_u64().unwrap() <= 1, "a round of monitoring at most");
         assert_eq!(pool["doors"].as_array().unwrap().len(), 2);
         let operations = health["performance"]["by_operation"].as_array().unwrap();
         let list = operations.iter().find(|of| of["operation"] == "instrument.page").unwrap();
@@ -83,6 +82,11 @@ on_both! {
         assert!(list["query_ms"]["p50"].as_f64().unwrap() > 0.0);
         assert!(health["storage"]["database_size_mb"].as_f64().unwrap() > 0.0);
         assert_eq!(health["alerts"], json!([]));
+        // Services look into the database now and then; between their looks nothing is lent.
+        api.until(|api| {
+            let health = api.get("/api/health/database").json(200);
+            (health["connection_pool"]["checked_out"] == 0).then_some(())
+        });
     }
 }
 
