@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod bar;
+pub mod candle;
 pub mod data_source;
 pub mod expression;
 pub mod instrument;
@@ -14,6 +15,7 @@ pub mod tick;
 
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
+pub use candle::Candle;
 pub use data_source::ProviderType;
 pub use expression::{Expression, ExpressionPart};
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
