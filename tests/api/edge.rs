@@ -219,7 +219,8 @@ on_both! {
         let late = api.get("/api/instruments");
         assert!(late.detail(503).contains("request_timeout"), "{}", late.text());
         held.give_back();
-        api.get("/api/instruments").json(200);
+        // On a busy machine 200 ms may be short even for a request that waits for nothing.
+        api.until(|api| (api.get("/api/instruments").status == 200).then_some(()));
     }
 
     fn figures_are_what_prometheus_reads(db: &TestDatabase) {
