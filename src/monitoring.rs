@@ -6,7 +6,6 @@
 //! [`metrics`] writes what Prometheus scrapes. It only reads: it runs no SQL of its own, and takes
 //! no lock that a reader or a writer of the database waits for.
 
-mod callbacks;
 pub mod check;
 mod collect;
 pub mod health;
@@ -16,8 +15,9 @@ mod rates;
 pub mod service;
 pub mod snapshot;
 mod statistics;
+mod told;
 
-pub use callbacks::Registration;
+pub use crate::services::Registration;
 pub use check::{Alert, Change, Check, CheckStatus, Level};
 pub use health::HealthStatus;
 pub use service::DatabaseMonitoringService;

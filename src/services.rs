@@ -7,10 +7,13 @@
 pub mod alert_delivery;
 pub mod alert_engine;
 pub mod alerts;
+mod callbacks;
 mod record;
 pub mod replay;
 
 pub use alerts::AlertEngine;
+pub(crate) use callbacks::Callbacks;
+pub use callbacks::Registration;
 pub(crate) use record::{ServiceRecord, panic_text};
 
 use crate::error::Result;

@@ -10,17 +10,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::callbacks::{Callbacks, Registration};
 use super::check::{Alert, Change, CheckState, Level, evaluate};
 use super::collect::{self, Before, Counts};
 use super::health::HealthStatus;
 use super::rates::Samples;
 use super::snapshot::MonitoringSnapshot;
 use super::statistics::Statistics;
+use super::told::Told;
 use crate::config::MonitoringConfig;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::services::{Service, ServiceRecord, ServiceStatus, panic_text};
+use crate::services::{Registration, Service, ServiceRecord, ServiceStatus, panic_text};
 
 const NAME: &str = "database_monitoring";
 
@@ -70,7 +70,7 @@ struct Watch {
     db: Database,
     config: MonitoringConfig,
     record: ServiceRecord,
-    callbacks: Arc<Callbacks>,
+    told: Told,
     /// One round at a time; held while the database is asked.
     round: Mutex<()>,
     /// Held for moments only.
@@ -105,7 +105,7 @@ impl DatabaseMonitoringService {
             db,
             config,
             record: ServiceRecord::default(),
-            callbacks: Arc::default(),
+            told: Told::default(),
             round: Mutex::default(),
             known: Mutex::new(Known {
                 before,
@@ -170,7 +170,7 @@ impl DatabaseMonitoringService {
     /// round. One that panics harms neither the others nor the service; it is logged, counted in
     /// the status, and called again at the next change.
     pub fn on_change(&self, callback: impl Fn(&Change) + Send + Sync + 'static) -> Registration {
-        self.watch.callbacks.register(callback)
+        self.watch.told.register(callback)
     }
 }
 
@@ -275,10 +275,10 @@ impl Watch {
         let snapshot = Arc::new(snapshot);
         self.remember(counts, checks, Arc::clone(&snapshot));
         changes.iter().for_each(log);
-        self.callbacks.enqueue(changes);
+        self.told.enqueue(changes);
         drop(one_at_a_time);
         self.ended((!errors.is_empty()).then_some(errors));
-        self.callbacks.tell(|| self.record.panicked());
+        self.told.tell(|| self.record.panicked());
         snapshot
     }
 

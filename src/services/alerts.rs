@@ -14,6 +14,7 @@ mod told;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+pub use super::Registration;
 use super::alert_engine::AlertTotals;
 use super::{Service, ServiceRecord, ServiceStatus};
 use crate::database::Database;
@@ -21,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::repository::market_data::Watcher;
 use session::{Session, Shared};
-pub use told::Registration;
 use told::Told;
 
 const NAME: &str = "alert_engine";

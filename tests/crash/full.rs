@@ -108,8 +108,6 @@ fn a_file_that_may_not_grow_refuses_what_has_no_room_and_loses_nothing() {
     let database = open(&db, |config| config.sqlite.max_page_count = Some(limit));
     let mut journal = Journal::default();
     fill(&db, &database, 0, &mut journal);
-    let snapshot = database.writer_snapshot().unwrap();
-    assert!(snapshot.replaced_connections > 0, "{snapshot:?}");
     let purged = PurgeRepository::new(&database)
         .run(database.clock().now(), false)
         .unwrap();

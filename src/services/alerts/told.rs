@@ -3,29 +3,25 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::lock;
 use crate::models::AlertLog;
-use crate::services::panic_text;
+use crate::services::{Callbacks, Registration};
 
 /// The most alerts that wait to be told.
 pub(super) const WAITING_MAX: usize = 65_536;
 
-type Callback = Arc<dyn Fn(&[AlertLog]) + Send + Sync>;
-
 /// The callbacks, and the alerts that they have not been told yet.
 #[derive(Default)]
 pub(super) struct Told {
+    callbacks: Arc<Callbacks<[AlertLog]>>,
     inner: Mutex<Inner>,
     came: Condvar,
 }
 
 #[derive(Default)]
 struct Inner {
-    registered: Vec<(u64, Callback)>,
-    registrations: u64,
     /// The alerts of one transaction each.
     waiting: VecDeque<Vec<AlertLog>>,
     waiting_alerts: usize,
@@ -35,61 +31,21 @@ struct Inner {
     is_open: bool,
 }
 
-/// A callback that is registered. It is called no more when this value goes.
-#[must_use = "the callback is called no more when this value goes; `detach` keeps it"]
-pub struct Registration {
-    id: u64,
-    told: Weak<Told>,
-}
-
-impl Registration {
-    /// Leaves the callback registered for as long as the engine is there.
-    pub fn detach(mut self) {
-        self.told = Weak::new();
-    }
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let Some(told) = self.told.upgrade() else {
-            return;
-        };
-        let mut inner = told.inner();
-        let place = inner.registered.iter().position(|(id, _)| *id == self.id);
-        let callback = place.map(|place| inner.registered.remove(place));
-        // What the callback owns may be a registration, too: it goes outside of the lock.
-        drop(inner);
-        drop(callback);
-    }
-}
-
 impl Told {
     pub(super) fn register(
-        self: &Arc<Self>,
+        &self,
         callback: impl Fn(&[AlertLog]) + Send + Sync + 'static,
     ) -> Registration {
-        let mut inner = self.inner();
-        inner.registrations += 1;
-        let id = inner.registrations;
-        inner.registered.push((id, Arc::new(callback)));
-        Registration {
-            id,
-            told: Arc::downgrade(self),
-        }
+        self.callbacks.register(callback)
     }
 
     /// Lines alerts up to be told; never waits.
     pub(super) fn enqueue(&self, alerts: Vec<AlertLog>) {
+        if alerts.is_empty() || self.callbacks.is_empty() {
+            return;
+        }
         let mut inner = self.inner();
-        if alerts.is_empty() || inner.registered.is_empty() || !inner.is_open {
+        if !inner.is_open {
             return;
         }
         // The alerts of one transaction are told, however many they are, when nothing waits.
@@ -130,19 +86,15 @@ impl Told {
 
     /// Tells until it is closed and nothing waits, or started once more.
     pub(super) fn tell(&self, of: u64, panicked: impl Fn()) {
-        while let Some((alerts, callbacks)) = self.next(of) {
-            for callback in callbacks {
-                let told = catch_unwind(AssertUnwindSafe(|| callback(&alerts)));
-                if let Err(payload) = told {
-                    let error = panic_text(payload.as_ref());
-                    tracing::error!(error, "a callback of the alert engine failed; it goes on");
-                    panicked();
-                }
-            }
+        while let Some(alerts) = self.next(of) {
+            self.callbacks.call(&alerts, |error| {
+                tracing::error!(error, "a callback of the alert engine failed; it goes on");
+                panicked();
+            });
         }
     }
 
-    fn next(&self, of: u64) -> Option<(Vec<AlertLog>, Vec<Callback>)> {
+    fn next(&self, of: u64) -> Option<Vec<AlertLog>> {
         let idle =
             |inner: &mut Inner| inner.waiting.is_empty() && inner.is_open && inner.opened == of;
         let waited = self.came.wait_while(self.inner(), idle);
@@ -152,11 +104,7 @@ impl Told {
         }
         let alerts = inner.waiting.pop_front()?;
         inner.waiting_alerts -= alerts.len();
-        let callbacks = inner.registered.iter();
-        let callbacks = callbacks
-            .map(|(_, callback)| Arc::clone(callback))
-            .collect();
-        Some((alerts, callbacks))
+        Some(alerts)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
