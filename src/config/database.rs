@@ -95,8 +95,9 @@ pub enum Synchronous {
 pub struct PostgresConfig {
     /// Time after which the server cancels a statement; zero for never. Default 30 s.
     pub statement_timeout: Duration,
-    /// Time after which connecting gives up, in whole seconds. Default 2 s: a server that is down
-    /// is reported while the caller still waits.
+    /// Time after which connecting gives up, in whole seconds. Default 10 s: a server that is
+    /// down refuses at once, one that is gone is reported while a checkout still waits, and one that
+    /// is busy has the time to start a session.
     pub connect_timeout: Duration,
     /// The name that `pg_stat_activity` shows.
     pub application_name: String,
@@ -173,7 +174,7 @@ impl Default for PostgresConfig {
     fn default() -> Self {
         Self {
             statement_timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(10),
             application_name: "tickbase".to_owned(),
         }
     }

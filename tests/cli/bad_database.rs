@@ -207,8 +207,7 @@ mod postgres {
     use super::*;
     use crate::support::server::Server;
 
-    /// Connecting fails within 2 seconds, not after the 30 of a checkout; the rest is the start of a
-    /// process on a busy machine.
+    /// Not the 30 seconds of a checkout, and time to start a process on a busy machine.
     const SOON: Duration = Duration::from_secs(15);
 
     fn refused_soon(url: &str) -> String {
@@ -239,11 +238,12 @@ mod postgres {
     }
 
     #[test]
-    fn a_server_that_does_not_answer_fails_within_two_seconds() {
+    fn a_server_that_does_not_answer_fails_in_the_time_that_the_url_gives() {
         // It takes connections and never says a word.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
-        let refused = refused_soon(&format!("postgres://postgres@127.0.0.1:{port}/x"));
+        let url = format!("postgres://postgres@127.0.0.1:{port}/x?connect_timeout=2");
+        let refused = refused_soon(&url);
         assert!(refused.contains("timeout expired"), "{refused}");
     }
 
