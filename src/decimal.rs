@@ -79,6 +79,32 @@ impl Decimal {
         ))
     }
 
+    /// The double, rounded half even to 8 places.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is out of range or not finite.
+    pub fn from_f64(value: f64) -> Result<Self> {
+        /// 2^52: below it the distance of a double to the next whole number is exact.
+        const WHOLE_MIN: f64 = 4_503_599_627_370_496.0;
+        const SCALE: f64 = 1e8;
+        let scaled = value * SCALE;
+        if scaled.abs() < WHOLE_MIN {
+            let mut whole = scaled.round_ties_even();
+            // The product was rounded once: what it lost decides what only looks like a tie.
+            if (scaled - whole).abs() == 0.5 {
+                let lost = value.mul_add(SCALE, -scaled);
+                if (scaled - whole) * lost > 0.0 {
+                    whole += lost.signum();
+                }
+            }
+            return Ok(Self::from_scaled(whole as i64));
+        }
+        let exact = BigDecimal::try_from(value).map_err(|_| {
+            Error::invalid("decimal", format!("{value} is no number"), "write a number")
+        })?;
+        Self::rounded(&exact)
+    }
+
     /// Reads the text of a JSON number, or of a JSON string that holds one, digit by digit: not by
     /// way of a double, which would lose what it cannot hold.
     ///
@@ -231,7 +257,29 @@ mod tests {
         );
     }
 
+    #[test]
+    fn doubles_beyond_the_range_are_refused() {
+        for value in [f64::NAN, f64::INFINITY, 1e300, -1e11] {
+            assert!(Decimal::from_f64(value).is_err(), "{value}");
+        }
+        assert_eq!(Decimal::from_f64(-37.63).unwrap().to_string(), "-37.63");
+    }
+
     proptest! {
+        #[test]
+        fn a_double_is_rounded_as_its_exact_value_is(
+            value in prop_oneof![
+                -1e10..1e10_f64,
+                -1e2..1e2_f64,
+                // Halves of the last place, and their neighbours.
+                (-1_000_000..1_000_000_i64).prop_map(|n| (n as f64 + 0.5) * 1e-8),
+                (-1_000_000..1_000_000_i64).prop_map(|n| (n as f64 + 0.5) / 256.0),
+            ],
+        ) {
+            let exact = Decimal::rounded(&BigDecimal::try_from(value).unwrap()).unwrap();
+            prop_assert_eq!(Decimal::from_f64(value).unwrap(), exact);
+        }
+
         #[test]
         fn text_and_scaled_forms_round_trip(scaled: i64) {
             let value = Decimal::from_scaled(scaled);

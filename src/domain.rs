@@ -4,15 +4,18 @@
 //! A check that is made here is made once, at the border; nothing in here knows a database query
 //! or a file, only how a word is written in SQL.
 
+pub mod aggregate;
 pub mod alert;
 pub mod bar;
 pub mod candle;
 pub mod data_source;
 pub mod expression;
 pub mod instrument;
+mod period;
 pub mod rule;
 pub mod tick;
 
+pub use aggregate::{Aggregator, BarAggregator, PeriodBar, TickFold};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
 pub use candle::Candle;

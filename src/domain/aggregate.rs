@@ -1,0 +1,414 @@
+//! Bars from ticks, and coarser bars from finer ones: pure folds over what comes in order of time.
+//!
+//! No calendar is computed and nothing allocated per tick: a tick is compared with the end of the
+//! period that is open. It reads and stores nothing.
+
+use crate::decimal::Decimal;
+use crate::domain::Frequency;
+use crate::error::Result;
+use crate::timestamp::Timestamp;
+
+/// A bar made of what was traded in a period.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeriodBar {
+    /// Start of the period.
+    pub timestamp: Timestamp,
+    /// First price.
+    pub open: Decimal,
+    /// Greatest price.
+    pub high: Decimal,
+    /// Least price.
+    pub low: Decimal,
+    /// Last price.
+    pub close: Decimal,
+    /// Traded size, in contracts, shares or coins; a tick without one adds nothing.
+    pub volume: f64,
+    /// Sum of price times size.
+    pub turnover: f64,
+    /// Ticks with a price; `None` when one of the bars that it was made of does not say.
+    pub tick_count: Option<i64>,
+    /// Open contracts at the end of the period, where the bars that it was made of say.
+    pub open_interest: Option<f64>,
+}
+
+impl PeriodBar {
+    /// The volume-weighted average price; none without volume.
+    #[must_use]
+    pub fn vwap(&self) -> Option<f64> {
+        vwap(self.turnover, self.volume)
+    }
+}
+
+/// Turnover over volume; none without volume.
+fn vwap(turnover: f64, volume: f64) -> Option<f64> {
+    (volume > 0.0).then(|| turnover / volume)
+}
+
+/// The ticks of one period, folded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TickFold {
+    start_micros: i64,
+    /// First price.
+    pub open: f64,
+    /// Greatest price.
+    pub high: f64,
+    /// Least price.
+    pub low: f64,
+    /// Last price.
+    pub close: f64,
+    /// Sum of sizes.
+    pub volume: f64,
+    /// Sum of price times size.
+    pub turnover: f64,
+    /// Ticks.
+    pub tick_count: i64,
+}
+
+impl TickFold {
+    /// Start of the period, held in range.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        Timestamp::from_micros_clamped(self.start_micros)
+    }
+
+    /// The volume-weighted average price; none without volume.
+    #[must_use]
+    pub fn vwap(&self) -> Option<f64> {
+        vwap(self.turnover, self.volume)
+    }
+
+    /// The bar, its prices rounded half even to 8 places.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a price beyond what a [`Decimal`] holds.
+    pub fn to_bar(&self) -> Result<PeriodBar> {
+        Ok(PeriodBar {
+            timestamp: self.start(),
+            open: Decimal::from_f64(self.open)?,
+            high: Decimal::from_f64(self.high)?,
+            low: Decimal::from_f64(self.low)?,
+            close: Decimal::from_f64(self.close)?,
+            volume: self.volume,
+            turnover: self.turnover,
+            tick_count: Some(self.tick_count),
+            open_interest: None,
+        })
+    }
+}
+
+/// Folds the ticks of one instrument, in the order of their keys, into the periods of a frequency.
+#[derive(Debug, Clone)]
+pub struct Aggregator {
+    frequency: Frequency,
+    /// End of the open period; before every tick while none is open.
+    end_micros: i64,
+    open: TickFold,
+}
+
+impl Aggregator {
+    /// Nothing folded yet.
+    #[must_use]
+    pub fn new(frequency: Frequency) -> Self {
+        Self {
+            frequency,
+            end_micros: i64::MIN,
+            open: TickFold {
+                start_micros: 0,
+                open: 0.0,
+                high: 0.0,
+                low: 0.0,
+                close: 0.0,
+                volume: 0.0,
+                turnover: 0.0,
+                tick_count: 0,
+            },
+        }
+    }
+
+    /// Adds a tick, which is not before the ones added; returns the period that it ends, if it
+    /// begins another one.
+    #[inline]
+    pub fn add(&mut self, at: Timestamp, price: f64, volume: Option<f64>) -> Option<TickFold> {
+        let size = volume.unwrap_or(0.0);
+        if at.micros() >= self.end_micros {
+            return self.begin(at, price, size);
+        }
+        debug_assert!(at.micros() >= self.open.start_micros, "{at} came too late");
+        let open = &mut self.open;
+        open.high = open.high.max(price);
+        open.low = open.low.min(price);
+        open.close = price;
+        open.volume += size;
+        open.turnover += price * size;
+        open.tick_count += 1;
+        None
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, at: Timestamp, price: f64, size: f64) -> Option<TickFold> {
+        let finished = self.finish();
+        let (start_micros, end_micros) = self.frequency.period_micros(at.micros());
+        self.end_micros = end_micros;
+        self.open = TickFold {
+            start_micros,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: size,
+            turnover: price * size,
+            tick_count: 1,
+        };
+        finished
+    }
+
+    /// Ends the open period, if there is one.
+    pub fn finish(&mut self) -> Option<TickFold> {
+        self.end_micros = i64::MIN;
+        let finished = (self.open.tick_count > 0).then_some(self.open);
+        self.open.tick_count = 0;
+        finished
+    }
+}
+
+/// Folds bars, in order of time, into the periods of a coarser frequency that they divide.
+#[derive(Debug, Clone)]
+pub struct BarAggregator {
+    frequency: Frequency,
+    end_micros: i64,
+    open: Option<PeriodBar>,
+}
+
+impl BarAggregator {
+    /// Nothing folded yet.
+    #[must_use]
+    pub fn new(frequency: Frequency) -> Self {
+        Self {
+            frequency,
+            end_micros: i64::MIN,
+            open: None,
+        }
+    }
+
+    /// Adds a bar, which is not before the ones added; returns the period that it ends, if it
+    /// begins another one.
+    pub fn add(&mut self, bar: PeriodBar) -> Option<PeriodBar> {
+        match &mut self.open {
+            Some(open) if bar.timestamp.micros() < self.end_micros => {
+                join(open, bar);
+                None
+            }
+            open => {
+                let (start, end) = self.frequency.period_micros(bar.timestamp.micros());
+                self.end_micros = end;
+                let timestamp = Timestamp::from_micros_clamped(start);
+                open.replace(PeriodBar { timestamp, ..bar })
+            }
+        }
+    }
+
+    /// Ends the open period, if there is one.
+    pub fn finish(&mut self) -> Option<PeriodBar> {
+        self.open.take()
+    }
+}
+
+fn join(open: &mut PeriodBar, bar: PeriodBar) {
+    if bar.high > open.high {
+        open.high = bar.high;
+    }
+    if bar.low < open.low {
+        open.low = bar.low;
+    }
+    open.close = bar.close;
+    open.volume += bar.volume;
+    open.turnover += bar.turnover;
+    open.tick_count = open.tick_count.zip(bar.tick_count).map(|(a, b)| a + b);
+    open.open_interest = bar.open_interest.or(open.open_interest);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Trade = (i64, f64, Option<f64>);
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros).unwrap()
+    }
+
+    fn from_ticks(frequency: Frequency, trades: &[Trade]) -> Vec<PeriodBar> {
+        let mut fold = Aggregator::new(frequency);
+        let mut periods: Vec<TickFold> = trades
+            .iter()
+            .filter_map(|(micros, price, volume)| fold.add(at(*micros), *price, *volume))
+            .collect();
+        periods.extend(fold.finish());
+        periods
+            .iter()
+            .map(|period| period.to_bar().unwrap())
+            .collect()
+    }
+
+    fn from_bars(frequency: Frequency, bars: Vec<PeriodBar>) -> Vec<PeriodBar> {
+        let mut fold = BarAggregator::new(frequency);
+        let mut coarse: Vec<PeriodBar> = bars.into_iter().filter_map(|bar| fold.add(bar)).collect();
+        coarse.extend(fold.finish());
+        coarse
+    }
+
+    const MINUTE: i64 = 60_000_000;
+
+    #[test]
+    fn a_bar_holds_first_greatest_least_and_last_and_the_sums() {
+        let bars = from_ticks(
+            Frequency::OneMinute,
+            &[
+                (0, 100.0, Some(1.0)),
+                (1, 103.5, None),
+                (2, 99.25, Some(2.0)),
+                (MINUTE - 1, 101.0, Some(1.0)),
+                (3 * MINUTE, -37.63, Some(0.0)),
+            ],
+        );
+        assert_eq!(bars.len(), 2);
+        let first = &bars[0];
+        assert_eq!(first.timestamp, at(0));
+        let prices = [&first.open, &first.high, &first.low, &first.close];
+        assert_eq!(prices.map(Decimal::to_f64), [100.0, 103.5, 99.25, 101.0]);
+        assert_eq!((first.volume, first.tick_count), (4.0, Some(4)));
+        assert_eq!(first.vwap(), Some((100.0 + 2.0 * 99.25 + 101.0) / 4.0));
+        assert_eq!(bars[1].timestamp, at(3 * MINUTE));
+        assert_eq!(bars[1].close.to_string(), "-37.63");
+        assert_eq!(bars[1].vwap(), None);
+    }
+
+    #[test]
+    fn no_ticks_make_no_bars() {
+        assert!(from_ticks(Frequency::OneMonth, &[]).is_empty());
+        assert!(from_bars(Frequency::OneMonth, Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn ticks_at_the_last_moment_make_one_bar() {
+        let last = Timestamp::MAX.micros();
+        for frequency in Frequency::ALL {
+            let bars = from_ticks(frequency, &[(last, 1.0, None), (last, 2.0, None)]);
+            assert_eq!(bars.len(), 1, "{frequency}");
+            assert_eq!(bars[0].tick_count, Some(2));
+        }
+    }
+
+    #[test]
+    fn a_price_beyond_a_decimal_is_an_error_and_no_bar() {
+        let mut fold = Aggregator::new(Frequency::OneDay);
+        assert_eq!(fold.add(at(0), 1e300, None), None);
+        let error = fold.finish().unwrap().to_bar().unwrap_err().to_string();
+        assert!(error.contains("92233720368"), "{error}");
+    }
+
+    #[test]
+    fn the_last_open_interest_that_is_known_stays() {
+        let mut bars = from_ticks(
+            Frequency::OneMinute,
+            &[(0, 1.0, None), (MINUTE, 2.0, None), (2 * MINUTE, 3.0, None)],
+        );
+        bars[0].open_interest = Some(5.0);
+        bars[1].open_interest = Some(7.0);
+        bars[1].tick_count = None;
+        let hour = from_bars(Frequency::OneHour, bars);
+        assert_eq!(hour[0].open_interest, Some(7.0));
+        assert_eq!(hour[0].tick_count, None);
+    }
+
+    /// Trades in order of time, dense enough that periods hold several, over months.
+    fn trades() -> impl Strategy<Value = Vec<Trade>> {
+        let step = prop_oneof![
+            4 => 0..20_000_000_i64,
+            2 => 0..3_600_000_000_i64,
+            1 => 0..1_000_000_000_000_i64,
+        ];
+        // Whole sizes: sums of doubles are then exact in any order.
+        let trade = (
+            step,
+            -1_000_000..1_000_000_i64,
+            proptest::option::of(0..1_000_u32),
+        );
+        (
+            -4_000_000_000_000..4_000_000_000_000_i64,
+            proptest::collection::vec(trade, 0..200),
+        )
+            .prop_map(|(start, steps)| {
+                let mut now = start;
+                let trade = |(step, quarters, size): (i64, i64, Option<u32>)| {
+                    now += step;
+                    (now, quarters as f64 / 4.0, size.map(f64::from))
+                };
+                steps.into_iter().map(trade).collect()
+            })
+    }
+
+    /// Each period by looking at all trades: slow and plain.
+    fn plain(frequency: Frequency, trades: &[Trade]) -> Vec<(i64, [f64; 4], f64, f64, i64)> {
+        let start = |trade: &&Trade| frequency.period_micros(trade.0).0;
+        let mut starts: Vec<i64> = trades.iter().map(|trade| start(&trade)).collect();
+        starts.dedup();
+        let bar = |of: i64| {
+            let held: Vec<&Trade> = trades.iter().filter(|trade| start(trade) == of).collect();
+            let prices: Vec<f64> = held.iter().map(|trade| trade.1).collect();
+            let high = prices.iter().copied().fold(f64::MIN, f64::max);
+            let low = prices.iter().copied().fold(f64::MAX, f64::min);
+            let volume = held.iter().filter_map(|trade| trade.2).sum();
+            let turnover = held
+                .iter()
+                .map(|trade| trade.1 * trade.2.unwrap_or(0.0))
+                .sum();
+            let prices = [prices[0], high, low, prices[prices.len() - 1]];
+            (of, prices, volume, turnover, held.len() as i64)
+        };
+        starts.into_iter().map(bar).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn bars_are_those_of_a_look_at_each_period(trades in trades()) {
+            for frequency in Frequency::ALL {
+                let folded: Vec<_> = from_ticks(frequency, &trades)
+                    .iter()
+                    .map(|bar| {
+                        let prices = [&bar.open, &bar.high, &bar.low, &bar.close];
+                        let prices = prices.map(Decimal::to_f64);
+                        let count = bar.tick_count.unwrap();
+                        (bar.timestamp.micros(), prices, bar.volume, bar.turnover, count)
+                    })
+                    .collect();
+                prop_assert_eq!(folded, plain(frequency, &trades), "{}", frequency);
+            }
+        }
+
+        #[test]
+        fn bars_of_finer_bars_are_those_of_the_ticks(trades in trades()) {
+            for fine in Frequency::ALL {
+                for coarse in Frequency::ALL.into_iter().filter(|coarse| fine.divides(*coarse)) {
+                    let by_way = from_bars(coarse, from_ticks(fine, &trades));
+                    prop_assert_eq!(by_way, from_ticks(coarse, &trades), "{} {}", fine, coarse);
+                }
+            }
+        }
+
+        #[test]
+        fn a_split_at_the_end_of_any_period_changes_nothing(trades in trades(), cut: usize) {
+            for frequency in Frequency::ALL {
+                let whole = from_ticks(frequency, &trades);
+                let at = trades.get(cut % trades.len().max(1)).map_or(0, |trade| trade.0);
+                let end = frequency.period_micros(at).1;
+                let (before, after) = trades.split_at(trades.partition_point(|t| t.0 < end));
+                let mut parts = from_ticks(frequency, before);
+                parts.extend(from_ticks(frequency, after));
+                prop_assert_eq!(parts, whole, "{}", frequency);
+            }
+        }
+    }
+}
