@@ -8,6 +8,7 @@ pub mod alert_delivery;
 pub mod alert_engine;
 pub mod alerts;
 mod callbacks;
+pub mod coverage;
 mod record;
 pub mod replay;
 

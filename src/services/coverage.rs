@@ -1,0 +1,317 @@
+//! How complete and how plausible a series of bars is: what is missing, what is there twice, what
+//! sticks out.
+//!
+//! Owns the measures and their arithmetic. It reads no database: bars are shown to a [`Survey`] in
+//! the order of time.
+
+mod calendar;
+#[cfg(test)]
+mod tests;
+
+pub use calendar::TradingCalendar;
+
+use crate::domain::Frequency;
+use crate::error::{Error, Result};
+use crate::timestamp::Timestamp;
+
+/// What to measure, and how much of it to list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SurveyOptions {
+    /// The length of the periods.
+    pub frequency: Frequency,
+    /// Which periods should have a bar.
+    pub calendar: TradingCalendar,
+    /// Start of the range; `None` begins with the first bar.
+    pub start: Option<Timestamp>,
+    /// The moment before which the range ends; `None` ends with the last bar.
+    pub end: Option<Timestamp>,
+    /// How many times the usual deviation a change of the close must reach to be an outlier: see
+    /// [`Outlier::score`].
+    pub outlier_score: f64,
+    /// The most gaps, and the most outliers, that are listed; all are counted.
+    pub listed_max: usize,
+}
+
+impl SurveyOptions {
+    /// The score from which a change is an outlier, unless another is given. Iglewicz and Hoaglin
+    /// advise 3.5 for values that are normally distributed; changes of prices have far heavier
+    /// tails, and 3.5 marks several in a hundred of them.
+    pub const OUTLIER_SCORE: f64 = 20.0;
+    /// Gaps and outliers that are listed, unless another number is given.
+    pub const LISTED_MAX: usize = 100;
+
+    /// Everything of a frequency, with the usual limits.
+    #[must_use]
+    pub fn new(frequency: Frequency, calendar: TradingCalendar) -> Self {
+        Self {
+            frequency,
+            calendar,
+            start: None,
+            end: None,
+            outlier_score: Self::OUTLIER_SCORE,
+            listed_max: Self::LISTED_MAX,
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Invalid`] for a score that is not a positive number, or a start that is not before
+    /// the end.
+    pub fn check(&self) -> Result<()> {
+        if !(self.outlier_score.is_finite() && self.outlier_score > 0.0) {
+            let reason = format!("{} is no positive number", self.outlier_score);
+            return Err(Error::invalid(
+                "outlier_score",
+                reason,
+                "give one such as 20",
+            ));
+        }
+        if let (Some(start), Some(end)) = (self.start, self.end)
+            && start >= end
+        {
+            let reason = format!("{start} is not before the end {end}");
+            return Err(Error::invalid(
+                "start",
+                reason,
+                "give a start before the end",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Periods without a bar that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Start of the first one.
+    pub start: Timestamp,
+    /// Where they end: the start of the next bar, or the end of the range.
+    pub end: Timestamp,
+    /// How many of them should have a bar.
+    pub missing: u64,
+}
+
+/// A bar whose close lies far from the one before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Outlier {
+    /// Start of the bar's period.
+    pub timestamp: Timestamp,
+    /// Its close.
+    pub close: f64,
+    /// The close before it.
+    pub previous_close: f64,
+    /// The modified z-score of the change: 0.6745 (x - median) / MAD over all changes from close
+    /// to close, where MAD is the median of the absolute deviations from the median; where that is
+    /// 0, (x - median) / (1.2533 mean absolute deviation). Source: B. Iglewicz and D. Hoaglin,
+    /// How to Detect and Handle Outliers, ASQC 1993.
+    pub score: f64,
+}
+
+/// What a survey found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Coverage {
+    /// Start of the first bar; `None` without a bar.
+    pub first: Option<Timestamp>,
+    /// Start of the last bar.
+    pub last: Option<Timestamp>,
+    /// Periods of the range that should have a bar by the calendar.
+    pub expected: u64,
+    /// Bars that are there.
+    pub present: u64,
+    /// Those of them in periods that need have none, such as a Sunday evening's.
+    pub unexpected: u64,
+    /// Expected periods without a bar.
+    pub missing: u64,
+    /// How many runs of periods they are.
+    pub gap_count: u64,
+    /// The longest of them, in the order of time.
+    pub gaps: Vec<Gap>,
+    /// How many changes are outliers.
+    pub outlier_count: u64,
+    /// Those with the greatest scores, in the order of time.
+    pub outliers: Vec<Outlier>,
+}
+
+impl Coverage {
+    /// The share of the expected periods that have a bar, 0 to 100; `None` when none is expected.
+    #[must_use]
+    pub fn completeness_percent(&self) -> Option<f64> {
+        let present = self.expected - self.missing;
+        (self.expected > 0).then(|| present as f64 / self.expected as f64 * 100.0)
+    }
+}
+
+/// A change from one close to the next.
+struct Change {
+    timestamp: Timestamp,
+    close: f64,
+    previous_close: f64,
+}
+
+impl Change {
+    fn value(&self) -> f64 {
+        self.close - self.previous_close
+    }
+}
+
+/// Looks at the bars of a range in the order of time.
+pub struct Survey {
+    options: SurveyOptions,
+    first: Option<Timestamp>,
+    last: Option<(Timestamp, f64)>,
+    present: u64,
+    unexpected: u64,
+    gaps: Vec<Gap>,
+    changes: Vec<Change>,
+}
+
+impl Survey {
+    /// # Errors
+    /// Those of [`SurveyOptions::check`].
+    pub fn new(options: SurveyOptions) -> Result<Self> {
+        options.check()?;
+        Ok(Self {
+            options,
+            first: None,
+            last: None,
+            present: 0,
+            unexpected: 0,
+            gaps: Vec::new(),
+            changes: Vec::new(),
+        })
+    }
+
+    /// Takes the next bar: the start of its period and its close. Bars come in the order of time,
+    /// one for a period; one that does not is passed over.
+    pub fn add(&mut self, start: Timestamp, close: f64) {
+        let frequency = self.options.frequency;
+        match self.last {
+            Some((last, _)) if start <= last => return,
+            Some((last, previous_close)) => {
+                self.gap(frequency.period_end(last), start);
+                self.changes.push(Change {
+                    timestamp: start,
+                    close,
+                    previous_close,
+                });
+            }
+            None => {
+                self.first = Some(start);
+                if let Some(begin) = self.options.start {
+                    self.gap(begin, start);
+                }
+            }
+        }
+        self.present += 1;
+        self.unexpected += u64::from(!self.options.calendar.is_open(frequency, start));
+        self.last = Some((start, close));
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn finish(mut self) -> Coverage {
+        let frequency = self.options.frequency;
+        let seen_to = self.last.map(|(last, _)| frequency.period_end(last));
+        if let (Some(from), Some(end)) = (seen_to.or(self.options.start), self.options.end) {
+            self.gap(from, end);
+        }
+        let missing = self.gaps.iter().map(|gap| gap.missing).sum();
+        let gap_count = self.gaps.len() as u64;
+        let (outlier_count, outliers) = outliers(&self.changes, &self.options);
+        Coverage {
+            first: self.first,
+            last: self.last.map(|(last, _)| last),
+            expected: self.present - self.unexpected + missing,
+            present: self.present,
+            unexpected: self.unexpected,
+            missing,
+            gap_count,
+            gaps: greatest(
+                self.gaps,
+                self.options.listed_max,
+                |gap| gap.missing as f64,
+                |gap| gap.start,
+            ),
+            outlier_count,
+            outliers,
+        }
+    }
+
+    fn gap(&mut self, from: Timestamp, to: Timestamp) {
+        let Self { options, .. } = self;
+        let missing = options.calendar.periods(options.frequency, from, to);
+        let first = options.frequency.period_starts(from, to).next();
+        if let (1.., Some(start)) = (missing, first) {
+            let end = to;
+            self.gaps.push(Gap {
+                start,
+                end,
+                missing,
+            });
+        }
+    }
+}
+
+/// The greatest of some, in the order of time.
+fn greatest<T>(
+    mut all: Vec<T>,
+    most: usize,
+    size: impl Fn(&T) -> f64,
+    start: impl Fn(&T) -> Timestamp,
+) -> Vec<T> {
+    all.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    all.truncate(most);
+    all.sort_by_key(start);
+    all
+}
+
+/// How many changes are outliers, and the greatest of them.
+fn outliers(changes: &[Change], options: &SurveyOptions) -> (u64, Vec<Outlier>) {
+    let mut values: Vec<f64> = changes.iter().map(Change::value).collect();
+    let Some(middle) = median(&mut values) else {
+        return (0, Vec::new());
+    };
+    let deviations = changes.iter().map(|change| (change.value() - middle).abs());
+    let mut deviations: Vec<f64> = deviations.collect();
+    let mean = deviations.iter().sum::<f64>() / deviations.len() as f64;
+    let unit = match median(&mut deviations) {
+        Some(mad) if mad > 0.0 => mad / 0.6745,
+        _ => 1.253_314 * mean,
+    };
+    if unit == 0.0 || !unit.is_finite() {
+        return (0, Vec::new()); // Every change is the same.
+    }
+    let scored = changes.iter().map(|change| Outlier {
+        timestamp: change.timestamp,
+        close: change.close,
+        previous_close: change.previous_close,
+        score: (change.value() - middle) / unit,
+    });
+    let found: Vec<Outlier> = scored
+        .filter(|outlier| outlier.score.abs() >= options.outlier_score)
+        .collect();
+    let size = |outlier: &Outlier| outlier.score.abs();
+    let count = found.len() as u64;
+    (
+        count,
+        greatest(found, options.listed_max, size, |outlier| outlier.timestamp),
+    )
+}
+
+/// The median; of an even number of values the mean of the two in the middle.
+fn median(values: &mut [f64]) -> Option<f64> {
+    let upper = values.len() / 2;
+    if values.is_empty() {
+        return None;
+    }
+    let is_even = values.len().is_multiple_of(2);
+    let (below, middle, _) = values.select_nth_unstable_by(upper, f64::total_cmp);
+    let middle = *middle;
+    if !is_even {
+        return Some(middle);
+    }
+    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Some(f64::midpoint(lower, middle))
+}
