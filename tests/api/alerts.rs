@@ -8,7 +8,7 @@ use tickbase::repository::alert_log::AlertLogRepository;
 use tickbase::repository::alert_rule::AlertRuleRepository;
 
 use crate::client::Api;
-use crate::support::on_both;
+use crate::support::{TestDatabase, on_both};
 
 fn rule(api: &Api, instrument_id: i64, name: Option<&str>) -> AlertRule {
     let new = NewAlertRule {
@@ -20,6 +20,11 @@ fn rule(api: &Api, instrument_id: i64, name: Option<&str>) -> AlertRule {
     AlertRuleRepository::new(api.app.database())
         .insert(new)
         .unwrap()
+}
+
+/// A server that delivers nothing, so that an alert stays as it was stored.
+fn undelivered(db: &TestDatabase) -> Api {
+    Api::with(db, |settings| settings.alerts.channels.clear())
 }
 
 /// An alert of a rule, for a tick of this stamp.
@@ -63,7 +68,7 @@ fn days_ago(api: &Api, days: i64) -> Timestamp {
 
 on_both! {
     fn an_alert_says_all_of_itself_and_outlives_its_rule(db: &TestDatabase) {
-        let api = Api::new(db);
+        let api = undelivered(db);
         let high = rule(&api, 1, Some("high"));
         let id = store(&api, alert(&high, "2013-09-03T10:23:00.074Z"));
         let page = api.get("/api/alerts").json(200);
@@ -83,7 +88,7 @@ on_both! {
     }
 
     fn pages_by_number_and_by_cursor_are_the_same(db: &TestDatabase) {
-        let api = Api::new(db);
+        let api = undelivered(db);
         let high = rule(&api, 1, None);
         let mut expected: Vec<i64> = (0..7)
             .map(|n| {
@@ -127,7 +132,7 @@ on_both! {
     }
 
     fn filters_narrow_lists_and_exports_alike(db: &TestDatabase) {
-        let api = Api::new(db);
+        let api = undelivered(db);
         let (one, two) = (rule(&api, 1, None), rule(&api, 2, Some("two")));
         let a = store(&api, alert(&one, "2013-09-01T00:00:00Z"));
         let b = store(&api, alert(&two, "2013-09-01T23:59:59.999999Z"));
@@ -165,7 +170,7 @@ on_both! {
     }
 
     fn an_export_is_csv_and_has_every_page(db: &TestDatabase) {
-        let api = Api::new(db);
+        let api = undelivered(db);
         let high = rule(&api, 1, Some("high, \"very\""));
         store(&api, NewAlertLog { threshold_value: None, ..alert(&high, "2013-09-01T00:00:00Z") });
         let many: Vec<NewAlertLog> = (0..2_500)
@@ -193,7 +198,7 @@ on_both! {
     }
 
     fn figures_are_of_the_last_days_and_without_what_was_deleted(db: &TestDatabase) {
-        let api = Api::new(db);
+        let api = undelivered(db);
         let empty = api.get("/api/alerts/stats").json(200);
         assert_eq!(empty, json!({"total_alerts_today": 0, "total_alerts_this_week": 0,
             "avg_evaluation_time_ms": null, "fastest_evaluation_ms": null,
@@ -218,7 +223,7 @@ on_both! {
     }
 
     fn an_alert_is_deleted_and_restored(db: &TestDatabase) {
-        let api = Api::new(db);
+        let api = undelivered(db);
         let high = rule(&api, 1, None);
         let id = store(&api, alert(&high, "2013-09-03T10:23:00Z"));
         let before = api.get("/api/alerts").json(200)["alerts"][0].clone();
