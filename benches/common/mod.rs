@@ -32,18 +32,47 @@ impl Random {
 /// Ticks with all nine values: 100 instruments in random order, rising stamps, the feed's own
 /// sequence when `numbered`.
 pub fn ticks(rows: usize, numbered: bool) -> Vec<Tick> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut micros = 1_700_000_000_000_000;
-    let mut all = Vec::with_capacity(rows);
-    for index in 0..rows {
-        micros += 1 + random.below(2_000) as i64;
+    Ticks::new(numbered, 2_000).take(rows).collect()
+}
+
+/// The same without an end, whose stamps lie up to so many microseconds apart.
+pub struct Ticks {
+    random: Random,
+    micros: i64,
+    index: i64,
+    numbered: bool,
+    step_max: u64,
+}
+
+impl Ticks {
+    /// The stamp before the first one: 2023-11-14T22:13:20Z.
+    pub const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
+
+    pub fn new(numbered: bool, step_max: u64) -> Self {
+        Self {
+            random: Random(0x9e37_79b9_7f4a_7c15),
+            micros: Self::BEGIN_MICROS,
+            index: 0,
+            numbered,
+            step_max,
+        }
+    }
+}
+
+impl Iterator for Ticks {
+    type Item = Tick;
+
+    fn next(&mut self) -> Option<Tick> {
+        let (random, index) = (&mut self.random, self.index);
+        self.index += 1;
+        self.micros += 1 + random.below(self.step_max) as i64;
         let price = 1_000.0 + random.below(100_000) as f64 / 100.0;
         let spread = 0.01 * (1 + random.below(10)) as f64;
         let tick = Tick::try_from(RawTick {
             instrument_id: Some(1 + random.below(INSTRUMENTS as u64) as i64),
-            timestamp: Some(Timestamp::from_micros(micros).unwrap()),
+            timestamp: Some(Timestamp::from_micros(self.micros).unwrap()),
             source_id: None,
-            sequence: numbered.then_some(index as i64),
+            sequence: self.numbered.then_some(index),
             price: Some(price),
             volume: Some((1 + random.below(500)) as f64),
             bid: Some(price - spread),
@@ -54,9 +83,8 @@ pub fn ticks(rows: usize, numbered: bool) -> Vec<Tick> {
             high_price: Some(price.max(1_900.0)),
             low_price: Some(price.min(1_100.0)),
         });
-        all.push(tick.unwrap());
+        Some(tick.unwrap())
     }
-    all
 }
 
 /// The ticks, a transaction's rows each.
