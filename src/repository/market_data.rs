@@ -12,6 +12,7 @@ mod insert_postgres;
 #[cfg(feature = "sqlite")]
 mod insert_sqlite;
 mod keys;
+mod prices;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod watch;
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
 pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
 pub use keys::{TickKey, TickRange};
+pub use prices::{PricePoint, prices, prices_of_all};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
 pub use read::{Order, RangeQuery, count, count_since, latest, range};

@@ -1,6 +1,7 @@
 //! Each query by its SQL, its plan and its behaviour; the rules of identity on both backends.
 
 mod plans;
+mod prices;
 
 use super::read::{ascending_query, count_query, descending_query, latest_query};
 use super::*;

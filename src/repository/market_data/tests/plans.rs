@@ -121,7 +121,7 @@ fn keys_lead_to_ticks_also_when_the_statistics_know_of_no_trash() {
 }
 
 /// The statement from its FROM on: the columns are those of the model.
-fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(query: &T) -> String {
+pub(super) fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(query: &T) -> String {
     let sql = sql_of::<diesel::pg::Pg, _>(query).replace('"', "");
     sql[sql.find("FROM").unwrap()..].to_owned()
 }

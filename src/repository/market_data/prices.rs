@@ -1,0 +1,147 @@
+//! One ordered pass over the priced ticks of an instrument, or of all: each is shown to the
+//! caller, nothing is collected, so that memory stays flat however many there are.
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use super::keys::TickRange;
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::repository::bounds;
+use crate::soft_delete::{Active, SoftDeletable};
+use crate::tables::market_data;
+use crate::timestamp::Timestamp;
+
+/// What a bar needs of a tick.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PricePoint {
+    /// Event time.
+    pub timestamp: Timestamp,
+    /// Price of the trade.
+    pub price: f64,
+    /// Size of the trade, if it is known.
+    pub volume: Option<f64>,
+}
+
+/// The price is never absent: ticks without one are left out by the query.
+type Row = (Timestamp, Option<f64>, Option<f64>);
+
+impl PricePoint {
+    fn of((timestamp, price, volume): Row) -> Option<Self> {
+        price.map(|price| Self {
+            timestamp,
+            price,
+            volume,
+        })
+    }
+}
+
+/// How a result is read: row by row on PostgreSQL too, whose default is to hold all of it.
+macro_rules! each_row {
+    ($conn:expr, $query:expr, $row:ty, $each:expr) => {
+        match $conn {
+            #[cfg(feature = "sqlite")]
+            BackendConnection::Sqlite(conn) => {
+                let rows = $query.load_iter::<$row, diesel::connection::DefaultLoadingMode>(*conn);
+                read_all(rows?, $each)
+            }
+            #[cfg(feature = "postgres")]
+            BackendConnection::Postgres(conn) => {
+                let rows = $query.load_iter::<$row, diesel::pg::PgRowByRowLoadingMode>(*conn);
+                read_all(rows?, $each)
+            }
+        }
+    };
+}
+
+/// Shows every row; returns how many there were.
+fn read_all<R>(
+    rows: impl Iterator<Item = QueryResult<R>>,
+    mut each: impl FnMut(R) -> Result<()>,
+) -> Result<usize> {
+    let mut read = 0;
+    for row in rows {
+        each(row?)?;
+        read += 1;
+    }
+    Ok(read)
+}
+
+/// Shows each active tick of a range that has a price, in key order; returns how many there were.
+///
+/// The connection is busy until the last one was shown. An error of `each` ends the pass.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
+/// [`Error::Query`](crate::Error::Query); those of `each`.
+pub fn prices(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    mut each: impl FnMut(PricePoint) -> Result<()>,
+) -> Result<usize> {
+    let (first, last) = of.bounds()?;
+    let query = prices_query(of.instrument_id, first, last);
+    each_row!(conn, query, Row, |row| PricePoint::of(row)
+        .map_or(Ok(()), &mut each))
+}
+
+/// [`prices`] of all instruments in one pass, by instrument and then in key order; `each` is told
+/// the instrument first. Without a range the whole table is read in its own order.
+///
+/// # Errors
+/// As [`prices`].
+pub fn prices_of_all(
+    conn: &mut BackendConnection<'_>,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    mut each: impl FnMut(i64, PricePoint) -> Result<()>,
+) -> Result<usize> {
+    let (first, last) = bounds::moments(start, end)?;
+    let query = prices_of_all_query(first, last);
+    each_row!(conn, query, (i64, Row), |(id, row): (i64, Row)| {
+        PricePoint::of(row).map_or(Ok(()), |point| each(id, point))
+    })
+}
+
+/// The order is that of the clustered key: nothing is sorted.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn prices_query(of: i64, first: Timestamp, last: Timestamp) -> _ {
+    let active: Active<market_data::table> = market_data::table.active();
+    active
+        .filter(market_data::instrument_id.eq(of))
+        .filter(market_data::timestamp.between(first, last))
+        .filter(market_data::price.is_not_null())
+        .order((
+            market_data::timestamp.asc(),
+            market_data::source_id.asc(),
+            market_data::sequence.asc(),
+        ))
+        .select((
+            market_data::timestamp,
+            market_data::price,
+            market_data::volume,
+        ))
+}
+
+/// [`prices_query`] of every instrument.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn prices_of_all_query(first: Timestamp, last: Timestamp) -> _ {
+    let active: Active<market_data::table> = market_data::table.active();
+    active
+        .filter(market_data::timestamp.between(first, last))
+        .filter(market_data::price.is_not_null())
+        .order((
+            market_data::instrument_id.asc(),
+            market_data::timestamp.asc(),
+            market_data::source_id.asc(),
+            market_data::sequence.asc(),
+        ))
+        .select((
+            market_data::instrument_id,
+            (
+                market_data::timestamp,
+                market_data::price,
+                market_data::volume,
+            ),
+        ))
+}

@@ -1,0 +1,149 @@
+//! The pass over priced ticks: its SQL, its plans, its order, and that it ends when it is told to.
+
+use super::super::prices::{prices_of_all_query, prices_query};
+use super::plans::tail;
+use super::*;
+use crate::domain::ProviderType;
+use crate::error::Error;
+use crate::models::NewDataSource;
+use crate::repository::data_source;
+
+type Seen = Vec<(i64, f64, Option<f64>)>;
+
+fn seen(conn: &mut BackendConnection<'_>, of: &TickRange) -> Seen {
+    let mut seen = Vec::new();
+    let read = prices(conn, of, |point| {
+        seen.push((point.timestamp.micros(), point.price, point.volume));
+        Ok(())
+    });
+    assert_eq!(read.unwrap(), seen.len());
+    seen
+}
+
+fn quote(instrument_id: i64, micros: i64) -> Tick {
+    Tick::try_from(RawTick {
+        instrument_id: Some(instrument_id),
+        timestamp: Some(at(micros)),
+        bid: Some(1.0),
+        ..RawTick::default()
+    })
+    .unwrap()
+}
+
+fn store_some(conn: &mut BackendConnection<'_>) {
+    let vendor = NewDataSource::new("vendor", ProviderType::Api);
+    let vendor = data_source::insert(conn, &vendor, now()).unwrap().id;
+    insert(
+        conn,
+        &[
+            of_source(vendor, 1, 20, Some(0), 102.0),
+            trade(1, 20, Some(5), 101.0),
+            trade(1, 10, Some(0), 100.0),
+            quote(1, 15),
+            trade(1, 30, Some(0), 103.0),
+            trade(1, 40, Some(0), 104.0),
+            trade(2, 20, Some(0), 50.0),
+        ],
+    );
+}
+
+#[test]
+fn a_pass_shows_active_ticks_with_a_price_in_key_order() {
+    on_both(|conn| {
+        store_some(conn);
+        soft_delete_keys(conn, &[key(1, 30, 0)], now()).unwrap();
+        let all = seen(conn, &TickRange::all(1));
+        let expected = [(10, 100.0), (20, 101.0), (20, 102.0), (40, 104.0)];
+        assert_eq!(all, expected.map(|(at, price)| (at, price, Some(1.0))));
+        let range = TickRange {
+            start: Some(at(20)),
+            end: Some(at(40)),
+            ..TickRange::all(1)
+        };
+        assert_eq!(seen(conn, &range), all[1..3]);
+        assert!(seen(conn, &TickRange::all(3)).is_empty());
+    });
+}
+
+#[test]
+fn a_pass_over_all_goes_instrument_by_instrument() {
+    on_both(|conn| {
+        store_some(conn);
+        let mut seen = Vec::new();
+        let read = prices_of_all(conn, Some(at(20)), Some(at(40)), |id, point| {
+            seen.push((id, point.timestamp.micros(), point.price));
+            Ok(())
+        });
+        assert_eq!(read.unwrap(), 4);
+        assert_eq!(
+            seen,
+            [
+                (1, 20, 101.0),
+                (1, 20, 102.0),
+                (1, 30, 103.0),
+                (2, 20, 50.0)
+            ]
+        );
+    });
+}
+
+#[test]
+fn an_error_ends_the_pass_and_the_connection_goes_on() {
+    on_both(|conn| {
+        store_some(conn);
+        let mut shown = 0;
+        let ended = prices(conn, &TickRange::all(1), |_| {
+            shown += 1;
+            Err(Error::invalid("pass", "enough", "stop"))
+        });
+        assert!(matches!(ended, Err(Error::Invalid { .. })), "{ended:?}");
+        assert_eq!(shown, 1);
+        assert_eq!(seen(conn, &TickRange::all(1)).len(), 5);
+    });
+}
+
+#[test]
+fn a_pass_is_one_statement_in_key_order() {
+    let query = prices_query(1, Timestamp::MIN, Timestamp::MAX);
+    insta::assert_snapshot!(tail(&query), @"FROM market_data WHERE ((((market_data.deleted_at IS NULL) AND (market_data.instrument_id = $1)) AND (market_data.timestamp BETWEEN $2 AND $3)) AND (market_data.price IS NOT NULL)) ORDER BY market_data.timestamp ASC, market_data.source_id ASC, market_data.sequence ASC");
+    let query = prices_of_all_query(Timestamp::MIN, Timestamp::MAX);
+    insta::assert_snapshot!(tail(&query), @"FROM market_data WHERE (((market_data.deleted_at IS NULL) AND (market_data.timestamp BETWEEN $1 AND $2)) AND (market_data.price IS NOT NULL)) ORDER BY market_data.instrument_id ASC, market_data.timestamp ASC, market_data.source_id ASC, market_data.sequence ASC");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_pass_reads_the_clustered_key_of_sqlite_in_its_order() {
+    use crate::test_support::{on_sqlite, sqlite_plan};
+    use diesel::sqlite::Sqlite;
+    let one = sql_of::<Sqlite, _>(&prices_query(1, Timestamp::MIN, Timestamp::MAX));
+    let all = sql_of::<Sqlite, _>(&prices_of_all_query(Timestamp::MIN, Timestamp::MAX));
+    on_sqlite(|conn| {
+        #[allow(irrefutable_let_patterns)] // Of a build with SQLite alone.
+        let BackendConnection::Sqlite(conn) = conn else {
+            unreachable!("it is SQLite");
+        };
+        let plan = sqlite_plan(conn, &one);
+        let seek = "USING PRIMARY KEY (instrument_id=? AND timestamp>? AND timestamp<?)";
+        assert!(plan.contains(seek), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        let plan = sqlite_plan(conn, &all);
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    });
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_pass_reads_the_primary_key_of_postgresql() {
+    use crate::test_support::{on_postgres, postgres_plan};
+    use diesel::pg::Pg;
+    let one = sql_of::<Pg, _>(&prices_query(1, Timestamp::MIN, Timestamp::MAX));
+    on_postgres(|conn| {
+        #[allow(irrefutable_let_patterns)]
+        let BackendConnection::Postgres(conn) = conn else {
+            return;
+        };
+        let plan = postgres_plan(conn, &one, 3);
+        assert!(plan.contains("market_data_pkey"), "{plan}");
+        assert!(!plan.contains("Sort"), "{plan}");
+    });
+}
