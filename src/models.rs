@@ -7,6 +7,7 @@
 mod alert_delivery;
 mod alert_log;
 mod alert_rule;
+mod bar_series;
 mod data_source;
 mod instrument;
 mod market_data;
@@ -15,6 +16,7 @@ mod market_data_bar;
 pub use alert_delivery::AlertDelivery;
 pub use alert_log::{AlertLog, NewAlertLog};
 pub use alert_rule::{AlertRule, AlertRuleChange, NewAlertRule};
+pub use bar_series::BarSeries;
 pub use data_source::{DataSource, DataSourceChange, NewDataSource};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
@@ -61,6 +63,7 @@ read_models!(
     AlertDelivery,
     AlertLog,
     AlertRule,
+    BarSeries,
     DataSource,
     Instrument,
     MarketData,

@@ -72,6 +72,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    bar_series (instrument_id, frequency) {
+        instrument_id -> BigInt,
+        frequency -> Text,
+        built_from -> Timestamp,
+        built_to -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     data_sources (id) {
         id -> BigInt,
         name -> Text,
@@ -114,6 +127,7 @@ diesel::table! {
         deleted_at -> Nullable<Timestamp>,
         rules_version -> BigInt,
         ticks_version -> BigInt,
+        bars_to -> Nullable<Timestamp>,
     }
 }
 
@@ -161,6 +175,19 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
+        turnover -> Nullable<Double>,
+        tick_count -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    stale_bars (instrument_id, frequency, timestamp) {
+        instrument_id -> BigInt,
+        frequency -> Text,
+        timestamp -> Timestamp,
     }
 }
 
@@ -180,19 +207,23 @@ diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
+diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(market_data -> data_sources (source_id));
 diesel::joinable!(market_data -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
+diesel::joinable!(stale_bars -> instruments (instrument_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     alert_deliveries,
     alert_logs,
     alert_rules,
+    bar_series,
     data_sources,
     ingest_batches,
     instruments,
     market_data,
     market_data_bars,
+    stale_bars,
     tickbase_schema_migrations,
 );

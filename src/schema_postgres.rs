@@ -72,6 +72,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    bar_series (instrument_id, frequency) {
+        instrument_id -> Int8,
+        frequency -> Text,
+        built_from -> Timestamptz,
+        built_to -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     data_sources (id) {
         id -> Int8,
         name -> Text,
@@ -114,6 +127,7 @@ diesel::table! {
         deleted_at -> Nullable<Timestamptz>,
         rules_version -> Int8,
         ticks_version -> Int8,
+        bars_to -> Nullable<Timestamptz>,
     }
 }
 
@@ -161,6 +175,19 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        turnover -> Nullable<Float8>,
+        tick_count -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    stale_bars (instrument_id, frequency, timestamp) {
+        instrument_id -> Int8,
+        frequency -> Text,
+        timestamp -> Timestamptz,
     }
 }
 
@@ -180,17 +207,21 @@ diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
+diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
+diesel::joinable!(stale_bars -> instruments (instrument_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     alert_deliveries,
     alert_logs,
     alert_rules,
+    bar_series,
     data_sources,
     ingest_batches,
     instruments,
     market_data,
     market_data_bars,
+    stale_bars,
     tickbase_schema_migrations,
 );

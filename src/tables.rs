@@ -32,6 +32,23 @@ pub mod data_sources {
     pub type RawTable = table;
 }
 
+/// What bars were built from ticks. It has no soft delete: `table` is Diesel's.
+pub mod bar_series {
+    pub use crate::schema::bar_series::*;
+
+    #[doc(hidden)]
+    pub type RawTable = table;
+}
+
+/// Periods of such a series whose ticks have changed since. It has no soft delete: `table` is
+/// Diesel's.
+pub mod stale_bars {
+    pub use crate::schema::stale_bars::*;
+
+    #[doc(hidden)]
+    pub type RawTable = table;
+}
+
 /// What was tried to deliver alerts, by channel. It has no soft delete: `table` is Diesel's.
 pub mod alert_deliveries {
     pub use crate::schema::alert_deliveries::*;

@@ -54,6 +54,8 @@ fn daily(close: &str) -> NewMarketDataBar {
         data_source_id: 1,
         is_adjusted: false,
         quality_score: None,
+        turnover: None,
+        tick_count: None,
     }
 }
 

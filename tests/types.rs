@@ -47,6 +47,8 @@ fn bar(timestamp: Timestamp, price: &Decimal) -> NewMarketDataBar {
         data_source_id: 1,
         is_adjusted: false,
         quality_score: None,
+        turnover: None,
+        tick_count: None,
     }
 }
 

@@ -54,6 +54,10 @@ pub struct MarketDataBar {
     pub updated_at: Timestamp,
     /// When it was deleted, if it was.
     pub deleted_at: Option<Timestamp>,
+    /// Sum of price times volume of its ticks; divided by the volume it is the VWAP.
+    pub turnover: Option<f64>,
+    /// How many ticks with a price it was made of.
+    pub tick_count: Option<i64>,
 }
 soft_deletable_row!(MarketDataBar);
 
@@ -87,6 +91,10 @@ pub struct NewMarketDataBar {
     pub is_adjusted: bool,
     /// 0 (worst) to 100.
     pub quality_score: Option<i32>,
+    /// Sum of price times volume of its ticks, where that is known.
+    pub turnover: Option<f64>,
+    /// How many ticks with a price it was made of, where that is known.
+    pub tick_count: Option<i64>,
 }
 
 /// The longest contract month, in characters.
@@ -120,6 +128,18 @@ impl NewMarketDataBar {
                 "use 0 (worst) to 100",
             ));
         }
+        if let Some(turnover) = self.turnover
+            && !turnover.is_finite()
+        {
+            let reason = format!("{turnover} is not a finite number");
+            return Err(Error::invalid("turnover", reason, "leave it out"));
+        }
+        if let Some(count) = self.tick_count
+            && count < 0
+        {
+            let reason = format!("{count} is negative");
+            return Err(Error::invalid("tick_count", reason, "leave it out"));
+        }
         let month = self.contract_month.as_deref().unwrap_or_default();
         if month.len() > CONTRACT_MONTH_LENGTH_MAX
             || !month.bytes().all(|byte| byte.is_ascii_graphic())
@@ -151,12 +171,15 @@ impl From<MarketDataBar> for NewMarketDataBar {
             data_source_id: bar.data_source_id,
             is_adjusted: bar.is_adjusted,
             quality_score: bar.quality_score,
+            turnover: bar.turnover,
+            tick_count: bar.tick_count,
         }
     }
 }
 
 impl From<&Bar> for NewMarketDataBar {
-    /// A bar as it was traded: not adjusted, without contract month and quality score.
+    /// A bar as it was traded: not adjusted, without contract month, quality score, turnover and
+    /// count of ticks.
     fn from(bar: &Bar) -> Self {
         Self {
             instrument_id: bar.instrument_id(),
@@ -172,6 +195,8 @@ impl From<&Bar> for NewMarketDataBar {
             data_source_id: bar.source_id(),
             is_adjusted: false,
             quality_score: None,
+            turnover: None,
+            tick_count: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 #[cfg(feature = "sqlite")]
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::{alert_deliveries, market_data_bars};
+use crate::tables::{alert_deliveries, bar_series, market_data_bars, stale_bars};
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The indexes that named queries need; the migrations say which.
@@ -164,6 +164,8 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         gated!(alert_logs),
         readable!("data_sources", data_sources::table),
         readable!("alert_deliveries", alert_deliveries::table),
+        readable!("bar_series", bar_series::table),
+        readable!("stale_bars", stale_bars::table),
     ]
 }
 

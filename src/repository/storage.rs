@@ -230,7 +230,7 @@ mod tests {
                 counts[5],
                 TableCount {
                     table: "data_sources",
-                    active: 1,
+                    active: 2,
                     deleted: 0
                 }
             );

@@ -247,11 +247,13 @@ fn the_generated_types_of_every_table_are_the_same_types() {
         alert_deliveries,
         alert_logs,
         alert_rules,
+        bar_series,
         data_sources,
         ingest_batches,
         instruments,
         market_data,
         market_data_bars,
+        stale_bars,
         tickbase_schema_migrations,
     );
     let all: Vec<String> = tables(&read("src/schema.rs"))

@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 
 /// Keys of one statement: four binds each, within SQLite's 32,766.
 pub(super) const BAR_KEYS_PER_STATEMENT_MAX: usize = 4_096;
-/// Bars of one insertion on PostgreSQL: 15 binds each, within its 65,535.
+/// Bars of one insertion on PostgreSQL: 17 binds each, within its 65,535.
 #[cfg(feature = "postgres")]
 pub(super) const BARS_PER_STATEMENT_MAX: usize = 2_000;
 
@@ -99,6 +99,7 @@ where
     f64: ToSql<Double, DB>,
     Option<f64>: ToSql<Nullable<Double>, DB>,
     Option<i32>: ToSql<Nullable<Integer>, DB>,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
     Option<String>: ToSql<Nullable<Text>, DB>,
     Decimal: ToSql<sql_types::Decimal, DB>,
     Frequency: ToSql<Text, DB>,
@@ -111,7 +112,8 @@ where
         out.push_sql(
             "INSERT INTO market_data_bars (instrument_id, \"timestamp\", frequency, open_price, \
              high_price, low_price, close_price, volume, open_interest, contract_month, \
-             data_source_id, is_adjusted, quality_score, created_at, updated_at) VALUES ",
+             data_source_id, is_adjusted, quality_score, turnover, tick_count, \
+             created_at, updated_at) VALUES ",
         );
         for (i, bar) in self.bars.iter().enumerate() {
             out.push_sql(if i == 0 { "(" } else { ", (" });
@@ -141,6 +143,10 @@ where
             out.push_bind_param::<Bool, _>(&bar.is_adjusted)?;
             out.push_sql(", ");
             out.push_bind_param::<Nullable<Integer>, _>(&bar.quality_score)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<Double>, _>(&bar.turnover)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<BigInt>, _>(&bar.tick_count)?;
             for _ in ["created_at", "updated_at"] {
                 out.push_sql(", ");
                 out.push_bind_param::<sql_types::Timestamp, _>(&self.now)?;
@@ -161,4 +167,5 @@ const REPLACE: &str = " ON CONFLICT (instrument_id, frequency, \"timestamp\", da
      close_price = excluded.close_price, volume = excluded.volume, \
      open_interest = excluded.open_interest, contract_month = excluded.contract_month, \
      is_adjusted = excluded.is_adjusted, quality_score = excluded.quality_score, \
+     turnover = excluded.turnover, tick_count = excluded.tick_count, \
      updated_at = excluded.updated_at";

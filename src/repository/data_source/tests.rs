@@ -13,8 +13,9 @@ fn vendor() -> NewDataSource {
 fn the_default_source_is_there_from_the_start() {
     on_both(|conn| {
         let sources = list(conn, false).unwrap();
-        assert_eq!(sources.len(), 1);
+        assert_eq!(sources.len(), 2);
         assert_eq!((sources[0].id, sources[0].name.as_str()), (1, "tickbase"));
+        assert_eq!(sources[1].name, "tickbase-bars");
         assert_eq!(get(conn, 1).unwrap(), sources[0]);
     });
 }
@@ -57,8 +58,8 @@ fn a_source_that_is_switched_off_leaves_the_list_of_those_in_use() {
         expected.updated_at = at(2);
         assert_eq!(changed, expected);
         let ids = |rows: Vec<DataSource>| rows.iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids(list(conn, true).unwrap()), [1]);
-        assert_eq!(ids(list(conn, false).unwrap()), [1, stored.id]);
+        assert_eq!(ids(list(conn, true).unwrap()), [1, 2]);
+        assert_eq!(ids(list(conn, false).unwrap()), [1, 2, stored.id]);
         let cleared = DataSourceChange {
             base_url: Some(None),
             ..DataSourceChange::default()

@@ -14,6 +14,7 @@ use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::{Deleted, SoftDeletable};
 use crate::tables::{alert_logs, alert_rules, instruments, market_data, market_data_bars};
+use crate::tables::{bar_series, stale_bars};
 use crate::timestamp::Timestamp;
 
 /// Rows of one survey.
@@ -178,8 +179,22 @@ pub(super) fn delete(
     }
     match parent {
         Parent::AlertRules => delete!(alert_rules),
-        Parent::Instruments => delete!(instruments),
+        Parent::Instruments => {
+            delete_series(conn, &free)?;
+            delete!(instruments)
+        }
     }
+}
+
+/// What was built of instruments without ticks and bars is told of nothing any more.
+fn delete_series(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<()> {
+    let of_marks = stale_bars::instrument_id.eq_any(instrument_ids);
+    let marks = diesel::delete(stale_bars::table.filter(of_marks));
+    crate::on_backend!(&mut *conn, |c| marks.execute(c))?;
+    let of_series = bar_series::instrument_id.eq_any(instrument_ids);
+    let series = diesel::delete(bar_series::table.filter(of_series));
+    crate::on_backend!(conn, |c| series.execute(c))?;
+    Ok(())
 }
 
 fn rules(

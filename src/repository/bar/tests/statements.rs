@@ -56,7 +56,7 @@ fn deletion_and_restoration_name_their_scope() {
 fn an_insertion_never_replaces_and_an_upsert_names_the_index_of_active_bars() {
     let text = write::<diesel::pg::Pg>(true);
     assert!(!write::<diesel::pg::Pg>(false).contains("CONFLICT"));
-    insta::assert_snapshot!(&text[text.find("VALUES").unwrap()..], @"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (instrument_id, frequency, \"timestamp\", data_source_id) WHERE deleted_at IS NULL DO UPDATE SET open_price = excluded.open_price, high_price = excluded.high_price, low_price = excluded.low_price, close_price = excluded.close_price, volume = excluded.volume, open_interest = excluded.open_interest, contract_month = excluded.contract_month, is_adjusted = excluded.is_adjusted, quality_score = excluded.quality_score, updated_at = excluded.updated_at");
+    insta::assert_snapshot!(&text[text.find("VALUES").unwrap()..], @"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (instrument_id, frequency, \"timestamp\", data_source_id) WHERE deleted_at IS NULL DO UPDATE SET open_price = excluded.open_price, high_price = excluded.high_price, low_price = excluded.low_price, close_price = excluded.close_price, volume = excluded.volume, open_interest = excluded.open_interest, contract_month = excluded.contract_month, is_adjusted = excluded.is_adjusted, quality_score = excluded.quality_score, turnover = excluded.turnover, tick_count = excluded.tick_count, updated_at = excluded.updated_at");
 }
 
 #[test]
