@@ -16,6 +16,7 @@ pub(crate) mod ingest_batch;
 pub mod instrument;
 pub mod market_data;
 mod optional;
+mod pass;
 /// The only hard delete.
 pub mod purge;
 pub(crate) mod rows;

@@ -9,6 +9,7 @@ pub mod alert_engine;
 pub mod alerts;
 mod callbacks;
 pub mod coverage;
+pub mod historical_data;
 mod record;
 pub mod replay;
 

@@ -21,6 +21,7 @@ mod watch;
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
 pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
 pub use keys::{TickKey, TickRange};
+pub(crate) use prices::newest_stamps;
 pub use prices::{PricePoint, prices, prices_of_all};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;

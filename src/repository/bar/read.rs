@@ -12,6 +12,7 @@ use crate::models::MarketDataBar;
 use crate::repository::bounds;
 use crate::repository::market_data::Order;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::pass::each_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
@@ -141,6 +142,84 @@ pub(super) fn descending_query(of: BarRange, from: Place, first: Timestamp, limi
             market_data_bars::data_source_id.desc(),
         ))
         .limit(limit)
+}
+
+pub(super) type ButSource = IfSome<dsl::NotEq<market_data_bars::data_source_id, i64>>;
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn scan_query(
+    of: BarRange,
+    first: Timestamp,
+    last: Timestamp,
+    but_source: Option<i64>,
+) -> _ {
+    let between: BetweenQuery = between_query(of, first, last);
+    let others: ButSource = if_some(but_source.map(|id| market_data_bars::data_source_id.ne(id)));
+    between.filter(others).order((
+        market_data_bars::timestamp.asc(),
+        market_data_bars::data_source_id.asc(),
+    ))
+}
+
+/// Shows the active bars of a range, by start of the period and then by source, but those of one
+/// source, if it is named; nothing is collected. Returns how many there were.
+///
+/// # Errors
+/// As [`count`]; those of `each`.
+pub(crate) fn scan(
+    conn: &mut BackendConnection<'_>,
+    of: &BarRange,
+    but_source: Option<i64>,
+    each: impl FnMut(MarketDataBar) -> Result<()>,
+) -> Result<usize> {
+    let (first, last) = of.bounds()?;
+    let query = scan_query(*of, first, last, but_source);
+    each_row!(
+        conn,
+        query.select(MarketDataBar::as_select()),
+        MarketDataBar,
+        each
+    )
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn newest_starts_query(
+    of: BarRange,
+    first: Timestamp,
+    last: Timestamp,
+    but_source: Option<i64>,
+    limit: i64,
+) -> _ {
+    let between: BetweenQuery = between_query(of, first, last);
+    let others: ButSource = if_some(but_source.map(|id| market_data_bars::data_source_id.ne(id)));
+    between
+        .filter(others)
+        .order((
+            market_data_bars::timestamp.desc(),
+            market_data_bars::data_source_id.desc(),
+        ))
+        .select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ))
+        .limit(limit)
+}
+
+/// The starts of the newest active bars of a range, each with its source, newest first; one per
+/// bar, up to `limit`, but those of one source, if it is named.
+///
+/// # Errors
+/// As [`count`].
+pub(crate) fn newest_starts(
+    conn: &mut BackendConnection<'_>,
+    of: &BarRange,
+    but_source: Option<i64>,
+    limit: usize,
+) -> Result<Vec<(Timestamp, i64)>> {
+    let (first, last) = of.bounds()?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let query = newest_starts_query(*of, first, last, but_source, limit);
+    Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 
 /// The count of active bars in a range.

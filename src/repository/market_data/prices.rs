@@ -8,6 +8,7 @@ use super::keys::TickRange;
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::repository::bounds;
+use crate::repository::pass::each_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data;
 use crate::timestamp::Timestamp;
@@ -34,37 +35,6 @@ impl PricePoint {
             volume,
         })
     }
-}
-
-/// How a result is read: row by row on PostgreSQL too, whose default is to hold all of it.
-macro_rules! each_row {
-    ($conn:expr, $query:expr, $row:ty, $each:expr) => {
-        match $conn {
-            #[cfg(feature = "sqlite")]
-            BackendConnection::Sqlite(conn) => {
-                let rows = $query.load_iter::<$row, diesel::connection::DefaultLoadingMode>(*conn);
-                read_all(rows?, $each)
-            }
-            #[cfg(feature = "postgres")]
-            BackendConnection::Postgres(conn) => {
-                let rows = $query.load_iter::<$row, diesel::pg::PgRowByRowLoadingMode>(*conn);
-                read_all(rows?, $each)
-            }
-        }
-    };
-}
-
-/// Shows every row; returns how many there were.
-fn read_all<R>(
-    rows: impl Iterator<Item = QueryResult<R>>,
-    mut each: impl FnMut(R) -> Result<()>,
-) -> Result<usize> {
-    let mut read = 0;
-    for row in rows {
-        each(row?)?;
-        read += 1;
-    }
-    Ok(read)
 }
 
 /// Shows each active tick of a range that has a price, in key order; returns how many there were.
@@ -144,4 +114,31 @@ pub(super) fn prices_of_all_query(first: Timestamp, last: Timestamp) -> _ {
                 market_data::volume,
             ),
         ))
+}
+
+/// The newest stamps of an instrument's priced ticks from `first` to `last`, both included, newest
+/// first: as many as there are ticks, up to `limit`.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub(crate) fn newest_stamps(
+    conn: &mut BackendConnection<'_>,
+    of: i64,
+    (first, last): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<Timestamp>> {
+    let query = newest_stamps_query(of, first, last, i64::try_from(limit).unwrap_or(i64::MAX));
+    Ok(crate::on_backend!(conn, |c| query.load(c))?)
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn newest_stamps_query(of: i64, first: Timestamp, last: Timestamp, limit: i64) -> _ {
+    let active: Active<market_data::table> = market_data::table.active();
+    active
+        .filter(market_data::instrument_id.eq(of))
+        .filter(market_data::timestamp.between(first, last))
+        .filter(market_data::price.is_not_null())
+        .order(market_data::timestamp.desc())
+        .select(market_data::timestamp)
+        .limit(limit)
 }

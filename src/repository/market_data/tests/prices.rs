@@ -1,6 +1,6 @@
 //! The pass over priced ticks: its SQL, its plans, its order, and that it ends when it is told to.
 
-use super::super::prices::{prices_of_all_query, prices_query};
+use super::super::prices::{newest_stamps_query, prices_of_all_query, prices_query};
 use super::plans::tail;
 use super::*;
 use crate::domain::ProviderType;
@@ -103,6 +103,20 @@ fn an_error_ends_the_pass_and_the_connection_goes_on() {
 }
 
 #[test]
+fn the_newest_stamps_are_those_of_priced_ticks_and_their_number_is_bounded() {
+    on_both(|conn| {
+        store_some(conn);
+        let mut newest = |first, last, limit| -> Vec<i64> {
+            let stamps = newest_stamps(conn, 1, (at(first), at(last)), limit).unwrap();
+            stamps.into_iter().map(Timestamp::micros).collect()
+        };
+        assert_eq!(newest(0, 100, 3), [40, 30, 20]);
+        assert_eq!(newest(0, 30, 9), [30, 20, 20, 10]);
+        assert_eq!(newest(15, 20, 9), [20, 20]);
+    });
+}
+
+#[test]
 fn a_pass_is_one_statement_in_key_order() {
     let query = prices_query(1, Timestamp::MIN, Timestamp::MAX);
     insta::assert_snapshot!(tail(&query), @"FROM market_data WHERE ((((market_data.deleted_at IS NULL) AND (market_data.instrument_id = $1)) AND (market_data.timestamp BETWEEN $2 AND $3)) AND (market_data.price IS NOT NULL)) ORDER BY market_data.timestamp ASC, market_data.source_id ASC, market_data.sequence ASC");
@@ -117,6 +131,8 @@ fn a_pass_reads_the_clustered_key_of_sqlite_in_its_order() {
     use diesel::sqlite::Sqlite;
     let one = sql_of::<Sqlite, _>(&prices_query(1, Timestamp::MIN, Timestamp::MAX));
     let all = sql_of::<Sqlite, _>(&prices_of_all_query(Timestamp::MIN, Timestamp::MAX));
+    let newest = newest_stamps_query(1, Timestamp::MIN, Timestamp::MAX, 10);
+    let newest = sql_of::<Sqlite, _>(&newest);
     on_sqlite(|conn| {
         #[allow(irrefutable_let_patterns)] // Of a build with SQLite alone.
         let BackendConnection::Sqlite(conn) = conn else {
@@ -124,6 +140,9 @@ fn a_pass_reads_the_clustered_key_of_sqlite_in_its_order() {
         };
         let plan = sqlite_plan(conn, &one);
         let seek = "USING PRIMARY KEY (instrument_id=? AND timestamp>? AND timestamp<?)";
+        assert!(plan.contains(seek), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        let plan = sqlite_plan(conn, &newest);
         assert!(plan.contains(seek), "{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         let plan = sqlite_plan(conn, &all);

@@ -1,0 +1,230 @@
+//! What is asked of the history, and what it answers. It reads nothing.
+
+use crate::decimal::Decimal;
+use crate::domain::{Frequency, PeriodBar};
+use crate::error::{Error, Result};
+use crate::models::MarketDataBar;
+use crate::timestamp::Timestamp;
+
+use super::spans::Span;
+
+/// What stands for a period without a bar between two that have one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Fill {
+    /// Nothing: the period is absent.
+    #[default]
+    None,
+    /// A bar at the close before it, with volume 0.
+    Previous,
+    /// A bar without values.
+    Null,
+}
+
+/// Which bars of an instrument are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BarQuery {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Length of the periods.
+    pub frequency: Frequency,
+    /// The first moment at which a bar may start; `None` for the beginning.
+    pub start: Option<Timestamp>,
+    /// The moment before which a bar starts; `None` for the end. The last bar may end after it.
+    pub end: Option<Timestamp>,
+    /// What stands for periods without a bar.
+    pub fill: Fill,
+    /// The newest so many bars, at least 1; `None` for all.
+    pub max_records: Option<usize>,
+    /// Only stored bars of this source, and nothing aggregated; `None` for the best of all.
+    pub source: Option<i64>,
+}
+
+impl BarQuery {
+    /// All bars of an instrument.
+    #[must_use]
+    pub fn all(instrument_id: i64, frequency: Frequency) -> Self {
+        Self {
+            instrument_id,
+            frequency,
+            start: None,
+            end: None,
+            fill: Fill::None,
+            max_records: None,
+            source: None,
+        }
+    }
+
+    /// The periods that start in the range.
+    pub(super) fn span(&self) -> Result<Span> {
+        if self.max_records == Some(0) {
+            let remedy = "ask for at least one bar";
+            return Err(Error::invalid("max_records", "it is 0", remedy));
+        }
+        if let (Some(start), Some(end)) = (self.start, self.end)
+            && start > end
+        {
+            return Err(Error::invalid(
+                "start",
+                format!("{start} is after end, {end}"),
+                "give a start that is not after the end",
+            ));
+        }
+        let aligned = |moment: Timestamp| {
+            let (start, next) = self.frequency.period_micros(moment.micros());
+            if start == moment.micros() {
+                start
+            } else {
+                next
+            }
+        };
+        Ok(Span {
+            start: aligned(self.start.unwrap_or(Timestamp::MIN)),
+            end: match self.end {
+                Some(end) => aligned(end),
+                None => self.frequency.period_micros(Timestamp::MAX.micros()).1,
+            },
+        })
+    }
+}
+
+/// Where a bar comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BarOrigin {
+    /// Stored as it came in, from the source with this id.
+    Imported(i64),
+    /// Stored, built from ticks.
+    Built,
+    /// Made of ticks or of finer bars for this answer.
+    Aggregated,
+    /// Nothing was traded: [`Fill`] put it there.
+    Filled,
+}
+
+/// The values of a bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BarValues {
+    /// First price.
+    pub open: Decimal,
+    /// Greatest price.
+    pub high: Decimal,
+    /// Least price.
+    pub low: Decimal,
+    /// Last price.
+    pub close: Decimal,
+    /// Traded size, in contracts, shares or coins.
+    pub volume: f64,
+    /// Sum of price times size, where it is known.
+    pub turnover: Option<f64>,
+    /// Ticks with a price, where it is known.
+    pub tick_count: Option<i64>,
+    /// Open contracts at the end of the period.
+    pub open_interest: Option<f64>,
+}
+
+impl BarValues {
+    /// The volume-weighted average price, where it is known; none without volume.
+    #[must_use]
+    pub fn vwap(&self) -> Option<f64> {
+        let turnover = self.turnover.filter(|_| self.volume > 0.0);
+        turnover.map(|turnover| turnover / self.volume)
+    }
+}
+
+/// A period of the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryBar {
+    /// Start of the period.
+    pub timestamp: Timestamp,
+    /// Where the bar comes from.
+    pub origin: BarOrigin,
+    /// The values; none in a period that [`Fill::Null`] put there.
+    pub values: Option<BarValues>,
+}
+
+impl HistoryBar {
+    pub(super) fn stored(row: MarketDataBar, origin: BarOrigin) -> Self {
+        Self {
+            timestamp: row.timestamp,
+            origin,
+            values: Some(BarValues {
+                open: row.open_price,
+                high: row.high_price,
+                low: row.low_price,
+                close: row.close_price,
+                volume: row.volume,
+                turnover: row.turnover,
+                tick_count: row.tick_count,
+                open_interest: row.open_interest,
+            }),
+        }
+    }
+
+    pub(super) fn aggregated(bar: PeriodBar) -> Self {
+        Self {
+            timestamp: bar.timestamp,
+            origin: BarOrigin::Aggregated,
+            values: Some(BarValues {
+                open: bar.open,
+                high: bar.high,
+                low: bar.low,
+                close: bar.close,
+                volume: bar.volume,
+                // A bar that does not say its turnover has none that is a number.
+                turnover: Some(bar.turnover).filter(|turnover| turnover.is_finite()),
+                tick_count: bar.tick_count,
+                open_interest: bar.open_interest,
+            }),
+        }
+    }
+}
+
+/// What an answer rests on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum BarBasis {
+    /// There is no bar.
+    #[default]
+    NoData,
+    /// Every bar was stored.
+    Stored,
+    /// At least one bar was made for the answer.
+    Aggregated,
+}
+
+impl BarBasis {
+    /// The word of responses: `stored`, `aggregated`, `no_data`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoData => "no_data",
+            Self::Stored => "stored",
+            Self::Aggregated => "aggregated",
+        }
+    }
+}
+
+/// Bars of one instrument and frequency, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BarHistory {
+    /// The bars.
+    pub bars: Vec<HistoryBar>,
+    /// Whether the range holds older bars than `max_records` let in.
+    pub has_more: bool,
+}
+
+impl BarHistory {
+    /// What the bars rest on.
+    #[must_use]
+    pub fn basis(&self) -> BarBasis {
+        if self.bars.is_empty() {
+            return BarBasis::NoData;
+        }
+        let is_aggregated = |bar: &HistoryBar| bar.origin == BarOrigin::Aggregated;
+        if self.bars.iter().any(is_aggregated) {
+            BarBasis::Aggregated
+        } else {
+            BarBasis::Stored
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The bars of an instrument, put together from everything that is stored of it.
+//!
+//! Each source adds bars only to the spans that those before it left open; of two bars of a period
+//! the first one stays. Everything is read on one connection, in the caller's transaction.
+
+use crate::database::BackendConnection;
+use crate::domain::{Aggregator, BarAggregator, Frequency, PeriodBar, TickFold};
+use crate::error::{Error, Result};
+use crate::models::MarketDataBar;
+use crate::repository::{bar, market_data};
+use crate::timestamp::Timestamp;
+
+use super::built::Built;
+use super::fill::filled;
+use super::newest;
+use super::query::{BarHistory, BarOrigin, BarQuery, HistoryBar};
+use super::spans::{Span, bridged, without};
+
+/// Open spans that so many periods divide, or fewer, are read as one.
+const BRIDGED_PERIODS_MAX: i64 = 64;
+
+/// The bars that the query asks for, oldest first.
+///
+/// Only what starts in the range is in the answer, and each bar is whole. With `max_records` it is
+/// found from the end of the range backwards, and nothing older is read.
+///
+/// # Errors
+/// [`Error::Invalid`] for a start after the end, no records, or a price that no bar can hold;
+/// [`Error::Query`].
+pub fn bars(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<BarHistory> {
+    let built = Built::load(conn, query.instrument_id)?;
+    let reader = Reader {
+        id: query.instrument_id,
+        frequency: query.frequency,
+        source: query.source,
+        built,
+    };
+    let limit = query.max_records.unwrap_or(usize::MAX);
+    let mut span = query.span()?;
+    if query.max_records.is_some() {
+        // One more tells whether there are more.
+        span = reader.newest(conn, span, limit.saturating_add(1))?;
+    }
+    let bars = reader.read(conn, span)?;
+    let (bars, has_more) = filled(bars, query.frequency, query.fill, limit);
+    conn.record_rows(bars.len());
+    Ok(BarHistory { bars, has_more })
+}
+
+/// One read of one instrument.
+struct Reader {
+    id: i64,
+    frequency: Frequency,
+    source: Option<i64>,
+    built: Built,
+}
+
+impl Reader {
+    /// The end of the span that holds its newest `count` periods with a bar, or a little more: no
+    /// source reaches further back with as many.
+    fn newest(&self, conn: &mut BackendConnection<'_>, span: Span, count: usize) -> Result<Span> {
+        let mut span = span;
+        let begin = |span: &mut Span, start: Option<i64>| {
+            span.start = start.unwrap_or(span.start);
+        };
+        let start = newest::period_start(self.frequency, span, count, |span, limit| {
+            self.starts(conn, self.frequency, span, limit)
+        });
+        begin(&mut span, start?);
+        if self.source.is_some() {
+            return Ok(span);
+        }
+        let start = newest::period_start(self.frequency, span, count, |span, limit| {
+            market_data::newest_stamps(conn, self.id, span.moments(), limit)
+        });
+        begin(&mut span, start?);
+        for finer in self.finer() {
+            let start = newest::period_start(self.frequency, span, count, |span, limit| {
+                self.starts(conn, finer, span, limit)
+            });
+            begin(&mut span, start?);
+        }
+        Ok(span)
+    }
+
+    /// The newest starts of stored bars that came in, or that are built and hold.
+    fn starts(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        frequency: Frequency,
+        span: Span,
+        limit: usize,
+    ) -> Result<Vec<Timestamp>> {
+        let mut range = span.bars(self.id, frequency);
+        range.data_source_id = self.source;
+        let but = self.built.source_id.filter(|_| self.source.is_none());
+        let starts = bar::newest_starts(conn, &range, but, limit)?;
+        Ok(starts.into_iter().map(|(start, _)| start).collect())
+    }
+
+    /// The bars of a span, each period once, oldest first.
+    fn read(&self, conn: &mut BackendConnection<'_>, span: Span) -> Result<Vec<HistoryBar>> {
+        let mut bars = self.stored(conn, span)?;
+        if self.source.is_some() {
+            return Ok(bars);
+        }
+        let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
+        let mut open = without(&[span], &held);
+        if !open.is_empty() {
+            self.add_from_ticks(conn, &open, &mut bars)?;
+            self.order(&mut bars);
+            let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
+            open = without(&open, &held);
+        }
+        for finer in self.finer() {
+            if open.is_empty() {
+                break;
+            }
+            self.add_from_finer(conn, finer, &open, &mut bars)?;
+            self.order(&mut bars);
+            let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
+            open = without(&open, &held);
+        }
+        Ok(bars)
+    }
+
+    fn period(&self, bar: &HistoryBar) -> Span {
+        Span::period(self.frequency, bar.timestamp)
+    }
+
+    /// By time; of the bars of a period the one that was added first.
+    fn order(&self, bars: &mut Vec<HistoryBar>) {
+        bars.sort_by_key(|bar| bar.timestamp);
+        bars.dedup_by_key(|bar| bar.timestamp);
+    }
+
+    /// Frequencies whose bars make up one of this read, coarsest first.
+    fn finer(&self) -> impl Iterator<Item = Frequency> + use<> {
+        let of = self.frequency;
+        Frequency::ALL
+            .into_iter()
+            .rev()
+            .filter(move |finer| finer.divides(of))
+    }
+
+    /// The stored bars of the frequency, of each period the best.
+    fn stored(&self, conn: &mut BackendConnection<'_>, span: Span) -> Result<Vec<HistoryBar>> {
+        let mut range = span.bars(self.id, self.frequency);
+        range.data_source_id = self.source;
+        let mut bars: Vec<HistoryBar> = Vec::new();
+        bar::scan(conn, &range, None, |row| {
+            let source = row.data_source_id;
+            let origin = if self.built.source_id == Some(source) {
+                BarOrigin::Built
+            } else {
+                BarOrigin::Imported(source)
+            };
+            match bars.last_mut() {
+                // By source: what came in first stays, what was built gives way.
+                Some(last) if last.timestamp == row.timestamp => {
+                    if last.origin == BarOrigin::Built {
+                        *last = HistoryBar::stored(row, origin);
+                    }
+                }
+                _ => bars.push(HistoryBar::stored(row, origin)),
+            }
+            Ok(())
+        })?;
+        Ok(bars)
+    }
+
+    fn bridged(&self, open: &[Span]) -> Vec<Span> {
+        let (start, end) = self.frequency.period_micros(0);
+        bridged(open.to_vec(), BRIDGED_PERIODS_MAX * (end - start))
+    }
+
+    fn add_from_ticks(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        open: &[Span],
+        bars: &mut Vec<HistoryBar>,
+    ) -> Result<()> {
+        for span in self.bridged(open) {
+            let mut fold = Aggregator::new(self.frequency);
+            market_data::prices(conn, &span.ticks(self.id), |tick| {
+                if let Some(period) = fold.add(tick.timestamp, tick.price, tick.volume) {
+                    bars.push(self.bar_of(&period)?);
+                }
+                Ok(())
+            })?;
+            if let Some(period) = fold.finish() {
+                bars.push(self.bar_of(&period)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn bar_of(&self, period: &TickFold) -> Result<HistoryBar> {
+        match period.to_bar() {
+            Ok(bar) => Ok(HistoryBar::aggregated(bar)),
+            Err(Error::Invalid { reason, .. }) => {
+                let (frequency, start) = (self.frequency, period.start());
+                let reason = format!("the {frequency} bar from {start} cannot hold it: {reason}");
+                Err(Error::invalid(
+                    "price",
+                    reason,
+                    "delete the tick that has it",
+                ))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Adds what finer bars that came in make of the open spans.
+    fn add_from_finer(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        finer: Frequency,
+        open: &[Span],
+        bars: &mut Vec<HistoryBar>,
+    ) -> Result<()> {
+        for span in self.bridged(open) {
+            let mut fold = BarAggregator::new(self.frequency);
+            let mut last = None;
+            bar::scan(
+                conn,
+                &span.bars(self.id, finer),
+                self.built.source_id,
+                |row| {
+                    // Of several sources the first one.
+                    if last != Some(row.timestamp) {
+                        last = Some(row.timestamp);
+                        bars.extend(fold.add(period_bar(row)).map(HistoryBar::aggregated));
+                    }
+                    Ok(())
+                },
+            )?;
+            bars.extend(fold.finish().map(HistoryBar::aggregated));
+        }
+        Ok(())
+    }
+}
+
+/// A stored bar as one that can be folded. A turnover that is not known makes that of the whole
+/// unknown.
+fn period_bar(row: MarketDataBar) -> PeriodBar {
+    PeriodBar {
+        timestamp: row.timestamp,
+        open: row.open_price,
+        high: row.high_price,
+        low: row.low_price,
+        close: row.close_price,
+        volume: row.volume,
+        turnover: row.turnover.unwrap_or(f64::NAN),
+        tick_count: row.tick_count,
+        open_interest: row.open_interest,
+    }
+}
