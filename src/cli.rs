@@ -5,6 +5,7 @@
 
 mod alerts;
 mod check;
+mod coverage;
 mod demo;
 mod export;
 mod import;
@@ -90,6 +91,8 @@ enum Command {
     Migrate(migrate::Action),
     /// Check that schema, pragmas, indexes and foreign keys are what they should be
     Check,
+    /// Show how complete the bars of instruments are: gaps, duplicates, outliers
+    Coverage(coverage::Arguments),
     /// Show sizes and counts
     Stats,
     /// Remove for good what was deleted long ago; the only command that does
@@ -180,6 +183,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Replay(arguments) => replay::run(&context, &arguments),
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),
+        Command::Coverage(arguments) => coverage::run(&context, &arguments),
         Command::Stats => stats::run(&context),
         Command::Purge(arguments) => purge::run(&context, &arguments),
     }

@@ -16,7 +16,7 @@ pub use batch::{InsertReport, UpsertReport, insert_batch, upsert_batch};
 pub use delete::{restore, restore_range, soft_delete, soft_delete_range};
 pub use keys::{BarKey, BarRange};
 pub use read::{RangeQuery, count, range};
-pub(crate) use read::{newest_starts, scan};
+pub(crate) use read::{contested_periods, newest_starts, scan};
 
 use crate::database::{Database, Page};
 use crate::error::Result;

@@ -1,14 +1,15 @@
 //! How complete and how plausible a series of bars is: what is missing, what is there twice, what
 //! sticks out.
 //!
-//! Owns the measures and their arithmetic. It reads no database: bars are shown to a [`Survey`] in
-//! the order of time.
+//! Owns the measures and their arithmetic: bars are shown to a [`Survey`] in the order of time.
 
 mod calendar;
+mod read;
 #[cfg(test)]
 mod tests;
 
 pub use calendar::TradingCalendar;
+pub use read::coverage;
 
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
@@ -128,6 +129,9 @@ pub struct Coverage {
     pub gap_count: u64,
     /// The longest of them, in the order of time.
     pub gaps: Vec<Gap>,
+    /// Periods of which more than one source has brought a bar; the one of the lowest source id is
+    /// read. Set by [`coverage`]: bars that are shown to a [`Survey`] come once a period.
+    pub duplicates: u64,
     /// How many changes are outliers.
     pub outlier_count: u64,
     /// Those with the greatest scores, in the order of time.
@@ -234,6 +238,7 @@ impl Survey {
                 |gap| gap.missing as f64,
                 |gap| gap.start,
             ),
+            duplicates: 0,
             outlier_count,
             outliers,
         }

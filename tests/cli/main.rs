@@ -6,6 +6,7 @@
 mod bad_database;
 mod bad_input;
 mod commands;
+mod coverage;
 mod import;
 mod rules;
 #[path = "../support/mod.rs"]

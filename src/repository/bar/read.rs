@@ -233,6 +233,27 @@ pub fn count(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<i64> {
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
 }
 
+/// How many periods of a range have an active bar of more than one source; those of one source do
+/// not count, if it is named.
+///
+/// # Errors
+/// As [`count`].
+pub(crate) fn contested_periods(
+    conn: &mut BackendConnection<'_>,
+    of: &BarRange,
+    but_source: Option<i64>,
+) -> Result<u64> {
+    let (first, last) = of.bounds()?;
+    let others: ButSource = if_some(but_source.map(|id| market_data_bars::data_source_id.ne(id)));
+    let contested = between_query(*of, first, last)
+        .filter(others)
+        .group_by(market_data_bars::timestamp)
+        .having(dsl::count_star().gt(1))
+        .select(market_data_bars::timestamp);
+    let periods: Vec<Timestamp> = crate::on_backend!(conn, |c| contested.load(c))?;
+    Ok(periods.len() as u64)
+}
+
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn of_keys_query<'a>(keys: &'a [BarKey]) -> _ {
     let active: Active<market_data_bars::table> = market_data_bars::table.active();

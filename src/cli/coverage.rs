@@ -1,0 +1,231 @@
+//! `coverage`: how complete and how plausible the bars of instruments are.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::export::moment;
+use super::output::{grouped, table};
+use super::{Context, Failure, Outcome};
+use crate::app::Need;
+use crate::database::BackendConnection;
+use crate::domain::{Frequency, Symbol};
+use crate::error::{Error, Result};
+use crate::models::Instrument;
+use crate::repository::instrument::{self, InstrumentFilter};
+use crate::services::coverage::{Coverage, SurveyOptions, TradingCalendar, coverage};
+use crate::timestamp::Timestamp;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// An instrument; all active ones by default
+    #[arg(long = "symbol", value_name = "SYMBOL")]
+    symbols: Vec<String>,
+    /// Length of the bars: 1min, 5min, 15min, 30min, 1h, 4h, 1d, 1w or 1M; may be repeated
+    #[arg(long = "frequency", value_name = "FREQUENCY", default_value = "1d")]
+    frequencies: Vec<Frequency>,
+    /// The first moment: 2013-09-01, 2013-09-01T17:00:00Z, ..; the first bar by default
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start: Option<Timestamp>,
+    /// The moment before which it ends; the end of the last bar by default
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    end: Option<Timestamp>,
+    /// Which days should have bars: 24x7 or weekdays; crypto has 24x7 by default, all others weekdays
+    #[arg(long, value_name = "CALENDAR")]
+    calendar: Option<TradingCalendar>,
+    /// How many times the usual deviation a change of the close must reach to be an outlier
+    #[arg(long, value_name = "SCORE", default_value_t = SurveyOptions::OUTLIER_SCORE)]
+    outlier_score: f64,
+    /// The most gaps and the most outliers to list for each series
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    list: usize,
+}
+
+#[derive(Serialize)]
+struct Series {
+    symbol: String,
+    frequency: &'static str,
+    calendar: &'static str,
+    first: Option<String>,
+    last: Option<String>,
+    expected: u64,
+    present: u64,
+    unexpected: u64,
+    missing: u64,
+    completeness_percent: Option<f64>,
+    duplicates: u64,
+    gap_count: u64,
+    gaps: Vec<GapLine>,
+    outlier_count: u64,
+    outliers: Vec<OutlierLine>,
+}
+
+#[derive(Serialize)]
+struct GapLine {
+    start: String,
+    end: String,
+    missing: u64,
+}
+
+#[derive(Serialize)]
+struct OutlierLine {
+    timestamp: String,
+    close: f64,
+    previous_close: f64,
+    score: f64,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let symbols = arguments.symbols.iter().map(|text| Symbol::new(text));
+    let symbols = symbols.collect::<Result<Vec<_>>>()?;
+    // What cannot be asked is refused before a database is opened.
+    let any = options(arguments, Frequency::OneDay, TradingCalendar::EveryDay);
+    any.check()
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let database = context.open(Need::Existing)?;
+    let series = database.read("coverage.survey", |conn| {
+        let mut series = Vec::new();
+        for instrument in named(conn, &symbols)? {
+            for frequency in &arguments.frequencies {
+                let usual = TradingCalendar::of(instrument.instrument_type);
+                let options = options(arguments, *frequency, arguments.calendar.unwrap_or(usual));
+                let found = coverage(conn, instrument.id, &options)?;
+                // Of all instruments those without a bar are left out; one that is named is not.
+                if found.present > 0 || !symbols.is_empty() {
+                    series.push(shown(&instrument, &options, found));
+                }
+            }
+        }
+        Ok(series)
+    })?;
+    context.output.result(&series, |series| for_people(series))
+}
+
+fn options(
+    arguments: &Arguments,
+    frequency: Frequency,
+    calendar: TradingCalendar,
+) -> SurveyOptions {
+    SurveyOptions {
+        start: arguments.start,
+        end: arguments.end,
+        outlier_score: arguments.outlier_score,
+        listed_max: arguments.list,
+        ..SurveyOptions::new(frequency, calendar)
+    }
+}
+
+fn named(conn: &mut BackendConnection<'_>, symbols: &[Symbol]) -> Result<Vec<Instrument>> {
+    if symbols.is_empty() {
+        return instrument::list(conn, InstrumentFilter::default());
+    }
+    let found = symbols.iter().map(|symbol| {
+        instrument::by_symbol(conn, symbol)?.ok_or_else(|| {
+            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
+            Error::not_found(format!("instrument {symbol}"), remedy)
+        })
+    });
+    found.collect()
+}
+
+fn shown(instrument: &Instrument, options: &SurveyOptions, found: Coverage) -> Series {
+    let text = |moment: Timestamp| moment.to_string();
+    Series {
+        symbol: instrument.symbol.to_string(),
+        frequency: options.frequency.as_str(),
+        calendar: options.calendar.as_str(),
+        first: found.first.map(text),
+        last: found.last.map(text),
+        expected: found.expected,
+        present: found.present,
+        unexpected: found.unexpected,
+        missing: found.missing,
+        completeness_percent: found.completeness_percent(),
+        duplicates: found.duplicates,
+        gap_count: found.gap_count,
+        gaps: found
+            .gaps
+            .iter()
+            .map(|gap| GapLine {
+                start: text(gap.start),
+                end: text(gap.end),
+                missing: gap.missing,
+            })
+            .collect(),
+        outlier_count: found.outlier_count,
+        outliers: found
+            .outliers
+            .iter()
+            .map(|outlier| OutlierLine {
+                timestamp: text(outlier.timestamp),
+                close: outlier.close,
+                previous_close: outlier.previous_close,
+                score: outlier.score,
+            })
+            .collect(),
+    }
+}
+
+fn for_people(series: &[Series]) -> String {
+    if series.is_empty() {
+        return "no instrument has bars of this frequency; import some, or ticks".to_owned();
+    }
+    let head = [
+        "bars of",
+        "frequency",
+        "calendar",
+        "present",
+        "missing",
+        "complete",
+        "duplicates",
+        "gaps",
+        "outliers",
+        "first",
+        "last",
+    ];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    lines.extend(series.iter().map(|of| {
+        let moment = |moment: &Option<String>| moment.clone().unwrap_or_else(|| "-".to_owned());
+        let percent = of.completeness_percent;
+        vec![
+            of.symbol.clone(),
+            of.frequency.to_owned(),
+            of.calendar.to_owned(),
+            grouped(of.present),
+            grouped(of.missing),
+            percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.2} %")),
+            grouped(of.duplicates),
+            grouped(of.gap_count),
+            grouped(of.outlier_count),
+            moment(&of.first),
+            moment(&of.last),
+        ]
+    }));
+    let mut text = table(&lines);
+    series.iter().for_each(|of| details(of, &mut text));
+    text
+}
+
+/// The gaps and outliers that are listed.
+fn details(of: &Series, text: &mut String) {
+    for gap in &of.gaps {
+        text.push_str(&format!(
+            "\n{} {}: {} missing from {} to {}",
+            of.symbol,
+            of.frequency,
+            grouped(gap.missing),
+            gap.start,
+            gap.end
+        ));
+    }
+    for outlier in &of.outliers {
+        text.push_str(&format!(
+            "\n{} {}: outlier at {}, {} after {}, score {:.1}",
+            of.symbol,
+            of.frequency,
+            outlier.timestamp,
+            outlier.close,
+            outlier.previous_close,
+            outlier.score
+        ));
+    }
+}
