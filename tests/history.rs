@@ -1,0 +1,180 @@
+//! The history against an independent oracle: bars of real trades that pandas made (the files and
+//! the script that wrote them are in `tests/fixtures`), on both backends.
+#![allow(clippy::unwrap_used)] // A failure ends the test, with its place.
+
+mod support;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use support::{TestDatabase, on_both};
+use tickbase::config::DatabaseConfig;
+use tickbase::database::Database;
+use tickbase::domain::Frequency;
+use tickbase::domain::tick::{RawTick, Tick};
+use tickbase::ingest::{Feed, FeedOptions, Input, Target, pump};
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
+use tickbase::services::historical_data::{BarBasis, BarQuery, HistoryBar, bars};
+use tickbase::{Decimal, Timestamp};
+
+const ES: i64 = 1;
+const TARGET: Target = Target {
+    instrument_id: ES,
+    source_id: 1,
+    frequency: None,
+};
+
+/// A bar: frequency, start, open, high, low, close, volume, turnover, ticks.
+#[derive(Debug, Clone, PartialEq)]
+struct Expected {
+    frequency: Frequency,
+    start: Timestamp,
+    prices: [Decimal; 4],
+    sums: [f64; 2],
+    ticks: i64,
+}
+
+/// What pandas made.
+fn oracle(file: &str) -> Vec<Expected> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    if file.ends_with(".gz") {
+        let packed = std::mem::take(&mut bytes);
+        GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    text.lines().skip(1).map(expected).collect()
+}
+
+fn expected(line: &str) -> Expected {
+    let cells: Vec<&str> = line.split(',').collect();
+    Expected {
+        frequency: cells[0].parse().unwrap(),
+        start: cells[1].parse().unwrap(),
+        prices: [2, 3, 4, 5].map(|cell: usize| cells[cell].parse().unwrap()),
+        sums: [6, 7].map(|cell: usize| cells[cell].parse().unwrap()),
+        ticks: cells[8].parse().unwrap(),
+    }
+}
+
+fn answered(frequency: Frequency, bar: HistoryBar) -> Expected {
+    let values = bar.values.unwrap();
+    Expected {
+        frequency,
+        start: bar.timestamp,
+        prices: [values.open, values.high, values.low, values.close],
+        // Prices are quarters and sizes whole: the sums are exact in any order.
+        sums: [values.volume, values.turnover.unwrap()],
+        ticks: values.tick_count.unwrap(),
+    }
+}
+
+fn ticks(path: &Path) -> Vec<Tick> {
+    let input = Input::open(path.to_str().unwrap()).unwrap();
+    let mut feed = Feed::open::<Tick>(input, &FeedOptions::default()).unwrap();
+    let mut ticks = Vec::new();
+    pump::<Tick>(&mut feed, &TARGET, |batch| {
+        assert!(batch.rejected.is_empty());
+        ticks.extend(batch.rows);
+        Ok(())
+    })
+    .unwrap();
+    ticks
+}
+
+fn sample() -> Vec<Tick> {
+    ticks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/es-trades-sample.csv.gz"))
+}
+
+fn open(place: &TestDatabase) -> Database {
+    Database::open(DatabaseConfig::new(place.url()).unwrap()).unwrap()
+}
+
+fn store(db: &Database, ticks: Vec<Tick>) {
+    let count = ticks.len();
+    let stored = MarketDataRepository::new(db).insert_batch(ticks, InsertOptions::default());
+    assert_eq!(stored.unwrap().inserted, count);
+}
+
+fn history(db: &Database, query: BarQuery) -> Vec<HistoryBar> {
+    let history = db.read("history.bars", |conn| bars(conn, &query)).unwrap();
+    assert_eq!(history.basis(), BarBasis::Aggregated);
+    history.bars
+}
+
+/// Whole, and the newest few of it, by way of which another path leads.
+fn assert_same(db: &Database, expected: &[Expected]) {
+    for frequency in Frequency::ALL {
+        let of_frequency = expected.iter().filter(|bar| bar.frequency == frequency);
+        let of_frequency: Vec<Expected> = of_frequency.cloned().collect();
+        if of_frequency.is_empty() {
+            continue;
+        }
+        let all = history(db, BarQuery::all(ES, frequency));
+        let all: Vec<Expected> = all
+            .into_iter()
+            .map(|bar| answered(frequency, bar))
+            .collect();
+        assert_eq!(all.len(), of_frequency.len(), "{frequency}");
+        for (ours, theirs) in all.iter().zip(&of_frequency) {
+            assert_eq!(ours, theirs);
+        }
+        if of_frequency.len() <= 100 {
+            continue;
+        }
+        let newest = BarQuery {
+            max_records: Some(100),
+            ..BarQuery::all(ES, frequency)
+        };
+        let newest = history(db, newest).into_iter();
+        let newest: Vec<Expected> = newest.map(|bar| answered(frequency, bar)).collect();
+        let from = of_frequency.len() - 100;
+        assert_eq!(newest, of_frequency[from..], "{frequency}");
+    }
+}
+
+/// The whole file of which the sample is a part, where it stands: in `TICKBASE_REAL_DATA`, or
+/// beside the project.
+fn whole_file() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let folder = std::env::var_os("TICKBASE_REAL_DATA").map_or(beside, PathBuf::from);
+    Some(folder.join("es-trades-2013-09.csv.gz")).filter(|path| path.exists())
+}
+
+on_both! {
+    fn bars_of_the_shipped_trades_are_those_of_pandas(db: &TestDatabase) {
+        let database = open(db);
+        store(&database, sample());
+        assert_same(&database, &oracle("es-bars-sample.csv"));
+    }
+
+    fn weeks_and_months_are_those_of_pandas(db: &TestDatabase) {
+        let database = open(db);
+        let sample = sample();
+        let first = sample[0].timestamp();
+        let stretched = sample.iter().map(|tick| {
+            let micros = tick.timestamp().micros() - first.micros();
+            Tick::try_from(RawTick {
+                instrument_id: Some(ES),
+                timestamp: Some(first.saturating_add_micros(micros * 20_000)),
+                sequence: tick.sequence(),
+                price: tick.price(),
+                volume: tick.volume(),
+                ..RawTick::default()
+            })
+            .unwrap()
+        });
+        store(&database, stretched.collect());
+        assert_same(&database, &oracle("es-bars-stretched.csv"));
+    }
+
+    fn bars_of_half_a_million_trades_are_those_of_pandas(db: &TestDatabase) {
+        let Some(path) = whole_file() else { return };
+        let database = open(db);
+        store(&database, ticks(&path));
+        assert_same(&database, &oracle("es-bars-full.csv.gz"));
+    }
+}
