@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod guard;
 mod health;
+mod history;
 mod http_metrics;
 mod instruments;
 mod market_data;
@@ -96,6 +97,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(instruments::reads())
         .merge(market_data::reads())
         .merge(health::reads())
+        .merge(history::reads())
+        .merge(with_body(state, history::questions()))
         .merge(rules::reads())
         .merge(alerts::reads());
     let reads = if state.config().protect_reads {
@@ -107,13 +110,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(instruments::writes())
         .merge(market_data::writes())
         .merge(rules::writes())
-        .merge(alerts::writes())
-        .route_layer(RequestDecompressionLayer::new())
-        .route_layer(from_fn(guard::refuse_unknown_encodings))
-        .route_layer(from_fn_with_state(
-            state.clone(),
-            guard::refuse_large_bodies,
-        ))
+        .merge(alerts::writes());
+    let writes = with_body(state, writes)
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     docs::described()
         .merge(reads)
@@ -125,7 +123,19 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
             guard::refuse_before_start,
         ))
         .merge(health::routes())
+        .merge(history::routes())
         .merge(probes::routes())
+}
+
+/// What takes a body: unpacked, and within the limit.
+fn with_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
+    routes
+        .route_layer(RequestDecompressionLayer::new())
+        .route_layer(from_fn(guard::refuse_unknown_encodings))
+        .route_layer(from_fn_with_state(
+            state.clone(),
+            guard::refuse_large_bodies,
+        ))
 }
 
 fn cors(config: &ServerConfig) -> Option<CorsLayer> {

@@ -146,8 +146,6 @@ async fn health(
         let recent = |at: &Timestamp| (0..micros).contains(&(now.micros() - at.micros()));
         received.iter().flatten().any(recent)
     };
-    let age = last_tick.map(|at| (now.micros() - at.micros()) as f64 / 60e6);
-    let database_healthy = word != HealthWord::Unhealthy;
     let body = HealthBody {
         status: word,
         ingestion_active: within(INGESTION_ACTIVE_MICROS),
@@ -158,17 +156,36 @@ async fn health(
         last_alert: figures
             .and_then(|figures| figures.alerts.last)
             .map(|at| at.to_string()),
-        historical_data_service: HistoryHealth {
-            status: word,
-            // There is no such service in this version: nothing runs, nothing is cached.
-            service_running: false,
-            cache_size: 0,
-            total_requests: 0,
-            database_healthy,
-            data_freshness_minutes: age.map(|minutes| super::types::rounded(minutes.max(0.0), 1)),
-        },
+        historical_data_service: history(&state, word, last_tick),
     };
     Ok((status(word), axum::Json(body)))
+}
+
+/// How the service of historical data is, with the newest tick that is known.
+fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> HistoryHealth {
+    let now = state.db().clock().now();
+    let age = last_tick.map(|at| (now.micros() - at.micros()) as f64 / 60e6);
+    HistoryHealth {
+        status: word,
+        service_running: state.history().is_running(),
+        // Nothing is cached in this version.
+        cache_size: 0,
+        total_requests: state.history().requests(),
+        database_healthy: word != HealthWord::Unhealthy,
+        data_freshness_minutes: age.map(|minutes| super::types::rounded(minutes.max(0.0), 1)),
+    }
+}
+
+/// How the service of historical data is, by a probe of this moment.
+pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
+    let snapshot = state.pulse().take(state).await?;
+    let word = verdict(&snapshot);
+    let figures = match snapshot.probe.error {
+        None => figures(state, midnight(state.db().clock().now())).await,
+        Some(_) => None,
+    };
+    let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
+    Ok((status(word), history(state, word, last_tick)))
 }
 
 /// Counts of the day, UTC

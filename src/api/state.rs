@@ -1,5 +1,6 @@
 //! What every handler is given: the database, its watcher, the settings. Cloning shares it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
@@ -13,8 +14,8 @@ use crate::database::{BackendConnection, Database};
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
-use crate::services::AlertEngine;
 use crate::services::alert_delivery::AlertDelivery;
+use crate::services::{AlertEngine, Service, ServiceState};
 
 /// The state of the API; not that of an application that mounts it.
 #[derive(Clone)]
@@ -32,6 +33,30 @@ struct Inner {
     pulse: Pulse,
     realtime: RealtimeHub,
     alerts: OnceLock<AlertServices>,
+    history: HistoryFigures,
+}
+
+/// The service of historical data and what was asked of it, for their figures.
+#[derive(Default)]
+pub(super) struct HistoryFigures {
+    requests: AtomicU64,
+    service: OnceLock<Arc<dyn Service>>,
+}
+
+impl HistoryFigures {
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether the service was given to the API, and works.
+    pub(super) fn is_running(&self) -> bool {
+        let service = self.service.get();
+        service.is_some_and(|service| service.status().state == ServiceState::Running)
+    }
 }
 
 /// What makes alerts and what delivers them, for their figures.
@@ -64,6 +89,7 @@ impl ApiState {
                 pulse: Pulse::default(),
                 realtime: RealtimeHub::default(),
                 alerts: OnceLock::new(),
+                history: HistoryFigures::default(),
             }),
         })
     }
@@ -80,6 +106,16 @@ impl ApiState {
             let publish = move |alerts: &[AlertLog]| hub.publish_alerts(alerts.iter().cloned());
             engine.on_fired(publish).detach();
         }
+    }
+
+    /// Shows the state of the service that keeps stored bars fresh, in the answers about health. A
+    /// second call does nothing.
+    pub fn show_history(&self, service: Arc<dyn Service>) {
+        let _ = self.inner.history.service.set(service);
+    }
+
+    pub(super) fn history(&self) -> &HistoryFigures {
+        &self.inner.history
     }
 
     pub(super) fn alerts(&self) -> Option<&AlertServices> {

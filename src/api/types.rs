@@ -23,6 +23,7 @@ macro_rules! words {
 
 mod alerts;
 mod health;
+mod history;
 mod instruments;
 mod market_data;
 mod numbers;
@@ -33,6 +34,7 @@ mod slow_queries;
 
 pub(super) use alerts::*;
 pub(super) use health::*;
+pub(super) use history::*;
 pub(super) use instruments::*;
 pub(super) use market_data::*;
 pub(super) use numbers::{Rounding, quantity, rounded};

@@ -66,7 +66,7 @@ impl Frequency {
     }
 
     /// The length of every period; none for months, which differ.
-    fn length_micros(self) -> Option<i64> {
+    pub(crate) fn length_micros(self) -> Option<i64> {
         Some(match self {
             Self::OneMinute => MINUTE_MICROS,
             Self::FiveMinutes => 5 * MINUTE_MICROS,

@@ -5,6 +5,7 @@
 //! gives its period free. It aggregates nothing: that is the historical data service's.
 
 mod batch;
+mod counts;
 mod delete;
 mod keys;
 mod read;
@@ -13,6 +14,7 @@ mod store;
 mod tests;
 
 pub use batch::{InsertReport, UpsertReport, insert_batch, upsert_batch};
+pub use counts::{FrequencyCount, frequency_counts};
 pub use delete::{restore, restore_range, soft_delete, soft_delete_range};
 pub use keys::{BarKey, BarRange};
 pub use read::{RangeQuery, count, range};

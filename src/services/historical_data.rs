@@ -35,7 +35,9 @@ pub struct SymbolHistory {
 }
 
 impl SymbolHistory {
-    fn refused(problem: String) -> Self {
+    /// Of a symbol that cannot be asked for.
+    #[must_use]
+    pub fn refused(problem: String) -> Self {
         Self {
             history: BarHistory::default(),
             price_decimals: PriceDecimals::default(),

@@ -194,7 +194,8 @@ pub(crate) fn value(document: &Document, name: &str, schema: &Value) -> BoxedStr
             "string" => string(name, schema).prop_map(Value::from).boxed(),
             "array" => {
                 let item = value(document, name, &document.resolved(&schema["items"]));
-                vec(item, 0..4).prop_map(Value::from).boxed()
+                let least = schema["minItems"].as_u64().unwrap_or(0) as usize;
+                vec(item, least..4).prop_map(Value::from).boxed()
             }
             "object" => object(document, schema),
             other => panic!("{other} is no type of JSON"),
@@ -300,7 +301,7 @@ fn string(name: &str, schema: &Value) -> BoxedStrategy<String> {
     if schema["format"] == "date-time" || name == "timestamp" {
         return select(&MOMENTS[..]).prop_map(str::to_owned).boxed();
     }
-    if name == "symbol" {
+    if name == "symbol" || name == "symbols" {
         return prop_oneof![4 => select(&["ES", "nq", "Cl"][..]).prop_map(str::to_owned), 1 => "[!-~]{1,32}"].boxed();
     }
     if let Some(pattern) = schema["pattern"].as_str() {

@@ -8,6 +8,7 @@ mod edge;
 mod fuzz;
 mod generate;
 mod health;
+mod history;
 mod instruments;
 mod market_data;
 mod realtime;

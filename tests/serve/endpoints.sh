@@ -97,6 +97,23 @@ json 200 '.restored == 5' POST /api/market-data/restore '{"instrument_id": 1}'
 json 200 '.deleted == 1' POST /api/market-data/delete \
     '{"keys": [{"instrument_id": 1, "timestamp": "2013-09-03T10:23:01Z", "source_id": 1, "sequence": 3}]}'
 
+# History.
+json 200 '.success and .message == "1 of 2 symbols have bars" and .data[0].data_source == "aggregated" and .data[0].cached == false
+    and (.data[0].bars | length) == 1 and .data[0].bars[0].open == 1641.5 and .data[0].bars[0].volume == 9
+    and .data[1].data_source == "no_data" and (.data[1].message | test("NOSUCH"))' \
+    POST /api/historical-data/fetch '{"symbols": ["ES", "NOSUCH"], "frequency": "1d"}'
+json 200 '.data[0].total_bars == 1 and .data[0].has_more == false and .data[0].bars[0].timestamp == "2013-09-03T10:23:00Z"' \
+    POST /api/historical-data/fetch '{"symbols": ["ES"], "frequency": "1min", "start_date": "2013-09-03", "end_date": "2013-09-03", "max_records": 1}'
+json 200 '.success == false and .data[0].total_bars == 0' \
+    POST /api/historical-data/fetch '{"symbols": ["ES"], "start_date": "2020-01-01"}'
+json 422 '.detail[0].loc == ["body", "symbols"]' POST /api/historical-data/fetch '{"symbols": []}'
+json 422 '.detail[0].loc == ["body", "frequency"]' POST /api/historical-data/fetch '{"symbols": ["ES"], "frequency": "2min"}'
+expect 200 '.frequencies | map(.frequency) == ["1min", "5min", "15min", "30min", "1h", "4h", "1d", "1w", "1M"]' \
+    GET /api/historical-data/frequencies
+expect 200 '.sources[0].id == 1 and .sources[0].name == "tickbase"' GET /api/historical-data/sources
+expect 200 '.total_bars == 0 and .total_requests == 3 and .by_frequency == []' GET /api/historical-data/stats
+expect 200 '.status == "healthy" and .database_healthy and .total_requests == 3' GET /api/historical-data/health
+
 # Rules.
 expect 200 '. == []' GET /api/rules
 json 201 '.id == 1 and .threshold == 1650.25 and .instrument_symbol == "ES" and .cooldown_seconds == 60 and .active' \

@@ -1,0 +1,251 @@
+//! `/api/historical-data`: bars of up to 50 symbols, and what there is to ask for.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ApiError, ErrorBody, ReadErrors};
+use super::extract::Json;
+use super::health::history_health;
+use super::state::ApiState;
+use super::types::{
+    BarItem, FetchAnswer, FetchBody, Frequencies, FrequencyItem, FrequencyStats, HistoryHealth,
+    HistoryStats, SourceItem, Sources, SymbolBars,
+};
+use crate::domain::{Frequency, Symbol};
+use crate::error::Error;
+use crate::repository::rows::Recorded;
+use crate::repository::{bar, data_source};
+use crate::services::historical_data::{self, BarQuery, SymbolHistory};
+use crate::timestamp::Timestamp;
+
+/// Symbols that one request may ask for.
+const SYMBOLS_MAX: usize = 50;
+/// Bars of a symbol in one answer.
+const RECORDS_MAX: usize = 10_000;
+const DAY_MICROS: i64 = 86_400_000_000;
+
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(frequencies))
+        .routes(routes!(sources))
+        .routes(routes!(stats))
+}
+
+/// What asks with a body, and changes nothing.
+pub(super) fn questions() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(fetch))
+}
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(health))
+}
+
+/// Bars of up to 50 symbols
+///
+/// Stored bars where there are any, else made of ticks or of finer bars. A symbol without bars
+/// says why in its own `message`.
+#[utoipa::path(
+    post,
+    path = "/api/historical-data/fetch",
+    tag = "historical data",
+    request_body = FetchBody,
+    responses(
+        (status = 200, body = FetchAnswer),
+        (status = 400, body = ErrorBody, description = "The body cannot be read"),
+        (status = 413, body = ErrorBody, description = "The body is larger than the server takes"),
+        (status = 415, body = ErrorBody, description = "The body is no JSON, or its encoding is unknown"),
+        ReadErrors,
+    )
+)]
+async fn fetch(
+    State(state): State<ApiState>,
+    Json(body): Json<FetchBody>,
+) -> Result<axum::Json<FetchAnswer>, ApiError> {
+    let query = query(&body)?;
+    state.history().count_request();
+    let mut data = Vec::with_capacity(body.symbols.len());
+    for symbol in &body.symbols {
+        data.push(symbol_bars(&state, symbol, query).await?);
+    }
+    let with_bars = data.iter().filter(|item| item.total_bars > 0).count();
+    Ok(axum::Json(FetchAnswer {
+        success: with_bars > 0,
+        message: format!("{with_bars} of {} symbols have bars", data.len()),
+        timestamp: state.db().clock().now().to_string(),
+        total_symbols: data.len(),
+        data,
+    }))
+}
+
+/// The query of each symbol; the instrument comes later.
+fn query(body: &FetchBody) -> Result<BarQuery, ApiError> {
+    if body.symbols.is_empty() || body.symbols.len() > SYMBOLS_MAX {
+        let msg = format!(
+            "it names {} symbols; name 1 to {SYMBOLS_MAX}",
+            body.symbols.len()
+        );
+        return Err(ApiError::violation(["body", "symbols"], msg));
+    }
+    let records = body.max_records.map(|records| {
+        let within = usize::try_from(records).ok();
+        within
+            .filter(|records| (1..=RECORDS_MAX).contains(records))
+            .ok_or_else(|| {
+                let msg = format!("{records} is out of range; ask for 1 to {RECORDS_MAX} bars");
+                ApiError::violation(["body", "max_records"], msg)
+            })
+    });
+    let start = moment("start_date", body.start_date.as_deref())?.map(|(start, _)| start);
+    let end = moment("end_date", body.end_date.as_deref())?;
+    // The day after the last one is no longer part of it.
+    let end =
+        end.map(|(end, is_day)| end.saturating_add_micros(if is_day { DAY_MICROS } else { 0 }));
+    if let (Some(start), Some(end)) = (start, end)
+        && start > end
+    {
+        let msg = "it is after end_date; give the earlier moment first";
+        return Err(ApiError::violation(["body", "start_date"], msg));
+    }
+    Ok(BarQuery {
+        start,
+        end,
+        fill: body.fill.into(),
+        max_records: Some(records.transpose()?.unwrap_or(RECORDS_MAX)),
+        ..BarQuery::all(0, body.frequency.into())
+    })
+}
+
+/// A moment, and whether it is a whole day.
+fn moment(name: &str, text: Option<&str>) -> Result<Option<(Timestamp, bool)>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let is_day =
+        text.len() == "2013-09-01".len() && text.bytes().filter(|b| *b == b'-').count() == 2;
+    match text.parse::<Timestamp>() {
+        Ok(moment) => Ok(Some((moment, is_day))),
+        Err(Error::Invalid { reason, remedy, .. }) => Err(ApiError::violation(
+            ["body", name],
+            format!("{reason}; {remedy}"),
+        )),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn symbol_bars(
+    state: &ApiState,
+    symbol: &str,
+    query: BarQuery,
+) -> Result<SymbolBars, ApiError> {
+    let found = match Symbol::new(symbol) {
+        Ok(symbol) => historical_data::fetch(state.db(), symbol, query).await?,
+        Err(error) => SymbolHistory::refused(error.to_string()),
+    };
+    Ok(item(symbol, query, &found))
+}
+
+fn item(symbol: &str, query: BarQuery, found: &SymbolHistory) -> SymbolBars {
+    let history = &found.history;
+    let first = history.bars.first().map(|bar| bar.timestamp);
+    let last = history
+        .bars
+        .last()
+        .map(|bar| query.frequency.period_end(bar.timestamp));
+    let none = || format!("no {} bar starts in the range", query.frequency);
+    SymbolBars {
+        symbol: symbol.to_owned(),
+        frequency: query.frequency.into(),
+        start_date: query.start.or(first).map(|start| start.to_string()),
+        end_date: query.end.or(last).map(|end| end.to_string()),
+        total_bars: history.bars.len(),
+        data_source: history.basis().into(),
+        cached: false,
+        has_more: history.has_more,
+        message: match &found.problem {
+            Some(problem) => Some(problem.clone()),
+            None => history.bars.is_empty().then(none),
+        },
+        bars: BarItem::all(found),
+    }
+}
+
+/// The frequencies of bars
+#[utoipa::path(
+    get,
+    path = "/api/historical-data/frequencies",
+    tag = "historical data",
+    responses((status = 200, body = Frequencies), ReadErrors)
+)]
+async fn frequencies() -> axum::Json<Frequencies> {
+    let item = |frequency: Frequency| FrequencyItem {
+        frequency: frequency.into(),
+        description: described(frequency),
+        seconds: frequency.length_micros().map(|length| length / 1_000_000),
+    };
+    axum::Json(Frequencies {
+        frequencies: Frequency::ALL.map(item).into(),
+    })
+}
+
+fn described(frequency: Frequency) -> &'static str {
+    match frequency {
+        Frequency::OneMinute => "1 minute",
+        Frequency::FiveMinutes => "5 minutes",
+        Frequency::FifteenMinutes => "15 minutes",
+        Frequency::ThirtyMinutes => "30 minutes",
+        Frequency::OneHour => "1 hour",
+        Frequency::FourHours => "4 hours",
+        Frequency::OneDay => "1 day, UTC",
+        Frequency::OneWeek => "1 week from Monday, UTC",
+        Frequency::OneMonth => "1 month of the calendar, UTC",
+    }
+}
+
+/// Where ticks and bars come from
+#[utoipa::path(
+    get,
+    path = "/api/historical-data/sources",
+    tag = "historical data",
+    responses((status = 200, body = Sources), ReadErrors)
+)]
+async fn sources(State(state): State<ApiState>) -> Result<axum::Json<Sources>, ApiError> {
+    let read = state.read("history.sources", |conn| {
+        data_source::list(conn, false).recorded(conn)
+    });
+    Ok(axum::Json(Sources {
+        sources: read.await?.iter().map(SourceItem::from).collect(),
+    }))
+}
+
+/// What is stored of the history
+#[utoipa::path(
+    get,
+    path = "/api/historical-data/stats",
+    tag = "historical data",
+    responses((status = 200, body = HistoryStats), ReadErrors)
+)]
+async fn stats(State(state): State<ApiState>) -> Result<axum::Json<HistoryStats>, ApiError> {
+    let counts = state.read("history.stats", bar::frequency_counts).await?;
+    Ok(axum::Json(HistoryStats {
+        total_requests: state.history().requests(),
+        total_bars: counts.iter().map(|count| count.bars).sum(),
+        by_frequency: counts.iter().map(FrequencyStats::from).collect(),
+    }))
+}
+
+/// How the service of historical data is
+#[utoipa::path(
+    get,
+    path = "/api/historical-data/health",
+    tag = "historical data",
+    responses(
+        (status = 200, body = HistoryHealth, description = "Healthy or degraded"),
+        (status = 503, body = HistoryHealth, description = "Unhealthy"),
+    )
+)]
+async fn health(
+    State(state): State<ApiState>,
+) -> Result<(StatusCode, axum::Json<HistoryHealth>), ApiError> {
+    let (status, health) = history_health(&state).await?;
+    Ok((status, axum::Json(health)))
+}

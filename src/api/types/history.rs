@@ -1,0 +1,282 @@
+//! Bars of the history as the API writes them, and what is asked of it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Rounding, quantity};
+use crate::domain::{Frequency, ProviderType};
+use crate::ingest::whole;
+use crate::models::DataSource;
+use crate::repository::bar::FrequencyCount;
+use crate::services::historical_data::{BarBasis, Fill, HistoryBar, SymbolHistory};
+
+/// The length of a bar's period; 1M is a month.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Frequency)]
+pub(in crate::api) enum FrequencyWord {
+    #[serde(rename = "1min")]
+    OneMinute,
+    #[serde(rename = "5min")]
+    FiveMinutes,
+    #[serde(rename = "15min")]
+    FifteenMinutes,
+    #[serde(rename = "30min")]
+    ThirtyMinutes,
+    #[serde(rename = "1h")]
+    OneHour,
+    #[serde(rename = "4h")]
+    FourHours,
+    #[default]
+    #[serde(rename = "1d")]
+    OneDay,
+    #[serde(rename = "1w")]
+    OneWeek,
+    #[serde(rename = "1M")]
+    OneMonth,
+}
+words!(FrequencyWord <=> Frequency: OneMinute, FiveMinutes, FifteenMinutes, ThirtyMinutes,
+    OneHour, FourHours, OneDay, OneWeek, OneMonth);
+
+/// What stands for an empty period between two bars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Fill)]
+pub(in crate::api) enum FillWord {
+    /// Nothing: the period is absent.
+    #[default]
+    None,
+    /// A bar at the close before it, with volume 0.
+    Previous,
+    /// A bar without values.
+    Null,
+}
+
+impl From<FillWord> for Fill {
+    fn from(word: FillWord) -> Self {
+        match word {
+            FillWord::None => Self::None,
+            FillWord::Previous => Self::Previous,
+            FillWord::Null => Self::Null,
+        }
+    }
+}
+
+/// Whose bars are asked for. A bar is in the answer if it starts in the range.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = HistoryRequest)]
+pub(in crate::api) struct FetchBody {
+    /// 1 to 50.
+    #[schema(min_items = 1, max_items = 50)]
+    pub(in crate::api) symbols: Vec<String>,
+    /// The first moment, or the first day (2013-09-01); from the beginning when absent.
+    #[schema(format = DateTime)]
+    pub(in crate::api) start_date: Option<String>,
+    /// The moment that is no longer part of it, or the last day; to the end when absent.
+    #[schema(format = DateTime)]
+    pub(in crate::api) end_date: Option<String>,
+    #[serde(default)]
+    #[schema(default = "1d")]
+    pub(in crate::api) frequency: FrequencyWord,
+    /// The newest so many bars of each symbol; 10,000 when absent.
+    #[serde(default, deserialize_with = "whole::optional")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub(in crate::api) max_records: Option<i64>,
+    /// What stands for empty periods between two bars; nothing when absent.
+    #[serde(default)]
+    #[schema(default = "none")]
+    pub(in crate::api) fill: FillWord,
+}
+
+/// The bars of each symbol, in the order in which they were asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = History)]
+pub(in crate::api) struct FetchAnswer {
+    /// Whether any symbol has bars.
+    pub(in crate::api) success: bool,
+    /// How many symbols have bars.
+    pub(in crate::api) message: String,
+    #[schema(format = DateTime)]
+    pub(in crate::api) timestamp: String,
+    pub(in crate::api) total_symbols: usize,
+    pub(in crate::api) data: Vec<SymbolBars>,
+}
+
+/// What the bars of a symbol rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = HistoryBasis)]
+pub(in crate::api) enum BasisWord {
+    /// Every bar is stored.
+    Stored,
+    /// At least one bar was made of ticks, or of finer bars, for this answer.
+    Aggregated,
+    /// There is no bar.
+    NoData,
+}
+words!(BasisWord <=> BarBasis: Stored, Aggregated, NoData);
+
+/// The bars of a symbol, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct SymbolBars {
+    pub(in crate::api) symbol: String,
+    pub(in crate::api) frequency: FrequencyWord,
+    /// The start that was asked for, else that of the first bar.
+    #[schema(format = DateTime)]
+    pub(in crate::api) start_date: Option<String>,
+    /// The end that was asked for (no longer part of it), else that of the last bar.
+    #[schema(format = DateTime)]
+    pub(in crate::api) end_date: Option<String>,
+    pub(in crate::api) total_bars: usize,
+    pub(in crate::api) data_source: BasisWord,
+    /// Whether the answer was made for an earlier request.
+    pub(in crate::api) cached: bool,
+    /// Whether the range has older bars than `max_records` let in.
+    pub(in crate::api) has_more: bool,
+    /// Why there are no bars, when there are none.
+    pub(in crate::api) message: Option<String>,
+    pub(in crate::api) bars: Vec<BarItem>,
+}
+
+/// A bar. Without any values where nothing was traded and that was to be filled with null.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Bar)]
+pub(in crate::api) struct BarItem {
+    /// Start of the period.
+    #[schema(format = DateTime)]
+    timestamp: String,
+    open: Option<f64>,
+    high: Option<f64>,
+    low: Option<f64>,
+    close: Option<f64>,
+    #[serde(serialize_with = "quantity")]
+    volume: Option<f64>,
+    #[serde(serialize_with = "quantity")]
+    open_interest: Option<f64>,
+    /// The volume-weighted average price, where it is known.
+    vwap: Option<f64>,
+    /// Ticks with a price, where it is known.
+    tick_count: Option<i64>,
+}
+
+impl BarItem {
+    fn new(bar: &HistoryBar, rounding: Rounding) -> Self {
+        let values = bar.values.as_ref();
+        let price = |price: fn(&crate::services::historical_data::BarValues) -> f64| {
+            rounding.price(values.map(price))
+        };
+        Self {
+            timestamp: bar.timestamp.to_string(),
+            open: price(|values| values.open.to_f64()),
+            high: price(|values| values.high.to_f64()),
+            low: price(|values| values.low.to_f64()),
+            close: price(|values| values.close.to_f64()),
+            volume: values.map(|values| values.volume),
+            open_interest: values.and_then(|values| values.open_interest),
+            vwap: rounding.price(values.and_then(|values| values.vwap())),
+            tick_count: values.and_then(|values| values.tick_count),
+        }
+    }
+
+    pub(in crate::api) fn all(of: &SymbolHistory) -> Vec<Self> {
+        let rounding = Rounding::from(of.price_decimals);
+        let bars = of.history.bars.iter();
+        bars.map(|bar| Self::new(bar, rounding)).collect()
+    }
+}
+
+/// The frequencies of bars.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Frequencies {
+    /// Shortest first.
+    pub(in crate::api) frequencies: Vec<FrequencyItem>,
+}
+
+/// A frequency.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct FrequencyItem {
+    pub(in crate::api) frequency: FrequencyWord,
+    pub(in crate::api) description: &'static str,
+    /// The length of each period; null for months, which differ.
+    pub(in crate::api) seconds: Option<i64>,
+}
+
+/// Where ticks and bars come from.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Sources {
+    /// By id.
+    pub(in crate::api) sources: Vec<SourceItem>,
+}
+
+/// A source. How it is reached stays with the server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DataSource)]
+pub(in crate::api) struct SourceItem {
+    id: i64,
+    name: String,
+    provider_type: ProviderWord,
+    rate_limit_per_minute: i32,
+    is_active: bool,
+}
+
+/// How a source delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ProviderType)]
+pub(in crate::api) enum ProviderWord {
+    Internal,
+    File,
+    Feed,
+    Api,
+}
+words!(ProviderWord <=> ProviderType: Internal, File, Feed, Api);
+
+impl From<&DataSource> for SourceItem {
+    fn from(row: &DataSource) -> Self {
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            provider_type: row.provider_type.into(),
+            rate_limit_per_minute: row.rate_limit_per_minute,
+            is_active: row.is_active,
+        }
+    }
+}
+
+/// What is stored of the history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct HistoryStats {
+    /// Requests for bars since the start of the server.
+    pub(in crate::api) total_requests: u64,
+    /// Stored bars of active instruments and others, without deleted ones.
+    pub(in crate::api) total_bars: i64,
+    /// Shortest first; a frequency without stored bars is absent.
+    pub(in crate::api) by_frequency: Vec<FrequencyStats>,
+}
+
+/// The stored bars of a frequency.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct FrequencyStats {
+    frequency: FrequencyWord,
+    bars: i64,
+    /// Instruments that have some.
+    instruments: i64,
+    /// Start of the oldest one.
+    #[schema(format = DateTime)]
+    first: Option<String>,
+    /// Start of the newest one.
+    #[schema(format = DateTime)]
+    last: Option<String>,
+}
+
+impl From<&FrequencyCount> for FrequencyStats {
+    fn from(count: &FrequencyCount) -> Self {
+        Self {
+            frequency: count.frequency.into(),
+            bars: count.bars,
+            instruments: count.instruments,
+            first: count.first.map(|first| first.to_string()),
+            last: count.last.map(|last| last.to_string()),
+        }
+    }
+}
