@@ -10,6 +10,8 @@ pub mod alerts;
 mod callbacks;
 pub mod coverage;
 pub mod historical_data;
+#[cfg(feature = "analytics")]
+pub mod analytics;
 mod record;
 pub mod replay;
 

@@ -1,0 +1,51 @@
+//! What bars tell: indicators, levels, returns, risk. Pure: no database, no clock, no state.
+//!
+//! It owns the formulas, each with its source, and what stands in their place when there is no
+//! number: [`Missing`]. It reads no bars and serialises nothing.
+//!
+//! Indicators are [TA-Lib](https://ta-lib.org)'s, by its official port; everything is held to
+//! values that the C library, pandas, numpy and scipy compute from real prices.
+//!
+//! ```
+//! use tickbase::services::analytics::{Missing, Period, indicators};
+//! # fn main() -> tickbase::Result<()> {
+//!
+//! let closes: Vec<f64> = (0..40).map(|n| 100.0 + f64::from(n % 7)).collect();
+//! let rsi = indicators::rsi(&closes, Period::new(14)?).map(|line| line.last());
+//! assert!(rsi.is_ok_and(|rsi| (0.0..=100.0).contains(&rsi)));
+//!
+//! let too_few = indicators::rsi(&closes[..9], Period::new(14)?);
+//! assert_eq!(too_few, Err(Missing::NotEnough { needed: 15, given: 9 }));
+//! # Ok(())
+//! # }
+//! ```
+
+mod columns;
+mod drawdown;
+pub mod indicators;
+mod levels;
+mod missing;
+mod normal;
+mod parameters;
+#[cfg(test)]
+mod properties;
+pub mod returns;
+mod signals;
+#[cfg(test)]
+mod tests;
+mod together;
+mod value_at_risk;
+mod volume_profile;
+
+pub use columns::Columns;
+pub use drawdown::{Drawdown, max_drawdown};
+pub use levels::{Level, Levels, PIVOT_BARS, levels};
+pub use missing::{Measured, Missing};
+pub use normal::{normal_density, normal_quantile};
+pub use parameters::{Buckets, Confidence, Horizon, PerYear, Period, Simulation};
+pub use signals::{
+    Cross, CrossKind, LONG, MIDDLE, SHORT, TREND_ADX_MIN, Trend, cross, trend, trend_of,
+};
+pub use together::{Beta, Correlation, Correlations, beta, correlations};
+pub use value_at_risk::{RiskMethod, ValueAtRisk, value_at_risk};
+pub use volume_profile::{Bucket, VALUE_AREA, VolumeProfile, volume_profile};
