@@ -6,6 +6,7 @@
 
 mod access;
 mod alerts;
+mod analytics;
 mod auth;
 mod connection;
 mod cursor;
@@ -100,7 +101,9 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(history::reads())
         .merge(with_body(state, history::questions()))
         .merge(rules::reads())
-        .merge(alerts::reads());
+        .merge(alerts::reads())
+        .merge(analytics::reads())
+        .merge(with_body(state, analytics::posted_reads()));
     let reads = if state.config().protect_reads {
         reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
     } else {

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
-use crate::services::{AlertEngine, Service};
+use crate::services::{AlertEngine, AnalyticsEngine, Service};
 
 /// Everything that runs: the database, the services, the API.
 ///
@@ -45,6 +45,7 @@ pub struct App {
     monitoring: Arc<DatabaseMonitoringService>,
     alerts: Arc<AlertEngine>,
     delivery: Arc<AlertDelivery>,
+    analytics: Arc<AnalyticsEngine>,
     api: ApiState,
 }
 
@@ -75,15 +76,19 @@ impl App {
         let wake = delivery.waker();
         alerts.on_fired(move |_| wake()).detach();
         api.show_alerts(&alerts, &delivery);
+        let analytics = Arc::new(AnalyticsEngine::new(database.clone()));
+        api.answer_by(&analytics);
         monitoring.start()?;
         delivery.start()?;
         alerts.start()?;
+        analytics.start()?;
         api.readiness().ready();
         Ok(Self {
             database,
             monitoring,
             alerts,
             delivery,
+            analytics,
             api,
         })
     }
@@ -110,6 +115,12 @@ impl App {
     #[must_use]
     pub fn alert_delivery(&self) -> &Arc<AlertDelivery> {
         &self.delivery
+    }
+
+    /// What answers questions about bars.
+    #[must_use]
+    pub fn analytics(&self) -> &Arc<AnalyticsEngine> {
+        &self.analytics
     }
 
     /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted
@@ -153,6 +164,7 @@ impl App {
     pub fn stop(&self) {
         self.api.readiness().draining();
         self.api.realtime().close();
+        self.analytics.stop();
         self.delivery.stop();
         self.monitoring.stop();
         self.database.close();

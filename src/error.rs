@@ -183,6 +183,12 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// A service was asked that does not run.
+    #[error("{service} does not run; start it, or ask again when it has started")]
+    NotRunning {
+        /// The service's name.
+        service: &'static str,
+    },
     /// A row of the database does not mean what the code expects.
     #[error("{what}: the database holds {value}, which {reason}")]
     Corrupt {

@@ -12,12 +12,16 @@ pub mod coverage;
 pub mod historical_data;
 #[cfg(feature = "analytics")]
 pub mod analytics;
+#[cfg(feature = "analytics")]
+pub mod analytics_engine;
 mod record;
 pub mod replay;
 
 pub use alerts::AlertEngine;
 pub(crate) use callbacks::Callbacks;
 pub use callbacks::Registration;
+#[cfg(feature = "analytics")]
+pub use analytics_engine::AnalyticsEngine;
 pub(crate) use record::{ServiceRecord, panic_text};
 
 use crate::error::Result;

@@ -97,6 +97,7 @@ impl From<Error> for ApiError {
             Error::Invalid { .. } => return Self::within("body", error),
             Error::NotFound { .. } => StatusCode::NOT_FOUND,
             Error::Conflict { .. } => StatusCode::CONFLICT,
+            Error::NotRunning { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ if database::is_temporary(&error) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -145,6 +146,36 @@ pub(super) enum ReadErrors {
     #[response(status = 401)]
     Unauthorized(ErrorBody),
     /// A parameter breaks a rule
+    #[response(status = 422)]
+    Invalid(ValidationBody),
+    /// The database failed
+    #[response(status = 500)]
+    Failed(ErrorBody),
+    /// Busy, not started yet, or the database is away; `Retry-After` says when to try again
+    #[response(status = 503)]
+    Busy(ErrorBody),
+}
+
+/// What a read whose parameters come in a body may be answered with, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(
+    dead_code,
+    reason = "the document reads the variants, no code builds them"
+)]
+pub(super) enum PostedReadErrors {
+    /// The request's head or body cannot be read
+    #[response(status = 400)]
+    Malformed(ErrorBody),
+    /// The token is missing or wrong, where reads need one
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// The body is larger than the server takes
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The body's type or encoding is none that the path takes
+    #[response(status = 415)]
+    Unsupported(ErrorBody),
+    /// The body or a parameter breaks a rule
     #[response(status = 422)]
     Invalid(ValidationBody),
     /// The database failed
@@ -209,6 +240,7 @@ mod tests {
         assert_eq!(status(Error::not_found("instrument 1", "list them")), 404);
         assert_eq!(status(full), 503);
         assert_eq!(status(Error::Closed), 503);
+        assert_eq!(status(Error::NotRunning { service: "any" }), 503);
         assert_eq!(status(diesel::result::Error::NotFound.into()), 500);
     }
 

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
-use crate::services::{AlertEngine, Service, ServiceState};
+use crate::services::{AlertEngine, AnalyticsEngine, Service, ServiceState};
 
 /// The state of the API; not that of an application that mounts it.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ struct Inner {
     realtime: RealtimeHub,
     alerts: OnceLock<AlertServices>,
     history: HistoryFigures,
+    analytics: OnceLock<Arc<AnalyticsEngine>>,
 }
 
 /// The service of historical data and what was asked of it, for their figures.
@@ -90,6 +91,7 @@ impl ApiState {
                 realtime: RealtimeHub::default(),
                 alerts: OnceLock::new(),
                 history: HistoryFigures::default(),
+                analytics: OnceLock::new(),
             }),
         })
     }
@@ -116,6 +118,16 @@ impl ApiState {
 
     pub(super) fn history(&self) -> &HistoryFigures {
         &self.inner.history
+    }
+
+    /// Has questions under `/api/v1/analytics` answered by this engine; without one they are
+    /// answered with 503. A second call does nothing.
+    pub fn answer_by(&self, engine: &Arc<AnalyticsEngine>) {
+        self.inner.analytics.get_or_init(|| Arc::clone(engine));
+    }
+
+    pub(super) fn analytics(&self) -> Option<&Arc<AnalyticsEngine>> {
+        self.inner.analytics.get()
     }
 
     pub(super) fn alerts(&self) -> Option<&AlertServices> {

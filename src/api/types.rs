@@ -22,6 +22,7 @@ macro_rules! words {
 }
 
 mod alerts;
+mod analytics;
 mod health;
 mod history;
 mod instruments;
@@ -33,6 +34,7 @@ mod rules;
 mod slow_queries;
 
 pub(super) use alerts::*;
+pub(super) use analytics::*;
 pub(super) use health::*;
 pub(super) use history::*;
 pub(super) use instruments::*;

@@ -32,7 +32,7 @@ impl Period {
     }
 
     /// One of the periods that the field uses, known to be in range.
-    pub(super) const fn known(bars: u16) -> Self {
+    pub(in crate::services) const fn known(bars: u16) -> Self {
         assert!(bars >= Self::MIN && bars <= Self::MAX);
         Self(bars)
     }
@@ -71,6 +71,12 @@ impl Confidence {
         Err(Error::invalid("confidence_level", reason, remedy))
     }
 
+    /// One of the probabilities that the field uses, known to be in range.
+    pub(in crate::services) const fn known(probability: f64) -> Self {
+        assert!(probability >= Self::MIN && probability <= Self::MAX);
+        Self(probability)
+    }
+
     /// The probability.
     #[must_use]
     pub const fn probability(self) -> f64 {
@@ -86,7 +92,7 @@ impl Confidence {
 impl Default for Confidence {
     /// 95 %.
     fn default() -> Self {
-        Self(0.95)
+        Self::known(0.95)
     }
 }
 

@@ -1,0 +1,295 @@
+//! Analytics as the API writes and reads them: what is asked.
+//!
+//! Parameters become the types of the formulas here; what does not fit is refused by name.
+
+mod answers;
+
+pub(in crate::api) use answers::*;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::domain::Frequency;
+use crate::error::{Error, Result};
+use crate::services::analytics::{Buckets, Confidence, Horizon, RiskMethod, Simulation};
+use crate::services::analytics_engine::{
+    CorrelationQuestion, Indicator, IndicatorQuestion, MarketQuestion, RiskQuestion,
+    ValueAtRiskQuestion, VolumeQuestion, Window,
+};
+
+/// A day: what a market analysis and a volume profile look back on.
+const DAY_HOURS: u32 = 24;
+/// A year: what figures of risk look back on.
+const YEAR_HOURS: u32 = 8_760;
+/// The largest value of a position.
+const POSITION_MAX: f64 = 1e15;
+
+/// The length of a bar's period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BarFrequency)]
+pub(in crate::api) enum FrequencyWord {
+    #[serde(rename = "1min")]
+    OneMinute,
+    #[serde(rename = "5min")]
+    FiveMinutes,
+    #[serde(rename = "15min")]
+    FifteenMinutes,
+    #[serde(rename = "30min")]
+    ThirtyMinutes,
+    #[serde(rename = "1h")]
+    OneHour,
+    #[serde(rename = "4h")]
+    FourHours,
+    #[serde(rename = "1d")]
+    OneDay,
+    #[serde(rename = "1w")]
+    OneWeek,
+    #[serde(rename = "1M")]
+    OneMonth,
+}
+words!(FrequencyWord <=> Frequency: OneMinute, FiveMinutes, FifteenMinutes, ThirtyMinutes,
+    OneHour, FourHours, OneDay, OneWeek, OneMonth);
+
+/// An indicator, or a family of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Indicator)]
+pub(in crate::api) enum IndicatorWord {
+    Rsi,
+    Macd,
+    Bollinger,
+    Sma,
+    Ema,
+    Stochastic,
+    Atr,
+    WilliamsR,
+    Adx,
+}
+words!(IndicatorWord <=> Indicator:
+    Rsi, Macd, Bollinger, Sma, Ema, Stochastic, Atr, WilliamsR, Adx);
+
+/// How a value at risk is estimated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RiskMethod)]
+pub(in crate::api) enum MethodWord {
+    /// By the returns that were.
+    #[default]
+    Historical,
+    /// By a normal distribution with their mean and deviation.
+    Parametric,
+    /// By simulated prices.
+    MonteCarlo,
+}
+
+fn window(hours: Option<u32>, default: u32, frequency: Option<FrequencyWord>) -> Result<Window> {
+    Window::new(hours.unwrap_or(default), frequency.map(Into::into))
+}
+
+/// What a market analysis takes in.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct MarketQuery {
+    /// How far back it looks, from the newest bar
+    #[param(minimum = 1, maximum = 8760, default = 24)]
+    lookback_hours: Option<u32>,
+    /// The bars; without it the shortest that makes 1,000 of them at most
+    #[param(inline)]
+    frequency: Option<FrequencyWord>,
+}
+
+impl MarketQuery {
+    pub(in crate::api) fn question(&self, instrument_id: i64) -> Result<MarketQuestion> {
+        Ok(MarketQuestion {
+            instrument_id,
+            window: window(self.lookback_hours, DAY_HOURS, self.frequency)?,
+        })
+    }
+}
+
+/// Which indicators are asked for.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct IndicatorQuery {
+    /// Which ones, once each: `indicators=rsi&indicators=macd`; without it all
+    #[param(inline)]
+    #[serde(default)]
+    indicators: Vec<IndicatorWord>,
+    /// The bars
+    #[param(inline, default = "1min")]
+    frequency: Option<FrequencyWord>,
+}
+
+impl IndicatorQuery {
+    pub(in crate::api) fn question(self, instrument_id: i64) -> IndicatorQuestion {
+        let frequency = self.frequency.unwrap_or(FrequencyWord::OneMinute).into();
+        let mut question = IndicatorQuestion::all(instrument_id, frequency);
+        if !self.indicators.is_empty() {
+            let asked: Vec<Indicator> = self.indicators.into_iter().map(Into::into).collect();
+            question.indicators.retain(|which| asked.contains(which));
+        }
+        question
+    }
+}
+
+/// What figures of risk take in.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct RiskQuery {
+    /// How far back they look, from the newest bar
+    #[param(minimum = 1, maximum = 8760, default = 8760)]
+    lookback_hours: Option<u32>,
+    /// The bars; without it the shortest that makes 1,000 of them at most
+    #[param(inline)]
+    frequency: Option<FrequencyWord>,
+    /// The risk-free rate of a year: 0.02 for 2 %
+    #[param(minimum = -0.5, maximum = 1, default = 0)]
+    risk_free_rate: Option<f64>,
+    /// The instrument that beta is taken against
+    benchmark_id: Option<i64>,
+}
+
+impl RiskQuery {
+    pub(in crate::api) fn question(&self, instrument_id: i64) -> Result<RiskQuestion> {
+        let window = window(self.lookback_hours, YEAR_HOURS, self.frequency)?;
+        let question = RiskQuestion::new(instrument_id, window);
+        Ok(RiskQuestion {
+            risk_free_rate: self.risk_free_rate.unwrap_or(question.risk_free_rate),
+            benchmark_id: self.benchmark_id,
+            ..question
+        })
+    }
+}
+
+/// A value at risk to calculate.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ValueAtRiskRequest)]
+pub(in crate::api) struct ValueAtRiskBody {
+    instrument_id: i64,
+    #[serde(default)]
+    method: MethodWord,
+    /// With which probability the loss stays below it.
+    #[schema(minimum = 0.5, maximum = 0.999, default = 0.95)]
+    confidence_level: Option<f64>,
+    /// In how many bars the loss may come.
+    #[schema(minimum = 1, maximum = 1000, default = 1)]
+    horizon_bars: Option<u16>,
+    /// How far back it looks, from the newest bar.
+    #[schema(minimum = 1, maximum = 8760, default = 8760)]
+    lookback_hours: Option<u32>,
+    /// The bars; without it the shortest that makes 1,000 of them at most.
+    frequency: Option<FrequencyWord>,
+    /// The value of the position, for amounts beside the shares.
+    #[schema(minimum = 0, maximum = 1e15)]
+    position_value: Option<f64>,
+    /// Paths of a Monte Carlo simulation.
+    #[schema(minimum = 1000, maximum = 100000, default = 10000)]
+    simulations: Option<u32>,
+    /// Where its random numbers begin: the same seed gives the same answer.
+    #[schema(default = 42)]
+    seed: Option<u64>,
+}
+
+impl ValueAtRiskBody {
+    pub(in crate::api) fn question(&self) -> Result<ValueAtRiskQuestion> {
+        let standard = Simulation::default();
+        let paths = self.simulations.unwrap_or(standard.paths());
+        let simulation = Simulation::new(paths, self.seed.unwrap_or(standard.seed))?;
+        if self
+            .position_value
+            .is_some_and(|value| !(0.0..=POSITION_MAX).contains(&value))
+        {
+            let remedy = format!("write 0 to {POSITION_MAX:e}, or leave it out");
+            return Err(Error::invalid(
+                "position_value",
+                "it is out of range",
+                remedy,
+            ));
+        }
+        Ok(ValueAtRiskQuestion {
+            instrument_id: self.instrument_id,
+            window: window(self.lookback_hours, YEAR_HOURS, self.frequency)?,
+            method: match self.method {
+                MethodWord::Historical => RiskMethod::Historical,
+                MethodWord::Parametric => RiskMethod::Parametric,
+                MethodWord::MonteCarlo => RiskMethod::MonteCarlo(simulation),
+            },
+            confidence: match self.confidence_level {
+                Some(level) => Confidence::new(level)?,
+                None => Confidence::default(),
+            },
+            horizon: match self.horizon_bars {
+                Some(bars) => Horizon::new(bars)?,
+                None => Horizon::default(),
+            },
+        })
+    }
+}
+
+/// A volume profile to calculate.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = VolumeProfileRequest)]
+pub(in crate::api) struct VolumeProfileBody {
+    instrument_id: i64,
+    /// How far back it looks, from the newest bar.
+    #[schema(minimum = 1, maximum = 8760, default = 24)]
+    lookback_hours: Option<u32>,
+    /// The bars; without it the shortest that makes 1,000 of them at most.
+    frequency: Option<FrequencyWord>,
+    /// Rows of the profile.
+    #[schema(minimum = 1, maximum = 500, default = 24)]
+    buckets: Option<u32>,
+}
+
+impl VolumeProfileBody {
+    pub(in crate::api) fn question(&self) -> Result<VolumeQuestion> {
+        Ok(VolumeQuestion {
+            instrument_id: self.instrument_id,
+            window: window(self.lookback_hours, DAY_HOURS, self.frequency)?,
+            buckets: match self.buckets {
+                Some(rows) => Buckets::new(rows)?,
+                None => Buckets::default(),
+            },
+        })
+    }
+}
+
+/// Whose correlations are asked for.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct CorrelationQuery {
+    /// 2 to 20 instruments, once each: `instrument_ids=1&instrument_ids=2`
+    instrument_ids: Vec<i64>,
+    /// How far back they look, from the newest bar of each
+    #[param(minimum = 1, maximum = 8760, default = 8760)]
+    lookback_hours: Option<u32>,
+    /// The bars; without it the shortest that makes 1,000 of them at most
+    #[param(inline)]
+    frequency: Option<FrequencyWord>,
+}
+
+impl CorrelationQuery {
+    pub(in crate::api) fn question(self) -> Result<CorrelationQuestion> {
+        let window = window(self.lookback_hours, YEAR_HOURS, self.frequency)?;
+        CorrelationQuestion::new(self.instrument_ids, window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_frequencies_are_those_of_the_database() {
+        for frequency in Frequency::ALL {
+            let text = serde_json::to_value(FrequencyWord::from(frequency)).unwrap();
+            assert_eq!(text, frequency.as_str());
+        }
+    }
+}

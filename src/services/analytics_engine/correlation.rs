@@ -1,0 +1,81 @@
+//! How instruments move together. The formula is
+//! [`correlations`](crate::services::analytics::correlations)'s.
+
+use super::Question;
+use super::series::{Extent, Series, Subject, Window};
+use crate::database::BackendConnection;
+use crate::domain::Frequency;
+use crate::error::{Error, Result};
+use crate::services::analytics::{Correlations, correlations};
+
+/// The correlations of instruments with each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrelationQuestion {
+    /// The instruments, in the order of rows and columns.
+    instrument_ids: Vec<i64>,
+    window: Window,
+}
+
+impl CorrelationQuestion {
+    /// The most instruments of one question.
+    pub const INSTRUMENTS_MAX: usize = 20;
+
+    /// Of these instruments.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for less than two, more than [`Self::INSTRUMENTS_MAX`], or the same twice.
+    pub fn new(instrument_ids: Vec<i64>, window: Window) -> Result<Self> {
+        let refused =
+            |reason: String, remedy: &str| Err(Error::invalid("instrument_ids", reason, remedy));
+        let count = instrument_ids.len();
+        if !(2..=Self::INSTRUMENTS_MAX).contains(&count) {
+            let remedy = format!("name 2 to {}", Self::INSTRUMENTS_MAX);
+            return refused(format!("they are {count}"), &remedy);
+        }
+        let twice = (1..count).find(|at| instrument_ids[..*at].contains(&instrument_ids[*at]));
+        if let Some(at) = twice {
+            let reason = format!("{} is there twice", instrument_ids[at]);
+            return refused(reason, "name each one once");
+        }
+        Ok(Self {
+            instrument_ids,
+            window,
+        })
+    }
+}
+
+/// The correlations of instruments with each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorrelationMatrix {
+    /// The length of the bars' periods.
+    pub frequency: Frequency,
+    /// The instruments and their bars, in the order of rows and columns.
+    pub subjects: Vec<(Subject, Extent)>,
+    /// Rows of columns.
+    pub correlations: Correlations,
+}
+
+impl Question for CorrelationQuestion {
+    type Answer = CorrelationMatrix;
+
+    const OPERATION: &'static str = "analytics.correlation_matrix";
+
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
+        let ids = self.instrument_ids.iter();
+        ids.map(|id| Series::read(conn, *id, self.window)).collect()
+    }
+
+    fn answer(&self, series: Vec<Series>) -> Result<CorrelationMatrix> {
+        let windows: Vec<_> = series.iter().map(Series::window).collect();
+        let correlations = correlations(&windows);
+        let subjects = series.into_iter().map(|series| {
+            let extent = series.extent();
+            (series.subject, extent)
+        });
+        Ok(CorrelationMatrix {
+            frequency: self.window.frequency(),
+            subjects: subjects.collect(),
+            correlations,
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! The newest values of indicators. The formulas are [`analytics::indicators`]'s.
+
+use super::Question;
+use super::series::{Extent, Series, Subject, Window, only};
+use crate::database::BackendConnection;
+use crate::domain::Frequency;
+use crate::error::Result;
+use crate::services::analytics::indicators as formula;
+use crate::services::analytics::{Columns, LONG, MIDDLE, Measured, Period, SHORT};
+
+const FAST: Period = Period::known(12);
+const SLOW: Period = Period::known(26);
+const SIGNAL: Period = Period::known(9);
+const WILDER: Period = Period::known(14);
+const BAND: Period = Period::known(20);
+const BAND_DEVIATIONS: f64 = 2.0;
+const SMOOTH: Period = Period::known(3);
+
+/// An indicator, with the settings that the field uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Indicator {
+    /// RSI(14).
+    Rsi,
+    /// MACD(12, 26, 9).
+    Macd,
+    /// Bollinger bands(20, 2).
+    Bollinger,
+    /// SMA(20), SMA(50), SMA(200).
+    Sma,
+    /// EMA(20), EMA(50), EMA(200).
+    Ema,
+    /// Slow stochastic(14, 3, 3).
+    Stochastic,
+    /// ATR(14).
+    Atr,
+    /// Williams %R(14).
+    WilliamsR,
+    /// ADX(14).
+    Adx,
+}
+
+impl Indicator {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Rsi,
+        Self::Macd,
+        Self::Bollinger,
+        Self::Sma,
+        Self::Ema,
+        Self::Stochastic,
+        Self::Atr,
+        Self::WilliamsR,
+        Self::Adx,
+    ];
+
+    /// Its values at the last bar, by name.
+    fn values(self, of: &Columns) -> Vec<IndicatorValue> {
+        let close = &of.close;
+        let averages = |name: [&'static str; 3], average: Average| {
+            let of_one = |(name, period)| price(name, average(close, period).map(|l| l.last()));
+            name.into_iter()
+                .zip([SHORT, MIDDLE, LONG])
+                .map(of_one)
+                .collect()
+        };
+        match self {
+            Self::Rsi => vec![number(
+                "rsi",
+                formula::rsi(close, WILDER).map(|line| line.last()),
+            )],
+            Self::Macd => macd(close),
+            Self::Bollinger => bollinger(close),
+            Self::Sma => averages(["sma_20", "sma_50", "sma_200"], formula::sma),
+            Self::Ema => averages(["ema_20", "ema_50", "ema_200"], formula::ema),
+            Self::Stochastic => stochastic(of),
+            Self::Atr => vec![price(
+                "atr",
+                formula::atr(of, WILDER).map(|line| line.last()),
+            )],
+            Self::WilliamsR => {
+                let line = formula::williams_r(of, WILDER);
+                vec![number("williams_r", line.map(|line| line.last()))]
+            }
+            Self::Adx => vec![number(
+                "adx",
+                formula::adx(of, WILDER).map(|line| line.last()),
+            )],
+        }
+    }
+}
+
+type Average = fn(&[f64], Period) -> Measured<formula::Line>;
+
+/// A value of an indicator at the last bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndicatorValue {
+    /// `rsi`, `macd`, `macd_signal`, `macd_histogram`, `bollinger_upper`, `bollinger_middle`,
+    /// `bollinger_lower`, `sma_20` and so on.
+    pub name: &'static str,
+    /// The value, or why there is none.
+    pub value: Measured<f64>,
+    /// Whether it is in units of price.
+    pub is_price: bool,
+}
+
+const fn price(name: &'static str, value: Measured<f64>) -> IndicatorValue {
+    IndicatorValue {
+        name,
+        value,
+        is_price: true,
+    }
+}
+
+const fn number(name: &'static str, value: Measured<f64>) -> IndicatorValue {
+    IndicatorValue {
+        name,
+        value,
+        is_price: false,
+    }
+}
+
+fn macd(close: &[f64]) -> Vec<IndicatorValue> {
+    let macd = formula::macd(close, FAST, SLOW, SIGNAL);
+    let part = |of: fn(&formula::Macd) -> &formula::Line| {
+        macd.as_ref()
+            .map(|lines| of(lines).last())
+            .map_err(|missing| *missing)
+    };
+    vec![
+        price("macd", part(|lines| &lines.macd)),
+        price("macd_signal", part(|lines| &lines.signal)),
+        price("macd_histogram", part(|lines| &lines.histogram)),
+    ]
+}
+
+fn bollinger(close: &[f64]) -> Vec<IndicatorValue> {
+    let bands = formula::bollinger(close, BAND, BAND_DEVIATIONS);
+    let part = |of: fn(&formula::Bollinger) -> &formula::Line| {
+        bands
+            .as_ref()
+            .map(|lines| of(lines).last())
+            .map_err(|missing| *missing)
+    };
+    vec![
+        price("bollinger_upper", part(|lines| &lines.upper)),
+        price("bollinger_middle", part(|lines| &lines.middle)),
+        price("bollinger_lower", part(|lines| &lines.lower)),
+    ]
+}
+
+fn stochastic(of: &Columns) -> Vec<IndicatorValue> {
+    let both = formula::stochastic(of, WILDER, SMOOTH, SMOOTH);
+    let part = |of: fn(&formula::Stochastic) -> &formula::Line| {
+        both.as_ref()
+            .map(|lines| of(lines).last())
+            .map_err(|missing| *missing)
+    };
+    vec![
+        number("stochastic_k", part(|lines| &lines.k)),
+        number("stochastic_d", part(|lines| &lines.d)),
+    ]
+}
+
+/// Indicators at the newest bar of an instrument.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndicatorQuestion {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// The length of the bars' periods.
+    pub frequency: Frequency,
+    /// Which ones, in the order of the answer.
+    pub indicators: Vec<Indicator>,
+}
+
+impl IndicatorQuestion {
+    /// All indicators.
+    #[must_use]
+    pub fn all(instrument_id: i64, frequency: Frequency) -> Self {
+        Self {
+            instrument_id,
+            frequency,
+            indicators: Indicator::ALL.to_vec(),
+        }
+    }
+}
+
+/// Indicators at the newest bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Indicators {
+    /// The instrument.
+    pub subject: Subject,
+    /// The bars that were taken in.
+    pub extent: Extent,
+    /// Close of the newest bar.
+    pub price: Option<f64>,
+    /// The values.
+    pub values: Vec<IndicatorValue>,
+}
+
+impl Question for IndicatorQuestion {
+    type Answer = Indicators;
+
+    const OPERATION: &'static str = "analytics.indicators";
+
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
+        let window = Window::settled(self.frequency);
+        Ok(vec![Series::read(conn, self.instrument_id, window)?])
+    }
+
+    fn answer(&self, series: Vec<Series>) -> Result<Indicators> {
+        let series = only(series)?;
+        let columns = Columns::of(series.window());
+        let values = self
+            .indicators
+            .iter()
+            .flat_map(|which| which.values(&columns));
+        Ok(Indicators {
+            extent: series.extent(),
+            price: columns.close.last().copied(),
+            values: values.collect(),
+            subject: series.subject,
+        })
+    }
+}
