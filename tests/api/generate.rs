@@ -71,8 +71,8 @@ pub(crate) fn fitting(document: &Document, operation: &Operation) -> BoxedStrate
     let beside = operation.parameters.iter().map(|parameter| {
         let (name, place) = (parameter.name.clone(), parameter.place.clone());
         let schema = document.resolved(&parameter.schema);
-        let value = value(document, &name, &schema)
-            .prop_map(move |value| (place.clone(), name.clone(), text(&value)));
+        let value =
+            value(document, &name, &schema).prop_map(move |value| given(&place, &name, &value));
         if parameter.required {
             value.prop_map(Some).boxed()
         } else {
@@ -102,9 +102,23 @@ pub(crate) fn fitting(document: &Document, operation: &Operation) -> BoxedStrate
         proptest::strategy::Union::new(bodies),
     );
     made.prop_map(move |(beside, body)| {
-        parts(&method, &template, beside.into_iter().flatten(), body)
+        parts(
+            &method,
+            &template,
+            beside.into_iter().flatten().flatten(),
+            body,
+        )
     })
     .boxed()
+}
+
+/// A parameter with its place, once for each value of a list.
+fn given(place: &str, name: &str, value: &Value) -> Vec<(String, String, String)> {
+    let one = |value: &Value| (place.to_owned(), name.to_owned(), text(value));
+    match value {
+        Value::Array(values) => values.iter().map(one).collect(),
+        value => vec![one(value)],
+    }
 }
 
 fn parts(
@@ -253,7 +267,7 @@ fn integer(name: &str, schema: &Value) -> BoxedStrategy<i64> {
         _ => (i64::MIN, i64::MAX),
     };
     let (least, most) = (limit("minimum", least), limit("maximum", most));
-    if name.ends_with("id") {
+    if name.trim_end_matches('s').ends_with("id") {
         // The seeded instruments, and a source that there is.
         let known = if name == "source_id" {
             1..=1
@@ -273,6 +287,9 @@ fn integer(name: &str, schema: &Value) -> BoxedStrategy<i64> {
 
 fn number(schema: &Value) -> BoxedStrategy<f64> {
     let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
+    if let Some(most) = schema["maximum"].as_f64() {
+        return prop_oneof![least..=most, select(vec![least, most])].boxed();
+    }
     let edges = select(vec![
         0.0,
         -0.0,

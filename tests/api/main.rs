@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod alerts;
+mod analytics;
 mod client;
 mod document;
 mod edge;

@@ -146,6 +146,23 @@ expect 404 '.detail | test("alert 999 not found")' DELETE /api/alerts/999
 expect 404 - POST /api/alerts/999/restore
 expect 400 '.detail | test("WebSocket")' GET /ws/realtime
 
+# Analytics: without a bar every figure is null, and says why.
+analytics=/api/v1/analytics
+expect 200 '.instrument_symbol == "ES" and .frequency == "5min" and .trend == null and (.unavailable | map(.field) | index("trend"))' \
+    GET $analytics/market-analysis/1
+expect 422 '.detail[0].loc == ["query", "lookback_hours"]' GET "$analytics/market-analysis/1?lookback_hours=0"
+expect 404 '.detail | test("instrument 999 not found")' GET $analytics/market-analysis/999
+expect 200 '.indicators == {macd: null, macd_histogram: null, macd_signal: null, rsi: null} and .unavailable[0].reason == "not_enough_data"' \
+    GET "$analytics/real-time-indicators/1?indicators=rsi&indicators=macd"
+expect 200 '.frequency == "1d" and .volatility == null and .periods_per_year == 252' GET $analytics/risk-metrics/1
+json 200 '.method == "historical" and .confidence_level == 0.95 and .unavailable[0].needed == 21' \
+    POST $analytics/calculate-var '{"instrument_id": 1}'
+json 422 '.detail[0].loc == ["body", "confidence_level"]' POST $analytics/calculate-var \
+    '{"instrument_id": 1, "confidence_level": 1}'
+json 200 '.buckets == [] and .point_of_control == null' POST $analytics/volume-profile '{"instrument_id": 1}'
+expect 200 '.matrix == [[null, null], [null, null]] and .instrument_symbols == ["ES", "NQ"]' \
+    GET "$analytics/correlation-matrix?instrument_ids=1&instrument_ids=2"
+
 # What a feed changes.
 expect 200 '.ingestion_active and .last_tick == "2013-09-03T10:23:03Z"' GET /api/health
 expect 200 '.performance.by_operation | map(.operation) | index("market_data.insert_batch")' GET /api/health/database
