@@ -11,6 +11,9 @@ use axum::http::StatusCode;
 use flate2::read::GzDecoder;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::{Value, json};
+use tickbase::domain::{Bar, Frequency, RawBar};
+use tickbase::repository::bar::BarRepository;
+use tickbase::timestamp::Timestamp;
 
 use crate::client::{Answer, Api};
 use crate::document::{Document, Operation};
@@ -123,6 +126,27 @@ fn alerts(api: &Api) {
     assert_eq!(api.get("/api/alerts").json(200)["total"], 14);
 }
 
+/// Five hours of bars of the first instruments, so that figures of analytics have values.
+fn bars(api: &Api) {
+    let price = |number: i64| Some(number.to_string().parse().unwrap());
+    let bar = |at: i64| RawBar {
+        instrument_id: 1 + at % 3,
+        timestamp: Timestamp::from_micros((1_378_202_400 + at / 3 * 60) * 1_000_000).unwrap(),
+        frequency: Frequency::OneMinute,
+        source_id: None,
+        open: price(1_640),
+        high: price(1_641 + at % 7),
+        low: price(1_640 - at % 5),
+        close: price(1_640 + at % 2),
+        volume: Some((at % 11) as f64),
+        open_interest: None,
+    };
+    let bars: Vec<Bar> = (0..900).map(|at| Bar::try_from(bar(at)).unwrap()).collect();
+    BarRepository::new(api.app.database())
+        .insert_batch(&bars[..])
+        .unwrap();
+}
+
 fn shown(answer: &Answer) -> String {
     answer.text().chars().take(600).collect()
 }
@@ -131,6 +155,7 @@ on_both! {
     fn every_answer_is_one_that_the_document_promises(db: &TestDatabase) {
         let api = Api::new(db);
         alerts(&api);
+        bars(&api);
         let document = Document::of(&api);
         let mut operations = document.operations();
         assert!(operations.len() >= 16, "{operations:?}");

@@ -117,8 +117,8 @@ pub(in crate::api) struct IndicatorQuery {
     #[param(inline)]
     #[serde(default)]
     indicators: Vec<IndicatorWord>,
-    /// The bars
-    #[param(inline, default = "1min")]
+    /// The bars; without it those of 1min
+    #[param(inline)]
     frequency: Option<FrequencyWord>,
 }
 
@@ -170,8 +170,8 @@ impl RiskQuery {
 #[schema(as = ValueAtRiskRequest)]
 pub(in crate::api) struct ValueAtRiskBody {
     instrument_id: i64,
-    #[serde(default)]
-    method: MethodWord,
+    /// Without it historical.
+    method: Option<MethodWord>,
     /// With which probability the loss stays below it.
     #[schema(minimum = 0.5, maximum = 0.999, default = 0.95)]
     confidence_level: Option<f64>,
@@ -195,6 +195,10 @@ pub(in crate::api) struct ValueAtRiskBody {
 }
 
 impl ValueAtRiskBody {
+    fn method(&self) -> MethodWord {
+        self.method.unwrap_or_default()
+    }
+
     pub(in crate::api) fn question(&self) -> Result<ValueAtRiskQuestion> {
         let standard = Simulation::default();
         let paths = self.simulations.unwrap_or(standard.paths());
@@ -213,7 +217,7 @@ impl ValueAtRiskBody {
         Ok(ValueAtRiskQuestion {
             instrument_id: self.instrument_id,
             window: window(self.lookback_hours, YEAR_HOURS, self.frequency)?,
-            method: match self.method {
+            method: match self.method() {
                 MethodWord::Historical => RiskMethod::Historical,
                 MethodWord::Parametric => RiskMethod::Parametric,
                 MethodWord::MonteCarlo => RiskMethod::MonteCarlo(simulation),

@@ -130,8 +130,8 @@ fn a_window_counts_back_from_the_newest_bar_and_brings_bars_before_it() {
             extent.last_at,
             Some(Timestamp::from_micros(629 * MINUTE).unwrap())
         );
-        // From 629 minutes back to 30, which is no longer in it.
-        assert_eq!(read(conn, 10).window().len(), 59);
+        // From 629 minutes back to 30; 29 is no longer in it.
+        assert_eq!(read(conn, 10).window().len(), 60);
         assert_eq!(read(conn, 11).window().len(), 90);
     });
 }

@@ -136,7 +136,7 @@ impl ValueAtRiskAnswerBody {
             instrument_id: of.subject.instrument_id,
             instrument_symbol: of.subject.symbol.to_string(),
             extent: of.extent.into(),
-            method: asked.method,
+            method: asked.method(),
             confidence_level: question.confidence.probability(),
             horizon_bars: question.horizon.bars(),
             observations: of.risk.ok().map(|risk| risk.observations),
