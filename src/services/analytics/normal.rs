@@ -1,5 +1,8 @@
 //! The normal distribution, and random numbers that are the same everywhere.
 
+// The coefficients stand as they were published.
+#![allow(clippy::excessive_precision)]
+
 use std::f64::consts::PI;
 
 /// The density of the standard normal distribution at `x`.
