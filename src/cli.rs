@@ -4,6 +4,7 @@
 //! 2 usage. Results go to standard output, everything else to standard error.
 
 mod alerts;
+mod chart;
 mod check;
 mod coverage;
 mod demo;
@@ -84,6 +85,8 @@ enum Command {
     /// Show alerts
     #[command(subcommand)]
     Alerts(alerts::Action),
+    /// Draw candles, volume and alerts: in the terminal, or as a picture
+    Chart(chart::Arguments),
     /// Show which rules would have fired on the stored ticks; writes nothing
     Replay(replay::Arguments),
     /// Bring the schema up to date, take the newest migration back, or list them
@@ -180,6 +183,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Rules(action) => rules::run(&context, action),
         Command::Alerts(action) => alerts::run(&context, &action),
+        Command::Chart(arguments) => chart::run(&context, &arguments),
         Command::Replay(arguments) => replay::run(&context, &arguments),
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),

@@ -11,7 +11,8 @@
 //! 4. [`domain`], [`Timestamp`], [`Decimal`]: the validated words of the field.
 //! 5. [`ingest`]: feeds into ticks and bars.
 //! 6. [`services`] and [`monitoring`]: what runs beside the doors, and watches them.
-//! 7. [`testing`]: a migrated temporary database for your own tests.
+//! 7. `chart` (feature `chart`): candles as text, SVG and PNG.
+//! 8. [`testing`]: a migrated temporary database for your own tests.
 //!
 //! ```
 //! use tickbase::diesel::prelude::*;
@@ -47,6 +48,8 @@
 pub mod api;
 #[cfg(feature = "server")]
 pub mod app;
+#[cfg(feature = "chart")]
+pub mod chart;
 #[cfg(feature = "cli")]
 #[doc(hidden)] // The binary's; its face is the command line, not this module.
 pub mod cli;

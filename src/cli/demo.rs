@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{grouped, micros, table, to_stderr};
+use super::chart::PictureKind;
 use super::{Context, Outcome, serve};
 use crate::app::{self, Need};
 use crate::config::DatabaseUrl;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::ingest::{Feed, FeedOptions, Input, Target, pump};
 use crate::models::Instrument;
 use crate::repository::instrument::InstrumentRepository;
-use crate::repository::market_data::{InsertOptions, MarketDataRepository, RangeQuery, TickRange};
+use crate::repository::market_data::{InsertOptions, MarketDataRepository};
 use crate::services::{AlertEngine, Service};
 
 mod chart;
@@ -42,6 +43,9 @@ pub(super) struct Arguments {
     /// Address to listen to after it
     #[arg(long, value_name = "ADDR", conflicts_with = "no_serve")]
     bind: Option<SocketAddr>,
+    /// Also draw the replayed trades as a picture: chart.svg or chart.png
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -107,6 +111,9 @@ struct Replay {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let picture = arguments.chart.as_deref();
+    let picture = picture.map(|path| PictureKind::of(path).map(|kind| (path, kind)));
+    let picture = picture.transpose()?;
     let mut settings = context.settings.clone();
     let place = if context.named {
         None
@@ -122,6 +129,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let database = app::open(settings.database.clone(), Need::Prepared)?;
     let report = demonstrate(&database)?;
     context.output.result(&report, for_people)?;
+    if let Some((path, kind)) = picture {
+        chart::of(&database, &instrument(&database)?)?.write(kind, path)?;
+    }
     if arguments.no_serve {
         database.close();
         return Ok(());
@@ -145,7 +155,7 @@ fn demonstrate(database: &Database) -> Result<Report> {
     let replay = replay?;
     let ticks = MarketDataRepository::new(database);
     let latest = ticks.latest(&[instrument.id])?;
-    let chart = chart::of_prices(&prices(&ticks, instrument.id)?);
+    let chart = chart::of(database, &instrument)?.text()?;
     let pool = database.pool_snapshot();
     let acquire = pool.doors[0].acquire.summary();
     Ok(Report {
@@ -239,20 +249,6 @@ fn replay(database: &Database, instrument: &Instrument) -> Result<Replay> {
     })?;
     replay.seconds = start.elapsed().as_secs_f64();
     Ok(replay)
-}
-
-/// The prices of the instrument's ticks, in the order of time.
-fn prices(ticks: &MarketDataRepository<'_>, instrument_id: i64) -> Result<Vec<f64>> {
-    let mut query = RangeQuery::new(TickRange::all(instrument_id), RangeQuery::LIMIT_MAX);
-    let mut prices = Vec::new();
-    loop {
-        let page = ticks.range(&query)?;
-        prices.extend(page.rows.iter().filter_map(|tick| tick.price));
-        query.cursor = page.next;
-        if query.cursor.is_none() {
-            return Ok(prices);
-        }
-    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -16,6 +16,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     // The words of the field know how they are written in SQL, and no query.
     ("domain", &["error", "sql_types", "timestamp", "decimal"]),
     ("config", &["error", "timestamp", "decimal", "domain"]),
+    // Pictures of what it is given: data in, text or bytes out.
+    ("chart", &["error", "timestamp", "domain"]),
     // Rows.
     ("schema", &["sql_types"]),
     ("schema_postgres", &["sql_types"]),
@@ -114,6 +116,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "clock",
             "decimal",
             "domain",
+            "chart",
             "config",
             "models",
             "database",

@@ -1,0 +1,159 @@
+//! Candlestick charts: text for a terminal, SVG and PNG, from candles in memory.
+//!
+//! It owns what a chart shows and where. It reads no database, no file and no time of day, and
+//! the same data give the same bytes on every machine: letters of a PNG come from the font that
+//! is compiled in.
+
+mod alerts;
+mod calendar;
+mod candles;
+mod figures;
+mod font;
+mod header;
+mod merge;
+mod picture;
+mod png;
+mod price_axis;
+mod scene;
+mod svg;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod time_axis;
+
+use crate::domain::Candle;
+use crate::error::{Error, Result};
+use crate::timestamp::Timestamp;
+
+pub use picture::PictureSize;
+pub use terminal::TerminalSize;
+
+/// What a chart is drawn from.
+#[derive(Debug, Clone)]
+pub struct ChartData<'a> {
+    /// What is drawn.
+    pub title: Title,
+    /// Places to which prices are written.
+    pub price_decimals: u8,
+    /// The candles, oldest first.
+    pub candles: &'a [Candle],
+    /// Lines over the candles.
+    pub averages: Vec<Average>,
+    /// Moments to mark. One before the first candle is counted in the legend, not drawn.
+    pub alerts: Vec<AlertMark>,
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Title {
+    /// The instrument's symbol.
+    pub symbol: String,
+    /// Its full name.
+    pub name: String,
+    /// The length of a candle's period, like `5min`.
+    pub frequency: String,
+}
+
+/// A line of values, one for each candle.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Average {
+    /// Its name in the legend.
+    pub label: String,
+    /// The values; `None` where there is none yet.
+    pub values: Vec<Option<f64>>,
+}
+
+impl Average {
+    /// The simple moving average of `period` closes, where there are as many.
+    #[must_use]
+    pub fn simple(candles: &[Candle], period: usize) -> Self {
+        let mean = |end: usize| {
+            let start = (period > 0 && end >= period).then(|| end - period)?;
+            let sum: f64 = candles[start..end].iter().map(|candle| candle.close).sum();
+            Some(sum / period as f64)
+        };
+        Self {
+            label: format!("MA {period}"),
+            values: (1..=candles.len()).map(mean).collect(),
+        }
+    }
+}
+
+/// An alert to mark.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertMark {
+    /// When it fired.
+    pub timestamp: Timestamp,
+    /// The price at which it fired; without one it is marked above its candle.
+    pub price: Option<f64>,
+    /// Its rule in a few words.
+    pub label: String,
+    /// All that it says.
+    pub message: String,
+}
+
+/// Draws candles and volume with the characters of a terminal.
+///
+/// # Errors
+/// [`Error::Invalid`] when there are no candles, when they are not in the order of time, when a
+/// number is not finite, or when a line has not one value for each candle.
+pub fn terminal(data: &ChartData<'_>, size: TerminalSize) -> Result<String> {
+    check(data)?;
+    Ok(terminal::draw(data, size))
+}
+
+/// Draws an SVG.
+///
+/// # Errors
+/// Those of [`terminal()`], and [`Error::Invalid`] for a size out of [`PictureSize`]'s range.
+pub fn svg(data: &ChartData<'_>, size: PictureSize) -> Result<String> {
+    check(data)?;
+    Ok(svg::write(&picture::scene(data, size)?))
+}
+
+/// Draws a PNG.
+///
+/// # Errors
+/// Those of [`svg()`].
+pub fn png(data: &ChartData<'_>, size: PictureSize) -> Result<Vec<u8>> {
+    check(data)?;
+    png::write(&picture::scene(data, size)?)
+}
+
+fn check(data: &ChartData<'_>) -> Result<()> {
+    let refused = |reason: String, remedy| Err(Error::invalid("chart", reason, remedy));
+    if data.candles.is_empty() {
+        let reason = "there are no candles to draw".to_owned();
+        return refused(reason, "choose a range that has bars");
+    }
+    for pair in data.candles.windows(2) {
+        if pair[0].timestamp >= pair[1].timestamp {
+            let reason = format!("{} does not come after {}", pair[1].timestamp, pair[0].timestamp);
+            return refused(reason, "give candles in the order of time, one of each period");
+        }
+    }
+    let finite = |candle: &Candle| {
+        let prices = [candle.open, candle.high, candle.low, candle.close];
+        prices.iter().all(|price| price.is_finite()) && candle.volume.is_finite()
+    };
+    if let Some(candle) = data.candles.iter().find(|candle| !finite(candle)) {
+        let reason = format!("the candle of {} has a number that is not finite", candle.timestamp);
+        return refused(reason, "leave it out");
+    }
+    for average in &data.averages {
+        if average.values.len() != data.candles.len() {
+            let (values, candles) = (average.values.len(), data.candles.len());
+            let reason = format!("{} has {values} values for {candles} candles", average.label);
+            return refused(reason, "give one for each candle");
+        }
+        if average.values.iter().flatten().any(|value| !value.is_finite()) {
+            let reason = format!("{} has a value that is not finite", average.label);
+            return refused(reason, "give none instead");
+        }
+    }
+    if data.alerts.iter().any(|alert| alert.price.is_some_and(|price| !price.is_finite())) {
+        let reason = "an alert has a price that is not finite".to_owned();
+        return refused(reason, "give none instead");
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Alerts of a picture: a mark each, and the text of those that have room.
+
+use super::merge::Placed;
+use super::picture::{ALERT, Area, BACKGROUND, Frame};
+use super::scene::{Anchor, Shape};
+
+/// Texts that are tried to be placed; a picture with more would be a list.
+const LABELS_MAX: usize = 12;
+
+/// The marks, and texts that cover neither a candle nor a mark nor each other.
+pub(super) fn alerts(frame: &Frame) -> Vec<Shape> {
+    let alerts = &frame.drawn.alerts;
+    let places: Vec<(f64, f64)> = alerts.iter().map(|alert| place(frame, alert)).collect();
+    let radius = (frame.slot * 0.6).clamp(frame.size * 0.22, frame.size * 0.36);
+    let marks = alerts.iter().zip(&places).map(|(alert, (x, y))| Shape::Group {
+        class: "alert",
+        title: Some(format!("{}  {}", alert.timestamp, alert.message)),
+        shapes: vec![Shape::Circle {
+            x: *x,
+            y: *y,
+            radius,
+            fill: ALERT,
+            stroke: BACKGROUND,
+        }],
+    });
+    let marks = Shape::group("alerts", marks.collect());
+    vec![labels(frame, &places, radius), marks]
+}
+
+/// At its price; above its candle when it has none.
+fn place(frame: &Frame, alert: &Placed) -> (f64, f64) {
+    let x = frame.x(alert.candle);
+    let y = match alert.price {
+        Some(price) => frame.y(price),
+        None => frame.y(frame.drawn.candles[alert.candle].high) - frame.size * 0.6,
+    };
+    // Above the highest candle there is no more room.
+    (x, y.max(frame.prices.top + frame.size * 0.4))
+}
+
+fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
+    let mut taken: Vec<Area> = places.iter().map(|place| around(*place, radius)).collect();
+    let mut shapes = Vec::new();
+    // The newest are what one looks for first.
+    let newest = frame.drawn.alerts.iter().zip(places).rev();
+    for (alert, place) in newest.take(LABELS_MAX) {
+        let text = frame.font.fitted(&alert.label, frame.size * 0.9, frame.size * 15.0);
+        let Some(area) = free(frame, &text, *place, radius, &taken) else {
+            continue;
+        };
+        taken.push(area);
+        shapes.push(Shape::Rectangle {
+            x: area.left,
+            y: area.top,
+            width: area.width(),
+            height: area.height(),
+            fill: BACKGROUND,
+            opacity: 0.85,
+        });
+        let baseline = area.bottom - frame.size * 0.35;
+        let left = area.left + frame.size * 0.2;
+        let mut label = frame.text(left, baseline, Anchor::Start, ALERT, &text);
+        if let Shape::Text(text) = &mut label {
+            text.size = frame.size * 0.9;
+        }
+        shapes.push(label);
+    }
+    Shape::group("alert-labels", shapes)
+}
+
+fn around((x, y): (f64, f64), radius: f64) -> Area {
+    Area {
+        left: x - radius,
+        top: y - radius,
+        right: x + radius,
+        bottom: y + radius,
+    }
+}
+
+/// A place beside a mark where a text covers nothing.
+fn free(
+    frame: &Frame,
+    text: &str,
+    (x, y): (f64, f64),
+    radius: f64,
+    taken: &[Area],
+) -> Option<Area> {
+    let width = frame.font.width(text, frame.size * 0.9) * 1.08 + frame.size * 0.4;
+    let height = frame.size * 1.3;
+    let gap = radius + frame.size * 0.25;
+    let beside = [x + gap, x - gap - width, x - width / 2.0];
+    let heights = [1.0, 2.2, 3.4, 4.6, 5.8];
+    let above = heights.map(|steps| y - gap - height * steps);
+    let below = heights.map(|steps| y + gap + height * (steps - 1.0));
+    let tops = [y - height / 2.0].into_iter().chain(above).chain(below);
+    let areas = tops.flat_map(|top| beside.map(|left| (left, top)));
+    areas
+        .map(|(left, top)| Area {
+            left,
+            top,
+            right: left + width,
+            bottom: top + height,
+        })
+        .find(|area| {
+            within(area, &frame.prices)
+                && !taken.iter().any(|other| overlap(area, other))
+                && !covers_candle(frame, area)
+        })
+}
+
+fn within(inner: &Area, outer: &Area) -> bool {
+    inner.left >= outer.left
+        && inner.right <= outer.right
+        && inner.top >= outer.top
+        && inner.bottom <= outer.bottom
+}
+
+fn overlap(one: &Area, other: &Area) -> bool {
+    one.left < other.right
+        && other.left < one.right
+        && one.top < other.bottom
+        && other.top < one.bottom
+}
+
+fn covers_candle(frame: &Frame, area: &Area) -> bool {
+    let candle = |x: f64| ((x - frame.prices.left) / frame.slot).max(0.0) as usize;
+    let candles = &frame.drawn.candles;
+    let last = candle(area.right).min(candles.len() - 1);
+    let (first, last) = (candle(area.left).min(last), last);
+    candles[first..=last].iter().any(|candle| {
+        area.top < frame.y(candle.low) + 2.0 && frame.y(candle.high) - 2.0 < area.bottom
+    })
+}

@@ -1,0 +1,163 @@
+//! A scene as PNG: shapes are filled by tiny-skia, the file is written here.
+
+use std::io::Write;
+
+use flate2::{Compression, Crc, write::ZlibEncoder};
+use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash};
+use tiny_skia::{LineJoin, Transform};
+
+use super::font::Font;
+use super::scene::{Rgb, Scene, Shape};
+use crate::error::{Error, Result};
+
+pub(super) fn write(scene: &Scene) -> Result<Vec<u8>> {
+    let mut canvas = Canvas {
+        pixmap: Pixmap::new(scene.width, scene.height).ok_or_else(|| {
+            let size = format!("{} by {} pixels cannot be drawn", scene.width, scene.height);
+            Error::invalid("chart", size, "choose a smaller size")
+        })?,
+        font: Font::embedded()?,
+    };
+    canvas.pixmap.fill(color(scene.background, 1.0));
+    for shape in &scene.shapes {
+        canvas.draw(shape);
+    }
+    encode(&canvas.pixmap).map_err(|error| {
+        Error::invalid("chart", format!("compressing failed: {error}"), "report this as a defect")
+    })
+}
+
+struct Canvas {
+    pixmap: Pixmap,
+    font: Font,
+}
+
+impl Canvas {
+    fn draw(&mut self, shape: &Shape) {
+        match shape {
+            Shape::Rectangle {
+                x,
+                y,
+                width,
+                height,
+                fill,
+                opacity,
+            } => {
+                let [x, y, width, height] = [x, y, width, height].map(|value| *value as f32);
+                if let Some(rect) = Rect::from_xywh(x, y, width, height) {
+                    let paint = paint(*fill, *opacity);
+                    self.pixmap.fill_rect(rect, &paint, Transform::identity(), None);
+                }
+            }
+            Shape::Line {
+                points,
+                stroke,
+                width,
+                is_dashed,
+            } => self.line(points, *stroke, *width, *is_dashed),
+            Shape::Circle {
+                x,
+                y,
+                radius,
+                fill,
+                stroke,
+            } => {
+                let circle = PathBuilder::from_circle(*x as f32, *y as f32, *radius as f32);
+                self.fill(circle.as_ref(), *fill);
+                self.stroke(circle.as_ref(), *stroke, &Stroke::default());
+            }
+            Shape::Text(text) => {
+                let outline = self.font.outline(text);
+                self.fill(outline.as_ref(), text.fill);
+            }
+            Shape::Group { shapes, .. } => shapes.iter().for_each(|shape| self.draw(shape)),
+        }
+    }
+
+    fn line(&mut self, points: &[(f64, f64)], color: Rgb, width: f64, is_dashed: bool) {
+        let mut path = PathBuilder::new();
+        for (index, (x, y)) in points.iter().enumerate() {
+            match index {
+                0 => path.move_to(*x as f32, *y as f32),
+                _ => path.line_to(*x as f32, *y as f32),
+            }
+        }
+        let stroke = Stroke {
+            width: width as f32,
+            line_join: LineJoin::Round,
+            dash: is_dashed.then(|| StrokeDash::new(vec![4.0, 3.0], 0.0)).flatten(),
+            ..Stroke::default()
+        };
+        self.stroke(path.finish().as_ref(), color, &stroke);
+    }
+
+    fn fill(&mut self, path: Option<&Path>, fill: Rgb) {
+        if let Some(path) = path {
+            let paint = paint(fill, 1.0);
+            self.pixmap.fill_path(path, &paint, FillRule::Winding, Transform::identity(), None);
+        }
+    }
+
+    fn stroke(&mut self, path: Option<&Path>, color: Rgb, stroke: &Stroke) {
+        if let Some(path) = path {
+            let paint = paint(color, 1.0);
+            self.pixmap.stroke_path(path, &paint, stroke, Transform::identity(), None);
+        }
+    }
+}
+
+fn paint(rgb: Rgb, opacity: f64) -> Paint<'static> {
+    let mut paint = Paint::default();
+    paint.set_color(color(rgb, opacity));
+    paint
+}
+
+fn color(rgb: Rgb, opacity: f64) -> Color {
+    let [_, red, green, blue] = rgb.to_be_bytes();
+    Color::from_rgba8(red, green, blue, (opacity * 255.0).round() as u8)
+}
+
+/// The bytes of a PNG file (W3C PNG, third edition): 8 bits each of red, green and blue.
+fn encode(pixmap: &Pixmap) -> std::io::Result<Vec<u8>> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut header = Vec::with_capacity(13);
+    header.extend(pixmap.width().to_be_bytes());
+    header.extend(pixmap.height().to_be_bytes());
+    // Bits, RGB, and the only methods of compression, filtering and no interlacing.
+    header.extend([8, 2, 0, 0, 0]);
+    chunk(&mut file, *b"IHDR", &header);
+    chunk(&mut file, *b"IDAT", &compressed(pixmap)?);
+    chunk(&mut file, *b"IEND", &[]);
+    Ok(file)
+}
+
+/// Each row as its difference from the one above it (filter `Up`): most rows of a chart differ
+/// little.
+fn compressed(pixmap: &Pixmap) -> std::io::Result<Vec<u8>> {
+    const UP: u8 = 2;
+    let row_bytes = pixmap.width() as usize * 3;
+    let mut above = vec![0_u8; row_bytes];
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    for row in pixmap.pixels().chunks(pixmap.width() as usize) {
+        // The background is opaque, and so is everything over it.
+        let bytes: Vec<u8> =
+            row.iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).collect();
+        let differences: Vec<u8> =
+            bytes.iter().zip(&above).map(|(byte, above)| byte.wrapping_sub(*above)).collect();
+        zlib.write_all(&[UP])?;
+        zlib.write_all(&differences)?;
+        above = bytes;
+    }
+    zlib.finish()
+}
+
+fn chunk(file: &mut Vec<u8>, name: [u8; 4], data: &[u8]) {
+    let mut crc = Crc::new();
+    crc.update(&name);
+    crc.update(data);
+    // A chunk of a picture within the limits of its size is far below 4 GiB.
+    file.extend((data.len() as u32).to_be_bytes());
+    file.extend(name);
+    file.extend(data);
+    file.extend(crc.sum().to_be_bytes());
+}

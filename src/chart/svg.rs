@@ -1,0 +1,156 @@
+//! A scene as SVG: text stays text, and each candle says its figures when pointed at.
+
+use std::fmt::Write;
+
+use super::scene::{Anchor, Rgb, Scene, Shape, Text};
+
+pub(super) fn write(scene: &Scene) -> String {
+    let Scene { width, height, .. } = *scene;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         font-family=\"Roboto, 'Helvetica Neue', Arial, sans-serif\">\n\
+         <title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
+        escaped(&scene.title),
+        color(scene.background)
+    );
+    for shape in &scene.shapes {
+        element(&mut out, shape);
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn element(out: &mut String, shape: &Shape) {
+    // Writing to a string does not fail.
+    let _ = match shape {
+        Shape::Rectangle {
+            x,
+            y,
+            width,
+            height,
+            fill,
+            opacity,
+        } => writeln!(
+            out,
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"{}/>",
+            number(*x),
+            number(*y),
+            number(*width),
+            number(*height),
+            color(*fill),
+            match *opacity {
+                1.0 => String::new(),
+                opacity => format!(" fill-opacity=\"{}\"", number(opacity)),
+            }
+        ),
+        Shape::Line {
+            points,
+            stroke,
+            width,
+            is_dashed,
+        } => writeln!(
+            out,
+            "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
+             stroke-linejoin=\"round\"{}/>",
+            path(points),
+            color(*stroke),
+            number(*width),
+            if *is_dashed { " stroke-dasharray=\"4 3\"" } else { "" }
+        ),
+        Shape::Circle {
+            x,
+            y,
+            radius,
+            fill,
+            stroke,
+        } => writeln!(
+            out,
+            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\" stroke=\"{}\"/>",
+            number(*x),
+            number(*y),
+            number(*radius),
+            color(*fill),
+            color(*stroke)
+        ),
+        Shape::Text(text) => writeln!(out, "{}", letters(text)),
+        Shape::Group {
+            class,
+            title,
+            shapes,
+        } => {
+            let title = title.as_ref().map(|text| format!("<title>{}</title>", escaped(text)));
+            out.push_str(&format!("<g class=\"{class}\">{}\n", title.unwrap_or_default()));
+            for shape in shapes {
+                element(out, shape);
+            }
+            writeln!(out, "</g>")
+        }
+    };
+}
+
+fn letters(text: &Text) -> String {
+    let anchor = match text.anchor {
+        Anchor::Start => "",
+        Anchor::Middle => " text-anchor=\"middle\"",
+    };
+    format!(
+        "<text x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor}>{}</text>",
+        number(text.x),
+        number(text.y),
+        number(text.size),
+        color(text.fill),
+        escaped(&text.text)
+    )
+}
+
+fn path(points: &[(f64, f64)]) -> String {
+    let mut path = String::new();
+    for (index, (x, y)) in points.iter().enumerate() {
+        let command = if index == 0 { 'M' } else { 'L' };
+        path.push_str(&format!("{command}{} {}", number(*x), number(*y)));
+    }
+    path
+}
+
+/// A number with at most two places.
+fn number(value: f64) -> String {
+    // Adding 0 makes a zero of a minus zero.
+    ((value * 100.0).round() / 100.0 + 0.0).to_string()
+}
+
+fn color(rgb: Rgb) -> String {
+    format!("#{rgb:06x}")
+}
+
+/// A text without what XML reads as its own, or does not allow at all.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\u{fffe}' | '\u{ffff}' => safe.push(' '),
+            letter if letter.is_control() => safe.push(' '),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_reads_as_its_own_is_escaped() {
+        assert_eq!(escaped("S&P <500> \"x\"\u{1b}"), "S&amp;P &lt;500&gt; &quot;x&quot; ");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([1.0, 0.125, -0.001].map(number), ["1", "0.13", "0"]);
+    }
+}

@@ -1,0 +1,295 @@
+//! `chart`: candles, volume, moving averages and alerts of an instrument, drawn in the terminal
+//! or as a picture. What is drawn where is `crate::chart`'s.
+
+mod marks;
+mod source;
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::export::moment;
+use super::output::{cannot_write, grouped, to_stderr, to_stdout};
+use super::{Context, Failure, Outcome};
+use crate::app::Need;
+use crate::chart::{self, Average, ChartData, PictureSize, TerminalSize, Title};
+use crate::database::Database;
+use crate::domain::{Candle, Frequency, Symbol};
+use crate::error::Error;
+use crate::models::Instrument;
+use crate::repository::instrument::InstrumentRepository;
+use crate::timestamp::Timestamp;
+
+pub(super) use marks::marks;
+pub(super) use source::{folded, trade};
+use source::{BARS_MAX, Wanted};
+
+/// Bars of a picture when nothing says how many.
+const PICTURE_BARS: usize = 150;
+/// Moving averages that a chart has room and colours for.
+const AVERAGES_MAX: usize = 5;
+const AVERAGE_PERIOD_MAX: i64 = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The instrument
+    #[arg(long)]
+    symbol: String,
+    /// Length of a candle's period: 1min, 5min, 15min, 30min, 1h, 4h, 1d, 1w, 1M
+    #[arg(long, default_value = "5min", value_parser = str::parse::<Frequency>)]
+    frequency: Frequency,
+    /// The first moment: 2013-09-01, 2013-09-01T17:00:00Z, ..
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start: Option<Timestamp>,
+    /// The moment before which it ends
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    end: Option<Timestamp>,
+    /// The newest so many bars
+    /// [default: those of the range; without --start what has room, 150 in a picture]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=BARS_MAX as i64))]
+    bars: Option<u32>,
+    /// The picture to write, by its ending: chart.svg or chart.png
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Width of the picture in pixels [default: 1200]
+    #[arg(long, value_name = "PIXELS", requires = "out", value_parser = clap::value_parser!(u32)
+        .range(PictureSize::WIDTH_MIN as i64..=PictureSize::MAX as i64))]
+    width: Option<u32>,
+    /// Height of the picture in pixels [default: 700]
+    #[arg(long, value_name = "PIXELS", requires = "out", value_parser = clap::value_parser!(u32)
+        .range(PictureSize::HEIGHT_MIN as i64..=PictureSize::MAX as i64))]
+    height: Option<u32>,
+    /// Simple moving averages of so many closes, like 20,50
+    #[arg(long, value_name = "PERIODS", value_delimiter = ',',
+        value_parser = clap::value_parser!(u32).range(1..=AVERAGE_PERIOD_MAX))]
+    ma: Vec<u32>,
+    /// Leave alerts out
+    #[arg(long)]
+    no_alerts: bool,
+    /// Columns of the chart in text [default: those of the terminal, else 100]
+    #[arg(long, value_name = "N", conflicts_with = "out",
+        value_parser = clap::value_parser!(u16).range(40..=1_000))]
+    columns: Option<u16>,
+    /// Whether text has colours; auto looks at the terminal and NO_COLOR
+    #[arg(long, value_enum, default_value_t)]
+    color: ColorChoice,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The form of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PictureKind {
+    Svg,
+    Png,
+}
+
+impl PictureKind {
+    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "svg" => Ok(Self::Svg),
+            "png" => Ok(Self::Png),
+            _ => Err(Failure::Usage(format!(
+                "{}: its ending says neither SVG nor PNG; name it like chart.svg or chart.png",
+                path.display()
+            ))),
+        }
+    }
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let picture = arguments.out.as_deref();
+    let picture = picture.map(|path| PictureKind::of(path).map(|kind| (path, kind)));
+    let picture = picture.transpose()?;
+    if picture.is_none() && context.output.is_json() {
+        let text = "the chart itself goes to standard output; give --out FILE with --json";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    if arguments.ma.len() > AVERAGES_MAX {
+        let count = arguments.ma.len();
+        let text = format!("--ma: {count} averages are too many to tell apart; give {AVERAGES_MAX}");
+        return Err(Failure::Usage(text));
+    }
+    let symbol = Symbol::new(&arguments.symbol)?;
+    let database = context.open(Need::Existing)?;
+    let instrument = InstrumentRepository::new(&database)
+        .by_symbol(&symbol)?
+        .ok_or_else(|| {
+            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
+            Error::not_found(format!("instrument {symbol}"), remedy)
+        })?;
+    let size = terminal_size(arguments.color, arguments.columns);
+    let default = match picture {
+        Some(_) => PICTURE_BARS,
+        None => TerminalSize::candles(size),
+    };
+    let read = read(&database, &instrument, arguments, default)?;
+    let data = read.data(&instrument, arguments.frequency);
+    let Some((path, kind)) = picture else {
+        return to_stdout(&chart::terminal(&data, size)?);
+    };
+    let default = PictureSize::default();
+    let width = arguments.width.unwrap_or(default.width());
+    let size = PictureSize::new(width, arguments.height.unwrap_or(default.height()))?;
+    write_picture(&data, kind, size, path)?;
+    let candles = read.candles.len() - read.before;
+    if context.output.is_json() {
+        let result = serde_json::json!({ "bars": candles, "alerts": read.alerts.len() });
+        return context.output.result(&result, |_| String::new());
+    }
+    to_stderr(&format!("drew {} bars to {}", grouped(candles as u64), path.display()));
+    Ok(())
+}
+
+/// What the database has for a chart.
+struct Read {
+    candles: Vec<Candle>,
+    /// Candles at the beginning that only moving averages need.
+    before: usize,
+    averages: Vec<Average>,
+    alerts: Vec<chart::AlertMark>,
+}
+
+impl Read {
+    fn data(&self, instrument: &Instrument, frequency: Frequency) -> ChartData<'_> {
+        let shown = |average: &Average| Average {
+            label: average.label.clone(),
+            values: average.values[self.before..].to_vec(),
+        };
+        ChartData {
+            title: Title {
+                symbol: instrument.symbol.to_string(),
+                name: instrument.name.clone(),
+                frequency: frequency.to_string(),
+            },
+            price_decimals: places(instrument),
+            candles: &self.candles[self.before..],
+            averages: self.averages.iter().map(shown).collect(),
+            alerts: self.alerts.clone(),
+        }
+    }
+}
+
+fn read(
+    database: &Database,
+    instrument: &Instrument,
+    arguments: &Arguments,
+    default: usize,
+) -> Result<Read, Error> {
+    let all_of_range = arguments.start.is_some();
+    let bars = match arguments.bars {
+        Some(bars) => bars as usize,
+        None if all_of_range => BARS_MAX,
+        None => default,
+    };
+    let longest = arguments.ma.iter().copied().max().unwrap_or(1) as usize;
+    let wanted = Wanted {
+        instrument_id: instrument.id,
+        frequency: arguments.frequency,
+        start: arguments.start,
+        end: arguments.end,
+        bars,
+        // One more tells whether there are more than are drawn.
+        before: longest.max(2) - 1,
+    };
+    let (candles, before) = database.read("chart.bars", |conn| source::candles(conn, &wanted))?;
+    if candles.len() == before {
+        return Err(no_bars(instrument, arguments));
+    }
+    if arguments.bars.is_none() && all_of_range && wanted.is_cut(&candles, before) {
+        to_stderr(&format!(
+            "tickbase: the range has more than {BARS_MAX} bars, the newest of them are drawn; \
+             choose a shorter range or a longer --frequency"
+        ));
+    }
+    let average = |period: &u32| Average::simple(&candles, *period as usize);
+    let averages = arguments.ma.iter().map(average).collect();
+    let first = candles[before].timestamp;
+    let end = wanted.end_of(&candles[candles.len() - 1]);
+    let alerts = match arguments.no_alerts {
+        true => Vec::new(),
+        false => database.read("chart.alerts", |conn| marks(conn, instrument.id, first, end))?,
+    };
+    Ok(Read {
+        candles,
+        before,
+        averages,
+        alerts,
+    })
+}
+
+pub(super) fn places(instrument: &Instrument) -> u8 {
+    u8::try_from(instrument.price_decimals.places()).unwrap_or(8)
+}
+
+fn no_bars(instrument: &Instrument, arguments: &Arguments) -> Error {
+    let mut what = format!("{} bars of {}", arguments.frequency, instrument.symbol);
+    if let Some(start) = arguments.start {
+        what.push_str(&format!(" from {start}"));
+    }
+    if let Some(end) = arguments.end {
+        what.push_str(&format!(" before {end}"));
+    }
+    let remedy = "choose another range or frequency, or import ticks or bars";
+    Error::not_found(what, remedy)
+}
+
+/// The room and the colours that standard output has.
+pub(super) fn terminal_size(color: ColorChoice, columns: Option<u16>) -> TerminalSize {
+    /// Lines around the prices: header, volumes, axis, legend, and the prompt after it.
+    const LINES_AROUND: usize = 15;
+    let default = TerminalSize::default();
+    let terminal = console::Term::stdout();
+    let is_terminal = std::io::stdout().is_terminal();
+    let found = if is_terminal { terminal.size_checked() } else { None };
+    let found = found.map(|(rows, columns)| (usize::from(rows), usize::from(columns)));
+    let (rows, wide) = found.map_or((default.rows, default.columns), |(rows, columns)| {
+        (rows.saturating_sub(LINES_AROUND).clamp(8, 30), columns)
+    });
+    TerminalSize {
+        columns: columns.map_or(wide, usize::from),
+        rows,
+        color: match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && !is_plain(),
+        },
+    }
+}
+
+/// Whether the environment asks for no colours (<https://no-color.org>).
+fn is_plain() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    no_color || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
+/// Writes a picture beside the file and renames it: what stood there stays until all is written.
+pub(super) fn write_picture(
+    data: &ChartData<'_>,
+    kind: PictureKind,
+    size: PictureSize,
+    path: &Path,
+) -> Outcome {
+    let bytes = match kind {
+        PictureKind::Svg => chart::svg(data, size)?.into_bytes(),
+        PictureKind::Png => chart::png(data, size)?,
+    };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let beside = PathBuf::from(beside);
+    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // The error itself is what the user must see; the rest may stay behind.
+        let _ = std::fs::remove_file(&beside);
+        cannot_write(&path.display().to_string(), &error)
+    })
+}
