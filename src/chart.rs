@@ -96,7 +96,7 @@ pub struct AlertMark {
 ///
 /// # Errors
 /// [`Error::Invalid`] when there are no candles, when they are not in the order of time, when a
-/// number is not finite, or when a line has not one value for each candle.
+/// number is not finite or a price beyond 10^15, or when a line has not one value for each candle.
 pub fn terminal(data: &ChartData<'_>, size: TerminalSize) -> Result<String> {
     check(data)?;
     Ok(terminal::draw(data, size))
@@ -108,7 +108,7 @@ pub fn terminal(data: &ChartData<'_>, size: TerminalSize) -> Result<String> {
 /// Those of [`terminal()`], and [`Error::Invalid`] for a size out of [`PictureSize`]'s range.
 pub fn svg(data: &ChartData<'_>, size: PictureSize) -> Result<String> {
     check(data)?;
-    Ok(svg::write(&picture::scene(data, size)?))
+    svg::write(&picture::scene(data, size)?)
 }
 
 /// Draws a PNG.
@@ -120,6 +120,14 @@ pub fn png(data: &ChartData<'_>, size: PictureSize) -> Result<Vec<u8>> {
     png::write(&picture::scene(data, size)?)
 }
 
+/// Axes write numbers in full: beyond this they would have no room.
+const PRICE_MAX: f64 = 1e15;
+const VOLUME_MAX: f64 = 1e18;
+
+fn is_price(value: f64) -> bool {
+    value.abs() <= PRICE_MAX
+}
+
 fn check(data: &ChartData<'_>) -> Result<()> {
     let refused = |reason: String, remedy| Err(Error::invalid("chart", reason, remedy));
     if data.candles.is_empty() {
@@ -128,31 +136,53 @@ fn check(data: &ChartData<'_>) -> Result<()> {
     }
     for pair in data.candles.windows(2) {
         if pair[0].timestamp >= pair[1].timestamp {
-            let reason = format!("{} does not come after {}", pair[1].timestamp, pair[0].timestamp);
-            return refused(reason, "give candles in the order of time, one of each period");
+            let reason = format!(
+                "{} does not come after {}",
+                pair[1].timestamp, pair[0].timestamp
+            );
+            return refused(
+                reason,
+                "give candles in the order of time, one of each period",
+            );
         }
     }
-    let finite = |candle: &Candle| {
+    let is_sound = |candle: &Candle| {
         let prices = [candle.open, candle.high, candle.low, candle.close];
-        prices.iter().all(|price| price.is_finite()) && candle.volume.is_finite()
+        prices.into_iter().all(is_price) && candle.volume <= VOLUME_MAX
     };
-    if let Some(candle) = data.candles.iter().find(|candle| !finite(candle)) {
-        let reason = format!("the candle of {} has a number that is not finite", candle.timestamp);
+    if let Some(candle) = data.candles.iter().find(|candle| !is_sound(candle)) {
+        let at = candle.timestamp;
+        let reason = format!("the candle of {at} has a number that is not finite, or too great");
         return refused(reason, "leave it out");
     }
     for average in &data.averages {
         if average.values.len() != data.candles.len() {
             let (values, candles) = (average.values.len(), data.candles.len());
-            let reason = format!("{} has {values} values for {candles} candles", average.label);
+            let reason = format!(
+                "{} has {values} values for {candles} candles",
+                average.label
+            );
             return refused(reason, "give one for each candle");
         }
-        if average.values.iter().flatten().any(|value| !value.is_finite()) {
-            let reason = format!("{} has a value that is not finite", average.label);
+        if average
+            .values
+            .iter()
+            .flatten()
+            .any(|value| !is_price(*value))
+        {
+            let reason = format!(
+                "{} has a value that is not finite, or too great",
+                average.label
+            );
             return refused(reason, "give none instead");
         }
     }
-    if data.alerts.iter().any(|alert| alert.price.is_some_and(|price| !price.is_finite())) {
-        let reason = "an alert has a price that is not finite".to_owned();
+    if data
+        .alerts
+        .iter()
+        .any(|alert| alert.price.is_some_and(|price| !is_price(price)))
+    {
+        let reason = "an alert has a price that is not finite, or too great".to_owned();
         return refused(reason, "give none instead");
     }
     Ok(())

@@ -12,17 +12,20 @@ pub(super) fn alerts(frame: &Frame) -> Vec<Shape> {
     let alerts = &frame.drawn.alerts;
     let places: Vec<(f64, f64)> = alerts.iter().map(|alert| place(frame, alert)).collect();
     let radius = (frame.slot * 0.6).clamp(frame.size * 0.22, frame.size * 0.36);
-    let marks = alerts.iter().zip(&places).map(|(alert, (x, y))| Shape::Group {
-        class: "alert",
-        title: Some(format!("{}  {}", alert.timestamp, alert.message)),
-        shapes: vec![Shape::Circle {
-            x: *x,
-            y: *y,
-            radius,
-            fill: ALERT,
-            stroke: BACKGROUND,
-        }],
-    });
+    let marks = alerts
+        .iter()
+        .zip(&places)
+        .map(|(alert, (x, y))| Shape::Group {
+            class: "alert",
+            title: Some(format!("{}  {}", alert.timestamp, alert.message)),
+            shapes: vec![Shape::Circle {
+                x: *x,
+                y: *y,
+                radius,
+                fill: ALERT,
+                stroke: BACKGROUND,
+            }],
+        });
     let marks = Shape::group("alerts", marks.collect());
     vec![labels(frame, &places, radius), marks]
 }
@@ -44,11 +47,14 @@ fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
     // The newest are what one looks for first.
     let newest = frame.drawn.alerts.iter().zip(places).rev();
     for (alert, place) in newest.take(LABELS_MAX) {
-        let text = frame.font.fitted(&alert.label, frame.size * 0.9, frame.size * 15.0);
+        let text = frame
+            .font
+            .fitted(&alert.label, frame.size * 0.9, frame.size * 15.0);
         let Some(area) = free(frame, &text, *place, radius, &taken) else {
             continue;
         };
         taken.push(area);
+        shapes.extend(leader(*place, area, radius));
         shapes.push(Shape::Rectangle {
             x: area.left,
             y: area.top,
@@ -68,6 +74,18 @@ fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
     Shape::group("alert-labels", shapes)
 }
 
+/// From a mark to its text, where that is not beside it.
+fn leader((x, y): (f64, f64), area: Area, radius: f64) -> Option<Shape> {
+    let to = (
+        x.clamp(area.left, area.right),
+        y.clamp(area.top, area.bottom),
+    );
+    let (right, down) = (to.0 - x, to.1 - y);
+    let length = right.hypot(down);
+    let from = (x + right / length * radius, y + down / length * radius);
+    (length > radius * 3.0).then(|| Shape::line(from, to, ALERT, 0.75))
+}
+
 fn around((x, y): (f64, f64), radius: f64) -> Area {
     Area {
         left: x - radius,
@@ -77,7 +95,7 @@ fn around((x, y): (f64, f64), radius: f64) -> Area {
     }
 }
 
-/// A place beside a mark where a text covers nothing.
+/// A place beside a mark, or not far from it, where a text covers nothing.
 fn free(
     frame: &Frame,
     text: &str,
@@ -85,11 +103,11 @@ fn free(
     radius: f64,
     taken: &[Area],
 ) -> Option<Area> {
-    let width = frame.font.width(text, frame.size * 0.9) * 1.08 + frame.size * 0.4;
+    let width = frame.font.width(text, frame.size * 0.9) + frame.size * 0.4;
     let height = frame.size * 1.3;
     let gap = radius + frame.size * 0.25;
     let beside = [x + gap, x - gap - width, x - width / 2.0];
-    let heights = [1.0, 2.2, 3.4, 4.6, 5.8];
+    let heights = [1.0, 2.0, 3.0, 4.0];
     let above = heights.map(|steps| y - gap - height * steps);
     let below = heights.map(|steps| y + gap + height * (steps - 1.0));
     let tops = [y - height / 2.0].into_iter().chain(above).chain(below);
@@ -104,7 +122,7 @@ fn free(
         .find(|area| {
             within(area, &frame.prices)
                 && !taken.iter().any(|other| overlap(area, other))
-                && !covers_candle(frame, area)
+                && !covers_chart(frame, area)
         })
 }
 
@@ -122,12 +140,21 @@ fn overlap(one: &Area, other: &Area) -> bool {
         && other.top < one.bottom
 }
 
-fn covers_candle(frame: &Frame, area: &Area) -> bool {
+fn covers_chart(frame: &Frame, area: &Area) -> bool {
     let candle = |x: f64| ((x - frame.prices.left) / frame.slot).max(0.0) as usize;
     let candles = &frame.drawn.candles;
-    let last = candle(area.right).min(candles.len() - 1);
-    let (first, last) = (candle(area.left).min(last), last);
-    candles[first..=last].iter().any(|candle| {
-        area.top < frame.y(candle.low) + 2.0 && frame.y(candle.high) - 2.0 < area.bottom
-    })
+    // One more to each side, as lines go on to them.
+    let last = (candle(area.right) + 1).min(candles.len() - 1);
+    let first = candle(area.left).saturating_sub(1).min(last);
+    let is_hit =
+        |high: f64, low: f64| area.top < frame.y(low) + 2.0 && frame.y(high) - 2.0 < area.bottom;
+    let averages = frame.drawn.averages.iter();
+    let mut lines = averages.flat_map(|line| line.values[first..=last].windows(2));
+    candles[first..=last]
+        .iter()
+        .any(|candle| is_hit(candle.high, candle.low))
+        || lines.any(|part| match *part {
+            [Some(from), Some(to)] => is_hit(from.max(to), from.min(to)),
+            _ => false,
+        })
 }

@@ -122,7 +122,12 @@ pub(super) fn moment(at: Timestamp, all: impl Iterator<Item = Timestamp>) -> Str
 pub(super) fn clock(at: Timestamp, with_seconds: bool) -> String {
     let time = civil(at);
     if with_seconds {
-        return format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
+        return format!(
+            "{:02}:{:02}:{:02}",
+            time.hour(),
+            time.minute(),
+            time.second()
+        );
     }
     format!("{:02}:{:02}", time.hour(), time.minute())
 }
@@ -147,16 +152,39 @@ mod tests {
     #[test]
     fn periods_change_at_their_natural_boundaries_and_nowhere_else() {
         for (period, before, first) in [
-            (Period::Micros(5 * MINUTE), "2013-09-03T10:24:59Z", "2013-09-03T10:25:00Z"),
-            (Period::Micros(DAY), "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"),
+            (
+                Period::Micros(5 * MINUTE),
+                "2013-09-03T10:24:59Z",
+                "2013-09-03T10:25:00Z",
+            ),
+            (
+                Period::Micros(DAY),
+                "1969-12-31T23:59:59Z",
+                "1970-01-01T00:00:00Z",
+            ),
             (Period::Week, "2013-09-01T23:59:59Z", "2013-09-02T00:00:00Z"),
-            (Period::Months(1), "2016-02-29T23:59:59Z", "2016-03-01T00:00:00Z"),
-            (Period::Months(3), "2016-03-31T23:59:59Z", "2016-04-01T00:00:00Z"),
-            (Period::Months(120), "2019-12-31T23:59:59Z", "2020-01-01T00:00:00Z"),
+            (
+                Period::Months(1),
+                "2016-02-29T23:59:59Z",
+                "2016-03-01T00:00:00Z",
+            ),
+            (
+                Period::Months(3),
+                "2016-03-31T23:59:59Z",
+                "2016-04-01T00:00:00Z",
+            ),
+            (
+                Period::Months(120),
+                "2019-12-31T23:59:59Z",
+                "2020-01-01T00:00:00Z",
+            ),
         ] {
             let (before, first) = (period.number(at(before)), period.number(at(first)));
             assert_eq!(before + 1, first, "{period}");
-            assert_eq!(period.number(at("2013-09-03T10:25:01Z")), period.number(at("2013-09-03T10:25:02Z")));
+            assert_eq!(
+                period.number(at("2013-09-03T10:25:01Z")),
+                period.number(at("2013-09-03T10:25:02Z"))
+            );
         }
     }
 
@@ -167,7 +195,10 @@ mod tests {
         let second = at("2013-09-03T10:25:07Z");
         assert_eq!(moment(day, [day].into_iter()), "2013-09-03");
         assert_eq!(moment(day, [day, minute].into_iter()), "2013-09-03 00:00");
-        assert_eq!(moment(minute, [second, day].into_iter()), "2013-09-03 10:25:00");
+        assert_eq!(
+            moment(minute, [second, day].into_iter()),
+            "2013-09-03 10:25:00"
+        );
         assert_eq!(month(minute), "Sep");
     }
 }

@@ -20,10 +20,14 @@ pub(super) fn candles(frame: &Frame) -> Shape {
         let height = (close - open).max(1.0);
         let middle = (open + close) / 2.0;
         Shape::Group {
-            class: if candle.close < candle.open { "candle falling" } else { "candle rising" },
+            class: if candle.close < candle.open {
+                "candle falling"
+            } else {
+                "candle rising"
+            },
             title: Some(figures(frame, candle)),
             shapes: vec![
-                Shape::line((x, top), (x, bottom), fill, wick_width(frame)),
+                Shape::line((x, top), (x, bottom), wick(fill, width), wick_width(frame)),
                 Shape::rectangle(x - width / 2.0, middle - height / 2.0, width, height, fill),
             ],
         }
@@ -38,12 +42,30 @@ fn body_width(frame: &Frame) -> f64 {
     odd.max(1.0)
 }
 
+/// A wick as wide as its body is lighter, or one would not be told from the other.
+fn wick(fill: Rgb, body_width: f64) -> Rgb {
+    if body_width > 1.0 {
+        return fill;
+    }
+    let [_, red, green, blue] = fill.to_be_bytes();
+    let [red, green, blue] = [red, green, blue].map(|part| part / 2 + 0x7f);
+    Rgb::from_be_bytes([0, red, green, blue])
+}
+
 fn wick_width(frame: &Frame) -> f64 {
-    if body_width(frame) > 12.0 && frame.size > 20.0 { 3.0 } else { 1.0 }
+    if body_width(frame) > 12.0 && frame.size > 20.0 {
+        3.0
+    } else {
+        1.0
+    }
 }
 
 fn color(candle: &Candle) -> Rgb {
-    if candle.close < candle.open { FALLING } else { RISING }
+    if candle.close < candle.open {
+        FALLING
+    } else {
+        RISING
+    }
 }
 
 fn figures(frame: &Frame, candle: &Candle) -> String {

@@ -1,9 +1,9 @@
 //! The figures of a chart in words: title, range, last price, change, high and low.
 
+use super::ChartData;
 use super::calendar::moment;
 use super::merge::{Drawn, clean};
 use super::price_axis::price_text;
-use super::ChartData;
 
 /// The texts above a chart.
 pub(super) struct Figures {
@@ -25,14 +25,27 @@ impl Figures {
         let moments = || data.candles.iter().map(|candle| candle.timestamp);
         let from = moment(first.timestamp, moments());
         let to = moment(last.timestamp, moments());
-        let range = if from == to { format!("{from} UTC") } else { format!("{from} to {to} UTC") };
+        let range = if from == to {
+            format!("{from} UTC")
+        } else {
+            format!("{from} to {to} UTC")
+        };
         let all = drawn.candles.iter();
-        let high = all.clone().fold(f64::NEG_INFINITY, |high, candle| high.max(candle.high));
+        let high = all
+            .clone()
+            .fold(f64::NEG_INFINITY, |high, candle| high.max(candle.high));
         let low = all.fold(f64::INFINITY, |low, candle| low.min(candle.low));
         let name = clean(&data.title.name);
-        let name = if name.is_empty() { name } else { format!(" {name}") };
+        let symbol = clean(&data.title.symbol);
+        // Some instruments have no other name.
+        let is_named = !name.is_empty() && name != symbol;
+        let name = if is_named {
+            format!(" {name}")
+        } else {
+            String::new()
+        };
         Self {
-            title: format!("{}{name} · {}", clean(&data.title.symbol), clean(&drawn.one_candle)),
+            title: format!("{symbol}{name} · {}", clean(&drawn.one_candle)),
             range,
             last: format!("last {}", price(last.close)),
             change: change(first.open, last.close, data.price_decimals),
@@ -75,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_change_has_a_sign_and_per_cent_only_from_above_zero() {
-        assert_eq!(change(1640.0, 1650.25, 4), "+10.25 (+0.63%)");
+        assert_eq!(change(1600.0, 1610.25, 4), "+10.25 (+0.64%)");
         assert_eq!(change(1650.25, 1640.0, 4), "-10.25 (-0.62%)");
         assert_eq!(change(5.0, 5.0, 4), "0 (0.00%)");
         assert_eq!(change(-1.0, -37.63, 2), "-36.63");

@@ -130,14 +130,24 @@ mod tests {
         let name = "A very long name of an instrument";
         assert_eq!(font.fitted(name, 12.0, 1_000.0), name);
         let cut = font.fitted(name, 12.0, 100.0);
-        assert!(cut.ends_with('…') && name.starts_with(cut.trim_end_matches('…')), "{cut}");
+        assert!(
+            cut.ends_with('…') && name.starts_with(cut.trim_end_matches('…')),
+            "{cut}"
+        );
         assert!(font.width(&cut, 12.0) <= 100.0);
     }
 
     #[test]
     fn digits_are_of_one_width_so_that_labels_stand_under_each_other() {
         let font = Font::embedded().unwrap();
-        let widths: Vec<f64> = ('0'..='9').map(|digit| font.width(&digit.to_string(), 12.0)).collect();
-        assert!(widths.iter().all(|width| *width == widths[0] && *width > 0.0), "{widths:?}");
+        let widths: Vec<f64> = ('0'..='9')
+            .map(|digit| font.width(&digit.to_string(), 12.0))
+            .collect();
+        assert!(
+            widths
+                .iter()
+                .all(|width| *width == widths[0] && *width > 0.0),
+            "{widths:?}"
+        );
     }
 }

@@ -44,8 +44,7 @@ pub(super) fn header(
         size: large,
         anchor: Anchor::Start,
         fill: INK,
-        // A little less, as letters of another font may be wider.
-        text: font.fitted(&figures.title, large, room / 1.08),
+        text: font.fitted(&figures.title, large, room),
     };
     let mut flow = Flow {
         font,
@@ -120,7 +119,7 @@ impl Flow<'_> {
                 Mark::Dot(_) => size * 1.1,
             };
             let text = self.font.fitted(&part.text, size, self.room - mark);
-            let width = mark + self.font.width(&text, size) * 1.08;
+            let width = mark + self.font.width(&text, size);
             if x > left && x + width > left + self.room {
                 x = left;
                 y = (y + size * 1.5).round();

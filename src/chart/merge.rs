@@ -32,7 +32,10 @@ pub(super) struct Placed {
 /// The data with at most `candles_max` candles.
 pub(super) fn fitted(data: &ChartData<'_>, candles_max: usize) -> Drawn {
     let (groups, one_candle) = groups(data.candles, candles_max.max(1), &data.title.frequency);
-    let candles: Vec<Candle> = groups.iter().map(|of| merged(&data.candles[of.clone()])).collect();
+    let candles: Vec<Candle> = groups
+        .iter()
+        .map(|of| merged(&data.candles[of.clone()]))
+        .collect();
     let average = |average: &Average| Average {
         label: clean(&average.label),
         values: groups.iter().map(|of| average.values[of.end - 1]).collect(),
@@ -68,7 +71,10 @@ pub(super) fn fitted(data: &ChartData<'_>, candles_max: usize) -> Drawn {
 fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>, String) {
     let count = candles.len();
     if count <= max {
-        return ((0..count).map(|one| one..one + 1).collect(), frequency.to_owned());
+        return (
+            (0..count).map(|one| one..one + 1).collect(),
+            frequency.to_owned(),
+        );
     }
     let natural = Period::ALL.into_iter().find_map(|period| {
         let groups = by_period(candles, period);
@@ -77,7 +83,10 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
     if let Some((period, groups)) = natural
         && groups.len() * 5 >= max * 2
     {
-        return (groups, format!("{frequency} bars drawn as {period} candles"));
+        return (
+            groups,
+            format!("{frequency} bars drawn as {period} candles"),
+        );
     }
     let size = count.div_ceil(max);
     let first = match count % size {
@@ -142,12 +151,21 @@ mod tests {
     #[test]
     fn a_merged_candle_has_the_first_open_the_last_close_the_extremes_and_all_volume() {
         let mut candles = minutes(0, 3);
-        candles[1].high = 99.0;
+        candles[1].high = 9_999.0;
         candles[2].low = -99.0;
         let one = merged(&candles);
-        assert_eq!((one.timestamp, one.open), (candles[0].timestamp, candles[0].open));
-        assert_eq!((one.high, one.low, one.close), (99.0, -99.0, candles[2].close));
-        assert_eq!(one.volume, candles.iter().map(|candle| candle.volume).sum::<f64>());
+        assert_eq!(
+            (one.timestamp, one.open),
+            (candles[0].timestamp, candles[0].open)
+        );
+        assert_eq!(
+            (one.high, one.low, one.close),
+            (9_999.0, -99.0, candles[2].close)
+        );
+        assert_eq!(
+            one.volume,
+            candles.iter().map(|candle| candle.volume).sum::<f64>()
+        );
     }
 
     #[test]
@@ -170,7 +188,14 @@ mod tests {
         for max in [1, 2, 3, 7, 60, 99, 100, 250, 499, 500, 501] {
             let drawn = fitted(&data(&candles), max);
             assert!(drawn.candles.len() <= max, "{max}");
-            assert_eq!(drawn.candles.iter().map(|candle| candle.volume).sum::<f64>(), volume);
+            assert_eq!(
+                drawn
+                    .candles
+                    .iter()
+                    .map(|candle| candle.volume)
+                    .sum::<f64>(),
+                volume
+            );
             assert_eq!(drawn.candles[0].open, candles[0].open);
             assert_eq!(drawn.candles.last().unwrap().close, candles[499].close);
         }

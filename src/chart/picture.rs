@@ -141,27 +141,40 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
     let font = Font::embedded()?;
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let letters = 13.0 * (width / 1_200.0).min(height / 700.0).clamp(0.85, 6.0);
-    let lines = data.averages.iter().flat_map(|line| line.values.iter().flatten().copied());
+    let lines = data
+        .averages
+        .iter()
+        .flat_map(|line| line.values.iter().flatten().copied());
     let marks = data.alerts.iter().filter_map(|alert| alert.price);
-    let prices = data.candles.iter().flat_map(|candle| [candle.high, candle.low]);
+    let prices = data
+        .candles
+        .iter()
+        .flat_map(|candle| [candle.high, candle.low]);
     let range = PriceRange::of(prices.chain(lines).chain(marks)).padded(0.05);
     let ticks = Ticks::of(range, ((height / letters / 5.0) as usize).clamp(3, 14));
     let last = data.candles[data.candles.len() - 1].close;
     let last = price_text(last, data.price_decimals, ticks.places);
-    let labels = ticks.values.iter().map(|tick| format!("{tick:.*}", ticks.places));
+    let labels = ticks
+        .values
+        .iter()
+        .map(|tick| format!("{tick:.*}", ticks.places));
     let label = labels.chain([last.clone(), "999K".to_owned()]);
-    let label = label.map(|text| font.width(&text, letters)).fold(0.0, f64::max);
+    let label = label
+        .map(|text| font.width(&text, letters))
+        .fold(0.0, f64::max);
     let plot = Area {
         left: letters,
         top: 0.0,
-        // Letters of another font may be a little wider than ours.
-        right: (width - label * 1.08 - letters * 1.6).round(),
+        right: (width - label - letters * 1.6).round(),
         bottom: (height - letters * 2.2).round(),
     };
     // A candle of one pixel and its gap.
     let drawn = fitted(data, (plot.width() / 2.0) as usize);
     let head = header(&Figures::of(data, &drawn), &drawn, &font, letters, width);
-    let volume_max = drawn.candles.iter().fold(0.0, |max: f64, candle| max.max(candle.volume));
+    let volume_max = drawn
+        .candles
+        .iter()
+        .fold(0.0, |max: f64, candle| max.max(candle.volume));
     let top = (head.bottom + letters * 0.6).round();
     let (prices, volumes) = panels(Area { top, ..plot }, letters, volume_max > 0.0);
     let frame = Frame {
@@ -177,7 +190,7 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
     };
     let mut shapes = head.shapes;
     shapes.extend(time_axis(&frame));
-    shapes.extend(price_axis(&frame, &ticks, &last));
+    shapes.extend(price_axis(&frame, &ticks));
     shapes.extend(volumes_of(&frame));
     shapes.push(candles(&frame));
     shapes.extend(averages(&frame));
@@ -214,9 +227,10 @@ fn time_axis(frame: &Frame) -> Vec<Shape> {
         &frame.drawn.candles,
         &Room {
             slot: frame.slot,
+            before: plot.left * 0.7,
             width: plot.width(),
             gap: frame.size * 1.5,
-            measure: &|label| frame.font.width(label, frame.size) * 1.08,
+            measure: &|label| frame.font.width(label, frame.size),
         },
     );
     let baseline = (bottom + frame.size * 1.45).round();
@@ -231,26 +245,37 @@ fn time_axis(frame: &Frame) -> Vec<Shape> {
         grid.push(Shape::line((x, bottom), (x, bottom + 4.0), FRAME, 1.0));
         labels.push(time_label(frame, &tick, baseline));
     }
-    let zone = frame.text(plot.right + frame.size * 0.6, baseline, Anchor::Start, MUTED, "UTC");
+    let zone = frame.text(
+        plot.right + frame.size * 0.6,
+        baseline,
+        Anchor::Start,
+        MUTED,
+        "UTC",
+    );
     labels.push(zone);
     vec![Shape::group("grid", grid), Shape::group("times", labels)]
 }
 
 fn time_label(frame: &Frame, tick: &TimeTick, baseline: f64) -> Shape {
-    let width = frame.font.width(&tick.label, frame.size) * 1.08;
+    let width = frame.font.width(&tick.label, frame.size);
     let x = frame.prices.left + tick.left + width / 2.0;
     let fill = if tick.is_major { INK } else { MUTED };
     frame.text(x, baseline, Anchor::Middle, fill, &tick.label)
 }
 
 /// Horizontal lines with their prices, but where the last price stands.
-fn price_axis(frame: &Frame, ticks: &Ticks, last: &str) -> Vec<Shape> {
+fn price_axis(frame: &Frame, ticks: &Ticks) -> Vec<Shape> {
     let area = frame.prices;
     let (mut grid, mut labels) = (Vec::new(), Vec::new());
-    let taken = last_label(frame, last).1;
+    let taken = last_label(frame).1;
     for tick in &ticks.values {
         let y = frame.y(*tick);
-        grid.push(Shape::line((area.left, crisp(y)), (area.right, crisp(y)), GRID, 1.0));
+        grid.push(Shape::line(
+            (area.left, crisp(y)),
+            (area.right, crisp(y)),
+            GRID,
+            1.0,
+        ));
         if (y - taken).abs() >= frame.size * 1.35 {
             let text = format!("{tick:.*}", ticks.places);
             labels.push(axis_label(frame, y, &text));
@@ -272,7 +297,13 @@ fn border(area: Area) -> Shape {
     let (left, right) = (crisp(area.left), crisp(area.right));
     let (top, bottom) = (crisp(area.top), crisp(area.bottom));
     Shape::Line {
-        points: vec![(left, top), (right, top), (right, bottom), (left, bottom), (left, top)],
+        points: vec![
+            (left, top),
+            (right, top),
+            (right, bottom),
+            (left, bottom),
+            (left, top),
+        ],
         stroke: FRAME,
         width: 1.0,
         is_dashed: false,
@@ -288,11 +319,19 @@ fn volumes_of(frame: &Frame) -> Vec<Shape> {
         low: 0.0,
         high: frame.volume_max / 0.94,
     };
-    let ticks = Ticks::of(range, ((area.height() / frame.size / 2.0) as usize).clamp(2, 4));
+    let ticks = Ticks::of(
+        range,
+        ((area.height() / frame.size / 2.0) as usize).clamp(2, 4),
+    );
     let (mut grid, mut labels) = (Vec::new(), Vec::new());
     for tick in ticks.values.iter().filter(|tick| **tick > 0.0) {
         let y = area.top + range.share_from_top(*tick) * area.height();
-        grid.push(Shape::line((area.left, crisp(y)), (area.right, crisp(y)), GRID, 1.0));
+        grid.push(Shape::line(
+            (area.left, crisp(y)),
+            (area.right, crisp(y)),
+            GRID,
+            1.0,
+        ));
         labels.push(axis_label(frame, y, &volume_text(*tick)));
     }
     let name = (area.left + frame.size * 0.5, area.top + frame.size * 1.2);
@@ -306,7 +345,7 @@ fn volumes_of(frame: &Frame) -> Vec<Shape> {
 }
 
 /// Height and middle of the label of the last price.
-fn last_label(frame: &Frame, _text: &str) -> (f64, f64) {
+fn last_label(frame: &Frame) -> (f64, f64) {
     let height = (frame.size * 1.5).round();
     let candles = &frame.drawn.candles;
     (height, frame.y(candles[candles.len() - 1].close))
@@ -316,18 +355,31 @@ fn last_label(frame: &Frame, _text: &str) -> (f64, f64) {
 fn last_price(frame: &Frame, text: &str) -> Vec<Shape> {
     let candles = &frame.drawn.candles;
     let last = candles[candles.len() - 1];
-    let fill = if last.close < last.open { FALLING } else { RISING };
-    let (height, y) = last_label(frame, text);
+    let fill = if last.close < last.open {
+        FALLING
+    } else {
+        RISING
+    };
+    let (height, y) = last_label(frame);
     let x = frame.prices.right + frame.size * 0.6;
-    let width = frame.font.width(text, frame.size) * 1.08 + frame.size * 0.6;
+    let width = frame.font.width(text, frame.size) + frame.size * 0.6;
     let shapes = vec![
         Shape::Line {
-            points: vec![(frame.prices.left, crisp(y)), (frame.prices.right, crisp(y))],
+            points: vec![
+                (frame.prices.left, crisp(y)),
+                (frame.prices.right, crisp(y)),
+            ],
             stroke: fill,
             width: 1.0,
             is_dashed: true,
         },
-        Shape::rectangle(x - frame.size * 0.3, (y - height / 2.0).round(), width, height, fill),
+        Shape::rectangle(
+            x - frame.size * 0.3,
+            (y - height / 2.0).round(),
+            width,
+            height,
+            fill,
+        ),
         frame.text(x, y + frame.size * 0.36, Anchor::Start, BACKGROUND, text),
     ];
     vec![Shape::group("last", shapes)]

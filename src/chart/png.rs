@@ -23,7 +23,11 @@ pub(super) fn write(scene: &Scene) -> Result<Vec<u8>> {
         canvas.draw(shape);
     }
     encode(&canvas.pixmap).map_err(|error| {
-        Error::invalid("chart", format!("compressing failed: {error}"), "report this as a defect")
+        Error::invalid(
+            "chart",
+            format!("compressing failed: {error}"),
+            "report this as a defect",
+        )
     })
 }
 
@@ -46,7 +50,8 @@ impl Canvas {
                 let [x, y, width, height] = [x, y, width, height].map(|value| *value as f32);
                 if let Some(rect) = Rect::from_xywh(x, y, width, height) {
                     let paint = paint(*fill, *opacity);
-                    self.pixmap.fill_rect(rect, &paint, Transform::identity(), None);
+                    self.pixmap
+                        .fill_rect(rect, &paint, Transform::identity(), None);
                 }
             }
             Shape::Line {
@@ -85,7 +90,9 @@ impl Canvas {
         let stroke = Stroke {
             width: width as f32,
             line_join: LineJoin::Round,
-            dash: is_dashed.then(|| StrokeDash::new(vec![4.0, 3.0], 0.0)).flatten(),
+            dash: is_dashed
+                .then(|| StrokeDash::new(vec![4.0, 3.0], 0.0))
+                .flatten(),
             ..Stroke::default()
         };
         self.stroke(path.finish().as_ref(), color, &stroke);
@@ -94,14 +101,16 @@ impl Canvas {
     fn fill(&mut self, path: Option<&Path>, fill: Rgb) {
         if let Some(path) = path {
             let paint = paint(fill, 1.0);
-            self.pixmap.fill_path(path, &paint, FillRule::Winding, Transform::identity(), None);
+            self.pixmap
+                .fill_path(path, &paint, FillRule::Winding, Transform::identity(), None);
         }
     }
 
     fn stroke(&mut self, path: Option<&Path>, color: Rgb, stroke: &Stroke) {
         if let Some(path) = path {
             let paint = paint(color, 1.0);
-            self.pixmap.stroke_path(path, &paint, stroke, Transform::identity(), None);
+            self.pixmap
+                .stroke_path(path, &paint, stroke, Transform::identity(), None);
         }
     }
 }
@@ -140,10 +149,15 @@ fn compressed(pixmap: &Pixmap) -> std::io::Result<Vec<u8>> {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
     for row in pixmap.pixels().chunks(pixmap.width() as usize) {
         // The background is opaque, and so is everything over it.
-        let bytes: Vec<u8> =
-            row.iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).collect();
-        let differences: Vec<u8> =
-            bytes.iter().zip(&above).map(|(byte, above)| byte.wrapping_sub(*above)).collect();
+        let bytes: Vec<u8> = row
+            .iter()
+            .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
+            .collect();
+        let differences: Vec<u8> = bytes
+            .iter()
+            .zip(&above)
+            .map(|(byte, above)| byte.wrapping_sub(*above))
+            .collect();
         zlib.write_all(&[UP])?;
         zlib.write_all(&differences)?;
         above = bytes;

@@ -64,9 +64,12 @@ impl Ticks {
                     continue;
                 }
                 let count = (to - from + 1.0).max(0.0) as usize;
+                // Adding 0 makes a zero of a minus zero.
+                let values = (0..count).map(|tick| place(from + tick as f64) + 0.0);
+                // The first or last may be rounded out of the range.
+                let within = |tick: &f64| (range.low..=range.high).contains(tick);
                 return Self {
-                    // Adding 0 makes a zero of a minus zero.
-                    values: (0..count).map(|tick| place(from + tick as f64) + 0.0).collect(),
+                    values: values.filter(within).collect(),
                     places: usize::try_from(more - exponent).unwrap_or(0),
                 };
             }
@@ -141,11 +144,23 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_as_many_as_fit() {
-        assert_eq!(ticks(1637.25, 1642.0, 5), (vec![1638.0, 1639.0, 1640.0, 1641.0, 1642.0], 0));
+        assert_eq!(
+            ticks(1637.25, 1642.0, 5),
+            (vec![1638.0, 1639.0, 1640.0, 1641.0, 1642.0], 0)
+        );
         assert_eq!(ticks(0.0, 1.0, 5), (vec![0.0, 0.25, 0.5, 0.75, 1.0], 2));
-        assert_eq!(ticks(-37.63, 12.0, 6), (vec![-30.0, -20.0, -10.0, 0.0, 10.0], 0));
-        assert_eq!(ticks(1.1, 1.1003, 4), (vec![1.1, 1.1001, 1.1002, 1.1003], 4));
-        assert_eq!(ticks(0.0, 30_000.0, 4), (vec![0.0, 10_000.0, 20_000.0, 30_000.0], 0));
+        assert_eq!(
+            ticks(-37.63, 12.0, 6),
+            (vec![-30.0, -20.0, -10.0, 0.0, 10.0], 0)
+        );
+        assert_eq!(
+            ticks(1.1, 1.1003, 4),
+            (vec![1.1, 1.1001, 1.1002, 1.1003], 4)
+        );
+        assert_eq!(
+            ticks(0.0, 30_000.0, 4),
+            (vec![0.0, 10_000.0, 20_000.0, 30_000.0], 0)
+        );
     }
 
     #[test]
@@ -156,9 +171,19 @@ mod tests {
                 for max in [2, 4, 9, 20] {
                     let Ticks { values, places } = Ticks::of(range, max);
                     assert!(values.len() <= max, "{range:?} {max}: {values:?}");
-                    assert!(max < 9 || values.len() >= max / 3, "{range:?} {max}: {values:?}");
-                    assert!(values.iter().all(|tick| (range.low..=range.high).contains(tick)));
-                    let texts: Vec<_> = values.iter().map(|tick| format!("{tick:.places$}")).collect();
+                    assert!(
+                        max < 9 || values.len() >= max / 3,
+                        "{range:?} {max}: {values:?}"
+                    );
+                    assert!(
+                        values
+                            .iter()
+                            .all(|tick| (range.low..=range.high).contains(tick))
+                    );
+                    let texts: Vec<_> = values
+                        .iter()
+                        .map(|tick| format!("{tick:.places$}"))
+                        .collect();
                     assert!(texts.windows(2).all(|pair| pair[0] != pair[1]), "{texts:?}");
                 }
             }
@@ -184,6 +209,9 @@ mod tests {
         assert_eq!(price_text(100.0, 0, 0), "100");
         let texts = [0.0, 7.0, 999.0, 1_000.0, 12_345.0, 999_999.0, 2.5e9, 0.0375];
         let texts = texts.map(volume_text);
-        assert_eq!(texts, ["0", "7", "999", "1K", "12.3K", "1M", "2.5B", "0.0375"]);
+        assert_eq!(
+            texts,
+            ["0", "7", "999", "1K", "12.3K", "1M", "2.5B", "0.0375"]
+        );
     }
 }

@@ -1,10 +1,15 @@
 //! A scene as SVG: text stays text, and each candle says its figures when pointed at.
+//!
+//! A viewer may have another font than ours: each text says how long it is, and is fitted.
 
 use std::fmt::Write;
 
+use super::font::Font;
 use super::scene::{Anchor, Rgb, Scene, Shape, Text};
+use crate::error::Result;
 
-pub(super) fn write(scene: &Scene) -> String {
+pub(super) fn write(scene: &Scene) -> Result<String> {
+    let font = Font::embedded()?;
     let Scene { width, height, .. } = *scene;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -15,13 +20,13 @@ pub(super) fn write(scene: &Scene) -> String {
         color(scene.background)
     );
     for shape in &scene.shapes {
-        element(&mut out, shape);
+        element(&mut out, shape, &font);
     }
     out.push_str("</svg>\n");
-    out
+    Ok(out)
 }
 
-fn element(out: &mut String, shape: &Shape) {
+fn element(out: &mut String, shape: &Shape, font: &Font) {
     // Writing to a string does not fail.
     let _ = match shape {
         Shape::Rectangle {
@@ -56,7 +61,11 @@ fn element(out: &mut String, shape: &Shape) {
             path(points),
             color(*stroke),
             number(*width),
-            if *is_dashed { " stroke-dasharray=\"4 3\"" } else { "" }
+            if *is_dashed {
+                " stroke-dasharray=\"4 3\""
+            } else {
+                ""
+            }
         ),
         Shape::Circle {
             x,
@@ -73,33 +82,40 @@ fn element(out: &mut String, shape: &Shape) {
             color(*fill),
             color(*stroke)
         ),
-        Shape::Text(text) => writeln!(out, "{}", letters(text)),
+        Shape::Text(text) => writeln!(out, "{}", letters(text, font)),
         Shape::Group {
             class,
             title,
             shapes,
         } => {
-            let title = title.as_ref().map(|text| format!("<title>{}</title>", escaped(text)));
-            out.push_str(&format!("<g class=\"{class}\">{}\n", title.unwrap_or_default()));
+            let title = title
+                .as_ref()
+                .map(|text| format!("<title>{}</title>", escaped(text)));
+            out.push_str(&format!(
+                "<g class=\"{class}\">{}\n",
+                title.unwrap_or_default()
+            ));
             for shape in shapes {
-                element(out, shape);
+                element(out, shape, font);
             }
             writeln!(out, "</g>")
         }
     };
 }
 
-fn letters(text: &Text) -> String {
+fn letters(text: &Text, font: &Font) -> String {
     let anchor = match text.anchor {
         Anchor::Start => "",
         Anchor::Middle => " text-anchor=\"middle\"",
     };
     format!(
-        "<text x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor}>{}</text>",
+        "<text x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor} \
+         textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\">{}</text>",
         number(text.x),
         number(text.y),
         number(text.size),
         color(text.fill),
+        number(font.width(&text.text, text.size)),
         escaped(&text.text)
     )
 }
@@ -146,7 +162,10 @@ mod tests {
 
     #[test]
     fn what_xml_reads_as_its_own_is_escaped() {
-        assert_eq!(escaped("S&P <500> \"x\"\u{1b}"), "S&amp;P &lt;500&gt; &quot;x&quot; ");
+        assert_eq!(
+            escaped("S&P <500> \"x\"\u{1b}"),
+            "S&amp;P &lt;500&gt; &quot;x&quot; "
+        );
     }
 
     #[test]

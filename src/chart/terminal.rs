@@ -106,21 +106,35 @@ pub(super) fn draw(data: &ChartData<'_>, size: TerminalSize) -> String {
 }
 
 fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
-    let lines = data.averages.iter().flat_map(|line| line.values.iter().flatten());
-    let prices = data.candles.iter().flat_map(|candle| [candle.high, candle.low]);
+    let lines = data
+        .averages
+        .iter()
+        .flat_map(|line| line.values.iter().flatten());
+    let prices = data
+        .candles
+        .iter()
+        .flat_map(|candle| [candle.high, candle.low]);
     let range = PriceRange::of(prices.chain(lines.copied()));
     let ticks = Ticks::of(range, (size.rows / 2).max(2));
     let close = data.candles[data.candles.len() - 1].close;
     let last = price_text(close, data.price_decimals, ticks.places);
     let labels = ticks.values.iter().map(|tick| tick_text(*tick, &ticks));
     // `1000K` is as long as a volume gets.
-    let label = labels.chain([last.clone()]).map(|text| text.len()).max().unwrap_or(0).max(5);
+    let label = labels
+        .chain([last.clone()])
+        .map(|text| text.len())
+        .max()
+        .unwrap_or(0)
+        .max(5);
     let room = size.columns.saturating_sub(label + 2).max(1);
     let drawn = fitted(data, room);
     let slot = (room / drawn.candles.len()).clamp(1, SLOT_MAX);
     // Room for the label of a single candle.
     let plot = (drawn.candles.len() * slot).max(24).min(room);
-    let volume_max = drawn.candles.iter().fold(0.0, |max: f64, candle| max.max(candle.volume));
+    let volume_max = drawn
+        .candles
+        .iter()
+        .fold(0.0, |max: f64, candle| max.max(candle.volume));
     Frame {
         drawn,
         size,
@@ -140,9 +154,19 @@ fn tick_text(tick: f64, ticks: &Ticks) -> String {
 /// Title, range and figures, on as few lines as they need.
 fn header(figures: &Figures, size: TerminalSize) -> Vec<String> {
     let title = truncate_str(&figures.title, size.columns, "…").into_owned();
-    let direction = if figures.is_rise { Color::Green } else { Color::Red };
+    let direction = if figures.is_rise {
+        Color::Green
+    } else {
+        Color::Red
+    };
     let change = paint(&figures.change, direction, size.color);
-    let parts = [&figures.range, &figures.last, &change, &figures.high, &figures.low];
+    let parts = [
+        &figures.range,
+        &figures.last,
+        &change,
+        &figures.high,
+        &figures.low,
+    ];
     let mut lines = vec![paint(&title, Color::Bold, size.color)];
     lines.extend(flow(parts.into_iter().cloned(), size.columns));
     lines.push(String::new());
@@ -239,7 +263,11 @@ fn volumes(frame: &Frame) -> Vec<String> {
     }
     let mut grid = Grid::new(frame.plot, VOLUME_ROWS);
     for (index, candle) in frame.drawn.candles.iter().enumerate() {
-        let color = if candle.close < candle.open { Color::Red } else { Color::Green };
+        let color = if candle.close < candle.open {
+            Color::Red
+        } else {
+            Color::Green
+        };
         grid.column_of_blocks(frame.column(index), candle.volume / frame.volume_max, color);
     }
     let mut labels = vec![("│", String::new()); VOLUME_ROWS];
@@ -255,6 +283,7 @@ fn time_axis(frame: &Frame) -> Vec<String> {
         &frame.drawn.candles,
         &Room {
             slot: frame.slot as f64,
+            before: 0.0,
             width: frame.plot as f64,
             gap: 2.0,
             measure: &|label| measure_text_width(label) as f64,
@@ -263,7 +292,10 @@ fn time_axis(frame: &Frame) -> Vec<String> {
     let mut line = vec!['─'; frame.plot];
     let mut labels = vec![' '; frame.plot];
     for TimeTick {
-        candle, label, left, ..
+        candle,
+        label,
+        left,
+        ..
     } in found
     {
         line[frame.column(candle)] = '┴';
@@ -285,7 +317,11 @@ fn legend(frame: &Frame) -> Vec<String> {
         parts.push("┃ rising  █ falling".to_owned());
     }
     for (line, (mark, hue)) in frame.drawn.averages.iter().zip(LINES.into_iter().cycle()) {
-        parts.push(format!("{} {}", paint(&mark.to_string(), hue, color), line.label));
+        parts.push(format!(
+            "{} {}",
+            paint(&mark.to_string(), hue, color),
+            line.label
+        ));
     }
     let alerts = alerts_legend(&frame.drawn);
     parts.extend(alerts.map(|text| format!("{} {text}", paint("▲", Color::Magenta, color))));

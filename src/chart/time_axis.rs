@@ -23,6 +23,8 @@ pub(super) struct TimeTick {
 pub(super) struct Room<'a> {
     /// From one candle to the next.
     pub(super) slot: f64,
+    /// Room for labels before the first candle.
+    pub(super) before: f64,
     /// Where labels must end.
     pub(super) width: f64,
     /// Between labels.
@@ -36,7 +38,9 @@ pub(super) fn ticks(candles: &[Candle], room: &Room<'_>) -> Vec<TimeTick> {
     let width = candles.len() as f64 * room.slot;
     let fitting = Period::ALL.into_iter().find_map(|period| {
         let found = candidates(candles, period);
-        let labels = found.iter().map(|one| (room.measure)(&one.label) + room.gap);
+        let labels = found
+            .iter()
+            .map(|one| (room.measure)(&one.label) + room.gap);
         (labels.sum::<f64>() <= width + room.gap).then_some(found)
     });
     let placed = place(fitting.unwrap_or_default(), room);
@@ -63,7 +67,9 @@ const RANK_DAY: u8 = 3;
 
 fn candidates(candles: &[Candle], period: Period) -> Vec<Candidate> {
     let mut found = Vec::new();
-    let with_seconds = candles.iter().any(|candle| candle.timestamp.micros() % MINUTE != 0);
+    let with_seconds = candles
+        .iter()
+        .any(|candle| candle.timestamp.micros() % MINUTE != 0);
     for (index, candle) in candles.iter().enumerate() {
         let at = candle.timestamp;
         let before = index.checked_sub(1).map(|before| candles[before].timestamp);
@@ -98,7 +104,11 @@ fn label(
     if is_new(Period::Months(12)) {
         let year = format!("{:04}", date.year());
         let is_coarse = by_month || period == Period::Week;
-        let text = if is_coarse { year } else { format!("{} {} {year}", month(at), date.day()) };
+        let text = if is_coarse {
+            year
+        } else {
+            format!("{} {} {year}", month(at), date.day())
+        };
         return (text, RANK_DAY + 2);
     }
     if by_month {
@@ -138,11 +148,12 @@ fn place(mut candidates: Vec<Candidate>, room: &Room<'_>) -> Vec<TimeTick> {
     for one in candidates {
         let width = (room.measure)(&one.label);
         let middle = (one.candle as f64 + 0.5) * room.slot;
-        let left = (middle - width / 2.0).min(room.width - width).max(0.0);
+        let left = (middle - width / 2.0)
+            .min(room.width - width)
+            .max(-room.before);
         let right = left + width;
-        let touches = |(other, end): &(TimeTick, f64)| {
-            left < end + room.gap && other.left < right + room.gap
-        };
+        let touches =
+            |(other, end): &(TimeTick, f64)| left < end + room.gap && other.left < right + room.gap;
         if right > room.width || placed.iter().any(touches) {
             continue;
         }
@@ -181,6 +192,7 @@ mod tests {
     fn labels(candles: &[Candle], slot: f64) -> Vec<(usize, String)> {
         let room = Room {
             slot,
+            before: 0.0,
             width: candles.len() as f64 * slot,
             gap: 2.0,
             measure: &|label| label.chars().count() as f64,
@@ -190,19 +202,35 @@ mod tests {
         for pair in ticks.windows(2) {
             assert!(end(&pair[0]) + 2.0 <= pair[1].left, "{pair:?}");
         }
-        ticks.into_iter().map(|tick| (tick.candle, tick.label)).collect()
+        ticks
+            .into_iter()
+            .map(|tick| (tick.candle, tick.label))
+            .collect()
     }
 
     fn texts(candles: &[Candle], slot: f64) -> String {
-        let labels: Vec<String> = labels(candles, slot).into_iter().map(|(_, text)| text).collect();
+        let labels: Vec<String> = labels(candles, slot)
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect();
         labels.join(" ")
     }
 
     #[test]
     fn ticks_stand_at_natural_boundaries() {
         let minutes = spaced("2013-09-03T10:23:00Z", 60, MINUTE);
-        let expected = [(7, "10:30"), (22, "10:45"), (37, "11:00"), (52, "11:15")];
-        assert_eq!(labels(&minutes, 1.0), expected.map(|(at, text)| (at, text.to_owned())));
+        let expected = [
+            (7, "10:30"),
+            (17, "10:40"),
+            (27, "10:50"),
+            (37, "11:00"),
+            (47, "11:10"),
+            (57, "11:20"),
+        ];
+        assert_eq!(
+            labels(&minutes, 1.0),
+            expected.map(|(at, text)| (at, text.to_owned()))
+        );
         let seconds = spaced("2013-09-03T10:23:00Z", 40, 5 * SECOND);
         assert_eq!(texts(&seconds, 1.0), "10:24:00 10:25:00 10:26:00");
     }
@@ -211,14 +239,17 @@ mod tests {
     fn a_new_day_shows_its_date_even_when_it_begins_late() {
         let mut candles = spaced("2022-05-02T19:00:00Z", 60, MINUTE);
         candles.extend(spaced("2022-05-03T13:31:00Z", 60, MINUTE));
-        assert_eq!(texts(&candles, 1.0), "19:00 19:20 19:40 May 3 14:00 14:20");
-        assert_eq!(labels(&candles, 1.0)[3].0, 60);
+        assert_eq!(
+            texts(&candles, 1.0),
+            "19:00 19:10 19:20 19:30 19:40 19:50 May 3 13:40 13:50 14:00 14:10 14:20 14:30"
+        );
+        assert_eq!(labels(&candles, 1.0)[6].0, 60);
     }
 
     #[test]
     fn days_and_months_have_their_names_and_years_their_number() {
         let days = spaced("2013-12-20T00:00:00Z", 20, DAY);
-        assert_eq!(texts(&days, 3.0), "Dec 23 Dec 30 2014");
+        assert_eq!(texts(&days, 3.0), "Dec 23 Dec 30 Jan 6");
         let year = spaced("2013-07-03T00:00:00Z", 365, DAY);
         let expected = "Aug Sep Oct Nov Dec 2014 Feb Mar Apr May Jun Jul";
         assert_eq!(texts(&year, 0.3), expected);

@@ -23,8 +23,8 @@ use crate::repository::instrument::InstrumentRepository;
 use crate::timestamp::Timestamp;
 
 pub(super) use marks::marks;
-pub(super) use source::{folded, trade};
 use source::{BARS_MAX, Wanted};
+pub(super) use source::{folded, trade};
 
 /// Bars of a picture when nothing says how many.
 const PICTURE_BARS: usize = 150;
@@ -116,7 +116,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
     if arguments.ma.len() > AVERAGES_MAX {
         let count = arguments.ma.len();
-        let text = format!("--ma: {count} averages are too many to tell apart; give {AVERAGES_MAX}");
+        let text =
+            format!("--ma: {count} averages are too many to tell apart; give {AVERAGES_MAX}");
         return Err(Failure::Usage(text));
     }
     let symbol = Symbol::new(&arguments.symbol)?;
@@ -146,7 +147,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let result = serde_json::json!({ "bars": candles, "alerts": read.alerts.len() });
         return context.output.result(&result, |_| String::new());
     }
-    to_stderr(&format!("drew {} bars to {}", grouped(candles as u64), path.display()));
+    to_stderr(&format!(
+        "drew {} bars to {}",
+        grouped(candles as u64),
+        path.display()
+    ));
     Ok(())
 }
 
@@ -217,7 +222,9 @@ fn read(
     let end = wanted.end_of(&candles[candles.len() - 1]);
     let alerts = match arguments.no_alerts {
         true => Vec::new(),
-        false => database.read("chart.alerts", |conn| marks(conn, instrument.id, first, end))?,
+        false => database.read("chart.alerts", |conn| {
+            marks(conn, instrument.id, first, end)
+        })?,
     };
     Ok(Read {
         candles,
@@ -250,7 +257,11 @@ pub(super) fn terminal_size(color: ColorChoice, columns: Option<u16>) -> Termina
     let default = TerminalSize::default();
     let terminal = console::Term::stdout();
     let is_terminal = std::io::stdout().is_terminal();
-    let found = if is_terminal { terminal.size_checked() } else { None };
+    let found = if is_terminal {
+        terminal.size_checked()
+    } else {
+        None
+    };
     let found = found.map(|(rows, columns)| (usize::from(rows), usize::from(columns)));
     let (rows, wide) = found.map_or((default.rows, default.columns), |(rows, columns)| {
         (rows.saturating_sub(LINES_AROUND).clamp(8, 30), columns)

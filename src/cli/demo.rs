@@ -9,8 +9,8 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{grouped, micros, table, to_stderr};
 use super::chart::PictureKind;
+use super::output::{grouped, micros, table, to_stderr};
 use super::{Context, Outcome, serve};
 use crate::app::{self, Need};
 use crate::config::DatabaseUrl;

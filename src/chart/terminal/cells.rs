@@ -139,7 +139,10 @@ impl Grid {
 
     /// The rows as text, neighbours of one colour painted together.
     pub(super) fn lines(&self, colored: bool) -> Vec<String> {
-        self.cells.chunks(self.columns).map(|row| line(row, colored)).collect()
+        self.cells
+            .chunks(self.columns)
+            .map(|row| line(row, colored))
+            .collect()
     }
 }
 

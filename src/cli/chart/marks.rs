@@ -48,7 +48,9 @@ fn mark(rule: Option<&RuleLabel>, alert: AlertLog) -> AlertMark {
     let name = rule.and_then(|rule| rule.name.clone());
     AlertMark {
         timestamp: alert.timestamp,
-        price: rule_type.is_some_and(is_of_price).then_some(alert.trigger_value),
+        price: rule_type
+            .is_some_and(is_of_price)
+            .then_some(alert.trigger_value),
         label: name.unwrap_or_else(|| rule_type.map_or("alert", RuleType::as_str).to_owned()),
         message: alert.alert_message,
     }

@@ -37,7 +37,9 @@ impl Wanted {
 
     /// Where a candle's period ends, or the range if that is earlier.
     pub(super) fn end_of(&self, candle: &Candle) -> Timestamp {
-        let end = candle.timestamp.saturating_add_micros(length_micros(self.frequency));
+        let end = candle
+            .timestamp
+            .saturating_add_micros(length_micros(self.frequency));
         self.end.map_or(end, |of_range| end.min(of_range))
     }
 }
@@ -144,7 +146,8 @@ fn from_ticks(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Result<Vec<C
 }
 
 pub(in crate::cli) fn trade(tick: &MarketData) -> Option<Trade> {
-    tick.price.map(|price| (tick.timestamp, price, tick.volume.unwrap_or(0.0)))
+    tick.price
+        .map(|price| (tick.timestamp, price, tick.volume.unwrap_or(0.0)))
 }
 
 /// Candles of trades in the order of time; a period without a trade has none.
