@@ -23,8 +23,7 @@ use crate::repository::instrument::InstrumentRepository;
 use crate::timestamp::Timestamp;
 
 pub(super) use marks::marks;
-use source::{BARS_MAX, Wanted};
-pub(super) use source::{folded, trade};
+use source::{BARS_MAX, Found, Wanted};
 
 /// Bars of a picture when nothing says how many.
 const PICTURE_BARS: usize = 150;
@@ -203,14 +202,18 @@ fn read(
         start: arguments.start,
         end: arguments.end,
         bars,
-        // One more tells whether there are more than are drawn.
-        before: longest.max(2) - 1,
+        before: longest - 1,
     };
-    let (candles, before) = database.read("chart.bars", |conn| source::candles(conn, &wanted))?;
+    let found = database.read("chart.bars", |conn| source::candles(conn, &wanted))?;
+    let Found {
+        candles,
+        before,
+        is_cut,
+    } = found;
     if candles.len() == before {
         return Err(no_bars(instrument, arguments));
     }
-    if arguments.bars.is_none() && all_of_range && wanted.is_cut(&candles, before) {
+    if arguments.bars.is_none() && all_of_range && is_cut {
         to_stderr(&format!(
             "tickbase: the range has more than {BARS_MAX} bars, the newest of them are drawn; \
              choose a shorter range or a longer --frequency"
@@ -219,7 +222,8 @@ fn read(
     let average = |period: &u32| Average::simple(&candles, *period as usize);
     let averages = arguments.ma.iter().map(average).collect();
     let first = candles[before].timestamp;
-    let end = wanted.end_of(&candles[candles.len() - 1]);
+    let last = candles[candles.len() - 1].timestamp;
+    let end = arguments.frequency.period_end(last);
     let alerts = match arguments.no_alerts {
         true => Vec::new(),
         false => database.read("chart.alerts", |conn| {

@@ -98,9 +98,14 @@ on_both! {
             assert!(of[1].as_u64().unwrap() > 0, "{of}");
         }
         assert!(report["pool"]["opened"].as_u64().unwrap() > 0);
-        let text = run(db, &["demo", "--no-serve"]);
+        let files = Files::new();
+        let picture = files.path("demo.png");
+        let text = run(db, &["demo", "--no-serve", "--chart", picture.to_str().unwrap()]);
         assert_eq!((text.code, text.err.as_str()), (Some(0), ""));
-        for part in ["rows        20,009", "20,009 duplicates", "latest      ES 1637.75", &*format!("alerts      {fired} fired by 5 rules"), "pool ", "writer "] {
+        assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+        assert!(!text.out.contains('\u{1b}'), "{}", text.out);
+        let alerts = format!("▲ {fired} alerts");
+        for part in ["ES E-mini S&P 500 · 5s\n", "◀ 1637.75", "· MA 12", &alerts, "rows        20,009", "20,009 duplicates", "latest      ES 1637.75", &*format!("alerts      {fired} fired by 5 rules"), "pool ", "writer "] {
             assert!(text.out.contains(part), "{part}: {}", text.out);
         }
     }

@@ -5,6 +5,7 @@
 
 mod bad_database;
 mod bad_input;
+mod chart;
 mod commands;
 mod coverage;
 mod import;

@@ -4,13 +4,11 @@ use std::path::Path;
 
 use crate::chart::{self, AlertMark, Average, ChartData, PictureSize, Title};
 use crate::cli::Outcome;
-use crate::cli::chart::{
-    ColorChoice, PictureKind, folded, marks, places, terminal_size, trade, write_picture,
-};
+use crate::cli::chart::{ColorChoice, PictureKind, marks, places, terminal_size, write_picture};
 use crate::database::{BackendConnection, Database};
 use crate::domain::Candle;
 use crate::error::Result;
-use crate::models::Instrument;
+use crate::models::{Instrument, MarketData};
 use crate::repository::market_data::{RangeQuery, TickRange, range};
 use crate::timestamp::Timestamp;
 
@@ -43,12 +41,42 @@ fn candles(conn: &mut BackendConnection<'_>, instrument_id: i64) -> Result<Vec<C
     let mut trades = Vec::new();
     loop {
         let page = range(conn, &query)?;
-        trades.extend(page.rows.iter().filter_map(trade));
+        trades.extend(page.rows);
         query.cursor = page.next;
         if query.cursor.is_none() {
-            return Ok(folded(trades.into_iter(), CANDLE_MICROS));
+            return Ok(folded(&trades));
         }
     }
+}
+
+/// Candles of trades in the order of time, shorter than bars are.
+fn folded(trades: &[MarketData]) -> Vec<Candle> {
+    let mut candles: Vec<Candle> = Vec::new();
+    for (trade, price) in trades
+        .iter()
+        .filter_map(|trade| Some((trade, trade.price?)))
+    {
+        let past = trade.timestamp.micros().rem_euclid(CANDLE_MICROS);
+        let start = trade.timestamp.saturating_add_micros(-past);
+        let volume = trade.volume.unwrap_or(0.0);
+        match candles.last_mut() {
+            Some(candle) if candle.timestamp == start => {
+                candle.high = candle.high.max(price);
+                candle.low = candle.low.min(price);
+                candle.close = price;
+                candle.volume += volume;
+            }
+            _ => candles.push(Candle {
+                timestamp: start,
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume,
+            }),
+        }
+    }
+    candles
 }
 
 impl Chart<'_> {
