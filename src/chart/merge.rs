@@ -93,9 +93,9 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
         0 => size,
         rest => rest,
     };
-    let mut groups = vec![0..first];
     let starts = (first..count).step_by(size);
-    groups.extend(starts.map(|start| start..start + size));
+    let whole = starts.map(|start| start..start + size);
+    let groups = std::iter::once(0..first).chain(whole).collect();
     let mut text = format!("{frequency} bars, {size} in each candle");
     if first < size {
         text.push_str(&format!(" ({first} in the first)"));

@@ -2,8 +2,6 @@
 //!
 //! A viewer may have another font than ours: each text says how long it is, and is fitted.
 
-use std::fmt::Write;
-
 use super::font::Font;
 use super::scene::{Anchor, Rgb, Scene, Shape, Text};
 use crate::error::Result;
@@ -27,8 +25,7 @@ pub(super) fn write(scene: &Scene) -> Result<String> {
 }
 
 fn element(out: &mut String, shape: &Shape, font: &Font) {
-    // Writing to a string does not fail.
-    let _ = match shape {
+    let text = match shape {
         Shape::Rectangle {
             x,
             y,
@@ -36,71 +33,67 @@ fn element(out: &mut String, shape: &Shape, font: &Font) {
             height,
             fill,
             opacity,
-        } => writeln!(
-            out,
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"{}/>",
-            number(*x),
-            number(*y),
-            number(*width),
-            number(*height),
-            color(*fill),
-            match *opacity {
+        } => {
+            let opacity = match *opacity {
                 1.0 => String::new(),
                 opacity => format!(" fill-opacity=\"{}\"", number(opacity)),
-            }
-        ),
+            };
+            let [x, y, width, height] = [x, y, width, height].map(|value| number(*value));
+            format!(
+                "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" \
+                 fill=\"{}\"{opacity}/>",
+                color(*fill)
+            )
+        }
         Shape::Line {
             points,
             stroke,
             width,
             is_dashed,
-        } => writeln!(
-            out,
-            "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
-             stroke-linejoin=\"round\"{}/>",
-            path(points),
-            color(*stroke),
-            number(*width),
-            if *is_dashed {
+        } => {
+            let dashes = if *is_dashed {
                 " stroke-dasharray=\"4 3\""
             } else {
                 ""
-            }
-        ),
+            };
+            format!(
+                "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
+                 stroke-linejoin=\"round\"{dashes}/>",
+                path(points),
+                color(*stroke),
+                number(*width)
+            )
+        }
         Shape::Circle {
             x,
             y,
             radius,
             fill,
             stroke,
-        } => writeln!(
-            out,
-            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\" stroke=\"{}\"/>",
-            number(*x),
-            number(*y),
-            number(*radius),
-            color(*fill),
-            color(*stroke)
-        ),
-        Shape::Text(text) => writeln!(out, "{}", letters(text, font)),
+        } => {
+            let [x, y, radius] = [x, y, radius].map(|value| number(*value));
+            let (fill, stroke) = (color(*fill), color(*stroke));
+            format!(
+                "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{fill}\" stroke=\"{stroke}\"/>"
+            )
+        }
+        Shape::Text(text) => letters(text, font),
         Shape::Group {
             class,
             title,
             shapes,
         } => {
-            let title = title
-                .as_ref()
-                .map(|text| format!("<title>{}</title>", escaped(text)));
-            out.push_str(&format!(
-                "<g class=\"{class}\">{}\n",
-                title.unwrap_or_default()
-            ));
-            for shape in shapes {
-                element(out, shape, font);
+            out.push_str(&format!("<g class=\"{class}\">"));
+            if let Some(title) = title {
+                out.push_str(&format!("<title>{}</title>", escaped(title)));
             }
-            writeln!(out, "</g>")
+            out.push('\n');
+            shapes.iter().for_each(|shape| element(out, shape, font));
+            "</g>".to_owned()
         }
     };
+    out.push_str(&text);
+    out.push('\n');
 }
 
 fn letters(text: &Text, font: &Font) -> String {

@@ -63,7 +63,7 @@ impl Spans {
     /// Whether the body fills a cell.
     fn has_full_cell(&self) -> bool {
         let (first, last) = self.body;
-        first.div_ceil(2) < (last + 1) / 2
+        first.div_ceil(2) < last.div_ceil(2)
     }
 }
 
