@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
+use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, Service};
 
 /// Everything that runs: the database, the services, the API.
@@ -69,7 +70,9 @@ impl App {
         let watch = settings.monitoring.clone();
         let monitoring = Arc::new(DatabaseMonitoringService::new(database.clone(), watch)?);
         let server = settings.server.clone();
-        let api = ApiState::new(database.clone(), Arc::clone(&monitoring), server)?;
+        let cache = Cache::new(database.clone(), settings.cache.clone())?;
+        let (watched, watcher) = (database.clone(), Arc::clone(&monitoring));
+        let api = ApiState::with_cache(watched, cache, watcher, server)?;
         let alerts = Arc::new(AlertEngine::new(database.clone()));
         let delivery = AlertDelivery::new(database.clone(), settings.alerts.clone())?;
         let delivery = Arc::new(delivery);
@@ -121,6 +124,12 @@ impl App {
     #[must_use]
     pub fn analytics(&self) -> &Arc<AnalyticsEngine> {
         &self.analytics
+    }
+
+    /// What the API reads often, kept for a moment.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        self.api.cache()
     }
 
     /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted

@@ -2,6 +2,7 @@
 
 mod alert_channels;
 pub mod alerts;
+pub mod cache;
 pub mod database;
 mod layers;
 mod limits;
@@ -11,6 +12,7 @@ mod settings;
 mod url;
 
 pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl, Secret};
+pub use cache::CacheConfig;
 pub use database::{
     DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous,
     WriteConfig,

@@ -29,6 +29,7 @@ mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tally;
+mod touched;
 #[cfg(feature = "postgres")]
 mod under_way;
 #[cfg(feature = "sqlite")]
@@ -57,6 +58,8 @@ pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
+pub(crate) use touched::StandsOn;
+pub use touched::{Said, Touch};
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
@@ -225,6 +228,15 @@ impl Database {
     /// Runs `work` outside a transaction: alone on the write connection of SQLite, on a
     /// connection of its own on PostgreSQL.
     pub(crate) fn exclusive<T>(
+        &self,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let outcome = self.exclusive_untold(work);
+        self.inner.attachments.versions().raise_everything();
+        outcome
+    }
+
+    fn exclusive_untold<T>(
         &self,
         work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {

@@ -7,21 +7,22 @@
 pub mod alert_delivery;
 pub mod alert_engine;
 pub mod alerts;
-mod callbacks;
-pub mod coverage;
-pub mod historical_data;
 #[cfg(feature = "analytics")]
 pub mod analytics;
 #[cfg(feature = "analytics")]
 pub mod analytics_engine;
+pub mod cache;
+mod callbacks;
+pub mod coverage;
+pub mod historical_data;
 mod record;
 pub mod replay;
 
 pub use alerts::AlertEngine;
-pub(crate) use callbacks::Callbacks;
-pub use callbacks::Registration;
 #[cfg(feature = "analytics")]
 pub use analytics_engine::AnalyticsEngine;
+pub(crate) use callbacks::Callbacks;
+pub use callbacks::Registration;
 pub(crate) use record::{ServiceRecord, panic_text};
 
 use crate::error::Result;

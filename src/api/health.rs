@@ -24,6 +24,7 @@ use crate::repository::alert_log::{self, AlertSummary};
 use crate::repository::alert_rule::{self, RuleCounts};
 use crate::repository::instrument::{self, InstrumentSummary};
 use crate::repository::market_data;
+use crate::services::cache::CacheKind;
 use crate::timestamp::Timestamp;
 
 /// The oldest probe that an answer stands on.
@@ -168,8 +169,7 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
     HistoryHealth {
         status: word,
         service_running: state.history().is_running(),
-        // Nothing is cached in this version.
-        cache_size: 0,
+        cache_size: state.cache().snapshot().of(CacheKind::Bars).entries,
         total_requests: state.history().requests(),
         database_healthy: word != HealthWord::Unhealthy,
         data_freshness_minutes: age.map(|minutes| super::types::rounded(minutes.max(0.0), 1)),

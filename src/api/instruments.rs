@@ -68,16 +68,15 @@ async fn list(
         after: after.map_err(|_| bad_cursor())?,
     };
     let found = state
-        .read("instrument.page", move |conn| {
-            instrument::page(conn, &page).recorded(conn)
-        })
+        .cache()
+        .instruments(page)
         .await
         .map_err(|error| ApiError::within("query", error))?;
     let mut headers = HeaderMap::new();
-    if let Some(Cursor::After(last)) = found.next {
+    if let Some(Cursor::After(last)) = &found.next {
         headers.extend(cursor::next_link(&uri, last.as_str()).map(|link| (header::LINK, link)));
     }
-    let items = found.rows.into_iter().map(Into::into);
+    let items = found.rows.iter().cloned().map(Into::into);
     Ok((headers, axum::Json(items.collect())))
 }
 
@@ -104,10 +103,8 @@ async fn get(
     State(state): State<ApiState>,
     Id(id): Id,
 ) -> Result<axum::Json<InstrumentItem>, ApiError> {
-    let row = state.read("instrument.get", move |conn| {
-        instrument::get(conn, id).recorded(conn)
-    });
-    Ok(axum::Json(row.await?.into()))
+    let row = state.cache().instrument(id).await?;
+    Ok(axum::Json((*row).clone().into()))
 }
 
 /// Adds an instrument

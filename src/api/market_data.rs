@@ -3,8 +3,6 @@
 
 mod post;
 
-use std::collections::HashMap;
-
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,7 +18,7 @@ use super::types::{
 use crate::database::BackendConnection;
 use crate::error::Error;
 use crate::models::MarketData;
-use crate::repository::instrument::{self, InstrumentLabel};
+use crate::repository::instrument;
 use crate::repository::market_data::{self, Order, RangeQuery, TickKey, TickRange};
 use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
@@ -126,21 +124,17 @@ async fn latest(
     Query(query): Query<LatestQuery>,
 ) -> Result<axum::Json<LatestTicks>, ApiError> {
     let ids = query.instrument_ids.as_deref().map(ids).transpose()?;
-    let read = state.read("market_data.latest", move |conn| {
-        let ids = match &ids {
-            Some(ids) => ids.clone(),
-            None => instrument::active_ids(conn, LATEST_MAX)?,
-        };
-        let ticks = market_data::latest(conn, &ids).recorded(conn)?;
-        Ok((ticks, instrument::labels(conn, &ids)?))
-    });
-    let (ticks, labels) = read.await?;
-    let labels: HashMap<i64, &InstrumentLabel> =
-        labels.iter().map(|label| (label.id, label)).collect();
-    let items = ticks.iter().filter_map(|row| {
-        let label = labels.get(&row.instrument_id)?;
-        Some(TickItem::new(row, &label.symbol, label.price_decimals))
-    });
+    let cache = state.cache();
+    let latest = match ids {
+        Some(ids) => cache.latest(&ids).await?,
+        None => {
+            let ids = cache.instrument_ids(LATEST_MAX).await?;
+            cache.latest(&ids).await?
+        }
+    };
+    let items = latest
+        .iter()
+        .map(|of| TickItem::new(&of.tick, &of.label.symbol, of.label.price_decimals));
     Ok(axum::Json(LatestTicks {
         ticks: items.collect(),
     }))

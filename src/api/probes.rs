@@ -68,6 +68,7 @@ async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let snapshot = state.pulse().take(&state).await?;
     metrics::snapshot_metrics(&mut text, &snapshot);
     services(&mut text, &state);
+    metrics::cache_metrics(&mut text, &state.cache().snapshot());
     requests(&mut text, state.metrics());
     realtime(&mut text, state.realtime());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())

@@ -9,12 +9,13 @@ use super::health::Pulse;
 use super::http_metrics::HttpMetrics;
 use super::readiness::Readiness;
 use super::realtime::RealtimeHub;
-use crate::config::ServerConfig;
+use crate::config::{CacheConfig, ServerConfig};
 use crate::database::{BackendConnection, Database};
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
+use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, Service, ServiceState};
 
 /// The state of the API; not that of an application that mounts it.
@@ -25,6 +26,7 @@ pub struct ApiState {
 
 struct Inner {
     db: Database,
+    cache: Cache,
     monitoring: Arc<DatabaseMonitoringService>,
     config: ServerConfig,
     readiness: Readiness,
@@ -67,8 +69,8 @@ pub(super) struct AlertServices {
 }
 
 impl ApiState {
-    /// Of a database and its watcher. Requests are answered with 503 until
-    /// [`Readiness::ready`] is called.
+    /// Of a database and its watcher, with a cache of default settings. Requests are answered with
+    /// 503 until [`Readiness::ready`] is called.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
@@ -77,11 +79,26 @@ impl ApiState {
         monitoring: Arc<DatabaseMonitoringService>,
         config: ServerConfig,
     ) -> Result<Self> {
+        let cache = Cache::new(db.clone(), CacheConfig::default())?;
+        Self::with_cache(db, cache, monitoring, config)
+    }
+
+    /// [`ApiState::new`] with a cache of the caller's, which is that of the database.
+    ///
+    /// # Errors
+    /// As [`ApiState::new`].
+    pub fn with_cache(
+        db: Database,
+        cache: Cache,
+        monitoring: Arc<DatabaseMonitoringService>,
+        config: ServerConfig,
+    ) -> Result<Self> {
         config.validate()?;
         let places = Semaphore::new(config.concurrency_max);
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
+                cache,
                 monitoring,
                 config,
                 readiness: Readiness::default(),
@@ -150,6 +167,12 @@ impl ApiState {
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         &self.inner.realtime
+    }
+
+    /// What is read often.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.inner.cache
     }
 
     pub(super) fn db(&self) -> &Database {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::alert_channels::AlertsLayer;
 use super::alerts::AlertsConfig;
+use super::cache::{CacheConfig, CacheLayer};
 use super::database::DatabaseConfig;
 use super::layers::{ObserveLayer, PoolLayer, PostgresLayer, SqliteLayer, WriteLayer};
 use super::limits::set;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub monitoring: MonitoringConfig,
     /// The delivery of alerts: `[alerts]`.
     pub alerts: AlertsConfig,
+    /// The cache of what is read often: `[cache]`.
+    pub cache: CacheConfig,
     /// The HTTP server: `[server]`.
     pub server: ServerConfig,
 }
@@ -68,6 +71,7 @@ impl Settings {
         self.database.validate()?;
         self.monitoring.validate()?;
         self.alerts.validate()?;
+        self.cache.validate()?;
         self.server.validate()
     }
 
@@ -141,7 +145,7 @@ fn unreadable(origin: &str, error: &toml::de::Error) -> Error {
 }
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "POOL",
     "SQLITE",
     "POSTGRES",
@@ -149,6 +153,7 @@ const SECTIONS: [&str; 8] = [
     "OBSERVE",
     "MONITORING",
     "ALERTS",
+    "CACHE",
     "SERVER",
 ];
 
@@ -165,6 +170,7 @@ struct Layer {
     observe: ObserveLayer,
     monitoring: MonitoringLayer,
     alerts: AlertsLayer,
+    cache: CacheLayer,
     server: ServerLayer,
 }
 
@@ -182,6 +188,7 @@ impl Layer {
         self.observe.apply(database);
         self.monitoring.apply(&mut settings.monitoring);
         self.alerts.apply(&mut settings.alerts)?;
+        self.cache.apply(&mut settings.cache);
         self.server.apply(&mut settings.server)
     }
 }
@@ -242,6 +249,20 @@ mod tests {
         let observe = load(toml, &variable).unwrap().observe;
         assert_eq!(observe.slow_query_after, Duration::ZERO);
         assert_eq!(observe.slow_queries_max, 9);
+    }
+
+    #[test]
+    fn the_cache_is_a_section_of_its_own() {
+        let variable = ("TICKBASE_CACHE_LATEST_TTL_MS", "250");
+        let mut settings = Settings::default();
+        let toml = "[cache]\nbytes_max = 1048576\nlatest_ttl_ms = 7\nbars_ttl_ms = 0";
+        settings.apply_toml(toml, "a file").unwrap();
+        settings.apply_variables(variables(&[variable])).unwrap();
+        let cache = settings.cache;
+        assert_eq!(cache.bytes_max, 1 << 20);
+        assert_eq!(cache.latest_ttl, Duration::from_millis(250));
+        assert_eq!(cache.instruments_ttl, Duration::from_secs(1));
+        assert_eq!(cache.bars_ttl, Duration::ZERO);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::insert_totals::InsertCounts;
-use super::{scope, tally};
+use super::{scope, tally, touched};
 use crate::error::Result;
 
 /// Which database a connection speaks to.
@@ -121,9 +121,12 @@ where
     C: Connection<TransactionManager = AnsiTransactionManager> + HasBackend,
 {
     let outer = transaction_depth(conn)?;
+    let own = touched::own_statements();
     AnsiTransactionManager::begin_transaction(conn)?;
+    drop(own);
     let (counted, place) = (tally::mark(), scope::mark());
     let outcome = work(conn);
+    let _own = touched::own_statements();
     let ended = match &outcome {
         Ok(_) => AnsiTransactionManager::commit_transaction(conn),
         Err(_) => AnsiTransactionManager::rollback_transaction(conn),

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::touched::{Mark, Touched, Versions};
 use super::{BackendConnection, Database};
 
 thread_local! {
@@ -43,13 +44,20 @@ pub(crate) trait Follower: Any {
     fn ended(&self, ending: Ending);
 }
 
-/// What is attached to a database, one of a type.
+/// What is attached to a database, one of a type; and the versions of what it holds.
 #[derive(Default)]
-pub(super) struct Attachments(RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+pub(super) struct Attachments {
+    by_type: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    versions: Versions,
+}
 
 impl Attachments {
+    pub(super) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
     fn find<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let attached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let attached = self.by_type.read().unwrap_or_else(PoisonError::into_inner);
         let found = Arc::clone(attached.get(&TypeId::of::<T>())?);
         drop(attached);
         found.downcast().ok()
@@ -60,7 +68,7 @@ impl Database {
     /// Attaches a value for [`BackendConnection::attached`] to find, from the next transaction on;
     /// `false` when one of its type is there already.
     pub(crate) fn attach<T: Any + Send + Sync>(&self, value: Arc<T>) -> bool {
-        let attachments = &self.inner.attachments.0;
+        let attachments = &self.inner.attachments.by_type;
         let mut attached = attachments.write().unwrap_or_else(PoisonError::into_inner);
         let is_free = !attached.contains_key(&TypeId::of::<T>());
         if is_free {
@@ -71,7 +79,7 @@ impl Database {
 
     /// Takes this value off; another one of its type stays.
     pub(crate) fn detach<T: Any + Send + Sync>(&self, value: &Arc<T>) {
-        let attachments = &self.inner.attachments.0;
+        let attachments = &self.inner.attachments.by_type;
         let mut attached = attachments.write().unwrap_or_else(PoisonError::into_inner);
         let is_it = |found: &Arc<dyn Any + Send + Sync>| {
             std::ptr::addr_eq(Arc::as_ptr(found), Arc::as_ptr(value))
@@ -110,6 +118,7 @@ impl BackendConnection<'_> {
 struct Transaction {
     attachments: Arc<Attachments>,
     followers: Vec<Rc<dyn Follower>>,
+    touched: Touched,
 }
 
 /// A transaction of a write door, while it is open. Dropped, it was rolled back.
@@ -124,6 +133,7 @@ impl Scope {
         let begun = Transaction {
             attachments: Arc::clone(attachments),
             followers: Vec::new(),
+            touched: Touched::default(),
         };
         Self {
             outer: CURRENT.replace(Some(begun)),
@@ -131,16 +141,21 @@ impl Scope {
         }
     }
 
-    /// Tells the followers how it ended, outside of it.
+    /// Raises the versions of what it has touched, if it stands or may stand; then tells the
+    /// followers how it ended, outside of it.
     pub(super) fn end(mut self, ending: Ending) {
         self.close(ending);
     }
 
     fn close(&mut self, ending: Ending) {
         if std::mem::take(&mut self.is_open) {
-            let ended = CURRENT.replace(self.outer.take());
-            let followers = ended.map(|ended| ended.followers).unwrap_or_default();
-            followers.iter().for_each(|one| one.ended(ending));
+            let Some(ended) = CURRENT.replace(self.outer.take()) else {
+                return;
+            };
+            if ending != Ending::RolledBack {
+                ended.attachments.versions.raise(&ended.touched);
+            }
+            ended.followers.iter().for_each(|one| one.ended(ending));
         }
     }
 }
@@ -151,12 +166,14 @@ impl Drop for Scope {
     }
 }
 
-/// Where each follower was when a savepoint began.
-pub(super) struct Place(Vec<u64>);
+/// Where each follower was when a savepoint began, and what was touched until then.
+pub(super) struct Place(Vec<u64>, Mark);
 
 /// The place to which a savepoint returns.
 pub(super) fn mark() -> Place {
-    Place(followers().iter().map(|one| one.mark()).collect())
+    let touched = CURRENT.with_borrow(|current| current.as_ref().map(|open| open.touched.mark()));
+    let places = followers().iter().map(|one| one.mark()).collect();
+    Place(places, touched.unwrap_or_default())
 }
 
 /// What came after the place was undone.
@@ -166,10 +183,22 @@ pub(super) fn return_to(place: Place) {
         follower.return_to(mark);
     }
     let new = CURRENT.with_borrow_mut(|current| match current {
-        Some(current) => current.followers.split_off(known),
+        Some(current) => {
+            current.touched.return_to(place.1);
+            current.followers.split_off(known)
+        }
         None => Vec::new(),
     });
     new.iter().for_each(|one| one.ended(Ending::RolledBack));
+}
+
+/// Writes down what the transaction on this thread touches, if there is one.
+pub(super) fn touch(say: impl FnOnce(&mut Touched)) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(current) = current {
+            say(&mut current.touched);
+        }
+    });
 }
 
 /// All of them; the thread's cell is free again when they are told something.

@@ -18,7 +18,7 @@ use diesel::connection::{
     Connection, DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
 };
 
-use super::tally;
+use super::{tally, touched};
 use crate::clock::Clock;
 use crate::config::ObserveConfig;
 use crate::timestamp::Timestamp;
@@ -116,10 +116,9 @@ impl SlowQueries {
     }
 
     /// Observes a connection from now on. What its program had set as Diesel's default goes on.
+    ///
+    /// Switched off, it measures nothing, and still tells [`touched`] of each statement.
     pub(super) fn observe(self: &Arc<Self>, conn: &mut impl Connection) {
-        if self.after.is_zero() {
-            return;
-        }
         conn.set_instrumentation(Observer {
             slow: Arc::clone(self),
             began: None,
@@ -255,7 +254,10 @@ struct Observer {
 impl Instrumentation for Observer {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match &event {
-            InstrumentationEvent::StartQuery { .. } => self.began = Some(Instant::now()),
+            InstrumentationEvent::StartQuery { .. } => {
+                touched::statement();
+                self.began = (!self.slow.after.is_zero()).then(Instant::now);
+            }
             InstrumentationEvent::FinishQuery { query, .. } => {
                 let took = self.began.take().map(|began| began.elapsed());
                 if let Some(took) = took

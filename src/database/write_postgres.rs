@@ -21,6 +21,7 @@ use super::pool::Pools;
 use super::retry::backoff;
 use super::scope::{Ending, Scope};
 use super::tally::Run;
+use super::touched;
 use super::under_way::Writes;
 use crate::error::{Error, Result};
 
@@ -106,7 +107,7 @@ fn transaction<T>(
     let scope = Scope::begin(&writes.attachments);
     let (outcome, tally) = Run::of(op, || {
         AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
-        let value = work(&mut BackendConnection::from(&mut *conn))?;
+        let value = touched::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
         commit(op, conn).map(|()| value)
     });
     match &outcome {

@@ -8,6 +8,7 @@
 //! `tickbase_*`. Every label has a bounded set of values: operations, tables and checks have static
 //! names.
 
+mod cache;
 mod database;
 mod delivery;
 mod exposition;
@@ -15,6 +16,7 @@ mod rounds;
 #[cfg(test)]
 mod tests;
 
+pub use cache::cache_metrics;
 pub use database::{database_metrics, process_metrics};
 pub use delivery::delivery_metrics;
 pub use exposition::{CONTENT_TYPE, Exposition, Family, Kind};

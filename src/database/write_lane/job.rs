@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::database::connection::BackendConnection;
 use crate::database::instrumentation::Account;
 use crate::database::tally::{Run, Tally};
+use crate::database::touched;
 use crate::error::{Error, Result};
 
 thread_local! {
@@ -85,7 +86,7 @@ where
         RUNNING.set(true);
         let (run, tally) = Run::of(self.account.op(), || {
             catch_unwind(AssertUnwindSafe(|| {
-                work(&mut BackendConnection::from(conn))
+                touched::of_work(|| work(&mut BackendConnection::from(conn)))
             }))
         });
         RUNNING.set(false);

@@ -8,7 +8,7 @@ use diesel::sql_types::Bool;
 use super::AlertDeliveryRepository;
 use super::outcome::roll_up;
 use super::queue::{LiveAlert, live_alert};
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::DeliveryState;
 use crate::error::Result;
 use crate::models::AlertDelivery;
@@ -79,6 +79,7 @@ pub fn dead_letters(
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn retry(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
     let mut alerts: Vec<i64> = Vec::new();
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let dead = alert_deliveries::table
@@ -129,6 +130,7 @@ pub fn abandon(
     now: Timestamp,
     limit: usize,
 ) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let open = open_query(channel, limit);
     let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| open.load(c))?;

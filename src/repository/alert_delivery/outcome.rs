@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::dsl;
 use diesel::prelude::*;
 
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus};
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
@@ -52,6 +52,7 @@ pub struct Tried {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
     let mut stored = 0;
     for one in tried {
         stored += store(conn, one, now)?;

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::{AlertDeliveryRepository, AlertNotice, ChannelKey, Claim};
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::{DeliveryState, PriceDecimals, Symbol};
 use crate::error::Result;
 use crate::models::{AlertDelivery, AlertLog};
@@ -151,6 +151,7 @@ pub fn enqueue(
     now: Timestamp,
     limit: usize,
 ) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let alerts = unqueued(conn, channels, limit)?;
     if alerts.is_empty() {
@@ -188,6 +189,7 @@ pub fn claim(
     lease_until: Timestamp,
     limit: usize,
 ) -> Result<Vec<Claim>> {
+    let _said = conn.touches(Touch::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let ids = due(conn, channel, now, limit)?;
     let first = diesel::update(

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::read::{by_id_query, get};
 use super::{instrument_deleted, not_found};
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::instrument;
@@ -22,6 +22,7 @@ pub fn insert(
     new: &NewAlertRule,
     now: Timestamp,
 ) -> Result<AlertRule> {
+    let _said = conn.touches(Touch::Nothing);
     new.shape().check()?;
     instrument::lock(conn, &[new.instrument_id])?;
     instrument::get(conn, new.instrument_id)?;
@@ -48,6 +49,7 @@ pub fn update(
     change: &AlertRuleChange,
     now: Timestamp,
 ) -> Result<AlertRule> {
+    let _said = conn.touches(Touch::Nothing);
     // A rule never moves to another instrument. With that one locked no other change comes
     // between the look at the rule and the update.
     let instrument_id = get(conn, id)?.instrument_id;

@@ -12,7 +12,7 @@ use diesel::RunQueryDsl;
 use super::keys::BarKey;
 use super::read::of_keys;
 use super::store::WriteBars;
-use crate::database::{BackendConnection, InsertCounts};
+use crate::database::{BackendConnection, InsertCounts, Touch};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
 use crate::repository::market_data::RowRejection;
@@ -62,6 +62,7 @@ pub fn insert_batch(
     bars: &[NewMarketDataBar],
     now: Timestamp,
 ) -> Result<InsertReport> {
+    let _said = conn.touches(Touch::Nothing);
     let mut batch = Batch::new(conn, bars)?;
     let mut report = InsertReport {
         received: bars.len(),
@@ -100,6 +101,7 @@ pub fn upsert_batch(
     bars: &[NewMarketDataBar],
     now: Timestamp,
 ) -> Result<UpsertReport> {
+    let _said = conn.touches(Touch::Nothing);
     let mut batch = Batch::new(conn, bars)?;
     let mut report = UpsertReport {
         received: bars.len(),
@@ -194,6 +196,9 @@ impl<'a> Batch<'a> {
     /// PostgreSQL each statement is a round trip.
     fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
         let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
+        let mut ids: Vec<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
+        ids.dedup(); // They come by key.
+        let _said = conn.touches(Touch::Bars(&ids));
         let per_statement = match conn {
             #[cfg(feature = "sqlite")]
             BackendConnection::Sqlite(_) => 1,

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use super::keys::{BarKey, BarRange};
 use super::read::{between_query, of_keys, of_source};
 use super::store::BAR_KEYS_PER_STATEMENT_MAX;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
@@ -52,6 +52,7 @@ pub fn soft_delete_range(
     now: Timestamp,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
+    let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
     Ok(crate::on_backend!(conn, |c| update.execute(c))?)

@@ -6,7 +6,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::write::symbol_taken;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::Instrument;
@@ -21,6 +21,7 @@ use crate::timestamp::Timestamp;
 /// [`Error::Conflict`] naming a rule that still watches one of them; [`Error::Query`]. The
 /// caller's transaction must be undone then.
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    let _said = conn.touches(Touch::Instruments(ids));
     lock(conn, ids)?;
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
@@ -136,6 +137,7 @@ fn refuse_watched(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
 /// [`Error::Conflict`] naming the active instrument that took a symbol meanwhile;
 /// [`Error::Query`]. The caller's transaction must be undone then.
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
+    let _said = conn.touches(Touch::Instruments(ids));
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         refuse_taken_symbols(conn, ids)?;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::not_found;
 use super::read::{by_id_query, by_symbol};
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::error::{Error, Result};
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 use crate::repository::or_conflict;
@@ -21,6 +21,7 @@ pub fn insert(
     new: &NewInstrument,
     now: Timestamp,
 ) -> Result<Instrument> {
+    let _said = conn.touches(Touch::Nothing);
     if let Some(holder) = by_symbol(conn, &new.symbol)? {
         return Err(symbol_taken(
             format!("new instrument {:?}", new.name),
@@ -32,10 +33,14 @@ pub fn insert(
         instruments::created_at.eq(now),
         instruments::updated_at.eq(now),
     ));
-    let stored = crate::on_backend!(conn, |c| {
-        insert.returning(Instrument::as_returning()).get_result(c)
+    let stored = crate::on_backend!(&mut *conn, |c| {
+        let insert = insert.returning(Instrument::as_returning());
+        insert.get_result::<Instrument>(c)
     });
-    stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))
+    let stored =
+        stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))?;
+    drop(conn.touches(Touch::Instruments(&[stored.id])));
+    Ok(stored)
 }
 
 /// Changes an active instrument; an empty change sets `updated_at` alone.
@@ -48,6 +53,7 @@ pub fn update(
     change: &InstrumentChange,
     now: Timestamp,
 ) -> Result<Instrument> {
+    let _said = conn.touches(Touch::Instruments(&[id]));
     let update = diesel::update(by_id_query(id)).set((
         change,
         instruments::updated_at.eq(now),

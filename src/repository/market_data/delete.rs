@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
 use super::keys::{TickKey, TickRange};
 use super::read::latest;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::error::Result;
 use crate::repository::instrument;
 use crate::soft_delete::SoftDeletable;
@@ -54,6 +54,7 @@ fn mark_keys(
     keys.sort_unstable();
     let ids: BTreeSet<i64> = keys.iter().map(|key| key.instrument_id).collect();
     let ids: Vec<i64> = ids.into_iter().collect();
+    let _said = conn.touches(Touch::Ticks(&ids));
     instrument::lock(conn, &ids)?;
     let mut changed = 0;
     for keys in keys.chunks(TICK_KEYS_PER_STATEMENT_MAX) {
@@ -75,6 +76,7 @@ pub fn soft_delete_range(
     now: Timestamp,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
+    let _said = conn.touches(Touch::Ticks(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let rows = market_data::table
         .active()
@@ -93,6 +95,7 @@ pub fn soft_delete_range(
 /// [`Error::Query`](crate::Error::Query).
 pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
     let (first, last) = of.bounds()?;
+    let _said = conn.touches(Touch::Ticks(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let rows = market_data::table
         .deleted()

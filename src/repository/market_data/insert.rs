@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::insert_order::{Row, Slots, in_key_order};
 use super::watch;
-use crate::database::{BackendConnection, BatchSize, InsertCounts, WhenFull};
+use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
@@ -140,6 +140,7 @@ pub fn insert_batch(
     options: &InsertOptions,
     now: Timestamp,
 ) -> Result<InsertReport> {
+    let _said = conn.touches(Touch::Nothing);
     if let Some(key) = &options.idempotency_key
         && let Some(first) = ingest_batch::find(conn, key, now)?
     {
@@ -156,6 +157,7 @@ pub fn insert_batch(
         store.update_last_ticks(&batch.changed())?;
         Ok(rows)
     })?;
+    drop(conn.touches(Touch::Ticks(&batch.changed_ids())));
     if let Some(watched) = watched {
         watched.evaluate(conn, &rows, &batch.outcomes)?;
     }
@@ -304,6 +306,11 @@ impl<'a> Batch<'a> {
     fn changed(&self) -> Vec<KnownInstrument> {
         let changed = self.instruments.iter().filter(|followed| followed.changed);
         changed.map(|followed| followed.known).collect()
+    }
+
+    fn changed_ids(&self) -> Vec<i64> {
+        let changed = self.instruments.iter().filter(|followed| followed.changed);
+        changed.map(|followed| followed.known.id).collect()
     }
 
     fn report(self, outcomes: bool) -> InsertReport {

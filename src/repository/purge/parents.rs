@@ -9,7 +9,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::report::{KeptRow, Referrer};
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::{Deleted, SoftDeletable};
@@ -168,6 +168,7 @@ pub(super) fn delete(
     parent: Parent,
     ids: &[i64],
 ) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
     let referrers = referrers_of(conn, parent, ids, None)?;
     let is_free = |id: &i64| referrers.iter().all(|(_, counts)| !counts.contains_key(id));
     let free: Vec<i64> = ids.iter().copied().filter(is_free).collect();

@@ -7,7 +7,7 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType};
 
-use crate::database::{Backend, BackendConnection};
+use crate::database::{Backend, BackendConnection, Touch};
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
@@ -45,6 +45,7 @@ pub(super) fn delete_chunk(
     cut_off: Timestamp,
     limit: i64,
 ) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
     let delete = DeleteTrash {
         leaf,
         cut_off,

@@ -1,0 +1,88 @@
+//! How many bytes answers take in memory. It decides nothing.
+
+use std::sync::Arc;
+
+use super::Latest;
+use crate::database::Page;
+use crate::domain::Symbol;
+use crate::domain::instrument::SYMBOL_LENGTH_MAX;
+use crate::models::{Instrument, MarketDataBar};
+use crate::repository::instrument::InstrumentLabel;
+
+/// How many bytes a value takes on the heap, beside its own size.
+pub trait CacheSize {
+    /// Bytes of all that it owns, as they were allocated.
+    fn heap_bytes(&self) -> usize;
+}
+
+impl CacheSize for i64 {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+impl CacheSize for String {
+    fn heap_bytes(&self) -> usize {
+        self.capacity()
+    }
+}
+
+impl<T: CacheSize> CacheSize for Option<T> {
+    fn heap_bytes(&self) -> usize {
+        self.as_ref().map_or(0, T::heap_bytes)
+    }
+}
+
+impl<T: CacheSize> CacheSize for Vec<T> {
+    fn heap_bytes(&self) -> usize {
+        let owned: usize = self.iter().map(T::heap_bytes).sum();
+        self.capacity() * size_of::<T>() + owned
+    }
+}
+
+/// The value, its two counts and what it owns.
+impl<T: CacheSize> CacheSize for Arc<T> {
+    fn heap_bytes(&self) -> usize {
+        2 * size_of::<usize>() + size_of::<T>() + T::heap_bytes(self)
+    }
+}
+
+impl CacheSize for Symbol {
+    fn heap_bytes(&self) -> usize {
+        self.as_str().len()
+    }
+}
+
+impl CacheSize for InstrumentLabel {
+    fn heap_bytes(&self) -> usize {
+        self.symbol.heap_bytes()
+    }
+}
+
+impl CacheSize for Latest {
+    fn heap_bytes(&self) -> usize {
+        self.label.heap_bytes()
+    }
+}
+
+impl CacheSize for Instrument {
+    fn heap_bytes(&self) -> usize {
+        self.symbol.heap_bytes() + self.name.heap_bytes()
+    }
+}
+
+impl CacheSize for Page<Instrument, Symbol> {
+    fn heap_bytes(&self) -> usize {
+        // Of each of the two cursors, if it is there.
+        let cursors = 2 * SYMBOL_LENGTH_MAX;
+        self.rows.heap_bytes() + cursors
+    }
+}
+
+/// The four prices, each with the digits of an exact number.
+impl CacheSize for MarketDataBar {
+    fn heap_bytes(&self) -> usize {
+        const DIGITS_BYTES: usize = 16;
+        4 * DIGITS_BYTES + self.contract_month.heap_bytes()
+    }
+}

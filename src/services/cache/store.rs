@@ -1,0 +1,223 @@
+//! Where answers are kept: bounded in bytes over all kinds, each kind with its time to live. It
+//! knows neither versions nor reads.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+
+use super::size::CacheSize;
+use super::snapshot::{CacheKind, CacheSnapshot, Counters, Outcome};
+use crate::config::CacheConfig;
+
+/// What moka keeps beside key and value: the entry's record, its place in two queues, its timer.
+const BOOKKEEPING_BYTES: usize = 320;
+/// The part of the bound that one answer may take: a larger one would drive out all others.
+const ANSWER_SHARE_MAX: u64 = 4;
+/// The part of the bound that may come in before what is too much goes out.
+const UNSETTLED_SHARE_MAX: u64 = 16;
+
+/// What an answer is for, in which version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) kind: CacheKind,
+    pub(super) of: Of,
+    /// The type of the answer.
+    pub(super) value: TypeId,
+    pub(super) version: u64,
+}
+
+/// What an answer is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Of {
+    Instrument(i64),
+    Text(Arc<str>),
+    InstrumentText(i64, Arc<str>),
+}
+
+/// An answer.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) value: Arc<dyn Any + Send + Sync>,
+    bytes: u64,
+    /// When its reading began: from there on others may have changed what it stands on.
+    began: Instant,
+}
+
+impl Entry {
+    pub(super) fn new<T: CacheSize + Any + Send + Sync>(
+        key: &Key,
+        value: T,
+        began: Instant,
+    ) -> Self {
+        let text = match &key.of {
+            Of::Instrument(_) => 0,
+            Of::Text(text) | Of::InstrumentText(_, text) => text.len(),
+        };
+        let value = Arc::new(value);
+        let bytes =
+            value.heap_bytes() + text + size_of::<Key>() + size_of::<Self>() + BOOKKEEPING_BYTES;
+        Self {
+            value,
+            bytes: bytes as u64,
+            began,
+        }
+    }
+}
+
+pub(super) struct Store {
+    kept: moka::sync::Cache<Key, Entry>,
+    counters: Arc<[Counters; CacheKind::ALL.len()]>,
+    ttl: Ttl,
+    bytes_max: u64,
+    /// Bytes that came in since what is too much went out.
+    unsettled: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ttl([Duration; CacheKind::ALL.len()]);
+
+impl Ttl {
+    fn of(&self, kind: CacheKind) -> Duration {
+        self.0[kind.place()]
+    }
+
+    fn left(&self, key: &Key, entry: &Entry, now: Instant) -> Duration {
+        let age = now.saturating_duration_since(entry.began);
+        self.of(key.kind).saturating_sub(age)
+    }
+}
+
+impl moka::Expiry<Key, Entry> for Ttl {
+    fn expire_after_create(&self, key: &Key, entry: &Entry, now: Instant) -> Option<Duration> {
+        Some(self.left(key, entry, now))
+    }
+
+    fn expire_after_update(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        now: Instant,
+        _left: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(self.left(key, entry, now))
+    }
+}
+
+impl Store {
+    pub(super) fn new(config: &CacheConfig) -> Self {
+        let ttl = Ttl(CacheKind::ALL.map(|kind| match kind {
+            CacheKind::Latest => config.latest_ttl,
+            CacheKind::Instruments => config.instruments_ttl,
+            CacheKind::Bars => config.bars_ttl,
+        }));
+        let counters: Arc<[Counters; CacheKind::ALL.len()]> = Arc::default();
+        let told = Arc::clone(&counters);
+        // Keys are asked for only as long as their version is: how often one was, tells nothing.
+        let kept = moka::sync::Cache::builder()
+            .max_capacity(config.bytes_max)
+            .eviction_policy(EvictionPolicy::lru())
+            .weigher(|_, entry: &Entry| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
+            .expire_after(ttl)
+            .eviction_listener(move |key: Arc<Key>, entry: Entry, cause| {
+                told[key.kind.place()].removed(&entry, cause);
+            })
+            .build();
+        Self {
+            kept,
+            counters,
+            ttl,
+            bytes_max: config.bytes_max,
+            unsettled: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn is_off(&self, kind: CacheKind) -> bool {
+        self.ttl.of(kind).is_zero()
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Entry> {
+        self.kept.get(key)
+    }
+
+    pub(super) fn insert(&self, key: &Key, entry: &Entry) {
+        let counters = self.of(key.kind);
+        if self.is_off(key.kind) {
+            return;
+        }
+        if entry.bytes > (self.bytes_max / ANSWER_SHARE_MAX).min(u32::MAX.into()) {
+            counters.oversized.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        counters.entries.fetch_add(1, Ordering::Relaxed);
+        counters.bytes.fetch_add(entry.bytes, Ordering::Relaxed);
+        self.kept.insert(key.clone(), entry.clone());
+        let unsettled = self.unsettled.fetch_add(entry.bytes, Ordering::Relaxed);
+        if unsettled + entry.bytes > self.bytes_max / UNSETTLED_SHARE_MAX {
+            self.settle();
+        }
+    }
+
+    /// Lets go what is too much or too old.
+    fn settle(&self) {
+        self.unsettled.store(0, Ordering::Relaxed);
+        self.kept.run_pending_tasks();
+    }
+
+    /// Counts how questions were answered, which are of one kind.
+    pub(super) fn count(&self, keys: &[Key], questions: usize, outcome: Outcome) {
+        let Some(key) = keys.first() else { return };
+        let counters = self.of(key.kind);
+        let counter = match outcome {
+            Outcome::Hit => &counters.hits,
+            Outcome::Miss => &counters.misses,
+            Outcome::Joined => &counters.joined,
+        };
+        counter.fetch_add(questions as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_fill(&self, keys: &[Key], succeeded: bool) {
+        let Some(key) = keys.first() else { return };
+        let counters = self.of(key.kind);
+        let counter = match succeeded {
+            true => &counters.fills,
+            false => &counters.failed_fills,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot(&self) -> CacheSnapshot {
+        self.settle();
+        let kinds = CacheKind::ALL.iter().zip(self.counters.iter());
+        CacheSnapshot {
+            bytes_max: self.bytes_max,
+            kinds: kinds.map(|(kind, of)| of.snapshot(*kind)).collect(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> (u64, u64) {
+        self.settle();
+        (self.kept.entry_count(), self.kept.weighted_size())
+    }
+
+    fn of(&self, kind: CacheKind) -> &Counters {
+        &self.counters[kind.place()]
+    }
+}
+
+impl Counters {
+    fn removed(&self, entry: &Entry, cause: RemovalCause) {
+        self.entries.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
+        match cause {
+            RemovalCause::Size => self.evicted.fetch_add(1, Ordering::Relaxed),
+            RemovalCause::Expired => self.expired.fetch_add(1, Ordering::Relaxed),
+            // By the same answer, read once more.
+            RemovalCause::Explicit | RemovalCause::Replaced => 0,
+        };
+    }
+}
