@@ -3,6 +3,7 @@
 
 mod alerts;
 mod analytics;
+mod cache;
 mod client;
 mod document;
 mod edge;
