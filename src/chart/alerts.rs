@@ -4,7 +4,7 @@ use super::merge::Placed;
 use super::picture::{ALERT, Area, BACKGROUND, Frame};
 use super::scene::{Anchor, Shape};
 
-/// Texts that are tried to be placed; a picture with more would be a list.
+/// Texts of a picture; one with more would be a list.
 const LABELS_MAX: usize = 12;
 
 /// The marks, and texts that cover neither a candle nor a mark nor each other.
@@ -42,18 +42,25 @@ fn place(frame: &Frame, alert: &Placed) -> (f64, f64) {
 }
 
 fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
+    let marks = places.len();
     let mut taken: Vec<Area> = places.iter().map(|place| around(*place, radius)).collect();
     let mut shapes = Vec::new();
     // The newest are what one looks for first.
     let newest = frame.drawn.alerts.iter().zip(places).rev();
-    for (alert, place) in newest.take(LABELS_MAX) {
+    let mut labels = 0;
+    for (alert, place) in newest {
+        if labels == LABELS_MAX {
+            break;
+        }
         let text = frame
             .font
             .fitted(&alert.label, frame.size * 0.9, frame.size * 15.0);
-        let Some(area) = free(frame, &text, *place, radius, &taken) else {
+        let Some(area) = free(frame, &text, *place, radius, taken.split_at(marks)) else {
             continue;
         };
+        labels += 1;
         taken.push(area);
+        taken.extend(way(*place, area));
         shapes.extend(leader(*place, area, radius));
         shapes.push(Shape::Rectangle {
             x: area.left,
@@ -72,6 +79,17 @@ fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
         shapes.push(label);
     }
     Shape::group("alert-labels", shapes)
+}
+
+/// Points on the way from a mark to its text, which no other text may cover.
+fn way((x, y): (f64, f64), area: Area) -> impl Iterator<Item = Area> {
+    const STEPS: u32 = 8;
+    let right = x.clamp(area.left, area.right) - x;
+    let down = y.clamp(area.top, area.bottom) - y;
+    (0..STEPS).map(move |step| {
+        let share = f64::from(step) / f64::from(STEPS);
+        around((x + right * share, y + down * share), 0.5)
+    })
 }
 
 /// From a mark to its text, where that is not beside it.
@@ -101,7 +119,7 @@ fn free(
     text: &str,
     (x, y): (f64, f64),
     radius: f64,
-    taken: &[Area],
+    (marks, labels): (&[Area], &[Area]),
 ) -> Option<Area> {
     let width = frame.font.width(text, frame.size * 0.9) + frame.size * 0.4;
     let height = frame.size * 1.3;
@@ -121,7 +139,8 @@ fn free(
         })
         .find(|area| {
             within(area, &frame.prices)
-                && !taken.iter().any(|other| overlap(area, other))
+                && !marks.iter().chain(labels).any(|other| overlap(area, other))
+                && !way((x, y), *area).any(|point| labels.iter().any(|of| overlap(&point, of)))
                 && !covers_chart(frame, area)
         })
 }

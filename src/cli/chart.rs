@@ -47,7 +47,8 @@ pub(super) struct Arguments {
     end: Option<Timestamp>,
     /// The newest so many bars
     /// [default: those of the range; without --start what has room, 150 in a picture]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=BARS_MAX as i64))]
+    #[arg(long, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=BARS_MAX as i64))]
     bars: Option<u32>,
     /// The picture to write, by its ending: chart.svg or chart.png
     #[arg(long, value_name = "FILE")]
