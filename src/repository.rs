@@ -7,6 +7,8 @@ pub mod alert_log;
 pub mod alert_rule;
 /// Open, high, low, close and volume of a period.
 pub mod bar;
+/// Bars that are built from ticks: what is built, and building it.
+pub mod bar_series;
 mod bounds;
 pub mod check;
 /// Where ticks and bars come from.

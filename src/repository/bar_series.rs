@@ -1,0 +1,124 @@
+//! Series of bars that are built from ticks: building, extending and repairing them, and which of
+//! their periods have gone stale.
+//!
+//! A series says truly what is built: its bars, its bounds and its stale periods change in one
+//! transaction, under the lock of the instrument under which ticks are stored, too. Built bars are
+//! those of the source `tickbase-bars`. How ticks become bars is `domain::aggregate`'s; bars for
+//! people are read elsewhere.
+
+mod bars;
+mod build;
+mod marks;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use build::{BuildReport, BuildSpan};
+pub(crate) use marks::Marks;
+pub use read::{BUILT_SOURCE_NAME, SeriesStatus, list, of_instrument, source_id, stale_between};
+
+use crate::database::{BackendConnection, Database};
+use crate::domain::Frequency;
+use crate::error::Result;
+use crate::models::BarSeries;
+
+/// Ticks that one transaction reads: some 100 ms, after which ticks that wait are stored. A single
+/// period is never divided, however many it has.
+const TICKS_PER_TRANSACTION_MAX: usize = 250_000;
+
+/// Builds series and tells what is built.
+#[derive(Debug, Clone, Copy)]
+pub struct BarSeriesRepository<'a> {
+    db: &'a Database,
+    ticks_max: usize,
+}
+
+impl<'a> BarSeriesRepository<'a> {
+    /// The series of a database.
+    #[must_use]
+    pub fn new(db: &'a Database) -> Self {
+        Self {
+            db,
+            ticks_max: TICKS_PER_TRANSACTION_MAX,
+        }
+    }
+
+    /// Has one transaction read about so many ticks, at least 1, where the default (250,000) holds
+    /// up other writers for too long.
+    #[must_use]
+    pub fn ticks_per_transaction_max(mut self, ticks: usize) -> Self {
+        self.ticks_max = ticks.max(1);
+        self
+    }
+
+    /// Builds the bars of a span, repairs its stale ones, and keeps the series from then on.
+    ///
+    /// Only closed periods are built: those at or past whose end the instrument has a tick. A
+    /// series has no gap: a span that does not touch it is built with what lies between. What is
+    /// built stays built when a later transaction fails, and the series says so.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) for an instrument that is unknown or deleted;
+    /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end, or a price that no bar
+    /// holds; those of [`Database::write`].
+    pub fn build(
+        &self,
+        instrument_id: i64,
+        frequency: Frequency,
+        span: BuildSpan,
+    ) -> Result<BuildReport> {
+        let span = span.checked()?;
+        self.run(build::Goal::build(instrument_id, frequency, span), &|| true)
+    }
+
+    /// Extends a series by the periods that have closed since, and repairs its stale ones; does
+    /// nothing for a series that does not exist. It ends early, between two transactions, when
+    /// `goes_on` says so.
+    ///
+    /// # Errors
+    /// As [`BarSeriesRepository::build`].
+    pub fn refresh(
+        &self,
+        instrument_id: i64,
+        frequency: Frequency,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<BuildReport> {
+        self.run(build::Goal::refresh(instrument_id, frequency), goes_on)
+    }
+
+    fn run(&self, mut goal: build::Goal, goes_on: &dyn Fn() -> bool) -> Result<BuildReport> {
+        let (op, limit) = (goal.operation(), self.ticks_max);
+        let mut report = BuildReport::new(&goal);
+        while goes_on() {
+            let now = self.db.clock().now();
+            let step = move |conn: &mut BackendConnection<'_>| build::step(conn, &goal, limit, now);
+            let Some(work) = report.add(self.db.write(op, step)?) else {
+                break;
+            };
+            goal.goes_on_from(work.repaired_to);
+        }
+        Ok(report)
+    }
+
+    /// Every series of an active instrument, by symbol and frequency, shortest first.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn list(&self) -> Result<Vec<SeriesStatus>> {
+        self.db.read("bar_series.list", |conn| {
+            let all = list(conn)?;
+            conn.record_rows(all.len());
+            Ok(all)
+        })
+    }
+
+    /// The series of an instrument, shortest frequency first.
+    ///
+    /// # Errors
+    /// Those of [`Database::read`].
+    pub fn of_instrument(&self, instrument_id: i64) -> Result<Vec<BarSeries>> {
+        self.db.read("bar_series.of_instrument", |conn| {
+            of_instrument(conn, instrument_id)
+        })
+    }
+}

@@ -1,0 +1,403 @@
+//! One step of building a series: what is missing or stale next, within one transaction.
+//!
+//! Each step looks at the series anew, under the lock of the instrument: so two that build the
+//! same series help each other, and what a crash leaves is gone on with.
+
+use diesel::prelude::*;
+
+use super::bars::{self, Place};
+use super::read::stale_between;
+use crate::database::BackendConnection;
+use crate::domain::Frequency;
+use crate::error::{Error, Result};
+use crate::models::BarSeries;
+use crate::repository::instrument;
+use crate::soft_delete::SoftDeletable;
+use crate::tables::{bar_series, instruments, stale_bars};
+use crate::timestamp::Timestamp;
+
+/// Stale periods that one step looks at.
+const STALE_PERIODS_MAX: usize = 1_000;
+
+/// The periods to build: those that start from the one of `start` to `end` (excluded).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BuildSpan {
+    /// A moment of the first period; `None` for that of the instrument's first tick.
+    pub start: Option<Timestamp>,
+    /// The first moment that is no longer built; `None` for as far as periods are closed.
+    pub end: Option<Timestamp>,
+}
+
+impl BuildSpan {
+    pub(super) fn checked(self) -> Result<Self> {
+        crate::repository::bounds::moments(self.start, self.end)?;
+        Ok(self)
+    }
+}
+
+/// What a build is to reach.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal {
+    instrument_id: i64,
+    frequency: Frequency,
+    span: BuildSpan,
+    /// Whether only a series that exists is extended, at its end alone.
+    refreshes: bool,
+    /// Stale periods before this one had their turn.
+    repaired_to: Timestamp,
+}
+
+impl Goal {
+    pub(super) fn build(instrument_id: i64, frequency: Frequency, span: BuildSpan) -> Self {
+        Self {
+            instrument_id,
+            frequency,
+            span,
+            refreshes: false,
+            repaired_to: Timestamp::MIN,
+        }
+    }
+
+    pub(super) fn refresh(instrument_id: i64, frequency: Frequency) -> Self {
+        Self {
+            refreshes: true,
+            ..Self::build(instrument_id, frequency, BuildSpan::default())
+        }
+    }
+
+    pub(super) fn operation(&self) -> &'static str {
+        if self.refreshes {
+            "bar_series.refresh"
+        } else {
+            "bar_series.build"
+        }
+    }
+
+    /// Where stale periods had their turn up to `done`: those marked again meanwhile are the next
+    /// run's, or a feed of late ticks would keep this one for ever.
+    pub(super) fn goes_on_from(&mut self, done: Option<Timestamp>) {
+        self.repaired_to = done.unwrap_or(self.repaired_to);
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            instrument_id: self.instrument_id,
+            frequency: self.frequency,
+        }
+    }
+}
+
+/// What a step did.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It did something; there may be more to do.
+    Built(Work),
+    /// Nothing is left to do. There is no series when there is no tick.
+    Done(Option<BarSeries>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) ticks_read: usize,
+    pub(super) bars_read: usize,
+    pub(super) bars_written: usize,
+    pub(super) bars_removed: usize,
+    pub(super) periods_repaired: usize,
+    /// The end of the last stale period that it repaired.
+    pub(super) repaired_to: Option<Timestamp>,
+}
+
+/// What a build did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BuildReport {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Length of the periods.
+    pub frequency: Frequency,
+    /// The series as it is now; `None` when there is none, for want of a tick or because the build
+    /// was ended early.
+    pub series: Option<BarSeries>,
+    /// Transactions that changed something.
+    pub transactions: usize,
+    /// Ticks that were folded into bars.
+    pub ticks_read: usize,
+    /// Bars of a finer series that were folded instead.
+    pub bars_read: usize,
+    /// Bars that are new or have other values.
+    pub bars_written: usize,
+    /// Bars of periods that have lost all their ticks.
+    pub bars_removed: usize,
+    /// Stale periods that were built again.
+    pub periods_repaired: usize,
+}
+
+impl BuildReport {
+    pub(super) fn new(goal: &Goal) -> Self {
+        Self {
+            instrument_id: goal.instrument_id,
+            frequency: goal.frequency,
+            series: None,
+            transactions: 0,
+            ticks_read: 0,
+            bars_read: 0,
+            bars_written: 0,
+            bars_removed: 0,
+            periods_repaired: 0,
+        }
+    }
+
+    /// Adds up; whether there may be more to do.
+    pub(super) fn add(&mut self, step: Step) -> Option<Work> {
+        match step {
+            Step::Done(series) => {
+                self.series = series;
+                None
+            }
+            Step::Built(work) => {
+                self.transactions += 1;
+                self.ticks_read += work.ticks_read;
+                self.bars_read += work.bars_read;
+                self.bars_written += work.bars_written;
+                self.bars_removed += work.bars_removed;
+                self.periods_repaired += work.periods_repaired;
+                Some(work)
+            }
+        }
+    }
+}
+
+/// Does what is next, reading about `limit` ticks at most.
+pub(super) fn step(
+    conn: &mut BackendConnection<'_>,
+    goal: &Goal,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Step> {
+    let place = goal.place();
+    let Some(last_tick) = lock(conn, goal)? else {
+        return Ok(Step::Done(None));
+    };
+    let found = find(conn, place)?;
+    let Some(start) = start(conn, goal, found.as_ref())? else {
+        return Ok(Step::Done(found));
+    };
+    let series = match found {
+        Some(series) => series,
+        None if goal.refreshes => return Ok(Step::Done(None)),
+        None => create(conn, place, start, now)?,
+    };
+    let closed = last_tick.map(|at| place.frequency.period_start(at));
+    let asked = goal.span.end.map(|at| place.frequency.period_start(at));
+    let end = closed.map(|closed| asked.map_or(closed, |asked| asked.min(closed)));
+    let mut builder = Builder {
+        conn,
+        place,
+        limit,
+        now,
+        work: Work::default(),
+    };
+    if let Some(end) = end.filter(|end| *end > series.built_to) {
+        builder.forward(&series, end)?;
+    } else if start < series.built_from {
+        builder.backward(&series, start)?;
+    } else if !builder.repair(&series, start.max(goal.repaired_to), asked)? {
+        return Ok(Step::Done(Some(series)));
+    }
+    let work = builder.work;
+    conn.record_rows(work.bars_written + work.bars_removed);
+    Ok(Step::Built(work))
+}
+
+/// Locks the instrument against other writers, and says what its last tick is: `None` when a
+/// refresh finds it deleted.
+fn lock(conn: &mut BackendConnection<'_>, goal: &Goal) -> Result<Option<Option<Timestamp>>> {
+    instrument::lock(conn, &[goal.instrument_id])?;
+    let query = instruments::table
+        .active()
+        .filter(instruments::id.eq(goal.instrument_id))
+        .select(instruments::last_tick);
+    let found: Option<Option<Timestamp>> =
+        crate::on_backend!(conn, |c| query.first(c).optional())?;
+    match found {
+        None if !goal.refreshes => Err(instrument::not_found(goal.instrument_id)),
+        other => Ok(other),
+    }
+}
+
+fn find(conn: &mut BackendConnection<'_>, place: Place) -> Result<Option<BarSeries>> {
+    let query = bar_series::table
+        .find((place.instrument_id, place.frequency))
+        .select(BarSeries::as_select());
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
+}
+
+/// The start of the first period to build; `None` without a tick to begin with.
+fn start(
+    conn: &mut BackendConnection<'_>,
+    goal: &Goal,
+    series: Option<&BarSeries>,
+) -> Result<Option<Timestamp>> {
+    let held = series.map(|series| series.built_from);
+    if goal.refreshes {
+        return Ok(held);
+    }
+    let first = match goal.span.start {
+        Some(start) => Some(start),
+        None => bars::first_tick(conn, goal.instrument_id)?,
+    };
+    Ok(first.map_or(held, |at| Some(goal.frequency.period_start(at))))
+}
+
+/// A series of which nothing is built yet.
+fn create(
+    conn: &mut BackendConnection<'_>,
+    place: Place,
+    start: Timestamp,
+    now: Timestamp,
+) -> Result<BarSeries> {
+    let insert = diesel::insert_into(bar_series::table).values((
+        bar_series::instrument_id.eq(place.instrument_id),
+        bar_series::frequency.eq(place.frequency),
+        bar_series::built_from.eq(start),
+        bar_series::built_to.eq(start),
+        bar_series::updated_at.eq(now),
+    ));
+    crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
+    find(conn, place)?.ok_or_else(|| {
+        let what = format!("the new series {} of {}", place.frequency, place.instrument_id);
+        Error::not_found(what, "report this as a defect")
+    })
+}
+
+/// A step on its way, under the lock of the instrument.
+struct Builder<'a, 'c> {
+    conn: &'a mut BackendConnection<'c>,
+    place: Place,
+    limit: usize,
+    now: Timestamp,
+    work: Work,
+}
+
+impl Builder<'_, '_> {
+    /// Builds on from the end of the series.
+    fn forward(&mut self, series: &BarSeries, end: Timestamp) -> Result<()> {
+        let from = series.built_to;
+        let basis = bars::basis(self.conn, self.place, from, end)?;
+        let to = match basis {
+            Some((_, to)) => to,
+            None => bars::cut_after(self.conn, self.place, from, end, self.limit)?,
+        };
+        self.build(from, to, basis.map(|(finer, _)| finer))?;
+        self.advance(series.built_from, to)
+    }
+
+    /// Builds what comes before the series, the last part of it first, so that no gap opens.
+    fn backward(&mut self, series: &BarSeries, start: Timestamp) -> Result<()> {
+        let to = series.built_from;
+        let from = bars::cut_before(self.conn, self.place, start, to, self.limit)?;
+        self.build(from, to, None)?;
+        self.advance(from, series.built_to)
+    }
+
+    /// Builds stale periods again; whether there were any.
+    fn repair(
+        &mut self,
+        series: &BarSeries,
+        start: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<bool> {
+        let Place {
+            instrument_id,
+            frequency,
+        } = self.place;
+        let end = end.map_or(series.built_to, |end| end.min(series.built_to));
+        let stale = stale_between(
+            self.conn,
+            instrument_id,
+            frequency,
+            start,
+            end,
+            STALE_PERIODS_MAX,
+        )?;
+        for (from, to) in runs(frequency, &stale) {
+            if self.work.ticks_read >= self.limit {
+                break;
+            }
+            let left = self.limit - self.work.ticks_read;
+            let basis = bars::basis(self.conn, self.place, from, to)?;
+            let basis = basis.filter(|(_, covered)| *covered == to);
+            let to = match basis {
+                Some(_) => to,
+                None => bars::cut_after(self.conn, self.place, from, to, left)?,
+            };
+            self.work.periods_repaired += self.build(from, to, basis.map(|(finer, _)| finer))?;
+            self.work.repaired_to = Some(to);
+        }
+        if !stale.is_empty() {
+            self.advance(series.built_from, series.built_to)?;
+        }
+        Ok(!stale.is_empty())
+    }
+
+    /// Makes the bars of whole periods what their ticks give; returns how many were stale.
+    fn build(&mut self, from: Timestamp, to: Timestamp, basis: Option<Frequency>) -> Result<usize> {
+        let made = match basis {
+            Some(finer) => {
+                let (read, made) = bars::from_bars(self.conn, self.place, finer, from, to)?;
+                self.work.bars_read += read;
+                made
+            }
+            None => {
+                let (read, made) = bars::from_ticks(self.conn, self.place, from, to)?;
+                self.work.ticks_read += read;
+                made
+            }
+        };
+        let (written, removed) = bars::replace(self.conn, self.place, from, to, made, self.now)?;
+        self.work.bars_written += written;
+        self.work.bars_removed += removed;
+        let marks = stale_bars::table
+            .filter(stale_bars::instrument_id.eq(self.place.instrument_id))
+            .filter(stale_bars::frequency.eq(self.place.frequency))
+            .filter(stale_bars::timestamp.ge(from))
+            .filter(stale_bars::timestamp.lt(to));
+        let delete = diesel::delete(marks);
+        Ok(crate::on_backend!(&mut *self.conn, |c| delete.execute(c))?)
+    }
+
+    /// Writes down what is built, where ticks are stored too.
+    fn advance(&mut self, from: Timestamp, to: Timestamp) -> Result<()> {
+        let series = bar_series::table.find((self.place.instrument_id, self.place.frequency));
+        let update = diesel::update(series).set((
+            bar_series::built_from.eq(from),
+            bar_series::built_to.eq(to),
+            bar_series::updated_at.eq(self.now),
+        ));
+        crate::on_backend!(&mut *self.conn, |c| update.execute(c))?;
+        let behind = instruments::table
+            .active()
+            .filter(instruments::id.eq(self.place.instrument_id))
+            .filter(
+                instruments::bars_to
+                    .is_null()
+                    .or(instruments::bars_to.lt(to)),
+            );
+        let update = diesel::update(behind).set(instruments::bars_to.eq(to));
+        crate::on_backend!(&mut *self.conn, |c| update.execute(c))?;
+        Ok(())
+    }
+}
+
+/// Periods that follow each other, joined: start of the first, end of the last.
+fn runs(frequency: Frequency, periods: &[Timestamp]) -> Vec<(Timestamp, Timestamp)> {
+    let mut runs: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for start in periods {
+        let end = frequency.period_end(*start);
+        match runs.last_mut() {
+            Some((_, last)) if *last == *start => *last = end,
+            _ => runs.push((*start, end)),
+        }
+    }
+    runs
+}

@@ -1,0 +1,143 @@
+//! Marks of stale periods: which periods of an instrument's series a change of ticks touches.
+//!
+//! They are written in the transaction of that change, under the lock of the instrument, so that a
+//! series never claims a bar that its ticks no longer give.
+
+use diesel::backend::Backend;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Text};
+
+use super::read::of_instruments;
+use crate::database::BackendConnection;
+use crate::domain::Frequency;
+use crate::error::Result;
+use crate::models::BarSeries;
+use crate::sql_types;
+use crate::timestamp::Timestamp;
+
+/// Marks of one statement: three binds each, within SQLite's 32,766.
+const MARKS_PER_STATEMENT_MAX: usize = 1_000;
+
+/// The periods that a change of ticks touches, of every series of some instruments.
+pub(crate) struct Marks {
+    /// By instrument and frequency.
+    series: Vec<Touched>,
+    /// The instrument that was touched last, and where its series are.
+    last: (i64, std::ops::Range<usize>),
+}
+
+struct Touched {
+    of: BarSeries,
+    /// Start and end of the period that was touched last.
+    last: (i64, i64),
+    periods: Vec<Timestamp>,
+}
+
+impl Marks {
+    /// Nothing touched yet, of the series that these instruments have. The instruments are locked.
+    pub(crate) fn of(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Self> {
+        let series = of_instruments(conn, instrument_ids)?;
+        let untouched = |of| Touched {
+            of,
+            last: (0, i64::MIN),
+            periods: Vec::new(),
+        };
+        Ok(Self {
+            series: series.into_iter().map(untouched).collect(),
+            last: (i64::MIN, 0..0),
+        })
+    }
+
+    /// The greatest end of the series; `None` when there is none, so that nothing can be touched.
+    pub(crate) fn built_to(&self) -> Option<Timestamp> {
+        self.series.iter().map(|touched| touched.of.built_to).max()
+    }
+
+    /// A tick with a price came, went or returned at this moment. In order of time a tick costs
+    /// two comparisons per series.
+    pub(crate) fn touch(&mut self, instrument_id: i64, at: Timestamp) {
+        if self.last.0 != instrument_id {
+            let id = |touched: &Touched| touched.of.instrument_id;
+            let first = self.series.partition_point(|s| id(s) < instrument_id);
+            let end = self.series.partition_point(|s| id(s) <= instrument_id);
+            self.last = (instrument_id, first..end);
+        }
+        for touched in &mut self.series[self.last.1.clone()] {
+            touched.touch(at);
+        }
+    }
+
+    /// Writes the marks down; those that are there stay.
+    pub(crate) fn store(mut self, conn: &mut BackendConnection<'_>) -> Result<()> {
+        for touched in &mut self.series {
+            touched.periods.sort_unstable();
+            touched.periods.dedup();
+            for periods in touched.periods.chunks(MARKS_PER_STATEMENT_MAX) {
+                let insert = InsertMarks {
+                    instrument_id: touched.of.instrument_id,
+                    frequency: touched.of.frequency,
+                    periods,
+                };
+                crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Touched {
+    fn touch(&mut self, at: Timestamp) {
+        let micros = at.micros();
+        let is_same = self.last.0 <= micros && micros < self.last.1;
+        if is_same || at < self.of.built_from || at >= self.of.built_to {
+            return;
+        }
+        self.last = self.of.frequency.period_micros(micros);
+        self.periods.push(self.of.frequency.period_start(at));
+    }
+}
+
+/// `INSERT INTO stale_bars .. ON CONFLICT DO NOTHING` of many rows, which Diesel has not for
+/// SQLite.
+struct InsertMarks<'a> {
+    instrument_id: i64,
+    frequency: Frequency,
+    periods: &'a [Timestamp],
+}
+
+impl QueryId for InsertMarks<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: Connection> RunQueryDsl<C> for InsertMarks<'_> {}
+
+impl<DB> QueryFragment<DB> for InsertMarks<'_>
+where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<sql_types::Timestamp>,
+    i64: ToSql<BigInt, DB>,
+    Frequency: ToSql<Text, DB>,
+    Timestamp: ToSql<sql_types::Timestamp, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // One row has one text, which is the key of the statement cache.
+        if self.periods.len() > 1 {
+            out.unsafe_to_cache_prepared();
+        }
+        out.push_sql("INSERT INTO stale_bars (instrument_id, frequency, \"timestamp\") VALUES ");
+        for (i, period) in self.periods.iter().enumerate() {
+            out.push_sql(if i == 0 { "(" } else { ", (" });
+            out.push_bind_param::<BigInt, _>(&self.instrument_id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Text, _>(&self.frequency)?;
+            out.push_sql(", ");
+            out.push_bind_param::<sql_types::Timestamp, _>(period)?;
+            out.push_sql(")");
+        }
+        out.push_sql(" ON CONFLICT DO NOTHING");
+        Ok(())
+    }
+}
