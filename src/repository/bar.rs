@@ -13,8 +13,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batch::replace;
 pub use batch::{InsertReport, UpsertReport, insert_batch, upsert_batch};
 pub use counts::{FrequencyCount, frequency_counts};
+pub(crate) use delete::remove;
 pub use delete::{restore, restore_range, soft_delete, soft_delete_range};
 pub use keys::{BarKey, BarRange};
 pub use read::{RangeQuery, count, range};

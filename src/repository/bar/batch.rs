@@ -15,6 +15,7 @@ use super::store::WriteBars;
 use crate::database::{BackendConnection, InsertCounts, Touch};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
+use crate::repository::bar_series::BUILT_SOURCE_NAME;
 use crate::repository::market_data::RowRejection;
 use crate::repository::{data_source, instrument, or_conflict};
 use crate::timestamp::Timestamp;
@@ -157,9 +158,10 @@ impl<'a> Batch<'a> {
         let sources: BTreeSet<i64> = bars.iter().map(|bar| bar.data_source_id).collect();
         let instruments = instrument::lock_active(conn, &instruments)?;
         let sources = data_source::known_ids(conn, &sources)?;
+        let built = data_source::by_name(conn, BUILT_SOURCE_NAME)?.map(|source| source.id);
         let (mut accepted, mut rejected) = (Vec::with_capacity(bars.len()), Vec::new());
         for (index, bar) in bars.iter().enumerate() {
-            match objection(bar, &instruments, &sources) {
+            match objection(bar, &instruments, &sources, built) {
                 Some(reason) => rejected.push(RowRejection { index, reason }),
                 None => accepted.push((index, bar)),
             }
@@ -192,26 +194,46 @@ impl<'a> Batch<'a> {
         self.writes.insert(bar.key(), bar);
     }
 
-    /// On SQLite a one-row statement in the cache, in a loop, beats many rows in one; on
-    /// PostgreSQL each statement is a round trip.
     fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
         let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
-        let mut ids: Vec<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
-        ids.dedup(); // They come by key.
-        let _said = conn.touches(Touch::Bars(&ids));
-        let per_statement = match conn {
-            #[cfg(feature = "sqlite")]
-            BackendConnection::Sqlite(_) => 1,
-            #[cfg(feature = "postgres")]
-            BackendConnection::Postgres(_) => super::store::BARS_PER_STATEMENT_MAX,
-        };
-        for bars in bars.chunks(per_statement) {
-            let write = WriteBars { bars, replace, now };
-            let written = crate::on_backend!(&mut *conn, |c| write.execute(c));
-            written.map_err(|error| or_conflict(error, "bars"))?;
-        }
-        Ok(())
+        write(conn, &bars, replace, now)
     }
+}
+
+/// Stores bars, each of a period of its own, in the place of those that are there. Their values
+/// have been checked, and their instrument is locked.
+pub(crate) fn replace(
+    conn: &mut BackendConnection<'_>,
+    bars: &[NewMarketDataBar],
+    now: Timestamp,
+) -> Result<()> {
+    let bars: Vec<&NewMarketDataBar> = bars.iter().collect();
+    write(conn, &bars, true, now)
+}
+
+/// On SQLite a one-row statement in the cache, in a loop, beats many rows in one; on PostgreSQL
+/// each statement is a round trip.
+fn write(
+    conn: &mut BackendConnection<'_>,
+    bars: &[&NewMarketDataBar],
+    replace: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let mut ids: Vec<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
+    ids.dedup(); // They come by key.
+    let _said = conn.touches(Touch::Bars(&ids));
+    let per_statement = match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => 1,
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(_) => super::store::BARS_PER_STATEMENT_MAX,
+    };
+    for bars in bars.chunks(per_statement) {
+        let write = WriteBars { bars, replace, now };
+        let written = crate::on_backend!(&mut *conn, |c| write.execute(c));
+        written.map_err(|error| or_conflict(error, "bars"))?;
+    }
+    Ok(())
 }
 
 /// Why a bar is not stored, if it is not.
@@ -219,6 +241,7 @@ fn objection(
     bar: &NewMarketDataBar,
     instruments: &BTreeSet<i64>,
     sources: &BTreeSet<i64>,
+    built: Option<i64>,
 ) -> Option<String> {
     if !instruments.contains(&bar.instrument_id) {
         let id = bar.instrument_id;
@@ -229,6 +252,12 @@ fn objection(
     if !sources.contains(&bar.data_source_id) {
         let id = bar.data_source_id;
         return Some(format!("data source {id} is unknown; add it first"));
+    }
+    if built == Some(bar.data_source_id) {
+        let id = bar.data_source_id;
+        return Some(format!(
+            "data source {id} holds the bars that are built from ticks; name another one"
+        ));
     }
     bar.check().err().map(|error| error.to_string())
 }

@@ -12,9 +12,10 @@ use super::store::BAR_KEYS_PER_STATEMENT_MAX;
 use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
+use crate::repository::bar_series::BUILT_SOURCE_NAME;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
-use crate::tables::market_data_bars;
+use crate::tables::{data_sources, market_data_bars, stale_bars};
 use crate::timestamp::Timestamp;
 
 #[dsl::auto_type(no_type_alias)]
@@ -29,11 +30,50 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
     deleted.filter(market_data_bars::id.eq_any(ids))
 }
 
+/// Marks the periods of the built ones among some bars as stale: whatever becomes of the rows, the
+/// ticks say what bar a period has.
+macro_rules! mark_built {
+    ($conn:expr, $bars:expr) => {{
+        let built = data_sources::table
+            .filter(data_sources::name.eq(BUILT_SOURCE_NAME))
+            .select(data_sources::id)
+            .single_value();
+        let periods = $bars
+            .filter(market_data_bars::data_source_id.nullable().eq(built))
+            .select((
+                market_data_bars::instrument_id,
+                market_data_bars::frequency,
+                market_data_bars::timestamp,
+            ));
+        let insert = periods
+            .insert_into(stale_bars::table)
+            .into_columns((
+                stale_bars::instrument_id,
+                stale_bars::frequency,
+                stale_bars::timestamp,
+            ))
+            .on_conflict_do_nothing();
+        crate::on_backend!(&mut *$conn, |c| insert.execute(c))?;
+    }};
+}
+
 /// Moves the bars with these ids to the trash; returns how many were active.
 ///
 /// # Errors
 /// [`Error::Query`].
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        mark_built!(conn, active_query(ids));
+    }
+    remove(conn, ids, now)
+}
+
+/// [`soft_delete`] by those who build bars: what is built without them stays built.
+pub(crate) fn remove(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let update = diesel::update(active_query(ids)).set(market_data_bars::deleted_at.eq(now));
@@ -53,6 +93,7 @@ pub fn soft_delete_range(
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
     let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    mark_built!(conn, between_query(*of, first, last));
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
     Ok(crate::on_backend!(conn, |c| update.execute(c))?)
@@ -67,6 +108,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
         refuse_taken_periods(conn, ids)?;
+        mark_built!(conn, deleted_query(ids));
         let update = diesel::update(deleted_query(ids))
             .set(market_data_bars::deleted_at.eq(None::<Timestamp>));
         let restored = crate::on_backend!(&mut *conn, |c| update.execute(c));

@@ -187,7 +187,10 @@ fn bar_of(of: Place, period: &TickFold) -> Result<PeriodBar> {
     period.to_bar().map_err(|error| {
         Error::invalid(
             format!("bar {} of instrument {}", of.frequency, of.instrument_id),
-            format!("the period from {} cannot be built: {error}", period.start()),
+            format!(
+                "the period from {} cannot be built: {error}",
+                period.start()
+            ),
             "delete the tick whose price cannot be right",
         )
     })
@@ -202,8 +205,9 @@ pub(super) fn from_bars(
     to: Timestamp,
 ) -> Result<(usize, Vec<PeriodBar>)> {
     let source = source_id(conn)?;
-    let query = built_bars!(source, of, finer, from, to).select(MarketDataBar::as_select());
-    let rows: Vec<MarketDataBar> = crate::on_backend!(conn, |c| query.load(c))?;
+    let query = built_bars!(source, of, finer, from, to);
+    let rows: Vec<MarketDataBar> =
+        crate::on_backend!(conn, |c| query.select(MarketDataBar::as_select()).load(c))?;
     let (read, mut fold) = (rows.len(), BarAggregator::new(of.frequency));
     let mut made: Vec<PeriodBar> = rows
         .into_iter()
@@ -239,12 +243,12 @@ pub(super) fn replace(
     now: Timestamp,
 ) -> Result<(usize, usize)> {
     let source = source_id(conn)?;
-    let query = built_bars!(source, of, of.frequency, from, to).select(MarketDataBar::as_select());
-    let stored: Vec<MarketDataBar> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
-    let mut stored: BTreeMap<Timestamp, MarketDataBar> = stored
-        .into_iter()
-        .map(|bar| (bar.timestamp, bar))
-        .collect();
+    let query = built_bars!(source, of, of.frequency, from, to);
+    let stored: Vec<MarketDataBar> = crate::on_backend!(&mut *conn, |c| {
+        query.select(MarketDataBar::as_select()).load(c)
+    })?;
+    let mut stored: BTreeMap<Timestamp, MarketDataBar> =
+        stored.into_iter().map(|bar| (bar.timestamp, bar)).collect();
     let mut writes = Vec::with_capacity(made.len());
     for bar in made {
         let held = stored.remove(&bar.timestamp).map(NewMarketDataBar::from);

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::bars::{self, Place};
 use super::read::stale_between;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
@@ -175,6 +175,7 @@ pub(super) fn step(
     now: Timestamp,
 ) -> Result<Step> {
     let place = goal.place();
+    let _said = conn.touches(Touch::Bars(&[goal.instrument_id]));
     let Some(last_tick) = lock(conn, goal)? else {
         return Ok(Step::Done(None));
     };
@@ -217,8 +218,7 @@ fn lock(conn: &mut BackendConnection<'_>, goal: &Goal) -> Result<Option<Option<T
         .active()
         .filter(instruments::id.eq(goal.instrument_id))
         .select(instruments::last_tick);
-    let found: Option<Option<Timestamp>> =
-        crate::on_backend!(conn, |c| query.first(c).optional())?;
+    let found: Option<Option<Timestamp>> = crate::on_backend!(conn, |c| query.first(c).optional())?;
     match found {
         None if !goal.refreshes => Err(instrument::not_found(goal.instrument_id)),
         other => Ok(other),
@@ -226,10 +226,10 @@ fn lock(conn: &mut BackendConnection<'_>, goal: &Goal) -> Result<Option<Option<T
 }
 
 fn find(conn: &mut BackendConnection<'_>, place: Place) -> Result<Option<BarSeries>> {
-    let query = bar_series::table
-        .find((place.instrument_id, place.frequency))
-        .select(BarSeries::as_select());
-    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
+    let query = bar_series::table.find((place.instrument_id, place.frequency));
+    Ok(crate::on_backend!(conn, |c| {
+        query.select(BarSeries::as_select()).first(c).optional()
+    })?)
 }
 
 /// The start of the first period to build; `None` without a tick to begin with.
@@ -242,11 +242,13 @@ fn start(
     if goal.refreshes {
         return Ok(held);
     }
-    let first = match goal.span.start {
-        Some(start) => Some(start),
-        None => bars::first_tick(conn, goal.instrument_id)?,
-    };
-    Ok(first.map_or(held, |at| Some(goal.frequency.period_start(at))))
+    if let Some(start) = goal.span.start {
+        return Ok(Some(goal.frequency.period_start(start)));
+    }
+    let first = bars::first_tick(conn, goal.instrument_id)?;
+    let first = first.map(|at| goal.frequency.period_start(at));
+    // What has lost its ticks at the beginning of a series is stale, and comes with it.
+    Ok(first.into_iter().chain(held).min())
 }
 
 /// A series of which nothing is built yet.
@@ -265,7 +267,10 @@ fn create(
     ));
     crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
     find(conn, place)?.ok_or_else(|| {
-        let what = format!("the new series {} of {}", place.frequency, place.instrument_id);
+        let what = format!(
+            "the new series {} of {}",
+            place.frequency, place.instrument_id
+        );
         Error::not_found(what, "report this as a defect")
     })
 }
@@ -320,19 +325,22 @@ impl Builder<'_, '_> {
             end,
             STALE_PERIODS_MAX,
         )?;
-        for (from, to) in runs(frequency, &stale) {
+        for (from, whole) in runs(frequency, &stale) {
             if self.work.ticks_read >= self.limit {
                 break;
             }
             let left = self.limit - self.work.ticks_read;
-            let basis = bars::basis(self.conn, self.place, from, to)?;
-            let basis = basis.filter(|(_, covered)| *covered == to);
+            let basis = bars::basis(self.conn, self.place, from, whole)?;
+            let basis = basis.filter(|(_, covered)| *covered == whole);
             let to = match basis {
-                Some(_) => to,
-                None => bars::cut_after(self.conn, self.place, from, to, left)?,
+                Some(_) => whole,
+                None => bars::cut_after(self.conn, self.place, from, whole, left)?,
             };
             self.work.periods_repaired += self.build(from, to, basis.map(|(finer, _)| finer))?;
             self.work.repaired_to = Some(to);
+            if to < whole {
+                break;
+            }
         }
         if !stale.is_empty() {
             self.advance(series.built_from, series.built_to)?;

@@ -55,8 +55,10 @@ pub(super) fn of_instruments(
 ) -> Result<Vec<BarSeries>> {
     let mut all = Vec::new();
     for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let query = series_query(ids).select(BarSeries::as_select());
-        let some: Vec<BarSeries> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        let query = series_query(ids);
+        let some: Vec<BarSeries> = crate::on_backend!(&mut *conn, |c| {
+            query.select(BarSeries::as_select()).load(c)
+        })?;
         all.extend(some);
     }
     all.sort_unstable_by_key(|series| (series.instrument_id, series.frequency));
@@ -117,8 +119,10 @@ pub(super) fn list_query() -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
-    let query = list_query().select((instruments::symbol, BarSeries::as_select()));
-    let rows: Vec<(Symbol, BarSeries)> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    let rows: Vec<(Symbol, BarSeries)> = crate::on_backend!(&mut *conn, |c| {
+        let query = list_query().select((instruments::symbol, BarSeries::as_select()));
+        query.load(c)
+    })?;
     let query = stale_bars::table
         .group_by((stale_bars::instrument_id, stale_bars::frequency))
         .select((

@@ -15,7 +15,9 @@ use super::keys::{TickKey, TickRange};
 use super::read::latest;
 use crate::database::{BackendConnection, Touch};
 use crate::error::Result;
+use crate::repository::bar_series::Marks;
 use crate::repository::instrument;
+use crate::repository::pass::each_row;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
 use crate::tables::{instruments, market_data};
@@ -61,8 +63,35 @@ fn mark_keys(
         let update = MarkKeys { keys, mark };
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
+    if changed > 0 {
+        let mut marks = Marks::of(conn, &ids)?;
+        for key in keys {
+            marks.touch(key.instrument_id, key.timestamp);
+        }
+        marks.store(conn)?;
+    }
     refresh_last_ticks(conn, &ids)?;
     Ok(changed)
+}
+
+/// The built bars that the ticks of a range touch: those that go, or those that come back. It must
+/// look before they do.
+macro_rules! marks_of {
+    ($conn:expr, $instrument_id:expr, $rows:expr) => {{
+        let mut marks = Marks::of($conn, &[$instrument_id])?;
+        if let Some(built_to) = marks.built_to() {
+            let stamps = $rows
+                .filter(market_data::timestamp.lt(built_to))
+                .filter(market_data::price.is_not_null())
+                .order(market_data::timestamp.asc())
+                .select(market_data::timestamp);
+            each_row!($conn, stamps, Timestamp, |at| {
+                marks.touch($instrument_id, at);
+                Ok(())
+            })?;
+        }
+        marks
+    }};
 }
 
 /// Moves the active ticks of a range to the trash; returns how many there were.
@@ -82,8 +111,10 @@ pub fn soft_delete_range(
         .active()
         .filter(market_data::instrument_id.eq(of.instrument_id))
         .filter(market_data::timestamp.between(first, last));
+    let marks = marks_of!(conn, of.instrument_id, rows);
     let update = diesel::update(rows).set(market_data::deleted_at.eq(now));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    marks.store(conn)?;
     refresh_last_ticks(conn, &[of.instrument_id])?;
     Ok(changed)
 }
@@ -101,8 +132,10 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
         .deleted()
         .filter(market_data::instrument_id.eq(of.instrument_id))
         .filter(market_data::timestamp.between(first, last));
+    let marks = marks_of!(conn, of.instrument_id, rows);
     let update = diesel::update(rows).set(market_data::deleted_at.eq(None::<Timestamp>));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    marks.store(conn)?;
     refresh_last_ticks(conn, &[of.instrument_id])?;
     Ok(changed)
 }

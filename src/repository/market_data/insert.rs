@@ -17,6 +17,7 @@ use super::watch;
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
+use crate::repository::bar_series::Marks;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
@@ -115,6 +116,8 @@ pub(super) struct KnownInstrument {
     /// What is known elsewhere of its rules and ticks is compared with these.
     pub(super) rules_version: i64,
     pub(super) ticks_version: i64,
+    /// No bar is built of what comes from here on; `None` when none is built at all.
+    pub(super) bars_to: Option<Timestamp>,
 }
 
 /// How a backend stores rows in bulk.
@@ -158,6 +161,7 @@ pub fn insert_batch(
         Ok(rows)
     })?;
     drop(conn.touches(Touch::Ticks(&batch.changed_ids())));
+    batch.mark_built(conn, &rows)?;
     if let Some(watched) = watched {
         watched.evaluate(conn, &rows, &batch.outcomes)?;
     }
@@ -301,6 +305,38 @@ impl<'a> Batch<'a> {
             last.last_tick = Some(tick.timestamp());
             last.last_price = tick.price().or(last.last_price);
         }
+    }
+
+    /// Marks the built bars that late ticks change. The usual batch has none: its instruments tell
+    /// that by their first rows.
+    fn mark_built(&self, conn: &mut BackendConnection<'_>, rows: &[Row<'_>]) -> Result<()> {
+        let built = |row: &Row<'_>| {
+            let place = self.places[row.index]?;
+            self.instruments[place as usize].known.bars_to
+        };
+        let mut marks = None;
+        for rows in rows.chunk_by(|a, b| a.key.instrument_id == b.key.instrument_id) {
+            let Some(bars_to) = built(&rows[0]) else {
+                continue;
+            };
+            let is_old = |row: &&Row<'_>| row.key.timestamp < bars_to;
+            let is_stored =
+                |row: &&Row<'_>| matches!(self.outcomes[row.index], RowOutcome::Inserted { .. });
+            let old = rows.iter().take_while(is_old).filter(is_stored);
+            for row in old.filter(|row| row.tick.price().is_some()) {
+                let marks = match &mut marks {
+                    Some(marks) => marks,
+                    None => marks.insert(Marks::of(conn, &self.ids())?),
+                };
+                marks.touch(row.key.instrument_id, row.key.timestamp);
+            }
+        }
+        marks.map_or(Ok(()), |marks| marks.store(conn))
+    }
+
+    fn ids(&self) -> Vec<i64> {
+        let known = self.instruments.iter().map(|followed| followed.known.id);
+        known.collect()
     }
 
     fn changed(&self) -> Vec<KnownInstrument> {

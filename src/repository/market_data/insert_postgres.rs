@@ -36,8 +36,15 @@ const ROWS_PER_STATEMENT_MAX: usize = 10_000;
 /// round trips more, and 4 us a row less.
 const ROWS_IN_BULK_MIN: usize = 128;
 
-/// An instrument: id, last tick, last price, versions of rules and ticks.
-type LockedRow = (i64, Option<Timestamp>, Option<f64>, i64, i64);
+/// An instrument: id, last tick, last price, versions of rules and ticks, end of built bars.
+type LockedRow = (
+    i64,
+    Option<Timestamp>,
+    Option<f64>,
+    i64,
+    i64,
+    Option<Timestamp>,
+);
 
 pub(super) struct PostgresStore<'a>(pub(super) &'a mut PgConnection);
 
@@ -54,6 +61,7 @@ impl TickStore for PostgresStore<'_> {
                 instruments::last_price,
                 instruments::rules_version,
                 instruments::ticks_version,
+                instruments::bars_to,
             ))
             .order(instruments::id)
             .for_no_key_update()
@@ -64,6 +72,7 @@ impl TickStore for PostgresStore<'_> {
             last_price: row.2,
             rules_version: row.3,
             ticks_version: row.4,
+            bars_to: row.5,
             // Not looked up: the batch is compared with what is stored within its own stamps.
             newest: Some(Timestamp::MAX),
         };

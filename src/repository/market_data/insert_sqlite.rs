@@ -50,6 +50,7 @@ impl TickStore for SqliteStore<'_> {
             newest: row.3,
             rules_version: row.4,
             ticks_version: row.5,
+            bars_to: row.6,
         };
         Ok(rows.into_iter().map(known).collect())
     }

@@ -15,7 +15,8 @@ use crate::database::row_table::Cells;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;
 
-/// An instrument: id, last tick, last price, newest stored stamp, versions of rules and ticks.
+/// An instrument: id, last tick, last price, newest stored stamp, versions of rules and ticks, end
+/// of built bars.
 pub(super) type KnownRow = (
     i64,
     Option<Timestamp>,
@@ -23,6 +24,7 @@ pub(super) type KnownRow = (
     Option<Timestamp>,
     i64,
     i64,
+    Option<Timestamp>,
 );
 type KnownSql = (
     BigInt,
@@ -31,6 +33,7 @@ type KnownSql = (
     Nullable<TimestampSql>,
     BigInt,
     BigInt,
+    Nullable<TimestampSql>,
 );
 
 /// A statement of a fixed text.
@@ -67,7 +70,8 @@ over_the_batch!(
     KnownInstruments -> KnownSql,
     concat!(
         "SELECT i.id, i.last_tick, i.last_price, ", newest_stamp!(),
-        ", i.rules_version, i.ticks_version FROM tickbase_rows r CROSS JOIN instruments i ON i.id = r.c0 WHERE i.deleted_at IS NULL"
+        ", i.rules_version, i.ticks_version, i.bars_to FROM tickbase_rows r \
+         CROSS JOIN instruments i ON i.id = r.c0 WHERE i.deleted_at IS NULL"
     )
 );
 
@@ -164,7 +168,8 @@ impl QueryFragment<Sqlite> for KnownInstrumentById {
         out.push_sql(concat!(
             "SELECT i.id, i.last_tick, i.last_price, ",
             newest_stamp!(),
-            ", i.rules_version, i.ticks_version FROM instruments i WHERE i.deleted_at IS NULL AND i.id = "
+            ", i.rules_version, i.ticks_version, i.bars_to FROM instruments i \
+             WHERE i.deleted_at IS NULL AND i.id = "
         ));
         out.push_bind_param::<BigInt, _>(&self.0)
     }
