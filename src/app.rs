@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
 use crate::services::cache::Cache;
-use crate::services::{AlertEngine, AnalyticsEngine, Service};
+use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service};
 
 /// Everything that runs: the database, the services, the API.
 ///
@@ -47,6 +47,7 @@ pub struct App {
     alerts: Arc<AlertEngine>,
     delivery: Arc<AlertDelivery>,
     analytics: Arc<AnalyticsEngine>,
+    history: Arc<HistoricalDataService>,
     api: ApiState,
 }
 
@@ -81,10 +82,14 @@ impl App {
         api.show_alerts(&alerts, &delivery);
         let analytics = Arc::new(AnalyticsEngine::new(database.clone()));
         api.answer_by(&analytics);
+        let history = HistoricalDataService::new(database.clone(), settings.history.clone())?;
+        let history = Arc::new(history);
+        api.show_history(&history);
         monitoring.start()?;
         delivery.start()?;
         alerts.start()?;
         analytics.start()?;
+        history.start()?;
         api.readiness().ready();
         Ok(Self {
             database,
@@ -92,6 +97,7 @@ impl App {
             alerts,
             delivery,
             analytics,
+            history,
             api,
         })
     }
@@ -130,6 +136,12 @@ impl App {
     #[must_use]
     pub fn cache(&self) -> &Cache {
         self.api.cache()
+    }
+
+    /// What extends and repairs built bars.
+    #[must_use]
+    pub fn history(&self) -> &Arc<HistoricalDataService> {
+        &self.history
     }
 
     /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted
@@ -174,6 +186,7 @@ impl App {
         self.api.readiness().draining();
         self.api.realtime().close();
         self.analytics.stop();
+        self.history.stop();
         self.delivery.stop();
         self.monitoring.stop();
         self.database.close();

@@ -4,6 +4,7 @@ mod alert_channels;
 pub mod alerts;
 pub mod cache;
 pub mod database;
+pub mod history;
 mod layers;
 mod limits;
 pub mod monitoring;
@@ -17,6 +18,7 @@ pub use database::{
     DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous,
     WriteConfig,
 };
+pub use history::HistoryConfig;
 pub use monitoring::{MonitoringConfig, Threshold, Thresholds};
 pub use server::{ServerConfig, Token};
 pub use settings::Settings;

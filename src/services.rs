@@ -23,6 +23,7 @@ pub use alerts::AlertEngine;
 pub use analytics_engine::AnalyticsEngine;
 pub(crate) use callbacks::Callbacks;
 pub use callbacks::Registration;
+pub use historical_data::HistoricalDataService;
 pub(crate) use record::{ServiceRecord, panic_text};
 
 use crate::error::Result;

@@ -76,10 +76,21 @@ async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
 
 fn services(text: &mut Exposition, state: &ApiState) {
     let monitoring: &dyn Service = &**state.monitoring();
-    let Some(alerts) = state.alerts() else {
-        return metrics::service_metrics(text, &[monitoring]);
+    let alerts = state.alerts();
+    let mut all = vec![monitoring];
+    all.extend(
+        state
+            .history()
+            .service()
+            .map(|history| &**history as &dyn Service),
+    );
+    if let Some(alerts) = alerts {
+        all.extend([&*alerts.engine as &dyn Service, &*alerts.delivery]);
+    }
+    metrics::service_metrics(text, &all);
+    let Some(alerts) = alerts else {
+        return;
     };
-    metrics::service_metrics(text, &[monitoring, &*alerts.engine, &*alerts.delivery]);
     metrics::delivery_metrics(text, &alerts.delivery.snapshot());
     let totals = alerts.engine.totals();
     for (name, help, value) in [

@@ -16,7 +16,7 @@ use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
 use crate::services::cache::Cache;
-use crate::services::{AlertEngine, AnalyticsEngine, Service, ServiceState};
+use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service, ServiceState};
 
 /// The state of the API; not that of an application that mounts it.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ struct Inner {
 #[derive(Default)]
 pub(super) struct HistoryFigures {
     requests: AtomicU64,
-    service: OnceLock<Arc<dyn Service>>,
+    service: OnceLock<Arc<HistoricalDataService>>,
 }
 
 impl HistoryFigures {
@@ -53,6 +53,10 @@ impl HistoryFigures {
 
     pub(super) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn service(&self) -> Option<&Arc<HistoricalDataService>> {
+        self.service.get()
     }
 
     /// Whether the service was given to the API, and works.
@@ -129,8 +133,9 @@ impl ApiState {
 
     /// Shows the state of the service that keeps stored bars fresh, in the answers about health. A
     /// second call does nothing.
-    pub fn show_history(&self, service: Arc<dyn Service>) {
-        let _ = self.inner.history.service.set(service);
+    pub fn show_history(&self, service: &Arc<HistoricalDataService>) {
+        // A second one is not shown.
+        let _ = self.inner.history.service.set(Arc::clone(service));
     }
 
     pub(super) fn history(&self) -> &HistoryFigures {

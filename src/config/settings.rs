@@ -11,6 +11,7 @@ use super::alert_channels::AlertsLayer;
 use super::alerts::AlertsConfig;
 use super::cache::{CacheConfig, CacheLayer};
 use super::database::DatabaseConfig;
+use super::history::{HistoryConfig, HistoryLayer};
 use super::layers::{ObserveLayer, PoolLayer, PostgresLayer, SqliteLayer, WriteLayer};
 use super::limits::set;
 use super::monitoring::{MonitoringConfig, MonitoringLayer};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub database: DatabaseConfig,
     /// Monitoring: `[monitoring]`.
     pub monitoring: MonitoringConfig,
+    /// History: `[history]`.
+    pub history: HistoryConfig,
     /// The delivery of alerts: `[alerts]`.
     pub alerts: AlertsConfig,
     /// The cache of what is read often: `[cache]`.
@@ -70,6 +73,7 @@ impl Settings {
     pub fn validate(&self) -> Result<()> {
         self.database.validate()?;
         self.monitoring.validate()?;
+        self.history.validate()?;
         self.alerts.validate()?;
         self.cache.validate()?;
         self.server.validate()
@@ -145,13 +149,14 @@ fn unreadable(origin: &str, error: &toml::de::Error) -> Error {
 }
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "POOL",
     "SQLITE",
     "POSTGRES",
     "WRITE",
     "OBSERVE",
     "MONITORING",
+    "HISTORY",
     "ALERTS",
     "CACHE",
     "SERVER",
@@ -169,6 +174,7 @@ struct Layer {
     write: WriteLayer,
     observe: ObserveLayer,
     monitoring: MonitoringLayer,
+    history: HistoryLayer,
     alerts: AlertsLayer,
     cache: CacheLayer,
     server: ServerLayer,
@@ -187,6 +193,7 @@ impl Layer {
         self.write.apply(database);
         self.observe.apply(database);
         self.monitoring.apply(&mut settings.monitoring);
+        self.history.apply(&mut settings.history);
         self.alerts.apply(&mut settings.alerts)?;
         self.cache.apply(&mut settings.cache);
         self.server.apply(&mut settings.server)

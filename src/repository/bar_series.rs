@@ -10,6 +10,8 @@ mod bars;
 mod build;
 mod marks;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use build::{BuildReport, BuildSpan};
 pub(crate) use marks::Marks;

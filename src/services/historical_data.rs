@@ -10,12 +10,14 @@ mod fill;
 mod newest;
 mod query;
 mod read;
+mod refresh;
 mod spans;
 #[cfg(test)]
 mod tests;
 
 pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar};
 pub use read::bars;
+pub use refresh::{HistoricalDataService, RefreshReport};
 
 use crate::database::Database;
 use crate::domain::{PriceDecimals, Symbol};

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::Api;
 use crate::support::{TestDatabase, on_both};
+use tickbase::services::Service;
 
 on_both! {
     fn without_a_feed_all_is_well(db: &TestDatabase) {
@@ -15,7 +16,12 @@ on_both! {
         assert_eq!(health["last_tick"], Value::Null);
         assert_eq!(health["active_instruments"], 12);
         assert_eq!(health["total_rules"], 0);
-        assert_eq!(health["historical_data_service"]["database_healthy"], true);
+        let history = &health["historical_data_service"];
+        assert_eq!(history["database_healthy"], true);
+        assert_eq!(history["service_running"], true);
+        Service::stop(&**api.app.history());
+        let health = api.get("/api/health").json(200);
+        assert_eq!(health["historical_data_service"]["service_running"], false);
     }
 
     fn a_feed_shows_at_once(db: &TestDatabase) {

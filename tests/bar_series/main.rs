@@ -9,4 +9,5 @@ mod support;
 mod at_once;
 mod life;
 mod properties;
+mod service;
 mod world;

@@ -110,7 +110,7 @@ pub(super) fn basis(
     let finer = finer.into_iter().rev();
     for series in finer.filter(|series| series.frequency.divides(of.frequency)) {
         let covered = of.frequency.period_start(end.min(series.built_to));
-        if series.built_from > from || covered <= from {
+        if covered <= from || has_ticks(conn, of, from, series.built_from)? {
             continue;
         }
         let (id, frequency) = (of.instrument_id, series.frequency);
@@ -120,6 +120,29 @@ pub(super) fn basis(
         }
     }
     Ok(None)
+}
+
+/// Whether a tick with a price comes from `from` to `to`: before the first bar of a series, its
+/// first period begins later than the coarser one that holds it.
+fn has_ticks(
+    conn: &mut BackendConnection<'_>,
+    of: Place,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<bool> {
+    if to <= from {
+        return Ok(false);
+    }
+    let query = market_data::table
+        .active()
+        .filter(market_data::instrument_id.eq(of.instrument_id))
+        .filter(market_data::timestamp.ge(from))
+        .filter(market_data::timestamp.lt(to))
+        .filter(market_data::price.is_not_null())
+        .order(market_data::timestamp.asc())
+        .select(market_data::timestamp);
+    let first: Option<Timestamp> = crate::on_backend!(conn, |c| query.first(c).optional())?;
+    Ok(first.is_some())
 }
 
 /// The built bars of a frequency that start from `from` to `to`.

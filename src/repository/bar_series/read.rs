@@ -27,6 +27,17 @@ pub struct SeriesStatus {
     pub series: BarSeries,
     /// Periods whose ticks have changed since their bars were built.
     pub stale_periods: i64,
+    /// The instrument's newest tick.
+    pub last_tick: Option<Timestamp>,
+}
+
+impl SeriesStatus {
+    /// Whether a period has closed that is not built, or a built one is stale.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let closed = |at: Timestamp| self.series.frequency.period_start(at) > self.series.built_to;
+        self.stale_periods > 0 || self.last_tick.is_some_and(closed)
+    }
 }
 
 /// The id of the source of built bars.
@@ -119,9 +130,11 @@ pub(super) fn list_query() -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
-    let rows: Vec<(Symbol, BarSeries)> = crate::on_backend!(&mut *conn, |c| {
-        let query = list_query().select((instruments::symbol, BarSeries::as_select()));
-        query.load(c)
+    let rows: Vec<(Symbol, Option<Timestamp>, BarSeries)> = crate::on_backend!(&mut *conn, |c| {
+        let instrument = (instruments::symbol, instruments::last_tick);
+        list_query()
+            .select((instrument.0, instrument.1, BarSeries::as_select()))
+            .load(c)
     })?;
     let query = stale_bars::table
         .group_by((stale_bars::instrument_id, stale_bars::frequency))
@@ -135,8 +148,9 @@ pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
         .into_iter()
         .map(|(id, frequency, count)| ((id, frequency), count))
         .collect();
-    let status = |(symbol, series): (Symbol, BarSeries)| SeriesStatus {
+    let status = |(symbol, last_tick, series): (Symbol, _, BarSeries)| SeriesStatus {
         symbol,
+        last_tick,
         stale_periods: stale
             .get(&(series.instrument_id, series.frequency))
             .copied()
