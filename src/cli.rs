@@ -5,6 +5,7 @@
 
 mod alerts;
 mod chart;
+mod bars;
 mod check;
 mod coverage;
 mod demo;
@@ -87,6 +88,9 @@ enum Command {
     Alerts(alerts::Action),
     /// Draw candles, volume and alerts: in the terminal, or as a picture
     Chart(chart::Arguments),
+    /// Build bars from ticks, list bars, or show what is built
+    #[command(subcommand)]
+    Bars(bars::Action),
     /// Show which rules would have fired on the stored ticks; writes nothing
     Replay(replay::Arguments),
     /// Bring the schema up to date, take the newest migration back, or list them
@@ -184,6 +188,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Rules(action) => rules::run(&context, action),
         Command::Alerts(action) => alerts::run(&context, &action),
         Command::Chart(arguments) => chart::run(&context, &arguments),
+        Command::Bars(action) => bars::run(&context, &action),
         Command::Replay(arguments) => replay::run(&context, &arguments),
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),

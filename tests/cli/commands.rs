@@ -25,7 +25,7 @@ on_both! {
         assert!(check.out.contains("WRONG   migrations: 1 are missing"), "{check:?}");
         assert_eq!(run(&db, &["migrate", "run"]).code, Some(0));
         assert_eq!(run(&db, &["check"]).code, Some(0));
-        for _ in 0..5 {
+        for _ in 0..6 {
             assert_eq!(run(&db, &["migrate", "revert"]).code, Some(0));
         }
         says(run(&db, &["migrate", "revert"]).out, "there is nothing to revert");

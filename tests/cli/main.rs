@@ -6,6 +6,7 @@
 mod bad_database;
 mod bad_input;
 mod chart;
+mod bars;
 mod commands;
 mod coverage;
 mod import;

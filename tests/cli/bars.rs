@@ -1,0 +1,74 @@
+//! `bars`: builds, lists, tells.
+
+use serde_json::Value;
+
+use crate::support::on_both;
+use crate::{run, sample, says};
+
+on_both! {
+    fn bars_are_built_from_an_import_and_told(db: &TestDatabase) {
+        says(run(db, &["bars", "status"]).out, "nothing is built; begin with `tickbase bars build`");
+        assert_eq!(run(db, &["import", &sample(), "--symbol", "ES"]).code, Some(0));
+        let build = ["bars", "build", "--symbol", "ES", "--frequency", "5min", "--frequency", "1min"];
+        let built = run(db, &[&build[..], &["--json"]].concat()).json();
+        let minutes = &built[0];
+        assert_eq!((&minutes["symbol"], &minutes["frequency"]), (&"ES".into(), &"1min".into()));
+        let bars = minutes["bars_written"].as_i64().unwrap();
+        assert_eq!(bars, 7, "{minutes}");
+        assert!(minutes["ticks_read"].as_i64().unwrap() > 10_000, "{minutes}");
+        assert_eq!(built[1]["ticks_read"], 0, "the longer ones are made of the minutes: {built}");
+        let again = run(db, &[&build[..], &["--json"]].concat()).json();
+        assert_eq!((&again[0]["bars_written"], &again[0]["transactions"]), (&0.into(), &0.into()));
+        let status = run(db, &["bars", "status", "--json"]).json();
+        assert_eq!(status.as_array().unwrap().len(), 2);
+        assert_eq!(status[0]["built_to"], minutes["built_to"]);
+        assert_eq!((&status[0]["stale_periods"], &status[0]["due"]), (&0.into(), &false.into()));
+        let told = run(db, &["bars", "status"]).out;
+        assert!(told.contains("ES 1min"), "{told}");
+        let end = minutes["built_to"].as_str().unwrap();
+        let list = ["bars", "list", "--symbol", "ES", "--frequency", "1min", "--limit", "10000"];
+        let listed = run(db, &[&list[..], &["--end", end, "--json"]].concat()).json();
+        assert_eq!(listed["bars"].as_array().unwrap().len() as i64, bars);
+        let all = run(db, &[&list[..], &["--json"]].concat()).json();
+        assert_eq!(all["data_source"], "aggregated", "the last minute is not closed");
+        assert_eq!(all["bars"].as_array().unwrap().len() as i64, bars + 1);
+        let one = run(db, &["bars", "list", "--symbol", "ES", "--frequency", "1min", "--limit", "1"]);
+        assert!(one.out.contains("there are older ones"), "{}", one.out);
+    }
+
+    fn a_schema_that_goes_back_takes_built_bars_along_and_no_others(db: &TestDatabase) {
+        assert_eq!(run(db, &["import", &sample(), "--symbol", "ES"]).code, Some(0));
+        let build = ["bars", "build", "--symbol", "ES", "--frequency", "1min"];
+        assert_eq!(run(db, &build).code, Some(0));
+        let bars = |db| run(db, &["stats", "--json"]).json()["tables"][2]["active"].clone();
+        assert_eq!(bars(db), 7);
+        db.raw("UPDATE market_data_bars SET data_source_id = 1 WHERE id = 1").unwrap();
+        assert_eq!(run(db, &["migrate", "revert"]).code, Some(0));
+        assert_eq!(run(db, &["migrate", "run"]).code, Some(0));
+        assert_eq!(bars(db), 1);
+        assert_eq!(run(db, &["check"]).code, Some(0));
+        assert_eq!(run(db, &["bars", "status", "--json"]).json(), serde_json::json!([]));
+    }
+
+    fn an_instrument_without_ticks_has_no_series(db: &TestDatabase) {
+        let build = ["bars", "build", "--symbol", "NQ", "--frequency", "1d"];
+        let built = run(db, &[&build[..], &["--json"]].concat()).json();
+        assert_eq!(built[0]["built_from"], Value::Null);
+        assert!(run(db, &build).out.contains("no ticks"));
+        let list = ["bars", "list", "--symbol", "NQ", "--frequency", "1d"];
+        says(run(db, &list).out, "no 1d bars of NQ there");
+    }
+
+    fn what_cannot_be_built_is_refused(db: &TestDatabase) {
+        let unknown = run(db, &["bars", "build", "--symbol", "XX", "--frequency", "1d"]);
+        says(unknown.failure(), "tickbase: instrument XX not found; check the symbol");
+        let build = ["bars", "build", "--symbol", "ES"];
+        assert_eq!(run(db, &[&build[..], &["--frequency", "1m"]].concat()).code, Some(2));
+        assert_eq!(run(db, &build).code, Some(2));
+        let turned = ["--frequency", "1d", "--start", "2014-01-02", "--end", "2014-01-01"];
+        let turned = run(db, &[&build[..], &turned].concat());
+        assert!(turned.failure().contains("is after end"), "{turned:?}");
+        let list = ["bars", "list", "--symbol", "ES", "--frequency", "1d", "--limit", "0"];
+        assert_eq!(run(db, &list).code, Some(2));
+    }
+}
