@@ -8,6 +8,8 @@ DELETE FROM market_data_bars
 WHERE deleted_at IS NOT NULL
     AND data_source_id = (SELECT id FROM data_sources WHERE name = 'tickbase-bars');
 DELETE FROM data_sources WHERE name = 'tickbase-bars';
+UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM data_sources)
+WHERE name = 'data_sources';
 ALTER TABLE instruments DROP COLUMN bars_to;
 ALTER TABLE market_data_bars DROP COLUMN tick_count;
 ALTER TABLE market_data_bars DROP COLUMN turnover;
