@@ -11,11 +11,14 @@ use flate2::read::GzDecoder;
 use support::{TestDatabase, on_both};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::domain::Frequency;
 use tickbase::domain::tick::{RawTick, Tick};
+use tickbase::domain::{Aggregator, Frequency};
 use tickbase::ingest::{Feed, FeedOptions, Input, Target, pump};
-use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
-use tickbase::services::historical_data::{BarBasis, BarQuery, HistoryBar, bars};
+use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
+use tickbase::repository::market_data::{
+    InsertOptions, MarketDataRepository, RangeQuery, TickRange,
+};
+use tickbase::services::historical_data::{BarBasis, BarOrigin, BarQuery, HistoryBar, bars};
 use tickbase::{Decimal, Timestamp};
 
 const ES: i64 = 1;
@@ -136,6 +139,62 @@ fn assert_same(db: &Database, expected: &[Expected]) {
     }
 }
 
+/// The bars of what is stored now, made from a look at every tick.
+fn plain(db: &Database, frequency: Frequency) -> Vec<Expected> {
+    let repository = MarketDataRepository::new(db);
+    let mut query = RangeQuery::new(TickRange::all(ES), RangeQuery::LIMIT_MAX);
+    let (mut fold, mut periods) = (Aggregator::new(frequency), Vec::new());
+    loop {
+        let page = repository.range(&query).unwrap();
+        for tick in &page.rows {
+            periods.extend(fold.add(tick.timestamp, tick.price.unwrap(), tick.volume));
+        }
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    periods.extend(fold.finish());
+    let expected = |period: &tickbase::domain::TickFold| {
+        let bar = period.to_bar().unwrap();
+        Expected {
+            frequency,
+            start: bar.timestamp,
+            prices: [bar.open, bar.high, bar.low, bar.close],
+            sums: [bar.volume, bar.turnover],
+            ticks: bar.tick_count.unwrap(),
+        }
+    };
+    periods.iter().map(expected).collect()
+}
+
+/// The answers of every frequency are what the ticks make; returns how many bars were built.
+fn assert_plain(db: &Database) -> usize {
+    let mut built = 0;
+    for frequency in Frequency::ALL {
+        let expected = plain(db, frequency);
+        for max_records in [None, Some(3)] {
+            let query = BarQuery {
+                max_records,
+                ..BarQuery::all(ES, frequency)
+            };
+            let history = db.read("history.bars", |conn| bars(conn, &query)).unwrap();
+            let of_built = history
+                .bars
+                .iter()
+                .filter(|bar| bar.origin == BarOrigin::Built);
+            built += of_built.count();
+            let bars = history.bars.into_iter();
+            let bars: Vec<Expected> = bars.map(|bar| answered(frequency, bar)).collect();
+            let from = expected
+                .len()
+                .saturating_sub(max_records.unwrap_or(usize::MAX));
+            assert_eq!(bars, expected[from..], "{frequency}, {max_records:?}");
+        }
+    }
+    built
+}
+
 /// The whole file of which the sample is a part, where it stands: in `TICKBASE_REAL_DATA`, or
 /// beside the project.
 fn whole_file() -> Option<PathBuf> {
@@ -169,6 +228,35 @@ on_both! {
         });
         store(&database, stretched.collect());
         assert_same(&database, &oracle("es-bars-stretched.csv"));
+    }
+
+    fn built_bars_are_used_where_they_hold_and_the_rest_is_made_of_ticks(db: &TestDatabase) {
+        let database = open(db);
+        let sample = sample();
+        let late: Vec<Tick> = sample.iter().step_by(997).cloned().collect();
+        let early = sample.iter().enumerate().filter(|(index, _)| index % 997 != 0);
+        store(&database, early.map(|(_, tick)| tick.clone()).collect());
+        assert_eq!(assert_plain(&database), 0);
+        let series = BarSeriesRepository::new(&database);
+        for frequency in [Frequency::OneMinute, Frequency::FiveMinutes] {
+            series.build(ES, frequency, BuildSpan::default()).unwrap();
+        }
+        // 7 of the 8 minutes and 2 of the 3 five minutes have closed; of the newest three 2 have.
+        assert_eq!(assert_plain(&database), 7 + 2 + 2 + 2);
+        store(&database, late);
+        assert!(assert_plain(&database) < 13);
+        let gone = TickRange {
+            instrument_id: ES,
+            start: Some("2013-09-03T10:24:00Z".parse().unwrap()),
+            end: Some("2013-09-03T10:25:30Z".parse().unwrap()),
+        };
+        MarketDataRepository::new(&database).soft_delete_range(gone).unwrap();
+        assert_plain(&database);
+        for frequency in [Frequency::OneMinute, Frequency::FiveMinutes] {
+            series.refresh(ES, frequency, &|| true).unwrap();
+        }
+        // The minute from 10:24 has no ticks any more.
+        assert_eq!(assert_plain(&database), 6 + 2 + 2 + 2);
     }
 
     fn bars_of_half_a_million_trades_are_those_of_pandas(db: &TestDatabase) {

@@ -6,6 +6,7 @@
 //! came in. It writes nothing.
 
 mod built;
+mod extent;
 mod fill;
 mod newest;
 mod query;
@@ -15,6 +16,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
+pub use extent::extent;
 pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar};
 pub use read::bars;
 pub use refresh::{HistoricalDataService, RefreshReport};

@@ -47,6 +47,15 @@ pub fn bars(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<BarHis
     Ok(BarHistory { bars, has_more })
 }
 
+/// Which finer bars.
+#[derive(Clone, Copy)]
+enum FinerBars {
+    /// Those that were built from ticks.
+    Built,
+    /// Those that came in.
+    Outside,
+}
+
 /// One read of one instrument.
 struct Reader {
     id: i64,
@@ -100,38 +109,56 @@ impl Reader {
 
     /// The bars of a span, each period once, oldest first.
     fn read(&self, conn: &mut BackendConnection<'_>, span: Span) -> Result<Vec<HistoryBar>> {
-        let mut bars = self.stored(conn, span)?;
+        let holding = match self.source {
+            None => self
+                .built
+                .holding(conn, self.frequency, self.frequency, span)?,
+            Some(_) => Vec::new(),
+        };
+        let mut bars = self.stored(conn, span, &holding)?;
         if self.source.is_some() {
             return Ok(bars);
         }
-        let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
-        let mut open = without(&[span], &held);
-        if !open.is_empty() {
-            self.add_from_ticks(conn, &open, &mut bars)?;
-            self.order(&mut bars);
-            let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
-            open = without(&open, &held);
-        }
+        // Where built bars hold, a period without one has no ticks.
+        let mut open = without(&self.left(&[span], &bars), &holding);
         for finer in self.finer() {
-            if open.is_empty() {
-                break;
+            let mut told = Vec::new();
+            for span in &open {
+                told.extend(self.built.holding(conn, finer, self.frequency, *span)?);
             }
-            self.add_from_finer(conn, finer, &open, &mut bars)?;
+            self.add_from_finer(conn, finer, FinerBars::Built, &told, &mut bars)?;
+            open = without(&open, &told);
+        }
+        self.add_from_ticks(conn, &open, &mut bars)?;
+        self.order(&mut bars);
+        let mut open = self.left(&[span], &bars);
+        for finer in self.finer() {
+            let spans = self.bridged(&open);
+            self.add_from_finer(conn, finer, FinerBars::Outside, &spans, &mut bars)?;
             self.order(&mut bars);
-            let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
-            open = without(&open, &held);
+            open = self.left(&open, &bars);
         }
         Ok(bars)
+    }
+
+    /// What of the spans has no bar.
+    fn left(&self, spans: &[Span], bars: &[HistoryBar]) -> Vec<Span> {
+        let held: Vec<Span> = bars.iter().map(|bar| self.period(bar)).collect();
+        without(spans, &held)
     }
 
     fn period(&self, bar: &HistoryBar) -> Span {
         Span::period(self.frequency, bar.timestamp)
     }
 
-    /// By time; of the bars of a period the one that was added first.
+    /// By time; of the bars of a period the one that was added first. Stored ones stay: a source
+    /// may name its periods by another moment than their start.
     fn order(&self, bars: &mut Vec<HistoryBar>) {
-        bars.sort_by_key(|bar| bar.timestamp);
-        bars.dedup_by_key(|bar| bar.timestamp);
+        let start = |bar: &HistoryBar| self.period(bar).start;
+        bars.sort_by_key(start);
+        bars.dedup_by(|later, bar| {
+            later.origin == BarOrigin::Aggregated && start(later) == start(bar)
+        });
     }
 
     /// Frequencies whose bars make up one of this read, coarsest first.
@@ -143,26 +170,39 @@ impl Reader {
             .filter(move |finer| finer.divides(of))
     }
 
-    /// The stored bars of the frequency, of each period the best.
-    fn stored(&self, conn: &mut BackendConnection<'_>, span: Span) -> Result<Vec<HistoryBar>> {
+    /// The stored bars of the frequency, of each period the best; of the built ones those that
+    /// hold.
+    fn stored(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        span: Span,
+        holding: &[Span],
+    ) -> Result<Vec<HistoryBar>> {
+        let holds = |at: Timestamp| {
+            let after = holding.partition_point(|span| span.end <= at.micros());
+            holding
+                .get(after)
+                .is_some_and(|span| span.start <= at.micros())
+        };
         let mut range = span.bars(self.id, self.frequency);
         range.data_source_id = self.source;
         let mut bars: Vec<HistoryBar> = Vec::new();
         bar::scan(conn, &range, None, |row| {
             let source = row.data_source_id;
-            let origin = if self.built.source_id == Some(source) {
-                BarOrigin::Built
-            } else {
-                BarOrigin::Imported(source)
-            };
-            match bars.last_mut() {
+            let is_built = self.built.source_id == Some(source);
+            if is_built && self.source.is_none() && !holds(row.timestamp) {
+                return Ok(());
+            }
+            let period = Span::period(self.frequency, row.timestamp);
+            let last = bars.last_mut().filter(|bar| self.period(bar) == period);
+            match last {
                 // By source: what came in first stays, what was built gives way.
-                Some(last) if last.timestamp == row.timestamp => {
-                    if last.origin == BarOrigin::Built {
-                        *last = HistoryBar::stored(row, origin);
-                    }
+                Some(last) if !is_built && last.origin == BarOrigin::Built => {
+                    *last = HistoryBar::stored(row, BarOrigin::Imported(source));
                 }
-                _ => bars.push(HistoryBar::stored(row, origin)),
+                Some(last) if is_built || last.timestamp == row.timestamp => {}
+                _ if is_built => bars.push(HistoryBar::stored(row, BarOrigin::Built)),
+                _ => bars.push(HistoryBar::stored(row, BarOrigin::Imported(source))),
             }
             Ok(())
         })?;
@@ -211,30 +251,34 @@ impl Reader {
         }
     }
 
-    /// Adds what finer bars that came in make of the open spans.
+    /// Adds what finer bars make of the spans.
     fn add_from_finer(
         &self,
         conn: &mut BackendConnection<'_>,
         finer: Frequency,
-        open: &[Span],
+        from: FinerBars,
+        spans: &[Span],
         bars: &mut Vec<HistoryBar>,
     ) -> Result<()> {
-        for span in self.bridged(open) {
+        for span in spans {
+            let mut range = span.bars(self.id, finer);
+            let but = match from {
+                FinerBars::Built => {
+                    range.data_source_id = self.built.source_id;
+                    None
+                }
+                FinerBars::Outside => self.built.source_id,
+            };
             let mut fold = BarAggregator::new(self.frequency);
             let mut last = None;
-            bar::scan(
-                conn,
-                &span.bars(self.id, finer),
-                self.built.source_id,
-                |row| {
-                    // Of several sources the first one.
-                    if last != Some(row.timestamp) {
-                        last = Some(row.timestamp);
-                        bars.extend(fold.add(period_bar(row)).map(HistoryBar::aggregated));
-                    }
-                    Ok(())
-                },
-            )?;
+            bar::scan(conn, &range, but, |row| {
+                // Of several sources the first one.
+                if last != Some(row.timestamp) {
+                    last = Some(row.timestamp);
+                    bars.extend(fold.add(period_bar(row)).map(HistoryBar::aggregated));
+                }
+                Ok(())
+            })?;
             bars.extend(fold.finish().map(HistoryBar::aggregated));
         }
         Ok(())
