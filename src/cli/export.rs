@@ -1,7 +1,9 @@
-//! `export`: the ticks of an instrument as CSV or NDJSON, page by page.
+//! `export`: the ticks or the bars of an instrument as CSV or NDJSON, page by page.
 //!
 //! What it writes, `import` reads back: the columns are named as the feeds know them, and the
 //! sequence comes along, so that an import of an export inserts nothing.
+
+mod bars;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -14,7 +16,7 @@ use super::output::{cannot_write, grouped, to_stderr};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::database::Database;
-use crate::domain::Symbol;
+use crate::domain::{Frequency, Symbol};
 use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument::InstrumentRepository;
@@ -42,6 +44,12 @@ pub(super) struct Arguments {
     /// The instrument
     #[arg(long)]
     symbol: String,
+    /// What is written
+    #[arg(long, value_enum, default_value_t)]
+    kind: Kind,
+    /// The period of bars: 1min 5min 15min 30min 1h 4h 1d 1w 1M
+    #[arg(long, value_name = "PERIOD", required_if_eq("kind", "bars"))]
+    frequency: Option<Frequency>,
     /// The first moment: 2013-09-01, 2013-09-01T17:00:00Z, ..
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start: Option<Timestamp>,
@@ -54,6 +62,15 @@ pub(super) struct Arguments {
     /// The file to write; standard output by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// As they are stored
+    #[default]
+    Ticks,
+    /// Stored ones, and what ticks make where there are none
+    Bars,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -76,50 +93,80 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             let remedy = "check the symbol; `tickbase stats` lists those with ticks";
             Error::not_found(format!("instrument {symbol}"), remedy)
         })?;
-    let range = TickRange {
-        instrument_id: instrument.id,
-        start: arguments.start,
-        end: arguments.end,
-    };
+    let rows = rows(arguments, instrument.id)?;
     let Some(path) = &arguments.out else {
         if context.output.is_json() {
             return Err(Failure::Usage(
-                "the ticks themselves go to standard output; give --out FILE with --json, or \
+                "the rows themselves go to standard output; give --out FILE with --json, or \
                  --format ndjson"
                     .to_owned(),
             ));
         }
         let out = BufWriter::new(io::stdout().lock());
-        return write(&database, range, arguments.format, out, "standard output").map(drop);
+        return write(&database, &rows, arguments.format, out, "standard output").map(drop);
     };
-    let rows = to_file(&database, range, arguments.format, path)?;
+    let count = to_file(&database, &rows, arguments.format, path)?;
     if context.output.is_json() {
-        let result = serde_json::json!({ "exported": rows });
+        let result = serde_json::json!({ "exported": count });
         return context.output.result(&result, |_| String::new());
     }
     to_stderr(&format!(
-        "exported {} ticks to {}",
-        grouped(rows),
+        "exported {} {} to {}",
+        grouped(count),
+        rows.name(),
         path.display()
     ));
     Ok(())
 }
 
+/// What is written.
+enum Rows {
+    Ticks(TickRange),
+    Bars(bars::Bars),
+}
+
+impl Rows {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ticks(_) => "ticks",
+            Self::Bars(_) => "bars",
+        }
+    }
+}
+
+fn rows(arguments: &Arguments, instrument_id: i64) -> Result<Rows, Failure> {
+    let (start, end) = (arguments.start, arguments.end);
+    match (arguments.kind, arguments.frequency) {
+        (Kind::Ticks, None) => Ok(Rows::Ticks(TickRange {
+            instrument_id,
+            start,
+            end,
+        })),
+        (Kind::Bars, Some(frequency)) => Ok(Rows::Bars(bars::Bars {
+            instrument_id,
+            frequency,
+            start,
+            end,
+        })),
+        (Kind::Ticks, Some(_)) => Err(Failure::Usage(
+            "ticks have no --frequency; add --kind bars".to_owned(),
+        )),
+        (Kind::Bars, None) => Err(Failure::Usage(
+            "bars need a --frequency, like 1min".to_owned(),
+        )),
+    }
+}
+
 /// Writes beside the file and renames at the end: what stood there stays until all is written.
-fn to_file(
-    database: &Database,
-    range: TickRange,
-    format: Format,
-    path: &Path,
-) -> Result<u64, Failure> {
+fn to_file(database: &Database, rows: &Rows, format: Format, path: &Path) -> Result<u64, Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     let beside = PathBuf::from(beside);
     let name = path.display().to_string();
     let file = File::create(&beside).map_err(|error| cannot_write(&name, &error))?;
-    let written = write(database, range, format, BufWriter::new(file), &name).and_then(|rows| {
+    let written = write(database, rows, format, BufWriter::new(file), &name).and_then(|count| {
         std::fs::rename(&beside, path).map_err(|error| cannot_write(&name, &error))?;
-        Ok(rows)
+        Ok(count)
     });
     if written.is_err() {
         // The error itself is what the user must see; the rest may stay behind.
@@ -130,9 +177,22 @@ fn to_file(
 
 fn write(
     database: &Database,
-    range: TickRange,
+    rows: &Rows,
     format: Format,
     mut out: impl Write,
+    name: &str,
+) -> Result<u64, Failure> {
+    match rows {
+        Rows::Ticks(range) => write_ticks(database, *range, format, &mut out, name),
+        Rows::Bars(of) => bars::write(database, of, format, &mut out, name),
+    }
+}
+
+fn write_ticks(
+    database: &Database,
+    range: TickRange,
+    format: Format,
+    mut out: &mut dyn Write,
     name: &str,
 ) -> Result<u64, Failure> {
     let failed = |error: io::Error| cannot_write(name, &error);

@@ -69,6 +69,7 @@ enum Kind {
 struct Summary {
     read: u64,
     inserted: u64,
+    updated: u64,
     duplicates: u64,
     conflicts: u64,
     rejected: u64,
@@ -130,6 +131,7 @@ fn summary(report: &ImportReport, elapsed: Duration) -> Summary {
     Summary {
         read: report.read,
         inserted: report.inserted,
+        updated: report.updated,
         duplicates: report.duplicates,
         conflicts: report.conflicts,
         rejected: report.rejected,
@@ -152,6 +154,7 @@ fn for_people(summary: &Summary) -> String {
         grouped(summary.rows_per_second as i64),
     );
     for (count, what) in [
+        (summary.updated, "bars updated: other values were stored"),
         (
             summary.late,
             "stored late: older than the newest tick of the instrument",

@@ -73,7 +73,7 @@ impl Import {
     }
 }
 
-/// What became of the rows: `read = inserted + duplicates + conflicts + rejected`.
+/// What became of the rows: `read = inserted + updated + duplicates + conflicts + rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
@@ -81,6 +81,8 @@ pub struct ImportReport {
     pub read: u64,
     /// Rows stored.
     pub inserted: u64,
+    /// Bars that replaced other values of the same period and source.
+    pub updated: u64,
     /// Rows that were stored before, with the same values.
     pub duplicates: u64,
     /// Rows whose key holds other values, which stay.
@@ -176,6 +178,7 @@ trait Stored: FeedRecord + 'static {
 /// What became of a batch; places are indexes of the batch.
 struct Outcome {
     inserted: usize,
+    updated: usize,
     duplicates: usize,
     late: usize,
     conflicts: Vec<usize>,
@@ -193,6 +196,7 @@ impl Stored for Tick {
         let conflict = |(index, outcome)| (outcome == RowOutcome::Conflict).then_some(index);
         Ok(Outcome {
             inserted: report.inserted,
+            updated: 0,
             duplicates: report.duplicates,
             late: report.late,
             conflicts: outcomes
@@ -212,12 +216,13 @@ impl Stored for Tick {
 impl Stored for Bar {
     fn store(conn: &mut BackendConnection<'_>, rows: &[Self], now: Timestamp) -> Result<Outcome> {
         let rows: Vec<NewMarketDataBar> = rows.iter().map(Into::into).collect();
-        let report = bar::insert_batch(conn, &rows, now)?;
+        let report = bar::upsert_batch(conn, &rows, now)?;
         Ok(Outcome {
             inserted: report.inserted,
-            duplicates: report.duplicates,
+            updated: report.updated,
+            duplicates: report.unchanged,
             late: 0,
-            conflicts: report.conflicts,
+            conflicts: Vec::new(),
             rejected: report
                 .rejected
                 .into_iter()
@@ -389,6 +394,7 @@ impl Progress<'_> {
         let report = &mut self.report;
         report.read += read as u64;
         report.inserted += outcome.inserted as u64;
+        report.updated += outcome.updated as u64;
         report.duplicates += outcome.duplicates as u64;
         report.late += outcome.late as u64;
         report.conflicts += outcome.conflicts.len() as u64;

@@ -87,12 +87,44 @@ on_both! {
         assert_eq!(bars(MINUTES, "MSFT", "1min").figures(), [2, 0, 2, 0, 0]);
         assert_eq!(bars(DAYS, "SPX", "1d").figures(), [2, 2, 0, 0, 0]);
         let other = MINUTES.replace("36494.0", "1");
-        assert_eq!(bars(&other, "MSFT", "1min").figures(), [2, 0, 1, 1, 0]);
+        let updated = bars(&other, "MSFT", "1min");
+        assert_eq!(updated.figures(), [2, 0, 1, 0, 0]);
+        assert_eq!(updated.json()["updated"], 1);
         let crossed = "date,open,high,low,close\n2022-05-18 16:02:00+00:00,1,0.5,0.1,1\n";
         let done = bars(crossed, "MSFT", "1min");
         assert_eq!(done.figures(), [1, 0, 0, 0, 1]);
         says(done.err, "standard input line 2: high: 0.5 is below the open 1; high must be the greatest and low the least of the four prices");
         assert_eq!(run(db, &["stats", "--json"]).json()["tables"][2]["active"], 4);
+    }
+
+    fn exported_bars_are_imported_again_without_a_change(db: &TestDatabase) {
+        let import = |text: &str, symbol: &str, more: &[&str]| {
+            let arguments = ["import", "-", "--symbol", symbol, "--kind", "bars", "--json", "--frequency"];
+            run_with_input(db, &[&arguments[..], more].concat(), text.as_bytes())
+        };
+        let export = |symbol: &str, more: &[&str]| {
+            let arguments = ["export", "--kind", "bars", "--symbol", symbol, "--frequency"];
+            run(db, &[&arguments[..], more].concat())
+        };
+        assert_eq!(import(MINUTES, "MSFT", &["1min", "--create", "equity"]).figures(), [2, 2, 0, 0, 0]);
+        let minutes = export("MSFT", &["1min"]);
+        assert_eq!(minutes.out.lines().count(), 3, "{minutes:?}");
+        assert_eq!(import(&minutes.out, "MSFT", &["1min"]).figures(), [2, 0, 2, 0, 0]);
+        let lines = export("MSFT", &["1min", "--format", "ndjson"]).out;
+        assert_eq!(import(&lines, "MSFT", &["1min"]).figures(), [2, 0, 2, 0, 0]);
+        // Bars that ticks make become bars that came in, and stay what they are.
+        run(db, &["import", &sample(), "--symbol", "ES"]);
+        let made = export("ES", &["1min"]).out;
+        assert_eq!(made.lines().count(), 9, "{made}");
+        says(made.lines().nth(1).unwrap(), "2013-09-03T10:23:00Z,1641.5,1642,1640.25,1640.75,15878,");
+        assert_eq!(import(&made, "ES", &["1min"]).figures(), [8, 8, 0, 0, 0]);
+        assert_eq!(export("ES", &["1min"]).out, made);
+        let range = ["1min", "--start", "2013-09-03T10:24:30Z", "--end", "2013-09-03T10:26:00Z"];
+        assert_eq!(export("ES", &range).out.lines().count(), 2);
+        assert_eq!(export("ES", &["1M"]).out.lines().count(), 1 + 1);
+        assert_eq!(export("NQ", &["1d"]).out.lines().count(), 1);
+        assert_eq!(run(db, &["export", "--kind", "bars", "--symbol", "ES"]).code, Some(2));
+        assert_eq!(run(db, &["export", "--symbol", "ES", "--frequency", "1d"]).code, Some(2));
     }
 
     fn several_files_are_one_import(db: &TestDatabase) {

@@ -1,0 +1,150 @@
+//! The bars of an export: the history's answer, window by window, so that memory stays flat.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::{Format, plain};
+use crate::cli::Failure;
+use crate::cli::output::cannot_write;
+use crate::database::Database;
+use crate::domain::Frequency;
+use crate::error::Error;
+use crate::services::historical_data::{BarQuery, BarValues, HistoryBar, bars, extent};
+use crate::timestamp::Timestamp;
+
+/// Periods of one window.
+const WINDOW_PERIODS: i64 = 10_000;
+
+/// The names of the columns, as `import --kind bars` knows them.
+const COLUMNS: &str = "timestamp,open,high,low,close,volume,open_interest";
+
+/// Which bars are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bars {
+    pub(super) instrument_id: i64,
+    pub(super) frequency: Frequency,
+    pub(super) start: Option<Timestamp>,
+    pub(super) end: Option<Timestamp>,
+}
+
+/// Writes the bars, oldest first; returns how many there were.
+pub(super) fn write(
+    database: &Database,
+    of: &Bars,
+    format: Format,
+    out: &mut dyn Write,
+    name: &str,
+) -> Result<u64, Failure> {
+    refuse_crossed(of)?;
+    let failed = |error| cannot_write(name, &error);
+    if format == Format::Csv {
+        writeln!(out, "{COLUMNS}").map_err(failed)?;
+    }
+    let mut rows = 0;
+    let (id, frequency) = (of.instrument_id, of.frequency);
+    let held = database.read("export.extent", |conn| extent(conn, id, frequency))?;
+    let Some((oldest, newest)) = held else {
+        return Ok(rows);
+    };
+    let mut query = BarQuery {
+        start: Some(
+            of.start
+                .unwrap_or(oldest)
+                .max(frequency.period_start(oldest)),
+        ),
+        ..BarQuery::all(id, frequency)
+    };
+    let end = of.end.unwrap_or(Timestamp::MAX);
+    while query.start.is_some_and(|start| start <= newest) && query.start < Some(end) {
+        query.end = query
+            .start
+            .map(|start| window_end(frequency, start).min(end));
+        let history = database.read("export.bars", |conn| bars(conn, &query))?;
+        for bar in &history.bars {
+            line(out, format, bar).map_err(failed)?;
+        }
+        rows += history.bars.len() as u64;
+        query.start = query.end;
+    }
+    out.flush().map_err(failed)?;
+    Ok(rows)
+}
+
+fn refuse_crossed(of: &Bars) -> Result<(), Failure> {
+    match (of.start, of.end) {
+        (Some(start), Some(end)) if start > end => {
+            let reason = format!("{start} is after end, {end}");
+            Err(Error::invalid("start", reason, "give a start that is not after the end").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Months are few: all of them are one window.
+fn window_end(frequency: Frequency, start: Timestamp) -> Timestamp {
+    match frequency.length_micros() {
+        Some(length) => start.saturating_add_micros(WINDOW_PERIODS * length),
+        None => Timestamp::MAX,
+    }
+}
+
+/// A bar as one object; absent values are left out.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    open: &'a serde_json::value::RawValue,
+    high: &'a serde_json::value::RawValue,
+    low: &'a serde_json::value::RawValue,
+    close: &'a serde_json::value::RawValue,
+    #[serde(serialize_with = "plain")]
+    volume: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
+    open_interest: Option<f64>,
+}
+
+fn line(out: &mut dyn Write, format: Format, bar: &HistoryBar) -> std::io::Result<()> {
+    let Some(values) = &bar.values else {
+        return Ok(()); // Nothing is filled in an export.
+    };
+    match format {
+        Format::Csv => csv_line(out, bar.timestamp, values),
+        Format::Ndjson => json_line(out, bar.timestamp, values),
+    }
+}
+
+fn csv_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::Result<()> {
+    let BarValues {
+        open,
+        high,
+        low,
+        close,
+        volume,
+        ..
+    } = bar;
+    write!(out, "{start},{open},{high},{low},{close},{volume},")?;
+    if let Some(interest) = bar.open_interest {
+        write!(out, "{interest}")?;
+    }
+    writeln!(out)
+}
+
+/// Prices are written digit by digit.
+fn json_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::Result<()> {
+    let raw = |price: &crate::decimal::Decimal| {
+        serde_json::value::RawValue::from_string(price.to_string())
+    };
+    let (open, high) = (raw(&bar.open)?, raw(&bar.high)?);
+    let (low, close) = (raw(&bar.low)?, raw(&bar.close)?);
+    let line = Line {
+        timestamp: start.to_string(),
+        open: &open,
+        high: &high,
+        low: &low,
+        close: &close,
+        volume: Some(bar.volume),
+        open_interest: bar.open_interest,
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)
+}
