@@ -47,12 +47,9 @@ pub(super) fn write(
     let Some((oldest, newest)) = held else {
         return Ok(rows);
     };
+    let first = frequency.period_start(oldest);
     let mut query = BarQuery {
-        start: Some(
-            of.start
-                .unwrap_or(oldest)
-                .max(frequency.period_start(oldest)),
-        ),
+        start: Some(of.start.map_or(first, |start| start.max(first))),
         ..BarQuery::all(id, frequency)
     };
     let end = of.end.unwrap_or(Timestamp::MAX);
