@@ -235,7 +235,7 @@ on_both! {
         let sample = sample();
         let late: Vec<Tick> = sample.iter().step_by(997).cloned().collect();
         let early = sample.iter().enumerate().filter(|(index, _)| index % 997 != 0);
-        store(&database, early.map(|(_, tick)| tick.clone()).collect());
+        store(&database, early.map(|(_, tick)| *tick).collect());
         assert_eq!(assert_plain(&database), 0);
         let series = BarSeriesRepository::new(&database);
         for frequency in [Frequency::OneMinute, Frequency::FiveMinutes] {

@@ -45,7 +45,7 @@ pub(super) fn write(
     let (id, frequency) = (of.instrument_id, of.frequency);
     let held = database.read("export.extent", |conn| extent(conn, id, frequency))?;
     let Some((oldest, newest)) = held else {
-        return Ok(rows);
+        return out.flush().map(|()| rows).map_err(failed);
     };
     let first = frequency.period_start(oldest);
     let mut query = BarQuery {
