@@ -318,10 +318,7 @@ on_both! {
             assert_eq!(risk(4)[field], Value::Null);
             assert_eq!(reason(&risk(4), field)["reason"], "price_not_positive", "{field}");
         }
-        let body = json!({"instrument_id": 1});
-        let profile = api.post("/api/v1/analytics/volume-profile", &body).json(200);
         let path = "/api/v1/analytics/volume-profile";
-        assert_eq!(reason(&profile, "total_volume")["reason"], "not_enough_data");
         let body = json!({"instrument_id": 1, "frequency": "1min"});
         let profile = api.post(path, &body).json(200);
         assert_eq!(reason(&profile, "total_volume")["reason"], "no_volume");
