@@ -8,9 +8,6 @@
 //! each statement; it is not told of a COPY, nor of anything once a closure has put an observer of
 //! its own in its place, so such a closure says what it touches. It holds no rows and no cache.
 
-#[cfg(all(test, feature = "sqlite"))]
-mod tests;
-
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -66,8 +66,8 @@ fn an_answer_is_kept_until_its_time_is_over() {
         (2, 1, 2, 2)
     );
     let short = self::world(|config| config.bars_ttl = Duration::from_millis(1));
-    let again = (0..).take_while(|_| !short.ask("a", 3)).count();
-    while again == 0 && !short.ask("a", 3) {}
+    assert!(short.ask("a", 3));
+    while !short.ask("a", 3) {}
     while short.bars().expired == 0 {
         std::thread::yield_now();
     }
@@ -105,8 +105,8 @@ fn no_more_bytes_are_held_than_the_bound() {
     let world = world(|config| config.bytes_max = BOUND);
     for number in 0..200 {
         assert!(world.ask(&format!("query {number}"), 5_000));
-        // The first half of the bound again and again: what is used stays.
-        assert_eq!(world.ask("query 0", 5_000), false, "{number}");
+        // What is used stays.
+        assert!(!world.ask("query 0", 5_000), "{number}");
         let bars = world.bars();
         assert!(bars.bytes <= BOUND, "{bars:?}");
         assert!(bars.bytes >= bars.entries * 5_000, "{bars:?}");
