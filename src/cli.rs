@@ -4,8 +4,8 @@
 //! 2 usage. Results go to standard output, everything else to standard error.
 
 mod alerts;
-mod chart;
 mod bars;
+mod chart;
 mod check;
 mod coverage;
 mod demo;

@@ -1,5 +1,7 @@
 //! `/api/historical-data`: bars of up to 50 symbols, and what there is to ask for.
 
+mod coverage;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +33,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
         .routes(routes!(frequencies))
         .routes(routes!(sources))
         .routes(routes!(stats))
+        .routes(routes!(coverage::coverage))
 }
 
 /// What asks with a body, and changes nothing.
@@ -97,17 +100,9 @@ fn query(body: &FetchBody) -> Result<BarQuery, ApiError> {
                 ApiError::violation(["body", "max_records"], msg)
             })
     });
-    let start = moment("start_date", body.start_date.as_deref())?.map(|(start, _)| start);
-    let end = moment("end_date", body.end_date.as_deref())?;
-    // The day after the last one is no longer part of it.
-    let end =
-        end.map(|(end, is_day)| end.saturating_add_micros(if is_day { DAY_MICROS } else { 0 }));
-    if let (Some(start), Some(end)) = (start, end)
-        && start > end
-    {
-        let msg = "it is after end_date; give the earlier moment first";
-        return Err(ApiError::violation(["body", "start_date"], msg));
-    }
+    let start = moment("body", "start_date", body.start_date.as_deref())?;
+    let end = moment("body", "end_date", body.end_date.as_deref())?;
+    let (start, end) = range("body", start, end)?;
     Ok(BarQuery {
         start,
         end,
@@ -117,15 +112,37 @@ fn query(body: &FetchBody) -> Result<BarQuery, ApiError> {
     })
 }
 
+/// From the first moment to the one before which it ends: the day after a last day that is named.
+fn range(
+    part: &'static str,
+    start: Option<(Timestamp, bool)>,
+    end: Option<(Timestamp, bool)>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+    let start = start.map(|(start, _)| start);
+    let end =
+        end.map(|(end, is_day)| end.saturating_add_micros(if is_day { DAY_MICROS } else { 0 }));
+    if let (Some(start), Some(end)) = (start, end)
+        && start > end
+    {
+        let msg = "it is after end_date; give the earlier moment first";
+        return Err(ApiError::violation([part, "start_date"], msg));
+    }
+    Ok((start, end))
+}
+
 /// A moment, and whether it is a whole day.
-fn moment(name: &str, text: Option<&str>) -> Result<Option<(Timestamp, bool)>, ApiError> {
+fn moment(
+    part: &'static str,
+    name: &'static str,
+    text: Option<&str>,
+) -> Result<Option<(Timestamp, bool)>, ApiError> {
     let Some(text) = text else { return Ok(None) };
     let is_day =
         text.len() == "2013-09-01".len() && text.bytes().filter(|b| *b == b'-').count() == 2;
     match text.parse::<Timestamp>() {
         Ok(moment) => Ok(Some((moment, is_day))),
         Err(Error::Invalid { reason, remedy, .. }) => Err(ApiError::violation(
-            ["body", name],
+            [part, name],
             format!("{reason}; {remedy}"),
         )),
         Err(other) => Err(other.into()),

@@ -23,6 +23,8 @@ macro_rules! words {
 
 mod alerts;
 mod analytics;
+mod coverage;
+mod frequency;
 mod health;
 mod history;
 mod instruments;
@@ -35,6 +37,8 @@ mod slow_queries;
 
 pub(super) use alerts::*;
 pub(super) use analytics::*;
+pub(super) use coverage::*;
+pub(super) use frequency::FrequencyWord;
 pub(super) use health::*;
 pub(super) use history::*;
 pub(super) use instruments::*;

@@ -5,6 +5,7 @@ mod alerts;
 mod analytics;
 mod cache;
 mod client;
+mod coverage;
 mod document;
 mod edge;
 mod fuzz;

@@ -5,8 +5,8 @@
 
 mod bad_database;
 mod bad_input;
-mod chart;
 mod bars;
+mod chart;
 mod commands;
 mod coverage;
 mod import;

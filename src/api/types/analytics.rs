@@ -9,7 +9,7 @@ pub(in crate::api) use answers::*;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::domain::Frequency;
+use super::FrequencyWord;
 use crate::error::{Error, Result};
 use crate::services::analytics::{Buckets, Confidence, Horizon, RiskMethod, Simulation};
 use crate::services::analytics_engine::{
@@ -23,32 +23,6 @@ const DAY_HOURS: u32 = 24;
 const YEAR_HOURS: u32 = 8_760;
 /// The largest value of a position.
 const POSITION_MAX: f64 = 1e15;
-
-/// The length of a bar's period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = BarFrequency)]
-pub(in crate::api) enum FrequencyWord {
-    #[serde(rename = "1min")]
-    OneMinute,
-    #[serde(rename = "5min")]
-    FiveMinutes,
-    #[serde(rename = "15min")]
-    FifteenMinutes,
-    #[serde(rename = "30min")]
-    ThirtyMinutes,
-    #[serde(rename = "1h")]
-    OneHour,
-    #[serde(rename = "4h")]
-    FourHours,
-    #[serde(rename = "1d")]
-    OneDay,
-    #[serde(rename = "1w")]
-    OneWeek,
-    #[serde(rename = "1M")]
-    OneMonth,
-}
-words!(FrequencyWord <=> Frequency: OneMinute, FiveMinutes, FifteenMinutes, ThirtyMinutes,
-    OneHour, FourHours, OneDay, OneWeek, OneMonth);
 
 /// An indicator, or a family of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -282,18 +256,5 @@ impl CorrelationQuery {
     pub(in crate::api) fn question(self) -> Result<CorrelationQuestion> {
         let window = window(self.lookback_hours, YEAR_HOURS, self.frequency)?;
         CorrelationQuestion::new(self.instrument_ids, window)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_of_frequencies_are_those_of_the_database() {
-        for frequency in Frequency::ALL {
-            let text = serde_json::to_value(FrequencyWord::from(frequency)).unwrap();
-            assert_eq!(text, frequency.as_str());
-        }
     }
 }

@@ -3,39 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Rounding, quantity};
-use crate::domain::{Frequency, ProviderType};
+use super::{FrequencyWord, Rounding, quantity};
+use crate::domain::ProviderType;
 use crate::ingest::whole;
 use crate::models::DataSource;
 use crate::repository::bar::FrequencyCount;
 use crate::services::historical_data::{BarBasis, Fill, HistoryBar, SymbolHistory};
-
-/// The length of a bar's period; 1M is a month.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Frequency)]
-pub(in crate::api) enum FrequencyWord {
-    #[serde(rename = "1min")]
-    OneMinute,
-    #[serde(rename = "5min")]
-    FiveMinutes,
-    #[serde(rename = "15min")]
-    FifteenMinutes,
-    #[serde(rename = "30min")]
-    ThirtyMinutes,
-    #[serde(rename = "1h")]
-    OneHour,
-    #[serde(rename = "4h")]
-    FourHours,
-    #[default]
-    #[serde(rename = "1d")]
-    OneDay,
-    #[serde(rename = "1w")]
-    OneWeek,
-    #[serde(rename = "1M")]
-    OneMonth,
-}
-words!(FrequencyWord <=> Frequency: OneMinute, FiveMinutes, FifteenMinutes, ThirtyMinutes,
-    OneHour, FourHours, OneDay, OneWeek, OneMonth);
 
 /// What stands for an empty period between two bars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]

@@ -4,7 +4,7 @@ use super::{Coverage, Survey, SurveyOptions};
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::repository::bar::{self, BarRange};
-use crate::repository::data_source;
+use crate::repository::bar_series;
 use crate::services::historical_data::{BarQuery, HistoryBar, bars};
 use crate::timestamp::Timestamp;
 
@@ -30,8 +30,8 @@ pub fn coverage(
         end: options.end,
         ..BarRange::all(instrument_id, options.frequency)
     };
-    let built = data_source::by_name(conn, "tickbase-bars")?.map(|source| source.id);
-    coverage.duplicates = bar::contested_periods(conn, &of, built)?;
+    let built = bar_series::source_id(conn)?;
+    coverage.duplicates = bar::contested_periods(conn, &of, Some(built))?;
     Ok(coverage)
 }
 

@@ -150,14 +150,14 @@ fn written(at: Timestamp) -> String {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = PeriodsPerYearBasis)]
-pub(in crate::api) enum BasisWord {
+pub(in crate::api) enum PerYearWord {
     /// Counted in the bars themselves.
     Observed,
     /// By the trading hours of such instruments: the bars span less than four weeks.
     Calendar,
 }
 
-impl From<PerYear> for BasisWord {
+impl From<PerYear> for PerYearWord {
     fn from(year: PerYear) -> Self {
         if year.is_observed {
             Self::Observed

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{BasisWord, ExtentBody, Figures, PERCENT_PLACES, Unavailable, written};
+use super::{ExtentBody, Figures, PERCENT_PLACES, PerYearWord, Unavailable, written};
 use crate::api::types::{Rounding, quantity, rounded};
 use crate::services::analytics::{CrossKind, Level, Missing, Trend};
 use crate::services::analytics_engine::{Indicators, MarketAnalysis};
@@ -71,7 +71,7 @@ pub(in crate::api) struct MarketAnalysisBody {
     volatility: Option<f64>,
     /// Bars of a year, by which it was scaled.
     periods_per_year: f64,
-    periods_per_year_basis: BasisWord,
+    periods_per_year_basis: PerYearWord,
     /// Up when close > SMA(20) > SMA(50) and ADX(14) is at least 25, down the other way round.
     trend: Option<TrendWord>,
     /// ADX(14), 0 to 100.

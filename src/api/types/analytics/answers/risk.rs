@@ -4,9 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    BasisWord, ExtentBody, Figures, FrequencyWord, MethodWord, PERCENT_PLACES, RATIO_PLACES,
-    Unavailable, ValueAtRiskBody, written,
+    ExtentBody, Figures, MethodWord, PERCENT_PLACES, PerYearWord, RATIO_PLACES, Unavailable,
+    ValueAtRiskBody, written,
 };
+use crate::api::types::FrequencyWord;
 use crate::api::types::{Rounding, rounded};
 use crate::services::analytics::{Correlation, Measured, ValueAtRisk};
 use crate::services::analytics_engine::{
@@ -29,7 +30,7 @@ pub(in crate::api) struct RiskMetricsBody {
     volatility: Option<f64>,
     /// Bars of a year, by which figures of a year were scaled.
     periods_per_year: f64,
-    periods_per_year_basis: BasisWord,
+    periods_per_year_basis: PerYearWord,
     /// Of a year, above the risk-free rate.
     sharpe_ratio: Option<f64>,
     risk_free_rate: f64,

@@ -1,0 +1,103 @@
+//! `/api/historical-data/coverage`: how complete and how plausible bars are.
+
+use axum::extract::State;
+
+use super::{SYMBOLS_MAX, moment, range};
+use crate::api::error::{ApiError, ReadErrors};
+use crate::api::extract::Query;
+use crate::api::state::ApiState;
+use crate::api::types::{CoverageBody, CoverageItem, CoverageQuery, FrequencyWord};
+use crate::domain::Symbol;
+use crate::error::Error;
+use crate::repository::instrument;
+use crate::services::coverage::{SurveyOptions, TradingCalendar, coverage as survey};
+
+/// Gaps and outliers that one answer lists for a symbol.
+const LISTED_MAX: usize = 1_000;
+
+/// The coverage of bars: gaps, completeness, duplicates, outliers
+///
+/// Bars that are stored and bars that ticks make count alike. Holidays and trading hours are not
+/// known: periods that they take are missing ones.
+#[utoipa::path(
+    get,
+    path = "/api/historical-data/coverage",
+    tag = "historical data",
+    params(CoverageQuery),
+    responses((status = 200, body = CoverageBody), ReadErrors)
+)]
+pub(super) async fn coverage(
+    State(state): State<ApiState>,
+    Query(query): Query<CoverageQuery>,
+) -> Result<axum::Json<CoverageBody>, ApiError> {
+    let options = options(&query)?;
+    let mut data = Vec::with_capacity(query.symbols.len());
+    for symbol in &query.symbols {
+        data.push(of_symbol(&state, symbol, options, query.calendar.map(Into::into)).await?);
+    }
+    Ok(axum::Json(CoverageBody {
+        timestamp: state.db().clock().now().to_string(),
+        data,
+    }))
+}
+
+/// What is looked for, of an instrument whose calendar comes later.
+fn options(query: &CoverageQuery) -> Result<SurveyOptions, ApiError> {
+    let symbols = query.symbols.len();
+    if !(1..=SYMBOLS_MAX).contains(&symbols) {
+        let msg = format!("it names {symbols} symbols; name 1 to {SYMBOLS_MAX}");
+        return Err(ApiError::violation(["query", "symbols"], msg));
+    }
+    let listed_max = query.limit.unwrap_or(SurveyOptions::LISTED_MAX);
+    if listed_max > LISTED_MAX {
+        let msg = format!("{listed_max} is not in 0..={LISTED_MAX}");
+        return Err(ApiError::violation(["query", "limit"], msg));
+    }
+    let start = moment("query", "start_date", query.start_date.as_deref())?;
+    let end = moment("query", "end_date", query.end_date.as_deref())?;
+    let (start, end) = range("query", start, end)?;
+    let frequency = query.frequency.unwrap_or(FrequencyWord::OneDay).into();
+    let options = SurveyOptions {
+        start,
+        end,
+        outlier_score: query.outlier_score.unwrap_or(SurveyOptions::OUTLIER_SCORE),
+        listed_max,
+        ..SurveyOptions::new(frequency, TradingCalendar::EveryDay)
+    };
+    let checked = options.check();
+    checked.map_err(|error| ApiError::within("query", error))?;
+    Ok(options)
+}
+
+async fn of_symbol(
+    state: &ApiState,
+    text: &str,
+    options: SurveyOptions,
+    calendar: Option<TradingCalendar>,
+) -> Result<CoverageItem, ApiError> {
+    let refused = |why: String| CoverageItem::refused(text, options.frequency.into(), why);
+    let symbol = match Symbol::new(text) {
+        Ok(symbol) => symbol,
+        Err(error) => return Ok(refused(error.to_string())),
+    };
+    let unknown = format!("no active instrument is named {symbol}");
+    let read = state.read("coverage.survey", move |conn| {
+        let Some(instrument) = instrument::by_symbol(conn, &symbol)? else {
+            return Ok(None);
+        };
+        let usual = TradingCalendar::of(instrument.instrument_type);
+        let options = SurveyOptions {
+            calendar: calendar.unwrap_or(usual),
+            ..options
+        };
+        let found = survey(conn, instrument.id, &options)?;
+        Ok(Some((options, instrument.price_decimals, found)))
+    });
+    Ok(match read.await {
+        Ok(Some((options, places, found))) => CoverageItem::new(text, &options, places, &found),
+        Ok(None) => refused(unknown),
+        // A price that no bar holds is this symbol's own trouble.
+        Err(error @ Error::Invalid { .. }) => refused(error.to_string()),
+        Err(error) => return Err(error.into()),
+    })
+}

@@ -1,0 +1,198 @@
+//! The coverage of bars as the API writes it, and what is asked of it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{FrequencyWord, Rounding, rounded};
+use crate::domain::PriceDecimals;
+use crate::services::coverage::{Coverage, Gap, Outlier, SurveyOptions, TradingCalendar};
+
+/// Decimals of percentages and scores.
+const FIGURE_PLACES: u32 = 4;
+
+/// Which days should have bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TradingCalendar)]
+pub(in crate::api) enum CalendarWord {
+    /// Every day.
+    #[serde(rename = "24x7")]
+    EveryDay,
+    /// Monday to Friday, UTC.
+    #[serde(rename = "weekdays")]
+    Weekdays,
+}
+words!(CalendarWord <=> TradingCalendar: EveryDay, Weekdays);
+
+/// Whose coverage is asked for.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct CoverageQuery {
+    /// 1 to 50 symbols: `symbols=ES&symbols=NQ`
+    pub(in crate::api) symbols: Vec<String>,
+    /// The length of the bars; a day when absent
+    #[param(inline)]
+    pub(in crate::api) frequency: Option<FrequencyWord>,
+    /// The first moment or UTC date; that of the first bar when absent
+    pub(in crate::api) start_date: Option<String>,
+    /// The moment before which it ends, or the last UTC date; the end of the last bar when absent
+    pub(in crate::api) end_date: Option<String>,
+    /// Which days should have bars; crypto has 24x7 when absent, all others weekdays
+    #[param(inline)]
+    pub(in crate::api) calendar: Option<CalendarWord>,
+    /// How many times the usual deviation a change of the close must reach to be an outlier
+    #[param(default = 20.0)]
+    pub(in crate::api) outlier_score: Option<f64>,
+    /// Gaps and outliers that are listed for each symbol
+    #[param(minimum = 0, maximum = 1000, default = 100)]
+    pub(in crate::api) limit: Option<usize>,
+}
+
+/// The coverage of each symbol, in the order in which they were asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CoverageAnswer)]
+pub(in crate::api) struct CoverageBody {
+    #[schema(format = DateTime)]
+    pub(in crate::api) timestamp: String,
+    pub(in crate::api) data: Vec<CoverageItem>,
+}
+
+/// How complete and how plausible the bars of a symbol are.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Coverage)]
+pub(in crate::api) struct CoverageItem {
+    symbol: String,
+    frequency: FrequencyWord,
+    /// Which days should have bars; null for an unknown symbol.
+    calendar: Option<CalendarWord>,
+    /// Start of the first bar.
+    #[schema(format = DateTime)]
+    first: Option<String>,
+    /// Start of the last bar.
+    #[schema(format = DateTime)]
+    last: Option<String>,
+    /// Periods of the range that should have a bar by the calendar.
+    expected: u64,
+    /// Bars that are there.
+    present: u64,
+    /// Bars of days that need have none.
+    unexpected: u64,
+    /// Expected periods without a bar.
+    missing: u64,
+    /// The share of the expected periods that have a bar; null when none is expected.
+    completeness_percent: Option<f64>,
+    /// Periods of which more than one source has brought a bar.
+    duplicates: u64,
+    /// Runs of missing periods.
+    gap_count: u64,
+    /// The longest of them, in the order of time.
+    gaps: Vec<GapItem>,
+    outlier_count: u64,
+    /// Those with the greatest scores, in the order of time.
+    outliers: Vec<OutlierItem>,
+    /// Why there is nothing to tell, when there is not.
+    message: Option<String>,
+}
+
+/// Missing periods that follow each other.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CoverageGap)]
+pub(in crate::api) struct GapItem {
+    #[schema(format = DateTime)]
+    start: String,
+    /// The start of the next bar, or the end of the range.
+    #[schema(format = DateTime)]
+    end: String,
+    missing: u64,
+}
+
+/// A bar whose close lies far from the one before it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CoverageOutlier)]
+pub(in crate::api) struct OutlierItem {
+    #[schema(format = DateTime)]
+    timestamp: String,
+    close: Option<f64>,
+    previous_close: Option<f64>,
+    /// The modified z-score of the change of the close (Iglewicz and Hoaglin).
+    score: f64,
+}
+
+impl CoverageItem {
+    pub(in crate::api) fn new(
+        symbol: &str,
+        options: &SurveyOptions,
+        places: PriceDecimals,
+        found: &Coverage,
+    ) -> Self {
+        let rounding = Rounding::from(places);
+        let empty = found.present == 0;
+        let none = || format!("no {} bar starts in the range", options.frequency);
+        let percent = found.completeness_percent();
+        Self {
+            symbol: symbol.to_owned(),
+            frequency: options.frequency.into(),
+            calendar: Some(options.calendar.into()),
+            first: found.first.map(|first| first.to_string()),
+            last: found.last.map(|last| last.to_string()),
+            expected: found.expected,
+            present: found.present,
+            unexpected: found.unexpected,
+            missing: found.missing,
+            completeness_percent: percent.map(|percent| rounded(percent, FIGURE_PLACES)),
+            duplicates: found.duplicates,
+            gap_count: found.gap_count,
+            gaps: found.gaps.iter().map(GapItem::from).collect(),
+            outlier_count: found.outlier_count,
+            outliers: found
+                .outliers
+                .iter()
+                .map(|outlier| OutlierItem::new(outlier, rounding))
+                .collect(),
+            message: empty.then(none),
+        }
+    }
+
+    /// Of a symbol that cannot be looked at.
+    pub(in crate::api) fn refused(symbol: &str, frequency: FrequencyWord, why: String) -> Self {
+        Self {
+            symbol: symbol.to_owned(),
+            frequency,
+            calendar: None,
+            first: None,
+            last: None,
+            expected: 0,
+            present: 0,
+            unexpected: 0,
+            missing: 0,
+            completeness_percent: None,
+            duplicates: 0,
+            gap_count: 0,
+            gaps: Vec::new(),
+            outlier_count: 0,
+            outliers: Vec::new(),
+            message: Some(why),
+        }
+    }
+}
+
+impl From<&Gap> for GapItem {
+    fn from(gap: &Gap) -> Self {
+        Self {
+            start: gap.start.to_string(),
+            end: gap.end.to_string(),
+            missing: gap.missing,
+        }
+    }
+}
+
+impl OutlierItem {
+    fn new(outlier: &Outlier, rounding: Rounding) -> Self {
+        Self {
+            timestamp: outlier.timestamp.to_string(),
+            close: rounding.price(Some(outlier.close)),
+            previous_close: rounding.price(Some(outlier.previous_close)),
+            score: rounded(outlier.score, FIGURE_PLACES),
+        }
+    }
+}
