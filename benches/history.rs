@@ -13,6 +13,7 @@
 //! exact decimals. All take turns in each round. Count and sums of what was read must be the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failure ends the bench.
 #![allow(clippy::print_stdout)] // It is its output.
+#![allow(missing_docs, unreachable_pub)] // Nobody imports a bench.
 
 mod common;
 

@@ -127,7 +127,14 @@ impl Decimal {
     /// The value as a float, for display and analytics.
     #[must_use]
     pub fn to_f64(&self) -> f64 {
-        // The nearest double of the decimal's own text: a scaled division would round twice.
+        /// 2^53: up to here a double holds every integer.
+        const WHOLE_MAX: u64 = 9_007_199_254_740_992;
+        let scaled = self.scaled();
+        if scaled.unsigned_abs() <= WHOLE_MAX {
+            // Both are exact, so the division, which is rounded once, gives the nearest double.
+            return scaled as f64 / 1e8;
+        }
+        // Here a division would round twice; the text does not.
         self.0.to_string().parse().unwrap_or(f64::NAN)
     }
 
@@ -278,6 +285,17 @@ mod tests {
         ) {
             let exact = Decimal::rounded(&BigDecimal::try_from(value).unwrap()).unwrap();
             prop_assert_eq!(Decimal::from_f64(value).unwrap(), exact);
+        }
+
+        #[test]
+        fn the_double_is_the_nearest_one(scaled in prop_oneof![
+            any::<i64>(),
+            -(1_i64 << 54)..(1_i64 << 54),
+            -1_000_000_000_000..1_000_000_000_000_i64,
+        ]) {
+            let decimal = Decimal::from_scaled(scaled);
+            let nearest: f64 = decimal.as_big_decimal().to_string().parse().unwrap();
+            prop_assert_eq!(decimal.to_f64().to_bits(), nearest.to_bits());
         }
 
         #[test]

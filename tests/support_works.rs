@@ -17,7 +17,8 @@ on_both! {
             _ => unreachable!(),
         };
         let insert = "INSERT INTO data_sources (id, name, provider_type, created_at, updated_at) \
-                      SELECT 7, 'seven', provider_type, created_at, updated_at FROM data_sources";
+                      SELECT 7, 'seven', provider_type, created_at, updated_at FROM data_sources \
+                      WHERE id = 1";
         db.raw(insert).unwrap();
         other.raw(insert).unwrap();
         assert!(db.raw(insert).is_err(), "the row is there");
