@@ -154,14 +154,18 @@ async fn symbol_bars(
     symbol: &str,
     query: BarQuery,
 ) -> Result<SymbolBars, ApiError> {
-    let found = match Symbol::new(symbol) {
-        Ok(symbol) => historical_data::fetch(state.db(), symbol, query).await?,
-        Err(error) => SymbolHistory::refused(error.to_string()),
+    let known = match Symbol::new(symbol) {
+        Ok(known) => known,
+        Err(error) => {
+            let refused = SymbolHistory::refused(error.to_string());
+            return Ok(item(symbol, query, &refused, false));
+        }
     };
-    Ok(item(symbol, query, &found))
+    let found = historical_data::fetch_cached(state.db(), state.cache(), known, query).await?;
+    Ok(item(symbol, query, &found.value, found.cached))
 }
 
-fn item(symbol: &str, query: BarQuery, found: &SymbolHistory) -> SymbolBars {
+fn item(symbol: &str, query: BarQuery, found: &SymbolHistory, cached: bool) -> SymbolBars {
     let history = &found.history;
     let first = history.bars.first().map(|bar| bar.timestamp);
     let last = history
@@ -176,7 +180,7 @@ fn item(symbol: &str, query: BarQuery, found: &SymbolHistory) -> SymbolBars {
         end_date: query.end.or(last).map(|end| end.to_string()),
         total_bars: history.bars.len(),
         data_source: history.basis().into(),
-        cached: false,
+        cached,
         has_more: history.has_more,
         message: match &found.problem {
             Some(problem) => Some(problem.clone()),

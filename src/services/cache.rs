@@ -36,6 +36,7 @@ use crate::repository::instrument::{self, InstrumentLabel, InstrumentPage};
 use crate::repository::market_data;
 use crate::repository::rows::Recorded;
 use flights::{Flights, Landed};
+use size::Named;
 use snapshot::Outcome;
 use store::{Entry, Key, Of, Store};
 
@@ -199,6 +200,21 @@ impl Cache {
             .read_one(key, "instrument.active_ids", read)
             .await?
             .value)
+    }
+
+    /// The id of the active instrument that has this symbol. That nobody has it is not kept.
+    ///
+    /// # Errors
+    /// Those of [`Database::read_async`].
+    pub async fn instrument_id(&self, symbol: Symbol) -> Result<Option<i64>> {
+        let of = Of::Text(format!("id {symbol}").into());
+        let key = self.key::<Named>(CacheKind::Instruments, of, StandsOn::Members);
+        let read = move |conn: &mut BackendConnection<'_>| {
+            let found = instrument::by_symbol(conn, &symbol).recorded(conn)?;
+            Ok(Named(found.map(|instrument| instrument.id)))
+        };
+        let found = self.read_one(key, "instrument.by_symbol", read).await?;
+        Ok(found.value.0)
     }
 
     /// An answer that stands on the ticks and bars of one instrument. `query` is all else that it

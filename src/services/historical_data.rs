@@ -6,6 +6,7 @@
 //! came in. It writes nothing.
 
 mod built;
+mod cached;
 mod extent;
 mod fill;
 mod newest;
@@ -16,20 +17,24 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
+pub use cached::fetch_cached;
 pub use extent::extent;
 pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar};
 pub use read::bars;
 pub use refresh::{HistoricalDataService, RefreshReport};
 
-use crate::database::Database;
+use crate::database::{BackendConnection, Database};
 use crate::domain::{PriceDecimals, Symbol};
 use crate::error::{Error, Result};
+use crate::models::Instrument;
 use crate::repository::instrument;
 
 /// The bars of a symbol.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SymbolHistory {
+    /// The instrument's symbol; none when there is no such instrument.
+    pub symbol: Option<Symbol>,
     /// The bars; without any when there is a problem.
     pub history: BarHistory,
     /// To how many places prices of the instrument are rounded.
@@ -43,10 +48,15 @@ impl SymbolHistory {
     #[must_use]
     pub fn refused(problem: String) -> Self {
         Self {
+            symbol: None,
             history: BarHistory::default(),
             price_decimals: PriceDecimals::default(),
             problem: Some(problem),
         }
+    }
+
+    fn unknown(symbol: &Symbol) -> Self {
+        Self::refused(format!("no active instrument is named {symbol}"))
     }
 }
 
@@ -57,22 +67,33 @@ impl SymbolHistory {
 /// Those of [`Database::read_async`].
 pub async fn fetch(db: &Database, symbol: Symbol, query: BarQuery) -> Result<SymbolHistory> {
     let read = db.read_async("history.fetch", move |conn| {
-        let Some(instrument) = instrument::by_symbol(conn, &symbol)? else {
-            let unknown = format!("no active instrument is named {symbol}");
-            return Ok(SymbolHistory::refused(unknown));
-        };
-        let of = BarQuery {
-            instrument_id: instrument.id,
-            ..query
-        };
-        Ok(SymbolHistory {
-            history: bars(conn, &of)?,
-            price_decimals: instrument.price_decimals,
-            problem: None,
-        })
+        match instrument::by_symbol(conn, &symbol)? {
+            Some(instrument) => of_instrument(conn, instrument, query),
+            None => Ok(SymbolHistory::unknown(&symbol)),
+        }
     });
-    match read.await {
-        Err(error @ Error::Invalid { .. }) => Ok(SymbolHistory::refused(error.to_string())),
-        other => other,
-    }
+    read.await
+}
+
+/// The bars of an instrument, in the snapshot in which it was found.
+fn of_instrument(
+    conn: &mut BackendConnection<'_>,
+    instrument: Instrument,
+    query: BarQuery,
+) -> Result<SymbolHistory> {
+    let of = BarQuery {
+        instrument_id: instrument.id,
+        ..query
+    };
+    let (history, problem) = match bars(conn, &of) {
+        Ok(history) => (history, None),
+        Err(error @ Error::Invalid { .. }) => (BarHistory::default(), Some(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    Ok(SymbolHistory {
+        symbol: Some(instrument.symbol),
+        history,
+        price_decimals: instrument.price_decimals,
+        problem,
+    })
 }

@@ -108,13 +108,14 @@ on_both! {
         ] {
             assert!(text.contains(sample), "{sample} is not in {text}");
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let question = json!({"symbols": ["ES"]});
         for _ in 0..3 {
-            let read = || async { Ok(String::from("bars")) };
-            runtime.block_on(api.app.cache().bars(1, "a", read)).unwrap();
+            api.post("/api/historical-data/fetch", &question).json(200);
         }
         let health = api.get("/api/health").json(200);
         assert_eq!(health["historical_data_service"]["cache_size"], 1);
         assert_eq!(health["historical_data_service"]["total_requests"], 3);
+        let stats = api.get("/api/historical-data/stats").json(200);
+        assert_eq!(stats["total_requests"], 3);
     }
 }

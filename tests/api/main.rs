@@ -4,6 +4,7 @@
 mod alerts;
 mod analytics;
 mod cache;
+mod cached;
 mod client;
 mod coverage;
 mod document;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Latest;
 use crate::database::Page;
+use crate::decimal::Decimal;
 use crate::domain::Symbol;
 use crate::domain::instrument::SYMBOL_LENGTH_MAX;
 use crate::models::{Instrument, MarketDataBar};
@@ -13,6 +14,11 @@ use crate::repository::instrument::InstrumentLabel;
 pub trait CacheSize {
     /// Bytes of all that it owns, as they were allocated.
     fn heap_bytes(&self) -> usize;
+
+    /// Whether it is worth its place; by default it is.
+    fn is_worth_keeping(&self) -> bool {
+        true
+    }
 }
 
 impl CacheSize for i64 {
@@ -79,10 +85,37 @@ impl CacheSize for Page<Instrument, Symbol> {
     }
 }
 
-/// The four prices, each with the digits of an exact number.
-impl CacheSize for MarketDataBar {
+/// The digits of an exact number.
+impl CacheSize for Decimal {
     fn heap_bytes(&self) -> usize {
         const DIGITS_BYTES: usize = 16;
-        4 * DIGITS_BYTES + self.contract_month.heap_bytes()
+        DIGITS_BYTES
+    }
+}
+
+impl CacheSize for MarketDataBar {
+    fn heap_bytes(&self) -> usize {
+        let prices = [
+            &self.open_price,
+            &self.high_price,
+            &self.low_price,
+            &self.close_price,
+        ];
+        let prices: usize = prices.into_iter().map(Decimal::heap_bytes).sum();
+        prices + self.contract_month.heap_bytes()
+    }
+}
+
+/// The id of the instrument that has a symbol.
+pub(super) struct Named(pub(super) Option<i64>);
+
+impl CacheSize for Named {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
+    /// There is no end to the names that nobody has.
+    fn is_worth_keeping(&self) -> bool {
+        self.0.is_some()
     }
 }

@@ -43,6 +43,7 @@ pub(super) enum Of {
 pub(super) struct Entry {
     pub(super) value: Arc<dyn Any + Send + Sync>,
     bytes: u64,
+    is_worth_keeping: bool,
     /// When its reading began: from there on others may have changed what it stands on.
     began: Instant,
 }
@@ -57,12 +58,14 @@ impl Entry {
             Of::Instrument(_) => 0,
             Of::Text(text) | Of::InstrumentText(_, text) => text.len(),
         };
+        let is_worth_keeping = value.is_worth_keeping();
         let value = Arc::new(value);
         let bytes =
             value.heap_bytes() + text + size_of::<Key>() + size_of::<Self>() + BOOKKEEPING_BYTES;
         Self {
             value,
             bytes: bytes as u64,
+            is_worth_keeping,
             began,
         }
     }
@@ -145,7 +148,7 @@ impl Store {
 
     pub(super) fn insert(&self, key: &Key, entry: &Entry) {
         let counters = self.of(key.kind);
-        if self.is_off(key.kind) {
+        if self.is_off(key.kind) || !entry.is_worth_keeping {
             return;
         }
         if entry.bytes > (self.bytes_max / ANSWER_SHARE_MAX).min(u32::MAX.into()) {

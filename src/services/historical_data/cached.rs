@@ -1,0 +1,79 @@
+//! The bars of a symbol from memory, when they were read a moment ago and nothing has changed. It
+//! keeps nothing itself, and knows no versions: that is the cache's.
+
+use std::sync::Arc;
+
+use super::query::{BarHistory, BarQuery, HistoryBar};
+use super::{SymbolHistory, fetch, of_instrument};
+use crate::database::Database;
+use crate::domain::Symbol;
+use crate::error::{Error, Result};
+use crate::repository::instrument;
+use crate::services::cache::{Answer, Cache, CacheSize};
+
+/// What [`fetch`] answers, by a cache of the same database.
+///
+/// The answer is kept by instrument and question, and says which name the instrument has in its
+/// snapshot. So the name that was looked up before it only tells where to look: when it has gone
+/// to another instrument in between, the answer is read by the symbol, in one snapshot.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_cached(
+    db: &Database,
+    cache: &Cache,
+    symbol: Symbol,
+    query: BarQuery,
+) -> Result<Answer<SymbolHistory>> {
+    let Some(instrument_id) = cache.instrument_id(symbol.clone()).await? else {
+        return Ok(fresh(SymbolHistory::unknown(&symbol)));
+    };
+    let of = BarQuery {
+        instrument_id,
+        ..query
+    };
+    let text = format!("history {of:?}");
+    let answer = cache.bars(instrument_id, text, || by_id(db, of)).await?;
+    if answer.value.symbol.as_ref() == Some(&symbol) {
+        return Ok(answer);
+    }
+    Ok(fresh(fetch(db, symbol, query).await?))
+}
+
+fn fresh(found: SymbolHistory) -> Answer<SymbolHistory> {
+    Answer {
+        value: Arc::new(found),
+        cached: false,
+    }
+}
+
+async fn by_id(db: &Database, query: BarQuery) -> Result<SymbolHistory> {
+    let read = db.read_async("history.fetch", move |conn| {
+        match instrument::get(conn, query.instrument_id) {
+            Ok(instrument) => of_instrument(conn, instrument, query),
+            Err(gone @ Error::NotFound { .. }) => Ok(SymbolHistory::refused(gone.to_string())),
+            Err(error) => Err(error),
+        }
+    });
+    read.await
+}
+
+impl CacheSize for SymbolHistory {
+    fn heap_bytes(&self) -> usize {
+        self.symbol.heap_bytes() + self.problem.heap_bytes() + self.history.heap_bytes()
+    }
+}
+
+impl CacheSize for BarHistory {
+    fn heap_bytes(&self) -> usize {
+        self.bars.heap_bytes()
+    }
+}
+
+impl CacheSize for HistoryBar {
+    fn heap_bytes(&self) -> usize {
+        let Some(of) = &self.values else { return 0 };
+        let prices = [&of.open, &of.high, &of.low, &of.close];
+        prices.map(CacheSize::heap_bytes).iter().sum()
+    }
+}
