@@ -2,6 +2,8 @@
 //!
 //! The engine decides every figure; here questions and answers are only translated.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +17,7 @@ use super::types::{
     VolumeProfileAnswerBody, VolumeProfileBody,
 };
 use crate::error::Error;
-use crate::services::analytics_engine::Question;
+use crate::services::analytics_engine::KeptQuestion;
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -32,8 +34,8 @@ pub(super) fn posted_reads() -> OpenApiRouter<ApiState> {
         .routes(routes!(volume_profile))
 }
 
-/// Asks the engine. What it refuses stands in this part of the request.
-async fn ask<Q: Question>(
+/// Asks the engine, by the cache. What it refuses stands in this part of the request.
+async fn ask<Q: KeptQuestion>(
     state: &ApiState,
     part: &str,
     question: Q,
@@ -42,8 +44,9 @@ async fn ask<Q: Question>(
         let service = "analytics_engine";
         return Err(Error::NotRunning { service }.into());
     };
-    let answer = engine.ask_async(question).await;
-    answer.map_err(|error| ApiError::within(part, error))
+    let answer = engine.ask_cached(state.cache(), question).await;
+    let answer = answer.map_err(|error| ApiError::within(part, error))?;
+    Ok(Arc::unwrap_or_clone(answer.value))
 }
 
 /// What a market did, and where it stands

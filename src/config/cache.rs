@@ -33,6 +33,8 @@ pub struct CacheConfig {
     pub instruments_ttl: Duration,
     /// How long answers with bars are kept, likewise.
     pub bars_ttl: Duration,
+    /// How long figures of analytics are kept, likewise.
+    pub analytics_ttl: Duration,
 }
 
 impl Default for CacheConfig {
@@ -44,6 +46,7 @@ impl Default for CacheConfig {
             latest_ttl: ttl,
             instruments_ttl: ttl,
             bars_ttl: ttl,
+            analytics_ttl: ttl,
         }
     }
 }
@@ -67,6 +70,7 @@ impl CacheConfig {
             ("cache.latest_ttl_ms", self.latest_ttl),
             ("cache.instruments_ttl_ms", self.instruments_ttl),
             ("cache.bars_ttl_ms", self.bars_ttl),
+            ("cache.analytics_ttl_ms", self.analytics_ttl),
         ] {
             let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
             within(name, ttl_ms, 0, TTL_MS_MOST)?;
@@ -83,6 +87,7 @@ pub(super) struct CacheLayer {
     latest_ttl_ms: Option<u64>,
     instruments_ttl_ms: Option<u64>,
     bars_ttl_ms: Option<u64>,
+    analytics_ttl_ms: Option<u64>,
 }
 
 impl CacheLayer {
@@ -92,6 +97,7 @@ impl CacheLayer {
         set(&mut config.latest_ttl, time(self.latest_ttl_ms));
         set(&mut config.instruments_ttl, time(self.instruments_ttl_ms));
         set(&mut config.bars_ttl, time(self.bars_ttl_ms));
+        set(&mut config.analytics_ttl, time(self.analytics_ttl_ms));
     }
 }
 
@@ -111,12 +117,13 @@ mod tests {
         type Change = fn(&mut CacheConfig);
         let long = Duration::from_secs(3_601);
         assert!(long.as_millis() > u128::from(TTL_MS_MOST));
-        let cases: [(&str, Change); 5] = [
+        let cases: [(&str, Change); 6] = [
             ("bytes_max", |c| c.bytes_max = 0),
             ("bytes_max", |c| c.bytes_max = u64::MAX),
             ("latest_ttl_ms", |c| c.latest_ttl = Duration::MAX),
             ("instruments_ttl_ms", |c| c.instruments_ttl = Duration::MAX),
             ("bars_ttl_ms", |c| c.bars_ttl = Duration::from_secs(3_601)),
+            ("analytics_ttl_ms", |c| c.analytics_ttl = Duration::MAX),
         ];
         for (name, change) in cases {
             let error = CacheConfig::default().with(change).validate();

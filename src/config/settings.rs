@@ -262,7 +262,7 @@ mod tests {
     fn the_cache_is_a_section_of_its_own() {
         let variable = ("TICKBASE_CACHE_LATEST_TTL_MS", "250");
         let mut settings = Settings::default();
-        let toml = "[cache]\nbytes_max = 1048576\nlatest_ttl_ms = 7\nbars_ttl_ms = 0";
+        let toml = "[cache]\nbytes_max = 1048576\nlatest_ttl_ms = 7\nbars_ttl_ms = 0\nanalytics_ttl_ms = 9";
         settings.apply_toml(toml, "a file").unwrap();
         settings.apply_variables(variables(&[variable])).unwrap();
         let cache = settings.cache;
@@ -270,6 +270,7 @@ mod tests {
         assert_eq!(cache.latest_ttl, Duration::from_millis(250));
         assert_eq!(cache.instruments_ttl, Duration::from_secs(1));
         assert_eq!(cache.bars_ttl, Duration::ZERO);
+        assert_eq!(cache.analytics_ttl, Duration::from_millis(9));
     }
 
     #[test]

@@ -298,4 +298,11 @@ impl Database {
     pub(crate) fn version(&self, of: StandsOn) -> u64 {
         self.inner.attachments.versions().of(of)
     }
+
+    /// The version of what stands on several instruments, with their ticks and bars. It is a sum
+    /// for the same reason that each of them is one.
+    pub(crate) fn version_of_bars(&self, instrument_ids: &[i64]) -> u64 {
+        let versions = instrument_ids.iter();
+        versions.map(|id| self.version(StandsOn::Bars(*id))).sum()
+    }
 }

@@ -4,6 +4,7 @@
 //! It owns the lifecycle, the counts, and which bars a question takes in. It stores nothing, and
 //! computes only after the connection is given back.
 
+mod cached;
 mod candles;
 mod correlation;
 mod indicators;
@@ -16,6 +17,7 @@ mod volume;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use cached::KeptQuestion;
 pub use correlation::{CorrelationMatrix, CorrelationQuestion};
 pub use indicators::{Indicator, IndicatorQuestion, IndicatorValue, Indicators};
 pub use market::{CrossAt, MarketAnalysis, MarketQuestion};

@@ -1,5 +1,5 @@
 //! What is read often, kept for a moment: the newest tick of each instrument, instruments and
-//! their lists, answers with bars. Bounded in bytes over all of it, with a time to live per kind.
+//! their lists, answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
 //!
 //! **No read that begins after an acknowledged write returns what was there before it.** A key
 //! holds the version of what its answer stands on, as it was before the answer was read; a write
@@ -235,6 +235,31 @@ impl Cache {
     {
         let of = Of::InstrumentText(instrument_id, query.into());
         let key = self.key::<T>(CacheKind::Bars, of, StandsOn::Bars(instrument_id));
+        self.one(key, read).await
+    }
+
+    /// An answer that stands on the ticks and bars of some instruments, as [`Cache::bars`] on those
+    /// of one: a write that touches any of them has it read again.
+    ///
+    /// # Errors
+    /// As [`Cache::bars`].
+    pub async fn analytics<T, F, R>(
+        &self,
+        instrument_ids: &[i64],
+        query: impl Into<Arc<str>>,
+        read: F,
+    ) -> Result<Answer<T>>
+    where
+        T: CacheSize + Send + Sync + 'static,
+        F: FnOnce() -> R,
+        R: Future<Output = Result<T>>,
+    {
+        let key = Key {
+            kind: CacheKind::Analytics,
+            of: Of::Text(query.into()),
+            value: TypeId::of::<T>(),
+            version: self.inner.db.version_of_bars(instrument_ids),
+        };
         self.one(key, read).await
     }
 

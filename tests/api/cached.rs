@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use tickbase::domain::{Bar, Frequency, RawBar};
 use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
+use tickbase::services::Service;
 
 use crate::client::Api;
 use crate::support::on_both;
 
 const FETCH: &str = "/api/historical-data/fetch";
 const ES: i64 = 1;
+const NQ: i64 = 2;
 
 /// Nothing grows old while a test runs.
 fn api(db: &crate::support::TestDatabase) -> Api {
@@ -20,6 +22,7 @@ fn api(db: &crate::support::TestDatabase) -> Api {
         let long = Duration::from_secs(3_600);
         settings.cache.instruments_ttl = long;
         settings.cache.bars_ttl = long;
+        settings.cache.analytics_ttl = long;
     })
 }
 
@@ -157,6 +160,59 @@ on_both! {
         // How prices are shown is part of the answer.
         api.put("/api/instruments/1", &json!({"name": "E-mini"})).json(200);
         twice(&api, "1d", "another name");
+    }
+
+    fn figures_after_a_write_are_not_those_before_it(db: &TestDatabase) {
+        let api = api(db);
+        let one = || api.get("/api/v1/analytics/market-analysis/1?frequency=1min").json(200);
+        let runs = || api.app.analytics().status().runs;
+        let steps: [(&str, &dyn Fn(), Option<f64>); 5] = [
+            ("nothing", &|| (), None),
+            ("a tick", &|| insert(&api, 1), Some(1.0)),
+            ("the next tick", &|| insert(&api, 2), Some(2.0)),
+            ("a deletion", &|| mark(&api, "delete", 2), Some(1.0)),
+            ("a restoration", &|| mark(&api, "restore", 2), Some(2.0)),
+        ];
+        for (what, write, wanted) in steps {
+            write();
+            let (before, first) = (runs(), one());
+            assert_eq!(first["current_price"].as_f64(), wanted, "{what}: {first}");
+            assert_eq!((one(), runs()), (first, before + 1), "{what}");
+        }
+        let text = String::from_utf8(api.get("/metrics").body).unwrap();
+        let hits = "tickbase_cache_requests_total{cache=\"analytics\",result=\"hit\"} 5\n";
+        assert!(text.contains(hits), "{text}");
+        api.app.analytics().stop();
+        api.get("/api/v1/analytics/market-analysis/1?frequency=1min").json(503);
+    }
+
+    fn figures_of_several_instruments_follow_each_of_them(db: &TestDatabase) {
+        let api = api(db);
+        let runs = || api.app.analytics().status().runs;
+        let beta = "/api/v1/analytics/risk-metrics/1?benchmark_id=2";
+        let matrix = "/api/v1/analytics/correlation-matrix?instrument_ids=1&instrument_ids=2";
+        let matrix_the_other_way =
+            "/api/v1/analytics/correlation-matrix?instrument_ids=2&instrument_ids=1";
+        for path in [beta, matrix, matrix_the_other_way] {
+            let of = |instrument_id: i64, second: usize| {
+                let tick = json!([{"instrument_id": instrument_id, "timestamp": stamp(second),
+                    "price": 5}]);
+                api.post("/api/market-data", &tick).json(200);
+            };
+            let computed = |what: &str, wanted: u64| {
+                let before = runs();
+                api.get(path).json(200);
+                assert_eq!(runs() - before, wanted, "{path}: {what}");
+            };
+            computed("at first", 1);
+            computed("again", 0);
+            of(ES, 1);
+            computed("a tick of the first one", 1);
+            of(NQ, 1);
+            computed("a tick of the other one", 1);
+            of(3, 1);
+            computed("a tick of a third one", 0);
+        }
     }
 
     fn bars_never_go_back_while_ticks_come_and_go_and_bars_are_built(db: &TestDatabase) {

@@ -42,6 +42,12 @@ impl CorrelationQuestion {
             window,
         })
     }
+
+    /// The instruments, in the order of rows and columns.
+    #[must_use]
+    pub fn instruments(&self) -> &[i64] {
+        &self.instrument_ids
+    }
 }
 
 /// The correlations of instruments with each other.

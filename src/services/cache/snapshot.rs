@@ -12,11 +12,13 @@ pub enum CacheKind {
     Instruments,
     /// Answers with bars.
     Bars,
+    /// Figures of analytics.
+    Analytics,
 }
 
 impl CacheKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Latest, Self::Instruments, Self::Bars];
+    pub const ALL: [Self; 4] = [Self::Latest, Self::Instruments, Self::Bars, Self::Analytics];
 
     /// The kind as metrics write it.
     #[must_use]
@@ -25,6 +27,7 @@ impl CacheKind {
             Self::Latest => "latest",
             Self::Instruments => "instruments",
             Self::Bars => "bars",
+            Self::Analytics => "analytics",
         }
     }
 

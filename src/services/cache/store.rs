@@ -116,6 +116,7 @@ impl Store {
             CacheKind::Latest => config.latest_ttl,
             CacheKind::Instruments => config.instruments_ttl,
             CacheKind::Bars => config.bars_ttl,
+            CacheKind::Analytics => config.analytics_ttl,
         }));
         let counters: Arc<[Counters; CacheKind::ALL.len()]> = Arc::default();
         let told = Arc::clone(&counters);
