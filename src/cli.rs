@@ -12,6 +12,7 @@ mod demo;
 mod export;
 mod import;
 mod migrate;
+mod named;
 mod output;
 mod purge;
 mod replay;

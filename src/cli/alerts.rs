@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::export::moment;
+use super::named::{instrument, moment};
 use super::output::{grouped, table};
-use super::rules::instrument_of;
 use super::{Context, Outcome};
 use crate::app::Need;
 use crate::database::BackendConnection;
@@ -78,7 +77,7 @@ struct Listed {
 fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     let database = context.open(Need::Existing)?;
     let symbol = arguments.symbol.as_deref().map(Symbol::new).transpose()?;
-    let of = symbol.map(|symbol| instrument_of(&database, &symbol));
+    let of = symbol.map(|symbol| instrument(&database, &symbol).map(|found| found.id));
     let filter = AlertFilter {
         instrument_id: of.transpose()?,
         rule_id: arguments.rule,

@@ -4,9 +4,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::export::moment;
+use super::named::{instrument, moment};
 use super::output::{grouped, table};
-use super::rules::instrument_of;
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::domain::{Frequency, Symbol};
@@ -112,7 +111,7 @@ fn build(context: &Context, arguments: &BuildArguments) -> Outcome {
     let database = context.open(Need::Existing)?;
     let ids = symbols
         .iter()
-        .map(|symbol| instrument_of(&database, symbol));
+        .map(|symbol| instrument(&database, symbol).map(|found| found.id));
     let ids: Result<Vec<i64>, Error> = ids.collect();
     let ids = ids?;
     let span = BuildSpan {
@@ -209,7 +208,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
             FillWord::Previous => Fill::Previous,
             FillWord::Null => Fill::Null,
         },
-        ..BarQuery::all(instrument_of(&database, &symbol)?, arguments.frequency)
+        ..BarQuery::all(instrument(&database, &symbol)?.id, arguments.frequency)
     };
     let history = database.read("bars.list", |conn| historical_data::bars(conn, &query))?;
     let listed = Listed::of(&symbol, arguments.frequency, &history);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::export::moment;
+use super::named::{self, moment};
 use super::output::{cannot_write, grouped, to_stderr, to_stdout};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
@@ -19,7 +19,6 @@ use crate::database::Database;
 use crate::domain::{Candle, Frequency, Symbol};
 use crate::error::Error;
 use crate::models::Instrument;
-use crate::repository::instrument::InstrumentRepository;
 use crate::timestamp::Timestamp;
 
 pub(super) use marks::marks;
@@ -122,12 +121,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
     let symbol = Symbol::new(&arguments.symbol)?;
     let database = context.open(Need::Existing)?;
-    let instrument = InstrumentRepository::new(&database)
-        .by_symbol(&symbol)?
-        .ok_or_else(|| {
-            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
-            Error::not_found(format!("instrument {symbol}"), remedy)
-        })?;
+    let instrument = named::instrument(&database, &symbol)?;
     let size = terminal_size(arguments.color, arguments.columns);
     let default = match picture {
         Some(_) => PICTURE_BARS,

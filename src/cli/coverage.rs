@@ -3,13 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::export::moment;
+use super::named::{instrument_on, moment};
 use super::output::{grouped, table};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::database::BackendConnection;
 use crate::domain::{Frequency, Symbol};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::Instrument;
 use crate::repository::instrument::{self, InstrumentFilter};
 use crate::services::coverage::{Coverage, SurveyOptions, TradingCalendar, coverage};
@@ -118,12 +118,7 @@ fn named(conn: &mut BackendConnection<'_>, symbols: &[Symbol]) -> Result<Vec<Ins
     if symbols.is_empty() {
         return instrument::list(conn, InstrumentFilter::default());
     }
-    let found = symbols.iter().map(|symbol| {
-        instrument::by_symbol(conn, symbol)?.ok_or_else(|| {
-            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
-            Error::not_found(format!("instrument {symbol}"), remedy)
-        })
-    });
+    let found = symbols.iter().map(|symbol| instrument_on(conn, symbol));
     found.collect()
 }
 

@@ -12,14 +12,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::named::{self, moment};
 use super::output::{cannot_write, grouped, to_stderr};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::database::Database;
 use crate::domain::{Frequency, Symbol};
-use crate::error::Error;
 use crate::models::MarketData;
-use crate::repository::instrument::InstrumentRepository;
 use crate::repository::market_data::{MarketDataRepository, RangeQuery, TickRange};
 use crate::timestamp::Timestamp;
 
@@ -80,19 +79,10 @@ enum Format {
     Ndjson,
 }
 
-pub(super) fn moment(text: &str) -> Result<Timestamp, Error> {
-    Timestamp::parse(text.as_bytes()).map(|(moment, _)| moment)
-}
-
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let symbol = Symbol::new(&arguments.symbol)?;
     let database = context.open(Need::Existing)?;
-    let instrument = InstrumentRepository::new(&database)
-        .by_symbol(&symbol)?
-        .ok_or_else(|| {
-            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
-            Error::not_found(format!("instrument {symbol}"), remedy)
-        })?;
+    let instrument = named::instrument(&database, &symbol)?;
     let rows = rows(arguments, instrument.id)?;
     let Some(path) = &arguments.out else {
         if context.output.is_json() {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::export::moment;
+use super::named::{self, moment};
 use super::output::grouped;
 use super::rules::{NamedRule, RuleFormat, read_file, with_ids};
 use super::{Context, Failure, Outcome};
@@ -16,7 +16,6 @@ use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, Instrument};
 use crate::repository::alert_rule::{self, RuleFilter};
-use crate::repository::instrument::InstrumentRepository;
 use crate::services::alert_engine::{Firing, Rule};
 use crate::services::replay::{Replayed, replay};
 use crate::timestamp::Timestamp;
@@ -77,12 +76,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         None => None,
     };
     let database = context.open(Need::Existing)?;
-    let instrument = InstrumentRepository::new(&database)
-        .by_symbol(&symbol)?
-        .ok_or_else(|| {
-            let remedy = "check the symbol; `tickbase stats` lists those with ticks";
-            Error::not_found(format!("instrument {symbol}"), remedy)
-        })?;
+    let instrument = named::instrument(&database, &symbol)?;
     let rules = match &named {
         Some(named) => of_file(&database, named, &instrument)?,
         None => stored(&database, &instrument)?,

@@ -11,16 +11,17 @@ use serde::Serialize;
 use file::{ExportedRule, is_same, renamed};
 pub(super) use file::{NamedRule, RuleFormat, read as read_file, type_of};
 
+use super::named::{self, unknown};
 use super::output::{cannot_write, table, to_stderr, to_stdout};
 use super::{Context, Outcome};
 use crate::app::Need;
-use crate::database::{BackendConnection, Database};
+use crate::database::BackendConnection;
 use crate::decimal::Decimal;
 use crate::domain::{Condition, RuleType, Symbol};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::{AlertRule, NewAlertRule};
 use crate::repository::alert_rule::{self, RuleFilter};
-use crate::repository::instrument::{self, InstrumentRepository};
+use crate::repository::instrument;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -125,7 +126,7 @@ struct Shown {
 fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     let database = context.open(Need::Existing)?;
     let symbol = arguments.symbol.as_deref().map(Symbol::new).transpose()?;
-    let of = symbol.map(|symbol| instrument_of(&database, &symbol));
+    let of = symbol.map(|symbol| named::instrument(&database, &symbol).map(|found| found.id));
     let filter = RuleFilter {
         instrument_id: of.transpose()?,
         active_only: arguments.active_only,
@@ -136,17 +137,6 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
         shown(conn, rules)
     })?;
     context.output.result(&shown, |shown| for_people(shown))
-}
-
-pub(super) fn instrument_of(database: &Database, symbol: &Symbol) -> Result<i64> {
-    let found = InstrumentRepository::new(database).by_symbol(symbol)?;
-    found
-        .map(|instrument| instrument.id)
-        .ok_or_else(|| unknown(symbol, "check the symbol"))
-}
-
-fn unknown(symbol: &Symbol, remedy: &str) -> Error {
-    Error::not_found(format!("instrument {symbol}"), remedy)
 }
 
 fn shown(conn: &mut BackendConnection<'_>, rules: Vec<AlertRule>) -> Result<Vec<Shown>> {
