@@ -104,8 +104,8 @@ fn of_instrument(of: &TickRange) -> Result<OfInstrument> {
 
 /// The newest active tick of each active instrument that has one, by instrument.
 ///
-/// For each instrument one descent of the clustered key finds the newest stamp; the few ticks of
-/// that stamp come back, and the one with the greatest (source, sequence) is kept.
+/// For each instrument descents of the clustered key find the newest tick and read it alone,
+/// however many ticks share its stamp.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
@@ -115,57 +115,59 @@ pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Resul
         let rows: Vec<MarketData> = crate::on_backend!(conn, |c| {
             latest_query(ids).select(MarketData::as_select()).load(c)
         })?;
-        for row in rows {
-            let kept = by_instrument
-                .entry(row.instrument_id)
-                .or_insert_with(|| row.clone());
-            if row.key() > kept.key() {
-                *kept = row;
-            }
-        }
+        by_instrument.extend(rows.into_iter().map(|row| (row.instrument_id, row)));
     }
     Ok(by_instrument.into_values().collect())
 }
 
-type LatestStamp = dsl::SingleValue<
-    dsl::Limit<
-        dsl::Order<
-            dsl::Select<
-                dsl::Filter<
-                    ActiveAlias<market_data::table, Newest>,
-                    dsl::Eq<AliasedField<Newest, market_data::instrument_id>, instruments::id>,
-                >,
-                AliasedField<Newest, market_data::timestamp>,
-            >,
-            dsl::Desc<AliasedField<Newest, market_data::timestamp>>,
-        >,
-    >,
+type OfNewest<Column> = AliasedField<Newest, Column>;
+type NewestFirst = (
+    dsl::Desc<OfNewest<market_data::timestamp>>,
+    dsl::Desc<OfNewest<market_data::source_id>>,
+    dsl::Desc<OfNewest<market_data::sequence>>,
+);
+type OfOuter = dsl::Filter<
+    ActiveAlias<market_data::table, Newest>,
+    dsl::Eq<OfNewest<market_data::instrument_id>, instruments::id>,
 >;
+type NewestColumn<Column> =
+    dsl::SingleValue<dsl::Limit<dsl::Order<dsl::Select<OfOuter, OfNewest<Column>>, NewestFirst>>>;
 type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
 
-/// The newest active stamp of the outer query's instrument.
-fn latest_stamp() -> LatestStamp {
-    newest
-        .active()
-        .filter(newest.field(market_data::instrument_id).eq(instruments::id))
-        .select(newest.field(market_data::timestamp))
-        .order(newest.field(market_data::timestamp).desc())
-        .limit(1)
-        .single_value()
+/// A column of the newest active tick of the outer query's instrument.
+macro_rules! of_newest {
+    ($column:ident) => {
+        newest
+            .active()
+            .filter(newest.field(market_data::instrument_id).eq(instruments::id))
+            .select(newest.field(market_data::$column))
+            .order((
+                newest.field(market_data::timestamp).desc(),
+                newest.field(market_data::source_id).desc(),
+                newest.field(market_data::sequence).desc(),
+            ))
+            .limit(1)
+            .single_value()
+    };
 }
 
-/// It starts from `instruments`: were the stamp correlated with `market_data` itself, SQLite
-/// would read every tick of the instrument.
+/// It starts from `instruments`: were the key correlated with `market_data` itself, SQLite would
+/// read every tick of the instrument. Each part of the key is a descent of its own, as a scalar
+/// subquery has one column; with the stamp alone, all ticks of a stamp would be read.
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn latest_query<'a>(ids: &'a [i64]) -> _ {
     let active: Active<instruments::table> = instruments::table.active();
-    let stamp: LatestStamp = latest_stamp();
+    let stamp: NewestColumn<market_data::timestamp> = of_newest!(timestamp);
+    let source: NewestColumn<market_data::source_id> = of_newest!(source_id);
+    let sequence: NewestColumn<market_data::sequence> = of_newest!(sequence);
     let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
     let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
     active
         .inner_join(ticks)
         .filter(instruments::id.eq_any(ids))
         .filter(market_data::timestamp.nullable().eq(stamp))
+        .filter(market_data::source_id.nullable().eq(source))
+        .filter(market_data::sequence.nullable().eq(sequence))
 }
 
 /// A page of one instrument's active ticks.

@@ -6,7 +6,10 @@ mod prices;
 use super::read::{ascending_query, count_query, descending_query, latest_query};
 use super::*;
 use crate::database::{BackendConnection, Cursor};
+use crate::domain::ProviderType;
 use crate::domain::tick::RawTick;
+use crate::models::NewDataSource;
+use crate::repository::data_source;
 use crate::test_support::{on_both, sql_of};
 use crate::timestamp::Timestamp;
 
@@ -351,6 +354,43 @@ fn the_latest_of_many_instruments_skips_deleted_ticks_and_empty_instruments() {
             .map(|r| (r.instrument_id, r.price))
             .collect();
         assert_eq!(prices, [(1, Some(2.0)), (2, Some(4.0))]);
+    });
+}
+
+/// Whatever is in the trash, the newest tick is the active one with the greatest key.
+#[test]
+fn the_latest_of_a_crowded_stamp_is_the_greatest_active_key() {
+    on_both(|conn| {
+        let other = NewDataSource::new("other", ProviderType::Api);
+        let other = data_source::insert(conn, &other, now()).unwrap().id;
+        let key_of = |source_id, micros, sequence| TickKey {
+            source_id,
+            ..key(1, micros, sequence)
+        };
+        let mut keys = vec![key(1, 10, 9)];
+        for sequence in 0..3 {
+            keys.push(key_of(1, 20, 10 + sequence));
+            keys.push(key_of(other, 20, sequence));
+        }
+        keys.sort_unstable();
+        let tick = |(n, key): (usize, &TickKey)| {
+            let micros = key.timestamp.micros();
+            of_source(key.source_id, 1, micros, Some(key.sequence), n as f64)
+        };
+        let mut ticks: Vec<Tick> = keys.iter().enumerate().map(tick).collect();
+        ticks.push(trade(2, 30, Some(0), 2.0));
+        insert(conn, &ticks);
+        while let Some(greatest) = keys.pop() {
+            let rows = latest(conn, &[2, 1, 1]).unwrap();
+            let found: Vec<i64> = rows.iter().map(|row| row.instrument_id).collect();
+            assert_eq!(found, [1, 2]);
+            assert_eq!(rows[0].key(), greatest);
+            let price = rows[0].price;
+            assert_eq!(last(conn, 1), (Some(greatest.timestamp.micros()), price));
+            soft_delete_keys(conn, &[greatest], now()).unwrap();
+        }
+        assert_eq!(latest(conn, &[1]).unwrap(), []);
+        assert_eq!(last(conn, 1), (None, None));
     });
 }
 

@@ -25,7 +25,8 @@ fn reads_seek_in_the_clustered_key_of_sqlite() {
         ),
         (
             sql_of::<Sqlite, _>(&latest_query(&[1, 2])),
-            "SEARCH market_data USING PRIMARY KEY (instrument_id=? AND timestamp=?)",
+            "SEARCH market_data USING PRIMARY KEY \
+             (instrument_id=? AND timestamp=? AND source_id=? AND sequence=?)",
         ),
         (
             sql_of::<Sqlite, _>(&super::super::delete::MarkKeys {
@@ -67,7 +68,7 @@ fn reads_seek_in_the_primary_key_of_postgresql() {
             sql_of::<Pg, _>(&count_query(&TickRange::all(1)).unwrap()),
             3,
         ),
-        (sql_of::<Pg, _>(&latest_query(&[1, 2])), 2),
+        (sql_of::<Pg, _>(&latest_query(&[1, 2])), 4),
     ];
     on_postgres(|conn| {
         #[allow(irrefutable_let_patterns)]
@@ -128,7 +129,7 @@ pub(super) fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(quer
 
 #[test]
 fn the_latest_ticks_are_one_statement() {
-    insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE (((instruments.deleted_at IS NULL) AND (instruments.id = ANY($1))) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC LIMIT $2)))");
+    insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE (((((instruments.deleted_at IS NULL) AND (instruments.id = ANY($1))) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $2))) AND (market_data.source_id = (SELECT newest.source_id FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $3))) AND (market_data.sequence = (SELECT newest.sequence FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $4)))");
 }
 
 #[test]
