@@ -1,0 +1,36 @@
+//! README.md is true: every shell command in it is run, in order and in an empty directory, or is
+//! listed here with the reason why not; its tables name every command, setting and path; its links
+//! lead somewhere.
+//!
+//! A command that neither list knows fails the test.
+#![cfg(all(feature = "cli", feature = "sqlite"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
+
+#[allow(dead_code)] // A part of it is used.
+#[path = "../serve/process.rs"]
+mod process;
+#[path = "../support/mod.rs"]
+mod support;
+mod tables;
+mod text;
+mod tour;
+
+use text::{local_links, read, target};
+
+#[test]
+fn links_of_the_documents_lead_to_files() {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "benches/README.md",
+        "docs/performance.md",
+    ] {
+        for link in local_links(&read(document)) {
+            let path = target(document, link);
+            assert!(
+                path.exists(),
+                "{document} links to {link}, which is not there"
+            );
+        }
+    }
+}
