@@ -3,6 +3,36 @@
 //! It owns what a chart shows and where. It reads no database, no file and no time of day, and
 //! the same data give the same bytes on every machine: letters of a PNG come from the font that
 //! is compiled in.
+//!
+//! Begin with [`ChartData`], and give it to [`terminal()`], [`svg()`] or [`png()`].
+//!
+//! ```
+//! use tickbase::chart::{Average, ChartData, PictureSize, Title, svg};
+//! use tickbase::domain::Candle;
+//! # fn main() -> tickbase::Result<()> {
+//!
+//! fn candle(minute: i64, open: f64, close: f64) -> tickbase::Result<Candle> {
+//!     Ok(Candle {
+//!         timestamp: tickbase::Timestamp::from_micros(minute * 60_000_000)?,
+//!         open,
+//!         high: open.max(close) + 0.25,
+//!         low: open.min(close) - 0.25,
+//!         close,
+//!         volume: 100.0,
+//!     })
+//! }
+//! let candles = [candle(0, 1641.5, 1640.75)?, candle(1, 1640.5, 1641.0)?];
+//! let title = Title {
+//!     symbol: "ES".to_owned(),
+//!     name: "E-mini S&P 500".to_owned(),
+//!     frequency: "1min".to_owned(),
+//! };
+//! let averages = vec![Average::simple(&candles, 2)];
+//! let data = ChartData { title, price_decimals: 2, candles: &candles, averages, alerts: vec![] };
+//! assert!(svg(&data, PictureSize::new(800, 400)?)?.starts_with("<svg"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod alerts;
 mod calendar;

@@ -3,6 +3,10 @@
 //!
 //! Owns the [`Service`] trait and the bookkeeping behind a status. It starts nothing on its own:
 //! which services run, and in which order, is the composition root's.
+//!
+//! Begin with [`AlertEngine`] for rules that fire, with [`historical_data::bars`] for bars, and with
+//! `AnalyticsEngine` (feature `analytics`) for indicators and risk. [`alert_engine`],
+//! [`replay`] and `analytics` are the same without a service around them: functions to embed.
 
 pub mod alert_delivery;
 pub mod alert_engine;

@@ -6,6 +6,10 @@
 //! Indicators are [TA-Lib](https://ta-lib.org)'s, by its official port; everything is held to
 //! values that the C library, pandas, numpy and scipy compute from real prices.
 //!
+//! Begin with [`indicators`] and [`returns`], which take closes as a slice; [`Columns`] is for what
+//! needs highs, lows and volumes, too. With a database,
+//! [`AnalyticsEngine`](super::AnalyticsEngine) reads the bars and answers.
+//!
 //! ```
 //! use tickbase::services::analytics::{Missing, Period, indicators};
 //! # fn main() -> tickbase::Result<()> {

@@ -8,7 +8,7 @@
 //! answer in the place of a new one: nobody asks for its key any more. Writes of other processes
 //! are seen when the time to live is over.
 //!
-//! Who asks for what is being read waits for that read ([`flights`]); [`store`] keeps answers. It
+//! Who asks for what is being read waits for that read (`flights`); `store` keeps answers. It
 //! writes no SQL.
 
 mod flights;

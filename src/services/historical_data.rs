@@ -4,6 +4,10 @@
 //! Of a period the answer holds, in this order of precedence: the bar that came in, the bar that
 //! was built from its ticks, the bar that its ticks make now, the bar that finer bars make that
 //! came in. It writes nothing.
+//!
+//! Begin with [`bars`] and a [`BarQuery`], within [`Database::read`]; [`fetch`] is the same by symbol
+//! and from async code. [`HistoricalDataService`] keeps series up to date that
+//! [`bar_series`](crate::repository::bar_series) has built.
 
 mod built;
 mod cached;

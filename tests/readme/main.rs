@@ -15,10 +15,14 @@ mod tables;
 mod text;
 mod tour;
 
-use text::{local_links, read, target};
+use text::{local_links, project, read, target};
 
 #[test]
 fn links_of_the_documents_lead_to_files() {
+    // The package of a registry has not all that the repository has; its links lead there.
+    if project().join("Cargo.toml.orig").exists() {
+        return;
+    }
     for document in [
         "README.md",
         "ARCHITECTURE.md",
