@@ -233,7 +233,6 @@ struct Postgres(crate::support::TestDatabase);
 
 #[cfg(feature = "postgres")]
 impl Postgres {
-    #[allow(clippy::unnecessary_wraps)] // Without PostgreSQL there is none.
     fn start() -> Option<Self> {
         Some(Self(crate::support::TestDatabase::postgres_empty()))
     }
