@@ -16,6 +16,9 @@ const FETCH: &str = "/api/historical-data/fetch";
 const ES: i64 = 1;
 const NQ: i64 = 2;
 
+/// What is written, how, and what is seen after it.
+type Write<'a> = (&'a str, &'a dyn Fn(), Option<f64>);
+
 /// Nothing grows old while a test runs.
 fn api(db: &crate::support::TestDatabase) -> Api {
     Api::with(db, |settings| {
@@ -84,14 +87,10 @@ fn close(answer: &Value) -> Option<f64> {
     answer["bars"].as_array().unwrap().last()?["close"].as_f64()
 }
 
-/// A write, what it is called, and the close that is read after it.
-type Step<'a> = (&'a str, &'a dyn Fn(), Option<f64>);
-
 on_both! {
     fn bars_after_a_write_are_not_those_before_it(db: &TestDatabase) {
         let api = api(db);
         let bars = BarRepository::new(api.app.database());
-        type Write<'a> = (&'a str, &'a dyn Fn(), Option<f64>);
         let writes: [Write<'_>; 9] = [
             ("nothing", &|| (), None),
             ("a tick", &|| insert(&api, 1), Some(1.0)),
@@ -102,12 +101,12 @@ on_both! {
             ("the bar anew", &|| drop(bars.upsert_batch(&[day("8.5")]).unwrap()), Some(8.5)),
             (
                 "a deletion of bars",
-                &|| assert!(bars.soft_delete_range(BarRange::all(ES, Frequency::OneDay)).unwrap() > 0),
+                &|| assert_eq!(bars.soft_delete_range(BarRange::all(ES, Frequency::OneDay)).unwrap(), 1),
                 Some(2.0),
             ),
             (
                 "a restoration of bars",
-                &|| assert!(bars.restore_range(BarRange::all(ES, Frequency::OneDay)).unwrap() > 0),
+                &|| assert_eq!(bars.restore_range(BarRange::all(ES, Frequency::OneDay)).unwrap(), 1),
                 Some(8.5),
             ),
         ];
@@ -169,7 +168,7 @@ on_both! {
         let api = api(db);
         let one = || api.get("/api/v1/analytics/market-analysis/1?frequency=1min").json(200);
         let runs = || api.app.analytics().status().runs;
-        let steps: [Step<'_>; 5] = [
+        let steps: [Write<'_>; 5] = [
             ("nothing", &|| (), None),
             ("a tick", &|| insert(&api, 1), Some(1.0)),
             ("the next tick", &|| insert(&api, 2), Some(2.0)),
