@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{TestDatabase, on_both};
+#[cfg(feature = "postgres")]
+use crate::support::TestDatabase;
+use crate::support::on_both;
 use crate::world::{HOUR, World, at, open};
 use tickbase::domain::Frequency;
 
