@@ -10,6 +10,7 @@ use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::Pg;
+use diesel::pg::data_types::PgNumeric;
 #[cfg(feature = "sqlite")]
 use diesel::serialize::IsNull;
 use diesel::serialize::{self, Output, ToSql};
@@ -24,26 +25,24 @@ pub const DECIMAL_PLACES: u32 = 8;
 
 /// An exact decimal with 8 places, from -92233720368.54775808 to 92233720368.54775807 (what a
 /// 64-bit integer scaled by 10^8 holds, which is inside NUMERIC(20, 8)).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql_types::Decimal)]
-pub struct Decimal(BigDecimal);
+pub struct Decimal(i64);
+
+/// `10^8`.
+const SCALE: i64 = 10_i64.pow(DECIMAL_PLACES);
 
 impl Decimal {
     /// `scaled` / 10^8.
     #[must_use]
-    pub fn from_scaled(scaled: i64) -> Self {
-        Self(BigDecimal::new(
-            BigInt::from(scaled),
-            i64::from(DECIMAL_PLACES),
-        ))
+    pub const fn from_scaled(scaled: i64) -> Self {
+        Self(scaled)
     }
 
     /// The value times 10^8.
     #[must_use]
-    pub fn scaled(&self) -> i64 {
-        let (digits, _) = self.0.as_bigint_and_exponent();
-        // Construction has proved that the digits at scale 8 fit.
-        digits.to_i64().unwrap_or_default()
+    pub const fn scaled(&self) -> i64 {
+        self.0
     }
 
     /// The exact value.
@@ -52,7 +51,7 @@ impl Decimal {
     /// [`Error::Invalid`] when it has more than 8 places or is out of range.
     pub fn exact(value: &BigDecimal) -> Result<Self> {
         let rounded = Self::rounded(value)?;
-        if rounded.0 == *value {
+        if rounded.to_big_decimal() == *value {
             return Ok(rounded);
         }
         Err(Error::invalid(
@@ -69,8 +68,8 @@ impl Decimal {
     pub fn rounded(value: &BigDecimal) -> Result<Self> {
         let places = i64::from(DECIMAL_PLACES);
         let rounded = value.with_scale_round(places, RoundingMode::HalfEven);
-        if rounded.as_bigint_and_exponent().0.to_i64().is_some() {
-            return Ok(Self(rounded));
+        if let Some(scaled) = rounded.as_bigint_and_exponent().0.to_i64() {
+            return Ok(Self(scaled));
         }
         Err(Error::invalid(
             "decimal",
@@ -86,13 +85,13 @@ impl Decimal {
     pub fn from_f64(value: f64) -> Result<Self> {
         /// 2^52: below it the distance of a double to the next whole number is exact.
         const WHOLE_MIN: f64 = 4_503_599_627_370_496.0;
-        const SCALE: f64 = 1e8;
-        let scaled = value * SCALE;
+        const FACTOR: f64 = SCALE as f64;
+        let scaled = value * FACTOR;
         if scaled.abs() < WHOLE_MIN {
             let mut whole = scaled.round_ties_even();
             // The product was rounded once: what it lost decides what only looks like a tie.
             if (scaled - whole).abs() == 0.5 {
-                let lost = value.mul_add(SCALE, -scaled);
+                let lost = value.mul_add(FACTOR, -scaled);
                 if (scaled - whole) * lost > 0.0 {
                     whole += lost.signum();
                 }
@@ -129,26 +128,34 @@ impl Decimal {
     pub fn to_f64(&self) -> f64 {
         /// 2^53: up to here a double holds every integer.
         const WHOLE_MAX: u64 = 9_007_199_254_740_992;
-        let scaled = self.scaled();
-        if scaled.unsigned_abs() <= WHOLE_MAX {
+        if self.0.unsigned_abs() <= WHOLE_MAX {
             // Both are exact, so the division, which is rounded once, gives the nearest double.
-            return scaled as f64 / 1e8;
+            return self.0 as f64 / SCALE as f64;
         }
         // Here a division would round twice; the text does not.
-        self.0.to_string().parse().unwrap_or(f64::NAN)
+        self.to_string().parse().unwrap_or(f64::NAN)
     }
 
-    /// The value.
+    /// The value, for arithmetic of any precision.
     #[must_use]
-    pub fn as_big_decimal(&self) -> &BigDecimal {
-        &self.0
+    pub fn to_big_decimal(&self) -> BigDecimal {
+        BigDecimal::new(BigInt::from(self.0), i64::from(DECIMAL_PLACES))
     }
 }
 
 impl fmt::Display for Decimal {
     /// Without trailing zeros: `1650.25`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.normalized().to_plain_string())
+        let size = self.0.unsigned_abs();
+        let (whole, part) = (size / SCALE.unsigned_abs(), size % SCALE.unsigned_abs());
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        if part == 0 {
+            return write!(f, "{whole}");
+        }
+        let part = format!("{part:08}");
+        write!(f, "{whole}.{}", part.trim_end_matches('0'))
     }
 }
 
@@ -209,17 +216,66 @@ impl FromSql<sql_types::Decimal, Sqlite> for Decimal {
     }
 }
 
+/// PostgreSQL sends and takes digits in base 10,000: two of them are the 8 places.
+const PG_BASE: i64 = 10_000;
+const PG_PLACES: i16 = 2;
+
 impl ToSql<sql_types::Decimal, Pg> for Decimal {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        ToSql::<diesel::sql_types::Numeric, Pg>::to_sql(&self.0, &mut out.reborrow())
+        let (mut digits, mut left) = (Vec::with_capacity(5), self.0.unsigned_abs());
+        while left > 0 {
+            digits.push((left % PG_BASE.unsigned_abs()) as i16);
+            left /= PG_BASE.unsigned_abs();
+        }
+        digits.reverse();
+        let weight = digits.len() as i16 - PG_PLACES - 1;
+        let scale = DECIMAL_PLACES as u16;
+        let numeric = if self.0 < 0 {
+            PgNumeric::Negative {
+                weight,
+                scale,
+                digits,
+            }
+        } else {
+            PgNumeric::Positive {
+                weight,
+                scale,
+                digits,
+            }
+        };
+        ToSql::<diesel::sql_types::Numeric, Pg>::to_sql(&numeric, &mut out.reborrow())
     }
 }
 
 impl FromSql<sql_types::Decimal, Pg> for Decimal {
     fn from_sql(bytes: diesel::pg::PgValue<'_>) -> deserialize::Result<Self> {
-        let value = <BigDecimal as FromSql<diesel::sql_types::Numeric, Pg>>::from_sql(bytes)?;
-        Ok(Self::exact(&value)?)
+        let numeric = <PgNumeric as FromSql<diesel::sql_types::Numeric, Pg>>::from_sql(bytes)?;
+        let scaled = match &numeric {
+            PgNumeric::Positive { weight, digits, .. } => scaled(*weight, digits),
+            PgNumeric::Negative { weight, digits, .. } => scaled(*weight, digits).map(|n| -n),
+            PgNumeric::NaN => None,
+        };
+        let held = scaled.and_then(|scaled| i64::try_from(scaled).ok());
+        held.map(Self).ok_or_else(|| {
+            format!("a NUMERIC that no decimal of {DECIMAL_PLACES} places holds: {numeric:?}")
+                .into()
+        })
     }
+}
+
+/// What digits in base 10,000 are, times 10^8; none when they have more places or are too many.
+fn scaled(weight: i16, digits: &[i16]) -> Option<i128> {
+    let mut sum = 0_i128;
+    for (digit, place) in digits
+        .iter()
+        .zip((0..=weight.checked_add(PG_PLACES)?).rev())
+    {
+        let factor = i128::from(PG_BASE).checked_pow(u32::try_from(place).ok()?)?;
+        sum = sum.checked_add(factor.checked_mul(i128::from(*digit))?)?;
+    }
+    let kept = usize::try_from(i32::from(weight) + i32::from(PG_PLACES) + 1).unwrap_or(0);
+    let is_exact = digits.iter().skip(kept).all(|digit| *digit == 0);
+    is_exact.then_some(sum)
 }
 
 #[cfg(test)]
@@ -294,7 +350,7 @@ mod tests {
             -1_000_000_000_000..1_000_000_000_000_i64,
         ]) {
             let decimal = Decimal::from_scaled(scaled);
-            let nearest: f64 = decimal.as_big_decimal().to_string().parse().unwrap();
+            let nearest: f64 = decimal.to_big_decimal().to_string().parse().unwrap();
             prop_assert_eq!(decimal.to_f64().to_bits(), nearest.to_bits());
         }
 
@@ -303,6 +359,8 @@ mod tests {
             let value = Decimal::from_scaled(scaled);
             prop_assert_eq!(value.scaled(), scaled);
             prop_assert_eq!(value.to_string().parse::<Decimal>().unwrap(), value);
+            let plain = value.to_big_decimal().normalized().to_plain_string();
+            prop_assert_eq!(value.to_string(), plain);
         }
 
         #[test]

@@ -44,7 +44,7 @@ fn daily(close: &str) -> NewMarketDataBar {
         instrument_id: 1,
         timestamp: Timestamp::from_micros(0).unwrap(),
         frequency: Frequency::OneDay,
-        open_price: price.clone(),
+        open_price: price,
         high_price: "9".parse().unwrap(),
         low_price: price,
         close_price: close.parse().unwrap(),

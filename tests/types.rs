@@ -37,10 +37,10 @@ fn bar(timestamp: Timestamp, price: &Decimal) -> NewMarketDataBar {
         instrument_id: 1,
         timestamp,
         frequency: Frequency::OneMinute,
-        open_price: price.clone(),
-        high_price: price.clone(),
-        low_price: price.clone(),
-        close_price: price.clone(),
+        open_price: *price,
+        high_price: *price,
+        low_price: *price,
+        close_price: *price,
         volume: 0.0,
         open_interest: None,
         contract_month: None,
@@ -108,7 +108,7 @@ on_both! {
             let stored: Vec<(Timestamp, Decimal)> = database
                 .read("test.all", |conn| Ok(on_backend!(conn, |c| query.load(c))?))
                 .unwrap();
-            let expected: Vec<_> = rows.iter().map(|(at, price)| (*at, price.clone())).collect();
+            let expected: Vec<_> = rows.iter().map(|(at, price)| (*at, *price)).collect();
             assert_eq!(stored, expected);
         });
     }
@@ -173,7 +173,7 @@ on_both! {
     fn a_sum_beyond_the_range_is_an_error_and_no_wrong_number(db: &TestDatabase) {
         let database = open(db);
         let largest = Decimal::from_scaled(i64::MAX);
-        let rows = (0..2).map(|i| (Timestamp::from_micros(i).unwrap(), largest.clone())).collect();
+        let rows = (0..2).map(|i| (Timestamp::from_micros(i).unwrap(), largest)).collect();
         store(db, &database, &rows);
         let query = bars::table.active().select(sum(bars::close_price));
         let total = database.read("test.sum", |conn| {

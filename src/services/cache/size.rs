@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Latest;
 use crate::database::Page;
-use crate::decimal::Decimal;
 use crate::domain::Symbol;
 use crate::domain::instrument::SYMBOL_LENGTH_MAX;
 use crate::models::{Instrument, MarketDataBar};
@@ -85,24 +84,9 @@ impl CacheSize for Page<Instrument, Symbol> {
     }
 }
 
-/// The digits of an exact number.
-impl CacheSize for Decimal {
-    fn heap_bytes(&self) -> usize {
-        const DIGITS_BYTES: usize = 16;
-        DIGITS_BYTES
-    }
-}
-
 impl CacheSize for MarketDataBar {
     fn heap_bytes(&self) -> usize {
-        let prices = [
-            &self.open_price,
-            &self.high_price,
-            &self.low_price,
-            &self.close_price,
-        ];
-        let prices: usize = prices.into_iter().map(Decimal::heap_bytes).sum();
-        prices + self.contract_month.heap_bytes()
+        self.contract_month.heap_bytes()
     }
 }
 

@@ -72,8 +72,6 @@ impl CacheSize for BarHistory {
 
 impl CacheSize for HistoryBar {
     fn heap_bytes(&self) -> usize {
-        let Some(of) = &self.values else { return 0 };
-        let prices = [&of.open, &of.high, &of.low, &of.close];
-        prices.map(CacheSize::heap_bytes).iter().sum()
+        0
     }
 }

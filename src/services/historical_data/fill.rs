@@ -45,10 +45,10 @@ pub(super) fn filled(
 fn standing(before: &HistoryBar, fill: Fill) -> Option<BarValues> {
     let last = before.values.as_ref().filter(|_| fill == Fill::Previous)?;
     Some(BarValues {
-        open: last.close.clone(),
-        high: last.close.clone(),
-        low: last.close.clone(),
-        close: last.close.clone(),
+        open: last.close,
+        high: last.close,
+        low: last.close,
+        close: last.close,
         volume: 0.0,
         turnover: Some(0.0),
         tick_count: Some(0),
