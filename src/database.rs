@@ -14,6 +14,8 @@ mod histogram;
 mod insert_totals;
 mod instrumentation;
 mod migrations;
+#[cfg(feature = "sqlite")]
+pub(crate) mod opening;
 mod page;
 mod park;
 mod pool;
@@ -27,7 +29,7 @@ mod scope;
 mod slow_query;
 mod snapshot;
 #[cfg(feature = "sqlite")]
-mod sqlite;
+pub(crate) mod sqlite;
 mod tally;
 mod touched;
 #[cfg(feature = "postgres")]
@@ -416,7 +418,7 @@ fn start_lane(
         wal,
         Arc::clone(attachments),
         Box::new(move || {
-            let mut conn = sqlite::open(&settings, sqlite::Role::Writer)?;
+            let mut conn = sqlite::open_writer(&settings)?;
             slow.observe(&mut conn);
             Ok(conn)
         }),

@@ -15,11 +15,9 @@ pub(crate) fn on_both(test: impl Fn(&mut BackendConnection<'_>)) {
 /// Runs a test on a fresh, migrated SQLite file.
 #[cfg(feature = "sqlite")]
 pub(crate) fn on_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
-    use crate::database::row_table::with_table;
-    on_sqlite_of(
-        |name| with_table(|| SqliteConnection::establish(name)),
-        test,
-    );
+    use crate::database::opening::open;
+    use crate::database::sqlite::Role;
+    on_sqlite_of(|name| open(name, Role::Writer), test);
 }
 
 /// [`on_sqlite`], on a connection that was not opened by the write lane.

@@ -151,8 +151,7 @@ impl<C: Session> managed::Manager for Manager<C> {
         };
         let (config, slow) = (Arc::clone(&self.config), Arc::clone(&self.slow));
         let conn = deadpool_diesel::Connection::new(Runtime::Tokio1, move || {
-            let url = C::driver_url(&config)?;
-            let mut conn = C::establish(&url).map_err(|error| C::refused(&config, &error))?;
+            let mut conn = C::open(&config)?;
             conn.prepare(&config)?;
             slow.observe(&mut conn);
             Ok::<_, Error>(conn)

@@ -10,10 +10,15 @@ use crate::error::{Error, Result};
 
 /// Opens a connection and sets its session up.
 pub(crate) fn open(config: &DatabaseConfig) -> Result<PgConnection> {
-    let url = url_of(config)?;
-    let mut conn = PgConnection::establish(&url).map_err(|error| refused(config, &error))?;
+    let mut conn = establish(config)?;
     prepare(&mut conn, config)?;
     Ok(conn)
+}
+
+/// Opens a connection, whose session is as the server makes it.
+pub(crate) fn establish(config: &DatabaseConfig) -> Result<PgConnection> {
+    let url = url_of(config)?;
+    PgConnection::establish(&url).map_err(|error| refused(config, &error))
 }
 
 /// The URL with the connect timeout in it, which libpq takes from there alone.
@@ -54,9 +59,7 @@ pub(crate) fn drop_database(admin: &DatabaseConfig, name: &str) -> Result<()> {
 }
 
 fn administer(admin: &DatabaseConfig, sql: &str) -> Result<()> {
-    let mut conn =
-        PgConnection::establish(&url_of(admin)?).map_err(|error| refused(admin, &error))?;
-    Ok(conn.batch_execute(sql)?)
+    Ok(establish(admin)?.batch_execute(sql)?)
 }
 
 /// Sessions are read-only until the write door says otherwise.

@@ -2,11 +2,10 @@
 //! instead of being bound and stepped once per row.
 //!
 //! The table is read-only and stores nothing: during [`show`] it has the rows of its source, on
-//! that thread alone; at any other time it is empty. Only connections that were opened inside
-//! [`with_table`] have it. It knows nothing of the tables of the schema.
+//! that thread alone; at any other time it is empty. Only connections that were opened for the
+//! writer have it. It knows nothing of the tables of the schema.
 //!
-//! This is the only file of the crate with `unsafe` in it: a virtual table is a set of C
-//! functions, and Diesel neither registers one nor lends the handle to do so.
+//! A virtual table is a set of C functions: hence the `unsafe`.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -51,26 +50,14 @@ const NOTHING: Shown = Shown {
 thread_local! {
     /// What the table shows on this thread.
     static SHOWN: Cell<Shown> = const { Cell::new(NOTHING) };
-    /// Whether a connection that is opened on this thread gets the table.
-    static OPENING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets a thread's cell and restores it at the end, a panic included.
-struct Restore<T: Copy + 'static> {
-    cell: &'static std::thread::LocalKey<Cell<T>>,
-    before: T,
-}
+/// Shows what was shown before, after a panic too.
+struct Restore(Shown);
 
-impl<T: Copy + 'static> Restore<T> {
-    fn set(cell: &'static std::thread::LocalKey<Cell<T>>, value: T) -> Self {
-        let before = cell.replace(value);
-        Self { cell, before }
-    }
-}
-
-impl<T: Copy + 'static> Drop for Restore<T> {
+impl Drop for Restore {
     fn drop(&mut self) {
-        self.cell.set(self.before);
+        SHOWN.set(self.0);
     }
 }
 
@@ -80,17 +67,8 @@ pub(crate) fn show<T>(rows: &[Cells], work: impl FnOnce() -> T) -> T {
         first: rows.as_ptr(),
         count: rows.len(),
     };
-    let _restore = Restore::set(&SHOWN, shown);
+    let _restore = Restore(SHOWN.replace(shown));
     work()
-}
-
-/// Runs `open`; connections that it opens on this thread have the table.
-pub(crate) fn with_table<T>(open: impl FnOnce() -> T) -> T {
-    // SAFETY: the entry point has the type that SQLite calls it by. Registering it again does
-    // nothing. It is called for every connection of the process, and only acts inside `open`.
-    unsafe { ffi::sqlite3_auto_extension(Some(register)) };
-    let _restore = Restore::set(&OPENING, true);
-    open()
 }
 
 /// Whether a statement failed because its connection does not have the table.
@@ -99,16 +77,12 @@ pub(crate) fn is_missing(error: &diesel::result::Error) -> bool {
         if about.message() == "no such table: tickbase_rows")
 }
 
-/// Called by SQLite for each connection that is opened.
-unsafe extern "C" fn register(
-    db: *mut ffi::sqlite3,
-    _message: *mut *mut c_char,
-    _api: *const ffi::sqlite3_api_routines,
-) -> c_int {
-    if !OPENING.get() {
-        return ffi::SQLITE_OK;
-    }
-    // SAFETY: SQLite gives the connection that it has just opened; name and module are static.
+/// Gives a connection the table.
+///
+/// # Safety
+/// The connection is open, and no other thread uses it.
+pub(super) unsafe fn add_to(db: *mut ffi::sqlite3) -> c_int {
+    // SAFETY: the caller gives an open connection; name and module are static.
     unsafe { ffi::sqlite3_create_module_v2(db, NAME.as_ptr(), &MODULE, null_mut(), None) }
 }
 
@@ -279,6 +253,7 @@ mod tests {
     use diesel::sql_types::{BigInt, Double, Nullable};
 
     use super::*;
+    use crate::database::sqlite::Role;
 
     fn squares(count: i64) -> Vec<Cells> {
         let row = |number: i64| Cells {
@@ -304,7 +279,7 @@ mod tests {
     }
 
     fn connection() -> SqliteConnection {
-        with_table(|| SqliteConnection::establish(":memory:")).unwrap()
+        crate::database::opening::open(":memory:", Role::Writer).unwrap()
     }
 
     fn seen(conn: &mut SqliteConnection) -> Vec<Seen> {

@@ -9,7 +9,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::row_table;
+use super::opening;
 use crate::config::{DatabaseConfig, DatabaseUrl, SqliteConfig, Synchronous};
 use crate::error::{Error, Result};
 
@@ -36,18 +36,29 @@ pub struct PragmaState {
     pub actual: String,
 }
 
-/// Opens a connection for a role and sets it up.
-pub(crate) fn open(config: &DatabaseConfig, role: Role) -> Result<SqliteConnection> {
-    let DatabaseUrl::Sqlite(path) = &config.url else {
-        return Err(Error::config(
-            "database.url",
-            "it is no SQLite file",
-            "give a path",
-        ));
-    };
-    let mut conn = establish(path, role)?;
-    prepare(&mut conn, config, role)?;
+/// Opens the connection that writes, and sets it up.
+pub(crate) fn open_writer(config: &DatabaseConfig) -> Result<SqliteConnection> {
+    let mut conn = create(path_of(config)?)?;
+    prepare(&mut conn, config, Role::Writer)?;
     Ok(conn)
+}
+
+/// Opens a connection of the pool, which sets it up.
+pub(crate) fn open_reader(config: &DatabaseConfig) -> Result<SqliteConnection> {
+    let opened = opening::open(&existing(path_of(config)?), Role::Reader);
+    opened.map_err(|error| Error::Connect {
+        target: format!("{:?}", config.url),
+        reason: error.to_string(),
+        remedy: "check that the file is there and may be read".to_owned(),
+    })
+}
+
+fn path_of(config: &DatabaseConfig) -> Result<&Path> {
+    let (reason, remedy) = ("it is no SQLite file", "give a path");
+    match &config.url {
+        DatabaseUrl::Sqlite(path) => Ok(path),
+        DatabaseUrl::Postgres(_) => Err(Error::config("database.url", reason, remedy)),
+    }
 }
 
 /// The name by which Diesel opens the file.
@@ -76,7 +87,8 @@ pub(crate) fn existing(path: &Path) -> String {
     uri + "?mode=rw"
 }
 
-fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
+/// Opens the file, and creates it and its directory where they are missing.
+fn create(path: &Path) -> Result<SqliteConnection> {
     if path.is_dir() {
         return Err(unusable(
             path,
@@ -84,8 +96,7 @@ fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
             "give the path of a file in it",
         ));
     }
-    if role == Role::Writer
-        && let Some(parent) = path.parent()
+    if let Some(parent) = path.parent()
         && !parent.as_os_str().is_empty()
         && !parent.exists()
     {
@@ -98,12 +109,7 @@ fn establish(path: &Path, role: Role) -> Result<SqliteConnection> {
         })?;
     }
     let name = file_name(path)?;
-    let opened = match role {
-        // Batches are stored from a table in memory.
-        Role::Writer => row_table::with_table(|| SqliteConnection::establish(name)),
-        Role::Reader => SqliteConnection::establish(&existing(path)),
-    };
-    opened.map_err(|error| {
+    opening::open(name, Role::Writer).map_err(|error| {
         let remedy = "check that the file and its directory may be read and written";
         unusable(path, &error.to_string(), remedy)
     })

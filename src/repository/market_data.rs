@@ -12,6 +12,9 @@ mod insert_postgres;
 #[cfg(feature = "sqlite")]
 mod insert_sqlite;
 mod keys;
+mod latest;
+#[cfg(feature = "postgres")]
+mod latest_postgres;
 mod prices;
 mod read;
 #[cfg(test)]
@@ -21,11 +24,12 @@ mod watch;
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
 pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
 pub use keys::{TickKey, TickRange};
+pub use latest::latest;
 pub(crate) use prices::newest_stamps;
 pub use prices::{PricePoint, prices, prices_of_all};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
-pub use read::{Order, RangeQuery, count, count_since, latest, range};
+pub use read::{Order, RangeQuery, count, count_since, range};
 pub(crate) use watch::{Demand, TickWatcher, Versions, Watcher};
 
 use crate::database::{BackendConnection, Database, Page};

@@ -267,8 +267,7 @@ impl<C: Session> ManageConnection for Manager<C> {
             }
             std::thread::sleep(ROOM_PAUSE);
         };
-        let url = C::driver_url(&self.config)?;
-        let conn = C::establish(&url).map_err(|error| C::refused(&self.config, &error))?;
+        let conn = C::open(&self.config)?;
         slot.opened();
         let life = Life::new(slot, &self.config.pool);
         Ok(Pooled::Live(Live {

@@ -16,10 +16,8 @@ use crate::error::Result;
 pub(crate) trait Session:
     R2D2Connection + Connection<TransactionManager = AnsiTransactionManager> + Send + 'static
 {
-    /// The URL by which the driver opens it.
-    fn driver_url(config: &DatabaseConfig) -> Result<String>;
-    /// The error for a connection that was not made.
-    fn refused(config: &DatabaseConfig, error: &diesel::ConnectionError) -> crate::Error;
+    /// Opens one, which is yet to be prepared.
+    fn open(config: &DatabaseConfig) -> Result<Self>;
     /// Applies and verifies the session's settings.
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()>;
     /// Ends a transaction that raw SQL has left open; says whether there was one.
@@ -30,19 +28,8 @@ pub(crate) trait Session:
 
 #[cfg(feature = "sqlite")]
 impl Session for diesel::SqliteConnection {
-    fn driver_url(config: &DatabaseConfig) -> Result<String> {
-        match &config.url {
-            crate::config::DatabaseUrl::Sqlite(path) => Ok(crate::database::sqlite::existing(path)),
-            crate::config::DatabaseUrl::Postgres(_) => Err(crate::Error::Closed),
-        }
-    }
-
-    fn refused(config: &DatabaseConfig, error: &diesel::ConnectionError) -> crate::Error {
-        crate::Error::Connect {
-            target: format!("{:?}", config.url),
-            reason: error.to_string(),
-            remedy: "check that the file is there and may be read".to_owned(),
-        }
+    fn open(config: &DatabaseConfig) -> Result<Self> {
+        crate::database::sqlite::open_reader(config)
     }
 
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {
@@ -61,12 +48,8 @@ impl Session for diesel::SqliteConnection {
 
 #[cfg(feature = "postgres")]
 impl Session for diesel::PgConnection {
-    fn driver_url(config: &DatabaseConfig) -> Result<String> {
-        crate::database::postgres::url_of(config)
-    }
-
-    fn refused(config: &DatabaseConfig, error: &diesel::ConnectionError) -> crate::Error {
-        crate::database::postgres::refused(config, error)
+    fn open(config: &DatabaseConfig) -> Result<Self> {
+        crate::database::postgres::establish(config)
     }
 
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {

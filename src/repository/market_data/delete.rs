@@ -12,7 +12,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
 use super::keys::{TickKey, TickRange};
-use super::read::latest;
+use super::latest::latest;
 use crate::database::{BackendConnection, Touch};
 use crate::error::Result;
 use crate::repository::bar_series::Marks;

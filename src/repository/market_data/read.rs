@@ -1,21 +1,16 @@
-//! Reads of ticks: the newest of many instruments, pages of a range, counts.
-
-use std::collections::BTreeMap;
+//! Reads of ticks: pages of a range, counts.
 
 use diesel::dsl;
 use diesel::prelude::*;
-use diesel::query_source::AliasedField;
 
 use super::keys::{TickKey, TickRange};
 use crate::database::{BackendConnection, Cursor, Page};
 use crate::error::Result;
 use crate::models::MarketData;
-use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
-use crate::soft_delete::{Active, ActiveAlias, ActiveOn, SoftDeletable};
+use crate::repository::bounds;
+use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 use crate::timestamp::Timestamp;
-
-crate::soft_delete_alias!(pub(super) market_data as newest: Newest);
 
 /// The order of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,74 +95,6 @@ fn of_instrument(of: &TickRange) -> Result<OfInstrument> {
             .eq(of.instrument_id)
             .and(market_data::timestamp.between(first, last)),
     ))
-}
-
-/// The newest active tick of each active instrument that has one, by instrument.
-///
-/// For each instrument descents of the clustered key find the newest tick and read it alone,
-/// however many ticks share its stamp.
-///
-/// # Errors
-/// [`Error::Query`](crate::Error::Query).
-pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
-    let mut by_instrument = BTreeMap::new();
-    for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let rows: Vec<MarketData> = crate::on_backend!(conn, |c| {
-            latest_query(ids).select(MarketData::as_select()).load(c)
-        })?;
-        by_instrument.extend(rows.into_iter().map(|row| (row.instrument_id, row)));
-    }
-    Ok(by_instrument.into_values().collect())
-}
-
-type OfNewest<Column> = AliasedField<Newest, Column>;
-type NewestFirst = (
-    dsl::Desc<OfNewest<market_data::timestamp>>,
-    dsl::Desc<OfNewest<market_data::source_id>>,
-    dsl::Desc<OfNewest<market_data::sequence>>,
-);
-type OfOuter = dsl::Filter<
-    ActiveAlias<market_data::table, Newest>,
-    dsl::Eq<OfNewest<market_data::instrument_id>, instruments::id>,
->;
-type NewestColumn<Column> =
-    dsl::SingleValue<dsl::Limit<dsl::Order<dsl::Select<OfOuter, OfNewest<Column>>, NewestFirst>>>;
-type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
-
-/// A column of the newest active tick of the outer query's instrument.
-macro_rules! of_newest {
-    ($column:ident) => {
-        newest
-            .active()
-            .filter(newest.field(market_data::instrument_id).eq(instruments::id))
-            .select(newest.field(market_data::$column))
-            .order((
-                newest.field(market_data::timestamp).desc(),
-                newest.field(market_data::source_id).desc(),
-                newest.field(market_data::sequence).desc(),
-            ))
-            .limit(1)
-            .single_value()
-    };
-}
-
-/// It starts from `instruments`: were the key correlated with `market_data` itself, SQLite would
-/// read every tick of the instrument. Each part of the key is a descent of its own, as a scalar
-/// subquery has one column; with the stamp alone, all ticks of a stamp would be read.
-#[dsl::auto_type(no_type_alias)]
-pub(super) fn latest_query<'a>(ids: &'a [i64]) -> _ {
-    let active: Active<instruments::table> = instruments::table.active();
-    let stamp: NewestColumn<market_data::timestamp> = of_newest!(timestamp);
-    let source: NewestColumn<market_data::source_id> = of_newest!(source_id);
-    let sequence: NewestColumn<market_data::sequence> = of_newest!(sequence);
-    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
-    let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
-    active
-        .inner_join(ticks)
-        .filter(instruments::id.eq_any(ids))
-        .filter(market_data::timestamp.nullable().eq(stamp))
-        .filter(market_data::source_id.nullable().eq(source))
-        .filter(market_data::sequence.nullable().eq(sequence))
 }
 
 /// A page of one instrument's active ticks.
@@ -311,7 +238,7 @@ pub(crate) fn plan_samples() -> Result<[(&'static str, String); 3]> {
     let of = TickRange::all(1);
     let from = TickKey::before_all(1, Timestamp::MIN);
     Ok([
-        ("market_data.latest", text(&latest_query(&[1]))?),
+        ("market_data.latest", text(&super::latest::newest_query(1))?),
         (
             "market_data.range",
             text(&ascending_query(1, from, Timestamp::MAX, 1))?,

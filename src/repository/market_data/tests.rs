@@ -3,7 +3,7 @@
 mod plans;
 mod prices;
 
-use super::read::{ascending_query, count_query, descending_query, latest_query};
+use super::read::{ascending_query, count_query, descending_query};
 use super::*;
 use crate::database::{BackendConnection, Cursor};
 use crate::domain::ProviderType;

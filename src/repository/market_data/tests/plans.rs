@@ -1,6 +1,10 @@
 //! The queries of ticks by their SQL and by the plans of both backends.
 
 use super::*;
+#[cfg(feature = "sqlite")]
+use crate::repository::market_data::latest::newest_query;
+#[cfg(feature = "postgres")]
+use crate::repository::market_data::latest_postgres::latest_query;
 
 #[cfg(feature = "sqlite")]
 #[test]
@@ -24,9 +28,8 @@ fn reads_seek_in_the_clustered_key_of_sqlite() {
             seek,
         ),
         (
-            sql_of::<Sqlite, _>(&latest_query(&[1, 2])),
-            "SEARCH market_data USING PRIMARY KEY \
-             (instrument_id=? AND timestamp=? AND source_id=? AND sequence=?)",
+            sql_of::<Sqlite, _>(&newest_query(1)),
+            "SEARCH market_data USING PRIMARY KEY (instrument_id=?)",
         ),
         (
             sql_of::<Sqlite, _>(&super::super::delete::MarkKeys {
@@ -127,6 +130,13 @@ pub(super) fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(quer
     sql[sql.find("FROM").unwrap()..].to_owned()
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_latest_tick_is_the_first_of_its_instrument_backwards() {
+    insta::assert_snapshot!(tail(&newest_query(1)), @"");
+}
+
+#[cfg(feature = "postgres")]
 #[test]
 fn the_latest_ticks_are_one_statement() {
     insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE (((((instruments.deleted_at IS NULL) AND (instruments.id = ANY($1))) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $2))) AND (market_data.source_id = (SELECT newest.source_id FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $3))) AND (market_data.sequence = (SELECT newest.sequence FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $4)))");

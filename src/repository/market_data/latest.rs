@@ -1,0 +1,75 @@
+//! The newest tick of each of many instruments, by descents of the clustered key: how many ticks
+//! there are does not matter.
+
+use std::collections::BTreeMap;
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::models::MarketData;
+#[cfg(feature = "postgres")]
+use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
+use crate::tables::{instruments, market_data};
+
+#[cfg(feature = "postgres")]
+use super::latest_postgres::latest_query;
+
+pub(super) type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
+
+/// The newest active tick of each active instrument that has one, by instrument.
+///
+/// Descents of the clustered key find the newest tick of an instrument and read it alone, however
+/// many ticks share its stamp.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
+    let mut by_instrument = BTreeMap::new();
+    let mut keep = |row: MarketData| {
+        by_instrument.insert(row.instrument_id, row);
+    };
+    match conn {
+        // A statement that stays prepared costs less here than a list that is prepared each time.
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(c) => {
+            for id in instrument_ids {
+                let newest = newest_query(*id).select(MarketData::as_select());
+                newest
+                    .get_result(*c)
+                    .optional()?
+                    .into_iter()
+                    .for_each(&mut keep);
+            }
+        }
+        // Here each statement would be a round trip.
+        #[cfg(feature = "postgres")]
+        BackendConnection::Postgres(c) => {
+            for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
+                let newest = latest_query(ids).select(MarketData::as_select());
+                newest.load(*c)?.into_iter().for_each(&mut keep);
+            }
+        }
+    }
+    Ok(by_instrument.into_values().collect())
+}
+
+/// It starts from the one row of `instruments`, so that the order is that of the clustered key.
+#[cfg(feature = "sqlite")]
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn newest_query(id: i64) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
+    let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
+    active
+        .inner_join(ticks)
+        .filter(instruments::id.eq(id))
+        .order((
+            market_data::timestamp.desc(),
+            market_data::source_id.desc(),
+            market_data::sequence.desc(),
+        ))
+        .limit(1_i64)
+}

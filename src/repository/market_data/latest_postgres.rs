@@ -1,0 +1,59 @@
+//! The newest tick of each of many instruments in one statement, as each is a round trip.
+
+use diesel::dsl;
+use diesel::prelude::*;
+use diesel::query_source::AliasedField;
+
+use super::latest::OfInstruments;
+use crate::soft_delete::{Active, ActiveAlias, ActiveOn, SoftDeletable};
+use crate::tables::{instruments, market_data};
+
+crate::soft_delete_alias!(pub(super) market_data as newest: Newest);
+
+type OfNewest<Column> = AliasedField<Newest, Column>;
+type NewestFirst = (
+    dsl::Desc<OfNewest<market_data::timestamp>>,
+    dsl::Desc<OfNewest<market_data::source_id>>,
+    dsl::Desc<OfNewest<market_data::sequence>>,
+);
+type OfOuter = dsl::Filter<
+    ActiveAlias<market_data::table, Newest>,
+    dsl::Eq<OfNewest<market_data::instrument_id>, instruments::id>,
+>;
+type NewestColumn<Column> =
+    dsl::SingleValue<dsl::Limit<dsl::Order<dsl::Select<OfOuter, OfNewest<Column>>, NewestFirst>>>;
+
+/// A column of the newest active tick of the outer query's instrument.
+macro_rules! of_newest {
+    ($column:ident) => {
+        newest
+            .active()
+            .filter(newest.field(market_data::instrument_id).eq(instruments::id))
+            .select(newest.field(market_data::$column))
+            .order((
+                newest.field(market_data::timestamp).desc(),
+                newest.field(market_data::source_id).desc(),
+                newest.field(market_data::sequence).desc(),
+            ))
+            .limit(1)
+            .single_value()
+    };
+}
+
+/// Each part of the key is a descent of its own, as a scalar subquery has one column; with the stamp
+/// alone, all ticks of a stamp would be read.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn latest_query<'a>(ids: &'a [i64]) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    let stamp: NewestColumn<market_data::timestamp> = of_newest!(timestamp);
+    let source: NewestColumn<market_data::source_id> = of_newest!(source_id);
+    let sequence: NewestColumn<market_data::sequence> = of_newest!(sequence);
+    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
+    let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
+    active
+        .inner_join(ticks)
+        .filter(instruments::id.eq_any(ids))
+        .filter(market_data::timestamp.nullable().eq(stamp))
+        .filter(market_data::source_id.nullable().eq(source))
+        .filter(market_data::sequence.nullable().eq(sequence))
+}
