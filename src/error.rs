@@ -236,6 +236,19 @@ impl Error {
         }
     }
 
+    /// A service that cannot be started.
+    pub(crate) fn service(
+        service: &'static str,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Service {
+            service,
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+
     /// Names the operation in an error that does not name one yet.
     #[must_use]
     pub fn during(self, op: &'static str) -> Self {

@@ -21,6 +21,9 @@ pub mod coverage;
 pub mod historical_data;
 mod record;
 pub mod replay;
+mod worker;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use alerts::AlertEngine;
 #[cfg(feature = "analytics")]
@@ -29,6 +32,7 @@ pub(crate) use callbacks::Callbacks;
 pub use callbacks::Registration;
 pub use historical_data::HistoricalDataService;
 pub(crate) use record::{ServiceRecord, panic_text};
+pub(crate) use worker::{Bell, Worker, WorkerText};
 
 use crate::error::Result;
 use crate::timestamp::Timestamp;
@@ -114,4 +118,9 @@ pub struct ServiceError {
     pub text: String,
     /// When the run ended, by the database's clock.
     pub at: Timestamp,
+}
+
+/// What is behind the locks of services is whole at every moment at which a holder could panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

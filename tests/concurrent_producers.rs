@@ -331,12 +331,11 @@ on_both! {
 
 #[cfg(feature = "postgres")]
 mod on_postgres {
-    use std::time::{Duration, Instant};
-
     use diesel::connection::SimpleConnection;
     use diesel::prelude::*;
 
     use super::*;
+    use crate::support::until_somebody_waits;
 
     /// What a server takes for granted is not what the rules of insertion count on.
     #[test]
@@ -378,7 +377,7 @@ mod on_postgres {
                 let batch = vec![tick(1, 0, None, 1.0), tick(2, 0, None, 2.0)];
                 MarketDataRepository::new(&db).insert_batch(batch, InsertOptions::default())
             });
-            until_somebody_waits(&place);
+            until_somebody_waits(place.url());
             other
                 .batch_execute("SELECT FROM instruments WHERE id = 1 FOR UPDATE; COMMIT")
                 .unwrap();
@@ -390,19 +389,5 @@ mod on_postgres {
             (insertions.calls, insertions.errors, insertions.retries),
             (1, 0, 1)
         );
-    }
-
-    fn until_somebody_waits(place: &TestDatabase) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            let waiting = place.texts(
-                "SELECT 'waits' AS text FROM pg_stat_activity \
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
-            );
-            if !waiting.is_empty() {
-                return;
-            }
-        }
-        panic!("nobody waits for a lock");
     }
 }

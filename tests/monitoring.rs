@@ -8,9 +8,9 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{TestDatabase, on_both};
+use support::{TestDatabase, eventually, on_both};
 use tickbase::config::{DatabaseConfig, MonitoringConfig};
 use tickbase::database::{Database, QueryPlan};
 use tickbase::domain::tick::Tick;
@@ -99,14 +99,6 @@ fn exhausted(database: &Database, work: impl FnOnce()) {
         gate.until_held_by(2);
         work();
     });
-}
-
-fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn tick(micros: i64) -> Tick {

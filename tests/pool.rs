@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::{Connection, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use support::{TestDatabase, on_both};
+use support::{TestDatabase, eventually, on_both};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database, PoolSnapshot};
 use tickbase::{Error, Result, on_backend};
@@ -108,7 +108,7 @@ impl Holders {
                 })
             })
             .collect();
-        eventually(|| inside.load(Ordering::SeqCst) == count);
+        eventually("all are lent", || inside.load(Ordering::SeqCst) == count);
         assert_eq!(database.pool_snapshot().in_use, before + count);
         Self { gate, threads }
     }
@@ -123,19 +123,8 @@ impl Drop for Holders {
     }
 }
 
-fn eventually(holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(
-            Instant::now() < deadline,
-            "it did not come to hold within 20 s"
-        );
-        std::thread::yield_now();
-    }
-}
-
 fn at_rest(database: &Database) -> PoolSnapshot {
-    eventually(|| {
+    eventually("the pool is at rest", || {
         let now = database.pool_snapshot();
         now.in_use == 0 && now.idle == now.open
     });
@@ -191,7 +180,7 @@ on_both! {
                 std::thread::spawn(move || read(door, &runtime, &database, |_| Ok(())))
             })
             .collect();
-        eventually(|| database.pool_snapshot().waiting == 2);
+        eventually("two wait", || database.pool_snapshot().waiting == 2);
         drop(holders);
         for waiter in waiters {
             waiter.join().unwrap().unwrap();
@@ -225,7 +214,7 @@ on_both! {
         let most = most.load(Ordering::SeqCst);
         assert!((2..=10).contains(&most), "{most}");
         let rest = at_rest(&database);
-        eventually(|| database.pool_snapshot().open <= 4);
+        eventually("the rest is closed", || database.pool_snapshot().open <= 4);
         assert_eq!(rest.timeouts, 0);
     }
 
@@ -348,7 +337,7 @@ on_both! {
             let holders = Holders::new(&database, &runtime, door, 3);
             database.close();
             drop(holders);
-            eventually(|| database.pool_snapshot().open == 0);
+            eventually("all are closed", || database.pool_snapshot().open == 0);
             assert_eq!(database.pool_snapshot().closed.shutdown, 3, "{door:?}");
         }
     }

@@ -7,11 +7,8 @@
 mod support;
 
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
-use diesel::prelude::*;
-use diesel::sql_types::BigInt;
-use support::TestDatabase;
+use support::{TestDatabase, until_somebody_waits};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::Tick;
@@ -24,7 +21,7 @@ use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickKey, TickRange,
 };
 use tickbase::repository::purge::PurgeRepository;
-use tickbase::{Error, Result, Timestamp, on_backend};
+use tickbase::{Error, Result, Timestamp};
 
 fn open(place: &TestDatabase) -> Database {
     Database::open(DatabaseConfig::new(place.url()).unwrap()).unwrap()
@@ -59,39 +56,21 @@ fn daily(close: &str) -> NewMarketDataBar {
     }
 }
 
-/// Waits until another session of this database waits for a lock.
-fn until_somebody_waits(conn: &mut BackendConnection<'_>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
-        let waiting = diesel::dsl::sql::<BigInt>(
-            "SELECT count(*) FROM pg_stat_activity \
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        );
-        let waiting: i64 = on_backend!(&mut *conn, |c| waiting.get_result(c))?;
-        if waiting > 0 {
-            return Ok(());
-        }
-        // A transaction sees one snapshot of the activity unless it asks for another.
-        let refresh = diesel::sql_query("SELECT pg_stat_clear_snapshot()");
-        on_backend!(&mut *conn, |c| refresh.execute(c))?;
-        std::thread::yield_now();
-    }
-    panic!("nobody waits for a lock");
-}
-
 /// Runs `first` in a transaction that commits only when `second`, started after it, waits.
 fn one_after_the_other<T: Send>(
-    db: &Database,
+    (place, db): (&TestDatabase, &Database),
     first: impl Fn(&mut BackendConnection<'_>) -> Result<()> + Send + 'static,
     second: impl FnOnce() -> T + Send,
 ) -> T {
     let (began, begun) = mpsc::channel();
+    let url = place.url().to_owned();
     std::thread::scope(|scope| {
         let holder = scope.spawn(move || {
             db.write("test.first", move |conn| {
                 first(conn)?;
                 began.send(()).unwrap();
-                until_somebody_waits(conn)
+                until_somebody_waits(&url);
+                Ok(())
             })
         });
         begun.recv().unwrap();
@@ -136,7 +115,7 @@ fn a_rule_does_not_slip_onto_an_instrument_that_is_being_deleted() {
         Ok(())
     };
     let rules = AlertRuleRepository::new(&db);
-    let outcome = one_after_the_other(&db, delete, || rules.insert(rule()));
+    let outcome = one_after_the_other((&place, &db), delete, || rules.insert(rule()));
     assert!(
         matches!(outcome, Err(Error::NotFound { .. })),
         "{outcome:?}"
@@ -152,7 +131,7 @@ fn an_instrument_is_not_deleted_beside_a_rule_that_is_being_added() {
         Ok(())
     };
     let instruments = InstrumentRepository::new(&db);
-    let outcome = one_after_the_other(&db, insert, || instruments.soft_delete(vec![1]));
+    let outcome = one_after_the_other((&place, &db), insert, || instruments.soft_delete(vec![1]));
     assert!(
         matches!(outcome, Err(Error::Conflict { .. })),
         "{outcome:?}"
@@ -171,13 +150,15 @@ fn two_writers_of_one_bar_agree_on_what_is_stored() {
             Ok(())
         }
     };
-    let second = one_after_the_other(&db, insert("2"), || bars.insert_batch([daily("3")]));
+    let second = one_after_the_other((&place, &db), insert("2"), || {
+        bars.insert_batch([daily("3")])
+    });
     assert_eq!(second.unwrap().conflicts.len(), 1);
     let upsert = |conn: &mut BackendConnection<'_>| {
         bar::upsert_batch(conn, &[daily("4")], now())?;
         Ok(())
     };
-    let second = one_after_the_other(&db, upsert, || bars.upsert_batch([daily("4")]));
+    let second = one_after_the_other((&place, &db), upsert, || bars.upsert_batch([daily("4")]));
     assert_eq!(second.unwrap().unchanged, 1);
 }
 
@@ -194,7 +175,7 @@ fn a_bar_that_is_restored_while_a_purge_comes_by_stays() {
         Ok(())
     };
     let purge = || PurgeRepository::new(&db).run(Timestamp::MAX, false);
-    let report = one_after_the_other(&db, restore, purge).unwrap();
+    let report = one_after_the_other((&place, &db), restore, purge).unwrap();
     assert_eq!(report.deleted(), 0);
     assert_eq!(bars.count(&whole).unwrap(), 1);
 }
@@ -221,7 +202,10 @@ fn an_instrument_shows_a_tick_that_was_stored_while_others_were_deleted_or_resto
         &|| ticks.restore_range(range),
     ];
     for (second, change) in (11..).zip(changes) {
-        assert_eq!(one_after_the_other(&db, insert(second), change).unwrap(), 1);
+        assert_eq!(
+            one_after_the_other((&place, &db), insert(second), change).unwrap(),
+            1
+        );
         assert_eq!(last_tick(), Some(at(second)));
     }
 }

@@ -121,7 +121,6 @@ on_both! {
 #[cfg(feature = "postgres")]
 mod at_once {
     use std::sync::mpsc;
-    use std::time::{Duration, Instant};
 
     use diesel::connection::SimpleConnection;
     use diesel::prelude::*;
@@ -131,24 +130,10 @@ mod at_once {
     use tickbase::repository::purge::PurgeRepository;
 
     use super::*;
+    use crate::support::until_somebody_waits;
 
     fn connect(db: &TestDatabase) -> PgConnection {
         PgConnection::establish(db.url()).unwrap()
-    }
-
-    /// Waits until another session of this database waits for a lock.
-    fn until_somebody_waits(db: &TestDatabase) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            let waiting = db.texts(
-                "SELECT 'waits' AS text FROM pg_stat_activity \
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
-            );
-            if !waiting.is_empty() {
-                return;
-            }
-        }
-        panic!("nobody waits for a lock");
     }
 
     /// Runs `first` in a transaction that ends with `end` only when `second` waits for it.
@@ -165,7 +150,7 @@ mod at_once {
                 conn.batch_execute("BEGIN").unwrap();
                 conn.batch_execute(first).unwrap();
                 began.send(()).unwrap();
-                until_somebody_waits(db);
+                until_somebody_waits(db.url());
                 conn.batch_execute(end).unwrap();
             });
             begun.recv().unwrap();

@@ -3,9 +3,12 @@
 //! `{"detail": "<text>"}`, or for a body or parameter `{"detail": [{"loc", "msg", "type"}]}` with
 //! 422. What the database says of itself stays in the log.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::database;
@@ -156,19 +159,16 @@ pub(super) enum ReadErrors {
     Busy(ErrorBody),
 }
 
-/// What a read whose parameters come in a body may be answered with, for the OpenAPI document.
+/// What a body may be answered with.
 #[derive(IntoResponses)]
 #[expect(
     dead_code,
     reason = "the document reads the variants, no code builds them"
 )]
-pub(super) enum PostedReadErrors {
+enum BodyErrors {
     /// The request's head or body cannot be read
     #[response(status = 400)]
     Malformed(ErrorBody),
-    /// The token is missing or wrong, where reads need one
-    #[response(status = 401)]
-    Unauthorized(ErrorBody),
     /// The body is larger than the server takes
     #[response(status = 413)]
     TooLarge(ErrorBody),
@@ -178,45 +178,47 @@ pub(super) enum PostedReadErrors {
     /// The body or a parameter breaks a rule
     #[response(status = 422)]
     Invalid(ValidationBody),
-    /// The database failed
-    #[response(status = 500)]
-    Failed(ErrorBody),
-    /// Busy, not started yet, or the database is away; `Retry-After` says when to try again
-    #[response(status = 503)]
-    Busy(ErrorBody),
 }
 
-/// What any write may be answered with, for the OpenAPI document.
+/// What a caller who wants to write may be answered with.
 #[derive(IntoResponses)]
 #[expect(
     dead_code,
     reason = "the document reads the variants, no code builds them"
 )]
-pub(super) enum WriteErrors {
-    /// The request's head or body cannot be read
-    #[response(status = 400)]
-    Malformed(ErrorBody),
+enum PermissionErrors {
     /// The token is missing or wrong
     #[response(status = 401)]
     Unauthorized(ErrorBody),
     /// Writes are closed: the server listens to other machines and has no token
     #[response(status = 403)]
     Forbidden(ErrorBody),
-    /// The body is larger than the server takes
-    #[response(status = 413)]
-    TooLarge(ErrorBody),
-    /// The body's type or encoding is none that the path takes
-    #[response(status = 415)]
-    Unsupported(ErrorBody),
-    /// The body or a parameter breaks a rule
-    #[response(status = 422)]
-    Invalid(ValidationBody),
-    /// The database failed
-    #[response(status = 500)]
-    Failed(ErrorBody),
-    /// Busy, not started yet, or the database is away; `Retry-After` says when to try again
-    #[response(status = 503)]
-    Busy(ErrorBody),
+}
+
+/// What a read whose parameters come in a body may be answered with, for the OpenAPI document.
+pub(super) enum PostedReadErrors {}
+
+/// What any write may be answered with, for the OpenAPI document.
+pub(super) enum WriteErrors {}
+
+type Responses = BTreeMap<String, RefOr<utoipa::openapi::Response>>;
+
+impl IntoResponses for PostedReadErrors {
+    fn responses() -> Responses {
+        with::<BodyErrors>(ReadErrors::responses())
+    }
+}
+
+impl IntoResponses for WriteErrors {
+    fn responses() -> Responses {
+        with::<PermissionErrors>(PostedReadErrors::responses())
+    }
+}
+
+/// These and more; where both have a status, the words of `More` are the more exact ones.
+fn with<More: IntoResponses>(mut responses: Responses) -> Responses {
+    responses.extend(More::responses());
+    responses
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::{ApiError, ErrorBody, ReadErrors};
+use super::error::{ApiError, PostedReadErrors, ReadErrors};
 use super::extract::Json;
 use super::health::history_health;
 use super::state::ApiState;
@@ -54,13 +54,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     path = "/api/historical-data/fetch",
     tag = "historical data",
     request_body = FetchBody,
-    responses(
-        (status = 200, body = FetchAnswer),
-        (status = 400, body = ErrorBody, description = "The body cannot be read"),
-        (status = 413, body = ErrorBody, description = "The body is larger than the server takes"),
-        (status = 415, body = ErrorBody, description = "The body is no JSON, or its encoding is unknown"),
-        ReadErrors,
-    )
+    responses((status = 200, body = FetchAnswer), PostedReadErrors)
 )]
 async fn fetch(
     State(state): State<ApiState>,

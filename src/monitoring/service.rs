@@ -4,10 +4,8 @@
 //! What is seen and what is thought of it is `collect`'s and `check`'s.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::check::{Alert, Change, CheckState, Level, evaluate};
@@ -19,10 +17,15 @@ use super::statistics::Statistics;
 use super::told::Told;
 use crate::config::MonitoringConfig;
 use crate::database::Database;
-use crate::error::{Error, Result};
-use crate::services::{Registration, Service, ServiceRecord, ServiceStatus, panic_text};
+use crate::error::Result;
+use crate::services::{Bell, Registration, Service, ServiceStatus, Worker, WorkerText, lock};
 
-const NAME: &str = "database_monitoring";
+const TEXT: WorkerText = WorkerText {
+    service: "database_monitoring",
+    thread: "tickbase-monitor",
+    failing: "a round of monitoring failed; it goes on",
+    recovered: "rounds of monitoring succeed again",
+};
 
 /// The longest time between two looks at the counts alone, so that the rate over the last minute
 /// is one over the last minute also when rounds are an hour apart.
@@ -56,20 +59,13 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct DatabaseMonitoringService {
     watch: Arc<Watch>,
-    worker: Mutex<Option<Worker>>,
-}
-
-#[derive(Debug)]
-struct Worker {
-    thread: JoinHandle<()>,
-    stop: Arc<Stop>,
 }
 
 /// What the thread and the callers share.
 struct Watch {
     db: Database,
     config: MonitoringConfig,
-    record: ServiceRecord,
+    worker: Worker,
     told: Told,
     /// One round at a time; held while the database is asked.
     round: Mutex<()>,
@@ -102,9 +98,9 @@ impl DatabaseMonitoringService {
             postgres: None,
         };
         let watch = Watch {
+            worker: Worker::new(TEXT, db.clock().clone()),
             db,
             config,
-            record: ServiceRecord::default(),
             told: Told::default(),
             round: Mutex::default(),
             known: Mutex::new(Known {
@@ -115,7 +111,6 @@ impl DatabaseMonitoringService {
         };
         Ok(Self {
             watch: Arc::new(watch),
-            worker: Mutex::default(),
         })
     }
 
@@ -176,44 +171,20 @@ impl DatabaseMonitoringService {
 
 impl Service for DatabaseMonitoringService {
     fn name(&self) -> &'static str {
-        NAME
+        TEXT.service
     }
 
     fn start(&self) -> Result<()> {
-        let mut worker = lock(&self.worker);
-        if worker.as_ref().is_some_and(|w| !w.thread.is_finished()) {
-            return Err(refused("it runs already", "stop it first"));
-        }
-        let stop = Arc::<Stop>::default();
-        let (watch, asked) = (Arc::clone(&self.watch), Arc::clone(&stop));
-        self.watch.record.started(self.watch.db.clock().now());
-        let thread = std::thread::Builder::new()
-            .name("tickbase-monitor".to_owned())
-            .spawn(move || watch.run(&asked))
-            .map_err(|error| {
-                self.watch.record.stopped();
-                refused(&error.to_string(), "raise the limit of threads")
-            })?;
-        *worker = Some(Worker { thread, stop });
-        Ok(())
+        let watch = Arc::clone(&self.watch);
+        self.watch.worker.start(move |bell| watch.rounds(bell))
     }
 
     fn stop(&self) {
-        // A second caller waits here until the first one's wait is over.
-        let mut worker = lock(&self.worker);
-        let Some(running) = worker.take() else {
-            return;
-        };
-        running.stop.ask();
-        if running.thread.thread().id() == std::thread::current().id() {
-            return; // Out of a callback: the thread ends when that has returned.
-        }
-        // It cannot have panicked: the loop catches what rounds throw.
-        drop(running.thread.join());
+        self.watch.worker.stop();
     }
 
     fn status(&self) -> ServiceStatus {
-        self.watch.record.status()
+        self.watch.worker.status()
     }
 }
 
@@ -224,23 +195,12 @@ impl Drop for DatabaseMonitoringService {
 }
 
 impl Watch {
-    fn run(&self, stop: &Stop) {
-        let looped = catch_unwind(AssertUnwindSafe(|| self.rounds(stop)));
-        match looped {
-            Ok(()) => self.record.stopped(),
-            Err(payload) => {
-                let text = panic_text(payload.as_ref());
-                self.record.failed(self.db.clock().now(), text);
-            }
-        }
-    }
-
-    fn rounds(&self, stop: &Stop) {
+    fn rounds(&self, bell: &Bell) {
         let mut due = Instant::now();
         let mut statistics = Statistics::default();
         loop {
             if Instant::now() >= due {
-                self.guarded(|| self.explain(&self.round()));
+                self.worker.survive(|| self.explain(&self.round()));
                 statistics.refresh_if_due(&self.db);
                 // A round that took longer than the interval is not made up for.
                 due = (due + self.config.interval).max(Instant::now());
@@ -248,17 +208,10 @@ impl Watch {
                 let sample = Counts::now(&self.db).sample();
                 self.known().before.samples.push(sample);
             }
-            if stop.asked_before(due.min(Instant::now() + SAMPLE_EVERY)) {
+            let left = due.saturating_duration_since(Instant::now());
+            if bell.stopped_within(left.min(SAMPLE_EVERY)) {
                 return;
             }
-        }
-    }
-
-    /// Runs a round, and notes down a panic.
-    fn guarded(&self, round: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(round)) {
-            self.record.panicked();
-            self.ended(Some(panic_text(payload.as_ref())));
         }
     }
 
@@ -277,8 +230,8 @@ impl Watch {
         changes.iter().for_each(log);
         self.told.enqueue(changes);
         drop(one_at_a_time);
-        self.ended((!errors.is_empty()).then_some(errors));
-        self.told.tell(|| self.record.panicked());
+        self.worker.ended((!errors.is_empty()).then_some(errors));
+        self.told.tell(|| self.worker.record().panicked());
         snapshot
     }
 
@@ -309,20 +262,6 @@ impl Watch {
         while known.history.len() > self.config.history_snapshots_max {
             known.history.pop_front();
         }
-    }
-
-    /// Notes down the end of a round. What fails again and again is logged once, and once more
-    /// when it is over.
-    fn ended(&self, error: Option<String>) {
-        let was_failing = self.record.status().failing_runs > 0;
-        match &error {
-            Some(error) if !was_failing => {
-                tracing::warn!(error, "a round of monitoring failed; it goes on");
-            }
-            None if was_failing => tracing::info!("rounds of monitoring succeed again"),
-            _ => {}
-        }
-        self.record.ran(self.db.clock().now(), error);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -359,40 +298,4 @@ fn log(change: &Change) {
         Level::Warning => line!(warn),
         Level::Ok => line!(info),
     }
-}
-
-/// Asks the thread to stop, and lets it sleep until then.
-#[derive(Debug, Default)]
-struct Stop {
-    asked: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Stop {
-    fn ask(&self) {
-        *lock(&self.asked) = true;
-        self.changed.notify_all();
-    }
-
-    /// Sleeps until `moment` or until stopping was asked for; whether it was.
-    fn asked_before(&self, moment: Instant) -> bool {
-        let timeout = moment.saturating_duration_since(Instant::now());
-        let asked = lock(&self.asked);
-        let waited = self
-            .changed
-            .wait_timeout_while(asked, timeout, |asked| !*asked);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
-fn refused(reason: &str, remedy: &str) -> Error {
-    Error::Service {
-        service: NAME,
-        reason: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -32,23 +32,27 @@ mod payload;
 mod run;
 mod snapshot;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::broadcast;
 
 pub use snapshot::{ChannelSnapshot, DeliverySnapshot};
 
-use super::{Service, ServiceRecord, ServiceStatus};
+use super::{Bell, Service, ServiceStatus, Worker, WorkerText, lock};
 use crate::config::AlertsConfig;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::repository::alert_delivery::{AlertDeliveryRepository, AlertNotice};
 use channel::Channel;
-use run::{Outbox, Run};
+use run::Outbox;
 use snapshot::QueueDepth;
 
-const NAME: &str = "alert_delivery";
+const TEXT: WorkerText = WorkerText {
+    service: "alert_delivery",
+    thread: "tickbase-alerts",
+    failing: "looking for alerts to deliver failed; it goes on",
+    recovered: "alerts are delivered again",
+};
 
 /// Delivers alerts.
 ///
@@ -76,9 +80,6 @@ const NAME: &str = "alert_delivery";
 #[derive(Debug)]
 pub struct AlertDelivery {
     outbox: Arc<Outbox>,
-    /// Held for moments only: whoever wakes must not wait for an end.
-    run: Mutex<Option<Arc<Run>>>,
-    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl AlertDelivery {
@@ -95,25 +96,21 @@ impl AlertDelivery {
             .map(|channel| Channel::new(channel, &config, &subscribers));
         let outbox = Outbox {
             channels: channels.collect::<Result<_>>()?,
+            worker: Worker::new(TEXT, db.clock().clone()),
             db,
             config,
-            record: ServiceRecord::default(),
             subscribers,
             depth: Mutex::default(),
         };
         Ok(Self {
             outbox: Arc::new(outbox),
-            run: Mutex::default(),
-            worker: Mutex::default(),
         })
     }
 
     /// Has it look for due deliveries at once; cheap, and welcome after every commit of alerts.
     /// Does nothing while it does not run: it looks when it starts.
     pub fn wake(&self) {
-        if let Some(run) = &*lock(&self.run) {
-            run.ring();
-        }
+        self.outbox.worker.ring();
     }
 
     /// Something that wakes it from another thread, for as long as it is there.
@@ -172,40 +169,20 @@ impl AlertDelivery {
 
 impl Service for AlertDelivery {
     fn name(&self) -> &'static str {
-        NAME
+        TEXT.service
     }
 
     fn start(&self) -> Result<()> {
-        let mut worker = lock(&self.worker);
-        if worker.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return Err(refused("it runs already", "stop it first"));
-        }
-        let run = Arc::new(Run::new(&self.outbox));
-        self.outbox.record.started(self.outbox.db.clock().now());
-        let started = run::start(&self.outbox, &run).inspect_err(|_| self.outbox.record.stopped());
-        let thread =
-            started.map_err(|error| refused(&error.to_string(), "raise the limit of threads"))?;
-        *lock(&self.run) = Some(run);
-        *worker = Some(thread);
-        Ok(())
+        let prepare = |bell: &Arc<Bell>| run::prepare(&self.outbox, bell);
+        self.outbox.worker.start_with(prepare)
     }
 
     fn stop(&self) {
-        if let Some(run) = lock(&self.run).take() {
-            run.stop();
-        }
-        if run::is_own_thread(&self.outbox) {
-            return; // Out of the log, say: the threads end when that has returned.
-        }
-        // A second caller waits here until the first one's wait is over.
-        if let Some(thread) = lock(&self.worker).take() {
-            // It cannot have panicked: the loop catches what rounds throw.
-            drop(thread.join());
-        }
+        self.outbox.worker.stop();
     }
 
     fn status(&self) -> ServiceStatus {
-        self.outbox.record.status()
+        self.outbox.worker.status()
     }
 }
 
@@ -223,16 +200,4 @@ impl Outbox {
         *lock(&self.depth) = Some(QueueDepth { taken_at, channels });
         Ok(())
     }
-}
-
-fn refused(reason: &str, remedy: &str) -> Error {
-    Error::Service {
-        service: NAME,
-        reason: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,12 +11,12 @@ mod open;
 mod session;
 mod told;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 pub use super::Registration;
 use super::alert_engine::AlertTotals;
-use super::{Service, ServiceRecord, ServiceStatus};
+use super::{Service, ServiceRecord, ServiceStatus, lock};
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::models::AlertLog;
@@ -146,13 +146,17 @@ impl Service for AlertEngine {
     fn start(&self) -> Result<()> {
         let mut running = lock(&self.running);
         if running.is_some() {
-            return Err(refused("it runs already", "stop it first"));
+            return Err(Error::service(NAME, "it runs already", "stop it first"));
         }
         let session = Arc::new(Session::new(Arc::clone(&self.shared)));
         let watcher = Arc::new(Watcher(Box::new(Arc::clone(&session))));
         if !self.db.attach(Arc::clone(&watcher)) {
             let remedy = "stop that one first; one engine sees every tick of the database";
-            return Err(refused("another engine runs on this database", remedy));
+            return Err(Error::service(
+                NAME,
+                "another engine runs on this database",
+                remedy,
+            ));
         }
         let teller = Arc::clone(&self.shared);
         let opened = self.shared.told.open();
@@ -161,7 +165,7 @@ impl Service for AlertEngine {
             .spawn(move || teller.told.tell(opened, || teller.record.panicked()))
             .map_err(|error| {
                 self.db.detach(&watcher);
-                refused(&error.to_string(), "raise the limit of threads")
+                Error::service(NAME, error.to_string(), "raise the limit of threads")
             })?;
         self.shared.record.started(self.shared.clock.now());
         *running = Some(Running {
@@ -203,17 +207,4 @@ impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Running").finish_non_exhaustive()
     }
-}
-
-fn refused(reason: &str, remedy: &str) -> Error {
-    Error::Service {
-        service: NAME,
-        reason: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-/// What is behind these locks is whole at every moment at which a holder could panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

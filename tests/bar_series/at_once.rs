@@ -63,35 +63,12 @@ on_both! {
 #[cfg(feature = "postgres")]
 mod on_postgres {
     use std::sync::mpsc;
-    use std::time::{Duration, Instant};
 
-    use diesel::prelude::*;
-    use diesel::sql_types::BigInt;
-    use tickbase::database::BackendConnection;
     use tickbase::repository::bar_series::BuildSpan;
     use tickbase::repository::market_data::{self, InsertOptions};
-    use tickbase::{Result, on_backend};
 
     use super::*;
-
-    /// Waits until another session of this database waits for a lock.
-    fn until_somebody_waits(conn: &mut BackendConnection<'_>) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            let waiting = diesel::dsl::sql::<BigInt>(
-                "SELECT count(*) FROM pg_stat_activity \
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
-            );
-            let waiting: i64 = on_backend!(&mut *conn, |c| waiting.get_result(c))?;
-            if waiting > 0 {
-                return Ok(());
-            }
-            let refresh = diesel::sql_query("SELECT pg_stat_clear_snapshot()");
-            on_backend!(&mut *conn, |c| refresh.execute(c))?;
-            std::thread::yield_now();
-        }
-        panic!("nobody waits for a lock");
-    }
+    use crate::support::until_somebody_waits;
 
     #[test]
     fn a_build_waits_for_a_writer_that_has_not_committed_and_sees_its_ticks() {
@@ -101,6 +78,7 @@ mod on_postgres {
         world.insert(&[10, 70, 130]);
         let late = world.tick(15, 0, Some(1.0));
         let (began, begun) = mpsc::channel();
+        let url = place.url().to_owned();
         let report = std::thread::scope(|scope| {
             let db = &db;
             let writer = scope.spawn(move || {
@@ -108,7 +86,8 @@ mod on_postgres {
                     let options = InsertOptions::default();
                     market_data::insert_batch(conn, &[late], &options, at(0))?;
                     began.send(()).unwrap();
-                    until_somebody_waits(conn)
+                    until_somebody_waits(&url);
+                    Ok(())
                 })
             });
             begun.recv().unwrap();
@@ -121,6 +100,7 @@ mod on_postgres {
         // Two writers of late ticks to one built period: both mark it, neither fails.
         let (one, two) = (world.tick(16, 0, Some(1.0)), world.tick(17, 0, Some(1.0)));
         let (began, begun) = mpsc::channel();
+        let url = place.url().to_owned();
         std::thread::scope(|scope| {
             let db = &db;
             let writer = scope.spawn(move || {
@@ -128,7 +108,8 @@ mod on_postgres {
                     let options = InsertOptions::default();
                     market_data::insert_batch(conn, &[one], &options, at(0))?;
                     began.send(()).unwrap();
-                    until_somebody_waits(conn)
+                    until_somebody_waits(&url);
+                    Ok(())
                 })
             });
             begun.recv().unwrap();

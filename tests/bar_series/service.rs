@@ -1,8 +1,8 @@
 //! The service that keeps series up to date.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::on_both;
+use crate::support::{eventually, on_both};
 use crate::world::{HOUR, World, at, open};
 use tickbase::config::HistoryConfig;
 use tickbase::database::Database;
@@ -19,14 +19,6 @@ fn every(interval: Duration, db: &Database) -> HistoricalDataService {
     HistoricalDataService::new(db.clone(), config).unwrap()
 }
 
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it did not come true");
-        std::thread::yield_now();
-    }
-}
-
 on_both! {
     fn it_extends_and_repairs_what_is_built_until_it_is_stopped(place: &TestDatabase) {
         let db = open(place);
@@ -39,9 +31,9 @@ on_both! {
         service.start().unwrap();
         service.start().unwrap_err();
         assert_eq!(service.status().state, ServiceState::Running);
-        wait_until(|| service.status().runs >= 1);
+        eventually("the first round", || service.status().runs >= 1);
         world.insert(&[15, 3 * HOUR]);
-        wait_until(|| {
+        eventually("it is extended and repaired", || {
             let ends = [M1, H1].map(|frequency| world.of(frequency).unwrap().built_to);
             ends == [at(3 * HOUR); 2] && world.stale(M1).is_empty()
         });

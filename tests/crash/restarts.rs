@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tickbase::Error;
 use tickbase::config::DatabaseConfig;
@@ -15,8 +15,8 @@ use tickbase::services::{AlertEngine, Service};
 
 use crate::journal::{Batch, Journal, Stored, Word, rule};
 use crate::load::{Chance, Load, Next};
-use crate::support::TestDatabase;
 use crate::support::server::Server;
+use crate::support::{TestDatabase, eventually};
 
 /// Times that the server is taken away in one test.
 const CRASHES: usize = 5;
@@ -25,8 +25,6 @@ const PRODUCERS: usize = 12;
 const BATCHES: usize = 25;
 /// What a producer waits for before it sends a batch again.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long writing may take to resume.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the producers have met.
 #[derive(Default)]
@@ -75,14 +73,6 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn wait_until(what: &str, reached: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "{what} took too long");
-        std::thread::yield_now();
-    }
-}
-
 /// Takes the server away under load, again and again, and compares.
 fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server)) {
     let mut server = Server::start_durable();
@@ -104,14 +94,14 @@ fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server
         let _stop = Stop(&load);
         for _ in 0..CRASHES {
             let acknowledged = notes.acknowledged();
-            wait_until("writing", || notes.acknowledged() >= acknowledged + BATCHES);
+            eventually("writing", || notes.acknowledged() >= acknowledged + BATCHES);
             let errors = notes.errors();
             take_away(&mut server, &db);
-            wait_until("an error", || notes.errors() > errors);
+            eventually("an error", || notes.errors() > errors);
             bring_back(&mut server);
         }
         let acknowledged = notes.acknowledged();
-        wait_until("writing again", || {
+        eventually("writing again", || {
             notes.acknowledged() >= acknowledged + BATCHES
         });
     });

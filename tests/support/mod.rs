@@ -11,8 +11,12 @@ pub mod exposition;
 pub mod server;
 #[cfg(feature = "postgres")]
 mod template;
+mod wait;
 
 pub use database::TestDatabase;
+pub use wait::eventually;
+#[cfg(feature = "postgres")]
+pub use wait::until_somebody_waits;
 
 /// Writes a test that runs on both backends, as `name::on_sqlite` and `name::on_postgres`:
 ///

@@ -2,7 +2,6 @@
 //! that deliver it, and what they share. It hands alerts over by channels, and stores by the
 //! repository.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,15 +10,14 @@ use std::time::{Duration, Instant};
 
 use super::backoff;
 use super::channel::{Answer, Channel, Subscribers};
-use super::lock;
 use super::snapshot::QueueDepth;
 use crate::config::AlertsConfig;
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repository::alert_delivery::{
     AlertDeliveryRepository, ChannelKey, Claim, Outcome, Tried,
 };
-use crate::services::{ServiceRecord, panic_text};
+use crate::services::{Bell, Worker, lock, panic_text};
 use crate::timestamp::Timestamp;
 
 /// Alerts that are queued in one transaction.
@@ -29,22 +27,12 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 /// Time between two looks at how much waits.
 const DEPTH_EVERY: Duration = Duration::from_secs(5);
 
-thread_local! {
-    /// The outbox that this thread works for.
-    static OF: Cell<*const Outbox> = const { Cell::new(std::ptr::null()) };
-}
-
-/// Whether this thread is one of the service's.
-pub(super) fn is_own_thread(outbox: &Arc<Outbox>) -> bool {
-    OF.get() == Arc::as_ptr(outbox)
-}
-
 /// What all runs share.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) db: Database,
     pub(super) config: AlertsConfig,
-    pub(super) record: ServiceRecord,
+    pub(super) worker: Worker,
     pub(super) channels: Vec<Channel>,
     pub(super) subscribers: Subscribers,
     pub(super) depth: Mutex<Option<QueueDepth>>,
@@ -52,8 +40,8 @@ pub(super) struct Outbox {
 
 /// A run: its bell, and a lane for each channel.
 #[derive(Debug)]
-pub(super) struct Run {
-    bell: Bell,
+struct Run {
+    bell: Arc<Bell>,
     lanes: Vec<Lane>,
 }
 
@@ -72,46 +60,49 @@ struct LaneState {
     closed: bool,
 }
 
-/// Starts the threads of a run; the handle is that of the one that looks for what is due, which
-/// ends after the others.
-pub(super) fn start(outbox: &Arc<Outbox>, run: &Arc<Run>) -> std::io::Result<JoinHandle<()>> {
-    let mut threads = Vec::new();
-    for (index, channel) in outbox.channels.iter().enumerate() {
-        for _ in 0..channel.threads {
-            let of = Arc::clone(run);
-            let deliver = move |outbox: &Outbox| outbox.deliver(&of, index);
-            match spawn(outbox, format!("tickbase-{}", channel.key.name), deliver) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    run.close(threads);
-                    return Err(error);
-                }
-            }
-        }
-    }
-    let of = Arc::clone(run);
-    let look = move |outbox: &Outbox| outbox.look(&of, threads);
-    let look = spawn(outbox, "tickbase-alerts".to_owned(), look);
-    if look.is_err() {
-        run.close(Vec::new());
-    }
-    look
+/// The threads of a run that deliver. They end, and are waited for, when this goes.
+struct Deliverers {
+    run: Arc<Run>,
+    threads: Vec<JoinHandle<()>>,
 }
 
-fn spawn(
+/// Starts the threads of a run that deliver; what it returns looks for what is due, and ends
+/// after them.
+pub(super) fn prepare(
     outbox: &Arc<Outbox>,
-    name: String,
-    work: impl FnOnce(&Outbox) + Send + 'static,
-) -> std::io::Result<JoinHandle<()>> {
+    bell: &Arc<Bell>,
+) -> Result<impl FnOnce(&Bell) + Send + use<>> {
+    let mut deliverers = Deliverers {
+        run: Arc::new(Run::new(outbox, bell)),
+        threads: Vec::new(),
+    };
+    for (index, channel) in outbox.channels.iter().enumerate() {
+        for _ in 0..channel.threads {
+            let (of, run) = (Arc::clone(outbox), Arc::clone(&deliverers.run));
+            let name = format!("tickbase-{}", channel.key.name);
+            let deliver = move || of.deliver(&run, index);
+            deliverers.threads.push(outbox.worker.spawn(name, deliver)?);
+        }
+    }
     let outbox = Arc::clone(outbox);
-    std::thread::Builder::new().name(name).spawn(move || {
-        OF.set(Arc::as_ptr(&outbox));
-        work(&outbox);
-    })
+    Ok(move |bell: &Bell| outbox.look(&deliverers, bell))
+}
+
+impl Drop for Deliverers {
+    fn drop(&mut self) {
+        for lane in &self.run.lanes {
+            lock(&lane.state).closed = true;
+            lane.ready.notify_all();
+        }
+        for thread in self.threads.drain(..) {
+            // It cannot have panicked: it catches what deliveries throw.
+            drop(thread.join());
+        }
+    }
 }
 
 impl Run {
-    pub(super) fn new(outbox: &Outbox) -> Self {
+    fn new(outbox: &Outbox, bell: &Arc<Bell>) -> Self {
         let lane = |channel: &Channel| Lane {
             state: Mutex::new(LaneState {
                 waiting: VecDeque::new(),
@@ -121,29 +112,8 @@ impl Run {
             ready: Condvar::new(),
         };
         Self {
-            bell: Bell::default(),
+            bell: Arc::clone(bell),
             lanes: outbox.channels.iter().map(lane).collect(),
-        }
-    }
-
-    /// Has it look at once.
-    pub(super) fn ring(&self) {
-        self.bell.ring();
-    }
-
-    /// Has it end what is under way, and take nothing more.
-    pub(super) fn stop(&self) {
-        self.bell.stop();
-    }
-
-    fn close(&self, threads: Vec<JoinHandle<()>>) {
-        for lane in &self.lanes {
-            lock(&lane.state).closed = true;
-            lane.ready.notify_all();
-        }
-        for thread in threads {
-            // It cannot have panicked: it catches what deliveries throw.
-            drop(thread.join());
         }
     }
 }
@@ -176,41 +146,37 @@ impl Lane {
 }
 
 impl Outbox {
-    /// The thread that looks for what is due.
-    fn look(&self, run: &Run, threads: Vec<JoinHandle<()>>) {
+    /// Looks for what is due until the bell says to stop.
+    fn look(&self, deliverers: &Deliverers, bell: &Bell) {
         let mut depth_at: Option<Instant> = None;
+        let longest = self.config.poll_interval;
         loop {
-            let mut wait = self.config.poll_interval;
-            let round = catch_unwind(AssertUnwindSafe(|| {
-                let next = self.round(run)?;
-                if depth_at.is_none_or(|at| at.elapsed() >= DEPTH_EVERY) {
-                    depth_at = Some(Instant::now());
-                    self.look_at_depth()?;
-                }
-                Ok(next)
-            }));
-            match round {
-                Ok(Ok(next)) => {
-                    wait = wait.min(next.unwrap_or(wait));
-                    self.ended(None);
-                }
-                Ok(Err(error)) => self.ended(Some(crate::Error::chain(&error))),
-                Err(payload) => {
-                    self.record.panicked();
-                    self.ended(Some(panic_text(payload.as_ref())));
-                }
-            }
-            if run.bell.stopped_within(wait) {
-                break;
+            let next = self.worker.survive(|| {
+                let looked = self.round(&deliverers.run, &mut depth_at);
+                self.worker.ended(looked.as_ref().err().map(Error::chain));
+                looked.ok().flatten()
+            });
+            let wait = next.flatten().unwrap_or(longest);
+            if bell.stopped_within(wait.min(longest)) {
+                return;
             }
         }
-        run.close(threads);
-        self.record.stopped();
+    }
+
+    /// One look at what is due and, from time to time, at how much waits; returns how long nothing
+    /// will be due.
+    fn round(&self, run: &Run, depth_at: &mut Option<Instant>) -> Result<Option<Duration>> {
+        let next = self.hand_out_due(run)?;
+        if depth_at.is_none_or(|at| at.elapsed() >= DEPTH_EVERY) {
+            *depth_at = Some(Instant::now());
+            self.look_at_depth()?;
+        }
+        Ok(next)
     }
 
     /// Queues what fired and hands out what is due, as far as threads are free; returns how long
     /// nothing will be due.
-    fn round(&self, run: &Run) -> Result<Option<Duration>> {
+    fn hand_out_due(&self, run: &Run) -> Result<Option<Duration>> {
         let repository = AlertDeliveryRepository::new(&self.db);
         let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
         let free: Vec<bool> = run.lanes.iter().map(|lane| lane.free() > 0).collect();
@@ -267,15 +233,15 @@ impl Outbox {
                 Err(payload) => self.unrecorded(channel, &panic_text(payload.as_ref())),
             }
             lane.done();
-            run.ring();
+            run.bell.ring();
         }
     }
 
     /// Attempts whose outcome is not known: they are made again when their lease ends.
     fn unrecorded(&self, channel: &Channel, error: &str) {
         let name = &channel.key.name;
-        self.record
-            .ran(self.db.clock().now(), Some(format!("{name}: {error}")));
+        let text = format!("{name}: {error}");
+        self.worker.record().ran(self.db.clock().now(), Some(text));
         let line = catch_unwind(|| {
             tracing::error!(
                 channel = name,
@@ -290,7 +256,7 @@ impl Outbox {
         let begun = Instant::now();
         let send = || channel.send(claim, self.db.clock().now());
         let answer = catch_unwind(AssertUnwindSafe(send)).unwrap_or_else(|payload| {
-            self.record.panicked();
+            self.worker.record().panicked();
             Answer::TryAgain {
                 reason: panic_text(payload.as_ref()),
                 after: None,
@@ -334,21 +300,6 @@ impl Outbox {
             }
         }
     }
-
-    /// Notes down the end of a round. What fails again and again is logged once, and once more
-    /// when it is over.
-    fn ended(&self, error: Option<String>) {
-        let was_failing = self.record.status().failing_runs > 0;
-        let log = || match &error {
-            Some(error) if !was_failing => {
-                tracing::warn!(error, "looking for alerts to deliver failed; it goes on");
-            }
-            None if was_failing => tracing::info!("alerts are delivered again"),
-            _ => {}
-        };
-        drop(catch_unwind(AssertUnwindSafe(log)));
-        self.record.ran(self.db.clock().now(), error);
-    }
 }
 
 /// A line for each attempt that failed, and a louder one for the last.
@@ -380,39 +331,4 @@ fn until(due: Timestamp, now: Timestamp) -> Duration {
 
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.saturating_add_micros(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// Wakes the thread that looks, and tells it to stop.
-#[derive(Debug, Default)]
-struct Bell {
-    state: Mutex<BellState>,
-    rung: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct BellState {
-    rung: bool,
-    stopped: bool,
-}
-
-impl Bell {
-    fn ring(&self) {
-        lock(&self.state).rung = true;
-        self.rung.notify_all();
-    }
-
-    fn stop(&self) {
-        lock(&self.state).stopped = true;
-        self.rung.notify_all();
-    }
-
-    /// Sleeps for so long, or until it rings; whether to stop.
-    fn stopped_within(&self, wait: Duration) -> bool {
-        let state = lock(&self.state);
-        let quiet = |state: &mut BellState| !state.rung && !state.stopped;
-        let waited = self.rung.wait_timeout_while(state, wait, quiet);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.rung = false;
-        state.stopped
-    }
 }

@@ -3,18 +3,21 @@
 //! Which bars are missing or stale is `repository::bar_series`'; here is when to look, and what
 //! becomes of errors. A series whose build fails holds up no other.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::config::HistoryConfig;
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::repository::bar_series::{BarSeriesRepository, BuildReport};
-use crate::services::{Service, ServiceRecord, ServiceStatus, panic_text};
+use crate::services::{Bell, Service, ServiceStatus, Worker, WorkerText, lock};
 
-const NAME: &str = "historical_data";
+const TEXT: WorkerText = WorkerText {
+    service: "historical_data",
+    thread: "tickbase-history",
+    failing: "bars cannot be built; the next round tries again",
+    recovered: "bars are built again",
+};
 
 /// Keeps the series of built bars up to date: those that `tickbase bars build`, or
 /// [`BarSeriesRepository::build`], has begun.
@@ -40,7 +43,6 @@ const NAME: &str = "historical_data";
 #[derive(Debug)]
 pub struct HistoricalDataService {
     keeper: Arc<Keeper>,
-    worker: Mutex<Option<Worker>>,
 }
 
 /// What one look at all series did.
@@ -59,18 +61,12 @@ pub struct RefreshReport {
     pub errors: Vec<String>,
 }
 
-#[derive(Debug)]
-struct Worker {
-    thread: JoinHandle<()>,
-    stop: Arc<Stop>,
-}
-
 /// What the thread and the callers share.
 #[derive(Debug)]
 struct Keeper {
     db: Database,
     config: HistoryConfig,
-    record: ServiceRecord,
+    worker: Worker,
     /// One look at a time.
     round: Mutex<()>,
 }
@@ -83,14 +79,13 @@ impl HistoricalDataService {
     pub fn new(db: Database, config: HistoryConfig) -> Result<Self> {
         config.validate()?;
         let keeper = Keeper {
+            worker: Worker::new(TEXT, db.clock().clone()),
             db,
             config,
-            record: ServiceRecord::default(),
             round: Mutex::default(),
         };
         Ok(Self {
             keeper: Arc::new(keeper),
-            worker: Mutex::default(),
         })
     }
 
@@ -115,42 +110,21 @@ impl HistoricalDataService {
 
 impl Service for HistoricalDataService {
     fn name(&self) -> &'static str {
-        NAME
+        TEXT.service
     }
 
     fn start(&self) -> Result<()> {
-        let mut worker = lock(&self.worker);
-        if worker.as_ref().is_some_and(|w| !w.thread.is_finished()) {
-            return Err(refused("it runs already", "stop it first"));
-        }
-        let stop = Arc::<Stop>::default();
-        let (keeper, asked) = (Arc::clone(&self.keeper), Arc::clone(&stop));
-        self.keeper.record.started(self.keeper.db.clock().now());
-        let thread = std::thread::Builder::new()
-            .name("tickbase-history".to_owned())
-            .spawn(move || keeper.run(&asked))
-            .map_err(|error| {
-                self.keeper.record.stopped();
-                refused(&error.to_string(), "raise the limit of threads")
-            })?;
-        *worker = Some(Worker { thread, stop });
-        Ok(())
+        let keeper = Arc::clone(&self.keeper);
+        self.keeper.worker.start(move |bell| keeper.rounds(bell))
     }
 
     /// Ends after the transaction that is under way.
     fn stop(&self) {
-        // A second caller waits here until the first one's wait is over.
-        let mut worker = lock(&self.worker);
-        let Some(running) = worker.take() else {
-            return;
-        };
-        running.stop.ask();
-        // It cannot have panicked: the loop catches what rounds throw.
-        drop(running.thread.join());
+        self.keeper.worker.stop();
     }
 
     fn status(&self) -> ServiceStatus {
-        self.keeper.record.status()
+        self.keeper.worker.status()
     }
 }
 
@@ -161,29 +135,13 @@ impl Drop for HistoricalDataService {
 }
 
 impl Keeper {
-    fn run(&self, stop: &Stop) {
-        let looped = catch_unwind(AssertUnwindSafe(|| self.rounds(stop)));
-        match looped {
-            Ok(()) => self.record.stopped(),
-            Err(payload) => {
-                let text = panic_text(payload.as_ref());
-                self.record.failed(self.db.clock().now(), text);
-            }
-        }
-    }
-
-    fn rounds(&self, stop: &Stop) {
-        let goes_on = || !stop.asked_within(Duration::ZERO);
+    fn rounds(&self, bell: &Bell) {
         loop {
             let began = Instant::now();
-            let round = catch_unwind(AssertUnwindSafe(|| self.round(&goes_on)));
-            if let Err(payload) = round {
-                self.record.panicked();
-                self.ended(Some(panic_text(payload.as_ref())));
-            }
+            self.worker.survive(|| self.round(&|| !bell.is_stopped()));
             // A round that took longer than the interval is not made up for.
             let left = self.config.refresh_interval.saturating_sub(began.elapsed());
-            if stop.asked_within(left) {
+            if bell.stopped_within(left) {
                 return;
             }
         }
@@ -195,7 +153,8 @@ impl Keeper {
         if let Err(error) = self.refresh_all(goes_on, &mut report) {
             report.errors.push(error.chain());
         }
-        self.ended((!report.errors.is_empty()).then(|| report.errors.join("; ")));
+        let failed = !report.errors.is_empty();
+        self.worker.ended(failed.then(|| report.errors.join("; ")));
         report
     }
 
@@ -217,20 +176,6 @@ impl Keeper {
         }
         Ok(())
     }
-
-    /// Notes down the end of a round. What fails again and again is logged once, and once more
-    /// when it is over.
-    fn ended(&self, error: Option<String>) {
-        let was_failing = self.record.status().failing_runs > 0;
-        match &error {
-            Some(error) if !was_failing => {
-                tracing::warn!(error, "bars cannot be built; the next round tries again");
-            }
-            None if was_failing => tracing::info!("bars are built again"),
-            _ => {}
-        }
-        self.record.ran(self.db.clock().now(), error);
-    }
 }
 
 impl RefreshReport {
@@ -240,39 +185,4 @@ impl RefreshReport {
         self.bars_removed += built.bars_removed;
         self.periods_repaired += built.periods_repaired;
     }
-}
-
-/// Asks the thread to stop, and lets it sleep until then.
-#[derive(Debug, Default)]
-struct Stop {
-    asked: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Stop {
-    fn ask(&self) {
-        *lock(&self.asked) = true;
-        self.changed.notify_all();
-    }
-
-    /// Sleeps for this long or until stopping was asked for; whether it was.
-    fn asked_within(&self, time: Duration) -> bool {
-        let asked = lock(&self.asked);
-        let waited = self
-            .changed
-            .wait_timeout_while(asked, time, |asked| !*asked);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
-fn refused(reason: &str, remedy: &str) -> Error {
-    Error::Service {
-        service: NAME,
-        reason: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,32 @@
+//! Waiting until something has come true. No test sleeps: it looks again and again, and fails when
+//! that takes too long.
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come true.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something holds; `what` is for the message when it never does.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until a session of this PostgreSQL database waits for a lock.
+#[cfg(feature = "postgres")]
+#[track_caller]
+pub fn until_somebody_waits(url: &str) {
+    use diesel::prelude::*;
+
+    let waiting = "EXISTS (SELECT FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    let mut conn = PgConnection::establish(url).unwrap();
+    eventually("a session waits for a lock", || {
+        let waiting = diesel::dsl::sql::<diesel::sql_types::Bool>(waiting);
+        diesel::select(waiting).get_result(&mut conn).unwrap()
+    });
+}
