@@ -22,6 +22,7 @@ pub use candle::Candle;
 pub use data_source::ProviderType;
 pub use expression::{Expression, ExpressionPart};
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
+pub(crate) use period::DAY_MICROS;
 pub use rule::{Condition, RuleShape, RuleType};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 

@@ -20,6 +20,7 @@ use super::types::{
     AlertExportQuery, AlertItem, AlertLabel, AlertPage, AlertQuery, AlertStats, Message,
 };
 use crate::database::BackendConnection;
+use crate::domain::{DAY_MICROS, Frequency};
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::repository::alert_log::{
@@ -31,7 +32,6 @@ use crate::timestamp::Timestamp;
 
 /// Alerts of one page, unless the caller says otherwise.
 const PER_PAGE_DEFAULT: usize = 50;
-const DAY_MICROS: i64 = 86_400_000_000;
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -67,10 +67,10 @@ async fn list(
         let msg = format!("{limit} is not in 1..={}", PageQuery::LIMIT_MAX);
         return Err(ApiError::violation(["query", "per_page"], msg));
     }
-    let cursor = query.cursor.as_deref().map(|text| {
-        let none = "it is none of this list's; take it from next_cursor";
-        cursor::to_alert(text).ok_or_else(|| ApiError::violation(["query", "cursor"], none))
-    });
+    let cursor = query
+        .cursor
+        .as_deref()
+        .map(|text| cursor::to_alert(text).ok_or_else(|| cursor::foreign("next_cursor")));
     let cursor = cursor.transpose()?;
     if cursor.is_some() && query.page.is_some() {
         let both = "page is given too; ask by one of the two";
@@ -206,8 +206,7 @@ pub(super) fn labels(conn: &mut BackendConnection<'_>, of: &[(i64, i64)]) -> Res
 )]
 async fn stats(State(state): State<ApiState>) -> Result<axum::Json<AlertStats>, ApiError> {
     let now = state.db().clock().now();
-    let today = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(DAY_MICROS));
-    let today = today.unwrap_or(Timestamp::MIN);
+    let today = Frequency::OneDay.period_start(now);
     let week = now.saturating_add_micros(-7 * DAY_MICROS);
     let read = state.read("alert_log.stats", move |conn| {
         let groups = alert_log::groups_since(conn, week)?;
@@ -272,8 +271,7 @@ async fn delete(
         alert_log::soft_delete(conn, &[id], now).recorded(conn)
     });
     delete.await?;
-    let message = format!("Alert {id} deleted successfully");
-    Ok(axum::Json(Message { message }))
+    Ok(axum::Json(Message::deleted("Alert", id)))
 }
 
 /// Takes an alert out of the trash; one that is active stays as it is

@@ -1,7 +1,8 @@
 //! Where a page goes on, as a text that clients hand back as they got it.
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
+use super::error::ApiError;
 use crate::database::Cursor;
 use crate::repository::alert_log::AlertKey;
 use crate::repository::alert_rule::RuleKey;
@@ -33,7 +34,8 @@ pub(super) fn to_tick(text: &str, instrument_id: i64) -> Option<Cursor<TickKey>>
 }
 
 /// `<created_at in microseconds>.<id>` of the last rule of a page.
-pub(super) fn of_rule(key: RuleKey) -> String {
+pub(super) fn of_rule(cursor: &Cursor<RuleKey>) -> String {
+    let (Cursor::After(key) | Cursor::Before(key)) = cursor;
     format!("{}.{}", key.created_at.micros(), key.id)
 }
 
@@ -61,8 +63,21 @@ fn moment_and_id(text: &str) -> Option<(Timestamp, i64)> {
     Some((moment, id.parse().ok()?))
 }
 
+/// The refusal of a text that none of these functions has written for the list; `place` is where
+/// the list shows its cursors.
+pub(super) fn foreign(place: &str) -> ApiError {
+    let msg = format!("it is none of this list's; take it from {place}");
+    ApiError::violation(["query", "cursor"], msg)
+}
+
+/// Where the list at a URI goes on, as the header `link`; none at its end.
+pub(super) fn next_page(uri: &Uri, cursor: Option<&str>) -> HeaderMap {
+    let link = cursor.and_then(|cursor| next_link(uri, cursor));
+    link.map(|link| (header::LINK, link)).into_iter().collect()
+}
+
 /// `<path?query with the cursor>; rel="next"`.
-pub(super) fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
+fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
     let mut pairs: Vec<(String, String)> =
         serde_html_form::from_str(uri.query().unwrap_or_default()).ok()?;
     pairs.retain(|(name, _)| name != "cursor");
@@ -94,7 +109,7 @@ mod tests {
         fn the_cursors_of_rules_and_alerts_read_back(micros in -1_i64 << 50..1 << 50, id: i64) {
             let timestamp = Timestamp::from_micros(micros).unwrap();
             let rule = RuleKey { created_at: timestamp, id };
-            prop_assert_eq!(to_rule(&of_rule(rule)), Some(rule));
+            prop_assert_eq!(to_rule(&of_rule(&Cursor::After(rule))), Some(rule));
             let alert = Cursor::After(AlertKey { timestamp, id });
             prop_assert_eq!(to_alert(&of_alert(&alert)), Some(alert));
         }

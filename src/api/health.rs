@@ -18,6 +18,7 @@ use super::state::ApiState;
 use super::types::{
     DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth, SlowQueries,
 };
+use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::monitoring::MonitoringSnapshot;
 use crate::repository::alert_log::{self, AlertSummary};
@@ -85,7 +86,7 @@ fn status(word: HealthWord) -> StatusCode {
     }
 }
 
-/// Figures of the tables, if the database answers in time.
+/// Figures of the tables.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
     instruments: InstrumentSummary,
@@ -93,7 +94,12 @@ struct Figures {
     alerts: AlertSummary,
 }
 
-async fn figures(state: &ApiState, since: Timestamp) -> Option<Figures> {
+/// The figures of the day, UTC, if the database answered the probe and answers in time.
+async fn figures(state: &ApiState, snapshot: &MonitoringSnapshot) -> Option<Figures> {
+    if snapshot.probe.error.is_some() {
+        return None;
+    }
+    let since = today(state);
     let read = state.read("health.figures", move |conn| {
         Ok(Figures {
             instruments: instrument::summary(conn)?,
@@ -111,10 +117,9 @@ async fn figures(state: &ApiState, since: Timestamp) -> Option<Figures> {
     }
 }
 
-/// Midnight, UTC, of the day of a moment.
-fn midnight(now: Timestamp) -> Timestamp {
-    const DAY_MICROS: i64 = 86_400_000_000;
-    now.saturating_add_micros(-now.micros().rem_euclid(DAY_MICROS))
+/// The start of the day, UTC.
+fn today(state: &ApiState) -> Timestamp {
+    Frequency::OneDay.period_start(state.db().clock().now())
 }
 
 /// How the system is
@@ -136,10 +141,7 @@ async fn health(
     let now = state.db().clock().now();
     let snapshot = state.pulse().take(&state).await?;
     let word = verdict(&snapshot);
-    let figures = match snapshot.probe.error {
-        None => figures(&state, midnight(now)).await,
-        Some(_) => None,
-    };
+    let figures = figures(&state, &snapshot).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
     // A replay of old ticks is a feed, too; and so is one that another process stores.
     let received = [state.db().insert_totals().last_ticks_at, last_tick];
@@ -180,10 +182,7 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
 pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
     let snapshot = state.pulse().take(state).await?;
     let word = verdict(&snapshot);
-    let figures = match snapshot.probe.error {
-        None => figures(state, midnight(state.db().clock().now())).await,
-        Some(_) => None,
-    };
+    let figures = figures(state, &snapshot).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
     Ok((status(word), history(state, word, last_tick)))
 }
@@ -199,7 +198,6 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
     )
 )]
 async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
-    let today = midnight(state.db().clock().now());
     let snapshot = state.pulse().take(&state).await?;
     if let Some(error) = &snapshot.probe.error {
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error));
@@ -208,7 +206,8 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
         let detail = "the database did not answer in time; /api/health/database has more";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     };
-    let figures = figures(&state, today).await.ok_or_else(unknown)?;
+    let figures = figures(&state, &snapshot).await.ok_or_else(unknown)?;
+    let today = today(&state);
     let ticks = state.read("health.ticks_since", move |conn| {
         market_data::count_since(conn, today)
     });
@@ -260,21 +259,4 @@ async fn slow_queries(State(state): State<ApiState>) -> axum::Json<SlowQueries> 
     let queries = state.db().slow_queries();
     let evicted = state.db().slow_query_totals().evicted;
     axum::Json(SlowQueries::new(after, queries, evicted))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn midnight_is_that_of_the_same_day() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let day = at("2013-09-03T00:00:00Z");
-        assert_eq!(midnight(at("2013-09-03T13:51:44.578Z")), day);
-        assert_eq!(midnight(day), day);
-        assert_eq!(
-            midnight(at("1969-12-31T23:59:59Z")),
-            at("1969-12-31T00:00:00Z")
-        );
-    }
 }

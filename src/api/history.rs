@@ -15,7 +15,7 @@ use super::types::{
     BarItem, FetchAnswer, FetchBody, Frequencies, FrequencyItem, FrequencyStats, HistoryHealth,
     HistoryStats, SourceItem, Sources, SymbolBars,
 };
-use crate::domain::{Frequency, Symbol};
+use crate::domain::{DAY_MICROS, Frequency, Symbol};
 use crate::error::Error;
 use crate::repository::rows::Recorded;
 use crate::repository::{bar, data_source};
@@ -26,7 +26,6 @@ use crate::timestamp::Timestamp;
 const SYMBOLS_MAX: usize = 50;
 /// Bars of a symbol in one answer.
 const RECORDS_MAX: usize = 10_000;
-const DAY_MICROS: i64 = 86_400_000_000;
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()

@@ -1,7 +1,7 @@
 //! `/api/instruments`: lists, one instrument, additions, changes, soft delete and restore.
 
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -65,26 +65,17 @@ async fn list(
     let page = InstrumentPage {
         filter,
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
-        after: after.map_err(|_| bad_cursor())?,
+        after: after.map_err(|_| cursor::foreign("the header link"))?,
     };
     let found = state
         .cache()
         .instruments(page)
         .await
         .map_err(|error| ApiError::within("query", error))?;
-    let mut headers = HeaderMap::new();
-    if let Some(Cursor::After(last)) = &found.next {
-        headers.extend(cursor::next_link(&uri, last.as_str()).map(|link| (header::LINK, link)));
-    }
+    let next = found.next.as_ref();
+    let next = next.map(|(Cursor::After(last) | Cursor::Before(last))| last.as_str());
     let items = found.rows.iter().cloned().map(Into::into);
-    Ok((headers, axum::Json(items.collect())))
-}
-
-fn bad_cursor() -> ApiError {
-    ApiError::violation(
-        ["query", "cursor"],
-        "it is none of this list's; take it from the header link",
-    )
+    Ok((cursor::next_page(&uri, next), axum::Json(items.collect())))
 }
 
 /// One active instrument
@@ -188,8 +179,7 @@ async fn delete(
             instrument::soft_delete(conn, &[id], now).recorded(conn)
         })
         .await?;
-    let message = format!("Instrument {id} deleted successfully");
-    Ok(axum::Json(Message { message }))
+    Ok(axum::Json(Message::deleted("Instrument", id)))
 }
 
 /// Takes an instrument out of the trash; one that is active stays as it is

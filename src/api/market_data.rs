@@ -82,10 +82,10 @@ fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery, ApiError> {
         let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
         parsed.map_err(|error| named(["query", name], error))
     };
-    let cursor = query.cursor.as_deref().map(|text| {
-        let none = "it is none of this list's; take it from next_cursor";
-        cursor::to_tick(text, id).ok_or_else(|| ApiError::violation(["query", "cursor"], none))
-    });
+    let cursor = query
+        .cursor
+        .as_deref()
+        .map(|text| cursor::to_tick(text, id).ok_or_else(|| cursor::foreign("next_cursor")));
     Ok(RangeQuery {
         range: TickRange {
             instrument_id: id,

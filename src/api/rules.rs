@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -14,7 +14,7 @@ use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{Message, RuleBody, RuleChangeBody, RuleItem, RuleQuery};
-use crate::database::{BackendConnection, Cursor};
+use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::alert_rule::{self, RuleFilter, RulePage};
@@ -55,10 +55,10 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<RuleQuery>,
 ) -> Result<(HeaderMap, axum::Json<Vec<RuleItem>>), ApiError> {
-    let after = query.cursor.as_deref().map(|text| {
-        let none = "it is none of this list's; take it from the header link";
-        cursor::to_rule(text).ok_or_else(|| ApiError::violation(["query", "cursor"], none))
-    });
+    let after = query
+        .cursor
+        .as_deref()
+        .map(|text| cursor::to_rule(text).ok_or_else(|| cursor::foreign("the header link")));
     let page = RulePage {
         filter: RuleFilter {
             instrument_id: query.instrument_id,
@@ -75,12 +75,8 @@ async fn list(
     let (items, next) = read
         .await
         .map_err(|error| ApiError::within("query", error))?;
-    let mut headers = HeaderMap::new();
-    if let Some(Cursor::After(last)) = next {
-        let link = cursor::next_link(&uri, &cursor::of_rule(last));
-        headers.extend(link.map(|link| (header::LINK, link)));
-    }
-    Ok((headers, axum::Json(items)))
+    let next = next.as_ref().map(cursor::of_rule);
+    Ok((cursor::next_page(&uri, next.as_deref()), axum::Json(items)))
 }
 
 /// The rules with the symbols of their instruments: one more statement, however many there are.
@@ -211,8 +207,7 @@ async fn delete(
         alert_rule::soft_delete(conn, &[id], now).recorded(conn)
     });
     delete.await?;
-    let message = format!("Rule {id} deleted successfully");
-    Ok(axum::Json(Message { message }))
+    Ok(axum::Json(Message::deleted("Rule", id)))
 }
 
 /// Takes a rule out of the trash; one that is active stays as it is

@@ -10,14 +10,12 @@ use super::output::{grouped, table};
 use super::{Context, Outcome};
 use crate::app::Need;
 use crate::database::BackendConnection;
-use crate::domain::Symbol;
+use crate::domain::{DAY_MICROS, Frequency, Symbol};
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::repository::alert_log::{self, AlertFigures, AlertFilter, PageQuery};
 use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;
-
-const DAY_MICROS: i64 = 86_400_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -183,10 +181,9 @@ fn stats(context: &Context) -> Outcome {
 }
 
 fn figures(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<Stats> {
-    let today = now.saturating_add_micros(-now.micros().rem_euclid(DAY_MICROS));
     let groups = alert_log::groups_since(conn, now.saturating_add_micros(-7 * DAY_MICROS))?;
     let of_today = AlertFilter {
-        start: Some(today),
+        start: Some(Frequency::OneDay.period_start(now)),
         ..AlertFilter::default()
     };
     let ids: Vec<i64> = groups.iter().map(|group| group.instrument_id).collect();

@@ -23,7 +23,7 @@ pub struct PeriodBar {
     pub close: Decimal,
     /// Traded size, in contracts, shares or coins; a tick without one adds nothing.
     pub volume: f64,
-    /// Sum of price times size.
+    /// Sum of price times size; not a number when one of the bars that it was made of does not say.
     pub turnover: f64,
     /// Ticks with a price; `None` when one of the bars that it was made of does not say.
     pub tick_count: Option<i64>,

@@ -8,7 +8,8 @@ use crate::timestamp::Timestamp;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 const HOUR_MICROS: i64 = 60 * MINUTE_MICROS;
-const DAY_MICROS: i64 = 24 * HOUR_MICROS;
+/// The length of a day.
+pub(crate) const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 const WEEK_MICROS: i64 = 7 * DAY_MICROS;
 /// 1969-12-29, the Monday before the epoch, which was a Thursday.
 const MONDAY_MICROS: i64 = -3 * DAY_MICROS;

@@ -117,7 +117,15 @@ pub(in crate::api) struct InstrumentQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct Message {
     /// What was done.
-    pub(in crate::api) message: String,
+    message: String,
+}
+
+impl Message {
+    /// A row of this kind went to the trash.
+    pub(in crate::api) fn deleted(kind: &str, id: i64) -> Self {
+        let message = format!("{kind} {id} deleted successfully");
+        Self { message }
+    }
 }
 
 impl From<Instrument> for InstrumentItem {

@@ -49,25 +49,18 @@ pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Resu
             max_records: Some(wanted.before),
             ..query
         };
-        candles.extend(bars(conn, &query)?.bars.iter().filter_map(candle));
+        candles.extend(
+            bars(conn, &query)?
+                .bars
+                .iter()
+                .filter_map(HistoryBar::candle),
+        );
     }
     let before = candles.len();
-    candles.extend(drawn.bars.iter().filter_map(candle));
+    candles.extend(drawn.bars.iter().filter_map(HistoryBar::candle));
     Ok(Found {
         candles,
         before,
         is_cut: drawn.has_more,
-    })
-}
-
-fn candle(bar: &HistoryBar) -> Option<Candle> {
-    let values = bar.values.as_ref()?;
-    Some(Candle {
-        timestamp: bar.timestamp,
-        open: values.open.to_f64(),
-        high: values.high.to_f64(),
-        low: values.low.to_f64(),
-        close: values.close.to_f64(),
-        volume: values.volume,
     })
 }

@@ -234,25 +234,10 @@ pub(super) fn from_bars(
     let (read, mut fold) = (rows.len(), BarAggregator::new(of.frequency));
     let mut made: Vec<PeriodBar> = rows
         .into_iter()
-        .filter_map(|row| fold.add(period_bar(row)))
+        .filter_map(|row| fold.add(row.into()))
         .collect();
     made.extend(fold.finish());
     Ok((read, made))
-}
-
-fn period_bar(row: MarketDataBar) -> PeriodBar {
-    PeriodBar {
-        timestamp: row.timestamp,
-        open: row.open_price,
-        high: row.high_price,
-        low: row.low_price,
-        close: row.close_price,
-        volume: row.volume,
-        // A built bar has one.
-        turnover: row.turnover.unwrap_or(0.0),
-        tick_count: row.tick_count,
-        open_interest: row.open_interest,
-    }
 }
 
 /// Puts the bars in the place of those that are stored for the span; returns how many are new or

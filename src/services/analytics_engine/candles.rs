@@ -21,18 +21,5 @@ pub(super) fn newest(
         ..BarQuery::all(instrument_id, frequency)
     };
     let found = bars(conn, &query)?;
-    Ok(found.bars.iter().filter_map(candle).collect())
-}
-
-/// A period without values is none.
-fn candle(bar: &HistoryBar) -> Option<Candle> {
-    let values = bar.values.as_ref()?;
-    Some(Candle {
-        timestamp: bar.timestamp,
-        open: values.open.to_f64(),
-        high: values.high.to_f64(),
-        low: values.low.to_f64(),
-        close: values.close.to_f64(),
-        volume: values.volume,
-    })
+    Ok(found.bars.iter().filter_map(HistoryBar::candle).collect())
 }

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::{Frequency, InstrumentType};
+use crate::domain::{DAY_MICROS, Frequency, InstrumentType};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
-
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// The days on which periods should have a bar. Holidays and hours of a market are not known here:
 /// periods that these take count as missing.

@@ -1,6 +1,8 @@
 //! What is asked of the history, and what it answers. It reads nothing.
 
 use crate::decimal::Decimal;
+#[cfg(any(feature = "analytics", feature = "cli"))]
+use crate::domain::Candle;
 use crate::domain::{Frequency, PeriodBar};
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
@@ -143,6 +145,20 @@ pub struct HistoryBar {
 }
 
 impl HistoryBar {
+    /// The bar as indicators and charts take it; none in a period without values.
+    #[cfg(any(feature = "analytics", feature = "cli"))]
+    pub(crate) fn candle(&self) -> Option<Candle> {
+        let values = self.values.as_ref()?;
+        Some(Candle {
+            timestamp: self.timestamp,
+            open: values.open.to_f64(),
+            high: values.high.to_f64(),
+            low: values.low.to_f64(),
+            close: values.close.to_f64(),
+            volume: values.volume,
+        })
+    }
+
     pub(super) fn stored(row: MarketDataBar, origin: BarOrigin) -> Self {
         Self {
             timestamp: row.timestamp,

@@ -4,9 +4,8 @@
 //! the first one stays. Everything is read on one connection, in the caller's transaction.
 
 use crate::database::BackendConnection;
-use crate::domain::{Aggregator, BarAggregator, Frequency, PeriodBar, TickFold};
+use crate::domain::{Aggregator, BarAggregator, Frequency, TickFold};
 use crate::error::{Error, Result};
-use crate::models::MarketDataBar;
 use crate::repository::{bar, market_data};
 use crate::timestamp::Timestamp;
 
@@ -275,28 +274,12 @@ impl Reader {
                 // Of several sources the first one.
                 if last != Some(row.timestamp) {
                     last = Some(row.timestamp);
-                    bars.extend(fold.add(period_bar(row)).map(HistoryBar::aggregated));
+                    bars.extend(fold.add(row.into()).map(HistoryBar::aggregated));
                 }
                 Ok(())
             })?;
             bars.extend(fold.finish().map(HistoryBar::aggregated));
         }
         Ok(())
-    }
-}
-
-/// A stored bar as one that can be folded. A turnover that is not known makes that of the whole
-/// unknown.
-fn period_bar(row: MarketDataBar) -> PeriodBar {
-    PeriodBar {
-        timestamp: row.timestamp,
-        open: row.open_price,
-        high: row.high_price,
-        low: row.low_price,
-        close: row.close_price,
-        volume: row.volume,
-        turnover: row.turnover.unwrap_or(f64::NAN),
-        tick_count: row.tick_count,
-        open_interest: row.open_interest,
     }
 }
