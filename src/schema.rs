@@ -1,4 +1,6 @@
 // @generated automatically by Diesel CLI.
+//! The tables as SQLite has them, which the code is written against. It says what columns are
+//! stored as, and nothing of who may read them: that is `tables`.
 
 diesel::table! {
     use diesel::sql_types::*;

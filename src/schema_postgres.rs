@@ -1,4 +1,6 @@
 // @generated automatically by Diesel CLI.
+//! The tables as PostgreSQL has them, for the tests that hold them equal to those of SQLite. No
+//! query is written against it.
 
 diesel::table! {
     use diesel::sql_types::*;

@@ -45,9 +45,13 @@ const MARKS: &[&str] = &["TODO", "FIXME", "XXX", "HACK"];
 /// The file that must name these words.
 const THE_LIST: &str = "tests/house/manners.rs";
 
-/// Every file opens with `//!`.
+/// Every file opens with `//!`; one that is generated says so in the line before.
 pub(crate) fn opening(source: &Source) -> Vec<Violation> {
-    if source.is_generated() || source.text.starts_with("//! ") {
+    let mut text = source.text.as_str();
+    if source.is_generated() {
+        text = text.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    if text.starts_with("//! ") {
         return Vec::new();
     }
     let rule = "the file does not open with `//!`";
@@ -124,7 +128,9 @@ mod tests {
         }
         assert_eq!(broken(opening, "src/x.rs", "//! The x.\n").len(), 0);
         let generated = "// @generated automatically by Diesel CLI.\n";
-        assert_eq!(broken(opening, "src/schema.rs", generated).len(), 0);
+        assert_eq!(broken(opening, "src/schema.rs", generated).len(), 1);
+        let opened = format!("{generated}//! The tables.\n");
+        assert_eq!(broken(opening, "src/schema.rs", &opened).len(), 0);
     }
 
     #[test]
