@@ -238,7 +238,8 @@ impl Database {
         outcome
     }
 
-    fn exclusive_untold<T>(
+    /// [`Database::exclusive`] for work that changes no row: what caches hold stays good.
+    pub(crate) fn exclusive_untold<T>(
         &self,
         work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {

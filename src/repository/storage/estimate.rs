@@ -74,7 +74,7 @@ impl StorageRepository<'_> {
     /// Those of [`Database::write`](crate::database::Database::write).
     pub fn refresh_statistics(&self) -> Result<()> {
         match self.db.backend() {
-            Backend::Sqlite => self.db.exclusive(analyze),
+            Backend::Sqlite => self.db.exclusive_untold(analyze),
             Backend::Postgres => Ok(()),
         }
     }
@@ -180,6 +180,17 @@ mod tests {
     fn of(conn: &mut BackendConnection<'_>, table: &str) -> TableEstimate {
         let all = estimates(conn).unwrap();
         *all.iter().find(|of| of.table == table).unwrap()
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_refresh_makes_no_answer_of_a_cache_old() {
+        use crate::database::StandsOn;
+
+        let db = crate::testing::TemporaryDatabase::sqlite().unwrap();
+        let before = db.version(StandsOn::Members);
+        StorageRepository::new(&db).refresh_statistics().unwrap();
+        assert_eq!(db.version(StandsOn::Members), before);
     }
 
     #[test]
