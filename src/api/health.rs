@@ -94,12 +94,15 @@ struct Figures {
     alerts: AlertSummary,
 }
 
-/// The figures of the day, UTC, if the database answered the probe and answers in time.
-async fn figures(state: &ApiState, snapshot: &MonitoringSnapshot) -> Option<Figures> {
+/// Figures since a moment, if the database answered the probe and answers in time.
+async fn figures(
+    state: &ApiState,
+    snapshot: &MonitoringSnapshot,
+    since: Timestamp,
+) -> Option<Figures> {
     if snapshot.probe.error.is_some() {
         return None;
     }
-    let since = today(state);
     let read = state.read("health.figures", move |conn| {
         Ok(Figures {
             instruments: instrument::summary(conn)?,
@@ -141,7 +144,7 @@ async fn health(
     let now = state.db().clock().now();
     let snapshot = state.pulse().take(&state).await?;
     let word = verdict(&snapshot);
-    let figures = figures(&state, &snapshot).await;
+    let figures = figures(&state, &snapshot, today(&state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
     // A replay of old ticks is a feed, too; and so is one that another process stores.
     let received = [state.db().insert_totals().last_ticks_at, last_tick];
@@ -182,7 +185,7 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
 pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
     let snapshot = state.pulse().take(state).await?;
     let word = verdict(&snapshot);
-    let figures = figures(state, &snapshot).await;
+    let figures = figures(state, &snapshot, today(state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
     Ok((status(word), history(state, word, last_tick)))
 }
@@ -198,6 +201,7 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
     )
 )]
 async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
+    let today = today(&state);
     let snapshot = state.pulse().take(&state).await?;
     if let Some(error) = &snapshot.probe.error {
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error));
@@ -206,8 +210,9 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
         let detail = "the database did not answer in time; /api/health/database has more";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     };
-    let figures = figures(&state, &snapshot).await.ok_or_else(unknown)?;
-    let today = today(&state);
+    let figures = figures(&state, &snapshot, today)
+        .await
+        .ok_or_else(unknown)?;
     let ticks = state.read("health.ticks_since", move |conn| {
         market_data::count_since(conn, today)
     });
