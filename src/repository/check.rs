@@ -248,7 +248,7 @@ fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
         detail: String,
     }
     let mut findings = Vec::new();
-    for (name, statement) in plan_samples()? {
+    for (name, statement, seek) in plan_samples()? {
         let explain = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
         let lines: Vec<Line> = match explain.load(conn) {
             Ok(lines) => lines,
@@ -259,10 +259,8 @@ fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
                 continue;
             }
         };
-        let seeks = lines.iter().any(|line| {
-            line.detail
-                .contains("SEARCH market_data USING PRIMARY KEY (instrument_id=? AND ")
-        });
+        let sorts = |line: &Line| line.detail.contains("TEMP B-TREE");
+        let seeks = lines.iter().any(|line| line.detail.contains(seek)) && !lines.iter().any(sorts);
         let problem = (!seeks).then(|| {
             let plan: Vec<String> = lines.into_iter().map(|line| line.detail).collect();
             format!(

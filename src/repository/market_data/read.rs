@@ -225,24 +225,26 @@ pub fn count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
 }
 
-/// The hot reads as SQLite's SQL, by name, for those who look at their plans.
+/// The hot reads as SQLite's SQL, by name, with how each must seek, for those who look at their
+/// plans.
 #[cfg(feature = "sqlite")]
-pub(crate) fn plan_samples() -> Result<[(&'static str, String); 3]> {
+pub(crate) fn plan_samples() -> Result<[(&'static str, String, &'static str); 3]> {
     use diesel::query_builder::{QueryBuilder, QueryFragment};
     use diesel::sqlite::Sqlite;
+    const OF_INSTRUMENT: &str = "SEARCH market_data USING PRIMARY KEY (instrument_id=?";
+    const OF_RANGE: &str = "SEARCH market_data USING PRIMARY KEY (instrument_id=? AND timestamp";
     fn text(query: &impl QueryFragment<Sqlite>) -> Result<String> {
         let mut text = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
         query.to_sql(&mut text, &Sqlite)?;
         Ok(text.finish())
     }
-    let of = TickRange::all(1);
     let from = TickKey::before_all(1, Timestamp::MIN);
+    let latest = text(&super::latest::newest_query(1))?;
+    let range = text(&ascending_query(1, from, Timestamp::MAX, 1))?;
+    let count = text(&count_query(&TickRange::all(1))?)?;
     Ok([
-        ("market_data.latest", text(&super::latest::newest_query(1))?),
-        (
-            "market_data.range",
-            text(&ascending_query(1, from, Timestamp::MAX, 1))?,
-        ),
-        ("market_data.count", text(&count_query(&of)?)?),
+        ("market_data.latest", latest, OF_INSTRUMENT),
+        ("market_data.range", range, OF_RANGE),
+        ("market_data.count", count, OF_RANGE),
     ])
 }

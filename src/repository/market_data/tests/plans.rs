@@ -133,7 +133,7 @@ pub(super) fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(quer
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_latest_tick_is_the_first_of_its_instrument_backwards() {
-    insta::assert_snapshot!(tail(&newest_query(1)), @"");
+    insta::assert_snapshot!(tail(&newest_query(1)), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE ((instruments.deleted_at IS NULL) AND (instruments.id = $1)) ORDER BY market_data.timestamp DESC, market_data.source_id DESC, market_data.sequence DESC LIMIT $2");
 }
 
 #[cfg(feature = "postgres")]
