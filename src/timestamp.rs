@@ -79,7 +79,9 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 with `Z` and up to six digits of fraction: `2013-09-01T17:00:00.083Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
+        // By seconds: as microseconds, the last second of the range is out of jiff's.
+        let nanos = i32::try_from(self.0.rem_euclid(1_000_000) * 1_000).unwrap_or(0);
+        match jiff::Timestamp::new(self.0.div_euclid(1_000_000), nanos) {
             Ok(moment) => moment.fmt(f),
             Err(_) => write!(f, "{}us", self.0),
         }

@@ -184,6 +184,11 @@ struct Shown {
     conflicts: usize,
 }
 
+/// Whether a row was rejected for a stamp whose form is not known.
+fn is_odd_stamp(reason: &str) -> bool {
+    reason.starts_with("timestamp: ") && reason.contains("write it like")
+}
+
 impl Watch {
     fn new() -> Self {
         let target = if std::io::stderr().is_terminal() {
@@ -209,7 +214,14 @@ impl Watch {
                 let mut shown = self.shown();
                 shown.rejected += 1;
                 if shown.rejected <= SHOWN_MAX {
-                    shown.lines.push(format!("{name} line {line}: {reason}"));
+                    let also = if is_odd_stamp(reason) {
+                        " or name its form with --timestamp-format"
+                    } else {
+                        ""
+                    };
+                    shown
+                        .lines
+                        .push(format!("{name} line {line}: {reason}{also}"));
                 }
             }
             ImportEvent::Conflict { name, line } => {

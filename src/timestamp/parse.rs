@@ -64,13 +64,14 @@ pub(super) fn refuse(text: &[u8], reason: impl std::fmt::Display) -> Error {
     Error::invalid(
         "timestamp",
         format!("{shown:?} {reason}"),
-        "write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format",
+        "write it like 2013-09-01T17:00:00.083Z",
     )
 }
 
 const NO_STAMP: &str = "is no date and time";
 const TRAILING: &str = "has text after the time";
-const OUT_OF_RANGE: &str = "is outside the years 1 to 9999";
+const OUT_OF_RANGE: &str =
+    "is outside the years 1 to 9999, of which the last moment is 9999-12-30T22:00:00.999999Z";
 const BAD_DATE: &str = "is not in the calendar";
 const BAD_TIME: &str = "has no such time of day";
 const BAD_OFFSET: &str = "has an offset that cannot be read (write Z, +00:00 or -0500)";

@@ -18,6 +18,21 @@ fn reason(text: &str) -> String {
 }
 
 #[test]
+fn the_first_and_the_last_moment_are_written_as_they_are_read() {
+    for (moment, text) in [
+        (Timestamp::MIN, "0001-01-01T00:00:00Z"),
+        (Timestamp::MAX, "9999-12-30T22:00:00.999999Z"),
+        (
+            Timestamp::from_micros(-1).unwrap(),
+            "1969-12-31T23:59:59.999999Z",
+        ),
+    ] {
+        assert_eq!(moment.to_string(), text);
+        assert_eq!(text.parse::<Timestamp>().unwrap(), moment);
+    }
+}
+
+#[test]
 fn the_common_forms_are_the_same_moment() {
     let expected = jiff_micros("2013-09-01T17:00:00.083Z");
     for text in [
