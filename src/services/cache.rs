@@ -344,8 +344,8 @@ impl Cache {
                 store.count(keys, led.len(), Outcome::Miss);
                 let began = Instant::now();
                 let filled = fill(led.clone()).await;
+                store.count_fill(keys, is_done(&filled, led.len()));
                 let filled = filled.and_then(|values| complete(values, led.len()));
-                store.count_fill(keys, filled.is_ok());
                 let values = filled.inspect_err(|_| flight.fail())?;
                 for (place, value) in led.into_iter().zip(values) {
                     let entry = Entry::new(&keys[place], value, began);
@@ -379,6 +379,15 @@ impl std::fmt::Debug for Cache {
 fn answer<T: Any + Send + Sync>(entry: &Entry, cached: bool) -> Option<Answer<T>> {
     let value = Arc::clone(&entry.value).downcast().ok()?;
     Some(Answer { value, cached })
+}
+
+/// Whether a read has done its work: that there is no such thing, or that the question cannot be
+/// answered, is what it found out.
+fn is_done<T>(filled: &Result<Vec<T>>, wanted: usize) -> bool {
+    match filled {
+        Ok(values) => values.len() == wanted,
+        Err(error) => matches!(error, Error::NotFound { .. } | Error::Invalid { .. }),
+    }
 }
 
 fn complete<T>(values: Vec<T>, wanted: usize) -> Result<Vec<T>> {

@@ -188,6 +188,25 @@ on_both! {
         api.get("/api/v1/analytics/market-analysis/1?frequency=1min").json(503);
     }
 
+    fn a_question_about_what_does_not_exist_is_no_failure_of_the_cache(db: &TestDatabase) {
+        let api = api(db);
+        let body = json!({"instrument_id": 99, "confidence_level": 0.95});
+        for _ in 0..2 {
+            api.get("/api/v1/analytics/market-analysis/99").json(404);
+            api.get("/api/v1/analytics/correlation-matrix?instrument_ids=1&instrument_ids=99").json(404);
+            api.post("/api/v1/analytics/calculate-var", &body).json(404);
+        }
+        let text = String::from_utf8(api.get("/metrics").body).unwrap();
+        for sample in [
+            "tickbase_cache_requests_total{cache=\"analytics\",result=\"miss\"} 6\n",
+            "tickbase_cache_fills_total{cache=\"analytics\",outcome=\"success\"} 6\n",
+            "tickbase_cache_fills_total{cache=\"analytics\",outcome=\"error\"} 0\n",
+            "tickbase_cache_entries{cache=\"analytics\"} 0\n",
+        ] {
+            assert!(text.contains(sample), "{sample} is not in {text}");
+        }
+    }
+
     fn figures_of_several_instruments_follow_each_of_them(db: &TestDatabase) {
         let api = api(db);
         let runs = || api.app.analytics().status().runs;

@@ -18,7 +18,8 @@ pub fn cache_metrics(text: &mut Exposition, snapshot: &CacheSnapshot) {
         ),
         (
             "tickbase_cache_fills_total",
-            "Reads of the database for the cache, each for one or more answers.",
+            "Reads of the database for the cache, each for one or more answers: success (also when \
+             there is no such thing), error (the read failed).",
             "outcome",
             |of| vec![("success", of.fills), ("error", of.failed_fills)],
         ),

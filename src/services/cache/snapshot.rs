@@ -77,9 +77,9 @@ pub struct CacheKindSnapshot {
     pub misses: u64,
     /// Questions that waited for a read that was under way.
     pub joined: u64,
-    /// Reads that were successful.
+    /// Reads that did their work; those that found that there is no such thing did, too.
     pub fills: u64,
-    /// Reads that failed.
+    /// Reads that failed: the database did.
     pub failed_fills: u64,
     /// Answers that left because the cache was full.
     pub evicted: u64,

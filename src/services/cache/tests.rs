@@ -231,6 +231,31 @@ fn an_error_is_that_of_its_caller_and_is_not_kept() {
 }
 
 #[test]
+fn what_does_not_exist_is_no_failure_of_its_read() {
+    let world = world(|config| config.latest_ttl = LONG);
+    let ask = |error: fn() -> Error| {
+        let read = || async move { Err::<String, _>(error()) };
+        let answer = world.runtime.block_on(world.cache.bars(1, "a", read));
+        assert_eq!(answer.unwrap_err().to_string(), error().to_string());
+        let bars = world.bars();
+        (bars.misses, bars.fills, bars.failed_fills, bars.entries)
+    };
+    assert_eq!(ask(|| instrument::not_found(1)), (1, 1, 0, 0));
+    assert_eq!(ask(|| Error::invalid("a", "b", "c")), (2, 2, 0, 0));
+    assert_eq!(ask(|| Error::Closed), (3, 2, 1, 0));
+    // A read that leaves out a key that it was given did not do its work.
+    let of = Of::Instrument(1);
+    let keys = [world
+        .cache
+        .key::<i64>(CacheKind::Latest, of, StandsOn::Members)];
+    let read = |_| async { Ok(Vec::<i64>::new()) };
+    let short = world.runtime.block_on(world.cache.many(&keys, read));
+    assert!(short.is_err());
+    let latest = *world.cache.snapshot().of(CacheKind::Latest);
+    assert_eq!((latest.fills, latest.failed_fills), (0, 1));
+}
+
+#[test]
 fn who_waited_for_a_read_that_failed_tries_alone() {
     let world = world(|_| ());
     let (go_on, gate) = oneshot::channel::<()>();
