@@ -6,10 +6,13 @@ use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 
 use super::error::{ApiError, Place, Violation};
 use super::types::Object;
+
+const NO_VALUE: &str = "it has no value; give it one, or leave it out";
 
 /// The parameters of the query.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let text = parts.uri.query().unwrap_or_default();
         let pairs = serde_html_form::Deserializer::from_bytes(text.as_bytes());
         let query = serde_path_to_error::deserialize(pairs)
-            .map_err(|error| violation("query", error.path(), error.inner()))?;
+            .map_err(|error| violation("query", error.path(), &no_value(error.inner())))?;
         refuse_empty(text)?;
         Ok(Self(query))
     }
@@ -41,10 +44,7 @@ fn refuse_empty(query: &str) -> Result<(), ApiError> {
     let pairs: Vec<(String, String)> = serde_html_form::from_str(query).unwrap_or_default();
     match pairs.iter().find(|(_, value)| value.is_empty()) {
         None => Ok(()),
-        Some((name, _)) => {
-            let empty = "it has no value; give it one, or leave it out";
-            Err(ApiError::violation(["query", name], empty))
-        }
+        Some((name, _)) => Err(ApiError::violation(["query", name], NO_VALUE)),
     }
 }
 
@@ -75,9 +75,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let bytes = body(request, state).await?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let Object(value) = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| violation("body", error.path(), error.inner()))?;
-        json.end()
-            .map_err(|error| ApiError::violation(["body"], error.to_string()))?;
+            .map_err(|error| violation("body", error.path(), &no_object(error.inner(), &bytes)))?;
+        json.end().map_err(|error| {
+            let msg = format!("it goes on after its end: {error}; send one object");
+            ApiError::violation(["body"], msg)
+        })?;
         Ok(Self(value))
     }
 }
@@ -137,22 +139,67 @@ pub(super) fn unsupported(media: &str, accepted: &str) -> ApiError {
     ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
 }
 
-fn violation(
-    part: &str,
-    path: &serde_path_to_error::Path,
-    error: &impl std::fmt::Display,
-) -> ApiError {
+/// Why a parameter cannot be read: what the parsers of numbers say names no remedy.
+fn no_value(error: &serde_html_form::de::Error) -> String {
+    let said = error.to_string();
+    let plain = match said.as_str() {
+        "invalid digit found in string"
+        | "number too large to fit in target type"
+        | "number too small to fit in target type" => {
+            "it is no whole number within its range; write it in digits, like 24"
+        }
+        "invalid float literal" => "it is no number; write it like 1.5",
+        "cannot parse integer from empty string" | "cannot parse float from empty string" => {
+            NO_VALUE
+        }
+        "unsupported value" => "it is there more than once; give it once",
+        _ => return said,
+    };
+    plain.to_owned()
+}
+
+/// Why a body is not the object that is asked for.
+fn no_object(error: &serde_json::Error, text: &[u8]) -> String {
+    let said = error.to_string();
+    let is_json = || serde_json::from_slice::<IgnoredAny>(text).is_ok();
+    match error.classify() {
+        Category::Data | Category::Io => said,
+        _ if text.is_empty() => "it is empty; send a JSON object".to_owned(),
+        _ if !is_json() => format!("it is no JSON: {said}; send a JSON object"),
+        // So serde_json says that a word is asked for and there is null, or a number.
+        _ if said.starts_with("expected value") => {
+            "it is no text; write one of the words of the OpenAPI document, or leave it out"
+                .to_owned()
+        }
+        _ => said,
+    }
+}
+
+/// A text with its middle left out, if it is long: what was sent is not sent back without end.
+fn shortened(text: &str) -> String {
+    const HEAD_CHARS: usize = 200;
+    const TAIL_CHARS: usize = 800;
+    let chars = text.chars().count();
+    if chars <= HEAD_CHARS + TAIL_CHARS {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(HEAD_CHARS).collect();
+    let tail: String = text.chars().skip(chars - TAIL_CHARS).collect();
+    format!("{head}...{tail}")
+}
+
+fn violation(part: &str, path: &serde_path_to_error::Path, msg: &str) -> ApiError {
     use serde_path_to_error::Segment;
     let mut loc = vec![Place::from(part)];
     loc.extend(path.iter().filter_map(|segment| match segment {
-        Segment::Map { key } => Some(Place::Name(key.clone())),
-        Segment::Enum { variant } => Some(Place::Name(variant.clone())),
+        Segment::Map { key } => Some(Place::Name(shortened(key))),
+        Segment::Enum { variant } => Some(Place::Name(shortened(variant))),
         Segment::Seq { index } => Some(Place::Index(*index)),
         Segment::Unknown => None,
     }));
     ApiError::Violations(vec![Violation {
         loc,
-        msg: error.to_string(),
+        msg: shortened(msg),
         r#type: "value_error",
     }])
 }
