@@ -76,6 +76,10 @@ async fn list(
         let both = "page is given too; ask by one of the two";
         return Err(ApiError::violation(["query", "cursor"], both));
     }
+    if let Some(page) = query.page.filter(|page| i64::try_from(*page).is_err()) {
+        let msg = format!("{page} is not in 1..={}", i64::MAX);
+        return Err(ApiError::violation(["query", "page"], msg));
+    }
     let number = cursor.is_none().then_some(query.page.unwrap_or(1));
     let read = state.read("alert_log.page", move |conn| {
         let (page, total) = match number {

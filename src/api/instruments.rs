@@ -57,10 +57,6 @@ async fn list(
         instrument_type: query.r#type.map(Into::into),
         status: status.or(query.active_only.then_some(InstrumentStatus::Active)),
     };
-    if query.active_only && filter.status != Some(InstrumentStatus::Active) {
-        // No instrument has both.
-        return Ok((HeaderMap::new(), axum::Json(Vec::new())));
-    }
     let after = query.cursor.as_deref().map(Symbol::new).transpose();
     let page = InstrumentPage {
         filter,
@@ -72,6 +68,10 @@ async fn list(
         .instruments(page)
         .await
         .map_err(|error| ApiError::within("query", error))?;
+    if query.active_only && filter.status != Some(InstrumentStatus::Active) {
+        // No instrument has both.
+        return Ok((HeaderMap::new(), axum::Json(Vec::new())));
+    }
     let next = found.next.as_ref();
     let next = next.map(|(Cursor::After(last) | Cursor::Before(last))| last.as_str());
     let items = found.rows.iter().cloned().map(Into::into);

@@ -360,6 +360,19 @@ on_both! {
             let said = api.post("/api/v1/analytics/calculate-var", &body).detail(422);
             assert!(said.starts_with(name), "{body}: {said}");
         }
+        // JSON knows no difference between 7 and 7.0, and the largest seed is that of the document.
+        let whole = json!({"instrument_id": 1.0, "horizon_bars": 2.0, "lookback_hours": 24.0,
+            "simulations": 1000.0, "seed": i64::MAX, "method": "monte_carlo"});
+        assert_eq!(api.post("/api/v1/analytics/calculate-var", &whole).json(200)["horizon_bars"], 2);
+        let whole = json!({"instrument_id": 1.0, "lookback_hours": 24.0, "buckets": 7.0});
+        api.post("/api/v1/analytics/volume-profile", &whole).json(200);
+        for (name, value) in [("seed", json!(1_u64 << 63)), ("seed", json!(-1)),
+            ("simulations", json!(1000.5)), ("horizon_bars", json!(70_000)), ("instrument_id", json!("1"))] {
+            let mut body = json!({"instrument_id": 1});
+            body[name] = value;
+            let said = api.post("/api/v1/analytics/calculate-var", &body).detail(422);
+            assert!(said.starts_with(&format!("body.{name}: ")) && said.contains("whole number"), "{said}");
+        }
         let body = json!({"instrument_id": 1, "buckets": 501});
         let said = api.post("/api/v1/analytics/volume-profile", &body).detail(422);
         assert!(said.starts_with("body.buckets"), "{said}");

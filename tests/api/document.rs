@@ -86,6 +86,16 @@ impl Document {
                 count => Err(format!("{value} fits {count} of {choices:?}")),
             };
         }
+        if let Some(choices) = schema["anyOf"].as_array() {
+            let fits = choices
+                .iter()
+                .any(|choice| self.check(choice, value).is_ok());
+            return if fits {
+                Ok(())
+            } else {
+                Err(format!("{value} fits none of {choices:?}"))
+            };
+        }
         for (keyword, limit) in schema.as_object().unwrap() {
             self.keyword(keyword, limit, &schema, value)?;
         }
@@ -105,15 +115,20 @@ impl Document {
             "minimum" => value
                 .as_f64()
                 .is_none_or(|number| number >= limit.as_f64().unwrap()),
+            "exclusiveMinimum" => value
+                .as_f64()
+                .is_none_or(|number| number > limit.as_f64().unwrap()),
             "maximum" => value
                 .as_f64()
                 .is_none_or(|number| number <= limit.as_f64().unwrap()),
             "minLength" => value
                 .as_str()
                 .is_none_or(|text| text.chars().count() as u64 >= limit.as_u64().unwrap()),
-            "format" => value
-                .as_str()
-                .is_none_or(|text| limit != "date-time" || is_moment(text)),
+            "format" => value.as_str().is_none_or(|text| match limit.as_str() {
+                Some("date-time") => is_moment(text),
+                Some("date") => is_day(text),
+                _ => true,
+            }),
             "items" => {
                 return value
                     .as_array()
@@ -237,6 +252,11 @@ fn is_of_type(name: &str, value: &Value) -> bool {
         "object" => value.is_object(),
         other => panic!("{other} is no type of JSON"),
     }
+}
+
+/// Year, month and day.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && text.parse::<tickbase::timestamp::Timestamp>().is_ok()
 }
 
 /// UTC with `Z`, in years of four digits.

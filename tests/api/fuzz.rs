@@ -152,6 +152,28 @@ fn shown(answer: &Answer) -> String {
 }
 
 on_both! {
+    fn the_document_says_that_no_text_of_a_query_is_empty(db: &TestDatabase) {
+        let api = Api::new(db);
+        let document = Document::of(&api);
+        let mut texts = 0;
+        for operation in document.operations() {
+            for parameter in operation.parameters.iter().filter(|of| of.place == "query") {
+                let mut schema = document.resolved(&parameter.schema);
+                if schema["type"] == "array" {
+                    schema = document.resolved(&schema["items"]);
+                }
+                if document.check(&schema, &json!("\u{1f600}")).is_err() {
+                    continue; // No text, or one of a form.
+                }
+                texts += 1;
+                let empty = document.check(&schema, &json!(""));
+                let name = &parameter.name;
+                assert!(empty.is_err() || schema["pattern"].is_string(), "{} {name}", operation.name());
+            }
+        }
+        assert!(texts > 3, "{texts}");
+    }
+
     fn every_answer_is_one_that_the_document_promises(db: &TestDatabase) {
         let api = Api::new(db);
         alerts(&api);

@@ -66,6 +66,14 @@ pub(crate) const MOMENTS: [&str; 12] = [
     "2013-09-03t10:00:00z",
 ];
 
+const DAYS: [&str; 5] = [
+    "2013-09-03",
+    "0001-01-01",
+    "9999-12-31",
+    "2012-02-29",
+    "2013-02-29",
+];
+
 /// Requests that fit the description.
 pub(crate) fn fitting(document: &Document, operation: &Operation) -> BoxedStrategy<Parts> {
     let beside = operation.parameters.iter().map(|parameter| {
@@ -189,7 +197,7 @@ fn csv() -> impl Strategy<Value = Vec<u8>> {
 
 /// Values that fit a schema; the name tells what will be found.
 pub(crate) fn value(document: &Document, name: &str, schema: &Value) -> BoxedStrategy<Value> {
-    if let Some(choices) = schema["oneOf"].as_array() {
+    if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
         let choices = choices
             .iter()
             .map(|choice| value(document, name, &document.resolved(choice)));
@@ -286,7 +294,9 @@ fn integer(name: &str, schema: &Value) -> BoxedStrategy<i64> {
 }
 
 fn number(schema: &Value) -> BoxedStrategy<f64> {
-    let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
+    let least = &schema["minimum"];
+    let least = least.as_f64().or(schema["exclusiveMinimum"].as_f64());
+    let least = least.unwrap_or(f64::NEG_INFINITY);
     if let Some(most) = schema["maximum"].as_f64() {
         return prop_oneof![least..=most, select(vec![least, most])].boxed();
     }
@@ -317,6 +327,9 @@ fn string(name: &str, schema: &Value) -> BoxedStrategy<String> {
         .map_or(20, |most| most as usize);
     if schema["format"] == "date-time" || name == "timestamp" {
         return select(&MOMENTS[..]).prop_map(str::to_owned).boxed();
+    }
+    if schema["format"] == "date" {
+        return select(&DAYS[..]).prop_map(str::to_owned).boxed();
     }
     if name == "symbol" || name == "symbols" {
         return prop_oneof![4 => select(&["ES", "nq", "Cl"][..]).prop_map(str::to_owned), 1 => "[!-~]{1,32}"].boxed();

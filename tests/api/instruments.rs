@@ -119,6 +119,9 @@ on_both! {
             ("limit=x", "query.limit"),
             ("active_only=1", "query.active_only"),
             ("cursor=%20", "query.cursor"),
+            // Nothing is inactive and active at once, and what is no cursor is none all the same.
+            ("active_only=true&status=inactive&cursor=%20", "query.cursor"),
+            ("active_only=true&status=inactive&limit=0", "query.limit"),
             ("colour=red", "query.colour"),
         ] {
             let said = api.get(&format!("/api/instruments?{query}")).detail(422);

@@ -157,6 +157,7 @@ pub(in crate::api) struct AlertQuery {
     #[param(minimum = 1, maximum = 1000, default = 50)]
     pub(in crate::api) per_page: Option<usize>,
     /// Goes on where the page before ended: its `next_cursor`; in place of `page`
+    #[param(pattern = r"^-?[0-9]{1,18}\.-?[0-9]{1,19}$")]
     pub(in crate::api) cursor: Option<String>,
     /// Only those of this instrument
     pub(in crate::api) instrument_id: Option<i64>,

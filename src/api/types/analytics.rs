@@ -7,10 +7,13 @@ mod answers;
 pub(in crate::api) use answers::*;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, Schema, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
 use super::FrequencyWord;
 use crate::error::{Error, Result};
+use crate::ingest::whole;
 use crate::services::analytics::{Buckets, Confidence, Horizon, RiskMethod, Simulation};
 use crate::services::analytics_engine::{
     CorrelationQuestion, Indicator, IndicatorQuestion, MarketQuestion, RiskQuestion,
@@ -143,6 +146,7 @@ impl RiskQuery {
 #[serde(deny_unknown_fields)]
 #[schema(as = ValueAtRiskRequest)]
 pub(in crate::api) struct ValueAtRiskBody {
+    #[serde(deserialize_with = "whole::number")]
     instrument_id: i64,
     /// Without it historical.
     method: Option<MethodWord>,
@@ -150,9 +154,11 @@ pub(in crate::api) struct ValueAtRiskBody {
     #[schema(minimum = 0.5, maximum = 0.999, default = 0.95)]
     confidence_level: Option<f64>,
     /// In how many bars the loss may come.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 1000, default = 1)]
     horizon_bars: Option<u16>,
     /// How far back it looks, from the newest bar.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 8760, default = 8760)]
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most.
@@ -161,9 +167,11 @@ pub(in crate::api) struct ValueAtRiskBody {
     #[schema(minimum = 0, maximum = 1e15)]
     position_value: Option<f64>,
     /// Paths of a Monte Carlo simulation.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1000, maximum = 100000, default = 10000)]
     simulations: Option<u32>,
     /// Where its random numbers begin: the same seed gives the same answer.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(default = 42)]
     seed: Option<u64>,
 }
@@ -213,13 +221,16 @@ impl ValueAtRiskBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = VolumeProfileRequest)]
 pub(in crate::api) struct VolumeProfileBody {
+    #[serde(deserialize_with = "whole::number")]
     instrument_id: i64,
     /// How far back it looks, from the newest bar.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 8760, default = 24)]
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most.
     frequency: Option<FrequencyWord>,
     /// Rows of the profile.
+    #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 500, default = 24)]
     buckets: Option<u32>,
 }
@@ -237,12 +248,24 @@ impl VolumeProfileBody {
     }
 }
 
+fn instrument_ids() -> RefOr<Schema> {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
+    let id = ObjectBuilder::new().schema_type(Type::Integer);
+    let ids = ArrayBuilder::new().items(id.format(Some(format)));
+    let most = CorrelationQuestion::INSTRUMENTS_MAX;
+    ids.min_items(Some(2))
+        .max_items(Some(most))
+        .unique_items(true)
+        .into()
+}
+
 /// Whose correlations are asked for.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct CorrelationQuery {
     /// 2 to 20 instruments, once each: `instrument_ids=1&instrument_ids=2`
+    #[param(schema_with = instrument_ids)]
     instrument_ids: Vec<i64>,
     /// How far back they look, from the newest bar of each
     #[param(minimum = 1, maximum = 8760, default = 8760)]

@@ -1,9 +1,11 @@
 //! The coverage of bars as the API writes it, and what is asked of it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, Schema, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{FrequencyWord, Rounding, rounded};
+use super::{FrequencyWord, Rounding, moment_or_day, rounded};
 use crate::domain::PriceDecimals;
 use crate::services::coverage::{Coverage, Gap, Outlier, SurveyOptions, TradingCalendar};
 
@@ -23,25 +25,34 @@ pub(in crate::api) enum CalendarWord {
 }
 words!(CalendarWord <=> TradingCalendar: EveryDay, Weekdays);
 
+fn symbols() -> RefOr<Schema> {
+    let symbol = ObjectBuilder::new().schema_type(Type::String);
+    let symbols = ArrayBuilder::new().items(symbol.min_length(Some(1)));
+    symbols.min_items(Some(1)).max_items(Some(50)).into()
+}
+
 /// Whose coverage is asked for.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct CoverageQuery {
     /// 1 to 50 symbols: `symbols=ES&symbols=NQ`
+    #[param(schema_with = symbols)]
     pub(in crate::api) symbols: Vec<String>,
     /// The length of the bars; a day when absent
     #[param(inline)]
     pub(in crate::api) frequency: Option<FrequencyWord>,
     /// The first moment or UTC date; that of the first bar when absent
+    #[param(schema_with = moment_or_day)]
     pub(in crate::api) start_date: Option<String>,
     /// The moment before which it ends, or the last UTC date; the end of the last bar when absent
+    #[param(schema_with = moment_or_day)]
     pub(in crate::api) end_date: Option<String>,
     /// Which days should have bars; crypto has 24x7 when absent, all others weekdays
     #[param(inline)]
     pub(in crate::api) calendar: Option<CalendarWord>,
     /// How many times the usual deviation a change of the close must reach to be an outlier
-    #[param(default = 20.0)]
+    #[param(exclusive_minimum = 0.0, default = 20.0)]
     pub(in crate::api) outlier_score: Option<f64>,
     /// Gaps and outliers that are listed for each symbol
     #[param(minimum = 0, maximum = 1000, default = 100)]

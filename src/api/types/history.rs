@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Schema, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
 
 use super::{FrequencyWord, Rounding, quantity};
 use crate::domain::ProviderType;
@@ -34,6 +36,26 @@ impl From<FillWord> for Fill {
     }
 }
 
+/// A moment, or a day of UTC.
+pub(in crate::api) fn moment_or_day() -> RefOr<Schema> {
+    any_moment().into()
+}
+
+fn moment_or_day_or_null() -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    any_moment().item(null).into()
+}
+
+fn any_moment() -> AnyOfBuilder {
+    let text = |format| {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.format(Some(SchemaFormat::KnownFormat(format)))
+    };
+    AnyOfBuilder::new()
+        .item(text(KnownFormat::DateTime))
+        .item(text(KnownFormat::Date))
+}
+
 /// Whose bars are asked for. A bar is in the answer if it starts in the range.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,10 +65,10 @@ pub(in crate::api) struct FetchBody {
     #[schema(min_items = 1, max_items = 50)]
     pub(in crate::api) symbols: Vec<String>,
     /// The first moment, or the first day (2013-09-01); from the beginning when absent.
-    #[schema(format = DateTime)]
+    #[schema(schema_with = moment_or_day_or_null)]
     pub(in crate::api) start_date: Option<String>,
     /// The moment that is no longer part of it, or the last day; to the end when absent.
-    #[schema(format = DateTime)]
+    #[schema(schema_with = moment_or_day_or_null)]
     pub(in crate::api) end_date: Option<String>,
     #[serde(default)]
     #[schema(default = "1d")]

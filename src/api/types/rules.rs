@@ -172,6 +172,7 @@ pub(in crate::api) struct RuleQuery {
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     pub(in crate::api) limit: Option<usize>,
     /// Goes on where the page before ended; from its header `link`
+    #[param(pattern = r"^-?[0-9]{1,18}\.-?[0-9]{1,19}$")]
     pub(in crate::api) cursor: Option<String>,
 }
 
