@@ -15,10 +15,11 @@ use super::types::{
     BarItem, FetchAnswer, FetchBody, Frequencies, FrequencyItem, FrequencyStats, HistoryHealth,
     HistoryStats, SourceItem, Sources, SymbolBars,
 };
-use crate::domain::{DAY_MICROS, Frequency, Symbol};
+use crate::domain::{DAY_MICROS, Frequency};
 use crate::error::Error;
 use crate::repository::rows::Recorded;
 use crate::repository::{bar, data_source};
+use crate::services::cache::Answer;
 use crate::services::historical_data::{self, BarQuery, SymbolHistory};
 use crate::timestamp::Timestamp;
 
@@ -61,10 +62,14 @@ async fn fetch(
 ) -> Result<axum::Json<FetchAnswer>, ApiError> {
     let query = query(&body)?;
     state.history().count_request();
-    let mut data = Vec::with_capacity(body.symbols.len());
-    for symbol in &body.symbols {
-        data.push(symbol_bars(&state, symbol, query).await?);
-    }
+    let found =
+        historical_data::fetch_many(state.db(), state.cache(), &body.symbols, query).await?;
+    let data: Vec<SymbolBars> = body
+        .symbols
+        .iter()
+        .zip(&found)
+        .map(|(symbol, found)| item(symbol, query, found))
+        .collect();
     let with_bars = data.iter().filter(|item| item.total_bars > 0).count();
     Ok(axum::Json(FetchAnswer {
         success: with_bars > 0,
@@ -111,16 +116,23 @@ fn range(
     start: Option<(Timestamp, bool)>,
     end: Option<(Timestamp, bool)>,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
-    let start = start.map(|(start, _)| start);
-    let end =
-        end.map(|(end, is_day)| end.saturating_add_micros(if is_day { DAY_MICROS } else { 0 }));
+    let is_after = |(start, _): (Timestamp, bool), (end, is_day): (Timestamp, bool)| {
+        // Not even the last day begins after the start.
+        start > end && !(is_day && start < day_after(end))
+    };
     if let (Some(start), Some(end)) = (start, end)
-        && start > end
+        && is_after(start, end)
     {
         let msg = "it is after end_date; give the earlier moment first";
         return Err(ApiError::violation([part, "start_date"], msg));
     }
+    let start = start.map(|(start, _)| start);
+    let end = end.map(|(end, is_day)| if is_day { day_after(end) } else { end });
     Ok((start, end))
+}
+
+fn day_after(day: Timestamp) -> Timestamp {
+    day.saturating_add_micros(DAY_MICROS)
 }
 
 /// A moment, and whether it is a whole day.
@@ -130,35 +142,27 @@ fn moment(
     text: Option<&str>,
 ) -> Result<Option<(Timestamp, bool)>, ApiError> {
     let Some(text) = text else { return Ok(None) };
-    let is_day =
-        text.len() == "2013-09-01".len() && text.bytes().filter(|b| *b == b'-').count() == 2;
     match text.parse::<Timestamp>() {
-        Ok(moment) => Ok(Some((moment, is_day))),
+        Ok(moment) => Ok(Some((moment, is_day(text)))),
         Err(Error::Invalid { reason, remedy, .. }) => Err(ApiError::violation(
             [part, name],
-            format!("{reason}; {remedy}"),
+            format!("{reason}; {remedy}, or a day like 2013-09-01"),
         )),
         Err(other) => Err(other.into()),
     }
 }
 
-async fn symbol_bars(
-    state: &ApiState,
-    symbol: &str,
-    query: BarQuery,
-) -> Result<SymbolBars, ApiError> {
-    let known = match Symbol::new(symbol) {
-        Ok(known) => known,
-        Err(error) => {
-            let refused = SymbolHistory::refused(error.to_string());
-            return Ok(item(symbol, query, &refused, false));
-        }
-    };
-    let found = historical_data::fetch_cached(state.db(), state.cache(), known, query).await?;
-    Ok(item(symbol, query, &found.value, found.cached))
+/// Whether a text that is a moment is a date alone: 2013-09-01, 9/1/2013 or 20130901.
+fn is_day(text: &str) -> bool {
+    let text = text.trim_ascii();
+    let is_separator = |byte: &u8| b"-/".contains(byte);
+    let separators = text.bytes().filter(is_separator).count();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    digits + separators == text.len() && (separators == 2 || (separators == 0 && digits == 8))
 }
 
-fn item(symbol: &str, query: BarQuery, found: &SymbolHistory, cached: bool) -> SymbolBars {
+fn item(symbol: &str, query: BarQuery, answer: &Answer<SymbolHistory>) -> SymbolBars {
+    let found = &answer.value;
     let history = &found.history;
     let first = history.bars.first().map(|bar| bar.timestamp);
     let last = history
@@ -173,7 +177,7 @@ fn item(symbol: &str, query: BarQuery, found: &SymbolHistory, cached: bool) -> S
         end_date: query.end.or(last).map(|end| end.to_string()),
         total_bars: history.bars.len(),
         data_source: history.basis().into(),
-        cached,
+        cached: answer.cached,
         has_more: history.has_more,
         message: match &found.problem {
             Some(problem) => Some(problem.clone()),

@@ -21,7 +21,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
-pub use cached::fetch_cached;
+pub use cached::{fetch_cached, fetch_many};
 pub use extent::extent;
 pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar};
 pub use read::bars;

@@ -75,10 +75,23 @@ on_both! {
             ("symbols=ES&limit=1001", "limit"),
             ("symbols=ES&start_date=soon", "start_date"),
             ("symbols=ES&start_date=2013-09-04&end_date=2013-09-02", "start_date"),
+            ("symbols=ES&start_date=2013-09-04&end_date=2013-09-03", "start_date"),
+            ("symbols=ES&start_date=2013-09-04T00:00:00Z&end_date=2013-09-04T00:00:00Z", "start_date"),
+            ("symbols=", "symbols"),
+            ("symbols=ES&end_date=", "end_date"),
             ("symbols=ES&colour=red", "colour"),
         ] {
             let said = api.get(&format!("{COVERAGE}?{query}")).detail(422);
             assert!(said.starts_with(&format!("query.{name}: ")), "{query}: {said}");
+        }
+        for (query, wanted) in [
+            ("limit=x", "query.limit: it is no whole number within its range; write it in digits, like 24"),
+            ("limit=-1", "query.limit: it is no whole number within its range; write it in digits, like 24"),
+            ("limit=", "query.limit: it has no value; give it one, or leave it out"),
+            ("outlier_score=x", "query.outlier_score: it is no number; write it like 1.5"),
+            ("end_date=2013-09-03&end_date=2013-09-04", "query.end_date: it is there more than once; give it once"),
+        ] {
+            assert_eq!(api.get(&format!("{COVERAGE}?symbols=ES&{query}")).detail(422), wanted);
         }
         assert!(api.get(COVERAGE).detail(422).contains("symbols"));
     }

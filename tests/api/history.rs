@@ -6,7 +6,7 @@ use tickbase::database::Database;
 use tickbase::domain::{Bar, Frequency, RawBar};
 use tickbase::repository::bar::BarRepository;
 
-use crate::client::{Api, post_gzip};
+use crate::client::{Api, post, post_gzip};
 use crate::support::{TestDatabase, on_both};
 
 const FETCH: &str = "/api/historical-data/fetch";
@@ -100,6 +100,54 @@ on_both! {
         assert_eq!((&none["success"], &none["data"][0]["frequency"]), (&json!(false), &json!("1d")));
     }
 
+    fn many_symbols_are_answered_in_the_order_in_which_they_were_asked_for(db: &TestDatabase) {
+        let api = Api::new(db);
+        // Fifty symbols, each with a tick whose price is its place, asked for from the last one.
+        for place in 0..50 {
+            let new = json!({"symbol": format!("S{place}"), "name": "one of many", "type": "equity"});
+            let id = api.post("/api/instruments", &new).json(201)["id"].clone();
+            let tick = json!([{"instrument_id": id, "timestamp": "2013-09-03T10:00:00Z",
+                "price": place + 1}]);
+            api.post("/api/market-data", &tick).json(200);
+        }
+        let closes = |symbols: &[String]| {
+            let answer = fetch(&api, json!({"symbols": symbols}));
+            assert_eq!(answer["total_symbols"], symbols.len());
+            let items = answer["data"].as_array().unwrap().clone();
+            let told: Vec<&str> = items.iter().map(|item| item["symbol"].as_str().unwrap()).collect();
+            assert_eq!(told, symbols);
+            items.iter().map(|item| item["bars"][0]["close"].as_f64()).collect::<Vec<_>>()
+        };
+        let name = |place: usize| format!("S{place}");
+        let backwards: Vec<String> = (0..50).rev().map(name).collect();
+        let wanted = |place: usize| Some((place + 1) as f64);
+        let expected: Vec<_> = (0..50).rev().map(wanted).collect();
+        assert_eq!(closes(&backwards), expected);
+        assert_eq!(closes(&backwards), expected, "from memory");
+        let mut unknown = backwards.clone();
+        unknown[23] = "NOSUCH".to_owned();
+        let mut without = expected.clone();
+        without[23] = None;
+        assert_eq!(closes(&unknown), without);
+        // Each of ten symbols five times, some of them next to each other.
+        let repeated: Vec<String> = (0..50).map(|n| name(n / 2 % 10)).collect();
+        let again: Vec<_> = (0..50).map(|n| wanted(n / 2 % 10)).collect();
+        assert_eq!(closes(&repeated), again);
+        let mut too_many = backwards;
+        too_many.push("ES".to_owned());
+        let refused = api.post(FETCH, &json!({"symbols": too_many})).detail(422);
+        assert_eq!(refused, "body.symbols: it names 51 symbols; name 1 to 50");
+    }
+
+    fn what_fails_for_one_symbol_fails_the_request(db: &TestDatabase) {
+        let api = Api::new(db);
+        store(&api);
+        api.app.database().close();
+        let symbols: Vec<&str> = ["ES", "NQ"].into_iter().cycle().take(50).collect();
+        let refused = api.post(FETCH, &json!({"symbols": symbols})).detail(503);
+        assert!(refused.contains("closed"), "{refused}");
+    }
+
     fn a_range_is_of_days_or_of_moments_and_the_newest_bars_are_kept(db: &TestDatabase) {
         let api = Api::new(db);
         store(&api);
@@ -115,6 +163,16 @@ on_both! {
         // The last day is part of it, a moment is not.
         assert_eq!(of(json!("2013-09-03"), json!("2013-09-03"), json!(null)).0, expected(0..2));
         assert_eq!(of(json!("2013-09-03"), json!("2013-09-04"), json!(null)).0, expected(0..3));
+        for day in ["20130903", "9/3/2013", "2013/09/03", "2013-9-3", " 2013-09-03 "] {
+            assert_eq!(of(json!(day), json!(day), json!(null)).0, expected(0..2), "{day}");
+        }
+        let noon = json!("2013-09-03T12:00:00Z");
+        assert!(of(noon.clone(), json!("2013-09-03"), json!(null)).0.is_empty(), "after noon");
+        assert!(of(noon.clone(), noon, json!(null)).0.is_empty(), "no time at all");
+        let ends = (json!("0001-01-01"), json!("9999-12-30"));
+        assert_eq!(of(ends.0, ends.1, json!(null)).0, expected(0..3));
+        let body = json!({"symbols": ["ES"], "end_date": "9999-12-30"});
+        assert_eq!(fetch(&api, body)["data"][0]["end_date"], "9999-12-30T22:00:00.999999Z");
         let moment = json!("2013-09-03T10:02:00Z");
         assert_eq!(of(json!(null), moment.clone(), json!(null)).0, expected(0..1));
         assert_eq!(of(moment, json!(null), json!(2.0)), (vec![minutes[1].into(), minutes[2].into()], false));
@@ -156,8 +214,15 @@ on_both! {
 
     fn what_cannot_be_asked_is_refused_with_its_place(db: &TestDatabase) {
         let api = Api::new(db);
+        let refusal = api.post(FETCH, &json!({"symbols": ["ES"], "start_date": "soon"})).detail(422);
+        assert_eq!(
+            refusal,
+            "body.start_date: \"soon\" is no date and time; write it like \
+             2013-09-01T17:00:00.083Z, or a day like 2013-09-01"
+        );
         for (body, place) in [
             (json!({"symbols": []}), "symbols"),
+            (json!({"symbols": ["ES"], "start_date": "2013-09-04", "end_date": "2013-09-03"}), "start_date"),
             (json!({"symbols": vec!["ES"; 51]}), "symbols"),
             (json!({"symbols": ["ES"], "frequency": "2min"}), "frequency"),
             (json!({"symbols": ["ES"], "max_records": 0}), "max_records"),
@@ -169,6 +234,22 @@ on_both! {
         ] {
             let refusal = api.post(FETCH, &body).json(422);
             assert_eq!(refusal["detail"][0]["loc"][1], place, "{body}: {refusal}");
+        }
+        for (body, said) in [
+            ("", "body: it is empty; send a JSON object"),
+            (r#"{"symbols": ["ES"]"#, "body: it is no JSON: EOF while parsing an object at line 1 column 18; send a JSON object"),
+            (r#"{"symbols": ["ES"]} 7"#, "body: it goes on after its end: trailing characters at line 1 column 21; send one object"),
+            (r#"{"symbols": ["ES"], "frequency": null}"#,
+                "body.frequency: it is no text; write one of the words of the OpenAPI document, or leave it out"),
+        ] {
+            let refusal = api.send(post(FETCH, "application/json", body)).detail(422);
+            assert_eq!(refusal, said);
+        }
+        // What was sent comes back only in part, and the remedy with it.
+        for body in [json!({"symbols": ["ES"], "frequency": "x".repeat(1_000_000)}),
+            json!({"symbols": ["ES"], "x".repeat(1_000_000): 1})] {
+            let refusal = api.post(FETCH, &body).detail(422);
+            assert!(refusal.len() < 3_000 && refusal.contains("expected one of"), "{}", refusal.len());
         }
         let packed = api.send(post_gzip(FETCH, "application/json", br#"{"symbols": ["ES"]}"#));
         assert_eq!(packed.json(200)["success"], false);

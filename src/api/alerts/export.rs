@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use futures_core::Stream;
+use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::{filter, items};

@@ -56,6 +56,10 @@ fn options(query: &CoverageQuery) -> Result<SurveyOptions, ApiError> {
     let start = moment("query", "start_date", query.start_date.as_deref())?;
     let end = moment("query", "end_date", query.end_date.as_deref())?;
     let (start, end) = range("query", start, end)?;
+    if start.is_some() && start == end {
+        let msg = "it is end_date, too; give a start before the end";
+        return Err(ApiError::violation(["query", "start_date"], msg));
+    }
     let frequency = query.frequency.unwrap_or(FrequencyWord::OneDay).into();
     let options = SurveyOptions {
         start,

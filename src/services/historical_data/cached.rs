@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 use super::query::{BarHistory, BarQuery, HistoryBar};
 use super::{SymbolHistory, fetch, of_instrument};
 use crate::database::Database;
@@ -10,6 +12,40 @@ use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::repository::instrument;
 use crate::services::cache::{Answer, Cache, CacheSize};
+
+/// Symbols that [`fetch_many`] reads at a time: well below the 20 connections that the pool keeps
+/// open, so that one caller leaves most of them to others.
+const READS_AT_ONCE_MAX: usize = 4;
+
+/// [`fetch_cached`] of many symbols, a few at a time. The answers are in the order of the symbols;
+/// each is of a snapshot of its own. A symbol that is there twice is answered twice, and of a text
+/// that is no symbol its answer says so.
+///
+/// # Errors
+/// As [`fetch_cached`]: that of the first symbol that has one. The others are lost with it.
+pub async fn fetch_many(
+    db: &Database,
+    cache: &Cache,
+    symbols: &[impl AsRef<str>],
+    query: BarQuery,
+) -> Result<Vec<Answer<SymbolHistory>>> {
+    let read = |text| fetch_text(db, cache, text, query);
+    let reads: Vec<_> = symbols.iter().map(AsRef::as_ref).map(read).collect();
+    let in_order = stream::iter(reads).buffered(READS_AT_ONCE_MAX);
+    in_order.try_collect().await
+}
+
+async fn fetch_text(
+    db: &Database,
+    cache: &Cache,
+    text: &str,
+    query: BarQuery,
+) -> Result<Answer<SymbolHistory>> {
+    match Symbol::new(text) {
+        Ok(symbol) => fetch_cached(db, cache, symbol, query).await,
+        Err(error) => Ok(fresh(SymbolHistory::refused(error.to_string()))),
+    }
+}
 
 /// What [`fetch`] answers, by a cache of the same database.
 ///
