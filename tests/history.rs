@@ -6,6 +6,7 @@ mod support;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::read::GzDecoder;
 use support::{TestDatabase, on_both};
@@ -14,9 +15,11 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Aggregator, Frequency};
 use tickbase::ingest::{Feed, FeedOptions, Input, Target, pump};
+use tickbase::models::NewMarketDataBar;
+use tickbase::repository::bar::BarRepository;
 use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
 use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, RangeQuery, TickRange,
+    self, InsertOptions, MarketDataRepository, RangeQuery, TickRange,
 };
 use tickbase::services::historical_data::{BarBasis, BarOrigin, BarQuery, HistoryBar, bars};
 use tickbase::{Decimal, Timestamp};
@@ -90,6 +93,27 @@ fn ticks(path: &Path) -> Vec<Tick> {
 
 fn sample() -> Vec<Tick> {
     ticks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/es-trades-sample.csv.gz"))
+}
+
+fn daily(start: Timestamp) -> NewMarketDataBar {
+    let price: Decimal = "100".parse().unwrap();
+    NewMarketDataBar {
+        instrument_id: ES,
+        timestamp: start,
+        frequency: Frequency::OneDay,
+        open_price: price.clone(),
+        high_price: price.clone(),
+        low_price: price.clone(),
+        close_price: price,
+        volume: 1.0,
+        open_interest: None,
+        contract_month: None,
+        data_source_id: 1,
+        is_adjusted: false,
+        quality_score: None,
+        turnover: None,
+        tick_count: None,
+    }
 }
 
 fn open(place: &TestDatabase) -> Database {
@@ -257,6 +281,44 @@ on_both! {
         }
         // The minute from 10:24 has no ticks any more.
         assert_eq!(assert_plain(&database), 6 + 2 + 2 + 2);
+    }
+
+    fn an_answer_is_of_one_moment_whatever_is_written_meanwhile(db: &TestDatabase) {
+        const READS: usize = 400;
+        let database = open(db);
+        let days = |day: i64| Timestamp::from_micros(day * 86_400_000_000).unwrap();
+        let tick = |day| Tick::trade(ES, days(day), 100.0, 1.0).unwrap();
+        let of = |day| TickRange { instrument_id: ES, start: Some(days(day)), end: Some(days(day + 1)) };
+        store(&database, vec![tick(0), tick(99)]);
+        MarketDataRepository::new(&database).soft_delete_range(of(99)).unwrap();
+        // Bars that came in divide the two days, so that each is read by a statement of its own.
+        let between: Vec<NewMarketDataBar> = (1..99).map(|day| daily(days(day))).collect();
+        BarRepository::new(&database).insert_batch(between).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // One of the two has its tick at any time.
+            scope.spawn(|| {
+                for (gone, back) in [(0, 99), (99, 0)].into_iter().cycle() {
+                    if done.load(Ordering::Acquire) {
+                        return;
+                    }
+                    let (gone, back) = (of(gone), of(back));
+                    let moved = database.write("test.move", move |conn| {
+                        market_data::soft_delete_range(conn, &gone, Timestamp::MAX)?;
+                        market_data::restore_range(conn, &back)
+                    });
+                    assert_eq!(moved.unwrap(), 1);
+                }
+            });
+            let counts = (0..READS).map(|_| {
+                let query = BarQuery::all(ES, Frequency::OneDay);
+                let history = database.read("history.bars", |conn| bars(conn, &query)).unwrap();
+                history.bars.len()
+            });
+            let torn = counts.filter(|count| *count != 99).count();
+            done.store(true, Ordering::Release);
+            assert_eq!(torn, 0, "of {READS} answers");
+        });
     }
 
     fn bars_of_half_a_million_trades_are_those_of_pandas(db: &TestDatabase) {

@@ -199,7 +199,9 @@ fn read(
         bars,
         before: longest - 1,
     };
-    let found = database.read("chart.bars", |conn| source::candles(conn, &wanted))?;
+    let found = database.read("chart.bars", |conn| {
+        conn.snapshot(|conn| source::candles(conn, &wanted))
+    })?;
     let Found {
         candles,
         before,

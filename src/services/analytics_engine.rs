@@ -103,7 +103,9 @@ impl AnalyticsEngine {
     /// [`Error::NotRunning`]; those of the question, and of [`Database::read`].
     pub fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer> {
         self.refuse_unless_running()?;
-        let read = self.db.read(Q::OPERATION, |conn| question.read(conn));
+        let read = self.db.read(Q::OPERATION, |conn| {
+            conn.snapshot(|conn| question.read(conn))
+        });
         let answer = read.and_then(|series| question.answer(series));
         self.noted(answer)
     }
@@ -115,9 +117,9 @@ impl AnalyticsEngine {
     pub async fn ask_async<Q: Question>(&self, question: Q) -> Result<Q::Answer> {
         self.refuse_unless_running()?;
         let reader = question.clone();
-        let read = self
-            .db
-            .read_async(Q::OPERATION, move |conn| reader.read(conn));
+        let read = self.db.read_async(Q::OPERATION, move |conn| {
+            conn.snapshot(|conn| reader.read(conn))
+        });
         let answer = match read.await {
             Ok(series) => computed(question, series).await,
             Err(error) => Err(error),

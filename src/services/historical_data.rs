@@ -71,10 +71,10 @@ impl SymbolHistory {
 /// Those of [`Database::read_async`].
 pub async fn fetch(db: &Database, symbol: Symbol, query: BarQuery) -> Result<SymbolHistory> {
     let read = db.read_async("history.fetch", move |conn| {
-        match instrument::by_symbol(conn, &symbol)? {
+        conn.snapshot(|conn| match instrument::by_symbol(conn, &symbol)? {
             Some(instrument) => of_instrument(conn, instrument, query),
             None => Ok(SymbolHistory::unknown(&symbol)),
-        }
+        })
     });
     read.await
 }

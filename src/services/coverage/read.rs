@@ -20,6 +20,14 @@ pub fn coverage(
     instrument_id: i64,
     options: &SurveyOptions,
 ) -> Result<Coverage> {
+    conn.snapshot(|conn| of_snapshot(conn, instrument_id, options))
+}
+
+fn of_snapshot(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    options: &SurveyOptions,
+) -> Result<Coverage> {
     let mut survey = Survey::new(*options)?;
     for (start, close) in closes(conn, instrument_id, options)?.into_iter().rev() {
         survey.add(start, close);

@@ -85,11 +85,11 @@ fn fresh(found: SymbolHistory) -> Answer<SymbolHistory> {
 
 async fn by_id(db: &Database, query: BarQuery) -> Result<SymbolHistory> {
     let read = db.read_async("history.fetch", move |conn| {
-        match instrument::get(conn, query.instrument_id) {
+        conn.snapshot(|conn| match instrument::get(conn, query.instrument_id) {
             Ok(instrument) => of_instrument(conn, instrument, query),
             Err(gone @ Error::NotFound { .. }) => Ok(SymbolHistory::refused(gone.to_string())),
             Err(error) => Err(error),
-        }
+        })
     });
     read.await
 }

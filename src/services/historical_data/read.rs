@@ -1,7 +1,7 @@
 //! The bars of an instrument, put together from everything that is stored of it.
 //!
 //! Each source adds bars only to the spans that those before it left open; of two bars of a period
-//! the first one stays. Everything is read on one connection, in the caller's transaction.
+//! the first one stays. Everything is read in one snapshot.
 
 use crate::database::BackendConnection;
 use crate::domain::{Aggregator, BarAggregator, Frequency, TickFold};
@@ -21,12 +21,17 @@ const BRIDGED_PERIODS_MAX: i64 = 64;
 /// The bars that the query asks for, oldest first.
 ///
 /// Only what starts in the range is in the answer, and each bar is whole. With `max_records` it is
-/// found from the end of the range backwards, and nothing older is read.
+/// found from the end of the range backwards, and nothing older is read. All of it is of one
+/// moment, whatever is written meanwhile: see [`BackendConnection::snapshot`].
 ///
 /// # Errors
 /// [`Error::Invalid`] for a start after the end, no records, or a price that no bar can hold;
 /// [`Error::Query`].
 pub fn bars(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<BarHistory> {
+    conn.snapshot(|conn| of_snapshot(conn, query))
+}
+
+fn of_snapshot(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<BarHistory> {
     let built = Built::load(conn, query.instrument_id)?;
     let reader = Reader {
         id: query.instrument_id,
