@@ -62,13 +62,80 @@ on_both! {
 
 #[cfg(feature = "postgres")]
 mod on_postgres {
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
+    use std::time::{Duration, Instant};
 
+    use diesel::prelude::*;
+    use diesel::sql_types::BigInt;
+    use tickbase::database::BackendConnection;
+    use tickbase::repository::bar::{self, BarRange};
     use tickbase::repository::bar_series::BuildSpan;
     use tickbase::repository::market_data::{self, InsertOptions};
+    use tickbase::{Result, on_backend};
 
     use super::*;
-    use crate::support::until_somebody_waits;
+
+    /// Waits until another session of this database waits for a lock.
+    fn until_somebody_waits(conn: &mut BackendConnection<'_>) -> Result<()> {
+        until(conn, || false)
+    }
+
+    /// [`until_somebody_waits`], or until something else has happened.
+    fn until(conn: &mut BackendConnection<'_>, is_over: impl Fn() -> bool) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            let waiting = diesel::dsl::sql::<BigInt>(
+                "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            );
+            let waiting: i64 = on_backend!(&mut *conn, |c| waiting.get_result(c))?;
+            if waiting > 0 || is_over() {
+                return Ok(());
+            }
+            let refresh = diesel::sql_query("SELECT pg_stat_clear_snapshot()");
+            on_backend!(&mut *conn, |c| refresh.execute(c))?;
+            std::thread::yield_now();
+        }
+        panic!("nobody waits for a lock");
+    }
+
+    #[test]
+    fn a_bar_that_is_deleted_beside_its_repair_stays_marked() {
+        let place = TestDatabase::postgres();
+        let db = open(&place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 70, 130]);
+        world.build(M1);
+        let bars = BarRange::all(world.id, M1);
+        let (began, begun) = mpsc::channel();
+        let repaired = AtomicBool::new(false);
+        // The marks are there already, of ticks that went and came back: the repair finds each bar
+        // as it must be, and takes the marks away.
+        world
+            .ticks()
+            .soft_delete_range(world.range(0, 100))
+            .unwrap();
+        world.ticks().restore_range(world.range(0, 100)).unwrap();
+        std::thread::scope(|scope| {
+            let (db, repaired) = (&db, Arc::new(repaired));
+            let is_repaired = Arc::clone(&repaired);
+            let deletion = scope.spawn(move || {
+                db.write("test.delete", move |conn| {
+                    bar::soft_delete_range(conn, &bars, at(0))?;
+                    began.send(()).unwrap();
+                    until(conn, || is_repaired.load(Ordering::Acquire))
+                })
+            });
+            begun.recv().unwrap();
+            world.refresh(M1);
+            repaired.store(true, Ordering::Release);
+            deletion.join().unwrap().unwrap();
+        });
+        world.assert_true();
+        world.refresh(M1);
+        assert_eq!(world.stored(M1).len(), 2);
+        world.assert_true();
+    }
 
     #[test]
     fn a_build_waits_for_a_writer_that_has_not_committed_and_sees_its_ticks() {
@@ -78,7 +145,6 @@ mod on_postgres {
         world.insert(&[10, 70, 130]);
         let late = world.tick(15, 0, Some(1.0));
         let (began, begun) = mpsc::channel();
-        let url = place.url().to_owned();
         let report = std::thread::scope(|scope| {
             let db = &db;
             let writer = scope.spawn(move || {
@@ -86,8 +152,7 @@ mod on_postgres {
                     let options = InsertOptions::default();
                     market_data::insert_batch(conn, &[late], &options, at(0))?;
                     began.send(()).unwrap();
-                    until_somebody_waits(&url);
-                    Ok(())
+                    until_somebody_waits(conn)
                 })
             });
             begun.recv().unwrap();
@@ -100,7 +165,6 @@ mod on_postgres {
         // Two writers of late ticks to one built period: both mark it, neither fails.
         let (one, two) = (world.tick(16, 0, Some(1.0)), world.tick(17, 0, Some(1.0)));
         let (began, begun) = mpsc::channel();
-        let url = place.url().to_owned();
         std::thread::scope(|scope| {
             let db = &db;
             let writer = scope.spawn(move || {
@@ -108,8 +172,7 @@ mod on_postgres {
                     let options = InsertOptions::default();
                     market_data::insert_batch(conn, &[one], &options, at(0))?;
                     began.send(()).unwrap();
-                    until_somebody_waits(&url);
-                    Ok(())
+                    until_somebody_waits(conn)
                 })
             });
             begun.recv().unwrap();

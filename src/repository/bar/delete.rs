@@ -1,7 +1,10 @@
 //! Soft delete and restore of bars, by ids and by range. Exact counts; the first `deleted_at`
 //! stays.
+//!
+//! The instruments are locked first, as by those who build bars: one that is built and goes at the
+//! same time would else take the mark along that tells of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::dsl;
 use diesel::prelude::*;
@@ -13,7 +16,7 @@ use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::repository::bar_series::BUILT_SOURCE_NAME;
-use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
+use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::{data_sources, market_data_bars, stale_bars};
 use crate::timestamp::Timestamp;
@@ -57,11 +60,31 @@ macro_rules! mark_built {
     }};
 }
 
+/// Locks the instruments of some bars, and says which they are.
+fn lock_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<i64>> {
+    let mut instruments = BTreeSet::new();
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let query = market_data_bars::table
+            .with_deleted("they are restored, too")
+            .filter(market_data_bars::id.eq_any(ids))
+            .select(market_data_bars::instrument_id)
+            .distinct();
+        let some: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        instruments.extend(some);
+    }
+    let instruments: Vec<i64> = instruments.into_iter().collect();
+    instrument::lock(conn, &instruments)?;
+    Ok(instruments)
+}
+
 /// Moves the bars with these ids to the trash; returns how many were active.
 ///
 /// # Errors
 /// [`Error::Query`].
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
+    let instruments = lock_instruments(conn, ids)?;
+    drop(conn.touches(Touch::Bars(&instruments)));
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         mark_built!(conn, active_query(ids));
     }
@@ -93,6 +116,7 @@ pub fn soft_delete_range(
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
     let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    instrument::lock(conn, &[of.instrument_id])?;
     mark_built!(conn, between_query(*of, first, last));
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
@@ -105,6 +129,9 @@ pub fn soft_delete_range(
 /// [`Error::Conflict`] naming the active bar that took a period meanwhile; [`Error::Query`]. The
 /// caller's transaction must be undone then.
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
+    let _said = conn.touches(Touch::Nothing);
+    let instruments = lock_instruments(conn, ids)?;
+    drop(conn.touches(Touch::Bars(&instruments)));
     let mut changed = 0;
     for ids in ids.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
         refuse_taken_periods(conn, ids)?;
@@ -123,6 +150,8 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
 /// As [`restore`]; [`Error::Invalid`] for a start after the end.
 pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<usize> {
     let (first, last) = of.bounds()?;
+    let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    instrument::lock(conn, &[of.instrument_id])?;
     let query = deleted_between_query(*of, first, last).select(market_data_bars::id);
     let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
     restore(conn, &ids)
