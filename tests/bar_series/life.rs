@@ -42,6 +42,20 @@ on_both! {
         world.assert_true();
     }
 
+    fn a_series_that_was_begun_beyond_its_ticks_builds_closed_periods_alone(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 70, 130]);
+        let beyond = BuildSpan { start: Some(at(30 * DAY)), end: None };
+        let report = world.series().build(world.id, M1, beyond).unwrap();
+        assert_eq!(report.bars_written, 0);
+        let series = world.build(M1).series.unwrap();
+        assert_eq!((series.built_from, series.built_to), (at(0), at(120)));
+        world.insert(&[140, 150]);
+        assert_eq!(world.stale(M1), [0_i64; 0], "its period is open");
+        world.assert_true();
+    }
+
     fn a_series_that_is_not_there_is_not_refreshed(place: &TestDatabase) {
         let db = open(place);
         let world = World::new(&db, "BTC");

@@ -200,6 +200,9 @@ pub(super) fn step(
     };
     if let Some(end) = end.filter(|end| *end > series.built_to) {
         builder.forward(&series, end)?;
+    } else if start < series.built_from && series.built_from == series.built_to {
+        // Nothing is built that it would have to touch: it begins anew, and not before its ticks.
+        builder.advance(start, start)?;
     } else if start < series.built_from {
         builder.backward(&series, start)?;
     } else if !builder.repair(&series, start.max(goal.repaired_to), asked)? {
@@ -326,7 +329,7 @@ impl Builder<'_, '_> {
             STALE_PERIODS_MAX,
         )?;
         for (from, whole) in runs(frequency, &stale) {
-            if self.work.ticks_read >= self.limit {
+            if self.work.ticks_read + self.work.bars_read >= self.limit {
                 break;
             }
             let left = self.limit - self.work.ticks_read;
