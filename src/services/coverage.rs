@@ -129,8 +129,8 @@ pub struct Coverage {
     pub gap_count: u64,
     /// The longest of them, in the order of time.
     pub gaps: Vec<Gap>,
-    /// Periods of which more than one source has brought a bar; the one of the lowest source id is
-    /// read. Set by [`coverage`]: bars that are shown to a [`Survey`] come once a period.
+    /// Periods of which more than one bar came in: from several sources, of which that of the lowest
+    /// id is read, or at several moments of the period. Set by [`coverage`]: bars that are shown to a [`Survey`] come once a period.
     pub duplicates: u64,
     /// How many changes are outliers.
     pub outlier_count: u64,
@@ -187,14 +187,16 @@ impl Survey {
         })
     }
 
-    /// Takes the next bar: the start of its period and its close. Bars come in the order of time,
-    /// one for a period; one that does not is passed over.
+    /// Takes the next bar: the start of its period, or any moment of it by which its source names
+    /// it, and its close. Bars come in the order of time, one for a period; one that does not is
+    /// passed over.
     pub fn add(&mut self, start: Timestamp, close: f64) {
         let frequency = self.options.frequency;
+        let period = frequency.period_start(start);
         match self.last {
-            Some((last, _)) if start <= last => return,
+            Some((last, _)) if period <= frequency.period_start(last) => return,
             Some((last, previous_close)) => {
-                self.gap(frequency.period_end(last), start);
+                self.gap(frequency.period_end(last), period);
                 self.changes.push(Change {
                     timestamp: start,
                     close,
@@ -204,12 +206,12 @@ impl Survey {
             None => {
                 self.first = Some(start);
                 if let Some(begin) = self.options.start {
-                    self.gap(begin, start);
+                    self.gap(begin, period);
                 }
             }
         }
         self.present += 1;
-        self.unexpected += u64::from(!self.options.calendar.is_open(frequency, start));
+        self.unexpected += u64::from(!self.options.calendar.is_open(frequency, period));
         self.last = Some((start, close));
     }
 

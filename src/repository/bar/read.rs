@@ -233,8 +233,8 @@ pub fn count(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<i64> {
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
 }
 
-/// How many periods of a range have an active bar of more than one source; those of one source do
-/// not count, if it is named.
+/// How many periods of a range have more than one active bar, of several sources or at several
+/// moments; those of one source do not count, if it is named.
 ///
 /// # Errors
 /// As [`count`].
@@ -244,14 +244,18 @@ pub(crate) fn contested_periods(
     but_source: Option<i64>,
 ) -> Result<u64> {
     let (first, last) = of.bounds()?;
-    let others: ButSource = if_some(but_source.map(|id| market_data_bars::data_source_id.ne(id)));
-    let contested = between_query(*of, first, last)
-        .filter(others)
-        .group_by(market_data_bars::timestamp)
-        .having(dsl::count_star().gt(1))
-        .select(market_data_bars::timestamp);
-    let periods: Vec<Timestamp> = crate::on_backend!(conn, |c| contested.load(c))?;
-    Ok(periods.len() as u64)
+    let query = scan_query(*of, first, last, but_source).select(market_data_bars::timestamp);
+    let (mut contested, mut of_period, mut end) = (0, 0_u64, i64::MIN);
+    each_row!(conn, query, Timestamp, |start: Timestamp| {
+        if start.micros() >= end {
+            end = of.frequency.period_micros(start.micros()).1;
+            of_period = 0;
+        }
+        of_period += 1;
+        contested += u64::from(of_period == 2);
+        Ok(())
+    })?;
+    Ok(contested)
 }
 
 #[dsl::auto_type(no_type_alias)]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::repository::{bar, data_source};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -144,6 +145,64 @@ fn options_that_make_no_sense_are_refused_by_name() {
     };
     assert!(range.check().unwrap_err().to_string().contains("start"));
     assert!("daily".parse::<TradingCalendar>().is_err());
+}
+
+#[test]
+fn a_day_that_is_named_by_its_close_is_there() {
+    let days = SurveyOptions {
+        start: Some(at("2013-09-02T00:00:00Z")),
+        end: Some(at("2013-09-07T00:00:00Z")),
+        ..SurveyOptions::new(Frequency::OneDay, TradingCalendar::Weekdays)
+    };
+    let closes = [
+        ("2013-09-02T16:00:00Z", 1.0),
+        ("2013-09-03T16:00:00Z", 1.0),
+        ("2013-09-05T00:00:00Z", 1.0),
+        ("2013-09-05T16:00:00Z", 1.0),
+        ("2013-09-06T16:00:00Z", 1.0),
+    ];
+    let found = survey(days, &closes);
+    assert_eq!((found.expected, found.present, found.missing), (5, 4, 1));
+    assert_eq!(found.gaps[0].start, at("2013-09-04T00:00:00Z"));
+    assert_eq!(found.first, Some(at("2013-09-02T16:00:00Z")));
+}
+
+#[test]
+fn periods_with_bars_of_several_sources_or_moments_are_duplicates() {
+    crate::test_support::on_both(|conn| {
+        let new = crate::models::NewDataSource::new("vendor", crate::domain::ProviderType::Api);
+        let vendor = data_source::insert(conn, &new, at("2013-09-02T00:00:00Z")).unwrap();
+        let bar = |source, start: &str| crate::models::NewMarketDataBar {
+            instrument_id: 1,
+            timestamp: at(start),
+            frequency: Frequency::OneDay,
+            open_price: "1".parse().unwrap(),
+            high_price: "1".parse().unwrap(),
+            low_price: "1".parse().unwrap(),
+            close_price: "1".parse().unwrap(),
+            volume: 1.0,
+            open_interest: None,
+            contract_month: None,
+            data_source_id: source,
+            is_adjusted: false,
+            quality_score: None,
+            turnover: None,
+            tick_count: None,
+        };
+        let bars = [
+            bar(1, "2013-09-02T16:00:00Z"),
+            bar(vendor.id, "2013-09-02T00:00:00Z"),
+            bar(1, "2013-09-03T16:00:00Z"),
+            bar(1, "2013-09-04T00:00:00Z"),
+            bar(1, "2013-09-04T16:00:00Z"),
+            bar(vendor.id, "2013-09-04T16:00:00Z"),
+        ];
+        let stored = bar::insert_batch(conn, &bars, at("2013-09-05T00:00:00Z")).unwrap();
+        assert_eq!(stored.inserted, 6);
+        let options = SurveyOptions::new(Frequency::OneDay, TradingCalendar::Weekdays);
+        let found = coverage(conn, 1, &options).unwrap();
+        assert_eq!((found.present, found.missing, found.duplicates), (3, 0, 2));
+    });
 }
 
 proptest! {

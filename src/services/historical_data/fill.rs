@@ -13,19 +13,21 @@ pub(super) fn filled(
     fill: Fill,
     limit: usize,
 ) -> (Vec<HistoryBar>, bool) {
+    // A source may name its periods by another moment than their start.
+    let period = |bar: &HistoryBar| frequency.period_micros(bar.timestamp.micros()).0;
     let mut newest_first = Vec::with_capacity(bars.len());
     let mut bars = bars.into_iter().rev().peekable();
     while let Some(bar) = bars.next() {
-        let mut start = bar.timestamp.micros();
+        let mut start = period(&bar);
         newest_first.push(bar);
         let Some(before) = bars.peek() else { break };
         if fill == Fill::None {
             continue;
         }
-        let standing = standing(before, fill);
+        let (standing, held) = (standing(before, fill), period(before));
         loop {
             start = frequency.period_micros(start - 1).0;
-            if start <= before.timestamp.micros() || newest_first.len() > limit {
+            if start <= held || newest_first.len() > limit {
                 break;
             }
             newest_first.push(HistoryBar {

@@ -37,7 +37,8 @@ pub struct BarQuery {
     pub fill: Fill,
     /// The newest so many bars, at least 1; `None` for all.
     pub max_records: Option<usize>,
-    /// Only stored bars of this source, and nothing aggregated; `None` for the best of all.
+    /// Only stored bars of this source, as they are stored (built ones also where they are stale),
+    /// and nothing aggregated; `None` for the best of all.
     pub source: Option<i64>,
 }
 

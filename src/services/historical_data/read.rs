@@ -3,9 +3,12 @@
 //! Each source adds bars only to the spans that those before it left open; of two bars of a period
 //! the first one stays. Everything is read in one snapshot.
 
+use std::cmp::Ordering;
+
 use crate::database::BackendConnection;
 use crate::domain::{Aggregator, BarAggregator, Frequency, TickFold};
 use crate::error::{Error, Result};
+use crate::models::MarketDataBar;
 use crate::repository::{bar, market_data};
 use crate::timestamp::Timestamp;
 
@@ -197,17 +200,19 @@ impl Reader {
             if is_built && self.source.is_none() && !holds(row.timestamp) {
                 return Ok(());
             }
+            let origin = match is_built {
+                true => BarOrigin::Built,
+                false => BarOrigin::Imported(source),
+            };
             let period = Span::period(self.frequency, row.timestamp);
-            let last = bars.last_mut().filter(|bar| self.period(bar) == period);
-            match last {
-                // By source: what came in first stays, what was built gives way.
-                Some(last) if !is_built && last.origin == BarOrigin::Built => {
-                    *last = HistoryBar::stored(row, BarOrigin::Imported(source));
+            while let Some(held) = bars.last().filter(|bar| self.period(bar) == period) {
+                match precedence(origin).cmp(&precedence(held.origin)) {
+                    Ordering::Greater => return Ok(()),
+                    Ordering::Equal => break, // Two moments of one period, from one source.
+                    Ordering::Less => drop(bars.pop()),
                 }
-                Some(last) if is_built || last.timestamp == row.timestamp => {}
-                _ if is_built => bars.push(HistoryBar::stored(row, BarOrigin::Built)),
-                _ => bars.push(HistoryBar::stored(row, BarOrigin::Imported(source))),
             }
+            bars.push(HistoryBar::stored(row, origin));
             Ok(())
         })?;
         Ok(bars)
@@ -274,17 +279,38 @@ impl Reader {
                 FinerBars::Outside => self.built.source_id,
             };
             let mut fold = BarAggregator::new(self.frequency);
-            let mut last = None;
+            // Those of one period, from one source, and where it ends.
+            let (mut held, mut end): (Vec<MarketDataBar>, i64) = (Vec::new(), i64::MIN);
             bar::scan(conn, &range, but, |row| {
-                // Of several sources the first one.
-                if last != Some(row.timestamp) {
-                    last = Some(row.timestamp);
-                    bars.extend(fold.add(row.into()).map(HistoryBar::aggregated));
+                if row.timestamp.micros() >= end {
+                    end = Span::period(finer, row.timestamp).end;
+                    let done = held.drain(..).filter_map(|bar| fold.add(bar.into()));
+                    bars.extend(done.map(HistoryBar::aggregated));
+                }
+                let source = held
+                    .first()
+                    .map_or(row.data_source_id, |bar| bar.data_source_id);
+                if row.data_source_id < source {
+                    held.clear();
+                }
+                if row.data_source_id <= source {
+                    held.push(row);
                 }
                 Ok(())
             })?;
+            let done = held.drain(..).filter_map(|bar| fold.add(bar.into()));
+            bars.extend(done.map(HistoryBar::aggregated));
             bars.extend(fold.finish().map(HistoryBar::aggregated));
         }
         Ok(())
+    }
+}
+
+/// Which of the stored bars of a period is answered with, least first: what came in, by its
+/// source, then what was built.
+fn precedence(origin: BarOrigin) -> i64 {
+    match origin {
+        BarOrigin::Imported(source) => source,
+        BarOrigin::Built | BarOrigin::Aggregated | BarOrigin::Filled => i64::MAX,
     }
 }

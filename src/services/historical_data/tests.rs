@@ -361,3 +361,35 @@ fn the_newest_bars_are_the_last_of_all_whatever_they_come_from() {
         }
     });
 }
+
+#[test]
+fn a_period_that_is_named_by_another_moment_than_its_start_is_one_all_the_same() {
+    on_both(|conn| {
+        let vendor = vendor(conn);
+        // Days that end at 16:00, and the same days by their starts, and a day of one source alone.
+        let closing = |day: i64| day * DAY + 16 * HOUR;
+        let days = [(closing(0), 1), (closing(1), 2), (closing(4), 3)];
+        import(conn, 1, Frequency::OneDay, &days);
+        let days = [(0, 10), (DAY, 20), (2 * DAY, 30)];
+        import(conn, vendor, Frequency::OneDay, &days);
+        let expected = [
+            (closing(0), 1.0, Imported(1)),
+            (closing(1), 2.0, Imported(1)),
+            (2 * DAY, 30.0, Imported(vendor)),
+            (closing(4), 3.0, Imported(1)),
+        ];
+        assert_eq!(closes(&all(conn, Frequency::OneDay)), expected);
+        let filled = BarQuery {
+            fill: Fill::Previous,
+            ..BarQuery::all(1, Frequency::OneDay)
+        };
+        let mut with_one_more = expected.to_vec();
+        with_one_more.insert(3, (3 * DAY, 30.0, Filled));
+        assert_eq!(closes(&asked(conn, &filled)), with_one_more);
+        // A week is made of each day once.
+        let week = all(conn, Frequency::OneWeek);
+        let values = week.bars[0].values.clone().unwrap();
+        assert_eq!(week.bars.len(), 1);
+        assert_eq!((values.volume, values.high.to_f64()), (4.0, 30.0));
+    });
+}
