@@ -21,6 +21,7 @@ use tickbase::repository::instrument::{InstrumentPage, InstrumentRepository};
 use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickKey, TickRange,
 };
+use tickbase::repository::storage::StorageRepository;
 use tickbase::services::cache::{Cache, CacheKind, Latest, read_latest};
 use tickbase::{Decimal, Error, Timestamp, on_backend};
 use tokio::runtime::Runtime;
@@ -271,6 +272,9 @@ on_both! {
                 market_data::insert_batch(conn, &[tick(2, 1)], &InsertOptions::default(), at(0))
             })
             .unwrap();
+        });
+        is_hit("fresh statistics", true, &|| {
+            StorageRepository::new(&db).refresh_statistics().unwrap();
         });
         is_hit("a tick of its own", false, &|| insert(&db, 1, 4));
         is_hit("a write that says nothing", false, &|| db.write("test.own", |_| Ok(())).unwrap());
