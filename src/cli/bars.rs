@@ -12,6 +12,7 @@ use crate::domain::{Frequency, Symbol};
 use crate::error::Error;
 use crate::models::BarSeries;
 use crate::repository::bar_series::{BarSeriesRepository, BuildReport, BuildSpan, SeriesStatus};
+use crate::repository::market_data::TickRange;
 use crate::services::historical_data::{self, BarHistory, BarOrigin, BarQuery, Fill, HistoryBar};
 use crate::timestamp::Timestamp;
 
@@ -42,6 +43,9 @@ pub(super) struct BuildArguments {
     /// The moment before which the last period ends [default: as far as periods are closed]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     end: Option<Timestamp>,
+    /// Build what is built anew, too: after ticks were changed by SQL of your own
+    #[arg(long)]
+    anew: bool,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +125,13 @@ fn build(context: &Context, arguments: &BuildArguments) -> Outcome {
     let series = BarSeriesRepository::new(&database);
     let mut built = Vec::new();
     for (symbol, id) in symbols.iter().zip(ids) {
+        if arguments.anew {
+            series.mark_stale(TickRange {
+                instrument_id: id,
+                start: arguments.start,
+                end: arguments.end,
+            })?;
+        }
         for frequency in &frequencies {
             let report = series.build(id, *frequency, span)?;
             built.push(Built::of(symbol, &report));

@@ -15,12 +15,14 @@ mod tests;
 
 pub use build::{BuildReport, BuildSpan};
 pub(crate) use marks::Marks;
+pub use marks::mark_stale;
 pub use read::{BUILT_SOURCE_NAME, SeriesStatus, list, of_instrument, source_id, stale_between};
 
 use crate::database::{BackendConnection, Database};
 use crate::domain::Frequency;
 use crate::error::Result;
 use crate::models::BarSeries;
+use crate::repository::market_data::TickRange;
 
 /// Ticks that one transaction reads: some 100 ms, after which ticks that wait are stored. A single
 /// period is never divided, however many it has.
@@ -98,6 +100,20 @@ impl<'a> BarSeriesRepository<'a> {
             goal.goes_on_from(work.repaired_to);
         }
         Ok(report)
+    }
+
+    /// Marks what is built of a range of ticks as stale; see [`mark_stale`]. Returns how many periods
+    /// of all series that are.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end; those of
+    /// [`Database::write`].
+    pub fn mark_stale(&self, of: TickRange) -> Result<usize> {
+        self.db.write("bar_series.mark_stale", move |conn| {
+            let marked = mark_stale(conn, &of)?;
+            conn.record_rows(marked);
+            Ok(marked)
+        })
     }
 
     /// Every series of an active instrument, by symbol and frequency, shortest first.

@@ -2,13 +2,14 @@
 
 use crate::support::on_both;
 use crate::world::{DAY, HOUR, MINUTE, World, at, open};
-use tickbase::Error;
+use diesel::prelude::*;
 use tickbase::domain::Frequency;
 use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::bar_series::{self, BuildSpan};
 use tickbase::repository::instrument::InstrumentRepository;
-use tickbase::repository::market_data::{self, InsertOptions, TickKey};
+use tickbase::repository::market_data::{self, InsertOptions, TickKey, TickRange};
 use tickbase::repository::purge::PurgeRepository;
+use tickbase::{Error, on_backend};
 
 const M1: Frequency = Frequency::OneMinute;
 const H1: Frequency = Frequency::OneHour;
@@ -54,6 +55,36 @@ on_both! {
         world.insert(&[140, 150]);
         assert_eq!(world.stale(M1), [0_i64; 0], "its period is open");
         world.assert_true();
+    }
+
+    fn ticks_that_foreign_sql_changed_are_built_anew_when_it_is_said(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 70, 130, 2 * HOUR]);
+        world.build(M1);
+        world.build(H1);
+        let (id, whole) = (world.id, TickRange::all(world.id));
+        db.write("test.own", move |conn| {
+            let sql = format!("UPDATE market_data SET price = 1 WHERE instrument_id = {id}");
+            on_backend!(conn, |c| diesel::sql_query(sql).execute(c))?;
+            bar_series::mark_stale(conn, &TickRange { start: Some(at(75)), ..whole })
+        })
+        .unwrap();
+        assert_eq!(world.stale(H1), [0, HOUR]);
+        assert_eq!(world.stale(M1).len(), 119, "from the minute of the start on");
+        assert_eq!(world.stale(M1)[0], 60);
+        // What was not said stays as it was built, until it is.
+        let marked = world.series().mark_stale(world.range(0, 60)).unwrap();
+        assert_eq!((marked, world.stale(M1).len()), (2, 120));
+        for frequency in [M1, H1] {
+            world.refresh(frequency);
+            assert_eq!(world.stale(frequency), [0_i64; 0]);
+        }
+        world.assert_true();
+        assert_eq!(world.series().mark_stale(world.range(-DAY, 0)).unwrap(), 0);
+        assert_eq!(world.series().mark_stale(world.range(2 * HOUR, DAY)).unwrap(), 0);
+        let crossed = world.series().mark_stale(world.range(5, 4)).unwrap_err();
+        assert!(matches!(crossed, Error::Invalid { .. }), "{crossed:?}");
     }
 
     fn a_series_that_is_not_there_is_not_refreshed(place: &TestDatabase) {

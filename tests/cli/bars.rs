@@ -36,6 +36,19 @@ on_both! {
         assert!(one.out.contains("there are older ones"), "{}", one.out);
     }
 
+    fn what_foreign_sql_changed_is_built_anew_when_it_is_asked_for(db: &TestDatabase) {
+        assert_eq!(run(db, &["import", &sample(), "--symbol", "ES"]).code, Some(0));
+        let build = ["bars", "build", "--symbol", "ES", "--frequency", "1min", "--json"];
+        assert_eq!(run(db, &build).json()[0]["bars_written"], 7);
+        db.raw("UPDATE market_data SET price = price + 1").unwrap();
+        assert_eq!(run(db, &build).json()[0]["bars_written"], 0, "nothing tells of it");
+        let anew = run(db, &[&build[..], &["--anew"]].concat()).json();
+        // The period of the first tick to that of the last one, with its empty ones.
+        assert_eq!((&anew[0]["bars_written"], &anew[0]["periods_repaired"]), (&7.into(), &7.into()));
+        let status = run(db, &["bars", "status", "--json"]).json();
+        assert_eq!(status[0]["stale_periods"], 0);
+    }
+
     fn a_schema_that_goes_back_takes_built_bars_along_and_no_others(db: &TestDatabase) {
         assert_eq!(run(db, &["import", &sample(), "--symbol", "ES"]).code, Some(0));
         let build = ["bars", "build", "--symbol", "ES", "--frequency", "1min"];

@@ -11,10 +11,12 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::read::of_instruments;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::Result;
 use crate::models::BarSeries;
+use crate::repository::market_data::TickRange;
+use crate::repository::{bounds, instrument};
 use crate::sql_types;
 use crate::timestamp::Timestamp;
 
@@ -86,6 +88,38 @@ impl Marks {
         }
         Ok(())
     }
+}
+
+/// Marks what is built of a range of ticks as stale, in every series of the instrument, so that the
+/// next build or refresh makes it anew; returns how many periods that are.
+///
+/// The functions of this crate that store, delete or restore ticks mark what they touch by
+/// themselves. Call it in the transaction of statements of your own that change ticks: nothing
+/// else tells a series of them.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
+/// [`Error::Query`](crate::Error::Query).
+pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
+    let (first, last) = bounds::moments(of.start, of.end)?;
+    let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    instrument::lock(conn, &[of.instrument_id])?;
+    let mut marks = Marks::of(conn, &[of.instrument_id])?;
+    for touched in &mut marks.series {
+        let BarSeries {
+            frequency,
+            built_from,
+            built_to,
+            ..
+        } = touched.of;
+        let from = frequency.period_start(first.max(built_from));
+        let to = last.saturating_add_micros(1).min(built_to);
+        touched.periods.extend(frequency.period_starts(from, to));
+    }
+    let periods = marks.series.iter().map(|touched| touched.periods.len());
+    let periods = periods.sum();
+    marks.store(conn)?;
+    Ok(periods)
 }
 
 impl Touched {
