@@ -33,6 +33,12 @@ pub(super) struct Arguments {
     /// Add the instrument, of this type, when there is none of the symbol
     #[arg(long, value_name = "TYPE")]
     create: Option<InstrumentType>,
+    /// The data source of the rows, by its name: each source has bars and ticks of its own [default: tickbase]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Add the data source when there is none of the name
+    #[arg(long, requires = "source")]
+    create_source: bool,
     /// What the rows are
     #[arg(long, value_enum, default_value_t)]
     kind: Kind,
@@ -113,6 +119,8 @@ fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
     };
     let mut plan = Import::ticks(Symbol::new(&arguments.symbol)?);
     plan.create = arguments.create;
+    plan.source.clone_from(&arguments.source);
+    plan.create_source = arguments.create_source;
     plan.kind = kind;
     plan.feed = FeedOptions {
         format: arguments.format,

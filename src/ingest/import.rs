@@ -13,11 +13,11 @@ use super::record::{FeedRecord, Target};
 use crate::database::{BackendConnection, BatchSize, Database, WhenFull};
 use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
-use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, Symbol};
+use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, ProviderType, Symbol};
 use crate::error::{Error, Result};
-use crate::models::{NewInstrument, NewMarketDataBar};
+use crate::models::{NewDataSource, NewInstrument, NewMarketDataBar};
 use crate::repository::market_data::{InsertOptions, RowOutcome};
-use crate::repository::{bar, instrument, market_data};
+use crate::repository::{bar, data_source, instrument, market_data};
 use crate::timestamp::Timestamp;
 
 /// What a file's rows are.
@@ -48,6 +48,10 @@ pub struct Import {
     pub symbol: Symbol,
     /// The type of the instrument to add when there is none of the symbol.
     pub create: Option<InstrumentType>,
+    /// The name of the data source of every row; `None` for the default one.
+    pub source: Option<String>,
+    /// Whether the source is added when there is none of the name.
+    pub create_source: bool,
     /// What the rows are.
     pub kind: ImportKind,
     /// What is known of the files.
@@ -65,6 +69,8 @@ impl Import {
         Self {
             symbol,
             create: None,
+            source: None,
+            create_source: false,
             kind: ImportKind::Ticks,
             feed: FeedOptions::default(),
             strict: false,
@@ -327,12 +333,29 @@ impl Run {
         };
         Ok(Target {
             instrument_id: instrument.id,
-            source_id: DEFAULT_SOURCE_ID,
+            source_id: self.source(conn)?,
             frequency: match self.plan.kind {
                 ImportKind::Ticks => None,
                 ImportKind::Bars(frequency) => Some(frequency),
             },
         })
+    }
+
+    fn source(&self, conn: &mut BackendConnection<'_>) -> Result<i64> {
+        let Some(name) = &self.plan.source else {
+            return Ok(DEFAULT_SOURCE_ID);
+        };
+        match data_source::by_name(conn, name)? {
+            Some(known) => Ok(known.id),
+            None if self.plan.create_source => {
+                let new = NewDataSource::new(name.as_str(), ProviderType::File);
+                Ok(data_source::insert(conn, &new, self.now)?.id)
+            }
+            None => Err(Error::not_found(
+                format!("data source {name:?}"),
+                "check the name, or add the source with --create-source",
+            )),
+        }
     }
 
     fn read<T: Stored>(

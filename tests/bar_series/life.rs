@@ -4,12 +4,13 @@ use crate::support::on_both;
 use crate::world::{DAY, HOUR, MINUTE, World, at, open};
 use diesel::prelude::*;
 use tickbase::domain::Frequency;
+use tickbase::domain::tick::Tick;
 use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::bar_series::{self, BuildSpan};
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{self, InsertOptions, TickKey, TickRange};
 use tickbase::repository::purge::PurgeRepository;
-use tickbase::{Error, on_backend};
+use tickbase::{Error, Timestamp, on_backend};
 
 const M1: Frequency = Frequency::OneMinute;
 const H1: Frequency = Frequency::OneHour;
@@ -85,6 +86,27 @@ on_both! {
         assert_eq!(world.series().mark_stale(world.range(2 * HOUR, DAY)).unwrap(), 0);
         let crossed = world.series().mark_stale(world.range(5, 4)).unwrap_err();
         assert!(matches!(crossed, Error::Invalid { .. }), "{crossed:?}");
+    }
+
+    fn a_late_tick_at_the_very_end_of_a_series_is_none_of_it(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 70, 130, 2 * HOUR]);
+        world.build(H1);
+        let two = BuildSpan { start: None, end: Some(at(120)) };
+        world.series().build(world.id, M1, two).unwrap();
+        world.insert(&[120]);
+        assert_eq!((world.stale(M1), world.stale(H1)), (vec![], vec![0]));
+        let last = Timestamp::from_micros(at(120).micros() - 1).unwrap();
+        let late = Tick::trade(world.id, last, 5.0, 1.0).unwrap();
+        world.ticks().insert_batch(vec![late], InsertOptions::default()).unwrap();
+        assert_eq!(world.stale(M1), [60]);
+        world.insert(&[0]);
+        assert_eq!(world.stale(M1), [0, 60]);
+        world.assert_true();
+        world.refresh(M1);
+        world.assert_true();
+        assert_eq!(world.of(M1).unwrap().built_to, at(2 * HOUR));
     }
 
     fn a_series_that_is_not_there_is_not_refreshed(place: &TestDatabase) {

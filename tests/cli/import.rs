@@ -51,6 +51,36 @@ on_both! {
         assert_eq!(run_with_input(db, &other, &gzip(lines.as_bytes())).figures(), [20_009, 20_009, 0, 0, 0]);
     }
 
+    fn bars_are_replaced_within_their_source_alone(db: &TestDatabase) {
+        let day = |close: &str| format!("date,open,high,low,close\n2024-01-02,1,9,1,{close}\n");
+        let bars = ["import", "-", "--symbol", "ES", "--kind", "bars", "--frequency", "1d", "--json"];
+        let vendor = [&bars[..], &["--source", "vendor"]].concat();
+        let import = |arguments: &[&str], close: &str| {
+            let done = run_with_input(db, arguments, day(close).as_bytes());
+            let of = done.json();
+            ["inserted", "updated", "duplicates"].map(|name| of[name].as_i64().unwrap())
+        };
+        assert_eq!(import(&bars, "2"), [1, 0, 0]);
+        says(
+            run_with_input(db, &vendor, day("3").as_bytes()).failure(),
+            "tickbase: data source \"vendor\" not found; check the name, or add the source with --create-source",
+        );
+        let created = [&vendor[..], &["--create-source"]].concat();
+        assert_eq!(import(&created, "3"), [1, 0, 0]);
+        assert_eq!(import(&vendor, "4"), [0, 1, 0]);
+        assert_eq!(import(&created, "4"), [0, 0, 1]);
+        assert_eq!(import(&bars, "2"), [0, 0, 1], "the other source's stayed as it was");
+        let list = ["bars", "list", "--symbol", "ES", "--frequency", "1d", "--json"];
+        let listed = run(db, &list).json();
+        assert_eq!((listed["bars"].as_array().unwrap().len(), &listed["bars"][0]["close"]), (1, &2.0.into()));
+        // Built bars are nobody else's.
+        let built = [&bars[..], &["--source", "tickbase-bars"]].concat();
+        let refused = run_with_input(db, &built, day("5").as_bytes());
+        assert!(refused.err.contains("holds the bars that are built from ticks"), "{refused:?}");
+        assert!(refused.out.contains("\"rejected\":1"), "{refused:?}");
+        assert_eq!(run(db, &["import", "x.csv", "--symbol", "ES", "--create-source"]).code, Some(2));
+    }
+
     fn other_values_under_a_stored_key_are_conflicts_and_stay_out(db: &TestDatabase) {
         let text = |price: &str| format!("timestamp,sequence,price\n2013-09-01 17:00:00,7,{price}\n");
         let arguments = ["import", "-", "--symbol", "ES", "--json"];

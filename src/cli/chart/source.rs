@@ -45,7 +45,7 @@ pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Resu
     if let (Some(first), 1..) = (drawn.bars.first(), wanted.before) {
         let query = BarQuery {
             start: None,
-            end: Some(first.timestamp),
+            end: Some(wanted.frequency.period_start(first.timestamp)),
             max_records: Some(wanted.before),
             ..query
         };

@@ -64,7 +64,9 @@ fn closes(
         };
         closes.extend(read.bars.iter().rev().filter_map(close));
         match read.bars.first() {
-            Some(oldest) if read.has_more => query.end = Some(oldest.timestamp),
+            Some(oldest) if read.has_more => {
+                query.end = Some(options.frequency.period_start(oldest.timestamp));
+            }
             _ => return Ok(closes),
         }
     }
