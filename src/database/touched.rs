@@ -169,7 +169,7 @@ pub(super) struct Mark {
 }
 
 impl Touched {
-    fn add(&mut self, what: Touch<'_>) {
+    pub(super) fn add(&mut self, what: Touch<'_>) {
         match what {
             Touch::Nothing => {}
             Touch::Ticks(ids) => self.everything |= remember(&mut self.shown, ids),

@@ -128,3 +128,28 @@ fn only_what_is_attached_is_found_and_one_of_a_type() {
     database.detach(&told);
     assert!(!finds());
 }
+
+#[test]
+fn what_may_stand_raises_the_versions_and_what_was_undone_does_not() {
+    use crate::database::StandsOn;
+    let db = TemporaryDatabase::sqlite().unwrap();
+    let db = db.database();
+    let touched = |ending| {
+        let before = db.version(StandsOn::Bars(7));
+        let scope = Scope::begin(&db.inner.attachments);
+        touch(|touched| touched.add(crate::database::Touch::Bars(&[7])));
+        match ending {
+            Some(ending) => scope.end(ending),
+            None => drop(scope),
+        }
+        db.version(StandsOn::Bars(7)) - before
+    };
+    assert_eq!(touched(Some(Ending::Committed)), 1);
+    assert_eq!(
+        touched(Some(Ending::Unknown)),
+        1,
+        "the server may have committed"
+    );
+    assert_eq!(touched(Some(Ending::RolledBack)), 0);
+    assert_eq!(touched(None), 0);
+}
