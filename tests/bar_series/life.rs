@@ -109,6 +109,37 @@ on_both! {
         assert_eq!(world.of(M1).unwrap().built_to, at(2 * HOUR));
     }
 
+    fn a_finer_series_that_covers_a_part_is_no_basis_of_the_whole(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 40 * MINUTE, HOUR + 10, 3 * HOUR]);
+        let first_hour = |from| BuildSpan { start: Some(at(from)), end: Some(at(HOUR)) };
+        // It begins after the first tick of the hour.
+        world.series().build(world.id, M1, first_hour(30 * MINUTE)).unwrap();
+        world.build(H1);
+        world.assert_true();
+        // It ends in the middle of what is stale.
+        world.insert(&[20, HOUR + 20]);
+        world.series().build(world.id, M1, first_hour(0)).unwrap();
+        assert_eq!((world.stale(M1), world.stale(H1)), (vec![], vec![0, HOUR]));
+        world.refresh(H1);
+        assert_eq!(world.stored(H1).len(), 2);
+        world.assert_true();
+    }
+
+    fn a_repair_that_ends_early_keeps_the_marks_that_it_has_not_come_to(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 70, 130]);
+        world.build(M1);
+        world.insert(&[15, 75]);
+        assert_eq!(world.stale(M1), [0, 60]);
+        let (few, goes_on) = (world.series().ticks_per_transaction_max(1), std::cell::Cell::new(true));
+        few.refresh(world.id, M1, &|| goes_on.replace(false)).unwrap();
+        assert_eq!(world.stale(M1), [60]);
+        world.assert_true();
+    }
+
     fn a_series_that_is_not_there_is_not_refreshed(place: &TestDatabase) {
         let db = open(place);
         let world = World::new(&db, "BTC");
