@@ -10,6 +10,7 @@ use tickbase::repository::bar_series::{self, BuildSpan};
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{self, InsertOptions, TickKey, TickRange};
 use tickbase::repository::purge::PurgeRepository;
+use tickbase::services::historical_data::{BarQuery, bars};
 use tickbase::{Error, Timestamp, on_backend};
 
 const M1: Frequency = Frequency::OneMinute;
@@ -125,6 +126,19 @@ on_both! {
         world.refresh(H1);
         assert_eq!(world.stored(H1).len(), 2);
         world.assert_true();
+    }
+
+    fn a_long_bar_takes_no_part_from_short_ones_of_which_one_is_stale(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 70, HOUR + 10, 2 * HOUR]);
+        world.build(M1);
+        world.insert(&[75]);
+        assert_eq!(world.stale(M1), [60]);
+        let query = BarQuery::all(world.id, H1);
+        let answer = db.read("test.bars", |conn| bars(conn, &query)).unwrap();
+        let ticks = answer.bars.iter().map(|bar| bar.values.as_ref().unwrap().tick_count);
+        assert_eq!(ticks.collect::<Vec<_>>(), [Some(3), Some(1), Some(1)]);
     }
 
     fn a_repair_that_ends_early_keeps_the_marks_that_it_has_not_come_to(place: &TestDatabase) {

@@ -370,7 +370,7 @@ fn a_period_that_is_named_by_another_moment_than_its_start_is_one_all_the_same()
         let closing = |day: i64| day * DAY + 16 * HOUR;
         let days = [(closing(0), 1), (closing(1), 2), (closing(4), 3)];
         import(conn, 1, Frequency::OneDay, &days);
-        let days = [(0, 10), (DAY, 20), (2 * DAY, 30)];
+        let days = [(0, 10), (DAY, 20), (2 * DAY, 30), (closing(4) + HOUR, 99)];
         import(conn, vendor, Frequency::OneDay, &days);
         let expected = [
             (closing(0), 1.0, Imported(1)),
