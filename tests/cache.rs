@@ -323,6 +323,8 @@ on_both! {
         assert_eq!((names()[0].as_str(), one(id).unwrap().name.as_str()), ("other", "other"));
         insert(&db, id, 3);
         assert_eq!(one(id).unwrap().last_price, Some(3.0));
+        let listed = runtime.block_on(cache.instruments(page.clone())).unwrap();
+        assert_eq!(listed.rows[0].last_price, Some(3.0), "lists show last ticks, too");
         assert_eq!(latest(&runtime, &cache, id), Some(3.0));
         instruments.soft_delete(vec![id]).unwrap();
         assert_eq!((names().len(), ids()), (12, 12));

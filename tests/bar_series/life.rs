@@ -176,6 +176,7 @@ on_both! {
         world.insert(&[75, 2 * HOUR + 1]);
         assert_eq!(world.stale(M1), [60]);
         assert_eq!(world.stale(H1), [0]);
+        assert!(world.series().list().unwrap().iter().all(|series| series.is_due()));
         world.assert_true();
         let report = world.refresh(M1);
         assert_eq!((report.periods_repaired, report.bars_written, report.ticks_read), (1, 1, 2));
