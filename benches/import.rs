@@ -226,7 +226,7 @@ diesel::table! {
 
 /// Count and sums of what is stored against those of the text; all of them are exact.
 fn verify(place: &Place, trades: &Trades) {
-    let mut conn = SqliteConnection::establish(place.file()).unwrap();
+    let mut conn = SqliteConnection::establish(place.url()).unwrap();
     let sql = "SELECT count(*) AS rows, total(volume) AS volume, total(price) AS price \
                FROM market_data WHERE instrument_id = 1";
     let sums: Sums = diesel::sql_query(sql).get_result(&mut conn).unwrap();

@@ -165,7 +165,7 @@ impl Contender {
 }
 
 fn store_raw(place: &Place, batches: Vec<Vec<Tick>>, pragmas: &[PragmaState]) -> Took {
-    let conn = raw::Connection::open(place.file(), pragmas);
+    let conn = raw::Connection::open(place.url(), pragmas);
     let insert = conn.prepare(raw::INSERT);
     let watch = Stopwatch::start();
     for batch in batches {
@@ -202,7 +202,7 @@ fn store_diesel(
     pragmas: &[PragmaState],
     insert: impl Fn(&mut SqliteConnection, &[Tick]) -> QueryResult<usize>,
 ) -> Took {
-    let mut conn = SqliteConnection::establish(place.file()).unwrap();
+    let mut conn = SqliteConnection::establish(place.url()).unwrap();
     for pragma in pragmas.iter().filter(|pragma| pragma.role == "writer") {
         let pragma = format!("PRAGMA {} = {}", pragma.name, pragma.actual);
         conn.batch_execute(&pragma).unwrap();
@@ -222,7 +222,7 @@ fn store_diesel(
 
 /// Counts and sums of what is stored against the ticks.
 fn verify(place: &Place, ticks: &[Tick]) {
-    let mut conn = SqliteConnection::establish(place.file()).unwrap();
+    let mut conn = SqliteConnection::establish(place.url()).unwrap();
     let columns: String = VALUES
         .map(|name| format!(", total({name}) AS {name}"))
         .concat();
@@ -311,7 +311,7 @@ diesel::table! {
 
 /// Sends ticks that are stored once more: nothing is stored, each is compared.
 fn resend(place: &Place, sent: &[Tick], pragmas: &[PragmaState], times: &mut Times) {
-    let conn = raw::Connection::open(place.file(), pragmas);
+    let conn = raw::Connection::open(place.url(), pragmas);
     let (insert, find) = (conn.prepare(raw::INSERT), conn.prepare(raw::FIND));
     let watch = Stopwatch::start();
     for batch in sent.chunks(ROWS_PER_TRANSACTION) {

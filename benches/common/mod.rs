@@ -3,7 +3,7 @@
 
 pub mod raw;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
@@ -100,7 +100,23 @@ pub struct Place(TemporaryDatabase);
 
 impl Place {
     pub fn new() -> Self {
-        let place = TemporaryDatabase::sqlite().unwrap();
+        Self::of(TemporaryDatabase::sqlite().unwrap())
+    }
+
+    /// The same on a PostgreSQL server whose superuser the URL names. Autovacuum does not come in
+    /// between.
+    #[cfg(feature = "postgres")]
+    pub fn postgres(admin: &str) -> Self {
+        let place = Self::of(TemporaryDatabase::postgres(admin).unwrap());
+        for table in ["market_data", "market_data_bars"] {
+            place.execute(&format!(
+                "ALTER TABLE {table} SET (autovacuum_enabled = off)"
+            ));
+        }
+        place
+    }
+
+    fn of(place: TemporaryDatabase) -> Self {
         let instruments = InstrumentRepository::new(&place);
         for id in 13..=INSTRUMENTS {
             let symbol = Symbol::new(&format!("BENCH{id}")).unwrap();
@@ -111,12 +127,32 @@ impl Place {
         Self(place)
     }
 
-    pub fn file(&self) -> &str {
+    /// The file on SQLite.
+    pub fn url(&self) -> &str {
         self.0.url()
     }
 
+    /// No statement is cancelled for its length.
     pub fn open(&self) -> Database {
-        Database::open(DatabaseConfig::new(self.file()).unwrap()).unwrap()
+        let config = DatabaseConfig::new(self.url()).unwrap().with(|config| {
+            config.postgres.statement_timeout = Duration::ZERO;
+        });
+        Database::open(config).unwrap()
+    }
+
+    /// What autovacuum does on PostgreSQL in the minutes after a load; nothing on SQLite.
+    pub fn settle(&self) {
+        #[cfg(feature = "postgres")]
+        if self.0.backend() == tickbase::database::Backend::Postgres {
+            self.execute("VACUUM (ANALYZE)");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    fn execute(&self, sql: &str) {
+        use diesel::connection::{Connection, SimpleConnection};
+        let mut conn = diesel::PgConnection::establish(self.url()).unwrap();
+        conn.batch_execute(sql).unwrap();
     }
 }
 
@@ -222,12 +258,22 @@ impl Times {
     }
 }
 
-/// The numbers among the arguments: rows, then rounds.
+/// Rows and rounds: the numbers after `--rows` and `--rounds`, else those among the arguments.
 pub fn sizes(rows: usize, rounds: usize) -> (usize, usize) {
-    let mut numbers = std::env::args().filter_map(|argument| argument.parse().ok());
+    let arguments: Vec<String> = std::env::args().collect();
+    let named = |name: &str| {
+        let mut after = arguments.iter().skip_while(|argument| *argument != name);
+        after.nth(1).map(|number| number.parse().unwrap())
+    };
+    let named = (named("--rows"), named("--rounds"));
+    let mut numbers = arguments
+        .iter()
+        .filter_map(|argument| argument.parse().ok());
+    let mut next = || numbers.next().filter(|_| named == (None, None));
+    let unnamed = (next(), next());
     (
-        numbers.next().unwrap_or(rows),
-        numbers.next().unwrap_or(rounds),
+        named.0.or(unnamed.0).unwrap_or(rows),
+        named.1.or(unnamed.1).unwrap_or(rounds),
     )
 }
 
