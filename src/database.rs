@@ -16,6 +16,7 @@ mod instrumentation;
 mod migrations;
 #[cfg(feature = "sqlite")]
 pub(crate) mod opening;
+mod ordered;
 mod page;
 mod park;
 mod pool;

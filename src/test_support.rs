@@ -117,6 +117,19 @@ pub(crate) fn sqlite_plan(conn: &mut SqliteConnection, sql: &str) -> String {
 #[cfg(feature = "postgres")]
 pub(crate) fn postgres_plan(conn: &mut PgConnection, sql: &str, parameters: usize) -> String {
     use diesel::connection::SimpleConnection;
+    conn.batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        .unwrap();
+    postgres_plan_as_it_is(conn, sql, parameters)
+}
+
+/// The generic plan that the planner takes by itself.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres_plan_as_it_is(
+    conn: &mut PgConnection,
+    sql: &str,
+    parameters: usize,
+) -> String {
+    use diesel::connection::SimpleConnection;
     #[derive(QueryableByName)]
     struct Line {
         #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
@@ -129,8 +142,7 @@ pub(crate) fn postgres_plan(conn: &mut PgConnection, sql: &str, parameters: usiz
         format!("({nulls})")
     };
     conn.batch_execute(&format!(
-        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
-         SET enable_bitmapscan = off; PREPARE explained AS {sql}"
+        "SET plan_cache_mode = force_generic_plan; PREPARE explained AS {sql}"
     ))
     .unwrap();
     let lines: Vec<Line> = diesel::sql_query(format!("EXPLAIN EXECUTE explained{arguments}"))

@@ -52,6 +52,50 @@ fn stored(database: &Database) -> (i64, i64) {
         .unwrap()
 }
 
+fn count(conn: &mut BackendConnection<'_>) -> Result<i64> {
+    let count = diesel::dsl::sql::<BigInt>("SELECT count(*) FROM numbers");
+    Ok(on_backend!(conn, |c| count.get_result(c))?)
+}
+
+on_both! {
+    fn the_reads_of_a_snapshot_see_one_moment(db: &TestDatabase) {
+        let database = with_numbers(db);
+        let write = || database.write("test.write", |conn| store(conn, 1));
+        let read = |conn: &mut BackendConnection<'_>| {
+            conn.snapshot(|conn| {
+                let before = count(conn)?;
+                write()?;
+                let nested = conn.snapshot(count)?;
+                assert_eq!((nested, count(conn)?), (before, before));
+                Ok(())
+            })?;
+            assert_eq!(count(conn)?, 1, "what follows a snapshot sees what was committed");
+            let failed = conn.snapshot(|conn| {
+                count(conn)?;
+                Err::<(), _>(Error::invalid("n", "it is wrong", "give another"))
+            });
+            assert!(matches!(failed, Err(Error::Invalid { .. })));
+            write()?;
+            assert_eq!(count(conn)?, 2, "what failed is ended, too");
+            Ok(())
+        };
+        database.read("test.snapshot", read).unwrap();
+    }
+
+    fn a_snapshot_in_a_write_is_part_of_it(db: &TestDatabase) {
+        let database = with_numbers(db);
+        let write = |conn: &mut BackendConnection<'_>| {
+            store(conn, 1)?;
+            conn.snapshot(|conn| {
+                assert_eq!(count(conn)?, 1);
+                store(conn, 2)
+            })
+        };
+        database.write("test.write", write).unwrap();
+        assert_eq!(stored(&database), (2, 3));
+    }
+}
+
 /// Each of 64 threads writes distinct numbers; what is stored equals what was acknowledged.
 fn many_writers(db: &TestDatabase, writes_each: i64) {
     let database = with_numbers(db);

@@ -90,35 +90,6 @@ impl BackendConnection<'_> {
         tally::add_bars(counts);
     }
 
-    /// Runs reads so that all of them see the same rows, those that are committed when the first
-    /// one begins: what is written between two of them shows in none. Without it each statement
-    /// of a [`Database::read`](super::Database::read) sees what is committed by then.
-    ///
-    /// Inside a transaction `work` runs in that one. A write on PostgreSQL sees there what others
-    /// commit meanwhile, but for the rows that it has locked.
-    ///
-    /// # Errors
-    /// What `work` returns; [`Error::Query`](crate::Error::Query) when the transaction of the reads
-    /// could not be begun or ended.
-    pub fn snapshot<T>(
-        &mut self,
-        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
-    ) -> Result<T> {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(conn) => of_one_moment(&mut **conn, "BEGIN", |conn| {
-                work(&mut BackendConnection::from(conn))
-            }),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => {
-                const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-                of_one_moment(&mut **conn, BEGIN, |conn| {
-                    work(&mut BackendConnection::from(conn))
-                })
-            }
-        }
-    }
-
     /// Runs `work` so that all of it is kept or none: a savepoint inside a transaction, else a
     /// transaction of its own.
     ///
@@ -143,26 +114,6 @@ impl BackendConnection<'_> {
             }
         }
     }
-}
-
-fn of_one_moment<C, T>(
-    conn: &mut C,
-    begin: &str,
-    work: impl FnOnce(&mut C) -> Result<T>,
-) -> Result<T>
-where
-    C: Connection<TransactionManager = AnsiTransactionManager>,
-{
-    if transaction_depth(conn)? > 0 {
-        return work(conn);
-    }
-    AnsiTransactionManager::begin_transaction_sql(conn, begin)?;
-    let outcome = work(conn);
-    let ended = match &outcome {
-        Ok(_) => AnsiTransactionManager::commit_transaction(conn),
-        Err(_) => AnsiTransactionManager::rollback_transaction(conn),
-    };
-    outcome.and_then(|value| Ok(ended.map(|()| value)?))
 }
 
 fn atomic<C, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T>

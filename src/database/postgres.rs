@@ -62,14 +62,16 @@ fn administer(admin: &DatabaseConfig, sql: &str) -> Result<()> {
     Ok(establish(admin)?.batch_execute(sql)?)
 }
 
-/// Sessions are read-only until the write door says otherwise.
+/// Sessions are read-only until the write door says otherwise. Nothing is compiled: statements are
+/// short, and where the estimate of one is far too high, as without statistics, compiling it takes
+/// many times as long as running it.
 pub(crate) fn prepare(conn: &mut PgConnection, config: &DatabaseConfig) -> Result<()> {
     let settings = &config.postgres;
     let name = settings.application_name.replace('\'', "''");
     let timeout_ms = settings.statement_timeout.as_millis();
     conn.batch_execute(&format!(
         "SET application_name = '{name}'; SET statement_timeout = {timeout_ms}; \
-         SET TIME ZONE 'UTC'; SET default_transaction_read_only = on"
+         SET TIME ZONE 'UTC'; SET default_transaction_read_only = on; SET jit = off"
     ))?;
     Ok(())
 }

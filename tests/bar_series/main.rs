@@ -8,6 +8,7 @@ mod support;
 
 mod at_once;
 mod life;
+mod newest;
 mod properties;
 mod service;
 mod world;

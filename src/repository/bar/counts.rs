@@ -1,17 +1,18 @@
 //! How many bars there are of each frequency.
 
-use diesel::dsl;
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::Result;
-use crate::soft_delete::{Active, SoftDeletable};
+use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
 
 /// The active bars of a frequency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrequencyCount {
     /// Length of their periods.
@@ -26,21 +27,47 @@ pub struct FrequencyCount {
     pub last: Option<Timestamp>,
 }
 
+/// Frequency, bars, oldest and newest one, of one instrument.
+type OfInstrument = (Frequency, i64, Option<Timestamp>, Option<Timestamp>);
+
+/// By instrument, too, as the index is: the groups come one after the other, or are few enough to
+/// be kept. By frequency alone every bar is sorted.
+macro_rules! counts_query {
+    () => {
+        market_data_bars::table
+            .active()
+            .group_by((market_data_bars::instrument_id, market_data_bars::frequency))
+            .select((
+                market_data_bars::frequency,
+                diesel::dsl::count_star(),
+                diesel::dsl::min(market_data_bars::timestamp),
+                diesel::dsl::max(market_data_bars::timestamp),
+            ))
+    };
+}
+
 /// The active bars by frequency, shortest first; a frequency without bars is absent. It goes
 /// through the index of all of them.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn frequency_counts(conn: &mut BackendConnection<'_>) -> Result<Vec<FrequencyCount>> {
-    let active: Active<market_data_bars::table> = market_data_bars::table.active();
-    let query = active.group_by(market_data_bars::frequency).select((
-        market_data_bars::frequency,
-        dsl::count_star(),
-        dsl::count(market_data_bars::instrument_id).aggregate_distinct(),
-        dsl::min(market_data_bars::timestamp),
-        dsl::max(market_data_bars::timestamp),
-    ));
-    let mut counts: Vec<FrequencyCount> = crate::on_backend!(conn, |c| query.load(c))?;
-    counts.sort_unstable_by_key(|count| count.frequency);
-    Ok(counts)
+    let parts: Vec<OfInstrument> = crate::on_backend!(conn, |c| counts_query!().load(c))?;
+    let mut counts = BTreeMap::<Frequency, FrequencyCount>::new();
+    for (frequency, bars, first, last) in parts {
+        let count = counts.entry(frequency).or_insert(FrequencyCount {
+            frequency,
+            bars: 0,
+            instruments: 0,
+            first,
+            last,
+        });
+        count.bars += bars;
+        count.instruments += 1;
+        count.first = count.first.min(first);
+        count.last = count.last.max(last);
+    }
+    Ok(counts.into_values().collect())
 }
+#[cfg(test)]
+pub(super) use counts_query;

@@ -66,23 +66,25 @@ pub fn range(
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| (key.timestamp, key.data_source_id));
     let of = query.range;
-    let rows: Vec<MarketDataBar> = if ascending {
-        let from = from.unwrap_or((first, i64::MIN));
-        crate::on_backend!(conn, |c| {
-            ascending_query(of, from, last, limit)
-                .select(MarketDataBar::as_select())
-                .load(c)
-        })?
-    } else {
-        let from = from.unwrap_or((last, i64::MAX));
-        crate::on_backend!(conn, |c| {
-            descending_query(of, from, first, limit)
-                .select(MarketDataBar::as_select())
-                .load(c)
-        })?
-    };
+    let rows: Result<Vec<MarketDataBar>> = conn.snapshot(|conn| {
+        Ok(if ascending {
+            let from = from.unwrap_or((first, i64::MIN));
+            crate::on_backend!(conn, |c| {
+                ascending_query(of, from, last, limit)
+                    .select(MarketDataBar::as_select())
+                    .load(c)
+            })?
+        } else {
+            let from = from.unwrap_or((last, i64::MAX));
+            crate::on_backend!(conn, |c| {
+                descending_query(of, from, first, limit)
+                    .select(MarketDataBar::as_select())
+                    .load(c)
+            })?
+        })
+    });
     Ok(Page::of(
-        rows,
+        rows?,
         query.limit,
         query.cursor.as_ref(),
         MarketDataBar::key,
@@ -187,13 +189,10 @@ pub(super) fn newest_starts_query(
     of: BarRange,
     first: Timestamp,
     last: Timestamp,
-    but_source: Option<i64>,
     limit: i64,
 ) -> _ {
     let between: BetweenQuery = between_query(of, first, last);
-    let others: ButSource = if_some(but_source.map(|id| market_data_bars::data_source_id.ne(id)));
     between
-        .filter(others)
         .order((
             market_data_bars::timestamp.desc(),
             market_data_bars::data_source_id.desc(),
@@ -206,19 +205,19 @@ pub(super) fn newest_starts_query(
 }
 
 /// The starts of the newest active bars of a range, each with its source, newest first; one per
-/// bar, up to `limit`, but those of one source, if it is named.
+/// bar, up to `limit`. No bar is passed over: those of one source alone would be looked for among
+/// all of the others, however few there are.
 ///
 /// # Errors
 /// As [`count`].
 pub(crate) fn newest_starts(
     conn: &mut BackendConnection<'_>,
     of: &BarRange,
-    but_source: Option<i64>,
     limit: usize,
 ) -> Result<Vec<(Timestamp, i64)>> {
     let (first, last) = of.bounds()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let query = newest_starts_query(*of, first, last, but_source, limit);
+    let query = newest_starts_query(*of, first, last, limit);
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 

@@ -176,6 +176,7 @@ pub(super) fn step(
 ) -> Result<Step> {
     let place = goal.place();
     let _said = conn.touches(Touch::Bars(&[goal.instrument_id]));
+    conn.prefer_order()?;
     let Some(last_tick) = lock(conn, goal)? else {
         return Ok(Step::Done(None));
     };

@@ -34,16 +34,16 @@ pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Resul
     match conn {
         // A statement that stays prepared costs less here than a list that is prepared each time.
         #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(c) => {
+        BackendConnection::Sqlite(_) => conn.snapshot(|conn| {
             for id in instrument_ids {
-                let newest = newest_query(*id).select(MarketData::as_select());
-                newest
-                    .get_result(*c)
-                    .optional()?
-                    .into_iter()
-                    .for_each(&mut keep);
+                let newest = crate::on_backend!(conn, |c| {
+                    let newest = newest_query(*id).select(MarketData::as_select());
+                    newest.get_result(c).optional()
+                })?;
+                newest.into_iter().for_each(&mut keep);
             }
-        }
+            Ok(())
+        })?,
         // Here each statement would be a round trip.
         #[cfg(feature = "postgres")]
         BackendConnection::Postgres(c) => {

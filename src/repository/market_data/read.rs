@@ -114,23 +114,25 @@ pub fn range(
     let from = query
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| key);
-    let rows: Vec<MarketData> = if ascending {
-        let from = from.unwrap_or(TickKey::before_all(of, first));
-        crate::on_backend!(conn, |c| {
-            ascending_query(of, from, last, probe)
-                .select(MarketData::as_select())
-                .load(c)
-        })?
-    } else {
-        let from = from.unwrap_or(TickKey::after_all(of, last));
-        crate::on_backend!(conn, |c| {
-            descending_query(of, from, first, probe)
-                .select(MarketData::as_select())
-                .load(c)
-        })?
-    };
+    let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
+        Ok(if ascending {
+            let from = from.unwrap_or(TickKey::before_all(of, first));
+            crate::on_backend!(conn, |c| {
+                ascending_query(of, from, last, probe)
+                    .select(MarketData::as_select())
+                    .load(c)
+            })?
+        } else {
+            let from = from.unwrap_or(TickKey::after_all(of, last));
+            crate::on_backend!(conn, |c| {
+                descending_query(of, from, first, probe)
+                    .select(MarketData::as_select())
+                    .load(c)
+            })?
+        })
+    });
     Ok(Page::of(
-        rows,
+        rows?,
         query.limit,
         query.cursor.as_ref(),
         MarketData::key,

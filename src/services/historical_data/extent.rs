@@ -17,6 +17,14 @@ pub fn extent(
     instrument_id: i64,
     frequency: Frequency,
 ) -> Result<Option<(Timestamp, Timestamp)>> {
+    conn.snapshot(|conn| read_extent(conn, instrument_id, frequency))
+}
+
+fn read_extent(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    frequency: Frequency,
+) -> Result<Option<(Timestamp, Timestamp)>> {
     let mut moments = Vec::new();
     for order in [Order::Ascending, Order::Descending] {
         let query = market_data::RangeQuery {

@@ -9,7 +9,8 @@ use crate::database::BackendConnection;
 use crate::domain::{Aggregator, BarAggregator, Frequency, TickFold};
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
-use crate::repository::{bar, market_data};
+use crate::repository::bar::{self, BarRange};
+use crate::repository::market_data;
 use crate::timestamp::Timestamp;
 
 use super::built::Built;
@@ -79,9 +80,7 @@ impl Reader {
         let begin = |span: &mut Span, start: Option<i64>| {
             span.start = start.unwrap_or(span.start);
         };
-        let start = newest::period_start(self.frequency, span, count, |span, limit| {
-            self.starts(conn, self.frequency, span, limit)
-        });
+        let start = self.newest_of_bars(conn, self.frequency, span, count);
         begin(&mut span, start?);
         if self.source.is_some() {
             return Ok(span);
@@ -91,27 +90,54 @@ impl Reader {
         });
         begin(&mut span, start?);
         for finer in self.finer() {
-            let start = newest::period_start(self.frequency, span, count, |span, limit| {
-                self.starts(conn, finer, span, limit)
-            });
+            let start = self.newest_of_bars(conn, finer, span, count);
             begin(&mut span, start?);
         }
         Ok(span)
     }
 
-    /// The newest starts of stored bars that came in, or that are built and hold.
+    /// Where the newest `count` periods begin, as far as stored bars of a frequency tell: those
+    /// that came in, and the built ones that hold.
+    fn newest_of_bars(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        by: Frequency,
+        span: Span,
+        count: usize,
+    ) -> Result<Option<i64>> {
+        let holding = match self.source {
+            None => self.built.holding(conn, by, self.frequency, span)?,
+            Some(_) => Vec::new(),
+        };
+        newest::period_start(self.frequency, span, count, |span, limit| {
+            self.starts(conn, &span.bars(self.id, by), &holding, limit)
+        })
+    }
+
+    /// The newest starts of such bars; none only when there is none in the range.
     fn starts(
         &self,
         conn: &mut BackendConnection<'_>,
-        frequency: Frequency,
-        span: Span,
-        limit: usize,
+        range: &BarRange,
+        holding: &[Span],
+        mut limit: usize,
     ) -> Result<Vec<Timestamp>> {
-        let mut range = span.bars(self.id, frequency);
-        range.data_source_id = self.source;
-        let but = self.built.source_id.filter(|_| self.source.is_none());
-        let starts = bar::newest_starts(conn, &range, but, limit)?;
-        Ok(starts.into_iter().map(|(start, _)| start).collect())
+        let range = BarRange {
+            data_source_id: self.source,
+            ..*range
+        };
+        loop {
+            let all = bar::newest_starts(conn, &range, limit)?;
+            let tells = |(start, source): &&(Timestamp, i64)| {
+                let is_built = self.source.is_none() && self.built.source_id == Some(*source);
+                !is_built || held_by(holding, *start)
+            };
+            let starts: Vec<Timestamp> = all.iter().filter(tells).map(|bar| bar.0).collect();
+            if !starts.is_empty() || all.len() < limit {
+                return Ok(starts);
+            }
+            limit *= 2; // All of them are stale.
+        }
     }
 
     /// The bars of a span, each period once, oldest first.
@@ -185,19 +211,13 @@ impl Reader {
         span: Span,
         holding: &[Span],
     ) -> Result<Vec<HistoryBar>> {
-        let holds = |at: Timestamp| {
-            let after = holding.partition_point(|span| span.end <= at.micros());
-            holding
-                .get(after)
-                .is_some_and(|span| span.start <= at.micros())
-        };
         let mut range = span.bars(self.id, self.frequency);
         range.data_source_id = self.source;
         let mut bars: Vec<HistoryBar> = Vec::new();
         bar::scan(conn, &range, None, |row| {
             let source = row.data_source_id;
             let is_built = self.built.source_id == Some(source);
-            if is_built && self.source.is_none() && !holds(row.timestamp) {
+            if is_built && self.source.is_none() && !held_by(holding, row.timestamp) {
                 return Ok(());
             }
             let origin = match is_built {
@@ -313,4 +333,11 @@ fn precedence(origin: BarOrigin) -> i64 {
         BarOrigin::Imported(source) => source,
         BarOrigin::Built | BarOrigin::Aggregated | BarOrigin::Filled => i64::MAX,
     }
+}
+
+/// Whether one of the spans, which are in order, holds the moment.
+fn held_by(spans: &[Span], at: Timestamp) -> bool {
+    let after = spans.partition_point(|span| span.end <= at.micros());
+    let span = spans.get(after);
+    span.is_some_and(|span| span.start <= at.micros())
 }

@@ -1,9 +1,11 @@
 //! The statements on bars: their SQL and their plans.
 
 use super::*;
+use crate::repository::bar::counts::counts_query;
 use crate::repository::bar::delete::{active_query, deleted_between_query, deleted_query};
 use crate::repository::bar::read::{
-    ascending_query, between_query, descending_query, of_keys_query,
+    ascending_query, between_query, descending_query, newest_starts_query, of_keys_query,
+    scan_query,
 };
 use crate::repository::bar::store::WriteBars;
 use crate::repository::test_rows::tail;
@@ -43,6 +45,14 @@ fn reads_name_their_scope_and_compare_the_whole_key() {
     insta::assert_snapshot!(tail(&ascending_query(one(), (at(1), 1), at(2), 10)), @"FROM market_data_bars WHERE ((((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND (market_data_bars.data_source_id = $5)) AND ((market_data_bars.timestamp > $6) OR ((market_data_bars.timestamp = $7) AND (market_data_bars.data_source_id > $8)))) ORDER BY market_data_bars.timestamp ASC, market_data_bars.data_source_id ASC LIMIT $9");
     insta::assert_snapshot!(tail(&descending_query(one(), (at(1), 1), at(2), 10)), @"FROM market_data_bars WHERE ((((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND (market_data_bars.data_source_id = $5)) AND ((market_data_bars.timestamp < $6) OR ((market_data_bars.timestamp = $7) AND (market_data_bars.data_source_id < $8)))) ORDER BY market_data_bars.timestamp DESC, market_data_bars.data_source_id DESC LIMIT $9");
     insta::assert_snapshot!(tail(&of_keys_query(&[key(), key()])), @"FROM market_data_bars WHERE ((market_data_bars.deleted_at IS NULL) AND (instrument_id, frequency, timestamp, data_source_id) IN (VALUES ($1, $2, $3, $4), ($5, $6, $7, $8)))");
+}
+
+#[test]
+fn passes_and_counts_name_their_scope() {
+    let whole = BarRange::all(1, DAY);
+    insta::assert_snapshot!(tail(&scan_query(whole, at(1), at(2), Some(2))), @"FROM market_data_bars WHERE ((((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) AND (market_data_bars.data_source_id != $5)) ORDER BY market_data_bars.timestamp ASC, market_data_bars.data_source_id ASC");
+    insta::assert_snapshot!(tail(&newest_starts_query(whole, at(1), at(2), 10)), @"FROM market_data_bars WHERE (((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) ORDER BY market_data_bars.timestamp DESC, market_data_bars.data_source_id DESC LIMIT $5");
+    insta::assert_snapshot!(tail(&counts_query!()), @"FROM market_data_bars WHERE (market_data_bars.deleted_at IS NULL) GROUP BY market_data_bars.instrument_id, market_data_bars.frequency");
 }
 
 #[test]
@@ -94,6 +104,7 @@ fn sqlite_seeks_in_the_index_of_active_bars_and_never_sorts() {
     let whole = BarRange::all(1, DAY);
     crate::test_support::on_sqlite(|conn| {
         for of in [one(), whole] {
+            plan(conn, &scan_query(of, at(1), at(2), Some(2)), &seek);
             plan(conn, &between_query(of, at(1), at(2)), &seek);
             plan(conn, &ascending_query(of, (at(1), 1), at(2), 10), &seek);
             plan(conn, &descending_query(of, (at(1), 1), at(2), 10), &seek);
@@ -116,6 +127,29 @@ fn sqlite_seeks_in_the_index_of_active_bars_and_never_sorts() {
     });
 }
 
+/// What is counted lies in the index by groups.
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite_counts_in_the_index_of_active_bars_and_keeps_no_groups() {
+    use crate::repository::test_rows::sqlite_plan_with;
+    let index = "market_data_bars USING INDEX market_data_bars_period_active";
+    let seek = format!("SEARCH {index} (instrument_id=? AND frequency=? AND timestamp>?");
+    let whole = BarRange::all(1, DAY);
+    crate::test_support::on_sqlite(|conn| {
+        let newest = newest_starts_query(whole, at(1), at(2), 10);
+        let contested = scan_query(whole, at(1), at(2), Some(2));
+        let contested = contested.select(market_data_bars::timestamp);
+        let plans = [
+            sqlite_plan_with(conn, &newest, &seek),
+            sqlite_plan_with(conn, &contested, &seek),
+            sqlite_plan_with(conn, &counts_query!(), &format!("SCAN {index}")),
+        ];
+        for plan in plans {
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    });
+}
+
 #[cfg(feature = "postgres")]
 #[test]
 fn postgresql_seeks_in_the_index_of_active_bars() {
@@ -125,6 +159,16 @@ fn postgresql_seeks_in_the_index_of_active_bars() {
         plan(conn, &between_query(one(), at(1), at(2)), index);
         plan(conn, &ascending_query(one(), (at(1), 1), at(2), 10), index);
         plan(conn, &descending_query(one(), (at(1), 1), at(2), 10), index);
+        plan(conn, &scan_query(one(), at(1), at(2), Some(2)), index);
+        let newest = newest_starts_query(one(), at(1), at(2), 10);
+        plan(
+            conn,
+            &newest,
+            &format!("Index Only Scan Backward using {index}"),
+        );
+        let contested = scan_query(one(), at(1), at(2), Some(2));
+        let contested = contested.select(market_data_bars::timestamp);
+        plan(conn, &contested, &format!("Index Only Scan using {index}"));
         // PREPARE cannot tell the types in VALUES; the binds of the real statement carry them.
         let sql = sql_of::<diesel::pg::Pg, _>(&of_keys_query(&[key(), key()])).replace(
             "$1, $2, $3, $4",

@@ -166,3 +166,53 @@ fn a_pass_reads_the_primary_key_of_postgresql() {
         assert!(!plan.contains("Sort"), "{plan}");
     });
 }
+
+/// The statements that read an instrument in the order of its key, with their parameters.
+#[cfg(feature = "postgres")]
+fn ordered() -> [(String, usize); 4] {
+    use diesel::pg::Pg;
+    let (first, last) = (Timestamp::MIN, Timestamp::MAX);
+    let from = TickKey::before_all(1, first);
+    [
+        (sql_of::<Pg, _>(&prices_query(1, first, last)), 3),
+        (sql_of::<Pg, _>(&newest_stamps_query(1, first, last, 10)), 4),
+        (sql_of::<Pg, _>(&ascending_query(1, from, last, 10)), 9),
+        (sql_of::<Pg, _>(&descending_query(1, from, first, 10)), 9),
+    ]
+}
+
+/// Statistics that take the ticks for a few, as the planner does without any for those of a large
+/// table: it would collect all of an instrument and sort them, for the newest one, too.
+#[cfg(feature = "postgres")]
+#[test]
+fn an_instrument_is_read_in_the_order_of_its_key_whatever_the_statistics_say() {
+    use crate::test_support::{on_postgres, postgres_plan_as_it_is};
+    use diesel::connection::SimpleConnection;
+    fn plans(conn: &mut BackendConnection<'_>) -> Vec<String> {
+        #[allow(irrefutable_let_patterns)]
+        let BackendConnection::Postgres(conn) = conn else {
+            return Vec::new();
+        };
+        let plan =
+            |(sql, parameters): (String, usize)| postgres_plan_as_it_is(conn, &sql, parameters);
+        ordered().into_iter().map(plan).collect()
+    }
+    on_postgres(|conn| {
+        // As they come: the instruments in turns.
+        let misleading = "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, \
+             sequence, price, deleted_at) SELECT 1 + n % 3, to_timestamp(n), 1, 0, 1, now() \
+             FROM generate_series(1, 12000) AS n; \
+             ANALYZE market_data; UPDATE market_data SET deleted_at = NULL";
+        crate::on_backend!(&mut *conn, |c| c.batch_execute(misleading)).unwrap();
+        assert!(plans(conn)[1].contains("Sort"), "{}", plans(conn)[1]);
+        let in_order = conn.snapshot(|conn| Ok(plans(conn))).unwrap();
+        let in_a_write = conn.savepoint(|conn| {
+            conn.prefer_order()?;
+            Ok(plans(conn))
+        });
+        for plan in in_order.into_iter().chain(in_a_write.unwrap()) {
+            assert!(plan.contains("using market_data_pkey"), "{plan}");
+            assert!(!plan.contains("Sort"), "{plan}");
+        }
+    });
+}
