@@ -15,6 +15,8 @@ mod keys;
 mod latest;
 #[cfg(feature = "postgres")]
 mod latest_postgres;
+#[cfg(feature = "sqlite")]
+mod latest_sqlite;
 mod prices;
 mod read;
 #[cfg(test)]

@@ -11,11 +11,12 @@ use crate::error::Result;
 use crate::models::MarketData;
 #[cfg(feature = "postgres")]
 use crate::repository::KEYS_PER_STATEMENT_MAX;
-use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 
 #[cfg(feature = "postgres")]
 use super::latest_postgres::latest_query;
+#[cfg(feature = "sqlite")]
+use super::latest_sqlite::newest_query;
 
 pub(super) type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
 
@@ -54,22 +55,4 @@ pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Resul
         }
     }
     Ok(by_instrument.into_values().collect())
-}
-
-/// It starts from the one row of `instruments`, so that the order is that of the clustered key.
-#[cfg(feature = "sqlite")]
-#[dsl::auto_type(no_type_alias)]
-pub(super) fn newest_query(id: i64) -> _ {
-    let active: Active<instruments::table> = instruments::table.active();
-    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
-    let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
-    active
-        .inner_join(ticks)
-        .filter(instruments::id.eq(id))
-        .order((
-            market_data::timestamp.desc(),
-            market_data::source_id.desc(),
-            market_data::sequence.desc(),
-        ))
-        .limit(1_i64)
 }

@@ -241,7 +241,7 @@ pub(crate) fn plan_samples() -> Result<[(&'static str, String, &'static str); 3]
         Ok(text.finish())
     }
     let from = TickKey::before_all(1, Timestamp::MIN);
-    let latest = text(&super::latest::newest_query(1))?;
+    let latest = text(&super::latest_sqlite::newest_query(1))?;
     let range = text(&ascending_query(1, from, Timestamp::MAX, 1))?;
     let count = text(&count_query(&TickRange::all(1))?)?;
     Ok([

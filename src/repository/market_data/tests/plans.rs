@@ -1,10 +1,10 @@
 //! The queries of ticks by their SQL and by the plans of both backends.
 
 use super::*;
-#[cfg(feature = "sqlite")]
-use crate::repository::market_data::latest::newest_query;
 #[cfg(feature = "postgres")]
 use crate::repository::market_data::latest_postgres::latest_query;
+#[cfg(feature = "sqlite")]
+use crate::repository::market_data::latest_sqlite::newest_query;
 
 #[cfg(feature = "sqlite")]
 #[test]

@@ -1,0 +1,25 @@
+//! The newest tick of an instrument in a statement that stays prepared.
+
+use diesel::dsl;
+use diesel::prelude::*;
+
+use super::latest::OfInstruments;
+use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
+use crate::tables::{instruments, market_data};
+
+/// It starts from the one row of `instruments`, so that the order is that of the clustered key.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn newest_query(id: i64) -> _ {
+    let active: Active<instruments::table> = instruments::table.active();
+    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
+    let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
+    active
+        .inner_join(ticks)
+        .filter(instruments::id.eq(id))
+        .order((
+            market_data::timestamp.desc(),
+            market_data::source_id.desc(),
+            market_data::sequence.desc(),
+        ))
+        .limit(1_i64)
+}
