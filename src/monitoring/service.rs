@@ -84,7 +84,7 @@ impl DatabaseMonitoringService {
     /// Of this database, which it keeps open. It does not start.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that cannot work.
+    /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
     pub fn new(db: Database, config: MonitoringConfig) -> Result<Self> {
         config.validate()?;
         let counts = Counts::now(&db);

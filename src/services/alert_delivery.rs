@@ -86,7 +86,7 @@ impl AlertDelivery {
     /// Of this database, which it keeps open. It does not start.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that cannot work.
+    /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
     pub fn new(db: Database, config: AlertsConfig) -> Result<Self> {
         config.validate()?;
         let subscribers = broadcast::Sender::new(config.subscriber_buffer);

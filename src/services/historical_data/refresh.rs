@@ -75,7 +75,7 @@ impl HistoricalDataService {
     /// Of this database, which it keeps open. It does not start.
     ///
     /// # Errors
-    /// [`Error::Config`] for settings that cannot work.
+    /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
     pub fn new(db: Database, config: HistoryConfig) -> Result<Self> {
         config.validate()?;
         let keeper = Keeper {
