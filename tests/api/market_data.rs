@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use crate::client::{Api, post, post_gzip};
+use crate::client::{Api, packed, post, post_gzip};
 use crate::support::on_both;
 
 const PATH: &str = "/api/market-data";
@@ -90,6 +90,29 @@ on_both! {
             let packed = api.send(post_gzip(PATH, kind, body.as_bytes()));
             assert_eq!(counts(&packed.json(200)), [5, 0, 5, 0, 0, 0], "{kind}, packed");
         }
+    }
+
+    fn a_packed_body_of_several_members_is_read_whole_or_refused(db: &TestDatabase) {
+        let api = Api::new(db);
+        let csv = |rows: std::ops::Range<usize>| -> String {
+            rows.map(|n| format!("ES,2013-09-03T10:00:00Z,{n},1640\n")).collect()
+        };
+        let header = packed(b"symbol,timestamp,sequence,price\n");
+        let parts = [header, packed(csv(0..2).as_bytes()), packed(b""), packed(csv(2..5).as_bytes())];
+        let send = |body: Vec<u8>| {
+            let mut request = post(PATH, "text/csv", body);
+            request.headers_mut().insert("content-encoding", "GZIP".parse().unwrap());
+            api.send(request)
+        };
+        for (behind, starts) in [
+            (csv(5..6).into_bytes(), "the body cannot be read: bytes that are no gzip follow its last member"),
+            (packed(b"ES")[..9].to_vec(), "the body cannot be read: "),
+        ] {
+            let said = send([parts.concat(), behind].concat()).detail(400);
+            assert!(said.starts_with(starts), "{said}");
+            assert!(stored(&api).is_empty());
+        }
+        assert_eq!(counts(&send(parts.concat()).json(200)), [5, 5, 0, 0, 0, 0]);
     }
 
     fn a_bad_row_is_reported_and_the_others_are_stored(db: &TestDatabase) {
