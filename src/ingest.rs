@@ -7,6 +7,7 @@
 pub mod columns;
 mod csv;
 pub mod feed;
+pub(crate) mod gzip;
 pub mod import;
 pub mod input;
 mod json;
