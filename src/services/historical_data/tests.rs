@@ -316,7 +316,7 @@ fn a_price_that_no_bar_holds_is_told_with_its_period() {
         let error = bars(conn, &BarQuery::all(1, Frequency::OneDay)).unwrap_err();
         let error = error.to_string();
         assert!(
-            error.contains("1d bar from 2024-01-02T00:00:00Z"),
+            error.contains("1d bar from 2024-01-02T00:00:00.000000Z"),
             "{error}"
         );
         let none = BarQuery {
