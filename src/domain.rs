@@ -12,6 +12,7 @@ pub mod data_source;
 pub mod expression;
 pub mod instrument;
 mod period;
+pub mod places;
 pub mod rule;
 pub mod tick;
 
@@ -23,6 +24,7 @@ pub use data_source::ProviderType;
 pub use expression::{Expression, ExpressionPart};
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 pub(crate) use period::DAY_MICROS;
+pub use places::{mean_places, price_places, price_text};
 pub use rule::{Condition, RuleShape, RuleType};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 

@@ -121,7 +121,7 @@ diesel::table! {
         name -> Text,
         instrument_type -> Text,
         status -> Text,
-        price_decimals -> Integer,
+        price_decimals -> Nullable<Integer>,
         last_tick -> Nullable<Timestamp>,
         last_price -> Nullable<Double>,
         created_at -> Timestamp,

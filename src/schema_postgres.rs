@@ -121,7 +121,7 @@ diesel::table! {
         name -> Text,
         instrument_type -> Text,
         status -> Text,
-        price_decimals -> Int4,
+        price_decimals -> Nullable<Int4>,
         last_tick -> Nullable<Timestamptz>,
         last_price -> Nullable<Float8>,
         created_at -> Timestamptz,

@@ -8,9 +8,9 @@ use super::named::{instrument, moment};
 use super::output::{grouped, table};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
-use crate::domain::{Frequency, Symbol};
+use crate::domain::{Frequency, PriceDecimals, Symbol, mean_places, price_text};
 use crate::error::Error;
-use crate::models::BarSeries;
+use crate::models::{BarSeries, Instrument};
 use crate::repository::bar_series::{BarSeriesRepository, BuildReport, BuildSpan, SeriesStatus};
 use crate::repository::market_data::TickRange;
 use crate::services::historical_data::{self, BarHistory, BarOrigin, BarQuery, Fill, HistoryBar};
@@ -180,6 +180,8 @@ fn built_for_people(built: &[Built]) -> String {
 #[derive(Serialize)]
 struct Listed {
     symbol: String,
+    #[serde(skip)]
+    price_decimals: Option<PriceDecimals>,
     frequency: &'static str,
     /// `stored`, `aggregated` or `no_data`.
     data_source: &'static str,
@@ -210,6 +212,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     }
     let symbol = Symbol::new(&arguments.symbol)?;
     let database = context.open(Need::Existing)?;
+    let instrument = instrument(&database, &symbol)?;
     let query = BarQuery {
         start: arguments.start,
         end: arguments.end,
@@ -219,22 +222,34 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
             FillWord::Previous => Fill::Previous,
             FillWord::Null => Fill::Null,
         },
-        ..BarQuery::all(instrument(&database, &symbol)?.id, arguments.frequency)
+        ..BarQuery::all(instrument.id, arguments.frequency)
     };
     let history = database.read("bars.list", |conn| historical_data::bars(conn, &query))?;
-    let listed = Listed::of(&symbol, arguments.frequency, &history);
+    let listed = Listed::of(&instrument, arguments.frequency, &history);
     context.output.result(&listed, listed_for_people)
 }
 
 impl Listed {
-    fn of(symbol: &Symbol, frequency: Frequency, history: &BarHistory) -> Self {
+    fn of(of: &Instrument, frequency: Frequency, history: &BarHistory) -> Self {
         Self {
-            symbol: symbol.to_string(),
+            symbol: of.symbol.to_string(),
+            price_decimals: of.price_decimals,
             frequency: frequency.as_str(),
             data_source: history.basis().as_str(),
             bars: history.bars.iter().map(Shown::of).collect(),
             has_more: history.has_more,
         }
+    }
+
+    /// The places of the VWAP, which is computed and would else have all digits of a double.
+    fn mean_places(&self) -> usize {
+        let bars = self.bars.iter();
+        let prices = bars
+            .clone()
+            .flat_map(|bar| [bar.open, bar.high, bar.low, bar.close]);
+        let prices: Vec<f64> = prices.flatten().collect();
+        let means: Vec<f64> = bars.filter_map(|bar| bar.vwap).collect();
+        mean_places(self.price_decimals, &prices, &means)
     }
 }
 
@@ -270,7 +285,8 @@ fn listed_for_people(listed: &Listed) -> String {
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let number = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |value| value.to_string());
-    let places = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let places = listed.mean_places();
+    let mean = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |it| price_text(it, places));
     rows.extend(listed.bars.iter().map(|bar| {
         vec![
             bar.timestamp.clone(),
@@ -279,7 +295,7 @@ fn listed_for_people(listed: &Listed) -> String {
             number(bar.low),
             number(bar.close),
             number(bar.volume),
-            places(bar.vwap),
+            mean(bar.vwap),
             bar.tick_count.map_or_else(|| "-".to_owned(), grouped),
             bar.origin.to_owned(),
         ]

@@ -170,7 +170,7 @@ impl Read {
                 name: instrument.name.clone(),
                 frequency: frequency.to_string(),
             },
-            price_decimals: places(instrument),
+            price_decimals: instrument.price_decimals,
             candles: &self.candles[self.before..],
             averages: self.averages.iter().map(shown).collect(),
             alerts: self.alerts.clone(),
@@ -233,10 +233,6 @@ fn read(
         averages,
         alerts,
     })
-}
-
-pub(super) fn places(instrument: &Instrument) -> u8 {
-    u8::try_from(instrument.price_decimals.places()).unwrap_or(8)
 }
 
 fn no_bars(instrument: &Instrument, arguments: &Arguments) -> Error {

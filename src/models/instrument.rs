@@ -24,8 +24,8 @@ pub struct Instrument {
     pub instrument_type: InstrumentType,
     /// Whether it is fed.
     pub status: InstrumentStatus,
-    /// Places to which responses round its prices.
-    pub price_decimals: PriceDecimals,
+    /// Places to which responses round its prices; none where they show what is stored.
+    pub price_decimals: Option<PriceDecimals>,
     /// The newest tick's time.
     pub last_tick: Option<Timestamp>,
     /// The newest price.
@@ -51,12 +51,12 @@ pub struct NewInstrument {
     pub instrument_type: InstrumentType,
     /// Whether it is fed.
     pub status: InstrumentStatus,
-    /// Places to which responses round its prices.
-    pub price_decimals: PriceDecimals,
+    /// Places to which responses round its prices; none where they show what is stored.
+    pub price_decimals: Option<PriceDecimals>,
 }
 
 impl NewInstrument {
-    /// An active instrument, rounded to 4 places.
+    /// An active instrument whose prices are shown as they are stored.
     #[must_use]
     pub fn new(symbol: Symbol, name: impl Into<String>, instrument_type: InstrumentType) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl NewInstrument {
             name: name.into(),
             instrument_type,
             status: InstrumentStatus::Active,
-            price_decimals: PriceDecimals::default(),
+            price_decimals: None,
         }
     }
 }
@@ -77,6 +77,6 @@ pub struct InstrumentChange {
     pub name: Option<String>,
     /// Whether it is fed.
     pub status: Option<InstrumentStatus>,
-    /// Places to which responses round its prices.
-    pub price_decimals: Option<PriceDecimals>,
+    /// Places to which responses round its prices; `Some(None)` has them show what is stored.
+    pub price_decimals: Option<Option<PriceDecimals>>,
 }

@@ -41,8 +41,8 @@ pub struct SymbolHistory {
     pub symbol: Option<Symbol>,
     /// The bars; without any when there is a problem.
     pub history: BarHistory,
-    /// To how many places prices of the instrument are rounded.
-    pub price_decimals: PriceDecimals,
+    /// To how many places prices of the instrument are rounded; none where all are shown.
+    pub price_decimals: Option<PriceDecimals>,
     /// Why there are no bars, when it is not that there are none.
     pub problem: Option<String>,
 }
@@ -54,7 +54,7 @@ impl SymbolHistory {
         Self {
             symbol: None,
             history: BarHistory::default(),
-            price_decimals: PriceDecimals::default(),
+            price_decimals: None,
             problem: Some(problem),
         }
     }

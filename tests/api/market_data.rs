@@ -296,6 +296,8 @@ on_both! {
         assert_eq!(api.get("/api/instruments/1").json(200)["last_price"], 123.46);
         api.put("/api/instruments/1", &json!({"price_decimals": 8})).json(200);
         assert_eq!(stored(&api)[0]["price"], 123.456789, "the stored price is whole");
+        api.put("/api/instruments/1", &json!({"price_decimals": null})).json(200);
+        assert_eq!(stored(&api)[0]["price"], 123.456789);
     }
 
     fn a_tick_too_far_ahead_of_the_clock_is_rejected_by_its_row(db: &TestDatabase) {

@@ -9,4 +9,14 @@ ALTER TABLE market_data_bars
     ADD CONSTRAINT market_data_bars_prices_finite CHECK (
         high_price < 'Infinity' AND low_price > '-Infinity');
 
+-- Thresholds are exact decimals of any magnitude.
+ALTER TABLE alert_rules ALTER COLUMN threshold TYPE NUMERIC;
+
+-- Places are a choice; without one, answers show what is stored.
+ALTER TABLE instruments
+    ALTER COLUMN price_decimals DROP NOT NULL,
+    ALTER COLUMN price_decimals DROP DEFAULT,
+    DROP CONSTRAINT instruments_price_decimals_check,
+    ADD CONSTRAINT instruments_price_decimals_check CHECK (price_decimals BETWEEN 0 AND 15);
+
 INSERT INTO tickbase_schema_migrations (version, name) VALUES ('20261128000007', 'price_digits');
