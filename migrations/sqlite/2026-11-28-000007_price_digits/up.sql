@@ -57,6 +57,21 @@ BEGIN
     SELECT RAISE(ABORT, 'market_data_bars: an active row cannot be deleted; soft-delete it first');
 END;
 
+-- Bars that were built from prices with more than 8 places had lost digits. Their turnover had not:
+-- over the volume it is the mean of the ticks, which lies between the true low and high. Where it
+-- does not, all that was built for the instrument is stale, and built anew from its ticks.
+INSERT OR IGNORE INTO stale_bars (instrument_id, frequency, "timestamp")
+SELECT instrument_id, frequency, "timestamp" FROM market_data_bars
+WHERE deleted_at IS NULL
+    AND data_source_id = (SELECT id FROM data_sources WHERE name = 'tickbase-bars')
+    AND instrument_id IN (
+        SELECT instrument_id FROM (
+            SELECT instrument_id, low_price, high_price, turnover / volume AS mean
+            FROM market_data_bars
+            WHERE deleted_at IS NULL AND volume > 0
+                AND data_source_id = (SELECT id FROM data_sources WHERE name = 'tickbase-bars'))
+        WHERE mean < low_price - 1e-11 * abs(mean) OR mean > high_price + 1e-11 * abs(mean));
+
 -- Both tables are made anew under their own names, which others refer to.
 CREATE TEMP TABLE sequences_before AS
 SELECT name, seq FROM sqlite_sequence WHERE name IN ('instruments', 'alert_rules');

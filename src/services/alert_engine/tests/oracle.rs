@@ -52,7 +52,7 @@ fn decimal(value: f64) -> BigDecimal {
 /// all of them.
 fn are_equal(instrument_id: i64, price: &BigDecimal, threshold: &BigDecimal) -> bool {
     match instrument_id {
-        1 => (price - threshold).abs() < "0.00005".parse().unwrap(),
+        1 => (price - threshold).abs() < decimal(0.000_05),
         _ => price == threshold,
     }
 }
