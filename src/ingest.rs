@@ -12,6 +12,7 @@ pub mod import;
 pub mod input;
 mod json;
 mod lines;
+pub mod number;
 mod occurrence;
 mod pipeline;
 #[cfg(feature = "server")]

@@ -27,12 +27,12 @@ on_both! {
     fn a_feed_shows_at_once(db: &TestDatabase) {
         let api = Api::new(db);
         // Old ticks that arrive now are a feed, too.
-        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 1640.25}]);
+        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1640.25}]);
         api.post("/api/market-data", &tick).json(200);
         let health = api.get("/api/health").json(200);
         assert_eq!(health["ingestion_active"], true);
         assert_eq!(health["api_connected"], true);
-        assert_eq!(health["last_tick"], "2013-09-03T10:00:00Z");
+        assert_eq!(health["last_tick"], "2013-09-03T10:00:00.000000Z");
         let age = health["historical_data_service"]["data_freshness_minutes"].as_f64().unwrap();
         assert!(age > 1e6, "{age}");
     }
@@ -57,7 +57,7 @@ on_both! {
         let ticks = json!([
             {"symbol": "ES", "timestamp": now, "price": 1640.25},
             {"symbol": "NQ", "timestamp": now, "price": 3100},
-            {"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 1640.25},
+            {"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1640.25},
         ]);
         api.post("/api/market-data", &ticks).json(200);
         let detailed = api.get("/api/health/detailed").json(200);
