@@ -8,6 +8,7 @@ mod access;
 mod alerts;
 mod analytics;
 mod auth;
+mod bars;
 mod connection;
 mod cursor;
 mod docs;
@@ -111,6 +112,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let writes = OpenApiRouter::new()
         .merge(instruments::writes())
         .merge(market_data::writes())
+        .merge(bars::writes())
         .merge(rules::writes())
         .merge(alerts::writes());
     let writes = with_body(state, writes)

@@ -7,6 +7,7 @@
 pub mod aggregate;
 pub mod alert;
 pub mod bar;
+pub mod calendar;
 pub mod candle;
 pub mod data_source;
 pub mod expression;
@@ -19,6 +20,7 @@ pub mod tick;
 pub use aggregate::{Aggregator, BarAggregator, PeriodBar, TickFold};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
+pub use calendar::TradingCalendar;
 pub use candle::Candle;
 pub use data_source::ProviderType;
 pub use expression::{Expression, ExpressionPart};

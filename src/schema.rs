@@ -130,6 +130,7 @@ diesel::table! {
         rules_version -> BigInt,
         ticks_version -> BigInt,
         bars_to -> Nullable<Timestamp>,
+        calendar -> Nullable<Text>,
     }
 }
 

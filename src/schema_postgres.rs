@@ -130,6 +130,7 @@ diesel::table! {
         rules_version -> Int8,
         ticks_version -> Int8,
         bars_to -> Nullable<Timestamptz>,
+        calendar -> Nullable<Text>,
     }
 }
 

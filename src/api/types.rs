@@ -23,6 +23,7 @@ macro_rules! words {
 
 mod alerts;
 mod analytics;
+mod bars;
 mod coverage;
 mod frequency;
 mod health;
@@ -37,6 +38,7 @@ mod slow_queries;
 
 pub(super) use alerts::*;
 pub(super) use analytics::*;
+pub(super) use bars::*;
 pub(super) use coverage::*;
 pub(super) use frequency::FrequencyWord;
 pub(super) use health::*;

@@ -1,5 +1,7 @@
 //! `bars`: builds bars from ticks and keeps them, lists the bars of an instrument, and tells what is
-//! built.
+//! built. Deletion and restoration are in [`trash`].
+
+mod trash;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -27,6 +29,10 @@ pub(super) enum Action {
     List(ListArguments),
     /// Show what is built, and how much of it is stale
     Status,
+    /// Move bars that came in to the trash; what was made of them is made anew
+    Delete(trash::RangeArguments),
+    /// Take deleted bars out of the trash, as far as their periods are free
+    Restore(trash::RangeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +92,8 @@ pub(super) fn run(context: &Context, action: &Action) -> Outcome {
         Action::Build(arguments) => build(context, arguments),
         Action::List(arguments) => list(context, arguments),
         Action::Status => status(context),
+        Action::Delete(arguments) => trash::delete(context, arguments),
+        Action::Restore(arguments) => trash::restore(context, arguments),
     }
 }
 

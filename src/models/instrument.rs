@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
+use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol, TradingCalendar};
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::instruments;
@@ -26,6 +26,8 @@ pub struct Instrument {
     pub status: InstrumentStatus,
     /// Places to which responses round its prices; none where they show what is stored.
     pub price_decimals: Option<PriceDecimals>,
+    /// When it is traded; `None` by its type, see [`Instrument::trading_calendar`].
+    pub calendar: Option<TradingCalendar>,
     /// The newest tick's time.
     pub last_tick: Option<Timestamp>,
     /// The newest price.
@@ -38,6 +40,15 @@ pub struct Instrument {
     pub deleted_at: Option<Timestamp>,
 }
 soft_deletable_row!(Instrument);
+
+impl Instrument {
+    /// Its calendar, or the usual one of its type.
+    #[must_use]
+    pub fn trading_calendar(&self) -> TradingCalendar {
+        let usual = TradingCalendar::of(self.instrument_type);
+        self.calendar.unwrap_or(usual)
+    }
+}
 
 /// An instrument to add.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
@@ -53,6 +64,8 @@ pub struct NewInstrument {
     pub status: InstrumentStatus,
     /// Places to which responses round its prices; none where they show what is stored.
     pub price_decimals: Option<PriceDecimals>,
+    /// When it is traded; `None` by its type.
+    pub calendar: Option<TradingCalendar>,
 }
 
 impl NewInstrument {
@@ -65,6 +78,7 @@ impl NewInstrument {
             instrument_type,
             status: InstrumentStatus::Active,
             price_decimals: None,
+            calendar: None,
         }
     }
 }
@@ -79,4 +93,6 @@ pub struct InstrumentChange {
     pub status: Option<InstrumentStatus>,
     /// Places to which responses round its prices; `Some(None)` has them show what is stored.
     pub price_decimals: Option<Option<PriceDecimals>>,
+    /// When it is traded; `Some(None)` goes back to that of its type.
+    pub calendar: Option<Option<TradingCalendar>>,
 }

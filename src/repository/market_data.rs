@@ -5,6 +5,7 @@
 //! its key; none of them stores anything.
 
 mod delete;
+mod future_limit;
 mod insert;
 mod insert_order;
 #[cfg(feature = "postgres")]

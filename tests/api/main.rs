@@ -3,6 +3,7 @@
 
 mod alerts;
 mod analytics;
+mod bars;
 mod cache;
 mod cached;
 mod client;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::on_both;
-use crate::{run, sample, says};
+use crate::{Files, run, sample, says};
 
 on_both! {
     fn bars_are_built_from_an_import_and_told(db: &TestDatabase) {
@@ -75,6 +75,43 @@ on_both! {
         assert!(run(db, &build).out.contains("no ticks"));
         let list = ["bars", "list", "--symbol", "NQ", "--frequency", "1d"];
         says(run(db, &list).out, "no 1d bars of NQ there");
+    }
+
+    fn bars_that_came_in_are_deleted_and_restored_by_range(db: &TestDatabase) {
+        let files = Files::new();
+        let minutes = |closes: &[(u32, u32)]| -> String {
+            let row = |(minute, close): &(u32, u32)| format!("2024-03-04T10:{minute:02}:00Z,{close},{close},{close},{close},1\n");
+            closes.iter().map(row).collect::<String>()
+        };
+        let import = |name: &str, closes: &[(u32, u32)], more: &[&str]| {
+            let text = format!("date,open,high,low,close,volume\n{}", minutes(closes));
+            let file = files.write(name, text);
+            let arguments = ["import", &file, "--symbol", "ES", "--kind", "bars", "--frequency", "1min"];
+            assert_eq!(run(db, &[&arguments[..], more].concat()).code, Some(0));
+        };
+        import("own.csv", &[(0, 1), (1, 2), (2, 3)], &[]);
+        import("other.csv", &[(1, 9)], &["--source", "vendor", "--create-source"]);
+        let of = ["--symbol", "ES", "--frequency", "1min"];
+        let count = || run(db, &[&["bars", "list"], &of[..], &["--json"]].concat()).json()["bars"].as_array().map_or(0, Vec::len);
+        let to_trash = |action: &str, more: &[&str]| run(db, &[&["bars", action], &of[..], more].concat());
+        says(to_trash("delete", &["--source", "vendor"]).out, "1 bars deleted");
+        assert_eq!(count(), 3);
+        let second = ["--start", "2024-03-04T10:01:00Z", "--end", "2024-03-04T10:02:00Z"];
+        assert_eq!(to_trash("delete", &[&second[..], &["--json"]].concat()).json(), serde_json::json!({"deleted": 1}));
+        assert_eq!(count(), 2);
+        // The period is taken again: the deleted bar stays where it is.
+        import("again.csv", &[(1, 5)], &[]);
+        says(to_trash("restore", &[]).out, "1 bars restored\n1 stay deleted: their periods have an active bar; delete that one first to restore the other");
+        assert_eq!(to_trash("delete", &["--json"]).json(), serde_json::json!({"deleted": 4}));
+        assert_eq!(to_trash("restore", &["--json"]).json(), serde_json::json!({"restored": 4, "conflicts": 1}));
+        for (more, said) in [
+            (&["--source", "tickbase-bars"][..], "source: its bars are built from ticks"),
+            (&["--source", "nobody"], "data source \"nobody\" not found"),
+            (&["--start", "2024-03-05", "--end", "2024-03-04"], "start"),
+        ] {
+            let refused = to_trash("delete", more);
+            assert!(refused.failure().contains(said), "{refused:?}");
+        }
     }
 
     fn what_cannot_be_built_is_refused(db: &TestDatabase) {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Rounding;
+use super::rules::given;
+use super::{CalendarWord, Rounding};
 use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 use crate::error::{Error, Result};
 use crate::ingest::whole;
@@ -43,6 +44,9 @@ pub(in crate::api) struct InstrumentItem {
     status: StatusWord,
     /// Places to which its prices are rounded; null where they are shown as they are stored.
     price_decimals: Option<i32>,
+    /// When it is traded, which coverage goes by; null for that of its type: 24x7 for crypto, weekdays
+    /// for all others.
+    calendar: Option<CalendarWord>,
     /// Event time of the newest tick.
     #[schema(format = DateTime)]
     last_tick: Option<String>,
@@ -72,6 +76,8 @@ pub(in crate::api) struct InstrumentBody {
     #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 15)]
     price_decimals: Option<i32>,
+    /// When it is traded; by its type unless set.
+    calendar: Option<CalendarWord>,
 }
 
 /// What to change of an instrument; what is absent stays.
@@ -90,6 +96,10 @@ pub(in crate::api) struct InstrumentChangeBody {
     #[serde(default, deserialize_with = "given_places")]
     #[schema(value_type = Option<i32>, minimum = 0, maximum = 15)]
     price_decimals: Option<Option<i32>>,
+    /// When it is traded; null goes back to that of its type.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<CalendarWord>)]
+    calendar: Option<Option<CalendarWord>>,
 }
 
 /// Places that are there, null included; absent ones are the default, `None`.
@@ -147,6 +157,7 @@ impl From<Instrument> for InstrumentItem {
             r#type: row.instrument_type.into(),
             status: row.status.into(),
             price_decimals: row.price_decimals.map(PriceDecimals::places),
+            calendar: row.calendar.map(Into::into),
             last_tick: row.last_tick.map(|at| at.to_string()),
             last_price: Rounding::from(row.price_decimals).price(row.last_price),
             created_at: row.created_at.to_string(),
@@ -166,6 +177,7 @@ impl TryFrom<InstrumentBody> for NewInstrument {
         Ok(Self {
             status: body.status.map_or(new.status, Into::into),
             price_decimals: decimals(body.price_decimals)?,
+            calendar: body.calendar.map(Into::into),
             ..new
         })
     }
@@ -179,6 +191,7 @@ impl TryFrom<InstrumentChangeBody> for InstrumentChange {
             name: body.name.map(name).transpose()?,
             status: body.status.map(Into::into),
             price_decimals: body.price_decimals.map(decimals).transpose()?,
+            calendar: body.calendar.map(|word| word.map(Into::into)),
         })
     }
 }

@@ -147,7 +147,7 @@ pub(in crate::api) struct RuleChangeBody {
 }
 
 /// A value that is there, null included; an absent one is the default, `None`.
-fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
+pub(super) fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -8,14 +8,13 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::future_limit::FutureLimit;
 use super::insert_order::{Row, Slots, in_key_order};
 use super::watch;
-use crate::config::WriteConfig;
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
@@ -226,40 +225,6 @@ fn replayed(ticks: usize) -> InsertCounts {
         received: ticks as u64,
         replayed: ticks as u64,
         ..InsertCounts::default()
-    }
-}
-
-/// How far ahead of the clock ticks may be. One tick of a far future would be the last tick of its
-/// instrument for years: every later one would be late, and late ticks fire no rule.
-struct FutureLimit {
-    now: Timestamp,
-    newest_allowed: Timestamp,
-}
-
-impl FutureLimit {
-    /// By `write.future_seconds_max` of the database; without a limit outside of its transactions.
-    fn of(conn: &BackendConnection<'_>, now: Timestamp) -> Self {
-        let ahead = conn.attached::<WriteConfig>().map(|write| write.future_max);
-        let newest_allowed = match ahead {
-            None | Some(Duration::ZERO) => Timestamp::MAX,
-            Some(ahead) => {
-                let micros = i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
-                now.saturating_add_micros(micros)
-            }
-        };
-        Self {
-            now,
-            newest_allowed,
-        }
-    }
-
-    fn reason(&self, timestamp: Timestamp) -> String {
-        let seconds = (self.newest_allowed.micros() - self.now.micros()) / 1_000_000;
-        format!(
-            "timestamp: {timestamp} is more than {seconds} s ahead of the clock, which says {}; check \
-             its unit and zone, or raise write.future_seconds_max (0: no limit)",
-            self.now
-        )
     }
 }
 
