@@ -1,10 +1,10 @@
-//! Series of bars that are built from ticks: building, extending and repairing them, and which of
-//! their periods have gone stale.
+//! Series of built bars: building, extending and repairing them, and which of their periods have
+//! gone stale.
 //!
 //! A series says truly what is built: its bars, its bounds and its stale periods change in one
-//! transaction, under the lock of the instrument under which ticks are stored, too. Built bars are
-//! those of the source `tickbase-bars`. How ticks become bars is `domain::aggregate`'s; bars for
-//! people are read elsewhere.
+//! transaction, under the lock of the instrument under which ticks and bars are stored, too. Built
+//! bars are those of the source `tickbase-bars`. What a bar is made of is `bar_composition`'s: it
+//! holds shorter bars that came in, and ticks where there are none.
 
 mod bars;
 mod build;
@@ -56,7 +56,8 @@ impl<'a> BarSeriesRepository<'a> {
 
     /// Builds the bars of a span, repairs its stale ones, and keeps the series from then on.
     ///
-    /// Only closed periods are built: those at or past whose end the instrument has a tick. A
+    /// A period is made of shorter bars that came in, and of ticks where there are none. Only closed
+    /// periods are built: those at or past whose end the instrument has a tick or such a bar. A
     /// series has no gap: a span that does not touch it is built with what lies between. What is
     /// built stays built when a later transaction fails, and the series says so.
     ///

@@ -1,29 +1,29 @@
 //! History: the bars of an instrument in any frequency, from what is stored (bars that came in,
 //! bars that were built, ticks), read in one snapshot.
 //!
-//! Of a period the answer holds, in this order of precedence: the bar that came in, the bar that
-//! was built from its ticks, the bar that its ticks make now, the bar that finer bars make that
-//! came in. It writes nothing.
+//! Of a period the answer holds the bar that came in, else the bar that was built and is not stale,
+//! else what its parts make: the periods of the next shorter frequency of which the instrument has
+//! bars, each by the same rule, and below the shortest one the ticks. So a tick counts only where
+//! no bar covers it. It writes nothing.
 //!
 //! Begin with [`bars`] and a [`BarQuery`], within [`Database::read`]; [`fetch`] is the same by symbol
 //! and from async code. [`HistoricalDataService`] keeps series up to date that
 //! [`bar_series`](crate::repository::bar_series) has built.
 
-mod built;
 mod cached;
 mod extent;
 mod fill;
-mod newest;
 mod query;
 mod read;
 mod refresh;
-mod spans;
 #[cfg(test)]
 mod tests;
 
 pub use cached::{fetch_cached, fetch_many};
 pub use extent::extent;
-pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar};
+pub use query::{
+    BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar, HistorySources,
+};
 pub use read::bars;
 pub use refresh::{HistoricalDataService, RefreshReport};
 

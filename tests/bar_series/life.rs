@@ -357,7 +357,8 @@ on_both! {
         world.assert_true();
         world.insert(&[5, HOUR + 5]);
         let report = world.refresh(H1);
-        assert_eq!((report.bars_read, report.periods_repaired), (0, 2), "the minutes are stale");
+        assert_eq!((report.bars_read, report.ticks_read), (34 + 35, 2 + 2), "of the stale minutes");
+        assert_eq!(report.periods_repaired, 2);
         world.assert_true();
         world.refresh(M1);
         world.assert_true();

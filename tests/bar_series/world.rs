@@ -1,19 +1,21 @@
-//! An instrument with ticks and series, and the plain definition of what its bars must be.
+//! An instrument with ticks, bars and series.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::{Model, PlainBar};
 use crate::support::TestDatabase;
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::domain::{Aggregator, Frequency, InstrumentType, PeriodBar, Symbol};
-use tickbase::models::{BarSeries, NewInstrument};
+use tickbase::domain::{Frequency, InstrumentType, ProviderType, Symbol};
+use tickbase::models::{BarSeries, MarketDataBar, NewDataSource, NewInstrument};
 use tickbase::repository::bar::{BarRange, BarRepository, RangeQuery as BarQuery};
 use tickbase::repository::bar_series::{self, BarSeriesRepository, BuildReport, BuildSpan};
+use tickbase::repository::data_source::DataSourceRepository;
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{
-    InsertOptions, InsertReport, MarketDataRepository, RangeQuery, TickRange,
+    InsertOptions, InsertReport, MarketDataRepository, TickRange,
 };
 
 pub(crate) const MINUTE: i64 = 60;
@@ -49,6 +51,16 @@ impl<'a> World<'a> {
 
     pub(crate) fn series(&self) -> BarSeriesRepository<'a> {
         BarSeriesRepository::new(self.db)
+    }
+
+    /// A data source besides the first one.
+    pub(crate) fn vendor(&self) -> i64 {
+        let sources = DataSourceRepository::new(self.db);
+        if let Some(known) = sources.by_name("vendor").unwrap() {
+            return known.id;
+        }
+        let new = NewDataSource::new("vendor", ProviderType::Api);
+        sources.insert(new).unwrap().id
     }
 
     pub(crate) fn tick(&self, seconds: i64, sequence: i64, price: Option<f64>) -> Tick {
@@ -103,64 +115,39 @@ impl<'a> World<'a> {
         stale.unwrap().into_iter().map(seconds).collect()
     }
 
-    /// The bars that the ticks give from `from` to `to`, by looking at all of them.
-    pub(crate) fn plain(
-        &self,
-        frequency: Frequency,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> BTreeMap<Timestamp, PeriodBar> {
-        let range = TickRange {
-            start: Some(from),
-            end: Some(to),
-            instrument_id: self.id,
-        };
-        let query = RangeQuery::new(range, RangeQuery::LIMIT_MAX);
-        let page = self.ticks().range(&query).unwrap();
-        assert!(page.rows.len() < RangeQuery::LIMIT_MAX);
-        let mut fold = Aggregator::new(frequency);
-        let priced = page.rows.iter().filter(|tick| tick.price.is_some());
-        let mut folded: Vec<_> = priced
-            .filter_map(|tick| fold.add(tick.timestamp, tick.price.unwrap(), tick.volume))
-            .collect();
-        folded.extend(fold.finish());
-        let bars = folded.iter().map(tickbase::domain::TickFold::to_bar);
-        bars.map(|bar| (bar.timestamp, bar)).collect()
+    /// What is stored of the instrument, in memory.
+    pub(crate) fn model(&self) -> Model {
+        Model::of(self)
     }
 
     /// The built bars that are stored.
-    pub(crate) fn stored(&self, frequency: Frequency) -> BTreeMap<Timestamp, PeriodBar> {
+    pub(crate) fn stored(&self, frequency: Frequency) -> BTreeMap<Timestamp, PlainBar> {
         let source = self.db.read("test.source", bar_series::source_id).unwrap();
-        let range = BarRange {
+        let rows = self.rows(BarRange {
             data_source_id: Some(source),
             ..BarRange::all(self.id, frequency)
-        };
+        });
+        let bars = rows.iter().map(PlainBar::of_row);
+        bars.map(|bar| (bar.start, bar)).collect()
+    }
+
+    /// The active bars of a range.
+    pub(crate) fn rows(&self, range: BarRange) -> Vec<MarketDataBar> {
         let page = BarRepository::new(self.db)
             .range(&BarQuery::new(range, BarQuery::LIMIT_MAX))
             .unwrap();
         assert!(page.rows.len() < BarQuery::LIMIT_MAX);
-        let bar = |row: tickbase::models::MarketDataBar| PeriodBar {
-            timestamp: row.timestamp,
-            open: row.open_price,
-            high: row.high_price,
-            low: row.low_price,
-            close: row.close_price,
-            volume: row.volume,
-            turnover: row.turnover.unwrap(),
-            tick_count: row.tick_count,
-            open_interest: row.open_interest,
-        };
-        let bars = page.rows.into_iter().map(bar);
-        bars.map(|bar| (bar.timestamp, bar)).collect()
+        page.rows
     }
 
     /// What a series claims is so: every period that is built and not stale has the bar that its
-    /// ticks give, and no bar is outside.
+    /// parts give, and no bar is outside.
     pub(crate) fn assert_true(&self) {
+        let model = self.model();
         for series in self.series().of_instrument(self.id).unwrap() {
             let frequency = series.frequency;
             let stale: BTreeSet<Timestamp> = self.stale(frequency).into_iter().map(at).collect();
-            let fresh = |bars: BTreeMap<Timestamp, PeriodBar>| -> Vec<PeriodBar> {
+            let fresh = |bars: BTreeMap<Timestamp, PlainBar>| -> Vec<PlainBar> {
                 let fresh = bars.into_iter().filter(|(start, _)| !stale.contains(start));
                 fresh.map(|(_, bar)| bar).collect()
             };
@@ -170,7 +157,11 @@ impl<'a> World<'a> {
                 stored.keys().all(|start| within.contains(start)),
                 "{series:?}"
             );
-            let plain = self.plain(frequency, series.built_from, series.built_to);
+            let plain = model.all_parts(frequency);
+            let plain = plain
+                .into_iter()
+                .filter(|(start, _)| within.contains(start));
+            let plain = plain.collect();
             assert_eq!(fresh(stored), fresh(plain), "{series:?}");
         }
     }

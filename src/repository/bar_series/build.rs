@@ -11,6 +11,7 @@ use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
+use crate::repository::bar_composition::{Composition, Span};
 use crate::repository::instrument;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{bar_series, instruments, stale_bars};
@@ -92,7 +93,7 @@ impl Goal {
 pub(super) enum Step {
     /// It did something; there may be more to do.
     Built(Work),
-    /// Nothing is left to do. There is no series when there is no tick.
+    /// Nothing is left to do. There is no series when there is nothing to make it of.
     Done(Option<BarSeries>),
 }
 
@@ -103,6 +104,8 @@ pub(super) struct Work {
     pub(super) bars_written: usize,
     pub(super) bars_removed: usize,
     pub(super) periods_repaired: usize,
+    /// What reading took, in ticks.
+    cost: usize,
     /// The end of the last stale period that it repaired.
     pub(super) repaired_to: Option<Timestamp>,
 }
@@ -115,18 +118,18 @@ pub struct BuildReport {
     pub instrument_id: i64,
     /// Length of the periods.
     pub frequency: Frequency,
-    /// The series as it is now; `None` when there is none, for want of a tick or because the build
-    /// was ended early.
+    /// The series as it is now; `None` when there is none, for want of a tick or a shorter bar, or
+    /// because the build was ended early.
     pub series: Option<BarSeries>,
     /// Transactions that changed something.
     pub transactions: usize,
     /// Ticks that were folded into bars.
     pub ticks_read: usize,
-    /// Bars of a finer series that were folded instead.
+    /// Bars of shorter frequencies that were folded instead.
     pub bars_read: usize,
     /// Bars that are new or have other values.
     pub bars_written: usize,
-    /// Bars of periods that have lost all their ticks.
+    /// Bars of periods that have lost all that they were made of.
     pub bars_removed: usize,
     /// Stale periods that were built again.
     pub periods_repaired: usize,
@@ -181,7 +184,8 @@ pub(super) fn step(
         return Ok(Step::Done(None));
     };
     let found = find(conn, place)?;
-    let Some(start) = start(conn, goal, found.as_ref())? else {
+    let composition = Composition::of_parts(conn, goal.instrument_id, goal.frequency)?;
+    let Some(start) = start(conn, goal, found.as_ref(), &composition)? else {
         return Ok(Step::Done(found));
     };
     let series = match found {
@@ -189,12 +193,15 @@ pub(super) fn step(
         None if goal.refreshes => return Ok(Step::Done(None)),
         None => create(conn, place, start, now)?,
     };
-    let closed = last_tick.map(|at| place.frequency.period_start(at));
+    let last_bar = composition.last_imported(conn, last_tick)?;
+    let closed = last_tick.max(last_bar);
+    let closed = closed.map(|at| place.frequency.period_start(at));
     let asked = goal.span.end.map(|at| place.frequency.period_start(at));
     let end = closed.map(|closed| asked.map_or(closed, |asked| asked.min(closed)));
     let mut builder = Builder {
         conn,
         place,
+        composition,
         limit,
         now,
         work: Work::default(),
@@ -236,11 +243,12 @@ fn find(conn: &mut BackendConnection<'_>, place: Place) -> Result<Option<BarSeri
     })?)
 }
 
-/// The start of the first period to build; `None` without a tick to begin with.
+/// The start of the first period to build; `None` without a tick or a bar to begin with.
 fn start(
     conn: &mut BackendConnection<'_>,
     goal: &Goal,
     series: Option<&BarSeries>,
+    composition: &Composition,
 ) -> Result<Option<Timestamp>> {
     let held = series.map(|series| series.built_from);
     if goal.refreshes {
@@ -249,7 +257,9 @@ fn start(
     if let Some(start) = goal.span.start {
         return Ok(Some(goal.frequency.period_start(start)));
     }
-    let first = bars::first_tick(conn, goal.instrument_id)?;
+    let first_tick = bars::first_tick(conn, goal.instrument_id)?;
+    let first_bar = composition.first_imported(conn, first_tick)?;
+    let first = first_tick.into_iter().chain(first_bar).min();
     let first = first.map(|at| goal.frequency.period_start(at));
     // What has lost its ticks at the beginning of a series is stale, and comes with it.
     Ok(first.into_iter().chain(held).min())
@@ -283,6 +293,7 @@ fn create(
 struct Builder<'a, 'c> {
     conn: &'a mut BackendConnection<'c>,
     place: Place,
+    composition: Composition,
     limit: usize,
     now: Timestamp,
     work: Work,
@@ -291,21 +302,19 @@ struct Builder<'a, 'c> {
 impl Builder<'_, '_> {
     /// Builds on from the end of the series.
     fn forward(&mut self, series: &BarSeries, end: Timestamp) -> Result<()> {
-        let from = series.built_to;
-        let basis = bars::basis(self.conn, self.place, from, end)?;
-        let to = match basis {
-            Some((_, to)) => to,
-            None => bars::cut_after(self.conn, self.place, from, end, self.limit)?,
-        };
-        self.build(from, to, basis.map(|(finer, _)| finer))?;
+        let (to, _) = self.build(series.built_to, end, self.limit)?;
         self.advance(series.built_from, to)
     }
 
     /// Builds what comes before the series, the last part of it first, so that no gap opens.
     fn backward(&mut self, series: &BarSeries, start: Timestamp) -> Result<()> {
         let to = series.built_from;
-        let from = bars::cut_before(self.conn, self.place, start, to, self.limit)?;
-        self.build(from, to, None)?;
+        let before = Span::between(start, to);
+        let from = self
+            .composition
+            .begin_before(self.conn, before, self.limit)?;
+        let from = Timestamp::from_micros_clamped(from);
+        self.build(from, to, usize::MAX)?;
         self.advance(from, series.built_to)
     }
 
@@ -330,17 +339,12 @@ impl Builder<'_, '_> {
             STALE_PERIODS_MAX,
         )?;
         for (from, whole) in runs(frequency, &stale) {
-            if self.work.ticks_read + self.work.bars_read >= self.limit {
+            let left = self.limit.saturating_sub(self.work.cost);
+            if left == 0 {
                 break;
             }
-            let left = self.limit - self.work.ticks_read;
-            let basis = bars::basis(self.conn, self.place, from, whole)?;
-            let basis = basis.filter(|(_, covered)| *covered == whole);
-            let to = match basis {
-                Some(_) => whole,
-                None => bars::cut_after(self.conn, self.place, from, whole, left)?,
-            };
-            self.work.periods_repaired += self.build(from, to, basis.map(|(finer, _)| finer))?;
+            let (to, repaired) = self.build(from, whole, left)?;
+            self.work.periods_repaired += repaired;
             self.work.repaired_to = Some(to);
             if to < whole {
                 break;
@@ -352,21 +356,23 @@ impl Builder<'_, '_> {
         Ok(!stale.is_empty())
     }
 
-    /// Makes the bars of whole periods what their ticks give; returns how many were stale.
-    fn build(&mut self, from: Timestamp, to: Timestamp, basis: Option<Frequency>) -> Result<usize> {
-        let made = match basis {
-            Some(finer) => {
-                let (read, made) = bars::from_bars(self.conn, self.place, finer, from, to)?;
-                self.work.bars_read += read;
-                made
-            }
-            None => {
-                let (read, made) = bars::from_ticks(self.conn, self.place, from, to)?;
-                self.work.ticks_read += read;
-                made
-            }
-        };
-        let (written, removed) = bars::replace(self.conn, self.place, from, to, made, self.now)?;
+    /// Makes the bars of whole periods what their parts give, some `limit` ticks of them; returns
+    /// up to where, and how many were stale.
+    fn build(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<(Timestamp, usize)> {
+        let made = self
+            .composition
+            .bars(self.conn, Span::between(from, to), limit)?;
+        let to = Timestamp::from_micros_clamped(made.to);
+        self.work.ticks_read += made.ticks_read;
+        self.work.bars_read += made.bars_read;
+        self.work.cost += made.cost;
+        let bars = made.bars.into_iter().map(|made| made.bar).collect();
+        let (written, removed) = bars::replace(self.conn, self.place, from, to, bars, self.now)?;
         self.work.bars_written += written;
         self.work.bars_removed += removed;
         let marks = stale_bars::table
@@ -375,7 +381,10 @@ impl Builder<'_, '_> {
             .filter(stale_bars::timestamp.ge(from))
             .filter(stale_bars::timestamp.lt(to));
         let delete = diesel::delete(marks);
-        Ok(crate::on_backend!(&mut *self.conn, |c| delete.execute(c))?)
+        Ok((
+            to,
+            crate::on_backend!(&mut *self.conn, |c| delete.execute(c))?,
+        ))
     }
 
     /// Writes down what is built, where ticks are stored too.

@@ -9,6 +9,7 @@ use crate::database::BackendConnection;
 use crate::domain::{Frequency, Symbol};
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
+use crate::repository::bar_composition::Composition;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source};
 use crate::soft_delete::{ActiveOn, SoftDeletable};
 use crate::tables::{bar_series, instruments, stale_bars};
@@ -27,6 +28,10 @@ impl BuiltSources {
         Ok(Self(source.map(|source| source.id)))
     }
 
+    pub(crate) fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn contains(&self, source_id: i64) -> bool {
         self.0 == Some(source_id)
     }
@@ -40,10 +45,13 @@ pub struct SeriesStatus {
     pub symbol: Symbol,
     /// The series.
     pub series: BarSeries,
-    /// Periods whose ticks have changed since their bars were built.
+    /// Periods whose ticks or shorter bars have changed since their bars were built.
     pub stale_periods: i64,
     /// The instrument's newest tick.
     pub last_tick: Option<Timestamp>,
+    /// Start of its newest bar, if that is not before the newest tick, that came in and is shorter
+    /// than those of the series.
+    pub last_bar: Option<Timestamp>,
 }
 
 impl SeriesStatus {
@@ -51,7 +59,7 @@ impl SeriesStatus {
     #[must_use]
     pub fn is_due(&self) -> bool {
         let closed = |at: Timestamp| self.series.frequency.period_start(at) > self.series.built_to;
-        self.stale_periods > 0 || self.last_tick.is_some_and(closed)
+        self.stale_periods > 0 || self.last_tick.max(self.last_bar).is_some_and(closed)
     }
 }
 
@@ -145,7 +153,8 @@ pub(super) fn list_query() -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
-    let rows: Vec<(Symbol, Option<Timestamp>, BarSeries)> = crate::on_backend!(&mut *conn, |c| {
+    type Row = (Symbol, Option<Timestamp>, BarSeries);
+    let rows: Vec<Row> = crate::on_backend!(&mut *conn, |c| {
         let instrument = (instruments::symbol, instruments::last_tick);
         list_query()
             .select((instrument.0, instrument.1, BarSeries::as_select()))
@@ -158,21 +167,23 @@ pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
             stale_bars::frequency,
             dsl::count_star(),
         ));
-    let stale: Vec<(i64, Frequency, i64)> = crate::on_backend!(conn, |c| query.load(c))?;
+    let stale: Vec<(i64, Frequency, i64)> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
     let stale: HashMap<(i64, Frequency), i64> = stale
         .into_iter()
         .map(|(id, frequency, count)| ((id, frequency), count))
         .collect();
-    let status = |(symbol, last_tick, series): (Symbol, _, BarSeries)| SeriesStatus {
-        symbol,
-        last_tick,
-        stale_periods: stale
-            .get(&(series.instrument_id, series.frequency))
-            .copied()
-            .unwrap_or(0),
-        series,
-    };
-    let mut all: Vec<SeriesStatus> = rows.into_iter().map(status).collect();
+    let mut all = Vec::with_capacity(rows.len());
+    for (symbol, last_tick, series) in rows {
+        let key = (series.instrument_id, series.frequency);
+        let of = Composition::of_parts(conn, key.0, key.1)?;
+        all.push(SeriesStatus {
+            symbol,
+            series,
+            stale_periods: stale.get(&key).copied().unwrap_or(0),
+            last_tick,
+            last_bar: of.last_imported(conn, last_tick)?,
+        });
+    }
     all.sort_by(|a, b| {
         let key = |of: &SeriesStatus| (of.symbol.to_string(), of.series.frequency);
         key(a).cmp(&key(b))

@@ -55,6 +55,26 @@ pub fn prices(
         .map_or(Ok(()), &mut each))
 }
 
+/// [`prices`], only those of one source, if it is named.
+///
+/// # Errors
+/// As [`prices`].
+pub(crate) fn prices_of_source(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    source_id: Option<i64>,
+    mut each: impl FnMut(PricePoint) -> Result<()>,
+) -> Result<usize> {
+    let Some(source_id) = source_id else {
+        return prices(conn, of, each);
+    };
+    let (first, last) = of.bounds()?;
+    let query = prices_query(of.instrument_id, first, last);
+    let query = query.filter(market_data::source_id.eq(source_id));
+    each_row!(conn, query, Row, |row| PricePoint::of(row)
+        .map_or(Ok(()), &mut each))
+}
+
 /// [`prices`] of all instruments in one pass, by instrument and then in key order; `each` is told
 /// the instrument first. Without a range the whole table is read in its own order.
 ///
@@ -117,18 +137,25 @@ pub(super) fn prices_of_all_query(first: Timestamp, last: Timestamp) -> _ {
 }
 
 /// The newest stamps of an instrument's priced ticks from `first` to `last`, both included, newest
-/// first: as many as there are ticks, up to `limit`.
+/// first: as many as there are ticks, up to `limit`; only those of one source, if it is named.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub(crate) fn newest_stamps(
     conn: &mut BackendConnection<'_>,
     of: i64,
+    source_id: Option<i64>,
     (first, last): (Timestamp, Timestamp),
     limit: usize,
 ) -> Result<Vec<Timestamp>> {
     let query = newest_stamps_query(of, first, last, i64::try_from(limit).unwrap_or(i64::MAX));
-    Ok(crate::on_backend!(conn, |c| query.load(c))?)
+    Ok(match source_id {
+        None => crate::on_backend!(conn, |c| query.load(c))?,
+        Some(id) => {
+            let query = query.filter(market_data::source_id.eq(id));
+            crate::on_backend!(conn, |c| query.load(c))?
+        }
+    })
 }
 
 #[dsl::auto_type(no_type_alias)]
@@ -141,4 +168,47 @@ pub(super) fn newest_stamps_query(of: i64, first: Timestamp, last: Timestamp, li
         .order(market_data::timestamp.desc())
         .select(market_data::timestamp)
         .limit(limit)
+}
+
+/// Every tick of a range: what a pass over them reads, deleted ones included.
+macro_rules! stored_stamps {
+    ($of:expr) => {{
+        let (first, last) = $of.bounds()?;
+        market_data::table
+            .with_deleted("a pass over the ticks reads them, too")
+            .filter(market_data::instrument_id.eq($of.instrument_id))
+            .filter(market_data::timestamp.between(first, last))
+            .select(market_data::timestamp)
+            .limit(1)
+    }};
+}
+
+/// The stamp of the tick of a range that comes after `n` others, deleted ones included.
+///
+/// # Errors
+/// As [`prices`].
+pub(crate) fn nth_stamp(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    n: usize,
+) -> Result<Option<Timestamp>> {
+    let query = stored_stamps!(of)
+        .order(market_data::timestamp.asc())
+        .offset(i64::try_from(n).unwrap_or(i64::MAX));
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
+}
+
+/// [`nth_stamp`] from the end of the range backwards.
+///
+/// # Errors
+/// As [`prices`].
+pub(crate) fn nth_stamp_before(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    n: usize,
+) -> Result<Option<Timestamp>> {
+    let query = stored_stamps!(of)
+        .order(market_data::timestamp.desc())
+        .offset(i64::try_from(n).unwrap_or(i64::MAX));
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
 }

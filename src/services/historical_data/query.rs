@@ -4,10 +4,8 @@
 use crate::domain::Candle;
 use crate::domain::{Frequency, PeriodBar};
 use crate::error::{Error, Result};
-use crate::models::MarketDataBar;
+use crate::repository::bar_composition::Span;
 use crate::timestamp::Timestamp;
-
-use super::spans::Span;
 
 /// What stands for a period without a bar between two that have one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -36,8 +34,10 @@ pub struct BarQuery {
     pub fill: Fill,
     /// The newest so many bars, at least 1; `None` for all.
     pub max_records: Option<usize>,
-    /// Only stored bars of this source, as they are stored (built ones also where they are stale),
-    /// and nothing aggregated; `None` for the best of all.
+    /// Only what came in from this source, put together by the same rule: its bars of the
+    /// frequency, else its bars of shorter ones, else its ticks. No built bar counts, as it may be
+    /// made of other sources, too. Of the source of built bars: these bars as they are stored, also
+    /// where they are stale, and nothing else. `None` for the best of all sources.
     pub source: Option<i64>,
 }
 
@@ -159,27 +159,10 @@ impl HistoryBar {
         })
     }
 
-    pub(super) fn stored(row: MarketDataBar, origin: BarOrigin) -> Self {
-        Self {
-            timestamp: row.timestamp,
-            origin,
-            values: Some(BarValues {
-                open: row.open_price,
-                high: row.high_price,
-                low: row.low_price,
-                close: row.close_price,
-                volume: row.volume,
-                turnover: row.turnover,
-                tick_count: row.tick_count,
-                open_interest: row.open_interest,
-            }),
-        }
-    }
-
-    pub(super) fn aggregated(bar: PeriodBar) -> Self {
+    pub(super) fn composed(bar: PeriodBar, origin: BarOrigin) -> Self {
         Self {
             timestamp: bar.timestamp,
-            origin: BarOrigin::Aggregated,
+            origin,
             values: Some(BarValues {
                 open: bar.open,
                 high: bar.high,
@@ -219,6 +202,26 @@ impl BarBasis {
     }
 }
 
+/// What the bars of an answer were made of, those of filled periods apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HistorySources {
+    /// The names of the data sources of stored bars, by id. That of built bars is
+    /// [`BUILT_SOURCE_NAME`](crate::repository::bar_series::BUILT_SOURCE_NAME).
+    pub data_sources: Vec<String>,
+    /// Whether ticks were folded for the answer.
+    pub ticks: bool,
+}
+
+impl HistorySources {
+    /// The names of the data sources, and `ticks`.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let names = self.data_sources.iter().map(String::as_str);
+        names.chain(self.ticks.then_some("ticks")).collect()
+    }
+}
+
 /// Bars of one instrument and frequency, oldest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -227,6 +230,8 @@ pub struct BarHistory {
     pub bars: Vec<HistoryBar>,
     /// Whether the range holds older bars than `max_records` let in.
     pub has_more: bool,
+    /// What they were made of.
+    pub sources: HistorySources,
 }
 
 impl BarHistory {

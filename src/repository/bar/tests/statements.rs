@@ -50,7 +50,7 @@ fn reads_name_their_scope_and_compare_the_whole_key() {
 #[test]
 fn passes_and_counts_name_their_scope() {
     let whole = BarRange::all(1, DAY);
-    insta::assert_snapshot!(tail(&scan_query(whole, at(1), at(2), Some(2))), @"FROM market_data_bars WHERE ((((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) AND (market_data_bars.data_source_id != $5)) ORDER BY market_data_bars.timestamp ASC, market_data_bars.data_source_id ASC");
+    insta::assert_snapshot!(tail(&scan_query(whole, at(1), at(2))), @"FROM market_data_bars WHERE (((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) ORDER BY market_data_bars.timestamp ASC, market_data_bars.data_source_id ASC");
     insta::assert_snapshot!(tail(&newest_starts_query(whole, at(1), at(2), 10)), @"FROM market_data_bars WHERE (((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) ORDER BY market_data_bars.timestamp DESC, market_data_bars.data_source_id DESC LIMIT $5");
     insta::assert_snapshot!(tail(&counts_query!()), @"FROM market_data_bars WHERE (market_data_bars.deleted_at IS NULL) GROUP BY market_data_bars.instrument_id, market_data_bars.frequency");
 }
@@ -104,7 +104,7 @@ fn sqlite_seeks_in_the_index_of_active_bars_and_never_sorts() {
     let whole = BarRange::all(1, DAY);
     crate::test_support::on_sqlite(|conn| {
         for of in [one(), whole] {
-            plan(conn, &scan_query(of, at(1), at(2), Some(2)), &seek);
+            plan(conn, &scan_query(of, at(1), at(2)), &seek);
             plan(conn, &between_query(of, at(1), at(2)), &seek);
             plan(conn, &ascending_query(of, (at(1), 1), at(2), 10), &seek);
             plan(conn, &descending_query(of, (at(1), 1), at(2), 10), &seek);
@@ -137,8 +137,11 @@ fn sqlite_counts_in_the_index_of_active_bars_and_keeps_no_groups() {
     let whole = BarRange::all(1, DAY);
     crate::test_support::on_sqlite(|conn| {
         let newest = newest_starts_query(whole, at(1), at(2), 10);
-        let contested = scan_query(whole, at(1), at(2), Some(2));
-        let contested = contested.select(market_data_bars::timestamp);
+        let contested = scan_query(whole, at(1), at(2));
+        let contested = contested.select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ));
         let plans = [
             sqlite_plan_with(conn, &newest, &seek),
             sqlite_plan_with(conn, &contested, &seek),
@@ -159,15 +162,18 @@ fn postgresql_seeks_in_the_index_of_active_bars() {
         plan(conn, &between_query(one(), at(1), at(2)), index);
         plan(conn, &ascending_query(one(), (at(1), 1), at(2), 10), index);
         plan(conn, &descending_query(one(), (at(1), 1), at(2), 10), index);
-        plan(conn, &scan_query(one(), at(1), at(2), Some(2)), index);
+        plan(conn, &scan_query(one(), at(1), at(2)), index);
         let newest = newest_starts_query(one(), at(1), at(2), 10);
         plan(
             conn,
             &newest,
             &format!("Index Only Scan Backward using {index}"),
         );
-        let contested = scan_query(one(), at(1), at(2), Some(2));
-        let contested = contested.select(market_data_bars::timestamp);
+        let contested = scan_query(one(), at(1), at(2));
+        let contested = contested.select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ));
         plan(conn, &contested, &format!("Index Only Scan using {index}"));
         // PREPARE cannot tell the types in VALUES; the binds of the real statement carry them.
         let sql = sql_of::<diesel::pg::Pg, _>(&of_keys_query(&[key(), key()])).replace(

@@ -1,0 +1,188 @@
+//! The plain definition of what a bar must be, by a look at everything that is stored. It knows no
+//! built bar: a built one that holds is what its parts give.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::world::World;
+use tickbase::domain::Frequency;
+use tickbase::models::{MarketData, MarketDataBar};
+use tickbase::repository::bar::BarRange;
+use tickbase::repository::bar_series;
+use tickbase::repository::market_data::{RangeQuery, TickRange};
+use tickbase::services::historical_data::{BarOrigin, HistoryBar};
+use tickbase::Timestamp;
+
+/// A bar, with what is not known absent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlainBar {
+    pub(crate) start: Timestamp,
+    /// Open, high, low, close.
+    pub(crate) prices: [f64; 4],
+    pub(crate) volume: f64,
+    pub(crate) turnover: Option<f64>,
+    pub(crate) ticks: Option<i64>,
+    pub(crate) open_interest: Option<f64>,
+}
+
+impl PlainBar {
+    pub(crate) fn of_row(row: &MarketDataBar) -> Self {
+        Self {
+            start: row.timestamp,
+            prices: [
+                row.open_price,
+                row.high_price,
+                row.low_price,
+                row.close_price,
+            ],
+            volume: row.volume,
+            turnover: row.turnover,
+            ticks: row.tick_count,
+            open_interest: row.open_interest,
+        }
+    }
+
+    pub(crate) fn of_answer(bar: &HistoryBar) -> Self {
+        let values = bar.values.as_ref().unwrap();
+        assert_ne!(bar.origin, BarOrigin::Filled);
+        let prices = [values.open, values.high, values.low, values.close];
+        Self {
+            start: bar.timestamp,
+            prices,
+            volume: values.volume,
+            turnover: values.turnover,
+            ticks: values.tick_count,
+            open_interest: values.open_interest,
+        }
+    }
+
+    fn of_tick(tick: &MarketData) -> Option<Self> {
+        let price = tick.price?;
+        let volume = tick.volume.unwrap_or(0.0);
+        Some(Self {
+            start: tick.timestamp,
+            prices: [price; 4],
+            volume,
+            turnover: Some(price * volume),
+            ticks: Some(1),
+            open_interest: None,
+        })
+    }
+
+    /// Of parts in order of time, for the period from `start`.
+    fn of_parts(start: Timestamp, parts: &[Self]) -> Option<Self> {
+        let (first, last) = (parts.first()?, parts.last()?);
+        let sum = |sum: Option<f64>, part: Option<f64>| Some(sum? + part?);
+        Some(Self {
+            start,
+            prices: [
+                first.prices[0],
+                parts.iter().map(|of| of.prices[1]).fold(f64::MIN, f64::max),
+                parts.iter().map(|of| of.prices[2]).fold(f64::MAX, f64::min),
+                last.prices[3],
+            ],
+            volume: parts.iter().map(|of| of.volume).sum(),
+            turnover: parts.iter().map(|of| of.turnover).fold(Some(0.0), sum),
+            ticks: parts.iter().map(|of| of.ticks).sum(),
+            open_interest: parts.iter().rev().find_map(|of| of.open_interest),
+        })
+    }
+}
+
+/// What is stored of an instrument, of which built bars can be made again.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    ticks: Vec<MarketData>,
+    imported: Vec<MarketDataBar>,
+}
+
+impl Model {
+    pub(crate) fn of(world: &World<'_>) -> Self {
+        let built = world.db.read("test.source", bar_series::source_id).unwrap();
+        let query = RangeQuery::new(TickRange::all(world.id), RangeQuery::LIMIT_MAX);
+        let ticks = world.ticks().range(&query).unwrap().rows;
+        assert!(ticks.len() < RangeQuery::LIMIT_MAX);
+        let all = Frequency::ALL.map(|of| world.rows(BarRange::all(world.id, of)));
+        let imported = all.into_iter().flatten();
+        Self {
+            ticks,
+            imported: imported.filter(|bar| bar.data_source_id != built).collect(),
+        }
+    }
+
+    /// What came in from one source alone.
+    pub(crate) fn of_source(mut self, source_id: i64) -> Self {
+        self.ticks.retain(|tick| tick.source_id == source_id);
+        self.imported.retain(|bar| bar.data_source_id == source_id);
+        self
+    }
+
+    /// The sources of imported bars.
+    pub(crate) fn sources(&self) -> BTreeSet<i64> {
+        self.imported.iter().map(|bar| bar.data_source_id).collect()
+    }
+
+    /// The bar of a period, by its start.
+    fn bar(&self, frequency: Frequency, start: Timestamp) -> Option<PlainBar> {
+        let of_period = |bar: &&MarketDataBar| {
+            bar.frequency == frequency && frequency.period_start(bar.timestamp) == start
+        };
+        let bars = self.imported.iter().filter(of_period);
+        let best = bars.min_by_key(|bar| bar.data_source_id);
+        best.map(PlainBar::of_row)
+            .or_else(|| self.parts(frequency, start))
+    }
+
+    /// What shorter bars and ticks make of a period.
+    fn parts(&self, frequency: Frequency, start: Timestamp) -> Option<PlainBar> {
+        let shorter = Frequency::ALL
+            .into_iter()
+            .rev()
+            .find(|of| of.divides(frequency));
+        let parts: Vec<PlainBar> = match shorter {
+            Some(shorter) => {
+                let starts = self.starts(shorter);
+                let within = starts
+                    .into_iter()
+                    .filter(|at| frequency.period_start(*at) == start);
+                within.filter_map(|at| self.bar(shorter, at)).collect()
+            }
+            None => {
+                let within = |tick: &&MarketData| frequency.period_start(tick.timestamp) == start;
+                self.ticks
+                    .iter()
+                    .filter(within)
+                    .filter_map(PlainBar::of_tick)
+                    .collect()
+            }
+        };
+        PlainBar::of_parts(start, &parts)
+    }
+
+    /// The starts of the periods in which there is anything that is not longer than they are.
+    fn starts(&self, frequency: Frequency) -> BTreeSet<Timestamp> {
+        let is_part =
+            |bar: &&MarketDataBar| bar.frequency == frequency || bar.frequency.divides(frequency);
+        let bars = self
+            .imported
+            .iter()
+            .filter(is_part)
+            .map(|bar| bar.timestamp);
+        let moments = bars.chain(self.ticks.iter().map(|tick| tick.timestamp));
+        moments.map(|at| frequency.period_start(at)).collect()
+    }
+
+    /// The bars of a frequency as an answer must have them.
+    pub(crate) fn all(&self, frequency: Frequency) -> Vec<PlainBar> {
+        let starts = self.starts(frequency).into_iter();
+        starts
+            .filter_map(|start| self.bar(frequency, start))
+            .collect()
+    }
+
+    /// The bars of a frequency as they must be built.
+    pub(crate) fn all_parts(&self, frequency: Frequency) -> BTreeMap<Timestamp, PlainBar> {
+        let starts = self.starts(frequency).into_iter();
+        let bars = starts.filter_map(|start| self.parts(frequency, start));
+        bars.map(|bar| (bar.start, bar)).collect()
+    }
+}
