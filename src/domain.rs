@@ -7,6 +7,7 @@
 pub mod aggregate;
 pub mod alert;
 pub mod bar;
+pub mod bar_price;
 pub mod calendar;
 pub mod candle;
 pub mod data_source;
@@ -20,6 +21,8 @@ pub mod tick;
 pub use aggregate::{Aggregator, BarAggregator, PeriodBar, TickFold};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
+pub use bar_price::BarPrice;
+pub(crate) use bar_price::TickPrices;
 pub use calendar::TradingCalendar;
 pub use candle::Candle;
 pub use data_source::ProviderType;

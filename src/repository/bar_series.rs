@@ -3,7 +3,7 @@
 //!
 //! A series says truly what is built: its bars, its bounds and its stale periods change in one
 //! transaction, under the lock of the instrument under which ticks and bars are stored, too. Built
-//! bars are those of the source `tickbase-bars`. What a bar is made of is `bar_composition`'s: it
+//! bars are those of the source `tickbase-bars`, or of another one for each price of quotes. What a bar is made of is `bar_composition`'s: it
 //! holds shorter bars that came in, and ticks where there are none.
 
 mod bars;
@@ -17,10 +17,12 @@ pub use build::{BuildReport, BuildSpan};
 pub(crate) use marks::Marks;
 pub use marks::mark_stale;
 pub(crate) use read::BuiltSources;
-pub use read::{BUILT_SOURCE_NAME, SeriesStatus, list, of_instrument, source_id, stale_between};
+pub use read::{
+    BUILT_SOURCE_NAME, SeriesKey, SeriesStatus, list, of_instrument, source_id, stale_between,
+};
 
 use crate::database::{BackendConnection, Database};
-use crate::domain::Frequency;
+use crate::domain::{BarPrice, Frequency};
 use crate::error::Result;
 use crate::models::BarSeries;
 use crate::repository::market_data::TickRange;
@@ -33,6 +35,7 @@ const TICKS_PER_TRANSACTION_MAX: usize = 250_000;
 #[derive(Debug, Clone, Copy)]
 pub struct BarSeriesRepository<'a> {
     db: &'a Database,
+    price: BarPrice,
     ticks_max: usize,
 }
 
@@ -42,8 +45,17 @@ impl<'a> BarSeriesRepository<'a> {
     pub fn new(db: &'a Database) -> Self {
         Self {
             db,
+            price: BarPrice::Last,
             ticks_max: TICKS_PER_TRANSACTION_MAX,
         }
+    }
+
+    /// Has series built and refreshed of this price of the ticks; without it, of the price of
+    /// trades. Bars of quotes are made of ticks alone, not of bars that came in.
+    #[must_use]
+    pub fn of_price(mut self, price: BarPrice) -> Self {
+        self.price = price;
+        self
     }
 
     /// Has one transaction read about so many ticks, at least 1, where the default (250,000) holds
@@ -72,7 +84,8 @@ impl<'a> BarSeriesRepository<'a> {
         span: BuildSpan,
     ) -> Result<BuildReport> {
         let span = span.checked()?;
-        self.run(build::Goal::build(instrument_id, frequency, span), &|| true)
+        let key = self.key(instrument_id, frequency);
+        self.run(build::Goal::build(key, span), &|| true)
     }
 
     /// Extends a series by the periods that have closed since, and repairs its stale ones; does
@@ -87,7 +100,16 @@ impl<'a> BarSeriesRepository<'a> {
         frequency: Frequency,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<BuildReport> {
-        self.run(build::Goal::refresh(instrument_id, frequency), goes_on)
+        let key = self.key(instrument_id, frequency);
+        self.run(build::Goal::refresh(key), goes_on)
+    }
+
+    fn key(&self, instrument_id: i64, frequency: Frequency) -> SeriesKey {
+        SeriesKey {
+            instrument_id,
+            frequency,
+            price: self.price,
+        }
     }
 
     fn run(&self, mut goal: build::Goal, goes_on: &dyn Fn() -> bool) -> Result<BuildReport> {
@@ -118,7 +140,7 @@ impl<'a> BarSeriesRepository<'a> {
         })
     }
 
-    /// Every series of an active instrument, by symbol and frequency, shortest first.
+    /// Every series of an active instrument, by symbol, frequency, shortest first, and price.
     ///
     /// # Errors
     /// Those of [`Database::read`].

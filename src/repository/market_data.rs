@@ -29,7 +29,9 @@ pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_b
 pub use keys::{TickKey, TickRange};
 pub use latest::latest;
 pub use prices::{PricePoint, prices, prices_of_all};
-pub(crate) use prices::{newest_stamps, nth_stamp, nth_stamp_before, prices_of_source};
+pub(crate) use prices::{
+    PricesOf, first_stamp, newest_stamps, nth_stamp, nth_stamp_before, prices_of,
+};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
 pub use read::{Order, RangeQuery, count, count_since, range};

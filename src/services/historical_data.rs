@@ -13,6 +13,7 @@
 mod cached;
 mod extent;
 mod fill;
+mod missing;
 mod query;
 mod read;
 mod refresh;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use cached::{fetch_cached, fetch_many};
 pub use extent::extent;
+pub use missing::{Alternative, alternative};
 pub use query::{
     BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar, HistorySources,
 };
@@ -45,6 +47,8 @@ pub struct SymbolHistory {
     pub price_decimals: Option<PriceDecimals>,
     /// Why there are no bars, when it is not that there are none.
     pub problem: Option<String>,
+    /// What there is when there are none.
+    pub alternative: Option<Alternative>,
 }
 
 impl SymbolHistory {
@@ -56,6 +60,7 @@ impl SymbolHistory {
             history: BarHistory::default(),
             price_decimals: None,
             problem: Some(problem),
+            alternative: None,
         }
     }
 
@@ -94,10 +99,15 @@ fn of_instrument(
         Err(error @ Error::Invalid { .. }) => (BarHistory::default(), Some(error.to_string())),
         Err(error) => return Err(error),
     };
+    let alternative = match (&problem, history.bars.is_empty()) {
+        (None, true) => Some(alternative(conn, &of)?),
+        _ => None,
+    };
     Ok(SymbolHistory {
         symbol: Some(instrument.symbol),
         history,
         price_decimals: instrument.price_decimals,
         problem,
+        alternative,
     })
 }

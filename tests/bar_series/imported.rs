@@ -166,8 +166,8 @@ on_both! {
         let db = open(place);
         let world = World::new(&db, "BTC");
         // Sparse over a hundred days, and once more years later; ticks in the holes.
-        let minutes = (0..3_000_i64).map(|n| n * 48);
-        let far = (0..50).map(|n| 2_000 * 1_440 + n * 3);
+        let minutes = (0..300_i64).map(|n| n * 481);
+        let far = (0..20).map(|n| 2_000 * 1_440 + n * 3);
         let minutes: Vec<i64> = minutes.chain(far).collect();
         let minute = |n: &i64| bar(&world, M1, n * MINUTE, [10 + n % 7, 20, 5, 12]);
         import(&world, minutes.iter().map(minute).collect());

@@ -12,5 +12,6 @@ mod life;
 mod model;
 mod newest;
 mod properties;
+mod quotes;
 mod service;
 mod world;

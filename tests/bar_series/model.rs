@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::World;
-use tickbase::domain::Frequency;
+use tickbase::Timestamp;
+use tickbase::domain::{BarPrice, Frequency};
 use tickbase::models::{MarketData, MarketDataBar};
 use tickbase::repository::bar::BarRange;
 use tickbase::repository::bar_series;
 use tickbase::repository::market_data::{RangeQuery, TickRange};
 use tickbase::services::historical_data::{BarOrigin, HistoryBar};
-use tickbase::Timestamp;
 
 /// A bar, with what is not known absent.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,10 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn of(world: &World<'_>) -> Self {
-        let built = world.db.read("test.source", bar_series::source_id).unwrap();
+        let built = world.db.read("test.source", |conn| {
+            bar_series::source_id(conn, BarPrice::Last)
+        });
+        let built = built.unwrap();
         let query = RangeQuery::new(TickRange::all(world.id), RangeQuery::LIMIT_MAX);
         let ticks = world.ticks().range(&query).unwrap().rows;
         assert!(ticks.len() < RangeQuery::LIMIT_MAX);
@@ -121,68 +124,34 @@ impl Model {
         self.imported.iter().map(|bar| bar.data_source_id).collect()
     }
 
-    /// The bar of a period, by its start.
-    fn bar(&self, frequency: Frequency, start: Timestamp) -> Option<PlainBar> {
-        let of_period = |bar: &&MarketDataBar| {
-            bar.frequency == frequency && frequency.period_start(bar.timestamp) == start
-        };
-        let bars = self.imported.iter().filter(of_period);
-        let best = bars.min_by_key(|bar| bar.data_source_id);
-        best.map(PlainBar::of_row)
-            .or_else(|| self.parts(frequency, start))
-    }
-
-    /// What shorter bars and ticks make of a period.
-    fn parts(&self, frequency: Frequency, start: Timestamp) -> Option<PlainBar> {
-        let shorter = Frequency::ALL
-            .into_iter()
-            .rev()
-            .find(|of| of.divides(frequency));
+    /// What shorter bars and ticks make of the periods of a frequency, by their starts: how they must
+    /// be built.
+    pub(crate) fn all_parts(&self, frequency: Frequency) -> BTreeMap<Timestamp, PlainBar> {
+        let all = Frequency::ALL.into_iter().rev();
+        let shorter = all.into_iter().find(|of| of.divides(frequency));
         let parts: Vec<PlainBar> = match shorter {
-            Some(shorter) => {
-                let starts = self.starts(shorter);
-                let within = starts
-                    .into_iter()
-                    .filter(|at| frequency.period_start(*at) == start);
-                within.filter_map(|at| self.bar(shorter, at)).collect()
-            }
-            None => {
-                let within = |tick: &&MarketData| frequency.period_start(tick.timestamp) == start;
-                self.ticks
-                    .iter()
-                    .filter(within)
-                    .filter_map(PlainBar::of_tick)
-                    .collect()
-            }
+            Some(shorter) => self.all(shorter),
+            None => self.ticks.iter().filter_map(PlainBar::of_tick).collect(),
         };
-        PlainBar::of_parts(start, &parts)
+        let start = |part: &PlainBar| frequency.period_start(part.start);
+        let periods = parts.chunk_by(|a, b| start(a) == start(b));
+        let bars = periods.filter_map(|parts| PlainBar::of_parts(start(&parts[0]), parts));
+        bars.map(|bar| (bar.start, bar)).collect()
     }
 
-    /// The starts of the periods in which there is anything that is not longer than they are.
-    fn starts(&self, frequency: Frequency) -> BTreeSet<Timestamp> {
-        let is_part =
-            |bar: &&MarketDataBar| bar.frequency == frequency || bar.frequency.divides(frequency);
-        let bars = self
+    /// The bars of a frequency as an answer must have them: of the first source that has one, else
+    /// what their parts make.
+    pub(crate) fn all(&self, frequency: Frequency) -> Vec<PlainBar> {
+        let mut bars = self.all_parts(frequency);
+        let of_frequency = self
             .imported
             .iter()
-            .filter(is_part)
-            .map(|bar| bar.timestamp);
-        let moments = bars.chain(self.ticks.iter().map(|tick| tick.timestamp));
-        moments.map(|at| frequency.period_start(at)).collect()
-    }
-
-    /// The bars of a frequency as an answer must have them.
-    pub(crate) fn all(&self, frequency: Frequency) -> Vec<PlainBar> {
-        let starts = self.starts(frequency).into_iter();
-        starts
-            .filter_map(|start| self.bar(frequency, start))
-            .collect()
-    }
-
-    /// The bars of a frequency as they must be built.
-    pub(crate) fn all_parts(&self, frequency: Frequency) -> BTreeMap<Timestamp, PlainBar> {
-        let starts = self.starts(frequency).into_iter();
-        let bars = starts.filter_map(|start| self.parts(frequency, start));
-        bars.map(|bar| (bar.start, bar)).collect()
+            .filter(|bar| bar.frequency == frequency);
+        let mut imported: Vec<&MarketDataBar> = of_frequency.collect();
+        imported.sort_by_key(|bar| std::cmp::Reverse(bar.data_source_id));
+        for bar in imported {
+            bars.insert(bar.timestamp, PlainBar::of_row(bar));
+        }
+        bars.into_values().collect()
     }
 }

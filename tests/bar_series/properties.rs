@@ -191,6 +191,12 @@ fn take(world: &World<'_>, step: &Step, ticks_max: usize) {
             series.refresh(world.id, *frequency, &|| true).unwrap();
             assert_eq!(world.stale(*frequency), [0_i64; 0]);
         }
+        bars => change_bars(world, bars),
+    }
+}
+
+fn change_bars(world: &World<'_>, step: &Step) {
+    match step {
         Step::DeleteBars(frequency) => {
             let all = BarRange::all(world.id, *frequency);
             BarRepository::new(world.db).soft_delete_range(all).unwrap();
@@ -218,6 +224,7 @@ fn take(world: &World<'_>, step: &Step, ticks_max: usize) {
                 Err(other) => panic!("{other:?}"),
             }
         }
+        other => panic!("{other:?} changes no bars"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::models::BarSeries;
 use crate::repository::bar::{self, ScannedBar};
 use crate::repository::bar_series;
+use crate::timestamp::Timestamp;
 
 /// Open spans between which bars of so many periods lie, or fewer, are read as one: more rows, and
 /// fewer statements.
@@ -34,11 +35,7 @@ impl Level {
     }
 
     /// The spans in which the built bars hold: in these a period without one is empty.
-    pub(super) fn fresh(
-        &self,
-        conn: &mut BackendConnection<'_>,
-        within: &[Span],
-    ) -> Result<Vec<Span>> {
+    fn fresh(&self, conn: &mut BackendConnection<'_>, within: &[Span]) -> Result<Vec<Span>> {
         let Some(series) = self.series else {
             return Ok(Vec::new());
         };
@@ -54,14 +51,27 @@ impl Level {
         };
         let (start, last) = whole.moments();
         let end = last.saturating_add_micros(1);
-        let (id, of) = (series.instrument_id, self.frequency);
-        let stale = bar_series::stale_between(conn, id, of, start, end, usize::MAX)?;
-        let stale = stale.iter().map(|at| Span::of_period(of, at.micros()));
+        let stale = bar_series::stale_between(conn, series.key(), start, end, usize::MAX)?;
+        let period = |at: &Timestamp| Span::of_period(self.frequency, at.micros());
+        let stale = stale.iter().map(period);
         Ok(without(&within, &stale.collect::<Vec<Span>>()))
     }
 }
 
 impl Composition {
+    /// The spans of `within` in which the built bars of a level hold, if any are taken.
+    pub(super) fn fresh(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        level: &Level,
+        within: &[Span],
+    ) -> Result<Vec<Span>> {
+        match self.source {
+            None => level.fresh(conn, within),
+            Some(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Reads the bars of a level in the open spans; returns what is open after them.
     pub(super) fn read_level(
         &self,
@@ -70,10 +80,7 @@ impl Composition {
         open: &[Span],
         reading: &mut Reading,
     ) -> Result<Vec<Span>> {
-        let fresh = match self.source {
-            None => level.fresh(conn, open)?,
-            Some(_) => Vec::new(),
-        };
+        let fresh = self.fresh(conn, level, open)?;
         let (start, end) = level.frequency.period_micros(0);
         let mut pass = LevelPass {
             composition: self,
@@ -86,14 +93,14 @@ impl Composition {
             },
             is_open: false,
             held: Vec::new(),
+            best: i64::MAX,
             fold: BarAggregator::new(self.frequency),
             moments: Moments::default(),
             settled: Vec::new(),
             reading,
         };
         for span in bridged(open.to_vec(), BRIDGED_PERIODS_MAX * (end - start)) {
-            let mut range = span.bars(self.instrument_id, level.frequency);
-            range.data_source_id = self.source;
+            let range = self.range_of(level, span);
             bar::scan(conn, &range, |row| {
                 pass.add(row);
                 Ok(())
@@ -115,6 +122,8 @@ struct LevelPass<'a> {
     is_open: bool,
     /// The bars of that period, as far as they are those of the best source.
     held: Vec<ScannedBar>,
+    /// Their precedence.
+    best: i64,
     fold: BarAggregator,
     moments: Moments,
     /// The periods that have a bar.
@@ -130,34 +139,31 @@ impl LevelPass<'_> {
             self.period = Span::of_period(self.frequency, at);
             self.is_open = self.open.contains(self.period.start);
         }
-        if !self.is_open || !self.holds(&row) {
+        if !self.is_open {
             return;
         }
-        let best = self.held.first().map(|bar| self.precedence(bar));
-        let precedence = self.precedence(&row);
-        if best.is_some_and(|best| precedence < best) {
+        let Some(precedence) = self.precedence(&row) else {
+            return;
+        };
+        if precedence < self.best {
             self.held.clear();
+            self.best = precedence;
         }
-        if best.is_none_or(|best| precedence <= best) {
+        if precedence == self.best || self.held.is_empty() {
+            self.best = precedence;
             self.held.push(row);
         }
     }
 
-    /// Whether an answer may take the bar: a built one that is stale must be made anew.
-    fn holds(&mut self, row: &ScannedBar) -> bool {
-        let of = self.composition;
-        let is_asked_for = of.source == Some(row.data_source_id);
-        let is_built = of.built.contains(row.data_source_id);
-        is_asked_for || !is_built || self.fresh.contains(self.period.start)
-    }
-
-    /// Which of the bars of a period is taken, least first: what came in, by its source, then
-    /// what was built.
-    fn precedence(&self, row: &ScannedBar) -> i64 {
-        match self.composition.built.contains(row.data_source_id) {
-            true => i64::MAX,
-            false => row.data_source_id,
+    /// Which of the bars of a period is taken, least first: what came in, by its source, then what
+    /// was built; `None` for one that is not taken.
+    fn precedence(&mut self, row: &ScannedBar) -> Option<i64> {
+        let is_built = self.composition.is_built(row.data_source_id)?;
+        if !is_built {
+            return Some(row.data_source_id);
         }
+        let is_fresh = self.fresh.contains(self.period.start);
+        is_fresh.then_some(i64::MAX)
     }
 
     /// The period of the last row is over.

@@ -47,7 +47,7 @@ impl Composition {
                 break;
             }
             let range = group.ticks(self.instrument_id);
-            let read = market_data::prices_of_source(conn, &range, self.source, |tick| {
+            let read = market_data::prices_of(conn, self.prices(), &range, |tick| {
                 let at = tick.timestamp.micros();
                 if !is_whole && !open.contains(at) {
                     return Ok(());

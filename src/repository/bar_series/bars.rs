@@ -5,36 +5,15 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
-use super::read::source_id;
+use super::read::{SeriesKey, source_id};
 use crate::database::BackendConnection;
-use crate::domain::{Frequency, PeriodBar};
-use crate::error::Result;
+use crate::domain::PeriodBar;
+use crate::error::{Error, Result};
 use crate::models::{MarketDataBar, NewMarketDataBar};
 use crate::repository::bar;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::{market_data, market_data_bars};
+use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
-
-/// Whose bars.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) instrument_id: i64,
-    pub(super) frequency: Frequency,
-}
-
-/// The moment of an instrument's first tick with a price.
-pub(super) fn first_tick(
-    conn: &mut BackendConnection<'_>,
-    instrument_id: i64,
-) -> Result<Option<Timestamp>> {
-    let query = market_data::table
-        .active()
-        .filter(market_data::instrument_id.eq(instrument_id))
-        .filter(market_data::price.is_not_null())
-        .order(market_data::timestamp.asc())
-        .select(market_data::timestamp);
-    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
-}
 
 /// The built bars of a frequency that start from `from` to `to`.
 macro_rules! built_bars {
@@ -54,13 +33,13 @@ macro_rules! built_bars {
 /// other, and how many periods have none any more.
 pub(super) fn replace(
     conn: &mut BackendConnection<'_>,
-    of: Place,
+    of: SeriesKey,
     from: Timestamp,
     to: Timestamp,
     made: Vec<PeriodBar>,
     now: Timestamp,
 ) -> Result<(usize, usize)> {
-    let source = source_id(conn)?;
+    let source = source_id(conn, of.price)?;
     let query = built_bars!(source, of, of.frequency, from, to);
     let stored: Vec<MarketDataBar> = crate::on_backend!(&mut *conn, |c| {
         query.select(MarketDataBar::as_select()).load(c)
@@ -72,7 +51,8 @@ pub(super) fn replace(
         let held = stored.remove(&bar.timestamp).map(NewMarketDataBar::from);
         let bar = new_bar(of, source, bar);
         if held.as_ref() != Some(&bar) {
-            bar.check()?;
+            bar.check()
+                .map_err(|error| cannot_build(of, &bar, &error))?;
             writes.push(bar);
         }
     }
@@ -82,7 +62,15 @@ pub(super) fn replace(
     Ok((writes.len(), removed))
 }
 
-fn new_bar(of: Place, source: i64, bar: PeriodBar) -> NewMarketDataBar {
+fn cannot_build(of: SeriesKey, bar: &NewMarketDataBar, error: &Error) -> Error {
+    Error::invalid(
+        format!("bar {} of instrument {}", of.frequency, of.instrument_id),
+        format!("the period from {} cannot be built: {error}", bar.timestamp),
+        "delete the tick whose price or size cannot be right",
+    )
+}
+
+fn new_bar(of: SeriesKey, source: i64, bar: PeriodBar) -> NewMarketDataBar {
     NewMarketDataBar {
         instrument_id: of.instrument_id,
         timestamp: bar.timestamp,

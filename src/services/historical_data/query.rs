@@ -2,7 +2,7 @@
 
 #[cfg(any(feature = "analytics", feature = "cli"))]
 use crate::domain::Candle;
-use crate::domain::{Frequency, PeriodBar};
+use crate::domain::{BarPrice, Frequency, PeriodBar};
 use crate::error::{Error, Result};
 use crate::repository::bar_composition::Span;
 use crate::timestamp::Timestamp;
@@ -34,6 +34,9 @@ pub struct BarQuery {
     pub fill: Fill,
     /// The newest so many bars, at least 1; `None` for all.
     pub max_records: Option<usize>,
+    /// The price of ticks that bars are made of. Bars that came in are bars of trades: of bid, ask
+    /// and mid there are built bars and ticks, and their volume is 0, as a quote is no trade.
+    pub price: BarPrice,
     /// Only what came in from this source, put together by the same rule: its bars of the
     /// frequency, else its bars of shorter ones, else its ticks. No built bar counts, as it may be
     /// made of other sources, too. Of the source of built bars: these bars as they are stored, also
@@ -52,6 +55,7 @@ impl BarQuery {
             end: None,
             fill: Fill::None,
             max_records: None,
+            price: BarPrice::Last,
             source: None,
         }
     }
@@ -114,11 +118,11 @@ pub struct BarValues {
     pub low: f64,
     /// Last price.
     pub close: f64,
-    /// Traded size, in contracts, shares or coins.
+    /// Traded size, in contracts, shares or coins; 0 for bars of quotes.
     pub volume: f64,
-    /// Sum of price times size, where it is known.
+    /// Sum of price times size, where it is known; 0 for bars of quotes.
     pub turnover: Option<f64>,
-    /// Ticks with a price, where it is known.
+    /// Ticks with such a price, where it is known.
     pub tick_count: Option<i64>,
     /// Open contracts at the end of the period.
     pub open_interest: Option<f64>,
@@ -207,7 +211,8 @@ impl BarBasis {
 #[non_exhaustive]
 pub struct HistorySources {
     /// The names of the data sources of stored bars, by id. That of built bars is
-    /// [`BUILT_SOURCE_NAME`](crate::repository::bar_series::BUILT_SOURCE_NAME).
+    /// [`BUILT_SOURCE_NAME`](crate::repository::bar_series::BUILT_SOURCE_NAME), or of quotes
+    /// `tickbase-bars-bid` and so on.
     pub data_sources: Vec<String>,
     /// Whether ticks were folded for the answer.
     pub ticks: bool,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::repository::bar_composition::{ComposedSources, Composition};
-use crate::repository::bar_series::BuiltSources;
+use crate::repository::bar_series::{BuiltSources, SeriesKey};
 use crate::repository::data_source;
 
 use super::fill::filled;
@@ -26,9 +26,14 @@ pub fn bars(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<BarHis
 }
 
 fn of_snapshot(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<BarHistory> {
-    let (id, frequency) = (query.instrument_id, query.frequency);
+    let frequency = query.frequency;
     let mut span = query.span()?;
-    let composition = Composition::of_answer(conn, id, frequency, query.source)?;
+    let key = SeriesKey {
+        instrument_id: query.instrument_id,
+        frequency,
+        price: query.price,
+    };
+    let composition = Composition::of_answer(conn, key, query.source)?;
     let limit = query.max_records.unwrap_or(usize::MAX);
     if query.max_records.is_some() {
         // One more tells whether there are more.

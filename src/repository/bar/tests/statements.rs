@@ -5,7 +5,7 @@ use crate::repository::bar::counts::counts_query;
 use crate::repository::bar::delete::{active_query, deleted_between_query, deleted_query};
 use crate::repository::bar::read::{
     ascending_query, between_query, descending_query, newest_starts_query, of_keys_query,
-    scan_query,
+    scan_query, stored_query,
 };
 use crate::repository::bar::store::WriteBars;
 use crate::repository::test_rows::tail;
@@ -150,6 +150,42 @@ fn sqlite_counts_in_the_index_of_active_bars_and_keeps_no_groups() {
         for plan in plans {
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
+    });
+}
+
+/// Which frequencies an instrument has is a look at the index for each.
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite_looks_for_frequencies_in_the_index_of_active_bars() {
+    use crate::repository::test_rows::sqlite_plan_with;
+    crate::test_support::on_sqlite(|conn| {
+        let seek = "SEARCH market_data_bars USING COVERING INDEX market_data_bars_period_active \
+                    (instrument_id=? AND frequency=?)";
+        let plan = sqlite_plan_with(conn, &stored_query!(1), seek);
+        assert_eq!(plan.matches(seek).count(), Frequency::ALL.len(), "{plan}");
+    });
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgresql_looks_for_frequencies_in_the_index_of_active_bars() {
+    use crate::repository::test_rows::assert_postgres_plan as plan;
+    let seek = "Index Only Scan using market_data_bars_period_active";
+    crate::test_support::on_postgres(|conn| plan(conn, &stored_query!(1), seek));
+}
+
+#[test]
+fn the_frequencies_that_are_stored_are_those_of_active_bars() {
+    on_both(|conn| {
+        assert_eq!(stored_frequencies(conn, 1).unwrap(), []);
+        let mut minute = bar(1, 20, "2");
+        minute.frequency = Frequency::OneMinute;
+        insert(conn, &[bar(1, 10, "2"), minute]);
+        let both = [Frequency::OneMinute, DAY];
+        assert_eq!(stored_frequencies(conn, 1).unwrap(), both);
+        assert_eq!(stored_frequencies(conn, 2).unwrap(), []);
+        soft_delete_range(conn, &BarRange::all(1, DAY), at(1)).unwrap();
+        assert_eq!(stored_frequencies(conn, 1).unwrap(), both[..1]);
     });
 }
 
