@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use super::columns::{FIELDS, Field, Layout};
+use super::field::{FIELDS, Field};
+use super::layout::Layout;
 use super::occurrence::Occurrences;
 use crate::decimal::{self, Decimal};
 use crate::domain::bar::{Bar, Frequency, RawBar};
@@ -95,7 +96,7 @@ mod sealed {
 
 impl FeedRecord for Tick {
     fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        check_ticks(layout.0)
+        layout.0.check_ticks()
     }
 
     fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
@@ -109,27 +110,6 @@ impl FeedRecord for Tick {
         };
         Self::try_from(raw_tick(record.0, target, timestamp, sequence)?)
     }
-}
-
-/// Ticks need a moment and a value.
-pub(super) fn check_ticks(layout: &Layout) -> std::result::Result<(), String> {
-    needs_stamp(layout)?;
-    let values = [
-        Field::Price,
-        Field::Volume,
-        Field::Bid,
-        Field::Ask,
-        Field::BidSize,
-        Field::AskSize,
-        Field::Open,
-        Field::High,
-        Field::Low,
-        Field::Close,
-    ];
-    if values.into_iter().any(|field| layout.has(field)) {
-        return Ok(());
-    }
-    Err("there is no column of a price, volume, bid or ask".to_owned())
 }
 
 /// The values of a tick whose moment and number are known.
@@ -163,16 +143,7 @@ pub(super) fn raw_tick(
 
 impl FeedRecord for Bar {
     fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        needs_stamp(layout.0)?;
-        for field in [Field::Open, Field::High, Field::Low, Field::Close] {
-            if !layout.0.has(field) {
-                return Err(format!(
-                    "there is no {} column, bars need one",
-                    field.as_str()
-                ));
-            }
-        }
-        Ok(())
+        layout.0.check_bars()
     }
 
     fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
@@ -197,16 +168,6 @@ impl FeedRecord for Bar {
             open_interest: number(cells, Field::OpenInterest)?,
         })
     }
-}
-
-fn needs_stamp(layout: &Layout) -> std::result::Result<(), String> {
-    if [Field::Timestamp, Field::Date, Field::Time]
-        .into_iter()
-        .any(|field| layout.has(field))
-    {
-        return Ok(());
-    }
-    Err("there is no timestamp column (timestamp, datetime, date or time)".to_owned())
 }
 
 pub(super) fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {

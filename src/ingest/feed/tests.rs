@@ -19,7 +19,11 @@ const TARGET: Target = Target {
 
 fn options(columns: &str, stamps: &str) -> FeedOptions {
     FeedOptions {
-        columns: (!columns.is_empty()).then(|| columns.parse().unwrap()),
+        columns: if columns.is_empty() {
+            ColumnMap::default()
+        } else {
+            columns.parse().unwrap()
+        },
         timestamp_format: stamps.parse().unwrap(),
         ..FeedOptions::default()
     }
