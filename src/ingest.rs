@@ -13,6 +13,7 @@ pub mod input;
 mod json;
 mod layout;
 mod lines;
+pub mod number;
 mod occurrence;
 pub mod options;
 mod pipeline;

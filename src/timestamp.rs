@@ -2,9 +2,16 @@
 //!
 //! Owns the value, its text forms and its place in both databases. It does not read the clock.
 
+mod calendar;
+mod date_order;
 mod digits;
+mod form;
 mod parse;
 mod pattern;
+mod reader;
+mod time_of_day;
+mod unix;
+mod zone;
 
 use std::fmt;
 
@@ -17,11 +24,16 @@ use diesel::serialize::IsNull;
 use diesel::serialize::{self, Output, ToSql};
 #[cfg(feature = "sqlite")]
 use diesel::sqlite::Sqlite;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::sql_types;
 
+pub use date_order::{DateOrder, DateOrderSurvey};
+pub use form::StampForm;
 pub use pattern::TimestampFormat;
+pub use reader::{StampReader, WrittenStamp};
+pub use zone::FeedZone;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 const PG_EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -77,14 +89,30 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 with `Z` and up to six digits of fraction: `2013-09-01T17:00:00.083Z`.
+    /// RFC 3339 with `Z` and six digits of fraction, always: `2013-09-01T17:00:00.083000Z`.
+    /// Readers that tell the form of a column from its first row (pandas) read a mixture as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // By seconds: as microseconds, the last second of the range is out of jiff's.
         let nanos = i32::try_from(self.0.rem_euclid(1_000_000) * 1_000).unwrap_or(0);
         match jiff::Timestamp::new(self.0.div_euclid(1_000_000), nanos) {
-            Ok(moment) => moment.fmt(f),
+            Ok(moment) => write!(f, "{moment:.6}"),
             Err(_) => write!(f, "{}us", self.0),
         }
+    }
+}
+
+impl Serialize for Timestamp {
+    /// The text of its display.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    /// A text that [`Timestamp::parse`] reads.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -3,7 +3,7 @@
 //! A record is one line: market data has no line breaks inside fields, and a stray quote must
 //! cost one row, not the rest of the file.
 
-use crate::timestamp::{Timestamp, TimestampFormat};
+use crate::timestamp::{DateOrderSurvey, StampReader, TimestampFormat};
 
 /// Delimiters that are recognised, the likelier first.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
@@ -105,7 +105,12 @@ fn is_datum(field: &[u8], stamps: &TimestampFormat) -> bool {
         return false;
     }
     let number = std::str::from_utf8(field).is_ok_and(|text| text.parse::<f64>().is_ok());
-    number || Timestamp::parse(field).is_ok() || stamps.parse(field).is_ok()
+    let stamp = |format: TimestampFormat| StampReader::new(format, None).read(field).is_ok();
+    // A date is a datum even where its order is not known.
+    number
+        || DateOrderSurvey::is_needed_for(field)
+        || stamp(TimestampFormat::default())
+        || stamp(stamps.clone())
 }
 
 #[cfg(test)]

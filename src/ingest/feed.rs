@@ -14,6 +14,7 @@ use super::options::{FeedFormat, FeedOptions};
 use super::record::{Cells, FeedRecord, LayoutView, Memory, RecordView, Target};
 use super::{csv, input};
 use crate::error::{Error, Result};
+use crate::timestamp::StampReader;
 
 /// Rows, stored or rejected, that one batch holds at most.
 pub const BATCH_ROWS_MAX: usize = 10_000;
@@ -108,7 +109,7 @@ impl Feed {
         };
         T::check(&LayoutView(&layout)).map_err(refuse)?;
         let memory = Memory {
-            stamps: options.timestamp_format.clone(),
+            stamps: StampReader::new(options.timestamp_format.clone(), None),
             numbered: layout.has(Field::Sequence),
             ..Memory::default()
         };

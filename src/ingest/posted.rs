@@ -22,7 +22,7 @@ use super::whole;
 use crate::domain::Symbol;
 use crate::domain::tick::RawTick;
 use crate::error::{Error, Result};
-use crate::timestamp::{Timestamp, TimestampFormat};
+use crate::timestamp::{StampReader, Timestamp};
 
 /// How a posted text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,11 +235,11 @@ impl Row<'_> {
 }
 
 fn stamp(text: &[u8], stamps_cut: &mut u64) -> Result<Timestamp, String> {
-    let (timestamp, cut) = TimestampFormat::default()
-        .parse(text)
+    let stamp = StampReader::default()
+        .read(text)
         .map_err(|error| error.to_string())?;
-    *stamps_cut += u64::from(cut);
-    Ok(timestamp)
+    *stamps_cut += u64::from(stamp.truncated);
+    Ok(stamp.at)
 }
 
 fn instrument(id: Option<i64>, symbol: Option<&str>) -> Result<InstrumentName, String> {

@@ -4,12 +4,13 @@ use std::fmt::Display;
 
 use super::field::{FIELDS, Field};
 use super::layout::Layout;
+use super::number::NumberFormat;
 use super::occurrence::Occurrences;
 use crate::decimal::{self, Decimal};
 use crate::domain::bar::{Bar, Frequency, RawBar};
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::{Error, Result};
-use crate::timestamp::{Timestamp, TimestampFormat};
+use crate::timestamp::{StampReader, Timestamp};
 
 /// One field of a record, as it came.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,7 +63,7 @@ pub struct Target {
 /// What is remembered from row to row.
 #[derive(Debug, Default)]
 pub struct Memory {
-    pub(super) stamps: TimestampFormat,
+    pub(super) stamps: StampReader,
     pub(super) occurrences: Occurrences,
     /// Whether the layout has a sequence column, so that no occurrences are counted.
     pub(super) numbered: bool,
@@ -171,8 +172,8 @@ impl FeedRecord for Bar {
 }
 
 pub(super) fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {
-    let (timestamp, cut) = match stamp_cells(cells) {
-        (Cell::Text(text), Cell::Absent) => memory.stamps.parse(text)?,
+    let stamp = match stamp_cells(cells) {
+        (Cell::Text(text), Cell::Absent) => memory.stamps.read(text)?,
         (Cell::Absent, _) => {
             return Err(Error::invalid(
                 "timestamp",
@@ -180,14 +181,14 @@ pub(super) fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp>
                 "every row needs one",
             ));
         }
-        (one, Cell::Absent) => memory.stamps.parse(&bytes(one))?,
+        (one, Cell::Absent) => memory.stamps.read(&bytes(one))?,
         (date, time) => {
             let joined = [&*bytes(date), b" ", &*bytes(time)].concat();
-            memory.stamps.parse(&joined)?
+            memory.stamps.read(&joined)?
         }
     };
-    memory.stamps_cut += u64::from(cut);
-    Ok(timestamp)
+    memory.stamps_cut += u64::from(stamp.truncated);
+    Ok(stamp.at)
 }
 
 /// The cells that make the moment: one, or a date and a time.
@@ -236,13 +237,14 @@ fn number(cells: &Cells<'_>, field: Field) -> Result<Option<f64>> {
     match cells.get(field) {
         Cell::Absent => Ok(None),
         Cell::Float(number) => Ok(Some(*number)),
-        Cell::Text(text) => match float(text) {
+        Cell::Text(text) => match NumberFormat::default().read(text) {
             Some(number) => Ok(Some(number)),
             None => Err(refuse(field, text, "is no number")),
         },
         cell => {
             let text = bytes(cell);
-            float(&text)
+            NumberFormat::default()
+                .read(&text)
                 .map(Some)
                 .ok_or_else(|| refuse(field, &text, "is no number"))
         }
@@ -271,78 +273,4 @@ fn refuse(field: Field, text: &[u8], reason: impl Display) -> Error {
         format!("{shown:?} {reason}"),
         "write it like 1650.25",
     )
-}
-
-/// Powers of ten that a double holds exactly.
-const EXACT_POWERS: [f64; 16] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-];
-
-/// A number, rounded correctly. Up to 15 digits without an exponent are read here: mantissa and
-/// power of ten are exact, so one division rounds once. The rest is std's work.
-fn float(text: &[u8]) -> Option<f64> {
-    const EXACT_DIGITS_MAX: usize = 15;
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    if digits.len() > EXACT_DIGITS_MAX + 1 {
-        return std::str::from_utf8(text).ok()?.parse().ok();
-    }
-    let mut mantissa: u64 = 0;
-    let mut places = None;
-    for (index, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
-            b'.' if places.is_none() => places = Some(digits.len() - index - 1),
-            _ => return std::str::from_utf8(text).ok()?.parse().ok(),
-        }
-    }
-    let count = digits.len() - usize::from(places.is_some());
-    if count == 0 || count > EXACT_DIGITS_MAX {
-        return std::str::from_utf8(text).ok()?.parse().ok();
-    }
-    let value = mantissa as f64 / EXACT_POWERS[places.unwrap_or(0)];
-    Some(if negative { -value } else { value })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn std_float(text: &[u8]) -> Option<f64> {
-        std::str::from_utf8(text).ok()?.parse().ok()
-    }
-
-    #[test]
-    fn numbers_of_feeds_are_read() {
-        assert_eq!(float(b"1640.25"), Some(1640.25));
-        assert_eq!(float(b"-37.63"), Some(-37.63));
-        assert_eq!(float(b"1e3"), Some(1000.0));
-        assert_eq!(float(b"256.8800048828125"), Some(256.8800048828125));
-        for text in ["", "-", ".", "1,5", "1 5", "0x10", "1.2.3", "--1", "1_000"] {
-            assert_eq!(float(text.as_bytes()), None, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn numbers_are_those_of_std(text in "[-+]?[0-9]{0,18}[.]?[0-9]{0,18}(e-?[0-9]{1,3})?") {
-            let (ours, theirs) = (float(text.as_bytes()), std_float(text.as_bytes()));
-            prop_assert_eq!(ours.map(f64::to_bits), theirs.map(f64::to_bits), "{}", text);
-        }
-
-        #[test]
-        fn every_double_reads_back(number in proptest::num::f64::NORMAL) {
-            prop_assert_eq!(float(number.to_string().as_bytes()), Some(number));
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(text: Vec<u8>) {
-            let (ours, theirs) = (float(&text), std_float(&text));
-            prop_assert_eq!(ours.is_some(), theirs.is_some());
-        }
-    }
 }

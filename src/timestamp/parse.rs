@@ -1,50 +1,82 @@
-//! Text to event time: RFC 3339 and the forms that market-data feeds write, by hand, because
-//! every imported row passes here.
+//! Text to wall clock and offset: RFC 3339 and the forms that market-data feeds write, by hand,
+//! because every imported row passes here.
 //!
-//! A stamp without a zone is UTC; an offset is converted, never dropped. Digits finer than a
-//! microsecond are cut off (towards the past) and the caller is told. A leap second, 23:59:60
-//! UTC, is the first second of the next day, as databases have it; a second 60 anywhere else is
-//! refused. Patterns of the user's own are in `pattern`.
+//! An offset is converted, never dropped. Digits finer than a microsecond are cut off (towards
+//! the past) and the caller is informed. A leap second, 23:59:60 UTC, is the first second of the
+//! next day, as databases have it; a second 60 anywhere else is refused. Counts since 1970 are in
+//! `unix`, patterns of the user's own in `pattern`, time zones in `reader`.
 
 use super::Timestamp;
+use super::calendar::{days_since_epoch, month_number};
+use super::date_order::DateOrder;
 use super::digits::Digits;
+use super::form::Shape;
+use super::time_of_day::{time_and_zone, time_without_colons};
+use super::unix::bare_number;
 use crate::error::{Error, Result};
 
-/// A moment, and whether digits finer than a microsecond were cut off.
-pub(super) type Stamp = (Timestamp, bool);
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
-const SECONDS_PER_DAY: i64 = 86_400;
+pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 /// Longer texts are no stamp; keeps error messages and scans short.
-const STAMP_BYTES_MAX: usize = 64;
+pub(super) const STAMP_BYTES_MAX: usize = 64;
+
+/// A stamp as it stands in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// Microseconds from 1970-01-01T00:00:00 on the clock that the text shows.
+    pub(super) local_micros: i64,
+    /// Seconds east of UTC, when the text says so.
+    pub(super) offset_seconds: Option<i64>,
+    /// Digits finer than a microsecond were cut off.
+    pub(super) truncated: bool,
+    /// The second was 60.
+    pub(super) leap: bool,
+    pub(super) shape: Shape,
+}
+
+impl Reading {
+    /// The moment of a clock that is so many seconds east of UTC.
+    pub(super) fn at_offset(&self, offset_seconds: i64) -> Parsed<Timestamp> {
+        let micros = self.local_micros - offset_seconds * MICROS_PER_SECOND;
+        if self.leap
+            && micros
+                .div_euclid(MICROS_PER_SECOND)
+                .rem_euclid(SECONDS_PER_DAY)
+                != 0
+        {
+            return Err(&BAD_LEAP);
+        }
+        in_range(micros)
+    }
+}
 
 impl Timestamp {
-    /// Reads a stamp in any form that cannot be mistaken:
+    /// Reads a stamp in any form that cannot be mistaken, of the years 1 to 9999; without an
+    /// offset it is UTC:
     ///
     /// - RFC 3339 and its relatives: `2013-09-01T17:00:00.083Z`, `2013-09-01 17:00:00.083`,
-    ///   `2013/09/01 17:00`, offsets `+00:00`, `-0500`, `+02`, a word `UTC` or `GMT`;
-    /// - a date alone (midnight): `2013-09-01`, `20130901`, `9/1/2013` (month first);
+    ///   `2013/09/01 17:00`, `2013.09.01 17:00`, offsets `+00:00`, `-0500`, `+02`, `GMT+0200`, a
+    ///   word `UTC` or `GMT`, hours of a 12-hour clock with `AM` or `PM`;
+    /// - a date alone (midnight): `2013-09-01`, `20130901`, `13/9/2013`, `9/13/2013`;
     /// - `20200101 170000065` (`YYYYMMDD HHMMSS`, with or without fraction, with or without the
-    ///   space) and `9/1/2013 17:00:00`;
-    /// - seconds since 1970 with 10 digits (and an optional fraction), milliseconds with 13,
-    ///   microseconds with 16, nanoseconds with 19, all from 2001 to 2286. For other moments
-    ///   name the unit with a [`TimestampFormat`](super::TimestampFormat).
+    ///   space), `202001011700`, `05 Nov 2023 17:00` and `Nov 5, 2023`;
+    /// - counts since 1970: seconds with 9 or 10 digits, milliseconds with 12 or 13,
+    ///   microseconds with 15 or 16, nanoseconds with 18 or 19, from 1977-08-09 to 2100 (smaller
+    ///   numbers may be times of day), and likewise before 1970 with a minus.
     ///
-    /// The second value says that digits finer than a microsecond were cut off.
+    /// `1/4/1999`, of which either number can be the month, is refused. The second value says
+    /// that digits finer than a microsecond were cut off. Rows of a feed are read by a
+    /// [`StampReader`](super::StampReader).
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the text, what is wrong with it, and what would be read.
     pub fn parse(text: &[u8]) -> Result<(Self, bool)> {
         let text = text.trim_ascii();
-        if text.len() > STAMP_BYTES_MAX {
-            return Err(refuse(text, "is too long for a stamp"));
-        }
-        // The usual form first.
-        match text {
-            [_, b'0'..=b'9', b'0'..=b'9', _, b'-' | b'/', ..] => iso(text),
-            _ => by_shape(text),
-        }
-        .map_err(|reason| refuse(text, reason))
+        let moment = automatic(text, None).and_then(|reading| {
+            let at = reading.at_offset(reading.offset_seconds.unwrap_or(0))?;
+            Ok((at, reading.truncated))
+        });
+        moment.map_err(|refusal| refusal.error(text))
     }
 }
 
@@ -57,279 +89,258 @@ impl std::str::FromStr for Timestamp {
     }
 }
 
+/// Why a stamp is not read, and what would be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    reason: &'static str,
+    remedy: &'static str,
+}
+
+impl Refusal {
+    const fn new(reason: &'static str) -> Self {
+        Self {
+            reason,
+            remedy: WRITE_LIKE,
+        }
+    }
+
+    pub(super) const fn with_remedy(reason: &'static str, remedy: &'static str) -> Self {
+        Self { reason, remedy }
+    }
+
+    #[cold]
+    pub(super) fn error(&self, text: &[u8]) -> Error {
+        refuse(text, self.reason, self.remedy)
+    }
+}
+
+pub(super) type Parsed<T = Reading> = std::result::Result<T, &'static Refusal>;
+
 /// The error for a stamp that cannot be read.
 #[cold]
-pub(super) fn refuse(text: &[u8], reason: impl std::fmt::Display) -> Error {
+pub(super) fn refuse(text: &[u8], reason: impl std::fmt::Display, remedy: &str) -> Error {
     let shown = String::from_utf8_lossy(text.get(..STAMP_BYTES_MAX).unwrap_or(text));
-    Error::invalid(
-        "timestamp",
-        format!("{shown:?} {reason}"),
-        "write it like 2013-09-01T17:00:00.083Z",
-    )
+    Error::invalid("timestamp", format!("{shown:?} {reason}"), remedy)
 }
 
-const NO_STAMP: &str = "is no date and time";
-const TRAILING: &str = "has text after the time";
-const OUT_OF_RANGE: &str =
-    "is outside the years 1 to 9999, of which the last moment is 9999-12-30T22:00:00.999999Z";
-const BAD_DATE: &str = "is not in the calendar";
-const BAD_TIME: &str = "has no such time of day";
-const BAD_OFFSET: &str = "has an offset that cannot be read (write Z, +00:00 or -0500)";
-const BAD_LEAP: &str = "has a second 60 that is not 23:59:60 UTC";
-const LONG_YEAR: &str = "has a year of more than four digits: outside the years 1 to 9999";
-const DIGITS_UNKNOWN: &str = "is a number whose unit cannot be told from its length";
+pub(super) const WRITE_LIKE: &str = "write it like 2013-09-01T17:00:00.083Z";
 
-type Parsed<T = Stamp> = std::result::Result<T, &'static str>;
+pub(super) static NO_STAMP: Refusal = Refusal::new("is no date and time");
+pub(super) static TRAILING: Refusal = Refusal::new("has text after the time");
+pub(super) static OUT_OF_RANGE: Refusal = Refusal::new(
+    "is outside the years 1 to 9999, of which the last moment is 9999-12-30T22:00:00.999999Z",
+);
+pub(super) static BAD_DATE: Refusal = Refusal::new("is not in the calendar");
+pub(super) static BAD_TIME: Refusal = Refusal::new("has no such time of day");
+pub(super) static BAD_OFFSET: Refusal =
+    Refusal::new("has an offset that cannot be read (write Z, +00:00 or -0500)");
+static BAD_LEAP: Refusal = Refusal::new("has a second 60 that is not 23:59:60 UTC");
+static LONG_YEAR: Refusal =
+    Refusal::new("has a year of more than four digits: outside the years 1 to 9999");
+static TOO_LONG: Refusal = Refusal::new("is too long for a stamp");
+static SHORT_YEAR: Refusal = Refusal::with_remedy(
+    "has a year of two digits",
+    "name the form, like --timestamp-format %d/%m/%y, or write four digits",
+);
+static DAY_OR_MONTH: Refusal = Refusal::with_remedy(
+    "can have the day first or the month first",
+    "write the year first, or name the order: --date-order day (--timestamp-format %d/%m/%Y) or \
+     --date-order month (--timestamp-format %m/%d/%Y)",
+);
+static NOT_MONTH_FIRST: Refusal = Refusal::with_remedy(
+    "has no such month, read with the month first",
+    "if days come first, name --date-order day or --timestamp-format %d/%m/%Y",
+);
+static NOT_DAY_FIRST: Refusal = Refusal::with_remedy(
+    "has no such month, read with the day first",
+    "if months come first, name --date-order month or --timestamp-format %m/%d/%Y",
+);
+static NOT_YEAR_FIRST: Refusal = Refusal::with_remedy(
+    "does not begin with the year",
+    "name the order that the file has: --date-order day or --date-order month",
+);
 
-/// Seconds into the day, microseconds, whether digits were cut off.
-#[derive(Debug, Clone, Copy, Default)]
-struct TimeOfDay {
-    seconds: i64,
-    micros: i64,
-    cut: bool,
-    leap: bool,
+/// Reads any form that cannot be mistaken. Dates that begin with a day or a month are read in
+/// this order; without one, only those that tell their order themselves.
+#[inline]
+pub(super) fn automatic(text: &[u8], order: Option<DateOrder>) -> Parsed {
+    // The usual form first.
+    match text {
+        [_, b'0'..=b'9', b'0'..=b'9', _, b'-' | b'/' | b'.', ..] => iso(text),
+        _ => by_shape(text, order),
+    }
 }
 
-/// The forms that do not begin with `YYYY-` or `YYYY/`.
-fn by_shape(text: &[u8]) -> Parsed {
-    let digits = Digits::new(text);
-    let run = digits.run();
+/// The forms that do not begin with `YYYY` and a separator.
+fn by_shape(text: &[u8], order: Option<DateOrder>) -> Parsed {
+    if text.len() > STAMP_BYTES_MAX {
+        return Err(&TOO_LONG);
+    }
+    let run = Digits::new(text).run();
     match (run, text.get(run)) {
-        (1 | 2, Some(b'/')) => month_first(text),
-        (5.., Some(b'-' | b'/')) => Err(LONG_YEAR),
-        (8, Some(b' ' | b'T' | b't')) => compact(text),
-        (8 | 14 | 17, None) | (14, Some(b'.' | b',')) => compact(text),
-        (10, None | Some(b'.')) => unix(text, Unit::Seconds),
-        (13, None) => unix(text, Unit::Millis),
-        (16, None) => unix(text, Unit::Micros),
-        (19, None) => unix(text, Unit::Nanos),
-        (1.., None) => Err(DIGITS_UNKNOWN),
-        _ => Err(NO_STAMP),
+        (1 | 2, Some(b'/' | b'-' | b'.' | b' ')) => match text.get(run + 1) {
+            Some(byte) if byte.is_ascii_alphabetic() => month_named(text),
+            _ => day_and_month(text, order),
+        },
+        (0, Some(byte)) if byte.is_ascii_alphabetic() => month_named(text),
+        (5.., Some(b'-' | b'/')) => Err(&LONG_YEAR),
+        (8, Some(b' ' | b'T' | b't')) | (14, Some(b'.' | b',')) => compact(text),
+        (1.., None | Some(b'.')) | (0, Some(b'-')) => bare_number(text),
+        _ => Err(&NO_STAMP),
     }
 }
 
 /// `2013-09-01T17:00:00.083-05:00`, and all that leaves out from the right.
-fn iso(text: &[u8]) -> Parsed {
+#[inline]
+pub(super) fn iso(text: &[u8]) -> Parsed {
+    if text.len() > STAMP_BYTES_MAX {
+        return Err(&TOO_LONG);
+    }
     let mut digits = Digits::new(text);
-    let year = digits.fixed::<4>().ok_or(NO_STAMP)?;
-    let separator = digits.one_of(b"-/").ok_or(NO_STAMP)?;
-    let month = digits.one_or_two().ok_or(NO_STAMP)?;
-    digits.one_of(&[separator]).ok_or(NO_STAMP)?;
-    let day = digits.one_or_two().ok_or(NO_STAMP)?;
+    let year = digits.fixed::<4>().ok_or(&NO_STAMP)?;
+    let separator = digits.one_of(b"-/.").ok_or(&NO_STAMP)?;
+    let month = digits.one_or_two().ok_or(&NO_STAMP)?;
+    digits.one_of(&[separator]).ok_or(&NO_STAMP)?;
+    let day = digits.one_or_two().ok_or(&NO_STAMP)?;
     let days = days_since_epoch(year, month, day)?;
-    date_and_rest(days, digits)
+    let shape = if separator == b'-' {
+        Shape::Iso
+    } else {
+        Shape::YearFirst
+    };
+    date_and_rest(days, digits, shape)
 }
 
-/// `9/1/2013`, `9/1/2013 17:00:00`.
-fn month_first(text: &[u8]) -> Parsed {
+/// The date at the front of a text whose first two numbers are the day and the month.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NumericDate {
+    pub(super) first: i64,
+    pub(super) second: i64,
+    year: i64,
+}
+
+impl NumericDate {
+    /// Reads the date and leaves the rest.
+    pub(super) fn read(digits: &mut Digits<'_>) -> Parsed<Self> {
+        let first = digits.one_or_two().ok_or(&NO_STAMP)?;
+        let separator = digits.one_of(b"/.-").ok_or(&NO_STAMP)?;
+        let second = digits.one_or_two().ok_or(&NO_STAMP)?;
+        digits.one_of(&[separator]).ok_or(&NO_STAMP)?;
+        match digits.run() {
+            2 => return Err(&SHORT_YEAR),
+            5.. => return Err(&LONG_YEAR),
+            _ => {}
+        }
+        let year = digits.fixed::<4>().ok_or(&NO_STAMP)?;
+        Ok(Self {
+            first,
+            second,
+            year,
+        })
+    }
+
+    /// The order that the numbers themselves prove.
+    pub(super) const fn order(self) -> Option<DateOrder> {
+        match (self.first > 12, self.second > 12) {
+            (true, false) => Some(DateOrder::DayFirst),
+            (false, true) => Some(DateOrder::MonthFirst),
+            _ => None,
+        }
+    }
+}
+
+/// `9/13/2013`, `13.09.2013 17:00:00`.
+fn day_and_month(text: &[u8], order: Option<DateOrder>) -> Parsed {
     let mut digits = Digits::new(text);
-    let month = digits.one_or_two().ok_or(NO_STAMP)?;
-    digits.one_of(b"/").ok_or(NO_STAMP)?;
-    let day = digits.one_or_two().ok_or(NO_STAMP)?;
-    digits.one_of(b"/").ok_or(NO_STAMP)?;
-    if digits.run() > 4 {
-        return Err(LONG_YEAR);
-    }
-    let year = digits.fixed::<4>().ok_or(NO_STAMP)?;
+    let date = NumericDate::read(&mut digits)?;
+    let alike = date.first == date.second;
+    let (day, month, shape) = match order.or(date.order()) {
+        Some(DateOrder::DayFirst) => (date.first, date.second, Shape::DayFirst),
+        Some(DateOrder::MonthFirst) => (date.second, date.first, Shape::MonthFirst),
+        Some(DateOrder::YearFirst) => return Err(&NOT_YEAR_FIRST),
+        None if alike => (date.first, date.second, Shape::DayAndMonthAlike),
+        None if date.first > 12 => return Err(&BAD_DATE),
+        None => return Err(&DAY_OR_MONTH),
+    };
     if month > 12 && day <= 12 {
-        return Err("has no such month (M/D/YYYY is read; for D/M/YYYY name %d/%m/%Y)");
+        return Err(if shape == Shape::DayFirst {
+            &NOT_DAY_FIRST
+        } else {
+            &NOT_MONTH_FIRST
+        });
     }
-    let days = days_since_epoch(year, month, day)?;
-    date_and_rest(days, digits)
+    let days = days_since_epoch(date.year, month, day)?;
+    date_and_rest(days, digits, shape)
+}
+
+/// `05 Nov 2023`, `5-Nov-2023 17:00`, `Nov 5, 2023`.
+fn month_named(text: &[u8]) -> Parsed {
+    let mut digits = Digits::new(text);
+    let mut day = digits.one_or_two();
+    if day.is_some() {
+        digits.one_of(b" -/.");
+    }
+    let letters = digits
+        .rest()
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphabetic());
+    let name = digits.rest().get(..letters.count()).ok_or(&NO_STAMP)?;
+    let month = month_number(name).ok_or(&NO_STAMP)?;
+    digits.skip(name.len());
+    if day.is_none() {
+        digits.one_of(b".");
+        digits.one_of(b" ").ok_or(&NO_STAMP)?;
+        day = digits.one_or_two();
+        digits.one_of(b",");
+    }
+    digits.one_of(b" -/.").ok_or(&NO_STAMP)?;
+    match digits.run() {
+        2 => return Err(&SHORT_YEAR),
+        5.. => return Err(&LONG_YEAR),
+        _ => {}
+    }
+    let year = digits.fixed::<4>().ok_or(&NO_STAMP)?;
+    let days = days_since_epoch(year, month, day.ok_or(&NO_STAMP)?)?;
+    digits.one_of(b",");
+    date_and_rest(days, digits, Shape::MonthName)
 }
 
 /// `20200101 170000065`, `20200101T170000.065`, `20200101170000065`, `20200101`.
-fn compact(text: &[u8]) -> Parsed {
+pub(super) fn compact(text: &[u8]) -> Parsed {
     let mut digits = Digits::new(text);
-    let year = digits.fixed::<4>().ok_or(NO_STAMP)?;
-    let month = digits.fixed::<2>().ok_or(NO_STAMP)?;
-    let day = digits.fixed::<2>().ok_or(NO_STAMP)?;
+    let year = digits.fixed::<4>().ok_or(&NO_STAMP)?;
+    let month = digits.fixed::<2>().ok_or(&NO_STAMP)?;
+    let day = digits.fixed::<2>().ok_or(&NO_STAMP)?;
     let days = days_since_epoch(year, month, day)?;
+    if digits.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        return time_without_colons(days, digits, Shape::Compact);
+    }
+    date_and_rest(days, digits, Shape::Compact)
+}
+
+#[inline]
+fn date_and_rest(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
     if digits.is_empty() {
-        return moment(days, TimeOfDay::default(), 0);
+        return Ok(Reading {
+            local_micros: days * SECONDS_PER_DAY * MICROS_PER_SECOND,
+            offset_seconds: None,
+            truncated: false,
+            leap: false,
+            shape,
+        });
     }
-    digits.one_of(b" Tt");
-    if digits.rest().contains(&b':') {
-        return time_and_zone(days, digits);
+    digits.one_of(b"Tt D").ok_or(&NO_STAMP)?;
+    match digits.rest() {
+        [_, b':', ..] | [_, _, b':', ..] => time_and_zone(days, digits, shape),
+        _ => time_without_colons(days, digits, shape),
     }
-    let hour = digits.fixed::<2>().ok_or(NO_STAMP)?;
-    let minute = digits.fixed::<2>().ok_or(NO_STAMP)?;
-    let second = digits.fixed::<2>().ok_or(NO_STAMP)?;
-    digits.one_of(b".,");
-    let time = time_of_day(hour, minute, second, optional_fraction(&mut digits))?;
-    let offset = zone(digits)?;
-    moment(days, time, offset)
 }
 
-fn date_and_rest(days: i64, mut digits: Digits<'_>) -> Parsed {
-    if digits.is_empty() {
-        return moment(days, TimeOfDay::default(), 0);
-    }
-    digits.one_of(b"Tt ").ok_or(NO_STAMP)?;
-    time_and_zone(days, digits)
-}
-
-/// `17:00`, `17:00:00`, `17:00:00.083`, with a zone or without.
-fn time_and_zone(days: i64, mut digits: Digits<'_>) -> Parsed {
-    let hour = digits.one_or_two().ok_or(NO_STAMP)?;
-    digits.one_of(b":").ok_or(NO_STAMP)?;
-    let minute = digits.fixed::<2>().ok_or(NO_STAMP)?;
-    let mut second = 0;
-    let mut fraction = (0, false);
-    if digits.one_of(b":").is_some() {
-        second = digits.fixed::<2>().ok_or(NO_STAMP)?;
-        if digits.one_of(b".,").is_some() {
-            fraction = digits.fraction().ok_or(NO_STAMP)?;
-        }
-    }
-    let time = time_of_day(hour, minute, second, fraction)?;
-    let offset = zone(digits)?;
-    moment(days, time, offset)
-}
-
-fn optional_fraction(digits: &mut Digits<'_>) -> (i64, bool) {
-    digits.fraction().unwrap_or_default()
-}
-
-fn time_of_day(
-    hour: i64,
-    minute: i64,
-    second: i64,
-    (micros, cut): (i64, bool),
-) -> Parsed<TimeOfDay> {
-    if hour > 23 || minute > 59 || second > 60 {
-        return Err(BAD_TIME);
-    }
-    let seconds = hour * 3600 + minute * 60 + second;
-    Ok(TimeOfDay {
-        seconds,
-        micros,
-        cut,
-        leap: second == 60,
-    })
-}
-
-/// Seconds east of UTC of what is left of a stamp.
-fn zone(mut digits: Digits<'_>) -> Parsed<i64> {
-    if digits.is_empty() {
-        return Ok(0);
-    }
-    if digits.peek() == Some(b' ') {
-        digits.skip(1);
-    }
-    if matches!(digits.rest(), b"Z" | b"z" | b"UTC" | b"GMT") {
-        return Ok(0);
-    }
-    let sign = match digits.one_of(b"+-") {
-        Some(b'-') => -1,
-        Some(_) => 1,
-        None if digits.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) => {
-            return Err(BAD_OFFSET);
-        }
-        None => return Err(TRAILING),
-    };
-    let hours = digits.fixed::<2>().ok_or(BAD_OFFSET)?;
-    let minutes = if digits.is_empty() {
-        0
-    } else {
-        digits.one_of(b":");
-        digits.fixed::<2>().ok_or(BAD_OFFSET)?
-    };
-    if !digits.is_empty() || hours > 23 || minutes > 59 {
-        return Err(BAD_OFFSET);
-    }
-    Ok(sign * (hours * 3600 + minutes * 60))
-}
-
-fn moment(days: i64, time: TimeOfDay, offset_seconds: i64) -> Parsed {
-    let seconds = days * SECONDS_PER_DAY + time.seconds - offset_seconds;
-    if time.leap && seconds.rem_euclid(SECONDS_PER_DAY) != 0 {
-        return Err(BAD_LEAP);
-    }
-    in_range(seconds * MICROS_PER_SECOND + time.micros, time.cut)
-}
-
-pub(super) fn in_range(micros: i64, cut: bool) -> Parsed {
+pub(super) fn in_range(micros: i64) -> Parsed<Timestamp> {
     if !(Timestamp::MIN.0..=Timestamp::MAX.0).contains(&micros) {
-        return Err(OUT_OF_RANGE);
+        return Err(&OUT_OF_RANGE);
     }
-    Ok((Timestamp(micros), cut))
-}
-
-/// Days from 1970-01-01 to a day of the proleptic Gregorian calendar (Howard Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms", days_from_civil).
-fn days_since_epoch(year: i64, month: i64, day: i64) -> Parsed<i64> {
-    if year == 0 {
-        return Err(OUT_OF_RANGE);
-    }
-    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
-        return Err(BAD_DATE);
-    }
-    // The year begins in March, so that the leap day is its last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year / 400;
-    let year_of_era = year % 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Ok(era * 146_097 + day_of_era - 719_468)
-}
-
-const fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// The unit of a count since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Seconds,
-    Millis,
-    Micros,
-    Nanos,
-}
-
-/// A count since 1970; a fraction of the unit is read and cut to microseconds, towards the past.
-pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
-    let mut digits = Digits::new(text);
-    let negative = digits.one_of(b"+-") == Some(b'-');
-    let (per_unit, divisor) = match unit {
-        Unit::Seconds => (1_000_000, 1),
-        Unit::Millis => (1_000, 1),
-        Unit::Micros => (1, 1),
-        Unit::Nanos => (1, 1_000),
-    };
-    let run = digits.run();
-    if run == 0 || run > 19 {
-        return Err(if run > 19 { OUT_OF_RANGE } else { NO_STAMP });
-    }
-    let mut whole: i128 = 0;
-    for byte in digits.rest().iter().take(run) {
-        whole = whole * 10 + i128::from(byte - b'0');
-    }
-    digits.skip(run);
-    let mut millionths = 0;
-    let mut cut = false;
-    if digits.one_of(b".").is_some() {
-        (millionths, cut) = digits.fraction().ok_or(NO_STAMP)?;
-    }
-    if !digits.is_empty() {
-        return Err("is no number");
-    }
-    // Millionths of the unit, so that one division serves every unit.
-    let exact = (whole * 1_000_000 + i128::from(millionths)) * per_unit;
-    let exact = if negative {
-        -exact - i128::from(cut)
-    } else {
-        exact
-    };
-    let scale = 1_000_000 * divisor;
-    let cut = cut || exact.rem_euclid(scale) != 0;
-    let micros = i64::try_from(exact.div_euclid(scale)).map_err(|_| OUT_OF_RANGE)?;
-    in_range(micros, cut)
+    Ok(Timestamp(micros))
 }
 
 #[cfg(test)]

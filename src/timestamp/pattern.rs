@@ -1,19 +1,27 @@
 //! The form of stamps that a user names: a unit since 1970, or a strftime pattern.
 //!
 //! A pattern is checked when it is named, before any row is read. The forms that need no name
-//! are in `parse`.
+//! are in `parse` and `unix`.
 
 use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::fmt::strtime::BrokenDownTime;
 
-use super::Timestamp;
-use super::parse::{Stamp, Unit, in_range, refuse, unix};
+use super::date_order::DateOrder;
+use super::form::Shape;
+use super::parse::{Reading, WRITE_LIKE, automatic, iso, refuse};
+use super::unix::{Unit, unix};
 use crate::error::{Error, Result};
 
-/// How the stamps of a feed are written. Its text form is `auto`, `unix_s`, `unix_ms`,
-/// `unix_us`, `unix_ns` or a strftime pattern such as `%Y%m%d %H%M%S%3f`.
+/// How the stamps of a feed are written. Its text form is one of
+///
+/// - `auto`: any form that cannot be mistaken, of the years 1900 to 2100, see
+///   [`Timestamp::parse`](super::Timestamp::parse);
+/// - `iso`: ISO 8601 of the years 1 to 9999;
+/// - `unix_s`, `unix_ms`, `unix_us`, `unix_ns`: a count since 1970;
+/// - a strftime pattern such as `%Y%m%d %H%M%S%3f`. Without a time it is midnight, without an
+///   offset it is in the feed's zone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimestampFormat(Form);
 
@@ -21,27 +29,37 @@ pub struct TimestampFormat(Form);
 enum Form {
     #[default]
     Auto,
+    Iso,
     Unix(Unit),
     Pattern(Arc<str>),
 }
 
 impl TimestampFormat {
-    /// Reads a stamp of this form. The second value says that digits finer than a microsecond
-    /// were cut off. A pattern without a zone is UTC, one without a time is midnight.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] naming the text and what is wrong with it.
-    pub fn parse(&self, text: &[u8]) -> Result<(Timestamp, bool)> {
+    /// Reads a stamp without blanks around it; dates that begin with a day or a month have this
+    /// order.
+    #[inline]
+    pub(super) fn read(&self, text: &[u8], order: Option<DateOrder>) -> Result<Reading> {
         match &self.0 {
-            Form::Auto => Timestamp::parse(text),
-            Form::Unix(unit) => {
-                let text = text.trim_ascii();
-                unix(text, *unit).map_err(|reason| refuse(text, reason))
-            }
+            Form::Auto => automatic(text, order),
+            Form::Iso => iso(text),
+            Form::Unix(unit) => unix(text, *unit),
             Form::Pattern(pattern) => {
-                let text = text.trim_ascii();
-                by_pattern(pattern, text).map_err(|reason| refuse(text, reason))
+                return by_pattern(pattern, text)
+                    .map_err(|reason| refuse(text, reason, WRITE_LIKE));
             }
+        }
+        .map_err(|refusal| refusal.error(text))
+    }
+
+    /// Whether the form is told from the text.
+    pub(super) const fn is_automatic(&self) -> bool {
+        matches!(self.0, Form::Auto)
+    }
+
+    pub(super) fn pattern(&self) -> Option<Arc<str>> {
+        match &self.0 {
+            Form::Pattern(pattern) => Some(Arc::clone(pattern)),
+            _ => None,
         }
     }
 }
@@ -52,6 +70,7 @@ impl FromStr for TimestampFormat {
     fn from_str(text: &str) -> Result<Self> {
         Ok(Self(match text {
             "auto" => Form::Auto,
+            "iso" => Form::Iso,
             "unix_s" => Form::Unix(Unit::Seconds),
             "unix_ms" => Form::Unix(Unit::Millis),
             "unix_us" => Form::Unix(Unit::Micros),
@@ -67,8 +86,8 @@ impl FromStr for TimestampFormat {
     }
 }
 
-const REMEDY: &str =
-    "name auto, unix_s, unix_ms, unix_us, unix_ns or a strftime pattern like %Y-%m-%d %H:%M:%S%.f";
+const REMEDY: &str = "name auto, iso, unix_s, unix_ms, unix_us, unix_ns or a strftime pattern like \
+                      %Y-%m-%d %H:%M:%S%.f";
 
 /// A pattern works when a stamp written with it can be read back with it.
 fn check(pattern: &str) -> Result<(), String> {
@@ -86,22 +105,31 @@ fn check(pattern: &str) -> Result<(), String> {
         .map_err(|reason| format!("does not name a moment: {reason}"))
 }
 
-fn by_pattern(pattern: &str, text: &[u8]) -> Result<Stamp, String> {
+fn by_pattern(pattern: &str, text: &[u8]) -> Result<Reading, String> {
     let parts = BrokenDownTime::parse(pattern, text)
         .map_err(|error| format!("does not fit the pattern {pattern:?}: {error}"))?;
-    let nanos = if parts.offset().is_some() || parts.timestamp().is_some() {
-        let moment = parts
-            .to_timestamp()
-            .map_err(|error| format!("is no moment: {error}"))?;
-        moment.as_nanosecond()
-    } else {
-        civil_nanos(&parts).map_err(|error| format!("is no moment: {error}"))?
+    if parts.iana_time_zone().is_some() {
+        return Err("has the name of a zone: name the zone of the file with --timezone".to_owned());
+    }
+    let no_moment = |error: jiff::Error| format!("is no moment: {error}");
+    let (nanos, offset_seconds) = match (parts.timestamp(), parts.offset()) {
+        (None, None) => (civil_nanos(&parts).map_err(no_moment)?, None),
+        (_, offset) => {
+            let moment = parts.to_timestamp().map_err(no_moment)?.as_nanosecond();
+            let seconds = offset.map_or(0, |offset| i64::from(offset.seconds()));
+            (moment + i128::from(seconds) * 1_000_000_000, Some(seconds))
+        }
     };
-    let micros = i64::try_from(nanos.div_euclid(1_000)).map_err(|_| "is out of range")?;
-    Ok(in_range(micros, nanos.rem_euclid(1_000) != 0)?)
+    Ok(Reading {
+        local_micros: i64::try_from(nanos.div_euclid(1_000)).map_err(|_| "is out of range")?,
+        offset_seconds,
+        truncated: nanos.rem_euclid(1_000) != 0,
+        leap: false,
+        shape: Shape::Pattern,
+    })
 }
 
-/// A stamp without a zone, read as UTC; without a time, midnight.
+/// The wall clock of a stamp without an offset; without a time, midnight.
 fn civil_nanos(parts: &BrokenDownTime) -> Result<i128, jiff::Error> {
     let date = parts.to_date()?;
     let time = if parts.hour().is_none() && parts.minute().is_none() && parts.second().is_none() {
@@ -109,8 +137,8 @@ fn civil_nanos(parts: &BrokenDownTime) -> Result<i128, jiff::Error> {
     } else {
         parts.to_time()?
     };
-    let moment = date.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC)?;
-    Ok(moment.timestamp().as_nanosecond())
+    let moment = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(time))?;
+    Ok(moment.as_nanosecond())
 }
 
 #[cfg(test)]
@@ -118,10 +146,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::timestamp::StampReader;
 
     fn read(format: &str, text: &str) -> Result<String> {
-        let format: TimestampFormat = format.parse()?;
-        Ok(format.parse(text.as_bytes())?.0.to_string())
+        let mut reader = StampReader::new(format.parse()?, None);
+        Ok(reader.read(text.as_bytes())?.at.to_string())
     }
 
     #[test]
@@ -130,30 +159,31 @@ mod tests {
             (
                 "%Y%m%d %H%M%S%3f",
                 "20200101 170000065",
-                "2020-01-01T17:00:00.065Z",
+                "2020-01-01T17:00:00.065000Z",
             ),
-            ("%d/%m/%Y", "4/1/1999", "1999-01-04T00:00:00Z"),
+            ("%d/%m/%Y", "4/1/1999", "1999-01-04T00:00:00.000000Z"),
             (
                 "%m/%d/%Y %I:%M %p",
                 "01/04/1999 05:30 PM",
-                "1999-01-04T17:30:00Z",
+                "1999-01-04T17:30:00.000000Z",
             ),
             (
                 "%d.%m.%Y %H:%M:%S%.f",
                 "04.01.1999 17:30:00.5",
-                "1999-01-04T17:30:00.5Z",
+                "1999-01-04T17:30:00.500000Z",
             ),
             (
                 "%Y-%m-%dT%H:%M:%S%z",
                 "1999-01-04T12:30:00-0500",
-                "1999-01-04T17:30:00Z",
+                "1999-01-04T17:30:00.000000Z",
             ),
-            ("%s", "1378054800", "2013-09-01T17:00:00Z"),
-            ("unix_s", "86400", "1970-01-02T00:00:00Z"),
-            ("unix_ms", "-1", "1969-12-31T23:59:59.999Z"),
+            ("%s", "1378054800", "2013-09-01T17:00:00.000000Z"),
+            ("unix_s", "86400", "1970-01-02T00:00:00.000000Z"),
+            ("unix_ms", "-1", "1969-12-31T23:59:59.999000Z"),
             ("unix_us", "1", "1970-01-01T00:00:00.000001Z"),
             ("unix_ns", "1999", "1970-01-01T00:00:00.000001Z"),
-            ("auto", "2013-09-01", "2013-09-01T00:00:00Z"),
+            ("auto", "2013-09-01", "2013-09-01T00:00:00.000000Z"),
+            ("iso", "1850-09-01", "1850-09-01T00:00:00.000000Z"),
         ] {
             assert_eq!(read(format, text).unwrap(), expected, "{format}");
         }
@@ -167,6 +197,7 @@ mod tests {
             ("%E", "no pattern"),
             ("%H:%M", "does not name a moment"),
             ("%Y-%m", "does not name a moment"),
+            ("%Y-%m-%d %H:%M %Q", "--timezone"),
         ] {
             let error = format.parse::<TimestampFormat>().unwrap_err().to_string();
             assert!(
@@ -195,7 +226,7 @@ mod tests {
         #[test]
         fn arbitrary_patterns_and_texts_never_panic(pattern in "[%a-zA-Z0-9:. -]{0,12}", text: Vec<u8>) {
             if let Ok(format) = pattern.parse::<TimestampFormat>() {
-                let _ = format.parse(&text);
+                let _ = StampReader::new(format, None).read(&text);
             }
         }
     }

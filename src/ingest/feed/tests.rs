@@ -138,7 +138,7 @@ fn files_without_a_header_are_mapped_by_position() {
         assert_eq!(batch.lines, [1, 2]);
         assert_eq!(
             batch.rows[0].timestamp().to_string(),
-            "2020-01-01T17:00:00.065Z"
+            "2020-01-01T17:00:00.065000Z"
         );
         assert_eq!(
             (batch.rows[1].bid(), batch.rows[1].ask()),
@@ -153,12 +153,12 @@ fn a_date_and_a_time_column_are_joined() {
     for text in [
         "Date,Time,Price\n2013-09-01,17:00:00.083,1\n",
         "Date,Time,Price\n20130901,17:00:00.083,1\n",
-        "Date,Time,Price\n9/1/2013,17:00:00.083,1\n",
+        "Date,Time,Price\n1 Sep 2013,17:00:00.083,1\n",
     ] {
         let batch = ticks(text);
         assert_eq!(
             batch.rows[0].timestamp().to_string(),
-            "2013-09-01T17:00:00.083Z",
+            "2013-09-01T17:00:00.083000Z",
             "{text}"
         );
     }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::timestamp::unix::{Unit, unix};
 
 fn micros(text: &str) -> i64 {
     let (timestamp, _) = Timestamp::parse(text.as_bytes()).unwrap();
@@ -20,7 +21,7 @@ fn reason(text: &str) -> String {
 #[test]
 fn the_first_and_the_last_moment_are_written_as_they_are_read() {
     for (moment, text) in [
-        (Timestamp::MIN, "0001-01-01T00:00:00Z"),
+        (Timestamp::MIN, "0001-01-01T00:00:00.000000Z"),
         (Timestamp::MAX, "9999-12-30T22:00:00.999999Z"),
         (
             Timestamp::from_micros(-1).unwrap(),
@@ -50,13 +51,21 @@ fn the_common_forms_are_the_same_moment() {
         "2013-09-02T01:30:00.083+08:30",
         "2013/09/01 17:00:00.083",
         "2013-9-1 17:00:00.083",
-        "9/1/2013 17:00:00.083",
+        "2013.09.01 17:00:00.083",
+        "2013.09.01D17:00:00.083",
+        "2013-09-01 17:00:00.083 GMT+0000",
+        "2013-09-01 05:00:00.083 PM",
+        "01 Sep 2013 17:00:00.083",
+        "1-sep-2013 17:00:00.083",
+        "September 1, 2013 17:00:00.083",
+        "Sep 1, 2013, 17:00:00.083Z",
         "20130901 170000083",
         "20130901T170000.083",
         "20130901 17:00:00.083",
         "20130901170000083",
         "1378054800.083",
         "1378054800083",
+        "1378054800083.0",
         "1378054800083000",
         "1378054800083000000",
     ] {
@@ -70,9 +79,8 @@ fn a_date_alone_is_midnight() {
     for text in [
         "1999-01-04",
         "19990104",
-        "1/4/1999",
-        "01/04/1999",
-        "1/04/1999",
+        "1999.01.04",
+        "4 Jan 1999",
         "1999/1/4",
     ] {
         assert_eq!(micros(text), expected, "{text}");
@@ -91,12 +99,13 @@ fn digits_finer_than_a_microsecond_are_cut_towards_the_past_and_told() {
     assert!(!cut, "zeros carry nothing");
     let (stamp, cut) = parse("1969-12-31T23:59:59.9999995Z");
     assert_eq!((stamp.micros(), cut), (-1, true));
-    let (stamp, cut) = unix(b"-1", Unit::Nanos).unwrap();
-    assert_eq!((stamp.micros(), cut), (-1, true));
-    let (stamp, cut) = unix(b"-1.5", Unit::Seconds).unwrap();
-    assert_eq!((stamp.micros(), cut), (-1_500_000, false));
-    let (stamp, cut) = unix(b"-0.0000001", Unit::Seconds).unwrap();
-    assert_eq!((stamp.micros(), cut), (-1, true));
+    let count = |text: &[u8], unit| {
+        let reading = unix(text, unit).unwrap();
+        (reading.local_micros, reading.truncated)
+    };
+    assert_eq!(count(b"-1", Unit::Nanos), (-1, true));
+    assert_eq!(count(b"-1.5", Unit::Seconds), (-1_500_000, false));
+    assert_eq!(count(b"-0.0000001", Unit::Seconds), (-1, true));
 }
 
 #[test]
@@ -119,25 +128,105 @@ fn what_is_no_stamp_is_refused_with_its_text_and_a_reason() {
         ("0001-01-01T00:00:00+00:01", "outside the years 1 to 9999"),
         ("2013-02-29", "not in the calendar"),
         ("2013-13-01", "not in the calendar"),
-        ("13/1/1999", "name %d/%m/%Y"),
+        ("1/4/1999", "the day first or the month first"),
+        ("04.01.1999 17:00", "--date-order day"),
+        ("13/13/1999", "not in the calendar"),
+        ("4/1/99", "two digits"),
+        ("5-Nov-23", "two digits"),
+        ("31 Nov 2023", "not in the calendar"),
+        ("5 Xyz 2023", "no date and time"),
         ("2013-09-01 24:00:00", "no such time of day"),
         ("2013-09-01 17:60:00", "no such time of day"),
         ("2013-09-01 17:00:61", "no such time of day"),
         ("2013-09-01 17:00:00 America/New_York", "offset"),
         ("2013-09-01 17:00:00 EST", "offset"),
         ("2013-09-01 17:00:00+5", "offset"),
-        ("2013-09-01 17:00:00 PM", "offset"),
+        ("2013-09-01 17:00:00 PM", "no such time of day"),
+        ("2013-09-01 0:00:00 AM", "no such time of day"),
         ("2013-09-01 17:00:00.083x", "offset"),
         ("2013-09-01 17:00:00.083 1", "after the time"),
         ("2013-09-01 17:00:00.", "no date and time"),
         ("2013-09/01", "no date and time"),
-        ("12345", "unit cannot be told"),
+        ("12345", "no stamp of 1900 to 2100"),
         ("yesterday", "no date and time"),
         ("", "no date and time"),
     ] {
         let told = reason(text);
         assert!(told.contains(why), "{text}: {told}");
         assert!(told.contains(&format!("{text:?}")), "{text}: {told}");
+    }
+}
+
+#[test]
+fn a_date_that_proves_its_order_is_read_and_one_that_has_none_to_prove() {
+    assert_eq!(micros("13/1/1999"), jiff_micros("1999-01-13T00:00:00Z"));
+    assert_eq!(micros("1/13/1999"), jiff_micros("1999-01-13T00:00:00Z"));
+    assert_eq!(micros("5.5.1999"), jiff_micros("1999-05-05T00:00:00Z"));
+}
+
+#[test]
+fn a_time_without_colons_follows_any_date() {
+    let expected = jiff_micros("2013-09-13T09:30:00Z");
+    for text in [
+        "20130913 0930",
+        "201309130930",
+        "9/13/2013 0930",
+        "2013-09-13 093000",
+    ] {
+        assert_eq!(micros(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_size_of_a_number_tells_its_unit_in_1977_to_2100() {
+    for (text, expected) in [
+        ("240000000", "1977-08-09T18:40:00Z"),
+        ("946684800", "2000-01-01T00:00:00Z"),
+        ("4133980799", "2100-12-31T23:59:59Z"),
+        ("-2208988800", "1900-01-01T00:00:00Z"),
+        ("240000000000", "1977-08-09T18:40:00Z"),
+        ("4133980799999", "2100-12-31T23:59:59.999Z"),
+        ("946684800000000", "2000-01-01T00:00:00Z"),
+        ("946684800000000000", "2000-01-01T00:00:00Z"),
+        ("946684800.5", "2000-01-01T00:00:00.5Z"),
+        ("190001010000", "1900-01-01T00:00:00Z"),
+        ("20130901170000000001", "2013-09-01T17:00:00.000001Z"),
+    ] {
+        assert_eq!(micros(text), jiff_micros(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_number_that_may_be_a_time_of_day_or_a_price_is_refused() {
+    for text in [
+        "34200123",       // Milliseconds of a day.
+        "86399999999",    // Microseconds.
+        "86399999999999", // Nanoseconds.
+        "34200.189",
+        "93000",
+        "235959999",       // HHMMSS and milliseconds.
+        "235959999999",    // .. microseconds.
+        "235959999999999", // .. nanoseconds.
+        "45293.5",         // A day of a spreadsheet.
+        "239999999",
+        "4133980800",
+        "-2208988801",
+        "9999999999",
+        "4133980800000000000",
+        "20131301",
+        "18991231",
+        "21010101",
+        "20130901250000",
+        "5",
+        "-5",
+        "123456789012345678901",
+    ] {
+        let message = reason(text);
+        assert!(
+            message.contains("no stamp of 1900 to 2100"),
+            "{text}: {message}"
+        );
+        assert!(message.contains("unix_ms"), "{text}: {message}");
     }
 }
 
@@ -195,13 +284,16 @@ proptest! {
 
     #[test]
     fn texts_that_look_like_stamps_never_panic(text in "[0-9TZ:/. +-]{0,40}") {
+        for order in [DateOrder::YearFirst, DateOrder::MonthFirst, DateOrder::DayFirst] {
+            let _ = automatic(text.as_bytes(), Some(order));
+        }
         let _ = Timestamp::parse(text.as_bytes());
         let _ = unix(text.as_bytes(), Unit::Nanos);
     }
 
     #[test]
     fn counts_since_1970_read_back(micros in Timestamp::MIN.micros()..=Timestamp::MAX.micros()) {
-        let (stamp, cut) = unix(micros.to_string().as_bytes(), Unit::Micros).unwrap();
-        prop_assert_eq!((stamp.micros(), cut), (micros, false));
+        let reading = unix(micros.to_string().as_bytes(), Unit::Micros).unwrap();
+        prop_assert_eq!((reading.local_micros, reading.truncated), (micros, false));
     }
 }

@@ -1,0 +1,113 @@
+//! Counts since 1970: with a unit that was named, or with one that the size of the number tells.
+
+use super::Timestamp;
+use super::digits::Digits;
+use super::form::Shape;
+use super::parse::{NO_STAMP, OUT_OF_RANGE, Parsed, Reading, Refusal, compact, in_range};
+
+/// The unit of a count since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+}
+
+/// 1900-01-01T00:00:00Z.
+const AUTOMATIC_MIN: Timestamp = Timestamp(-2_208_988_800_000_000);
+/// The last microsecond of 2100.
+const AUTOMATIC_MAX: Timestamp = Timestamp(4_133_980_799_999_999);
+
+/// The least distance from 1970 of a number whose unit is told from its size. Smaller numbers can
+/// be times of day: 235959999 is 23:59:59.999 as HHMMSS and milliseconds, 86399999 the last
+/// millisecond of a day. As seconds this is 1977-08-09.
+const COUNT_MIN_MICROS: u64 = 240_000_000_000_000;
+
+static UNKNOWN_UNIT: Refusal = Refusal::with_remedy(
+    "is a number that is no stamp of 1900 to 2100 in a unit that can be told from its size",
+    "name what it is: --timestamp-format unix_s, unix_ms, unix_us, unix_ns or a pattern like \
+     %Y%m%d",
+);
+
+/// Whether a moment is one that a stamp without a named form may have.
+pub(super) fn is_automatic(at: Timestamp) -> bool {
+    (AUTOMATIC_MIN..=AUTOMATIC_MAX).contains(&at)
+}
+
+/// A text of digits alone, perhaps with a fraction: a date without separators, or a count whose
+/// unit its size tells.
+pub(super) fn bare_number(text: &[u8]) -> Parsed {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let run = Digits::new(unsigned).run();
+    let whole = run == text.len();
+    let unit = match run {
+        8 | 14 | 17 | 20 | 23 if whole => return compact_date(text),
+        12 if whole && matches!(text, [b'1', b'9', ..] | [b'2', b'0' | b'1', ..]) => {
+            return compact_date(text);
+        }
+        9 | 10 => Unit::Seconds,
+        12 | 13 => Unit::Millis,
+        15 | 16 => Unit::Micros,
+        18 | 19 => Unit::Nanos,
+        0 => return Err(&NO_STAMP),
+        _ => return Err(&UNKNOWN_UNIT),
+    };
+    let reading = unix(text, unit)?;
+    let known = reading.local_micros.unsigned_abs() >= COUNT_MIN_MICROS
+        && is_automatic(Timestamp(reading.local_micros));
+    known.then_some(reading).ok_or(&UNKNOWN_UNIT)
+}
+
+/// Digits that are a date are one of 1900 to 2100, else any number would be.
+fn compact_date(text: &[u8]) -> Parsed {
+    let reading = compact(text).map_err(|_| &UNKNOWN_UNIT)?;
+    let known = is_automatic(Timestamp(reading.local_micros));
+    known.then_some(reading).ok_or(&UNKNOWN_UNIT)
+}
+
+/// A count since 1970; a fraction of the unit is read and cut to microseconds, towards the past.
+pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
+    let mut digits = Digits::new(text);
+    let negative = digits.one_of(b"+-") == Some(b'-');
+    let (per_unit, divisor, shape) = match unit {
+        Unit::Seconds => (1_000_000, 1, Shape::UnixSeconds),
+        Unit::Millis => (1_000, 1, Shape::UnixMillis),
+        Unit::Micros => (1, 1, Shape::UnixMicros),
+        Unit::Nanos => (1, 1_000, Shape::UnixNanos),
+    };
+    let run = digits.run();
+    if run == 0 || run > 19 {
+        return Err(if run > 19 { &OUT_OF_RANGE } else { &NO_STAMP });
+    }
+    let mut whole: i128 = 0;
+    for byte in digits.rest().iter().take(run) {
+        whole = whole * 10 + i128::from(byte - b'0');
+    }
+    digits.skip(run);
+    let mut millionths = 0;
+    let mut cut = false;
+    if digits.one_of(b".").is_some() {
+        (millionths, cut) = digits.fraction().ok_or(&NO_STAMP)?;
+    }
+    if !digits.is_empty() {
+        return Err(&NO_STAMP);
+    }
+    // Millionths of the unit, so that one division serves every unit.
+    let exact = (whole * 1_000_000 + i128::from(millionths)) * per_unit;
+    let exact = if negative {
+        -exact - i128::from(cut)
+    } else {
+        exact
+    };
+    let scale = 1_000_000 * divisor;
+    let cut = cut || exact.rem_euclid(scale) != 0;
+    let micros = i64::try_from(exact.div_euclid(scale)).map_err(|_| &OUT_OF_RANGE)?;
+    Ok(Reading {
+        local_micros: in_range(micros)?.0,
+        offset_seconds: Some(0),
+        truncated: cut,
+        leap: false,
+        shape,
+    })
+}
