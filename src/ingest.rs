@@ -8,6 +8,7 @@ pub mod columns;
 mod csv;
 pub mod feed;
 pub mod field;
+pub(crate) mod gzip;
 pub mod import;
 pub mod input;
 mod json;

@@ -35,9 +35,9 @@ watchlist: an active row cannot be deleted; soft-delete it first
 /// The totals are those of data/README.md.
 const OWN_QUERY: &str = "\
 ES: 20009 trades, volume 89406, from 1637.25 to 1642
-  2013-09-03T10:27:00Z  4659 trades, volume 19299
-  2013-09-03T10:23:00Z  3503 trades, volume 15878
-  2013-09-03T10:29:00Z  2758 trades, volume 13385
+  2013-09-03T10:27:00.000000Z  4659 trades, volume 19299
+  2013-09-03T10:23:00.000000Z  3503 trades, volume 15878
+  2013-09-03T10:29:00.000000Z  2758 trades, volume 13385
 ";
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

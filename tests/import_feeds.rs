@@ -63,7 +63,10 @@ fn the_shipped_excerpt_reads_as_its_readme_says() {
         ticks.iter().filter_map(Tick::price).sum::<f64>(),
         32_811_739.0
     );
-    assert_eq!(ticks[0].timestamp().to_string(), "2013-09-03T10:23:00.074Z");
+    assert_eq!(
+        ticks[0].timestamp().to_string(),
+        "2013-09-03T10:23:00.074000Z"
+    );
 }
 
 #[test]
@@ -97,7 +100,10 @@ fn the_quotes_without_a_header_are_mapped_by_position() {
         };
         let (ticks, rejected) = read::<Tick>(&path, &options);
         assert_eq!((ticks.len(), rejected), (9_500, 0));
-        assert_eq!(ticks[0].timestamp().to_string(), "2020-01-01T17:00:00.065Z");
+        assert_eq!(
+            ticks[0].timestamp().to_string(),
+            "2020-01-01T17:00:00.065000Z"
+        );
         assert_eq!(
             (ticks[0].bid(), ticks[0].ask()),
             (Some(1.1212), Some(1.12172))
@@ -108,11 +114,15 @@ fn the_quotes_without_a_header_are_mapped_by_position() {
 #[test]
 fn minute_and_daily_bars_are_read_exactly() {
     for (file, rows, first) in [
-        ("msft-1min-2022.csv.gz", 7_440, "2022-05-18T16:00:00Z"),
+        (
+            "msft-1min-2022.csv.gz",
+            7_440,
+            "2022-05-18T16:00:00.000000Z",
+        ),
         (
             "sp500-daily-1999-2018.csv.gz",
             5_031,
-            "1999-01-04T00:00:00Z",
+            "1999-01-04T00:00:00.000000Z",
         ),
     ] {
         let Some(path) = real(file) else { continue };

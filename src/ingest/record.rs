@@ -6,7 +6,6 @@ use super::field::{FIELDS, Field};
 use super::layout::Layout;
 use super::number::NumberFormat;
 use super::occurrence::Occurrences;
-use crate::decimal::{self, Decimal};
 use crate::domain::bar::{Bar, Frequency, RawBar};
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::{Error, Result};
@@ -161,10 +160,10 @@ impl FeedRecord for Bar {
             timestamp: stamp(cells, memory)?,
             frequency,
             source_id: Some(target.source_id),
-            open: exact(cells, Field::Open)?,
-            high: exact(cells, Field::High)?,
-            low: exact(cells, Field::Low)?,
-            close: exact(cells, Field::Close)?,
+            open: number(cells, Field::Open)?,
+            high: number(cells, Field::High)?,
+            low: number(cells, Field::Low)?,
+            close: number(cells, Field::Close)?,
             volume: number(cells, Field::Volume)?,
             open_interest: number(cells, Field::OpenInterest)?,
         })
@@ -249,19 +248,6 @@ fn number(cells: &Cells<'_>, field: Field) -> Result<Option<f64>> {
                 .ok_or_else(|| refuse(field, &text, "is no number"))
         }
     }
-}
-
-fn exact(cells: &Cells<'_>, field: Field) -> Result<Option<Decimal>> {
-    let cell = cells.get(field);
-    if *cell == Cell::Absent {
-        return Ok(None);
-    }
-    let text = bytes(cell);
-    let text = std::str::from_utf8(&text).map_err(|_| refuse(field, &text, "is no number"))?;
-    let value = decimal::parse(text)
-        .and_then(|value| Decimal::rounded(&value))
-        .map_err(|_| refuse(field, text.as_bytes(), "is no decimal below 92233720368"))?;
-    Ok(Some(value))
 }
 
 #[cold]

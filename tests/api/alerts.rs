@@ -70,9 +70,9 @@ on_both! {
     fn an_alert_says_all_of_itself_and_outlives_its_rule(db: &TestDatabase) {
         let api = undelivered(db);
         let high = rule(&api, 1, Some("high"));
-        let id = store(&api, alert(&high, "2013-09-03T10:23:00.074Z"));
+        let id = store(&api, alert(&high, "2013-09-03T10:23:00.074000Z"));
         let page = api.get("/api/alerts").json(200);
-        let item = json!({"id": id, "timestamp": "2013-09-03T10:23:00.074Z", "rule_id": high.id,
+        let item = json!({"id": id, "timestamp": "2013-09-03T10:23:00.074000Z", "rule_id": high.id,
             "rule_name": "high", "instrument_id": 1, "instrument_symbol": "ES",
             "trigger_value": 1650.2512, "threshold_value": 1650.0, "fired_status": "fired",
             "delivery_status": "pending", "rule_condition": "above", "evaluation_time_ms": 1.5,
@@ -120,7 +120,7 @@ on_both! {
         assert_eq!(ids(&api.get("/api/alerts?page=9223372036854775807").json(200)).len(), 0);
         for query in ["page=0", "page=-1", "page=9223372036854775808", "per_page=0", "per_page=1001", "cursor=x",
             "fired_status=lost", "delivery_status=x", "start_date=soon", "end_date=2013-13-01",
-            "start_date=2013-09-03T00:00:00Z", "colour=red", "instrument_id=x"] {
+            "start_date=2013-09-03T00:00:00.000000Z", "colour=red", "instrument_id=x"] {
             let said = api.get(&format!("/api/alerts?{query}")).detail(422);
             let name = query.split('=').next().unwrap();
             assert!(said.starts_with(&format!("query.{name}: ")), "{query}: {said}");
@@ -134,16 +134,16 @@ on_both! {
     fn filters_narrow_lists_and_exports_alike(db: &TestDatabase) {
         let api = undelivered(db);
         let (one, two) = (rule(&api, 1, None), rule(&api, 2, Some("two")));
-        let a = store(&api, alert(&one, "2013-09-01T00:00:00Z"));
+        let a = store(&api, alert(&one, "2013-09-01T00:00:00.000000Z"));
         let b = store(&api, alert(&two, "2013-09-01T23:59:59.999999Z"));
-        let c = store(&api, alert(&two, "2013-09-02T00:00:00Z"));
+        let c = store(&api, alert(&two, "2013-09-02T00:00:00.000000Z"));
         let failed = NewAlertLog {
             fired_status: FiredStatus::Error,
             delivery_status: DeliveryStatus::Failed,
-            ..alert(&one, "2013-09-03T12:00:00Z")
+            ..alert(&one, "2013-09-03T12:00:00.000000Z")
         };
         let d = store(&api, failed);
-        let gone = store(&api, alert(&one, "2013-09-02T12:00:00Z"));
+        let gone = store(&api, alert(&one, "2013-09-02T12:00:00.000000Z"));
         api.delete(&format!("/api/alerts/{gone}")).json(200);
         let of_rule = format!("rule_id={}", two.id);
         for (query, expected) in [
@@ -172,9 +172,9 @@ on_both! {
     fn an_export_is_csv_and_has_every_page(db: &TestDatabase) {
         let api = undelivered(db);
         let high = rule(&api, 1, Some("high, \"very\""));
-        store(&api, NewAlertLog { threshold_value: None, ..alert(&high, "2013-09-01T00:00:00Z") });
+        store(&api, NewAlertLog { threshold_value: None, ..alert(&high, "2013-09-01T00:00:00.000000Z") });
         let many: Vec<NewAlertLog> = (0..2_500)
-            .map(|n| NewAlertLog { sequence: n, ..alert(&high, "2013-09-03T10:23:00Z") })
+            .map(|n| NewAlertLog { sequence: n, ..alert(&high, "2013-09-03T10:23:00.000000Z") })
             .collect();
         api.app.database().write("test.alerts", move |conn| {
             for new in &many {
@@ -192,7 +192,7 @@ on_both! {
             trigger_value,threshold_value,fired_status,delivery_status,rule_condition,\
             evaluation_time_ms,alert_message");
         let rule_id = high.id;
-        assert_eq!(lines[2_501], format!("1,2013-09-01T00:00:00Z,{rule_id},\"high, \"\"very\"\"\",1,\
+        assert_eq!(lines[2_501], format!("1,2013-09-01T00:00:00.000000Z,{rule_id},\"high, \"\"very\"\"\",1,\
             ES,1650.2512,,fired,pending,above,1.5,\"Alert: high, \"\"very\"\" - Price 1650.2512 \
             above threshold 1650.0000\""));
     }
@@ -209,11 +209,11 @@ on_both! {
                 timestamp: days_ago(&api, days),
                 sequence: micros,
                 evaluation_time_us: micros,
-                ..alert(of, "2013-09-01T00:00:00Z")
+                ..alert(of, "2013-09-01T00:00:00.000000Z")
             };
             store(&api, new);
         }
-        let gone = store(&api, NewAlertLog { timestamp: days_ago(&api, 0), ..alert(&two, "2013-09-01T00:00:00Z") });
+        let gone = store(&api, NewAlertLog { timestamp: days_ago(&api, 0), ..alert(&two, "2013-09-01T00:00:00.000000Z") });
         api.delete(&format!("/api/alerts/{gone}")).json(200);
         let figures = api.get("/api/alerts/stats").json(200);
         assert_eq!(figures, json!({"total_alerts_today": 2, "total_alerts_this_week": 3,
@@ -225,7 +225,7 @@ on_both! {
     fn an_alert_is_deleted_and_restored(db: &TestDatabase) {
         let api = undelivered(db);
         let high = rule(&api, 1, None);
-        let id = store(&api, alert(&high, "2013-09-03T10:23:00Z"));
+        let id = store(&api, alert(&high, "2013-09-03T10:23:00.000000Z"));
         let before = api.get("/api/alerts").json(200)["alerts"][0].clone();
         let path = format!("/api/alerts/{id}");
         let deleted = api.delete(&path).json(200);

@@ -101,7 +101,7 @@ on_both! {
         let answer = api.get(&path).json(200);
         assert_eq!(answer["instrument_symbol"], "MSFT");
         assert_eq!((&answer["frequency"], &answer["bars"]), (&json!("1min"), &json!(1000)));
-        assert_eq!(answer["end_date"], "2022-05-20T19:59:00Z");
+        assert_eq!(answer["end_date"], "2022-05-20T19:59:00.000000Z");
         assert_eq!(answer["unavailable"], json!([]));
         let lines = expected("msft")["indicators"].clone();
         for (name, line) in lines.as_object().unwrap() {
@@ -124,7 +124,7 @@ on_both! {
         let id = msft(&api);
         let path = format!("/api/v1/analytics/market-analysis/{id}");
         let day = api.get(&format!("{path}?frequency=1min&lookback_hours=6")).json(200);
-        assert_eq!((&day["bars"], &day["start_date"]), (&json!(360), &json!("2022-05-20T14:00:00Z")));
+        assert_eq!((&day["bars"], &day["start_date"]), (&json!(360), &json!("2022-05-20T14:00:00.000000Z")));
         let of_day: Vec<Vec<f64>> = MSFT.lines().skip(1)
             .filter(|line| *line >= "2022-05-20 14:00")
             .map(|line| line.split(',').skip(1).map(|value| value.parse().unwrap()).collect())

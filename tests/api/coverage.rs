@@ -41,9 +41,9 @@ on_both! {
         assert_eq!([&es["expected"], &es["present"], &es["missing"]], [8, 6, 2]);
         assert_eq!(es["completeness_percent"], 75.0);
         assert_eq!((&es["first"], &es["last"]),
-            (&json!("2013-09-03T10:00:00Z"), &json!("2013-09-03T10:07:00Z")));
-        assert_eq!(es["gaps"], json!([{"start": "2013-09-03T10:03:00Z",
-            "end": "2013-09-03T10:05:00Z", "missing": 2}]));
+            (&json!("2013-09-03T10:00:00.000000Z"), &json!("2013-09-03T10:07:00.000000Z")));
+        assert_eq!(es["gaps"], json!([{"start": "2013-09-03T10:03:00.000000Z",
+            "end": "2013-09-03T10:05:00.000000Z", "missing": 2}]));
         assert_eq!((&es["outlier_count"], &es["duplicates"], &es["message"]),
             (&json!(2), &json!(0), &Value::Null));
         assert_eq!(es["outliers"][0]["close"], 16402.5);
@@ -76,7 +76,7 @@ on_both! {
             ("symbols=ES&start_date=soon", "start_date"),
             ("symbols=ES&start_date=2013-09-04&end_date=2013-09-02", "start_date"),
             ("symbols=ES&start_date=2013-09-04&end_date=2013-09-03", "start_date"),
-            ("symbols=ES&start_date=2013-09-04T00:00:00Z&end_date=2013-09-04T00:00:00Z", "start_date"),
+            ("symbols=ES&start_date=2013-09-04T00:00:00.000000Z&end_date=2013-09-04T00:00:00.000000Z", "start_date"),
             ("symbols=", "symbols"),
             ("symbols=ES&end_date=", "end_date"),
             ("symbols=ES&colour=red", "colour"),

@@ -27,14 +27,28 @@ on_both! {
     fn a_feed_shows_at_once(db: &TestDatabase) {
         let api = Api::new(db);
         // Old ticks that arrive now are a feed, too.
-        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 1640.25}]);
+        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1640.25}]);
         api.post("/api/market-data", &tick).json(200);
         let health = api.get("/api/health").json(200);
         assert_eq!(health["ingestion_active"], true);
         assert_eq!(health["api_connected"], true);
-        assert_eq!(health["last_tick"], "2013-09-03T10:00:00Z");
+        assert_eq!(health["last_tick"], "2013-09-03T10:00:00.000000Z");
         let age = health["historical_data_service"]["data_freshness_minutes"].as_f64().unwrap();
         assert!(age > 1e6, "{age}");
+    }
+
+    fn late_ticks_show_as_a_share(db: &TestDatabase) {
+        let api = Api::new(db);
+        let share = |api: &Api| api.get("/api/health/database").json(200)["performance"]["late_share"].clone();
+        assert_eq!(share(&api), Value::Null);
+        let tick = |second: usize| json!({"symbol": "ES", "timestamp": format!("2013-09-03T10:00:{second:02}Z"), "price": 1640.25});
+        api.post("/api/market-data", &json!([tick(30), tick(31), tick(32)])).json(200);
+        api.post("/api/market-data", &json!([tick(10)])).json(200);
+        // An answer stands on figures that may be half a second old.
+        api.until(|api| (share(api) == json!(0.25)).then_some(()));
+        api.app.monitoring().check_now();
+        let metrics = api.get("/metrics").text();
+        assert!(metrics.contains("\ntickbase_ingest_late_ratio 0.25\n"), "{metrics}");
     }
 
     fn the_day_is_counted(db: &TestDatabase) {
@@ -43,7 +57,7 @@ on_both! {
         let ticks = json!([
             {"symbol": "ES", "timestamp": now, "price": 1640.25},
             {"symbol": "NQ", "timestamp": now, "price": 3100},
-            {"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 1640.25},
+            {"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1640.25},
         ]);
         api.post("/api/market-data", &ticks).json(200);
         let detailed = api.get("/api/health/detailed").json(200);

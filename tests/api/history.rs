@@ -15,10 +15,10 @@ const FETCH: &str = "/api/historical-data/fetch";
 fn store(api: &Api) {
     let tick = |at: &str, price: f64, volume: f64| json!({"symbol": "ES", "timestamp": at, "price": price, "volume": volume});
     let batch = json!([
-        tick("2013-09-03T10:00:01Z", 1640.0, 1.0),
-        tick("2013-09-03T10:00:59.999Z", 1641.123456, 3.0),
-        tick("2013-09-03T10:02:00Z", 1639.5, 2.0),
-        tick("2013-09-04T00:00:00Z", 1650.0, 1.0),
+        tick("2013-09-03T10:00:01.000000Z", 1640.0, 1.0),
+        tick("2013-09-03T10:00:59.999000Z", 1641.123456, 3.0),
+        tick("2013-09-03T10:02:00.000000Z", 1639.5, 2.0),
+        tick("2013-09-04T00:00:00.000000Z", 1650.0, 1.0),
     ]);
     assert_eq!(
         api.post("/api/market-data", &batch).json(200)["inserted"],
@@ -44,7 +44,10 @@ fn import_days(place: &TestDatabase) {
         })
         .unwrap()
     };
-    let days = [day("2013-09-02T00:00:00Z"), day("2013-09-03T00:00:00Z")];
+    let days = [
+        day("2013-09-02T00:00:00.000000Z"),
+        day("2013-09-03T00:00:00.000000Z"),
+    ];
     assert_eq!(
         BarRepository::new(&db)
             .insert_batch(&days)
@@ -83,11 +86,11 @@ on_both! {
             [json!("es"), json!("1min"), json!(3), json!("aggregated")]
         );
         assert_eq!([rest("cached"), rest("has_more"), rest("message")], [json!(false), json!(false), json!(null)]);
-        assert_eq!(rest("start_date"), "2013-09-03T10:00:00Z");
-        assert_eq!(rest("end_date"), "2013-09-04T00:01:00Z");
+        assert_eq!(rest("start_date"), "2013-09-03T10:00:00.000000Z");
+        assert_eq!(rest("end_date"), "2013-09-04T00:01:00.000000Z");
         assert_eq!(
             es["bars"][0],
-            json!({"timestamp": "2013-09-03T10:00:00Z", "open": 1640.0, "high": 1641.1235,
+            json!({"timestamp": "2013-09-03T10:00:00.000000Z", "open": 1640.0, "high": 1641.1235,
                 "low": 1640.0, "close": 1641.1235, "volume": 4, "open_interest": null,
                 "vwap": 1640.8426, "tick_count": 2})
         );
@@ -106,7 +109,7 @@ on_both! {
         for place in 0..50 {
             let new = json!({"symbol": format!("S{place}"), "name": "one of many", "type": "equity"});
             let id = api.post("/api/instruments", &new).json(201)["id"].clone();
-            let tick = json!([{"instrument_id": id, "timestamp": "2013-09-03T10:00:00Z",
+            let tick = json!([{"instrument_id": id, "timestamp": "2013-09-03T10:00:00.000000Z",
                 "price": place + 1}]);
             api.post("/api/market-data", &tick).json(200);
         }
@@ -158,7 +161,7 @@ on_both! {
             let starts: Vec<String> = bars(&item).into_iter().map(|bar| bar.0).collect();
             (starts, item["has_more"] == true)
         };
-        let minutes = ["2013-09-03T10:00:00Z", "2013-09-03T10:02:00Z", "2013-09-04T00:00:00Z"];
+        let minutes = ["2013-09-03T10:00:00.000000Z", "2013-09-03T10:02:00.000000Z", "2013-09-04T00:00:00.000000Z"];
         let expected = |range: std::ops::Range<usize>| minutes[range].to_vec();
         // The last day is part of it, a moment is not.
         assert_eq!(of(json!("2013-09-03"), json!("2013-09-03"), json!(null)).0, expected(0..2));
@@ -166,14 +169,14 @@ on_both! {
         for day in ["20130903", "3 Sep 2013", "2013/09/03", "2013-9-3", " 2013-09-03 "] {
             assert_eq!(of(json!(day), json!(day), json!(null)).0, expected(0..2), "{day}");
         }
-        let noon = json!("2013-09-03T12:00:00Z");
+        let noon = json!("2013-09-03T12:00:00.000000Z");
         assert!(of(noon.clone(), json!("2013-09-03"), json!(null)).0.is_empty(), "after noon");
         assert!(of(noon.clone(), noon, json!(null)).0.is_empty(), "no time at all");
         let ends = (json!("0001-01-01"), json!("9999-12-30"));
         assert_eq!(of(ends.0, ends.1, json!(null)).0, expected(0..3));
         let body = json!({"symbols": ["ES"], "end_date": "9999-12-30"});
         assert_eq!(fetch(&api, body)["data"][0]["end_date"], "9999-12-30T22:00:00.999999Z");
-        let moment = json!("2013-09-03T10:02:00Z");
+        let moment = json!("2013-09-03T10:02:00.000000Z");
         assert_eq!(of(json!(null), moment.clone(), json!(null)).0, expected(0..1));
         assert_eq!(of(moment, json!(null), json!(2.0)), (vec![minutes[1].into(), minutes[2].into()], false));
         assert_eq!(of(json!(null), json!(null), json!(2)), (vec![minutes[1].into(), minutes[2].into()], true));
@@ -188,7 +191,7 @@ on_both! {
                 "end_date": "2013-09-03"});
             bars(&fetch(&api, body)["data"][0])[1].clone()
         };
-        let empty = "2013-09-03T10:01:00Z".to_owned();
+        let empty = "2013-09-03T10:01:00.000000Z".to_owned();
         assert_eq!(of("previous"), (empty.clone(), json!(1641.1235), json!(0)));
         assert_eq!(of("null"), (empty, json!(null), json!(null)));
         assert_eq!(of("none").1, json!(1639.5));
@@ -202,9 +205,9 @@ on_both! {
         let stored = of(json!({"symbols": ["ES"], "end_date": "2013-09-03"}));
         assert_eq!(stored["data_source"], "stored");
         let days = [
-            ("2013-09-02T00:00:00Z".to_owned(), json!(1650.25), json!(12.5)),
-            ("2013-09-03T00:00:00Z".to_owned(), json!(1650.25), json!(12.5)),
-            ("2013-09-04T00:00:00Z".to_owned(), json!(1650.0), json!(1)),
+            ("2013-09-02T00:00:00.000000Z".to_owned(), json!(1650.25), json!(12.5)),
+            ("2013-09-03T00:00:00.000000Z".to_owned(), json!(1650.25), json!(12.5)),
+            ("2013-09-04T00:00:00.000000Z".to_owned(), json!(1650.0), json!(1)),
         ];
         assert_eq!(bars(&stored), days[..2]);
         assert_eq!(stored["bars"][0]["open_interest"], 7);
@@ -258,12 +261,12 @@ on_both! {
     fn a_price_that_no_bar_holds_costs_its_symbol_alone(db: &TestDatabase) {
         let api = Api::new(db);
         store(&api);
-        let absurd = json!([{"symbol": "NQ", "timestamp": "2013-09-03T10:00:00Z", "price": 1e300}]);
+        let absurd = json!([{"symbol": "NQ", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1e300}]);
         api.post("/api/market-data", &absurd).json(200);
         let answer = fetch(&api, json!({"symbols": ["NQ", "ES"]}));
         assert_eq!(answer["message"], "1 of 2 symbols have bars");
         let message = answer["data"][0]["message"].as_str().unwrap();
-        assert!(message.contains("1d bar from 2013-09-03T00:00:00Z"), "{message}");
+        assert!(message.contains("1d bar from 2013-09-03T00:00:00.000000Z"), "{message}");
     }
 
     fn what_there_is_to_ask_for_is_told(db: &TestDatabase) {
@@ -283,7 +286,7 @@ on_both! {
         assert_eq!(
             stats["by_frequency"],
             json!([{"frequency": "1d", "bars": 2, "instruments": 1,
-                "first": "2013-09-02T00:00:00Z", "last": "2013-09-03T00:00:00Z"}])
+                "first": "2013-09-02T00:00:00.000000Z", "last": "2013-09-03T00:00:00.000000Z"}])
         );
         let health = api.get("/api/historical-data/health").json(200);
         assert_eq!((&health["database_healthy"], &health["total_requests"]), (&json!(true), &json!(1)));

@@ -4,12 +4,12 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use crate::client::{Api, post, post_gzip};
+use crate::client::{Api, packed, post, post_gzip};
 use crate::support::on_both;
 
 const PATH: &str = "/api/market-data";
 
-/// `count` ticks of ES, a second apart from 2013-09-03T10:00:00Z on, numbered by the feed.
+/// `count` ticks of ES, a second apart from 2013-09-03T10:00:00.000000Z on, numbered by the feed.
 fn ticks(count: usize) -> Vec<Value> {
     let tick = |n: usize| {
         json!({
@@ -24,6 +24,12 @@ fn ticks(count: usize) -> Vec<Value> {
 }
 
 fn counts(report: &Value) -> [u64; 6] {
+    let outcomes = ["inserted", "duplicates", "conflicts", "deleted", "rejected"];
+    let sum: u64 = outcomes
+        .iter()
+        .map(|name| report[name].as_u64().unwrap())
+        .sum();
+    assert_eq!(report["received"], sum);
     [
         "received",
         "inserted",
@@ -52,7 +58,7 @@ on_both! {
         let mut other = ticks(1);
         other[0]["price"] = json!(1.0);
         assert_eq!(counts(&api.post(PATH, &json!(other)).json(200)), [1, 0, 0, 1, 0, 0]);
-        let late = json!([{"instrument_id": 1, "timestamp": "2013-09-02T00:00:00Z", "price": 1.5}]);
+        let late = json!([{"instrument_id": 1, "timestamp": "2013-09-02T00:00:00.000000Z", "price": 1.5}]);
         assert_eq!(counts(&api.post(PATH, &late).json(200)), [1, 1, 0, 0, 1, 0]);
         assert_eq!(counts(&api.post(PATH, &json!([])).json(200)), [0; 6]);
         assert_eq!(stored(&api).len(), 4);
@@ -86,13 +92,36 @@ on_both! {
         }
     }
 
+    fn a_packed_body_of_several_members_is_read_whole_or_refused(db: &TestDatabase) {
+        let api = Api::new(db);
+        let csv = |rows: std::ops::Range<usize>| -> String {
+            rows.map(|n| format!("ES,2013-09-03T10:00:00Z,{n},1640\n")).collect()
+        };
+        let header = packed(b"symbol,timestamp,sequence,price\n");
+        let parts = [header, packed(csv(0..2).as_bytes()), packed(b""), packed(csv(2..5).as_bytes())];
+        let send = |body: Vec<u8>| {
+            let mut request = post(PATH, "text/csv", body);
+            request.headers_mut().insert("content-encoding", "GZIP".parse().unwrap());
+            api.send(request)
+        };
+        for (behind, starts) in [
+            (csv(5..6).into_bytes(), "the body cannot be read: bytes that are no gzip follow its last member"),
+            (packed(b"ES")[..9].to_vec(), "the body cannot be read: "),
+        ] {
+            let said = send([parts.concat(), behind].concat()).detail(400);
+            assert!(said.starts_with(starts), "{said}");
+            assert!(stored(&api).is_empty());
+        }
+        assert_eq!(counts(&send(parts.concat()).json(200)), [5, 5, 0, 0, 0, 0]);
+    }
+
     fn a_bad_row_is_reported_and_the_others_are_stored(db: &TestDatabase) {
         let api = Api::new(db);
         let mut batch = ticks(4);
         batch[1]["symbol"] = json!("NOSUCH");
         batch[2]["volume"] = json!(-1);
-        batch.push(json!({"instrument_id": 999, "timestamp": "2013-09-03T10:00:00Z", "price": 1}));
-        batch.push(json!({"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "prise": 1}));
+        batch.push(json!({"instrument_id": 999, "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1}));
+        batch.push(json!({"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "prise": 1}));
         let report = api.post(PATH, &json!(batch)).json(200);
         assert_eq!(counts(&report), [6, 2, 0, 0, 0, 4]);
         let errors = report["errors"].as_array().unwrap();
@@ -173,7 +202,7 @@ on_both! {
 
     fn an_idempotency_key_makes_resending_safe(db: &TestDatabase) {
         let api = Api::new(db);
-        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 1640}]);
+        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1640}]);
         let keyed = |key: &str| {
             let mut request = post(PATH, "application/json", tick.to_string());
             request.headers_mut().insert("idempotency-key", key.parse().unwrap());
@@ -212,7 +241,7 @@ on_both! {
             let expected: Vec<i64> = (0..10).map(|n: i64| (first - n).abs()).collect();
             assert_eq!(seen, expected, "{order}");
         }
-        let bounded = format!("{PATH}/1?start=2013-09-03T10:00:02Z&end=2013-09-03T10:00:05Z&order=asc");
+        let bounded = format!("{PATH}/1?start=2013-09-03T10:00:02.000000Z&end=2013-09-03T10:00:05.000000Z&order=asc");
         let page = api.get(&bounded).json(200);
         let sequences: Vec<i64> = page["ticks"].as_array().unwrap().iter().map(|t| t["sequence"].as_i64().unwrap()).collect();
         assert_eq!(sequences, [2, 3, 4], "the end is not part of it");
@@ -241,7 +270,7 @@ on_both! {
     fn the_newest_ticks_come_in_one_answer(db: &TestDatabase) {
         let api = Api::new(db);
         let mut batch = ticks(3);
-        batch.push(json!({"symbol": "NQ", "timestamp": "2013-09-03T09:00:00Z", "bid": 3100.123456,
+        batch.push(json!({"symbol": "NQ", "timestamp": "2013-09-03T09:00:00.000000Z", "bid": 3100.123456,
                           "ask": 3100.25, "bid_size": 0.5, "ask_size": 2}));
         api.post(PATH, &json!(batch)).json(200);
         let all = api.get("/api/market-data/latest").json(200);
@@ -261,12 +290,29 @@ on_both! {
     fn prices_are_rounded_to_the_places_of_their_instrument(db: &TestDatabase) {
         let api = Api::new(db);
         api.put("/api/instruments/1", &json!({"price_decimals": 2})).json(200);
-        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 123.456789}]);
+        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 123.456789}]);
         api.post(PATH, &tick).json(200);
         assert_eq!(stored(&api)[0]["price"], 123.46);
         assert_eq!(api.get("/api/instruments/1").json(200)["last_price"], 123.46);
         api.put("/api/instruments/1", &json!({"price_decimals": 8})).json(200);
         assert_eq!(stored(&api)[0]["price"], 123.456789, "the stored price is whole");
+    }
+
+    fn a_tick_too_far_ahead_of_the_clock_is_rejected_by_its_row(db: &TestDatabase) {
+        let api = Api::new(db);
+        let far = json!({"symbol": "ES", "timestamp": "2262-04-11T23:47:16.854775Z", "price": 1650});
+        let mut batch = ticks(2);
+        batch.insert(1, far.clone());
+        let report = api.post(PATH, &json!(batch)).json(200);
+        assert_eq!(counts(&report), [3, 2, 0, 0, 0, 1]);
+        let error = &report["errors"][0];
+        assert_eq!(error["index"], 1);
+        let reason = error["reason"].as_str().unwrap();
+        let starts = "timestamp: 2262-04-11T23:47:16.854775Z is more than 86400 s ahead of the clock";
+        assert!(reason.starts_with(starts) && reason.contains("write.future_seconds_max"), "{reason}");
+        let alone = api.post(PATH, &json!([far])).detail(422);
+        assert!(alone.starts_with("body.0: timestamp: 2262"), "{alone}");
+        assert_eq!(counts(&api.post(PATH, &json!(&ticks(3)[2..])).json(200)), [1, 1, 0, 0, 0, 0]);
     }
 
     fn ticks_are_deleted_and_restored_by_key_and_by_range(db: &TestDatabase) {
@@ -278,15 +324,21 @@ on_both! {
                    "sequence": tick["sequence"]})
         };
         let keys = json!({"keys": [key(0), key(5), {"instrument_id": 1, "sequence": 7,
-                          "timestamp": "2013-09-03T10:00:00Z", "source_id": 1}]});
+                          "timestamp": "2013-09-03T10:00:00.000000Z", "source_id": 1}]});
         assert_eq!(api.post("/api/market-data/delete", &keys).json(200), json!({"deleted": 2}));
         assert_eq!(stored(&api).len(), 4);
         assert_eq!(api.post("/api/market-data/delete", &keys).json(200), json!({"deleted": 0}));
-        // A deleted tick that is sent again stays deleted.
-        assert_eq!(counts(&api.post(PATH, &json!(ticks(1))).json(200)), [1, 0, 1, 0, 0, 0]);
+        // A deleted tick that is sent again, whatever its values, stays deleted, and that is said.
+        let mut again = ticks(2);
+        again.push(json!({"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "sequence": 0, "price": 1.0}));
+        let report = api.post(PATH, &json!(again)).json(200);
+        assert_eq!((counts(&report), &report["deleted"]), ([3, 0, 1, 0, 0, 0], &json!(2)));
+        let message = report["message"].as_str().unwrap();
+        assert!(message.contains("/api/market-data/restore") && message.contains("tickbase purge"), "{message}");
+        assert_eq!(api.post(PATH, &json!(&ticks(2)[1..])).json(200)["message"], Value::Null);
         assert_eq!(api.post("/api/market-data/restore", &keys).json(200), json!({"restored": 2}));
-        let range = json!({"instrument_id": 1, "start": "2013-09-03T10:00:01Z",
-                           "end": "2013-09-03T10:00:04Z"});
+        let range = json!({"instrument_id": 1, "start": "2013-09-03T10:00:01.000000Z",
+                           "end": "2013-09-03T10:00:04.000000Z"});
         assert_eq!(api.post("/api/market-data/delete", &range).json(200), json!({"deleted": 3}));
         assert_eq!(api.post("/api/market-data/restore", &range).json(200), json!({"restored": 3}));
         for (body, place) in [

@@ -18,7 +18,7 @@ use crate::support::on_both;
 use crate::websocket::{Client, PATIENCE, Served, until};
 
 fn tick(symbol: &str, sequence: i64, price: f64) -> Value {
-    json!({"symbol": symbol, "timestamp": "2013-09-03T10:23:00.074Z", "sequence": sequence,
+    json!({"symbol": symbol, "timestamp": "2013-09-03T10:23:00.074000Z", "sequence": sequence,
         "price": price, "volume": 8})
 }
 
@@ -33,7 +33,7 @@ on_both! {
         all.subscribe(json!({"subscriptionType": "market_data"}));
         served.post_ticks(&json!([tick("ES", 1, 1641.512345), tick("NQ", 1, 3100.0)]));
         assert_eq!(es.data("market_data"), json!({"instrumentId": 1, "symbol": "ES",
-            "timestamp": "2013-09-03T10:23:00.074Z", "sourceId": 1, "sequence": 1,
+            "timestamp": "2013-09-03T10:23:00.074000Z", "sourceId": 1, "sequence": 1,
             "price": 1641.5123, "volume": 8, "bid": null, "ask": null, "bidSize": null,
             "askSize": null, "openPrice": null, "highPrice": null, "lowPrice": null}));
         let symbols: BTreeSet<String> = (0..2)
@@ -71,7 +71,7 @@ on_both! {
         };
         let rule = AlertRuleRepository::new(database).insert(rule).unwrap();
         let new = NewAlertLog {
-            timestamp: "2013-09-03T10:23:00Z".parse().unwrap(),
+            timestamp: "2013-09-03T10:23:00.000000Z".parse().unwrap(),
             source_id: 1,
             sequence: 0,
             rule_id: rule.id,
@@ -92,7 +92,7 @@ on_both! {
         let id = alert.id;
         served.app.realtime().publish_alerts([alert]);
         assert_eq!(one.data("alert_fired"), json!({"alertId": id,
-            "timestamp": "2013-09-03T10:23:00Z", "ruleId": rule.id, "ruleName": "high",
+            "timestamp": "2013-09-03T10:23:00.000000Z", "ruleId": rule.id, "ruleName": "high",
             "instrumentId": 1, "instrumentSymbol": "ES", "triggerValue": 1650.25,
             "thresholdValue": 1650.0, "firedStatus": "fired", "deliveryStatus": "pending",
             "ruleCondition": "above", "evaluationTimeMs": 1.5,
@@ -192,7 +192,7 @@ fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
         }
         unreachable!("the last tick comes")
     });
-    let stamp = "2013-09-03T10:23:00Z".parse().unwrap();
+    let stamp = "2013-09-03T10:23:00.000000Z".parse().unwrap();
     let tick = |sequence| (Tick::trade(1, stamp, 1641.5, 8.0).unwrap(), sequence);
     let deadline = Instant::now() + PATIENCE;
     let mut published = 0;

@@ -62,7 +62,7 @@ on_both! {
     fn a_range_is_drawn_whole_and_bars_are_the_newest(db: &TestDatabase) {
         let files = Files::new();
         stored(db, &files);
-        let range = ["--symbol", "NQ", "--frequency", "1h", "--start", "2024-03-01T10:00:00Z", "--end", "2024-03-02T10:00:00Z"];
+        let range = ["--symbol", "NQ", "--frequency", "1h", "--start", "2024-03-01T10:00:00.000000Z", "--end", "2024-03-02T10:00:00.000000Z"];
         let drawn = text(db, &range);
         assert!(drawn.contains("2024-03-01 10:00 to 2024-03-02 09:00 UTC"), "{drawn}");
         let newest = text(db, &[&range[..], &["--bars", "2"]].concat());
@@ -129,7 +129,7 @@ on_both! {
         says(refused(&["--symbol", "CL"]), "tickbase: 5min bars of CL not found; choose another range or frequency, or import ticks or bars");
         says(
             refused(&["--symbol", "NQ", "--frequency", "1h", "--start", "2025-01-01", "--end", "2025-02-01"]),
-            "tickbase: 1h bars of NQ from 2025-01-01T00:00:00Z before 2025-02-01T00:00:00Z not found; choose another range or frequency, or import ticks or bars",
+            "tickbase: 1h bars of NQ from 2025-01-01T00:00:00.000000Z before 2025-02-01T00:00:00.000000Z not found; choose another range or frequency, or import ticks or bars",
         );
         let nowhere = files.path("nowhere/chart.svg");
         let nowhere = refused(&["--symbol", "NQ", "--frequency", "1h", "--out", nowhere.to_str().unwrap()]);

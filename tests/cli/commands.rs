@@ -69,7 +69,7 @@ on_both! {
         let stats = run(db, &["stats", "--json"]).json();
         assert_eq!(stats["tables"][1], serde_json::json!({"table": "market_data", "active": 20_009, "deleted": 0}));
         assert_eq!(stats["ticks"][0]["symbol"], "ES");
-        assert_eq!(stats["ticks"][0]["first"], "2013-09-03T10:23:00.074Z");
+        assert_eq!(stats["ticks"][0]["first"], "2013-09-03T10:23:00.074000Z");
         assert!((stats["ticks"][0]["ticks_per_second"].as_f64().unwrap() - 44.2).abs() < 0.1);
         let text = run(db, &["stats"]).out;
         assert!(text.contains("market_data       20,009        0"), "{text}");

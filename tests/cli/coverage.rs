@@ -7,12 +7,12 @@ use crate::{Files, run, sample, says};
 
 /// A day of bars that lacks an hour, and has a slip of the pen in it.
 const HOURS: &str = "date,open,high,low,close,volume
-2024-03-04T00:00:00Z,10,10.5,9.5,10,1
-2024-03-04T01:00:00Z,10,10.5,9.5,10.25,1
-2024-03-04T02:00:00Z,10,10.5,9.5,10,1
-2024-03-04T04:00:00Z,10,10.5,9.5,10.25,1
-2024-03-04T05:00:00Z,10,105,9.5,102.5,1
-2024-03-04T06:00:00Z,10,10.5,9.5,10,1
+2024-03-04T00:00:00.000000Z,10,10.5,9.5,10,1
+2024-03-04T01:00:00.000000Z,10,10.5,9.5,10.25,1
+2024-03-04T02:00:00.000000Z,10,10.5,9.5,10,1
+2024-03-04T04:00:00.000000Z,10,10.5,9.5,10.25,1
+2024-03-04T05:00:00.000000Z,10,105,9.5,102.5,1
+2024-03-04T06:00:00.000000Z,10,10.5,9.5,10,1
 ";
 
 on_both! {
@@ -24,13 +24,13 @@ on_both! {
         let [series] = &found.as_array().unwrap()[..] else { panic!("{found}") };
         assert_eq!(series["calendar"], "weekdays");
         assert_eq!([&series["expected"], &series["present"], &series["missing"]], [7, 6, 1]);
-        assert_eq!(series["gaps"], json!([{"start": "2024-03-04T03:00:00Z",
-            "end": "2024-03-04T04:00:00Z", "missing": 1}]));
+        assert_eq!(series["gaps"], json!([{"start": "2024-03-04T03:00:00.000000Z",
+            "end": "2024-03-04T04:00:00.000000Z", "missing": 1}]));
         assert_eq!((&series["duplicates"], &series["outlier_count"]), (&json!(0), &json!(2)));
-        assert_eq!(series["outliers"][0]["timestamp"], "2024-03-04T05:00:00Z");
+        assert_eq!(series["outliers"][0]["timestamp"], "2024-03-04T05:00:00.000000Z");
         assert_eq!(series["outliers"][0]["close"], 102.5);
         let people = run(db, &["coverage", "--symbol", "ES", "--frequency", "1h"]).out;
-        for said in ["85.71 %", "1 missing from 2024-03-04T03:00:00Z", "102.5 after 10.25"] {
+        for said in ["85.71 %", "1 missing from 2024-03-04T03:00:00.000000Z", "102.5 after 10.25"] {
             assert!(people.contains(said), "{people}");
         }
         let day = run(db, &["coverage", "--symbol", "ES", "--frequency", "1h", "--json",

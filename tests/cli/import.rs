@@ -100,7 +100,7 @@ on_both! {
         let done = run_with_input(db, &arguments, QUOTES.as_bytes());
         assert_eq!(done.figures(), [3, 3, 0, 0, 0], "{done:?}");
         let ticks = ndjson(&run(db, &["export", "--symbol", "EURUSD", "--format", "ndjson"]).out);
-        assert_eq!(ticks[0]["timestamp"], "2020-01-01T17:00:00.065Z");
+        assert_eq!(ticks[0]["timestamp"], "2020-01-01T17:00:00.065000Z");
         assert_eq!((&ticks[2]["bid"], &ticks[2]["ask"]), (&Value::from(1.12117), &Value::from(1.12161)));
         assert_eq!(ticks[0].get("price"), None);
     }
@@ -146,10 +146,10 @@ on_both! {
         run(db, &["import", &sample(), "--symbol", "ES"]);
         let made = export("ES", &["1min"]).out;
         assert_eq!(made.lines().count(), 9, "{made}");
-        says(made.lines().nth(1).unwrap(), "2013-09-03T10:23:00Z,1641.5,1642,1640.25,1640.75,15878,");
+        says(made.lines().nth(1).unwrap(), "2013-09-03T10:23:00.000000Z,1641.5,1642,1640.25,1640.75,15878,");
         assert_eq!(import(&made, "ES", &["1min"]).figures(), [8, 8, 0, 0, 0]);
         assert_eq!(export("ES", &["1min"]).out, made);
-        let range = ["1min", "--start", "2013-09-03T10:24:30Z", "--end", "2013-09-03T10:26:00Z"];
+        let range = ["1min", "--start", "2013-09-03T10:24:30.000000Z", "--end", "2013-09-03T10:26:00.000000Z"];
         assert_eq!(export("ES", &range).out.lines().count(), 2);
         assert_eq!(export("ES", &["1M"]).out.lines().count(), 1 + 1);
         assert_eq!(export("NQ", &["1d"]).out.lines().count(), 1);
@@ -185,11 +185,11 @@ on_both! {
         run_with_input(db, &["import", "-", "--symbol", "ES"], text.as_bytes());
         let out = files.write("ticks.csv", "old");
         let done = run(db, &[
-            "export", "--symbol", "ES", "--start", "2013-09-02", "--end", "2013-09-03T00:00:00Z", "--out", &out,
+            "export", "--symbol", "ES", "--start", "2013-09-02", "--end", "2013-09-03T00:00:00.000000Z", "--out", &out,
         ]);
         assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{done:?}");
         says(std::fs::read_to_string(&out).unwrap(), "timestamp,source_id,sequence,price,volume,bid,ask,bid_size,ask_size,open,high,low\n\
-             2013-09-02T00:00:00Z,1,0,2.5,,,,,,,,");
+             2013-09-02T00:00:00.000000Z,1,0,2.5,,,,,,,,");
         let refused = run(db, &["export", "--symbol", "ES", "--out", "/no/such/folder/x.csv"]);
         assert!(refused.failure().starts_with("tickbase: /no/such/folder/x.csv: "), "{refused:?}");
         let crossed = run(db, &["export", "--symbol", "ES", "--start", "2013-09-03", "--end", "2013-09-02"]);

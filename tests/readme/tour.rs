@@ -39,24 +39,27 @@ const TOUR: &[(&str, &[&str])] = &[
     ("tickbase import data", &["inserted 0, duplicates 20,009,"]),
     (
         "tickbase stats",
-        &["market_data       20,009", "2013-09-03T10:30:32.668Z"],
+        &["market_data       20,009", "2013-09-03T10:30:32.668000Z"],
     ),
     (
         "tickbase bars list",
-        &["aggregated", "2013-09-03T10:30:00Z", "1637.7895"],
+        &["aggregated", "2013-09-03T10:30:00.000000Z", "1637.7895"],
     ),
     (
         "tickbase bars build",
-        &["ES 1min  2013-09-03T10:23:00Z  2013-09-03T10:30:00Z        7"],
+        &["ES 1min  2013-09-03T10:23:00.000000Z  2013-09-03T10:30:00.000000Z        7"],
     ),
     (
         "tickbase bars status",
-        &["ES 1min", "2013-09-03T10:30:00Z      0   no"],
+        &["ES 1min", "2013-09-03T10:30:00.000000Z      0   no"],
     ),
     ("tickbase import tests", &["read 1,006, inserted 1,006,"]),
     (
         "tickbase coverage",
-        &["96.55 %", "SPX 1d: 1 missing from 2015-01-17T00:00:00Z"],
+        &[
+            "96.55 %",
+            "SPX 1d: 1 missing from 2015-01-17T00:00:00.000000Z",
+        ],
     ),
     (
         "tickbase chart --symbol ES",
@@ -81,7 +84,7 @@ const TOUR: &[(&str, &[&str])] = &[
     ),
     (
         "tickbase alerts list",
-        &["2013-09-03T10:31:00Z  Alert: high - Price 1642 above"],
+        &["2013-09-03T10:31:00.000000Z  Alert: high - Price 1642 above"],
     ),
     (
         "curl -sS http://127.0.0.1:8000/api/historical-data/fetch",
@@ -104,7 +107,7 @@ const TOUR: &[(&str, &[&str])] = &[
         "curl -sS http://127.0.0.1:8000/api/health",
         &[
             "\"status\":\"healthy\"",
-            "\"last_tick\":\"2013-09-03T10:31:00Z\"",
+            "\"last_tick\":\"2013-09-03T10:31:00.000000Z\"",
         ],
     ),
     (

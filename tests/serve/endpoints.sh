@@ -61,7 +61,7 @@ expect 404 - GET /api/instruments/13
 expect 200 '.symbol == "EURUSD"' POST /api/instruments/13/restore
 
 # Market data.
-json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: []}' \
+json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, deleted: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: [], message: null}' \
     POST /api/market-data '[
         {"symbol": "ES", "timestamp": "2013-09-03T10:23:00.074Z", "sequence": 1, "price": 1641.5, "volume": 8},
         {"symbol": "ES", "timestamp": "2013-09-03T10:23:00.075Z", "sequence": 2, "price": 1641.75, "volume": 1}]'
@@ -102,7 +102,7 @@ json 200 '.success and .message == "1 of 2 symbols have bars" and .data[0].data_
     and (.data[0].bars | length) == 1 and .data[0].bars[0].open == 1641.5 and .data[0].bars[0].volume == 9
     and .data[1].data_source == "no_data" and (.data[1].message | test("NOSUCH"))' \
     POST /api/historical-data/fetch '{"symbols": ["ES", "NOSUCH"], "frequency": "1d"}'
-json 200 '.data[0].total_bars == 1 and .data[0].has_more == false and .data[0].bars[0].timestamp == "2013-09-03T10:23:00Z"' \
+json 200 '.data[0].total_bars == 1 and .data[0].has_more == false and .data[0].bars[0].timestamp == "2013-09-03T10:23:00.000000Z"' \
     POST /api/historical-data/fetch '{"symbols": ["ES"], "frequency": "1min", "start_date": "2013-09-03", "end_date": "2013-09-03", "max_records": 1}'
 json 200 '.success == false and .data[0].total_bars == 0' \
     POST /api/historical-data/fetch '{"symbols": ["ES"], "start_date": "2020-01-01"}'
@@ -167,7 +167,7 @@ expect 200 '.matrix == [[null, null], [null, null]] and .instrument_symbols == [
     GET "$analytics/correlation-matrix?instrument_ids=1&instrument_ids=2"
 
 # What a feed changes.
-expect 200 '.ingestion_active and .last_tick == "2013-09-03T10:23:03Z"' GET /api/health
+expect 200 '.ingestion_active and .last_tick == "2013-09-03T10:23:03.000000Z"' GET /api/health
 expect 200 '.performance.by_operation | map(.operation) | index("market_data.insert_batch")' GET /api/health/database
 
 # What is not there.
