@@ -31,6 +31,8 @@ pub(super) struct Reading {
     pub(super) truncated: bool,
     /// The second was 60.
     pub(super) leap: bool,
+    /// There is a date and no time of day.
+    pub(super) date_alone: bool,
     pub(super) shape: Shape,
 }
 
@@ -77,6 +79,12 @@ impl Timestamp {
             Ok((at, reading.truncated))
         });
         moment.map_err(|refusal| refusal.error(text))
+    }
+
+    /// Whether a text that [`Timestamp::parse`] reads is a date alone.
+    #[must_use]
+    pub fn is_date(text: &[u8]) -> bool {
+        automatic(text.trim_ascii(), None).is_ok_and(|reading| reading.date_alone)
     }
 }
 
@@ -326,6 +334,7 @@ fn date_and_rest(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
             offset_seconds: None,
             truncated: false,
             leap: false,
+            date_alone: true,
             shape,
         });
     }

@@ -125,6 +125,7 @@ fn by_pattern(pattern: &str, text: &[u8]) -> Result<Reading, String> {
         offset_seconds,
         truncated: nanos.rem_euclid(1_000) != 0,
         leap: false,
+        date_alone: false,
         shape: Shape::Pattern,
     })
 }

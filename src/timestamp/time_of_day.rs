@@ -63,6 +63,7 @@ fn reading(
         offset_seconds: offset(digits)?,
         truncated,
         leap: second == 60,
+        date_alone: false,
         shape,
     })
 }

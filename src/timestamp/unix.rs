@@ -108,6 +108,7 @@ pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
         offset_seconds: Some(0),
         truncated: cut,
         leap: false,
+        date_alone: false,
         shape,
     })
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use serde::{Serialize, Serializer};
 
+use super::Timestamp;
 use super::digits::Digits;
+use super::parse::MICROS_PER_SECOND;
 use super::time_of_day::numeric_offset;
 use crate::error::{Error, Result};
 
@@ -52,6 +54,18 @@ impl FeedZone {
                 Offsets::Two(seconds(before), seconds(after))
             }
         })
+    }
+}
+
+impl FeedZone {
+    /// The wall clock of a moment, as if it were UTC.
+    pub(super) fn local_micros(&self, at: Timestamp) -> i64 {
+        let seconds = match &self.0 {
+            Zone::Fixed { seconds, .. } => *seconds,
+            Zone::Iana(zone) => jiff::Timestamp::from_microsecond(at.micros())
+                .map_or(0, |moment| i64::from(zone.to_offset(moment).seconds())),
+        };
+        at.micros() + seconds * MICROS_PER_SECOND
     }
 }
 
