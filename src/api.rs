@@ -33,7 +33,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
-use tower_http::decompression::RequestDecompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use readiness::Readiness;
@@ -130,10 +129,9 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(probes::routes())
 }
 
-/// What takes a body: unpacked, and within the limit.
+/// What takes a body: of a known encoding, and within the limit.
 fn with_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
     routes
-        .route_layer(RequestDecompressionLayer::new())
         .route_layer(from_fn(guard::refuse_unknown_encodings))
         .route_layer(from_fn_with_state(
             state.clone(),

@@ -155,7 +155,7 @@ impl Database {
         let prober = Prober::new(&config, opened_file(&config.url));
         #[cfg(not(feature = "sqlite"))]
         let prober = Prober::new(&config);
-        Ok(Self {
+        let database = Self {
             inner: Arc::new(Inner {
                 config,
                 prober,
@@ -169,7 +169,10 @@ impl Database {
                 attachments,
                 pools,
             }),
-        })
+        };
+        // For functions that are given no more than a connection.
+        database.attach(Arc::new(database.config().write.clone()));
+        Ok(database)
     }
 
     fn prepare_schema(&self) -> Result<()> {

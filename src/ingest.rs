@@ -7,12 +7,16 @@
 pub mod columns;
 mod csv;
 pub mod feed;
+pub mod field;
+pub(crate) mod gzip;
 pub mod import;
 pub mod input;
 mod json;
+mod layout;
 mod lines;
 pub mod number;
 mod occurrence;
+pub mod options;
 mod pipeline;
 #[cfg(feature = "server")]
 mod posted;
@@ -20,13 +24,15 @@ mod record;
 #[cfg(feature = "server")]
 pub(crate) mod whole;
 
-pub use columns::{ColumnMap, Field};
-pub use feed::{BATCH_ROWS_MAX, Batch, Feed, FeedFormat, FeedOptions, LineRejection};
+pub use columns::{Column, ColumnMap};
+pub use feed::{BATCH_ROWS_MAX, Batch, Feed, LineRejection};
+pub use field::Field;
 pub use import::{
     Import, ImportCommit, ImportEvent, ImportKind, ImportListener, ImportReport, import,
 };
 pub use input::Input;
 pub use lines::LINE_BYTES_MAX;
+pub use options::{BarStamps, FeedFormat, FeedOptions};
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
 #[cfg(feature = "server")]
 pub use posted::{InstrumentName, PostedBatch, PostedFormat, PostedTick};

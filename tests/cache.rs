@@ -23,7 +23,7 @@ use tickbase::repository::market_data::{
 };
 use tickbase::repository::storage::StorageRepository;
 use tickbase::services::cache::{Cache, CacheKind, Latest, read_latest};
-use tickbase::{Decimal, Error, Timestamp, on_backend};
+use tickbase::{Error, Timestamp, on_backend};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -345,7 +345,7 @@ on_both! {
                 Ok(found.rows)
             });
             let answer = runtime.block_on(cache.bars(1, "1d", fill)).unwrap();
-            let closes = answer.value.iter().map(|bar| bar.close_price.to_f64());
+            let closes = answer.value.iter().map(|bar| bar.close_price);
             (closes.collect::<Vec<f64>>(), answer.cached)
         };
         assert_eq!(read(), (vec![], false));
@@ -372,7 +372,7 @@ fn range() -> BarRange {
 }
 
 fn upsert(db: &Database, instrument_id: i64, close: f64) {
-    let price: Decimal = close.to_string().parse().unwrap();
+    let price = close;
     let bar = NewMarketDataBar {
         instrument_id,
         timestamp: at(0),

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::read::GzDecoder;
 use support::{TestDatabase, on_both};
+use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
@@ -22,7 +23,6 @@ use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, RangeQuery, TickRange,
 };
 use tickbase::services::historical_data::{BarBasis, BarOrigin, BarQuery, HistoryBar, bars};
-use tickbase::{Decimal, Timestamp};
 
 const ES: i64 = 1;
 const TARGET: Target = Target {
@@ -36,7 +36,7 @@ const TARGET: Target = Target {
 struct Expected {
     frequency: Frequency,
     start: Timestamp,
-    prices: [Decimal; 4],
+    prices: [f64; 4],
     sums: [f64; 2],
     ticks: i64,
 }
@@ -96,7 +96,7 @@ fn sample() -> Vec<Tick> {
 }
 
 fn daily(start: Timestamp) -> NewMarketDataBar {
-    let price: Decimal = "100".parse().unwrap();
+    let price = 100.0;
     NewMarketDataBar {
         instrument_id: ES,
         timestamp: start,
@@ -180,7 +180,7 @@ fn plain(db: &Database, frequency: Frequency) -> Vec<Expected> {
     }
     periods.extend(fold.finish());
     let expected = |period: &tickbase::domain::TickFold| {
-        let bar = period.to_bar().unwrap();
+        let bar = period.to_bar();
         Expected {
             frequency,
             start: bar.timestamp,

@@ -147,6 +147,10 @@ on_both! {
         let late = vec![tick(1, 6, 1.0)];
         repository.insert_batch(late, InsertOptions::default()).unwrap();
         assert_eq!(database.insert_totals().ticks.late, 1);
+        // Two rows with the key of a deleted tick, whatever their values.
+        repository.soft_delete_range(TickRange::all(1)).unwrap();
+        repository.insert_batch(vec![tick(1, 100, 1.0), tick(1, 101, 2.0)], InsertOptions::default()).unwrap();
+        assert_eq!(database.insert_totals().ticks.deleted, 2);
     }
 }
 

@@ -36,13 +36,13 @@ fn rule() -> NewAlertRule {
 }
 
 fn daily(close: &str) -> NewMarketDataBar {
-    let price: tickbase::Decimal = "1".parse().unwrap();
+    let price = 1.0;
     NewMarketDataBar {
         instrument_id: 1,
         timestamp: Timestamp::from_micros(0).unwrap(),
         frequency: Frequency::OneDay,
         open_price: price,
-        high_price: "9".parse().unwrap(),
+        high_price: 9.0,
         low_price: price,
         close_price: close.parse().unwrap(),
         volume: 1.0,

@@ -1,5 +1,5 @@
-//! Decimals and timestamps in the database: what is stored comes back, and SQL compares, orders
-//! and sums it as Rust does, on both backends.
+//! Decimals and timestamps in the database: what is stored comes back, and SQL compares it as Rust
+//! does, on both backends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod support;
@@ -7,24 +7,23 @@ mod support;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use diesel::dsl::{max, min, sum};
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use support::{TestDatabase, on_both};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::domain::Frequency;
-use tickbase::models::NewMarketDataBar;
+use tickbase::domain::{Condition, Frequency, RuleType};
+use tickbase::models::{NewAlertRule, NewMarketDataBar};
+use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::repository::bar::BarRepository;
 use tickbase::soft_delete::SoftDeletable;
-use tickbase::tables::market_data_bars as bars;
+use tickbase::tables::{alert_rules as rules, market_data_bars as bars};
 use tickbase::{Decimal, Timestamp, on_backend};
 
 /// Cases of a property; each is some statements on a database.
 const CASES: u32 = 48;
-/// So that the sum of [`ROWS_MAX`] values is a decimal, too.
-const SCALED_MAX: i64 = i64::MAX / ROWS_MAX as i64;
 const ROWS_MAX: usize = 40;
 
 fn open(db: &TestDatabase) -> Database {
@@ -32,15 +31,15 @@ fn open(db: &TestDatabase) -> Database {
 }
 
 /// A bar that is one price all the time.
-fn bar(timestamp: Timestamp, price: &Decimal) -> NewMarketDataBar {
+fn bar(timestamp: Timestamp) -> NewMarketDataBar {
     NewMarketDataBar {
         instrument_id: 1,
         timestamp,
         frequency: Frequency::OneMinute,
-        open_price: *price,
-        high_price: *price,
-        low_price: *price,
-        close_price: *price,
+        open_price: 1.0,
+        high_price: 1.0,
+        low_price: 1.0,
+        close_price: 1.0,
         volume: 0.0,
         open_interest: None,
         contract_month: None,
@@ -52,19 +51,50 @@ fn bar(timestamp: Timestamp, price: &Decimal) -> NewMarketDataBar {
     }
 }
 
-fn store(db: &TestDatabase, database: &Database, rows: &BTreeMap<Timestamp, Decimal>) {
-    // Rows of the case before.
-    db.raw("UPDATE market_data_bars SET deleted_at = updated_at; DELETE FROM market_data_bars")
+/// Runs a property on cases of a strategy.
+fn each<T: std::fmt::Debug>(cases: impl Strategy<Value = T>, property: impl Fn(T)) {
+    let count = Cell::new(0);
+    let mut runner = TestRunner::new(Config::with_cases(CASES));
+    runner
+        .run(&cases, |case| {
+            property(case);
+            count.set(count.get() + 1);
+            Ok(())
+        })
         .unwrap();
-    let rows: Vec<_> = rows.iter().map(|(at, price)| bar(*at, price)).collect();
-    let report = BarRepository::new(database)
-        .insert_batch(rows.clone())
-        .unwrap();
-    assert_eq!(report.inserted, rows.len());
+    assert!(count.get() >= CASES);
 }
 
-/// Runs a property on rows of any moments and prices, those at the ends of their ranges included.
-fn with_rows(db: &TestDatabase, property: impl Fn(&Database, &BTreeMap<Timestamp, Decimal>)) {
+/// Texts of decimals of any magnitude and length that a threshold may have.
+fn decimals() -> impl Strategy<Value = Vec<Decimal>> {
+    let digits = "[1-9][0-9]{0,20}";
+    let texts = prop_oneof![
+        (digits, -40..20_i32).prop_map(|(digits, exponent)| format!("{digits}e{exponent}")),
+        (digits, -300..280_i32).prop_map(|(digits, exponent)| format!("-{digits}e{exponent}")),
+        "-?[0-9]{1,3}[.][0-9]{1,2}",
+        Just("0".to_owned()),
+    ];
+    let decimal = texts.prop_map(|text| text.parse().unwrap());
+    proptest::collection::vec(decimal, 1..ROWS_MAX)
+}
+
+/// Stores a rule for each threshold, after those of the case before have gone.
+fn store_thresholds(db: &TestDatabase, database: &Database, thresholds: &[Decimal]) {
+    db.raw("UPDATE alert_rules SET deleted_at = updated_at; DELETE FROM alert_rules")
+        .unwrap();
+    let repository = AlertRuleRepository::new(database);
+    for threshold in thresholds {
+        let rule = NewAlertRule {
+            condition: Some(Condition::Above),
+            threshold: Some(threshold.clone()),
+            ..NewAlertRule::new(1, RuleType::Threshold)
+        };
+        repository.insert(rule).unwrap();
+    }
+}
+
+/// Runs a property on bars of any moments, those at the ends of the range included.
+fn with_bars(db: &TestDatabase, property: impl Fn(&Database, Vec<Timestamp>)) {
     let database = open(db);
     let moments = prop_oneof![
         Timestamp::MIN.micros()..=Timestamp::MAX.micros(),
@@ -72,88 +102,54 @@ fn with_rows(db: &TestDatabase, property: impl Fn(&Database, &BTreeMap<Timestamp
         Just(Timestamp::MAX.micros()),
         -1_000_i64..1_000,
     ];
-    let prices = prop_oneof![
-        -SCALED_MAX..=SCALED_MAX,
-        -1_000_000_000_i64..1_000_000_000,
-        Just(0),
-        Just(1),
-        Just(-1),
-    ];
-    let rows = proptest::collection::btree_map(moments, prices, 1..ROWS_MAX);
-    let cases = Cell::new(0);
-    let mut runner = TestRunner::new(Config::with_cases(CASES));
-    runner
-        .run(&rows, |rows| {
-            let rows = rows.into_iter().map(|(at, scaled)| {
-                (
-                    Timestamp::from_micros(at).unwrap(),
-                    Decimal::from_scaled(scaled),
-                )
-            });
-            let rows = rows.collect();
-            store(db, &database, &rows);
-            property(&database, &rows);
-            cases.set(cases.get() + 1);
-            Ok(())
-        })
-        .unwrap();
-    assert!(cases.get() >= CASES);
+    each(
+        proptest::collection::btree_set(moments, 1..ROWS_MAX),
+        |moments| {
+            let moments = moments
+                .into_iter()
+                .map(|at| Timestamp::from_micros(at).unwrap());
+            let moments: Vec<Timestamp> = moments.collect();
+            db.raw(
+                "UPDATE market_data_bars SET deleted_at = updated_at; DELETE FROM market_data_bars",
+            )
+            .unwrap();
+            let rows: Vec<_> = moments.iter().copied().map(bar).collect();
+            let report = BarRepository::new(&database).insert_batch(rows).unwrap();
+            assert_eq!(report.inserted, moments.len());
+            property(&database, moments);
+        },
+    );
 }
 
 on_both! {
-    fn what_is_stored_comes_back(db: &TestDatabase) {
-        with_rows(db, |database, rows| {
-            let query = bars::table.active().order(bars::timestamp)
-                .select((bars::timestamp, bars::close_price));
-            let stored: Vec<(Timestamp, Decimal)> = database
+    fn decimals_come_back_and_sql_finds_them_by_their_value(db: &TestDatabase) {
+        let database = open(db);
+        each(decimals(), |thresholds| {
+            store_thresholds(db, &database, &thresholds);
+            let query = rules::table.active().order(rules::id).select(rules::threshold);
+            let stored: Vec<Option<Decimal>> = database
                 .read("test.all", |conn| Ok(on_backend!(conn, |c| query.load(c))?))
                 .unwrap();
-            let expected: Vec<_> = rows.iter().map(|(at, price)| (*at, *price)).collect();
-            assert_eq!(stored, expected);
-        });
-    }
-
-    fn sql_orders_and_compares_decimals_as_rust_does(db: &TestDatabase) {
-        with_rows(db, |database, rows| {
-            let mut sorted: Vec<Decimal> = rows.values().cloned().collect();
-            sorted.sort();
-            let query = bars::table.active().order(bars::close_price).select(bars::close_price);
-            let ordered: Vec<Decimal> = database
-                .read("test.ordered", |conn| Ok(on_backend!(conn, |c| query.load(c))?))
-                .unwrap();
-            assert_eq!(ordered, sorted);
-            let pivot = &sorted[sorted.len() / 2];
-            let below = bars::table.active().filter(bars::close_price.lt(pivot)).count();
-            let equal = bars::table.active().filter(bars::close_price.eq(pivot)).count();
-            let counts: (i64, i64) = database
-                .read("test.compared", |conn| {
-                    Ok(on_backend!(conn, |c| (below.get_result(c)?, equal.get_result(c)?)))
-                })
-                .unwrap();
-            let count = |holds: fn(&Decimal, &Decimal) -> bool| {
-                i64::try_from(sorted.iter().filter(|price| holds(price, pivot)).count()).unwrap()
-            };
-            assert_eq!(counts, (count(|a, b| a < b), count(|a, b| a == b)));
-        });
-    }
-
-    fn sql_sums_decimals_exactly(db: &TestDatabase) {
-        with_rows(db, |database, rows| {
-            let query = bars::table.active()
-                .select((sum(bars::close_price), min(bars::close_price), max(bars::close_price)));
-            let folded: (Option<Decimal>, Option<Decimal>, Option<Decimal>) = database
-                .read("test.sum", |conn| Ok(on_backend!(conn, |c| query.get_result(c))?))
-                .unwrap();
-            let total: i64 = rows.values().map(Decimal::scaled).sum();
-            let expected =
-                (Some(Decimal::from_scaled(total)), rows.values().min().cloned(), rows.values().max().cloned());
-            assert_eq!(folded, expected);
+            let stored: Vec<Decimal> = stored.into_iter().flatten().collect();
+            assert_eq!(stored, thresholds);
+            let texts = |of: &[Decimal]| of.iter().map(Decimal::to_string).collect::<Vec<_>>();
+            assert_eq!(texts(&stored), texts(&thresholds));
+            let mut counts: BTreeMap<Decimal, i64> = BTreeMap::new();
+            for threshold in thresholds {
+                *counts.entry(threshold).or_default() += 1;
+            }
+            for (threshold, count) in counts {
+                let equal = rules::table.active().filter(rules::threshold.eq(threshold)).count();
+                let found: i64 = database
+                    .read("test.equal", |conn| Ok(on_backend!(conn, |c| equal.get_result(c))?))
+                    .unwrap();
+                assert_eq!(found, count);
+            }
         });
     }
 
     fn sql_orders_and_compares_timestamps_as_rust_does(db: &TestDatabase) {
-        with_rows(db, |database, rows| {
-            let moments: Vec<Timestamp> = rows.keys().copied().collect();
+        with_bars(db, |database, moments| {
             let pivot = moments[moments.len() / 2];
             let later = bars::table.active().filter(bars::timestamp.ge(pivot))
                 .order(bars::timestamp.desc()).select(bars::timestamp);
@@ -168,17 +164,5 @@ on_both! {
             assert_eq!(later, expected);
             assert_eq!(ends, (moments.first().copied(), moments.last().copied()));
         });
-    }
-
-    fn a_sum_beyond_the_range_is_an_error_and_no_wrong_number(db: &TestDatabase) {
-        let database = open(db);
-        let largest = Decimal::from_scaled(i64::MAX);
-        let rows = (0..2).map(|i| (Timestamp::from_micros(i).unwrap(), largest)).collect();
-        store(db, &database, &rows);
-        let query = bars::table.active().select(sum(bars::close_price));
-        let total = database.read("test.sum", |conn| {
-            Ok(on_backend!(conn, |c| query.get_result::<Option<Decimal>>(c))?)
-        });
-        assert!(total.is_err(), "{total:?}");
     }
 }

@@ -121,8 +121,7 @@ fn bars_of_one(db: &Database, _rows: usize) -> Sums {
     let mut sums = Sums::new();
     for bar in &history.bars {
         let values = bar.values.as_ref().unwrap();
-        let prices = [&values.open, &values.high, &values.low, &values.close];
-        let [open, high, low, close] = prices.map(|price| price.to_f64());
+        let [open, high, low, close] = [values.open, values.high, values.low, values.close];
         add(&mut sums, [1.0, open, high, low, close, values.volume]);
     }
     sums

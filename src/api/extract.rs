@@ -10,7 +10,11 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::error::{ApiError, Place, Violation};
+use super::guard;
+use super::state::ApiState;
 use super::types::Object;
+use crate::error::Error;
+use crate::ingest::gzip;
 
 const NO_VALUE: &str = "it has no value; give it one, or leave it out";
 
@@ -64,10 +68,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<ApiState> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let media = media_type(request.headers());
         if !is_json(&media) {
             return Err(unsupported(&media, "application/json"));
@@ -84,22 +88,40 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// The whole body, within the limit.
-pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
+/// The whole body, unpacked, within the limit.
+pub(super) async fn body(request: Request, state: &ApiState) -> Result<Bytes, ApiError> {
+    let is_gzip = guard::is_gzip(request.headers());
+    let bytes = Bytes::from_request(request, state)
         .await
         .map_err(|rejection| match rejection {
             BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "the body, unpacked, is larger than server.body_bytes_max; send less at a time",
-                )
+                too_large()
             }
-            other => ApiError::new(
-                StatusCode::BAD_REQUEST,
-                format!("the body cannot be read: {}", chain(&other)),
-            ),
-        })
+            other => unreadable(&other),
+        })?;
+    if !is_gzip || bytes.is_empty() {
+        return Ok(bytes);
+    }
+    // Unpacking a large body takes longer than a runtime's thread may be kept.
+    let bytes_max = state.config().body_bytes_max;
+    let unpacked = tokio::task::spawn_blocking(move || gzip::unpack(&bytes, bytes_max));
+    match unpacked.await.map_err(|_| Error::Closed)? {
+        Ok(Some(text)) => Ok(text.into()),
+        Ok(None) => Err(too_large()),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the body, unpacked, is larger than server.body_bytes_max; send less at a time",
+    )
+}
+
+fn unreadable(error: &dyn std::error::Error) -> ApiError {
+    let detail = format!("the body cannot be read: {}", chain(error));
+    ApiError::new(StatusCode::BAD_REQUEST, detail)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

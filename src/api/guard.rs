@@ -11,6 +11,8 @@ use super::error::ApiError;
 use super::readiness::Phase;
 use super::state::ApiState;
 
+const GZIP: &str = "gzip";
+
 /// Paths that are answered however busy the server is: who looks after it must see it.
 const ALWAYS_ANSWERED: [&str; 6] = [
     "/livez",
@@ -86,7 +88,7 @@ pub(super) async fn refuse_large_bodies(
 
 /// Bodies come plain or as gzip.
 pub(super) async fn refuse_unknown_encodings(request: Request, next: Next) -> Response {
-    match encoding(request.headers()) {
+    match unknown_encoding(request.headers()) {
         None => next.run(request).await,
         Some(other) => {
             let detail = format!("the content-encoding {other:?} is not taken; send plain or gzip");
@@ -96,10 +98,17 @@ pub(super) async fn refuse_unknown_encodings(request: Request, next: Next) -> Re
 }
 
 /// An encoding that is neither plain nor gzip.
+fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
+    encoding(headers).filter(|text| !["", "identity", GZIP].contains(&text.as_str()))
+}
+
+/// Whether a body is packed.
+pub(super) fn is_gzip(headers: &HeaderMap) -> bool {
+    encoding(headers).is_some_and(|text| text == GZIP)
+}
+
 fn encoding(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_ENCODING)?;
     let text = String::from_utf8_lossy(value.as_bytes());
-    let text = text.trim().to_ascii_lowercase();
-    let known = ["", "identity", "gzip"].contains(&text.as_str());
-    (!known).then_some(text)
+    Some(text.trim().to_ascii_lowercase())
 }

@@ -124,8 +124,9 @@ fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
     plan.kind = kind;
     plan.feed = FeedOptions {
         format: arguments.format,
-        columns: arguments.columns.clone(),
+        columns: arguments.columns.clone().unwrap_or_default(),
         timestamp_format: arguments.timestamp_format.clone(),
+        ..FeedOptions::default()
     };
     plan.strict = arguments.strict;
     if arguments.commit_each_batch {

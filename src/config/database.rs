@@ -114,6 +114,10 @@ pub struct WriteConfig {
     pub group_jobs_max: usize,
     /// Rows after which a group takes no further job. Default 20,000: some 50 ms.
     pub group_rows_max: usize,
+    /// How far ahead of the clock the stamp of a tick may be, in whole seconds; zero for no limit.
+    /// Such a tick is rejected by its row. Default a day: no time zone is further away, and one tick
+    /// of a wrong year would make all later ones of its instrument late.
+    pub future_max: Duration,
 }
 
 /// What is observed of statements.
@@ -186,6 +190,7 @@ impl Default for WriteConfig {
             queue_rows_max: 200_000,
             group_jobs_max: 128,
             group_rows_max: 20_000,
+            future_max: Duration::from_secs(86_400),
         }
     }
 }

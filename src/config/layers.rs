@@ -55,6 +55,7 @@ pub(super) struct WriteLayer {
     queue_rows_max: Option<usize>,
     group_jobs_max: Option<usize>,
     group_rows_max: Option<usize>,
+    future_seconds_max: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -128,6 +129,8 @@ impl WriteLayer {
         set(&mut write.queue_rows_max, self.queue_rows_max);
         set(&mut write.group_rows_max, self.group_rows_max);
         set(&mut write.group_jobs_max, self.group_jobs_max);
+        let future = self.future_seconds_max.map(Duration::from_secs);
+        set(&mut write.future_max, future);
     }
 }
 

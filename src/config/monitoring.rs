@@ -57,6 +57,9 @@ pub struct Thresholds {
     /// The usual rows per second from which on a drop is judged. Default 10: a feed that is quiet
     /// anyway cannot drop.
     pub insert_rate_drop_usual_min: f64,
+    /// Ticks stored late in the last 5 minutes, as a share of those stored. Default `inf`, `inf`,
+    /// which is off: an import of old ticks is late as a whole.
+    pub late_share: Threshold,
     /// Bytes of SQLite's WAL. Default 512 MiB, 2 GiB: twice and eight times the size past which
     /// the writer begins it anew, unless a reader does not end.
     pub wal_bytes: Threshold,
@@ -108,6 +111,7 @@ impl Default for Thresholds {
             insert_rate_floor: Threshold::new(0.0, 0.0),
             insert_rate_drop: Threshold::new(0.5, 0.2),
             insert_rate_drop_usual_min: 10.0,
+            late_share: Threshold::new(f64::INFINITY, f64::INFINITY),
             wal_bytes: Threshold::new(512.0 * MIB, 2_048.0 * MIB),
             write_queue: Threshold::new(0.5, 0.9),
             errors_per_minute: Threshold::new(30.0, 300.0),
@@ -158,6 +162,7 @@ impl Thresholds {
         upper("acquire_ms", self.acquire_ms)?;
         lower("insert_rate_floor", self.insert_rate_floor)?;
         lower("insert_rate_drop", self.insert_rate_drop)?;
+        upper("late_share", self.late_share)?;
         upper("wal_bytes", self.wal_bytes)?;
         upper("write_queue", self.write_queue)?;
         upper("errors_per_minute", self.errors_per_minute)?;
@@ -226,6 +231,8 @@ pub(super) struct MonitoringLayer {
     insert_rate_drop_warning: Option<f64>,
     insert_rate_drop_critical: Option<f64>,
     insert_rate_drop_usual_min: Option<f64>,
+    late_share_warning: Option<f64>,
+    late_share_critical: Option<f64>,
     wal_bytes_warning: Option<f64>,
     wal_bytes_critical: Option<f64>,
     write_queue_warning: Option<f64>,
@@ -278,6 +285,11 @@ impl MonitoringLayer {
                 &mut to.insert_rate_drop,
                 self.insert_rate_drop_warning,
                 self.insert_rate_drop_critical,
+            ),
+            (
+                &mut to.late_share,
+                self.late_share_warning,
+                self.late_share_critical,
             ),
             (
                 &mut to.wal_bytes,

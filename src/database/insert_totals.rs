@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::timestamp::Timestamp;
 
 /// Rows of insertions since the database was opened, by what became of them:
-/// `received = inserted + updated + duplicates + conflicts + rejected + replayed`. What was
-/// rolled back is not in it.
+/// `received = inserted + updated + duplicates + conflicts + deleted + rejected + replayed`. What
+/// was rolled back is not in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InsertCounts {
@@ -22,6 +22,8 @@ pub struct InsertCounts {
     pub duplicates: u64,
     /// Rows whose key holds other values, which stay.
     pub conflicts: u64,
+    /// Rows whose key is that of a deleted tick; ticks only.
+    pub deleted: u64,
     /// Rows that break a rule.
     pub rejected: u64,
     /// Rows of batches whose idempotency key was answered before.
@@ -38,6 +40,7 @@ impl InsertCounts {
         updated: 0,
         duplicates: 0,
         conflicts: 0,
+        deleted: 0,
         rejected: 0,
         replayed: 0,
         late: 0,
@@ -49,6 +52,7 @@ impl InsertCounts {
         self.updated += more.updated;
         self.duplicates += more.duplicates;
         self.conflicts += more.conflicts;
+        self.deleted += more.deleted;
         self.rejected += more.rejected;
         self.replayed += more.replayed;
         self.late += more.late;
@@ -68,7 +72,7 @@ pub struct InsertTotals {
 }
 
 #[derive(Debug, Default)]
-struct Counters([AtomicU64; 8]);
+struct Counters([AtomicU64; 9]);
 
 /// The totals of one database.
 #[derive(Debug)]
@@ -120,6 +124,7 @@ impl Counters {
             counts.updated,
             counts.duplicates,
             counts.conflicts,
+            counts.deleted,
             counts.rejected,
             counts.replayed,
             counts.late,
@@ -136,6 +141,7 @@ impl Counters {
             updated,
             duplicates,
             conflicts,
+            deleted,
             rejected,
             replayed,
             late,
@@ -146,6 +152,7 @@ impl Counters {
             updated,
             duplicates,
             conflicts,
+            deleted,
             rejected,
             replayed,
             late,

@@ -3,9 +3,7 @@
 //! No calendar is computed and nothing allocated per tick: a tick is compared with the end of the
 //! period that is open. It reads and stores nothing.
 
-use crate::decimal::Decimal;
 use crate::domain::Frequency;
-use crate::error::Result;
 use crate::timestamp::Timestamp;
 
 /// A bar made of what was traded in a period.
@@ -14,13 +12,13 @@ pub struct PeriodBar {
     /// Start of the period.
     pub timestamp: Timestamp,
     /// First price.
-    pub open: Decimal,
+    pub open: f64,
     /// Greatest price.
-    pub high: Decimal,
+    pub high: f64,
     /// Least price.
-    pub low: Decimal,
+    pub low: f64,
     /// Last price.
-    pub close: Decimal,
+    pub close: f64,
     /// Traded size, in contracts, shares or coins; a tick without one adds nothing.
     pub volume: f64,
     /// Sum of price times size; not a number when one of the bars that it was made of does not say.
@@ -77,22 +75,20 @@ impl TickFold {
         vwap(self.turnover, self.volume)
     }
 
-    /// The bar, its prices rounded half even to 8 places.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a price beyond what a [`Decimal`] holds.
-    pub fn to_bar(&self) -> Result<PeriodBar> {
-        Ok(PeriodBar {
+    /// The bar, its prices those of its ticks.
+    #[must_use]
+    pub fn to_bar(&self) -> PeriodBar {
+        PeriodBar {
             timestamp: self.start(),
-            open: Decimal::from_f64(self.open)?,
-            high: Decimal::from_f64(self.high)?,
-            low: Decimal::from_f64(self.low)?,
-            close: Decimal::from_f64(self.close)?,
+            open: self.open,
+            high: self.high,
+            low: self.low,
+            close: self.close,
             volume: self.volume,
             turnover: self.turnover,
             tick_count: Some(self.tick_count),
             open_interest: None,
-        })
+        }
     }
 }
 
@@ -246,10 +242,7 @@ mod tests {
             .filter_map(|(micros, price, volume)| fold.add(at(*micros), *price, *volume))
             .collect();
         periods.extend(fold.finish());
-        periods
-            .iter()
-            .map(|period| period.to_bar().unwrap())
-            .collect()
+        periods.iter().map(TickFold::to_bar).collect()
     }
 
     fn from_bars(frequency: Frequency, bars: Vec<PeriodBar>) -> Vec<PeriodBar> {
@@ -276,12 +269,12 @@ mod tests {
         assert_eq!(bars.len(), 2);
         let first = &bars[0];
         assert_eq!(first.timestamp, at(0));
-        let prices = [&first.open, &first.high, &first.low, &first.close];
-        assert_eq!(prices.map(Decimal::to_f64), [100.0, 103.5, 99.25, 101.0]);
+        let prices = [first.open, first.high, first.low, first.close];
+        assert_eq!(prices, [100.0, 103.5, 99.25, 101.0]);
         assert_eq!((first.volume, first.tick_count), (4.0, Some(4)));
         assert_eq!(first.vwap(), Some((100.0 + 2.0 * 99.25 + 101.0) / 4.0));
         assert_eq!(bars[1].timestamp, at(3 * MINUTE));
-        assert_eq!(bars[1].close.to_string(), "-37.63");
+        assert_eq!(bars[1].close, -37.63);
         assert_eq!(bars[1].vwap(), None);
     }
 
@@ -302,11 +295,14 @@ mod tests {
     }
 
     #[test]
-    fn a_price_beyond_a_decimal_is_an_error_and_no_bar() {
-        let mut fold = Aggregator::new(Frequency::OneDay);
-        assert_eq!(fold.add(at(0), 1e300, None), None);
-        let error = fold.finish().unwrap().to_bar().unwrap_err().to_string();
-        assert!(error.contains("92233720368"), "{error}");
+    fn a_bar_keeps_the_doubles_of_its_ticks_at_any_magnitude() {
+        for price in [4.2155e-9, -1.07127, 256.8800048828125, 5e-324, 1e300] {
+            let mut fold = Aggregator::new(Frequency::OneDay);
+            assert_eq!(fold.add(at(0), price, None), None);
+            let bar = fold.finish().unwrap().to_bar();
+            let prices = [bar.open, bar.high, bar.low, bar.close];
+            assert_eq!(prices.map(f64::to_bits), [price.to_bits(); 4]);
+        }
     }
 
     #[test]
@@ -378,8 +374,7 @@ mod tests {
                 let folded: Vec<_> = from_ticks(frequency, &trades)
                     .iter()
                     .map(|bar| {
-                        let prices = [&bar.open, &bar.high, &bar.low, &bar.close];
-                        let prices = prices.map(Decimal::to_f64);
+                        let prices = [bar.open, bar.high, bar.low, bar.close];
                         let count = bar.tick_count.unwrap();
                         (bar.timestamp.micros(), prices, bar.volume, bar.turnover, count)
                     })

@@ -12,7 +12,6 @@ use diesel::sql_types::Text;
 #[cfg(feature = "sqlite")]
 use diesel::sqlite::Sqlite;
 
-use crate::decimal::Decimal;
 use crate::domain::tick::{DEFAULT_SOURCE_ID, negative, not_finite};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
@@ -125,7 +124,7 @@ impl FromSql<Text, Pg> for Frequency {
     }
 }
 
-/// A bar as it came, with nothing checked but that its prices are decimals.
+/// A bar as it came, with nothing checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawBar {
     /// The instrument's id.
@@ -137,31 +136,31 @@ pub struct RawBar {
     /// The data source's id; [`DEFAULT_SOURCE_ID`] when there is none.
     pub source_id: Option<i64>,
     /// First price of the period.
-    pub open: Option<Decimal>,
+    pub open: Option<f64>,
     /// Greatest price.
-    pub high: Option<Decimal>,
+    pub high: Option<f64>,
     /// Least price.
-    pub low: Option<Decimal>,
+    pub low: Option<f64>,
     /// Last price.
-    pub close: Option<Decimal>,
+    pub close: Option<f64>,
     /// Volume; 0 when there is none.
     pub volume: Option<f64>,
     /// Open interest.
     pub open_interest: Option<f64>,
 }
 
-/// A valid bar: high is the greatest and low the least of the four prices, the volume is finite
-/// and not negative.
+/// A valid bar: its four prices are finite, high is the greatest and low the least of them, and
+/// the volume is finite and not negative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
     instrument_id: i64,
     timestamp: Timestamp,
     frequency: Frequency,
     source_id: i64,
-    open: Decimal,
-    high: Decimal,
-    low: Decimal,
-    close: Decimal,
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
     volume: f64,
     open_interest: Option<f64>,
 }
@@ -193,26 +192,26 @@ impl Bar {
 
     /// First price of the period.
     #[must_use]
-    pub const fn open(&self) -> &Decimal {
-        &self.open
+    pub const fn open(&self) -> f64 {
+        self.open
     }
 
     /// Greatest price.
     #[must_use]
-    pub const fn high(&self) -> &Decimal {
-        &self.high
+    pub const fn high(&self) -> f64 {
+        self.high
     }
 
     /// Least price.
     #[must_use]
-    pub const fn low(&self) -> &Decimal {
-        &self.low
+    pub const fn low(&self) -> f64 {
+        self.low
     }
 
     /// Last price.
     #[must_use]
-    pub const fn close(&self) -> &Decimal {
-        &self.close
+    pub const fn close(&self) -> f64 {
+        self.close
     }
 
     /// Volume of the period.
@@ -241,26 +240,31 @@ impl TryFrom<RawBar> for Bar {
             timestamp: raw.timestamp,
             frequency: raw.frequency,
             source_id: raw.source_id.unwrap_or(DEFAULT_SOURCE_ID),
-            open: raw.open.ok_or_else(|| absent("open"))?,
-            high: raw.high.ok_or_else(|| absent("high"))?,
-            low: raw.low.ok_or_else(|| absent("low"))?,
-            close: raw.close.ok_or_else(|| absent("close"))?,
+            open: price("open", raw.open)?,
+            high: price("high", raw.high)?,
+            low: price("low", raw.low)?,
+            close: price("close", raw.close)?,
             volume: amount("volume", raw.volume)?.unwrap_or(0.0),
             open_interest: amount("open_interest", raw.open_interest)?,
         };
-        for (name, price) in [
-            ("open", &bar.open),
-            ("low", &bar.low),
-            ("close", &bar.close),
-        ] {
-            if *price > bar.high {
-                return Err(out_of_order("high", &bar.high, "below", name, price));
+        for (name, price) in [("open", bar.open), ("low", bar.low), ("close", bar.close)] {
+            if price > bar.high {
+                return Err(out_of_order("high", bar.high, "below", name, price));
             }
-            if *price < bar.low {
-                return Err(out_of_order("low", &bar.low, "above", name, price));
+            if price < bar.low {
+                return Err(out_of_order("low", bar.low, "above", name, price));
             }
         }
         Ok(bar)
+    }
+}
+
+fn price(name: &str, value: Option<f64>) -> Result<f64> {
+    match value {
+        Some(number) if !number.is_finite() => Err(not_finite(name, number)),
+        // Minus zero is kept as zero, so that equal bars have equal bytes.
+        Some(number) => Ok(number + 0.0),
+        None => Err(absent(name)),
     }
 }
 
@@ -282,7 +286,7 @@ fn absent(name: &str) -> Error {
 }
 
 #[cold]
-fn out_of_order(bound: &str, limit: &Decimal, side: &str, name: &str, price: &Decimal) -> Error {
+fn out_of_order(bound: &str, limit: f64, side: &str, name: &str, price: f64) -> Error {
     let remedy = "high must be the greatest and low the least of the four prices";
     Error::invalid(
         bound,
@@ -295,20 +299,16 @@ fn out_of_order(bound: &str, limit: &Decimal, side: &str, name: &str, price: &De
 mod tests {
     use super::*;
 
-    fn decimal(text: &str) -> Option<Decimal> {
-        Some(text.parse().unwrap())
-    }
-
-    fn raw(open: &str, high: &str, low: &str, close: &str) -> RawBar {
+    fn raw(open: f64, high: f64, low: f64, close: f64) -> RawBar {
         RawBar {
             instrument_id: 1,
             timestamp: Timestamp::from_micros(0).unwrap(),
             frequency: Frequency::OneMinute,
             source_id: None,
-            open: decimal(open),
-            high: decimal(high),
-            low: decimal(low),
-            close: decimal(close),
+            open: Some(open),
+            high: Some(high),
+            low: Some(low),
+            close: Some(close),
             volume: None,
             open_interest: None,
         }
@@ -332,18 +332,18 @@ mod tests {
 
     #[test]
     fn a_bar_below_zero_is_real() {
-        let bar = Bar::try_from(raw("-1", "0.5", "-40.32", "-37.63")).unwrap();
+        let bar = Bar::try_from(raw(-1.0, 0.5, -40.32, -37.63)).unwrap();
         assert_eq!(bar.volume(), 0.0);
-        assert_eq!(bar.low().to_string(), "-40.32");
+        assert_eq!(bar.low(), -40.32);
     }
 
     #[test]
     fn prices_outside_high_and_low_are_refused_by_name() {
         let refusal = |raw: RawBar| Bar::try_from(raw).unwrap_err().to_string();
-        assert!(refusal(raw("2", "1", "0", "1")).contains("high: 1 is below the open 2"));
-        assert!(refusal(raw("1", "2", "1.5", "2")).contains("low: 1.5 is above the open 1"));
-        assert!(refusal(raw("1", "2", "1", "2.00000001")).contains("close 2.00000001"));
-        assert!(refusal(raw("1", "0", "1", "1")).contains("high"));
+        assert!(refusal(raw(2.0, 1.0, 0.0, 1.0)).contains("high: 1 is below the open 2"));
+        assert!(refusal(raw(1.0, 2.0, 1.5, 2.0)).contains("low: 1.5 is above the open 1"));
+        assert!(refusal(raw(1.0, 2.0, 1.0, 2.00000001)).contains("close 2.00000001"));
+        assert!(refusal(raw(1.0, 0.0, 1.0, 1.0)).contains("high"));
     }
 
     #[test]
@@ -352,13 +352,26 @@ mod tests {
         assert!(
             refusal(RawBar {
                 close: None,
-                ..raw("1", "1", "1", "1")
+                ..raw(1.0, 1.0, 1.0, 1.0)
             })
             .contains("close")
         );
+        for (name, price) in [("open", f64::NAN), ("high", f64::INFINITY)] {
+            let bar = match name {
+                "open" => RawBar {
+                    open: Some(price),
+                    ..raw(1.0, 1.0, 1.0, 1.0)
+                },
+                _ => RawBar {
+                    high: Some(price),
+                    ..raw(1.0, 1.0, 1.0, 1.0)
+                },
+            };
+            assert!(refusal(bar).contains(&format!("{name}: {price} is not a finite")));
+        }
         let volume = |volume| RawBar {
             volume: Some(volume),
-            ..raw("1", "1", "1", "1")
+            ..raw(1.0, 1.0, 1.0, 1.0)
         };
         assert!(refusal(volume(-1.0)).contains("volume: -1 is negative"));
         assert!(refusal(volume(f64::NAN)).contains("volume: NaN is not a finite"));

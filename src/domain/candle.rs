@@ -1,11 +1,9 @@
-//! A bar in floating point, for what computes and what draws. It checks and stores nothing.
+//! A bar for what computes and what draws. It checks and stores nothing.
 
 use crate::timestamp::Timestamp;
 
-/// Open, high, low, close and volume of a period as doubles.
-///
-/// Prices are kept as exact decimals ([`Bar`](crate::domain::Bar)); indicators, statistics and
-/// pictures work with these.
+/// Open, high, low, close and volume of a period: what indicators, statistics and pictures take, so
+/// that whoever has no more than these need not invent the rest of a stored bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candle {
     /// Start of the period.

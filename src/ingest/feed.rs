@@ -1,62 +1,23 @@
 //! A feed: an input, what its text means, and its records in batches.
 
 use std::io;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::columns::{COLUMNS_MAX, ColumnMap, Field, Layout};
+use super::columns::COLUMNS_MAX;
+use super::field::Field;
 use super::input::{Input, file_error};
 use super::json::Keys;
+use super::layout::{Layout, NameRules};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
+use super::options::{FeedFormat, FeedOptions};
 use super::record::{Cells, FeedRecord, LayoutView, Memory, RecordView, Target};
 use super::{csv, input};
 use crate::error::{Error, Result};
-use crate::timestamp::{StampReader, TimestampFormat};
+use crate::timestamp::StampReader;
 
 /// Rows, stored or rejected, that one batch holds at most.
 pub const BATCH_ROWS_MAX: usize = 10_000;
-
-/// How a feed's text is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FeedFormat {
-    /// NDJSON when the first line begins with `{`, else CSV.
-    #[default]
-    Auto,
-    /// Fields between commas, tabs, semicolons or bars; which, the first line tells.
-    Csv,
-    /// One JSON object per line.
-    Ndjson,
-}
-
-impl FromStr for FeedFormat {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "csv" => Ok(Self::Csv),
-            "ndjson" => Ok(Self::Ndjson),
-            _ => Err(Error::invalid(
-                "format",
-                format!("{text:?} is none"),
-                "auto, csv or ndjson",
-            )),
-        }
-    }
-}
-
-/// What is known of a feed before it is read.
-#[derive(Debug, Clone, Default)]
-pub struct FeedOptions {
-    /// How the text is written.
-    pub format: FeedFormat,
-    /// Which column is which field; by the header's names when there is none.
-    pub columns: Option<ColumnMap>,
-    /// How stamps are written.
-    pub timestamp_format: TimestampFormat,
-}
 
 /// A row that was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +93,7 @@ impl Feed {
         let (shape, layout, is_data) = if options.format == FeedFormat::Ndjson
             || (options.format == FeedFormat::Auto && json)
         {
-            let mut keys = Keys::new(options.columns.as_ref()).map_err(refuse)?;
+            let mut keys = Keys::new(&options.columns).map_err(refuse)?;
             let layout = keys.layout(&first).map_err(refuse)?;
             (Shape::Ndjson(keys), layout, true)
         } else {
@@ -321,13 +282,20 @@ fn csv_layout(line: &[u8], options: &FeedOptions) -> Result<(u8, Layout, bool), 
         ));
     }
     if csv::is_header(line, delimiter, &options.timestamp_format) {
-        let layout = Layout::of_header(&names, options.columns.as_ref())?;
+        let layout = Layout::of_names(names, &options.columns, NameRules::OfFiles)?;
         return Ok((delimiter, layout, false));
     }
-    let map = options.columns.as_ref().ok_or(
-        "there is no header: name the columns by position, like --columns timestamp=1,price=2",
-    )?;
-    Ok((delimiter, Layout::of_positions(map, names.len())?, true))
+    if options.columns.iter().next().is_none() {
+        return Err(
+            "there is no header: name the columns by position, like --columns timestamp=1,price=2"
+                .to_owned(),
+        );
+    }
+    Ok((
+        delimiter,
+        Layout::of_positions(names.len(), &options.columns)?,
+        true,
+    ))
 }
 
 /// What the bytes are, if they are no text.

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::feed::{Batch, Feed, FeedOptions};
+use super::feed::{Batch, Feed};
 use super::input::Input;
+use super::options::FeedOptions;
 use super::pipeline::pump;
 use super::record::{FeedRecord, Target};
 use crate::database::{BackendConnection, BatchSize, Database, WhenFull};

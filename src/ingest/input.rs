@@ -7,13 +7,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::gzip::{self, Unpacked};
 use crate::error::{Error, Result};
 
 /// Bytes that are read, or unpacked, at once.
 const BUFFER_BYTES: usize = 128 * 1024;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// An opened source of text.
 pub struct Input {
@@ -53,20 +51,20 @@ impl Input {
             inner: reader,
             read: Arc::clone(&read),
         };
-        let mut start = Vec::with_capacity(GZIP_MAGIC.len());
+        let mut start = Vec::with_capacity(gzip::MAGIC.len());
         Read::by_ref(&mut reader)
-            .take(GZIP_MAGIC.len() as u64)
+            .take(gzip::MAGIC.len() as u64)
             .read_to_end(&mut start)
             .map_err(|error| file_error(name, error.to_string(), "check the file"))?;
         if start.is_empty() {
             return Err(file_error(name, "is empty", "check where it came from"));
         }
-        let gzip = start == GZIP_MAGIC;
+        let is_gzip = start == gzip::MAGIC;
         let bytes = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(start).chain(reader));
-        let reader: Box<dyn BufRead + Send> = if gzip {
+        let reader: Box<dyn BufRead + Send> = if is_gzip {
             Box::new(BufReader::with_capacity(
                 BUFFER_BYTES,
-                MultiGzDecoder::new(bytes),
+                Unpacked::new(bytes),
             ))
         } else {
             Box::new(bytes)
@@ -74,7 +72,7 @@ impl Input {
         Ok(Self {
             name: name.to_owned(),
             reader,
-            gzip,
+            gzip: is_gzip,
             read,
             size: None,
         })

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::columns::{Column, ColumnMap, Field, Layout};
+use super::columns::{Column, ColumnMap};
+use super::field::Field;
+use super::layout::{Layout, NameRules};
 use super::record::{Cell, Cells};
 
 /// Which key is which field.
@@ -20,17 +22,17 @@ pub(super) struct Keys {
 const KEYS_REMEMBERED_MAX: usize = 1_000;
 
 impl Keys {
-    pub(super) fn new(map: Option<&ColumnMap>) -> Result<Self, String> {
+    pub(super) fn new(map: &ColumnMap) -> Result<Self, String> {
         let mut known = HashMap::new();
-        for (field, column) in map.iter().flat_map(|map| &map.0) {
+        for (field, column) in map.iter() {
             let Column::Name(name) = column else {
                 return Err("the keys of JSON have names, not positions".to_owned());
             };
-            known.insert(name.clone(), Some(*field));
+            known.insert(name.clone(), Some(field));
         }
         Ok(Self {
             known,
-            closed: map.is_some(),
+            closed: map.iter().next().is_some(),
         })
     }
 
@@ -50,8 +52,8 @@ impl Keys {
                 ));
             }
         }
-        let fields = object.keys().map(|key| self.field(key)).collect();
-        Ok(Layout { fields })
+        let names: Vec<String> = object.keys().cloned().collect();
+        Layout::of_names(names, &ColumnMap::default(), NameRules::OfFiles)
     }
 
     /// Reads the fields of one object.
@@ -166,7 +168,7 @@ mod tests {
 
     fn read(line: &str) -> Result<Cells<'_>, String> {
         let mut cells = Cells::default();
-        Keys::new(None)?.read(line.as_bytes(), &mut cells)?;
+        Keys::new(&ColumnMap::default())?.read(line.as_bytes(), &mut cells)?;
         Ok(cells)
     }
 
@@ -200,20 +202,20 @@ mod tests {
     #[test]
     fn mapped_keys_must_be_in_the_first_object() {
         let map: ColumnMap = "timestamp=T,price=p".parse().unwrap();
-        let mut keys = Keys::new(Some(&map)).unwrap();
+        let mut keys = Keys::new(&map).unwrap();
         let error = keys.layout(br#"{"T":1,"q":2}"#).unwrap_err();
         assert!(
             error.contains("no key \"p\": the first object has T, q"),
             "{error}"
         );
-        assert!(Keys::new(Some(&"price=1".parse().unwrap())).is_err());
+        assert!(Keys::new(&"price=1".parse().unwrap()).is_err());
     }
 
     proptest! {
         #[test]
         fn arbitrary_lines_never_panic(line: Vec<u8>, text in "[{}\":,a-z0-9\\[\\]\\\\.-]{0,40}") {
             for line in [line.as_slice(), text.as_bytes()] {
-                let mut keys = Keys::new(None).unwrap();
+                let mut keys = Keys::new(&ColumnMap::default()).unwrap();
                 let _ = keys.layout(line);
                 let _ = keys.read(line, &mut Cells::default());
             }

@@ -13,8 +13,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::columns::{Field, Layout};
+use super::columns::ColumnMap;
 use super::csv;
+use super::field::Field;
+use super::layout::{Layout, NameRules};
 use super::record::{self, Cell, Cells, Memory, Target};
 use super::whole;
 use crate::domain::Symbol;
@@ -284,14 +286,7 @@ impl Columns {
             }
             columns.push(column);
         }
-        let of_ticks = columns.iter().filter_map(|column| match column {
-            Column::Of(field) => Some(Some(*field)),
-            _ => None,
-        });
-        let layout = Layout {
-            fields: of_ticks.collect(),
-        };
-        record::check_ticks(&layout)?;
+        Layout::of_names(names, &ColumnMap::default(), NameRules::OfPosts)?.check_ticks()?;
         Ok(Self { delimiter, columns })
     }
 

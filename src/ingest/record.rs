@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
-use super::columns::{FIELDS, Field, Layout};
+use super::field::{FIELDS, Field};
+use super::layout::Layout;
 use super::number::NumberFormat;
 use super::occurrence::Occurrences;
-use crate::decimal::{self, Decimal};
 use crate::domain::bar::{Bar, Frequency, RawBar};
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::{Error, Result};
@@ -96,7 +96,7 @@ mod sealed {
 
 impl FeedRecord for Tick {
     fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        check_ticks(layout.0)
+        layout.0.check_ticks()
     }
 
     fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
@@ -110,27 +110,6 @@ impl FeedRecord for Tick {
         };
         Self::try_from(raw_tick(record.0, target, timestamp, sequence)?)
     }
-}
-
-/// Ticks need a moment and a value.
-pub(super) fn check_ticks(layout: &Layout) -> std::result::Result<(), String> {
-    needs_stamp(layout)?;
-    let values = [
-        Field::Price,
-        Field::Volume,
-        Field::Bid,
-        Field::Ask,
-        Field::BidSize,
-        Field::AskSize,
-        Field::Open,
-        Field::High,
-        Field::Low,
-        Field::Close,
-    ];
-    if values.into_iter().any(|field| layout.has(field)) {
-        return Ok(());
-    }
-    Err("there is no column of a price, volume, bid or ask".to_owned())
 }
 
 /// The values of a tick whose moment and number are known.
@@ -164,16 +143,7 @@ pub(super) fn raw_tick(
 
 impl FeedRecord for Bar {
     fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        needs_stamp(layout.0)?;
-        for field in [Field::Open, Field::High, Field::Low, Field::Close] {
-            if !layout.0.has(field) {
-                return Err(format!(
-                    "there is no {} column, bars need one",
-                    field.as_str()
-                ));
-            }
-        }
-        Ok(())
+        layout.0.check_bars()
     }
 
     fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
@@ -190,24 +160,14 @@ impl FeedRecord for Bar {
             timestamp: stamp(cells, memory)?,
             frequency,
             source_id: Some(target.source_id),
-            open: exact(cells, Field::Open)?,
-            high: exact(cells, Field::High)?,
-            low: exact(cells, Field::Low)?,
-            close: exact(cells, Field::Close)?,
+            open: number(cells, Field::Open)?,
+            high: number(cells, Field::High)?,
+            low: number(cells, Field::Low)?,
+            close: number(cells, Field::Close)?,
             volume: number(cells, Field::Volume)?,
             open_interest: number(cells, Field::OpenInterest)?,
         })
     }
-}
-
-fn needs_stamp(layout: &Layout) -> std::result::Result<(), String> {
-    if [Field::Timestamp, Field::Date, Field::Time]
-        .into_iter()
-        .any(|field| layout.has(field))
-    {
-        return Ok(());
-    }
-    Err("there is no timestamp column (timestamp, datetime, date or time)".to_owned())
 }
 
 pub(super) fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {
@@ -288,19 +248,6 @@ fn number(cells: &Cells<'_>, field: Field) -> Result<Option<f64>> {
                 .ok_or_else(|| refuse(field, &text, "is no number"))
         }
     }
-}
-
-fn exact(cells: &Cells<'_>, field: Field) -> Result<Option<Decimal>> {
-    let cell = cells.get(field);
-    if *cell == Cell::Absent {
-        return Ok(None);
-    }
-    let text = bytes(cell);
-    let text = std::str::from_utf8(&text).map_err(|_| refuse(field, &text, "is no number"))?;
-    let value = decimal::parse(text)
-        .and_then(|value| Decimal::rounded(&value))
-        .map_err(|_| refuse(field, text.as_bytes(), "is no decimal below 92233720368"))?;
-    Ok(Some(value))
 }
 
 #[cold]

@@ -2,7 +2,6 @@
 
 use diesel::prelude::*;
 
-use crate::decimal::Decimal;
 use crate::domain::{Bar, Frequency, PeriodBar, RawBar};
 use crate::error::{Error, Result};
 use crate::models::soft_deletable_row;
@@ -29,13 +28,13 @@ pub struct MarketDataBar {
     /// Length of the period.
     pub frequency: Frequency,
     /// First price.
-    pub open_price: Decimal,
+    pub open_price: f64,
     /// Highest price.
-    pub high_price: Decimal,
+    pub high_price: f64,
     /// Lowest price.
-    pub low_price: Decimal,
+    pub low_price: f64,
     /// Last price.
-    pub close_price: Decimal,
+    pub close_price: f64,
     /// Traded size, in contracts, shares or coins.
     pub volume: f64,
     /// Open contracts at the end of the period.
@@ -72,13 +71,13 @@ pub struct NewMarketDataBar {
     /// Length of the period.
     pub frequency: Frequency,
     /// First price.
-    pub open_price: Decimal,
+    pub open_price: f64,
     /// Highest price.
-    pub high_price: Decimal,
+    pub high_price: f64,
     /// Lowest price.
-    pub low_price: Decimal,
+    pub low_price: f64,
     /// Last price.
-    pub close_price: Decimal,
+    pub close_price: f64,
     /// Traded size, in contracts, shares or coins.
     pub volume: f64,
     /// Open contracts at the end of the period.
@@ -203,10 +202,10 @@ impl From<&Bar> for NewMarketDataBar {
             instrument_id: bar.instrument_id(),
             timestamp: bar.timestamp(),
             frequency: bar.frequency(),
-            open_price: *bar.open(),
-            high_price: *bar.high(),
-            low_price: *bar.low(),
-            close_price: *bar.close(),
+            open_price: bar.open(),
+            high_price: bar.high(),
+            low_price: bar.low(),
+            close_price: bar.close(),
             volume: bar.volume(),
             open_interest: bar.open_interest(),
             contract_month: None,

@@ -40,6 +40,9 @@ pub enum Check {
     InsertRateFloor,
     /// The same as a share of the usual rate, the median of the 5 minutes before.
     InsertRateDrop,
+    /// Ticks stored late in the last 5 minutes, as a share of those stored. Off unless it is set: an
+    /// import of old ticks is late as a whole. Late ticks fire no rule.
+    LateShare,
     /// Bytes of SQLite's WAL.
     WalBytes,
     /// Rows that wait for SQLite's writer, as a share of the queue's bound.
@@ -52,12 +55,13 @@ pub enum Check {
 
 impl Check {
     /// All checks, in the order in which they are reported.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PoolUtilization,
         Self::QueryTime,
         Self::AcquireTime,
         Self::InsertRateFloor,
         Self::InsertRateDrop,
+        Self::LateShare,
         Self::WalBytes,
         Self::WriteQueue,
         Self::Errors,
@@ -73,6 +77,7 @@ impl Check {
             Self::AcquireTime => "acquire_time",
             Self::InsertRateFloor => "insert_rate_floor",
             Self::InsertRateDrop => "insert_rate_drop",
+            Self::LateShare => "late_share",
             Self::WalBytes => "wal_bytes",
             Self::WriteQueue => "write_queue",
             Self::Errors => "errors",
@@ -84,7 +89,10 @@ impl Check {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::PoolUtilization | Self::InsertRateDrop | Self::WriteQueue => "ratio",
+            Self::PoolUtilization
+            | Self::InsertRateDrop
+            | Self::LateShare
+            | Self::WriteQueue => "ratio",
             Self::QueryTime | Self::AcquireTime => "ms",
             Self::InsertRateFloor => "rows/s",
             Self::WalBytes => "bytes",

@@ -46,6 +46,8 @@ impl Counts {
         let sample = Sample {
             at,
             inserted: inserts.ticks.inserted + inserts.bars.inserted,
+            ticks: inserts.ticks.inserted,
+            late: inserts.ticks.late,
             calls: theirs().map(|operation| operation.calls).sum(),
             errors: theirs().map(|operation| operation.errors).sum(),
             slow: db.slow_query_totals().observed,
@@ -229,6 +231,7 @@ pub(super) fn facts(snapshot: &MonitoringSnapshot, before: &Before, counts: &Cou
         insert_rate_1m: rates.insert_rows_per_second.one_minute.filter(|_| known),
         insert_rate_usual: rates.insert_rows_per_second_usual,
         errors_per_minute: rates.errors_per_minute.one_minute.filter(|_| known),
+        late_share: rates.late_share,
         probe_failed: Some(snapshot.probe.error.is_some()),
         wal_bytes,
         write_queue,

@@ -21,6 +21,10 @@ pub(super) struct Sample {
     pub(super) at: Instant,
     /// Rows inserted.
     pub(super) inserted: u64,
+    /// Ticks among them.
+    pub(super) ticks: u64,
+    /// Those of the ticks that were late.
+    pub(super) late: u64,
     /// Calls that ended, those of monitoring itself left out.
     pub(super) calls: u64,
     /// Those that ended in an error.
@@ -60,6 +64,7 @@ impl Samples {
         Rates {
             insert_rows_per_second: self.windows(now, |sample| sample.inserted),
             insert_rows_per_second_usual: self.usual(now, |sample| sample.inserted),
+            late_share: self.late_share(now),
             queries_per_second: self.windows(now, |sample| sample.calls),
             errors_per_minute: per_minute(self.windows(now, |sample| sample.errors)),
             errors_last_hour: hour(|sample| sample.errors),
@@ -74,6 +79,14 @@ impl Samples {
             one_minute: rate(MINUTE),
             five_minutes: rate(5 * MINUTE),
         }
+    }
+
+    /// Late ticks among those stored in the last five minutes.
+    fn late_share(&self, now: &Sample) -> Option<f64> {
+        let before = self.before(now, 5 * MINUTE)?;
+        let ticks = now.ticks.saturating_sub(before.ticks);
+        let late = now.late.saturating_sub(before.late);
+        (ticks > 0).then(|| late as f64 / ticks as f64)
     }
 
     /// The median of the minutes before the last one: one burst, such as an import, does not move

@@ -120,6 +120,9 @@ pub struct Rates {
     /// The usual rate of insertion: the median of the 5 minutes before the last one, each taken
     /// for itself. `None` before 3 of them are known.
     pub insert_rows_per_second_usual: Option<f64>,
+    /// Share, 0 to 1, of the ticks stored in the last 5 minutes that were older than the newest one
+    /// of their instrument; `None` when none were stored.
+    pub late_share: Option<f64>,
     /// Calls that ended per second, those of monitoring itself left out.
     pub queries_per_second: WindowRates,
     /// Calls per minute that ended in an error.

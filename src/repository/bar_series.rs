@@ -16,6 +16,7 @@ mod tests;
 pub use build::{BuildReport, BuildSpan};
 pub(crate) use marks::Marks;
 pub use marks::mark_stale;
+pub(crate) use read::BuiltSources;
 pub use read::{BUILT_SOURCE_NAME, SeriesStatus, list, of_instrument, source_id, stale_between};
 
 use crate::database::{BackendConnection, Database};

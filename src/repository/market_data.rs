@@ -1,8 +1,8 @@
 //! Ticks: insertion by the rules of identity, reads by key order, soft delete by keys and ranges.
 //!
 //! A tick is its key: (instrument_id, timestamp, source_id, sequence). What is stored under a key
-//! never changes: the same values again are a duplicate, others a conflict, and neither stores
-//! anything.
+//! never changes: the same values again are a duplicate, others a conflict, and a deleted tick keeps
+//! its key; none of them stores anything.
 
 mod delete;
 mod insert;
@@ -56,9 +56,9 @@ impl<'a> MarketDataRepository<'a> {
 
     /// Stores any number of ticks in one transaction and returns after its commit.
     ///
-    /// Duplicates and conflicts are counted, not errors; a tick of an unknown instrument or
-    /// source is returned with its index and the reason. On an error nothing of the call is
-    /// stored.
+    /// Duplicates, conflicts and rows that meet deleted ticks are counted, not errors; a tick of an
+    /// unknown instrument or source, or too far ahead of the clock (`write.future_seconds_max`), is
+    /// returned with its index and the reason. On an error nothing of the call is stored.
     ///
     /// # Errors
     /// Those of [`Database::write`].

@@ -1,12 +1,18 @@
 //! Each type of rule, from the insertion of a tick to the stored alert; and what is committed
 //! together.
 
+use std::time::Duration;
+
+use tickbase::Timestamp;
+use tickbase::clock::Clock;
+use tickbase::config::DatabaseConfig;
+use tickbase::database::Database;
 use tickbase::domain::Condition;
 use tickbase::models::NewAlertRule;
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 
-use crate::place::{Place, at, joined, prices, rule, tick};
+use crate::place::{Place, at, joined, numbered, prices, rule, tick};
 use crate::support::on_both;
 
 fn seconds(place: &Place) -> Vec<i64> {
@@ -30,6 +36,34 @@ on_both! {
         assert_eq!(place.rules().get(rule.id).unwrap().last_triggered, Some(at(1)));
         assert_eq!(place.rules().get(rule.id).unwrap().updated_at, rule.updated_at);
         assert_eq!(InstrumentRepository::new(&place.db).get(1).unwrap().last_tick, Some(at(1)));
+    }
+
+    fn a_tick_of_the_year_2262_is_refused_and_silences_no_rule(db: &TestDatabase) {
+        let place = Place::open(db);
+        place.add(rule(Condition::Above, "10"));
+        let far = Timestamp::parse(b"2262-04-11T23:47:16.854775Z").unwrap().0.micros();
+        let report = place.insert(vec![numbered(far, 0, Some(11.0), None), tick(1, 11.0, None)]);
+        assert_eq!((report.received, report.inserted, report.late), (2, 1, 0));
+        let [rejected] = &report.rejected[..] else { panic!("{report:?}") };
+        assert_eq!(rejected.index, 0);
+        for part in ["2262-04-11", "86400 s ahead", "write.future_seconds_max"] {
+            assert!(rejected.reason.contains(part), "{}", rejected.reason);
+        }
+        assert_eq!(place.insert(vec![tick(2, 11.0, None)]).late, 0);
+        assert_eq!(seconds(&place), [1, 2]);
+    }
+
+    fn how_far_ahead_a_tick_may_be_is_a_setting(db: &TestDatabase) {
+        for (limit, expected) in [(60, [true, false]), (0, [true, true])] {
+            let sibling = db.empty_sibling();
+            let mut config = DatabaseConfig::new(sibling.url()).unwrap();
+            config.write.future_max = Duration::from_secs(limit);
+            let database = Database::open_with_clock(config, Clock::manual(at(100))).unwrap();
+            let ticks = MarketDataRepository::new(&database);
+            let stored = [tick(160, 1.0, None), numbered(160_000_001, 0, Some(1.0), None)]
+                .map(|tick| ticks.insert_batch(vec![tick], InsertOptions::default()).unwrap().inserted == 1);
+            assert_eq!(stored, expected, "{limit}");
+        }
     }
 
     fn below_and_equals_fire(db: &TestDatabase) {

@@ -162,12 +162,17 @@ pub(crate) fn post(path: &str, kind: &str, body: impl Into<Body>) -> Request<Bod
 
 /// The same, packed.
 pub(crate) fn post_gzip(path: &str, kind: &str, body: &[u8]) -> Request<Body> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(body).unwrap();
     let request = Request::post(path)
         .header("content-type", kind)
         .header("content-encoding", "gzip");
-    request.body(packer.finish().unwrap().into()).unwrap()
+    request.body(packed(body).into()).unwrap()
+}
+
+/// A member of gzip data.
+pub(crate) fn packed(text: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(text).unwrap();
+    packer.finish().unwrap()
 }
 
 impl Answer {

@@ -37,6 +37,20 @@ on_both! {
         assert!(age > 1e6, "{age}");
     }
 
+    fn late_ticks_show_as_a_share(db: &TestDatabase) {
+        let api = Api::new(db);
+        let share = |api: &Api| api.get("/api/health/database").json(200)["performance"]["late_share"].clone();
+        assert_eq!(share(&api), Value::Null);
+        let tick = |second: usize| json!({"symbol": "ES", "timestamp": format!("2013-09-03T10:00:{second:02}Z"), "price": 1640.25});
+        api.post("/api/market-data", &json!([tick(30), tick(31), tick(32)])).json(200);
+        api.post("/api/market-data", &json!([tick(10)])).json(200);
+        // An answer stands on figures that may be half a second old.
+        api.until(|api| (share(api) == json!(0.25)).then_some(()));
+        api.app.monitoring().check_now();
+        let metrics = api.get("/metrics").text();
+        assert!(metrics.contains("\ntickbase_ingest_late_ratio 0.25\n"), "{metrics}");
+    }
+
     fn the_day_is_counted(db: &TestDatabase) {
         let api = Api::new(db);
         let now = api.app.database().clock().now().to_string();

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use crate::client::{Api, post, post_gzip};
+use crate::client::{Api, packed, post, post_gzip};
 use crate::support::on_both;
 
 const PATH: &str = "/api/market-data";
@@ -24,6 +24,12 @@ fn ticks(count: usize) -> Vec<Value> {
 }
 
 fn counts(report: &Value) -> [u64; 6] {
+    let outcomes = ["inserted", "duplicates", "conflicts", "deleted", "rejected"];
+    let sum: u64 = outcomes
+        .iter()
+        .map(|name| report[name].as_u64().unwrap())
+        .sum();
+    assert_eq!(report["received"], sum);
     [
         "received",
         "inserted",
@@ -84,6 +90,29 @@ on_both! {
             let packed = api.send(post_gzip(PATH, kind, body.as_bytes()));
             assert_eq!(counts(&packed.json(200)), [5, 0, 5, 0, 0, 0], "{kind}, packed");
         }
+    }
+
+    fn a_packed_body_of_several_members_is_read_whole_or_refused(db: &TestDatabase) {
+        let api = Api::new(db);
+        let csv = |rows: std::ops::Range<usize>| -> String {
+            rows.map(|n| format!("ES,2013-09-03T10:00:00Z,{n},1640\n")).collect()
+        };
+        let header = packed(b"symbol,timestamp,sequence,price\n");
+        let parts = [header, packed(csv(0..2).as_bytes()), packed(b""), packed(csv(2..5).as_bytes())];
+        let send = |body: Vec<u8>| {
+            let mut request = post(PATH, "text/csv", body);
+            request.headers_mut().insert("content-encoding", "GZIP".parse().unwrap());
+            api.send(request)
+        };
+        for (behind, starts) in [
+            (csv(5..6).into_bytes(), "the body cannot be read: bytes that are no gzip follow its last member"),
+            (packed(b"ES")[..9].to_vec(), "the body cannot be read: "),
+        ] {
+            let said = send([parts.concat(), behind].concat()).detail(400);
+            assert!(said.starts_with(starts), "{said}");
+            assert!(stored(&api).is_empty());
+        }
+        assert_eq!(counts(&send(parts.concat()).json(200)), [5, 5, 0, 0, 0, 0]);
     }
 
     fn a_bad_row_is_reported_and_the_others_are_stored(db: &TestDatabase) {
@@ -269,6 +298,23 @@ on_both! {
         assert_eq!(stored(&api)[0]["price"], 123.456789, "the stored price is whole");
     }
 
+    fn a_tick_too_far_ahead_of_the_clock_is_rejected_by_its_row(db: &TestDatabase) {
+        let api = Api::new(db);
+        let far = json!({"symbol": "ES", "timestamp": "2262-04-11T23:47:16.854775Z", "price": 1650});
+        let mut batch = ticks(2);
+        batch.insert(1, far.clone());
+        let report = api.post(PATH, &json!(batch)).json(200);
+        assert_eq!(counts(&report), [3, 2, 0, 0, 0, 1]);
+        let error = &report["errors"][0];
+        assert_eq!(error["index"], 1);
+        let reason = error["reason"].as_str().unwrap();
+        let starts = "timestamp: 2262-04-11T23:47:16.854775Z is more than 86400 s ahead of the clock";
+        assert!(reason.starts_with(starts) && reason.contains("write.future_seconds_max"), "{reason}");
+        let alone = api.post(PATH, &json!([far])).detail(422);
+        assert!(alone.starts_with("body.0: timestamp: 2262"), "{alone}");
+        assert_eq!(counts(&api.post(PATH, &json!(&ticks(3)[2..])).json(200)), [1, 1, 0, 0, 0, 0]);
+    }
+
     fn ticks_are_deleted_and_restored_by_key_and_by_range(db: &TestDatabase) {
         let api = Api::new(db);
         api.post(PATH, &json!(ticks(6))).json(200);
@@ -282,8 +328,14 @@ on_both! {
         assert_eq!(api.post("/api/market-data/delete", &keys).json(200), json!({"deleted": 2}));
         assert_eq!(stored(&api).len(), 4);
         assert_eq!(api.post("/api/market-data/delete", &keys).json(200), json!({"deleted": 0}));
-        // A deleted tick that is sent again stays deleted.
-        assert_eq!(counts(&api.post(PATH, &json!(ticks(1))).json(200)), [1, 0, 1, 0, 0, 0]);
+        // A deleted tick that is sent again, whatever its values, stays deleted, and that is said.
+        let mut again = ticks(2);
+        again.push(json!({"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "sequence": 0, "price": 1.0}));
+        let report = api.post(PATH, &json!(again)).json(200);
+        assert_eq!((counts(&report), &report["deleted"]), ([3, 0, 1, 0, 0, 0], &json!(2)));
+        let message = report["message"].as_str().unwrap();
+        assert!(message.contains("/api/market-data/restore") && message.contains("tickbase purge"), "{message}");
+        assert_eq!(api.post(PATH, &json!(&ticks(2)[1..])).json(200)["message"], Value::Null);
         assert_eq!(api.post("/api/market-data/restore", &keys).json(200), json!({"restored": 2}));
         let range = json!({"instrument_id": 1, "start": "2013-09-03T10:00:01.000000Z",
                            "end": "2013-09-03T10:00:04.000000Z"});

@@ -1,11 +1,9 @@
 //! The newest bars of an instrument whose bars are built: the last ones of all, also where built
 //! bars have gone stale and where bars came in.
 
-use std::str::FromStr;
-
 use crate::support::on_both;
 use crate::world::{MINUTE, World, at, open};
-use tickbase::Decimal;
+
 use tickbase::database::Database;
 use tickbase::domain::{Bar, Frequency, RawBar};
 use tickbase::repository::bar::BarRepository;
@@ -37,7 +35,7 @@ fn assert_newest_are_the_last_of_all(db: &Database, id: i64) {
 
 /// A minute bar of the default source, whose id is less than that of built bars.
 fn imported(instrument_id: i64, seconds: i64) -> Bar {
-    let price = || Some(Decimal::from_str("7").unwrap());
+    let price = || Some(7.0);
     let raw = RawBar {
         instrument_id,
         timestamp: at(seconds),

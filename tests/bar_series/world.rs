@@ -124,7 +124,7 @@ impl<'a> World<'a> {
             .filter_map(|tick| fold.add(tick.timestamp, tick.price.unwrap(), tick.volume))
             .collect();
         folded.extend(fold.finish());
-        let bars = folded.iter().map(|fold| fold.to_bar().unwrap());
+        let bars = folded.iter().map(tickbase::domain::TickFold::to_bar);
         bars.map(|bar| (bar.timestamp, bar)).collect()
     }
 

@@ -12,8 +12,8 @@ use tickbase::timestamp::Timestamp;
 
 use crate::support::TestDatabase;
 
-/// 2026-01-01 00:00 UTC; tick number `n` is `n` microseconds later.
-const BEGINNING: i64 = 1_767_225_600_000_000;
+/// 2024-01-01 00:00 UTC; tick number `n` is `n` microseconds later.
+const BEGINNING: i64 = 1_704_067_200_000_000;
 /// The ticks go round the first of the seeded instruments.
 pub const INSTRUMENTS: i64 = 3;
 /// The one whose rules fire.

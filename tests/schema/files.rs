@@ -37,13 +37,7 @@ const POSTGRES_IMPORT: &str =
     "    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};";
 
 /// Scaled integers: BIGINT on SQLite, which src/schema.patch turns into Decimal.
-const PATCHED: [&str; 5] = [
-    "alert_rules.threshold",
-    "market_data_bars.open_price",
-    "market_data_bars.high_price",
-    "market_data_bars.low_price",
-    "market_data_bars.close_price",
-];
+const PATCHED: [&str; 1] = ["alert_rules.threshold"];
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

@@ -61,7 +61,7 @@ expect 404 - GET /api/instruments/13
 expect 200 '.symbol == "EURUSD"' POST /api/instruments/13/restore
 
 # Market data.
-json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: []}' \
+json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, deleted: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: [], message: null}' \
     POST /api/market-data '[
         {"symbol": "ES", "timestamp": "2013-09-03T10:23:00.074Z", "sequence": 1, "price": 1641.5, "volume": 8},
         {"symbol": "ES", "timestamp": "2013-09-03T10:23:00.075Z", "sequence": 2, "price": 1641.75, "volume": 1}]'

@@ -26,6 +26,11 @@ use crate::repository::market_data::{
 /// Rejected rows that an answer names.
 const ERRORS_SHOWN_MAX: usize = 100;
 
+/// The answer to ticks that meet deleted ones.
+const DELETED_REMEDY: &str = "a deleted tick holds the key of each of the `deleted` ticks; restore it \
+    with POST /api/market-data/restore, or remove it for good with `tickbase purge` and send the \
+    tick again";
+
 /// Stores ticks, and answers after the commit
 ///
 /// The body is a JSON array of ticks or `{"ticks": [..]}` (`application/json`), one object per
@@ -224,15 +229,17 @@ fn nothing_left(rejected: &[RowError]) -> ApiError {
 
 fn report(stored: &InsertReport, rejected: Vec<RowError>, stamps_cut: u64) -> IngestReport {
     // A repeated key gets the first answer, whose rows may have been others.
-    let stored_rows = stored.inserted + stored.duplicates + stored.conflicts;
+    let stored_rows = stored.inserted + stored.duplicates + stored.conflicts + stored.deleted;
     IngestReport {
         received: stored_rows + rejected.len(),
         inserted: stored.inserted,
         duplicates: stored.duplicates,
         conflicts: stored.conflicts,
+        deleted: stored.deleted,
         late: stored.late,
         rejected: rejected.len(),
         timestamps_truncated: stamps_cut,
         errors: rejected.into_iter().take(ERRORS_SHOWN_MAX).collect(),
+        message: (stored.deleted > 0).then(|| DELETED_REMEDY.to_owned()),
     }
 }

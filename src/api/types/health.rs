@@ -144,6 +144,9 @@ struct Quantiles {
 struct PerformanceBody {
     /// Ticks and bars stored per second over the last minute.
     insert_rate_per_second: f64,
+    /// Share, 0 to 1, of the ticks stored in the last 5 minutes that were older than the newest one of
+    /// their instrument, and so fired no rule; null when none were stored.
+    late_share: Option<f64>,
     /// Calls per second over the last minute.
     queries_per_second: f64,
     /// Calls since the last round of monitoring.
@@ -290,6 +293,7 @@ impl From<&MonitoringSnapshot> for PerformanceBody {
         let rate = |rate: Option<f64>| rounded(rate.unwrap_or(0.0), 3);
         Self {
             insert_rate_per_second: rate(rates.insert_rows_per_second.one_minute),
+            late_share: rates.late_share.map(|share| rounded(share, 4)),
             queries_per_second: rate(rates.queries_per_second.one_minute),
             query_ms: snapshot.calls.into(),
             slow_queries_last_hour: rates.slow_queries_last_hour,

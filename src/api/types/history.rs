@@ -162,10 +162,10 @@ impl BarItem {
         };
         Self {
             timestamp: bar.timestamp.to_string(),
-            open: price(|values| values.open.to_f64()),
-            high: price(|values| values.high.to_f64()),
-            low: price(|values| values.low.to_f64()),
-            close: price(|values| values.close.to_f64()),
+            open: price(|values| values.open),
+            high: price(|values| values.high),
+            low: price(|values| values.low),
+            close: price(|values| values.close),
             volume: values.map(|values| values.volume),
             open_interest: values.and_then(|values| values.open_interest),
             vwap: rounding.price(values.and_then(|values| values.vwap())),

@@ -188,7 +188,7 @@ pub(in crate::api) struct PostedObject {
     ticks: Vec<PostedTick>,
 }
 
-/// What became of a batch: `received = inserted + duplicates + conflicts + rejected`.
+/// What became of a batch: `received = inserted + duplicates + conflicts + deleted + rejected`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct IngestReport {
     pub(in crate::api) received: usize,
@@ -198,6 +198,8 @@ pub(in crate::api) struct IngestReport {
     pub(in crate::api) duplicates: usize,
     /// Stored before, with other values, which stay.
     pub(in crate::api) conflicts: usize,
+    /// Not stored: a deleted tick holds their key; `message` says what to do.
+    pub(in crate::api) deleted: usize,
     /// Stored, and older than the newest tick of their instrument.
     pub(in crate::api) late: usize,
     /// Not stored: they break a rule.
@@ -206,6 +208,8 @@ pub(in crate::api) struct IngestReport {
     pub(in crate::api) timestamps_truncated: u64,
     /// The first 100 that were rejected.
     pub(in crate::api) errors: Vec<RowError>,
+    /// What to do about ticks whose key is that of a deleted one; null when there are none.
+    pub(in crate::api) message: Option<String>,
 }
 
 /// A tick that was not stored.

@@ -88,12 +88,16 @@ fn window_end(frequency: Frequency, start: Timestamp) -> Timestamp {
 
 /// A bar as one object; absent values are left out.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line {
     timestamp: String,
-    open: &'a serde_json::value::RawValue,
-    high: &'a serde_json::value::RawValue,
-    low: &'a serde_json::value::RawValue,
-    close: &'a serde_json::value::RawValue,
+    #[serde(serialize_with = "plain")]
+    open: Option<f64>,
+    #[serde(serialize_with = "plain")]
+    high: Option<f64>,
+    #[serde(serialize_with = "plain")]
+    low: Option<f64>,
+    #[serde(serialize_with = "plain")]
+    close: Option<f64>,
     #[serde(serialize_with = "plain")]
     volume: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
@@ -126,19 +130,13 @@ fn csv_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::
     writeln!(out)
 }
 
-/// Prices are written digit by digit.
 fn json_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::Result<()> {
-    let raw = |price: &crate::decimal::Decimal| {
-        serde_json::value::RawValue::from_string(price.to_string())
-    };
-    let (open, high) = (raw(&bar.open)?, raw(&bar.high)?);
-    let (low, close) = (raw(&bar.low)?, raw(&bar.close)?);
     let line = Line {
         timestamp: start.to_string(),
-        open: &open,
-        high: &high,
-        low: &low,
-        close: &close,
+        open: Some(bar.open),
+        high: Some(bar.high),
+        low: Some(bar.low),
+        close: Some(bar.close),
         volume: Some(bar.volume),
         open_interest: bar.open_interest,
     };

@@ -54,6 +54,7 @@ fn lane_with(lock_wait_max: Duration, pragma: &'static str) -> Lane {
         queue_rows_max: 256,
         group_jobs_max: 64,
         group_rows_max: 100,
+        ..WriteConfig::default()
     };
     let wal = Wal::new(
         dir.path().join("lane.db-wal"),

@@ -21,6 +21,8 @@ pub struct Facts {
     pub insert_rate_1m: Option<f64>,
     /// The usual rate: the median of the 5 minutes before, each taken for itself.
     pub insert_rate_usual: Option<f64>,
+    /// Late ticks / ticks stored in the last 5 minutes; `None` when none were stored.
+    pub late_share: Option<f64>,
     /// Bytes of the WAL; `None` on PostgreSQL.
     pub wal_bytes: Option<u64>,
     /// Rows that wait for the writer / bound of the queue; `None` on PostgreSQL.
@@ -69,6 +71,7 @@ pub(super) fn judge(check: Check, facts: &Facts, thresholds: &Thresholds) -> Opt
             let judged = usual > 0.0 && usual >= t.insert_rate_drop_usual_min;
             judged.then(|| lower(now / usual, t.insert_rate_drop))
         }
+        Check::LateShare => Some(upper(facts.late_share?, t.late_share)),
         Check::WalBytes => Some(upper(facts.wal_bytes? as f64, t.wal_bytes)),
         Check::WriteQueue => Some(upper(facts.write_queue?, t.write_queue)),
         Check::Errors => Some(upper(facts.errors_per_minute?, t.errors_per_minute)),

@@ -224,12 +224,13 @@ fn insertions(text: &mut Exposition, db: &Database) {
     }
 }
 
-fn outcomes(counts: &InsertCounts) -> [(&'static str, u64); 6] {
+fn outcomes(counts: &InsertCounts) -> [(&'static str, u64); 7] {
     [
         ("inserted", counts.inserted),
         ("updated", counts.updated),
         ("duplicate", counts.duplicates),
         ("conflict", counts.conflicts),
+        ("deleted", counts.deleted),
         ("rejected", counts.rejected),
         ("replayed", counts.replayed),
     ]

@@ -45,6 +45,14 @@ pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
         "Duration of the last probe.",
         snapshot.probe.took.as_secs_f64(),
     );
+    if let Some(share) = snapshot.rates.late_share {
+        text.single(
+            Kind::Gauge,
+            "tickbase_ingest_late_ratio",
+            "Share of the ticks inserted in the last 5 minutes that were late.",
+            share,
+        );
+    }
     levels(text, snapshot);
 }
 

@@ -6,6 +6,7 @@ struct Series {
     begin: Instant,
     samples: Samples,
     inserted: u64,
+    late: u64,
 }
 
 impl Series {
@@ -14,6 +15,7 @@ impl Series {
             begin: Instant::now(),
             samples: Samples::default(),
             inserted: 0,
+            late: 0,
         }
     }
 
@@ -21,6 +23,8 @@ impl Series {
         Sample {
             at: self.begin + Duration::from_secs_f64(seconds),
             inserted: self.inserted,
+            ticks: self.inserted,
+            late: self.late,
             calls: self.inserted / 10,
             errors: self.inserted / 100,
             slow: self.inserted / 1_000,
@@ -52,6 +56,22 @@ fn one_moment_has_no_rate() {
         (rates.errors_last_hour, rates.slow_queries_last_hour),
         (0, 0)
     );
+}
+
+#[test]
+fn late_ticks_are_a_share_of_the_last_five_minutes() {
+    let mut series = Series::new();
+    let now = series.run(0..600, 10);
+    assert_eq!(series.samples.rates(&now).late_share, Some(0.0));
+    series.late += 750;
+    let now = series.run(600..1_200, 10);
+    let rates = series.samples.rates(&now);
+    assert_eq!(rates.late_share, Some(0.0), "they are longer ago");
+    series.late += 750;
+    let now = series.at(1_200.0);
+    assert_eq!(series.samples.rates(&now).late_share, Some(0.25));
+    let now = series.run(1_200..2_400, 0);
+    assert_eq!(series.samples.rates(&now).late_share, None);
 }
 
 #[test]

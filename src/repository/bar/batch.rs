@@ -15,7 +15,7 @@ use super::store::WriteBars;
 use crate::database::{BackendConnection, InsertCounts, Touch};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
-use crate::repository::bar_series::BUILT_SOURCE_NAME;
+use crate::repository::bar_series::{BuiltSources, Marks};
 use crate::repository::market_data::RowRejection;
 use crate::repository::{data_source, instrument, or_conflict};
 use crate::timestamp::Timestamp;
@@ -149,6 +149,7 @@ struct Batch<'a> {
     periods: HashMap<BarKey, Cow<'a, NewMarketDataBar>>,
     /// What to write, in key order: two writers cannot wait for each other in a circle.
     writes: BTreeMap<BarKey, &'a NewMarketDataBar>,
+    built: BuiltSources,
 }
 
 impl<'a> Batch<'a> {
@@ -158,10 +159,10 @@ impl<'a> Batch<'a> {
         let sources: BTreeSet<i64> = bars.iter().map(|bar| bar.data_source_id).collect();
         let instruments = instrument::lock_active(conn, &instruments)?;
         let sources = data_source::known_ids(conn, &sources)?;
-        let built = data_source::by_name(conn, BUILT_SOURCE_NAME)?.map(|source| source.id);
+        let built = BuiltSources::load(conn)?;
         let (mut accepted, mut rejected) = (Vec::with_capacity(bars.len()), Vec::new());
         for (index, bar) in bars.iter().enumerate() {
-            match objection(bar, &instruments, &sources, built) {
+            match objection(bar, &instruments, &sources, &built) {
                 Some(reason) => rejected.push(RowRejection { index, reason }),
                 None => accepted.push((index, bar)),
             }
@@ -178,6 +179,7 @@ impl<'a> Batch<'a> {
             rejected,
             periods,
             writes: BTreeMap::new(),
+            built,
         })
     }
 
@@ -196,7 +198,8 @@ impl<'a> Batch<'a> {
 
     fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
         let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
-        write(conn, &bars, replace, now)
+        write(conn, &bars, replace, now)?;
+        Marks::store_of_bars(conn, self.writes.keys(), &self.built)
     }
 }
 
@@ -241,7 +244,7 @@ fn objection(
     bar: &NewMarketDataBar,
     instruments: &BTreeSet<i64>,
     sources: &BTreeSet<i64>,
-    built: Option<i64>,
+    built: &BuiltSources,
 ) -> Option<String> {
     if !instruments.contains(&bar.instrument_id) {
         let id = bar.instrument_id;
@@ -253,7 +256,7 @@ fn objection(
         let id = bar.data_source_id;
         return Some(format!("data source {id} is unknown; add it first"));
     }
-    if built == Some(bar.data_source_id) {
+    if built.contains(bar.data_source_id) {
         let id = bar.data_source_id;
         return Some(format!(
             "data source {id} holds the bars that are built from ticks; name another one"

@@ -15,10 +15,11 @@ use super::store::BAR_KEYS_PER_STATEMENT_MAX;
 use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
-use crate::repository::bar_series::BUILT_SOURCE_NAME;
+use crate::repository::bar_series::{BuiltSources, Marks};
+use crate::repository::pass::each_row;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
-use crate::tables::{data_sources, market_data_bars, stale_bars};
+use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
 
 #[dsl::auto_type(no_type_alias)]
@@ -33,31 +34,39 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
     deleted.filter(market_data_bars::id.eq_any(ids))
 }
 
-/// Marks the periods of the built ones among some bars as stale: whatever becomes of the rows, the
-/// ticks say what bar a period has.
-macro_rules! mark_built {
-    ($conn:expr, $bars:expr) => {{
-        let built = data_sources::table
-            .filter(data_sources::name.eq(BUILT_SOURCE_NAME))
-            .select(data_sources::id)
-            .single_value();
-        let periods = $bars
-            .filter(market_data_bars::data_source_id.nullable().eq(built))
+/// The keys of some bars, in the order of time: those that go, or those that return. What was built
+/// of them is marked, so it must look before they do.
+macro_rules! touch_bars {
+    ($conn:expr, $marks:expr, $bars:expr) => {{
+        let built = BuiltSources::load($conn)?;
+        let keys = $bars
+            .order((
+                market_data_bars::timestamp.asc(),
+                market_data_bars::data_source_id.asc(),
+            ))
             .select((
                 market_data_bars::instrument_id,
                 market_data_bars::frequency,
                 market_data_bars::timestamp,
+                market_data_bars::data_source_id,
             ));
-        let insert = periods
-            .insert_into(stale_bars::table)
-            .into_columns((
-                stale_bars::instrument_id,
-                stale_bars::frequency,
-                stale_bars::timestamp,
-            ))
-            .on_conflict_do_nothing();
-        crate::on_backend!(&mut *$conn, |c| insert.execute(c))?;
+        each_row!(&mut *$conn, keys, KeyRow, |row: KeyRow| {
+            $marks.touch_bar(&key_of(row), &built);
+            Ok(())
+        })?;
     }};
+}
+
+/// The columns of a key.
+type KeyRow = (i64, Frequency, Timestamp, i64);
+
+fn key_of((instrument_id, frequency, timestamp, data_source_id): KeyRow) -> BarKey {
+    BarKey {
+        instrument_id,
+        frequency,
+        timestamp,
+        data_source_id,
+    }
 }
 
 /// Locks the instruments of some bars, and says which they are.
@@ -85,9 +94,11 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
     let _said = conn.touches(Touch::Nothing);
     let instruments = lock_instruments(conn, ids)?;
     drop(conn.touches(Touch::Bars(&instruments)));
+    let mut marks = Marks::of(conn, &instruments)?;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        mark_built!(conn, active_query(ids));
+        touch_bars!(conn, marks, active_query(ids));
     }
+    marks.store(conn)?;
     remove(conn, ids, now)
 }
 
@@ -117,7 +128,9 @@ pub fn soft_delete_range(
     let (first, last) = of.bounds()?;
     let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
-    mark_built!(conn, between_query(*of, first, last));
+    let mut marks = Marks::of(conn, &[of.instrument_id])?;
+    touch_bars!(conn, marks, between_query(*of, first, last));
+    marks.store(conn)?;
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
     Ok(crate::on_backend!(conn, |c| update.execute(c))?)
@@ -132,15 +145,17 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     let _said = conn.touches(Touch::Nothing);
     let instruments = lock_instruments(conn, ids)?;
     drop(conn.touches(Touch::Bars(&instruments)));
+    let mut marks = Marks::of(conn, &instruments)?;
     let mut changed = 0;
     for ids in ids.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
         refuse_taken_periods(conn, ids)?;
-        mark_built!(conn, deleted_query(ids));
+        touch_bars!(conn, marks, deleted_query(ids));
         let update = diesel::update(deleted_query(ids))
             .set(market_data_bars::deleted_at.eq(None::<Timestamp>));
         let restored = crate::on_backend!(&mut *conn, |c| update.execute(c));
         changed += restored.map_err(|error| or_conflict(error, "bars to restore"))?;
     }
+    marks.store(conn)?;
     Ok(changed)
 }
 
@@ -184,12 +199,7 @@ fn refuse_taken_periods(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result
         crate::on_backend!(&mut *conn, |c| query.load(c))?;
     let mut by_key = HashMap::with_capacity(rows.len());
     for (id, instrument_id, frequency, timestamp, data_source_id) in rows {
-        let key = BarKey {
-            instrument_id,
-            frequency,
-            timestamp,
-            data_source_id,
-        };
+        let key = key_of((instrument_id, frequency, timestamp, data_source_id));
         if let Some(other) = by_key.insert(key, id) {
             let obstacle = format!("deleted bar {other}, too; restore one of them by its id");
             return Err(taken(id, key, &obstacle));

@@ -10,7 +10,6 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Integer, Nullable, Text};
 
 use super::keys::BarKey;
-use crate::decimal::Decimal;
 use crate::domain::Frequency;
 use crate::models::NewMarketDataBar;
 use crate::soft_delete::Raw;
@@ -92,7 +91,6 @@ where
         + HasSqlType<Double>
         + HasSqlType<Integer>
         + HasSqlType<Text>
-        + HasSqlType<sql_types::Decimal>
         + HasSqlType<sql_types::Timestamp>,
     bool: ToSql<Bool, DB>,
     i64: ToSql<BigInt, DB>,
@@ -101,7 +99,6 @@ where
     Option<i32>: ToSql<Nullable<Integer>, DB>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
     Option<String>: ToSql<Nullable<Text>, DB>,
-    Decimal: ToSql<sql_types::Decimal, DB>,
     Frequency: ToSql<Text, DB>,
     Timestamp: ToSql<sql_types::Timestamp, DB>,
 {
@@ -129,7 +126,7 @@ where
                 &bar.close_price,
             ] {
                 out.push_sql(", ");
-                out.push_bind_param::<sql_types::Decimal, _>(price)?;
+                out.push_bind_param::<Double, _>(price)?;
             }
             out.push_sql(", ");
             out.push_bind_param::<Double, _>(&bar.volume)?;

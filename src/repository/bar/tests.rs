@@ -24,9 +24,9 @@ fn bar(instrument_id: i64, micros: i64, close: &str) -> NewMarketDataBar {
         timestamp: at(micros),
         frequency: DAY,
         source_id: None,
-        open: Some("1".parse().unwrap()),
-        high: Some("100000000".parse().unwrap()),
-        low: Some("-1".parse().unwrap()),
+        open: Some(1.0),
+        high: Some(100_000_000.0),
+        low: Some(-1.0),
         close: Some(close.parse().unwrap()),
         volume: Some(0.5),
         open_interest: None,
@@ -111,9 +111,9 @@ fn each_value_of_a_bar_tells_a_conflict_from_a_duplicate() {
         let first = bar(1, 10, "2");
         insert(conn, std::slice::from_ref(&first));
         let changes: [fn(&mut NewMarketDataBar); 8] = [
-            |bar| bar.open_price = "0.99999999".parse().unwrap(),
-            |bar| bar.high_price = "100000000.00000001".parse().unwrap(),
-            |bar| bar.low_price = "-1.5".parse().unwrap(),
+            |bar| bar.open_price = 1.0 - f64::EPSILON,
+            |bar| bar.high_price = 100_000_000.000_000_01_f64.next_up(),
+            |bar| bar.low_price = -1.5,
             |bar| bar.volume = 0.25,
             |bar| bar.open_interest = Some(0.0),
             |bar| bar.contract_month = Some("2013-12".to_owned()),
@@ -139,7 +139,7 @@ fn bars_that_break_a_rule_come_back_with_index_and_reason_and_the_others_are_sto
     on_both(|conn| {
         instrument::soft_delete(conn, &[2], at(1)).unwrap();
         let mut upside_down = bar(1, 30, "1");
-        upside_down.high_price = "0.5".parse().unwrap();
+        upside_down.high_price = 0.5;
         let mut nan = bar(1, 30, "1");
         nan.volume = f64::NAN;
         let mut perfect = bar(1, 30, "1");
@@ -238,7 +238,7 @@ fn more_bars_than_one_statement_takes_are_stored_once() {
         assert_eq!(insert(conn, &bars).duplicates, 9_000);
         let mut changed = bars.clone();
         for bar in &mut changed[..4_500] {
-            bar.close_price = "3".parse().unwrap();
+            bar.close_price = 3.0;
         }
         let report = upsert(conn, &changed, 2_000);
         assert_eq!((report.updated, report.unchanged), (4_500, 4_500));
@@ -251,14 +251,35 @@ fn more_bars_than_one_statement_takes_are_stored_once() {
 }
 
 #[test]
-fn exact_prices_survive_the_way_in_and_out() {
+fn prices_survive_the_way_in_and_out_at_any_magnitude() {
     on_both(|conn| {
-        let mut new = bar(1, 10, "0.1");
-        new.low_price = "-92233720368.54775808".parse().unwrap();
-        new.high_price = "92233720368.54775807".parse().unwrap();
-        new.open_price = "0.00000001".parse().unwrap();
+        let mut new = bar(1, 10, "0.0000000042155");
+        new.low_price = f64::MIN;
+        new.high_price = f64::MAX;
+        new.open_price = 5e-324;
         insert(conn, std::slice::from_ref(&new));
-        assert_eq!(NewMarketDataBar::from(all(conn).remove(0)), new);
+        let stored = NewMarketDataBar::from(all(conn).remove(0));
+        let prices = |bar: &NewMarketDataBar| {
+            [
+                bar.open_price,
+                bar.high_price,
+                bar.low_price,
+                bar.close_price,
+            ]
+            .map(f64::to_bits)
+        };
+        assert_eq!(prices(&stored), prices(&new));
+        assert_eq!(upsert(conn, std::slice::from_ref(&new), 2_000).unchanged, 1);
+        new.close_price = new.close_price.next_up();
+        assert_eq!(upsert(conn, std::slice::from_ref(&new), 2_000).updated, 1);
+        new.high_price = f64::INFINITY;
+        let refused = upsert(conn, std::slice::from_ref(&new), 2_000).rejected;
+        assert!(
+            refused[0]
+                .reason
+                .contains("high: inf is not a finite number"),
+            "{refused:?}"
+        );
     });
 }
 

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 
 use super::read::{of_instrument, source_id, stale_between};
 use crate::database::BackendConnection;
-use crate::domain::{Aggregator, BarAggregator, Frequency, PeriodBar, TickFold};
-use crate::error::{Error, Result};
+use crate::domain::{Aggregator, BarAggregator, Frequency, PeriodBar};
+use crate::error::Result;
 use crate::models::{MarketDataBar, NewMarketDataBar};
 use crate::repository::bar;
 use crate::repository::market_data::{TickRange, prices};
@@ -196,27 +196,14 @@ pub(super) fn from_ticks(
     let (mut fold, mut made) = (Aggregator::new(of.frequency), Vec::new());
     let read = prices(conn, &range, |tick| {
         if let Some(period) = fold.add(tick.timestamp, tick.price, tick.volume) {
-            made.push(bar_of(of, &period)?);
+            made.push(period.to_bar());
         }
         Ok(())
     })?;
     if let Some(period) = fold.finish() {
-        made.push(bar_of(of, &period)?);
+        made.push(period.to_bar());
     }
     Ok((read, made))
-}
-
-fn bar_of(of: Place, period: &TickFold) -> Result<PeriodBar> {
-    period.to_bar().map_err(|error| {
-        Error::invalid(
-            format!("bar {} of instrument {}", of.frequency, of.instrument_id),
-            format!(
-                "the period from {} cannot be built: {error}",
-                period.start()
-            ),
-            "delete the tick whose price cannot be right",
-        )
-    })
 }
 
 /// Folds the bars of a finer series; returns how many there were, and the coarser bars.
@@ -287,7 +274,8 @@ fn new_bar(of: Place, source: i64, bar: PeriodBar) -> NewMarketDataBar {
         data_source_id: source,
         is_adjusted: false,
         quality_score: None,
-        turnover: Some(bar.turnover),
+        // Prices and sizes at the end of what doubles hold may have a product beyond it.
+        turnover: Some(bar.turnover).filter(|turnover| turnover.is_finite()),
         tick_count: bar.tick_count,
     }
 }

@@ -1,7 +1,10 @@
-//! Marks of stale periods: which periods of an instrument's series a change of ticks touches.
+//! Marks of stale periods: which periods of an instrument's series a change of ticks or of bars
+//! touches.
 //!
 //! They are written in the transaction of that change, under the lock of the instrument, so that a
-//! series never claims a bar that its ticks no longer give.
+//! series never claims a bar that its ticks and shorter bars no longer give.
+
+use std::collections::BTreeSet;
 
 use diesel::backend::Backend;
 use diesel::prelude::*;
@@ -10,11 +13,12 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
-use super::read::of_instruments;
+use super::read::{BuiltSources, of_instruments};
 use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::Result;
 use crate::models::BarSeries;
+use crate::repository::bar::BarKey;
 use crate::repository::market_data::TickRange;
 use crate::repository::{bounds, instrument};
 use crate::sql_types;
@@ -23,7 +27,7 @@ use crate::timestamp::Timestamp;
 /// Marks of one statement: three binds each, within SQLite's 32,766.
 const MARKS_PER_STATEMENT_MAX: usize = 1_000;
 
-/// The periods that a change of ticks touches, of every series of some instruments.
+/// The periods that a change of ticks or bars touches, of every series of some instruments.
 pub(crate) struct Marks {
     /// By instrument and frequency.
     series: Vec<Touched>,
@@ -61,15 +65,54 @@ impl Marks {
     /// A tick with a price came, went or returned at this moment. In order of time a tick costs
     /// two comparisons per series.
     pub(crate) fn touch(&mut self, instrument_id: i64, at: Timestamp) {
+        for touched in self.of_instrument(instrument_id) {
+            touched.touch(at);
+        }
+    }
+
+    /// A bar came, went, returned or changed. What was built in longer periods holds a bar that
+    /// came in; of a built bar its own period is made anew, whatever has become of the row.
+    pub(crate) fn touch_bar(&mut self, bar: &BarKey, built: &BuiltSources) {
+        let is_built = built.contains(bar.data_source_id);
+        for touched in self.of_instrument(bar.instrument_id) {
+            let is_touched = match is_built {
+                true => touched.of.frequency == bar.frequency,
+                false => bar.frequency.divides(touched.of.frequency),
+            };
+            if is_touched {
+                touched.touch(bar.timestamp);
+            }
+        }
+    }
+
+    /// [`touch_bar`](Self::touch_bar) of many, and the marks are written down. The instruments are
+    /// locked.
+    pub(crate) fn store_of_bars<'b>(
+        conn: &mut BackendConnection<'_>,
+        bars: impl IntoIterator<Item = &'b BarKey> + Clone,
+        built: &BuiltSources,
+    ) -> Result<()> {
+        let ids: BTreeSet<i64> = bars
+            .clone()
+            .into_iter()
+            .map(|key| key.instrument_id)
+            .collect();
+        let ids: Vec<i64> = ids.into_iter().collect();
+        let mut marks = Self::of(conn, &ids)?;
+        for bar in bars {
+            marks.touch_bar(bar, built);
+        }
+        marks.store(conn)
+    }
+
+    fn of_instrument(&mut self, instrument_id: i64) -> &mut [Touched] {
         if self.last.0 != instrument_id {
             let id = |touched: &Touched| touched.of.instrument_id;
             let first = self.series.partition_point(|s| id(s) < instrument_id);
             let end = self.series.partition_point(|s| id(s) <= instrument_id);
             self.last = (instrument_id, first..end);
         }
-        for touched in &mut self.series[self.last.1.clone()] {
-            touched.touch(at);
-        }
+        &mut self.series[self.last.1.clone()]
     }
 
     /// Writes the marks down; those that are there stay.
@@ -93,9 +136,9 @@ impl Marks {
 /// Marks what is built of a range of ticks as stale, in every series of the instrument, so that the
 /// next build or refresh makes it anew; returns how many periods that are.
 ///
-/// The functions of this crate that store, delete or restore ticks mark what they touch by
-/// themselves. Call it in the transaction of statements of your own that change ticks: nothing
-/// else tells a series of them.
+/// The functions of this crate that store, delete or restore ticks and bars mark what they touch
+/// by themselves. Call it in the transaction of statements of your own that change ticks or bars:
+/// nothing else tells a series of them.
 ///
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;

@@ -17,6 +17,21 @@ use crate::timestamp::Timestamp;
 /// The source of built bars; a migration adds it.
 pub const BUILT_SOURCE_NAME: &str = "tickbase-bars";
 
+/// The data sources whose bars are built: nobody else writes bars of theirs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BuiltSources(Option<i64>);
+
+impl BuiltSources {
+    pub(crate) fn load(conn: &mut BackendConnection<'_>) -> Result<Self> {
+        let source = data_source::by_name(conn, BUILT_SOURCE_NAME)?;
+        Ok(Self(source.map(|source| source.id)))
+    }
+
+    pub(crate) fn contains(&self, source_id: i64) -> bool {
+        self.0 == Some(source_id)
+    }
+}
+
 /// A series, and how much of it waits for repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -8,12 +8,14 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::insert_order::{Row, Slots, in_key_order};
 use super::watch;
+use crate::config::WriteConfig;
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
 use crate::domain::tick::Tick;
 use crate::error::Result;
@@ -52,10 +54,13 @@ pub enum RowOutcome {
         /// The number within (instrument, timestamp, source).
         sequence: i64,
     },
-    /// The same values are stored under its key, deleted or not.
+    /// The same values are stored under its key.
     Duplicate,
     /// Other values are stored under its key; they stay.
     Conflict,
+    /// A deleted tick holds its key, with the same values or others: nothing is stored. Restore that
+    /// tick, or purge it and send the row again.
+    Deleted,
     /// It breaks a rule; the report has the reason.
     Rejected,
 }
@@ -69,7 +74,8 @@ pub struct RowRejection {
     pub reason: String,
 }
 
-/// What became of a batch: `received = inserted + duplicates + conflicts + rejected.len()`.
+/// What became of a batch:
+/// `received = inserted + duplicates + conflicts + deleted + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InsertReport {
@@ -81,6 +87,10 @@ pub struct InsertReport {
     pub duplicates: usize,
     /// Rows whose key holds other values.
     pub conflicts: usize,
+    /// Rows whose key is that of a deleted tick.
+    // An answer that was kept for its idempotency key before there was this count has none.
+    #[serde(default)]
+    pub deleted: usize,
     /// Stored rows that are older than the newest tick that their instrument had before the batch.
     pub late: usize,
     /// Rows that break a rule.
@@ -98,10 +108,23 @@ pub(super) type Stamp = (i64, Timestamp, i64);
 pub(super) enum Fate {
     /// It was free, and the row is stored under it.
     Inserted,
-    /// The same values are stored under it, deleted or not.
+    /// The same values are stored under it.
     Same,
     /// Other values are stored under it.
     Other,
+    /// A deleted tick is stored under it.
+    Deleted,
+}
+
+impl Fate {
+    /// The fate of a row whose key is taken.
+    pub(super) const fn of_taken((same, deleted): (bool, bool)) -> Self {
+        match (same, deleted) {
+            (_, true) => Self::Deleted,
+            (true, false) => Self::Same,
+            (false, false) => Self::Other,
+        }
+    }
 }
 
 /// An active instrument, as a batch needs it.
@@ -150,11 +173,21 @@ pub fn insert_batch(
         conn.record_ticks(&replayed(ticks.len()));
         return Ok(first);
     }
+    let limit = FutureLimit::of(conn, now);
     let mut batch = Batch::new(conn, ticks)?;
     let known = batch.instruments.iter().map(|followed| followed.known);
     let watched = watch::prepare(conn, known)?;
     let rows = with_store(conn, |store| {
-        let rows = in_key_order(ticks, &batch.places, &batch.instruments, store)?;
+        let (rows, too_new) = in_key_order(
+            ticks,
+            &batch.places,
+            &batch.instruments,
+            limit.newest_allowed,
+            store,
+        )?;
+        if !too_new.is_empty() {
+            batch.refuse_future(&too_new, &limit);
+        }
         batch.store(&rows, store)?;
         batch.follow_last_ticks(&rows);
         store.update_last_ticks(&batch.changed())?;
@@ -180,6 +213,7 @@ fn counts(report: &InsertReport) -> InsertCounts {
         inserted: report.inserted as u64,
         duplicates: report.duplicates as u64,
         conflicts: report.conflicts as u64,
+        deleted: report.deleted as u64,
         rejected: report.rejected.len() as u64,
         late: report.late as u64,
         ..InsertCounts::default()
@@ -192,6 +226,40 @@ fn replayed(ticks: usize) -> InsertCounts {
         received: ticks as u64,
         replayed: ticks as u64,
         ..InsertCounts::default()
+    }
+}
+
+/// How far ahead of the clock ticks may be. One tick of a far future would be the last tick of its
+/// instrument for years: every later one would be late, and late ticks fire no rule.
+struct FutureLimit {
+    now: Timestamp,
+    newest_allowed: Timestamp,
+}
+
+impl FutureLimit {
+    /// By `write.future_seconds_max` of the database; without a limit outside of its transactions.
+    fn of(conn: &BackendConnection<'_>, now: Timestamp) -> Self {
+        let ahead = conn.attached::<WriteConfig>().map(|write| write.future_max);
+        let newest_allowed = match ahead {
+            None | Some(Duration::ZERO) => Timestamp::MAX,
+            Some(ahead) => {
+                let micros = i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
+                now.saturating_add_micros(micros)
+            }
+        };
+        Self {
+            now,
+            newest_allowed,
+        }
+    }
+
+    fn reason(&self, timestamp: Timestamp) -> String {
+        let seconds = (self.newest_allowed.micros() - self.now.micros()) / 1_000_000;
+        format!(
+            "timestamp: {timestamp} is more than {seconds} s ahead of the clock, which says {}; check \
+             its unit and zone, or raise write.future_seconds_max (0: no limit)",
+            self.now
+        )
     }
 }
 
@@ -252,6 +320,16 @@ impl<'a> Batch<'a> {
         self.rejected.push(RowRejection { index, reason });
     }
 
+    #[cold]
+    fn refuse_future(&mut self, too_new: &[usize], limit: &FutureLimit) {
+        for index in too_new {
+            let reason = limit.reason(self.ticks[*index].timestamp());
+            let index = *index;
+            self.rejected.push(RowRejection { index, reason });
+        }
+        self.rejected.sort_by_key(|row| row.index);
+    }
+
     /// Stores the rows, which are in key order. Of several with one key the first is stored; the
     /// others are judged by it.
     fn store(&mut self, rows: &[Row<'_>], store: &mut dyn TickStore) -> Result<()> {
@@ -270,6 +348,7 @@ impl<'a> Batch<'a> {
             }
             let fate = match self.outcomes[first.index] {
                 RowOutcome::Conflict => store.store(&[*row])?[0],
+                RowOutcome::Deleted => Fate::Deleted,
                 _ if first.tick.values() == row.tick.values() => Fate::Same,
                 _ => Fate::Other,
             };
@@ -361,6 +440,7 @@ impl<'a> Batch<'a> {
                 RowOutcome::Inserted { .. } => report.inserted += 1,
                 RowOutcome::Duplicate => report.duplicates += 1,
                 RowOutcome::Conflict => report.conflicts += 1,
+                RowOutcome::Deleted => report.deleted += 1,
                 RowOutcome::Rejected => {}
             }
         }
@@ -385,6 +465,7 @@ fn outcome(row: &Row<'_>, fate: Fate) -> RowOutcome {
         },
         Fate::Same => RowOutcome::Duplicate,
         Fate::Other => RowOutcome::Conflict,
+        Fate::Deleted => RowOutcome::Deleted,
     }
 }
 

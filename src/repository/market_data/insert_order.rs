@@ -10,6 +10,7 @@ use super::insert::{Followed, Stamp, TickStore};
 use super::keys::TickKey;
 use crate::domain::tick::Tick;
 use crate::error::Result;
+use crate::timestamp::Timestamp;
 
 /// A tick with its key.
 #[derive(Debug, Clone, Copy)]
@@ -128,17 +129,20 @@ impl Hasher for SpreadId {
 }
 
 /// The accepted ticks by key; those without a sequence get the next free ones of their stamp,
-/// after those that the batch brings along. Rows of one key stay in the order of the batch.
+/// after those that the batch brings along. Rows of one key stay in the order of the batch. Ticks
+/// after `newest_allowed` are left out; the second list has their indexes.
 pub(super) fn in_key_order<'a>(
     ticks: &'a [Tick],
     places: &[Option<u32>],
     instruments: &[Followed],
+    newest_allowed: Timestamp,
     store: &mut dyn TickStore,
-) -> Result<Vec<Row<'a>>> {
+) -> Result<(Vec<Row<'a>>, Vec<usize>)> {
     let piles = Piles::of(places, instruments.len());
     let mut by_id: Vec<usize> = (0..instruments.len()).collect();
     by_id.sort_unstable_by_key(|place| instruments[*place].known.id);
     let mut rows: Vec<Row<'a>> = Vec::with_capacity(piles.rows.len());
+    let mut too_new = Vec::new();
     let mut numbered = true;
     for place in by_id {
         let newest = instruments[place].known.newest;
@@ -158,11 +162,19 @@ pub(super) fn in_key_order<'a>(
         if !pile.is_sorted_by_key(|row| row.key) {
             pile.sort_by_key(|row| row.key);
         }
+        // The last row of a pile is its newest: one comparison per instrument, none per row.
+        if pile
+            .last()
+            .is_some_and(|row| row.key.timestamp > newest_allowed)
+        {
+            let allowed = pile.partition_point(|row| row.key.timestamp <= newest_allowed);
+            too_new.extend(rows.drain(start + allowed..).map(|row| row.index));
+        }
     }
     if !numbered {
         number(&mut rows, store)?;
     }
-    Ok(rows)
+    Ok((rows, too_new))
 }
 
 /// The rows of each instrument, in the order of the batch: a counting sort.

@@ -192,13 +192,13 @@ impl PostgresStore<'_> {
     /// Compares those of the rows with what is stored under their keys, if anything is.
     fn judge(&mut self, rows: &[Row<'_>], which: &[usize], fates: &mut [Fate]) -> Result<()> {
         let asked: Vec<Row<'_>> = which.iter().map(|at| rows[*at]).collect();
-        let found: Vec<(i64, bool)> = FindTicks(&Columns::of(&asked)).load(self.0)?;
-        for (number, same) in found {
+        let found: Vec<(i64, bool, bool)> = FindTicks(&Columns::of(&asked)).load(self.0)?;
+        for (number, same, deleted) in found {
             let at = usize::try_from(number - 1)
                 .ok()
                 .and_then(|at| which.get(at));
             if let Some(at) = at {
-                fates[*at] = if same { Fate::Same } else { Fate::Other };
+                fates[*at] = Fate::of_taken((same, deleted));
             }
         }
         Ok(())

@@ -107,14 +107,14 @@ impl SqliteStore<'_> {
     fn find(&mut self, rows: &[Row<'_>], fates: &mut [Fate]) -> Result<()> {
         let places: Vec<usize> = (0..rows.len()).filter(|at| !rows[*at].fresh).collect();
         let cells: Vec<Cells> = places.iter().map(|at| of_row(&rows[*at])).collect();
-        let found = match self.in_bulk(&cells, |conn| FindTicks.load::<(i64, bool)>(conn))? {
+        let found = match self.in_bulk(&cells, |conn| FindTicks.load::<(i64, bool, bool)>(conn))? {
             Some(found) => found,
             None => self.find_each(places.iter().map(|at| &rows[*at]))?,
         };
-        for (number, same) in found {
+        for (number, same, deleted) in found {
             let place = usize::try_from(number).ok().and_then(|at| places.get(at));
             if let Some(place) = place {
-                fates[*place] = if same { Fate::Same } else { Fate::Other };
+                fates[*place] = Fate::of_taken((same, deleted));
             }
         }
         Ok(())
@@ -123,11 +123,11 @@ impl SqliteStore<'_> {
     fn find_each<'r>(
         &mut self,
         rows: impl Iterator<Item = &'r Row<'r>>,
-    ) -> Result<Vec<(i64, bool)>> {
+    ) -> Result<Vec<(i64, bool, bool)>> {
         let mut found = Vec::new();
         for (number, row) in (0..).zip(rows) {
-            let same: Option<bool> = FindTick::new(row).get_result(self.0).optional()?;
-            found.extend(same.map(|same| (number, same)));
+            let taken: Option<(bool, bool)> = FindTick::new(row).get_result(self.0).optional()?;
+            found.extend(taken.map(|(same, deleted)| (number, same, deleted)));
         }
         Ok(found)
     }

@@ -144,20 +144,39 @@ fn ticks_without_a_sequence_are_all_stored_even_when_they_are_equal() {
 }
 
 #[test]
-fn a_deleted_tick_that_is_sent_again_stays_deleted_and_keeps_its_sequence() {
+fn a_deleted_tick_that_is_sent_again_is_counted_apart_and_stays_deleted() {
     on_both(|conn| {
         insert(conn, &[trade(1, 10, Some(0), 100.0)]);
         assert_eq!(soft_delete_keys(conn, &[key(1, 10, 0)], now()).unwrap(), 1);
-        let report = insert(
-            conn,
-            &[trade(1, 10, Some(0), 100.0), trade(1, 10, None, 5.0)],
-        );
+        let batch = [
+            trade(1, 10, Some(0), 100.0),
+            trade(1, 10, Some(0), 101.0),
+            trade(1, 10, None, 5.0),
+        ];
+        let report = insert(conn, &batch);
         assert_eq!(
-            report.outcomes.unwrap(),
-            [RowOutcome::Duplicate, RowOutcome::Inserted { sequence: 1 }]
+            (report.received, report.deleted, report.inserted),
+            (3, 2, 1)
         );
+        assert_eq!((report.duplicates, report.conflicts), (0, 0));
+        let expected = [
+            RowOutcome::Deleted,
+            RowOutcome::Deleted,
+            RowOutcome::Inserted { sequence: 1 },
+        ];
+        assert_eq!(report.outcomes.unwrap(), expected);
         assert_eq!(count(conn, &TickRange::all(1)).unwrap(), 1);
+        assert_eq!(restore_keys(conn, &[key(1, 10, 0)]).unwrap(), 1);
+        let restored = insert(conn, &batch[..2]);
+        assert_eq!((restored.duplicates, restored.conflicts), (1, 1));
     });
+}
+
+#[test]
+fn an_answer_that_was_kept_before_deleted_rows_were_counted_is_read() {
+    let kept = r#"{"received":2,"inserted":1,"duplicates":1,"conflicts":0,"late":0,"rejected":[]}"#;
+    let report: InsertReport = serde_json::from_str(kept).unwrap();
+    assert_eq!((report.received, report.deleted), (2, 0));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn closes(
         let read = bars(conn, &query)?;
         let close = |bar: &HistoryBar| {
             let values = bar.values.as_ref()?;
-            Some((bar.timestamp, values.close.to_f64()))
+            Some((bar.timestamp, values.close))
         };
         closes.extend(read.bars.iter().rev().filter_map(close));
         match read.bars.first() {

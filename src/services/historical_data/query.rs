@@ -1,6 +1,5 @@
 //! What is asked of the history, and what it answers. It reads nothing.
 
-use crate::decimal::Decimal;
 #[cfg(any(feature = "analytics", feature = "cli"))]
 use crate::domain::Candle;
 use crate::domain::{Frequency, PeriodBar};
@@ -108,13 +107,13 @@ pub enum BarOrigin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BarValues {
     /// First price.
-    pub open: Decimal,
+    pub open: f64,
     /// Greatest price.
-    pub high: Decimal,
+    pub high: f64,
     /// Least price.
-    pub low: Decimal,
+    pub low: f64,
     /// Last price.
-    pub close: Decimal,
+    pub close: f64,
     /// Traded size, in contracts, shares or coins.
     pub volume: f64,
     /// Sum of price times size, where it is known.
@@ -152,10 +151,10 @@ impl HistoryBar {
         let values = self.values.as_ref()?;
         Some(Candle {
             timestamp: self.timestamp,
-            open: values.open.to_f64(),
-            high: values.high.to_f64(),
-            low: values.low.to_f64(),
-            close: values.close.to_f64(),
+            open: values.open,
+            high: values.high,
+            low: values.low,
+            close: values.close,
             volume: values.volume,
         })
     }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use crate::database::BackendConnection;
 use crate::domain::{Aggregator, BarAggregator, Frequency, TickFold};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::MarketDataBar;
 use crate::repository::bar::{self, BarRange};
 use crate::repository::market_data;
@@ -251,33 +251,16 @@ impl Reader {
     ) -> Result<()> {
         for span in self.bridged(open) {
             let mut fold = Aggregator::new(self.frequency);
+            let mut push = |period: TickFold| bars.push(HistoryBar::aggregated(period.to_bar()));
             market_data::prices(conn, &span.ticks(self.id), |tick| {
-                if let Some(period) = fold.add(tick.timestamp, tick.price, tick.volume) {
-                    bars.push(self.bar_of(&period)?);
-                }
+                fold.add(tick.timestamp, tick.price, tick.volume)
+                    .into_iter()
+                    .for_each(&mut push);
                 Ok(())
             })?;
-            if let Some(period) = fold.finish() {
-                bars.push(self.bar_of(&period)?);
-            }
+            fold.finish().into_iter().for_each(push);
         }
         Ok(())
-    }
-
-    fn bar_of(&self, period: &TickFold) -> Result<HistoryBar> {
-        match period.to_bar() {
-            Ok(bar) => Ok(HistoryBar::aggregated(bar)),
-            Err(Error::Invalid { reason, .. }) => {
-                let (frequency, start) = (self.frequency, period.start());
-                let reason = format!("the {frequency} bar from {start} cannot hold it: {reason}");
-                Err(Error::invalid(
-                    "price",
-                    reason,
-                    "delete the tick that has it",
-                ))
-            }
-            Err(other) => Err(other),
-        }
     }
 
     /// Adds what finer bars make of the spans.

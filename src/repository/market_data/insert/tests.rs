@@ -1,6 +1,6 @@
 //! Insertion against its plain definition, row by row, on both backends and both ways of SQLite.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 use proptest::prelude::*;
@@ -22,6 +22,7 @@ fn at(micros: i64) -> Timestamp {
 #[derive(Default)]
 struct Plain {
     stored: HashMap<TickKey, Values>,
+    deleted: HashSet<TickKey>,
     last: HashMap<i64, (Timestamp, Option<f64>)>,
 }
 
@@ -62,12 +63,31 @@ impl Plain {
             sequence,
         };
         match self.stored.get(&key) {
+            Some(_) if self.deleted.contains(&key) => RowOutcome::Deleted,
             Some(stored) if *stored == tick.values() => RowOutcome::Duplicate,
             Some(_) => RowOutcome::Conflict,
             None => {
                 self.stored.insert(key, tick.values());
                 RowOutcome::Inserted { sequence }
             }
+        }
+    }
+
+    fn active(&self) -> HashMap<TickKey, Values> {
+        let mut active = self.stored.clone();
+        active.retain(|key, _| !self.deleted.contains(key));
+        active
+    }
+
+    /// Moves the ticks of an instrument from `first` on to the trash.
+    fn delete_from(&mut self, id: i64, first: Timestamp) {
+        let of = |key: &&TickKey| key.instrument_id == id && key.timestamp >= first;
+        self.deleted.extend(self.stored.keys().filter(of));
+        self.last.remove(&id);
+        let left = self.active();
+        let left = left.keys().filter(|key| key.instrument_id == id);
+        if let Some(at) = left.map(|key| key.timestamp).max() {
+            self.last.insert(id, (at, None));
         }
     }
 
@@ -101,22 +121,26 @@ fn tick() -> impl Strategy<Value = Tick> {
     })
 }
 
+/// A batch, and an instrument with a stamp from which its ticks are deleted afterwards.
+type Step = (Vec<Tick>, Option<(i64, i64)>);
+
 /// Small batches, of one row too, and such as are stored in bulk.
-fn batches() -> impl Strategy<Value = Vec<Vec<Tick>>> {
+fn batches() -> impl Strategy<Value = Vec<Step>> {
     let batch = prop_oneof![
         proptest::collection::vec(tick(), 0..4),
         proptest::collection::vec(tick(), 4..60),
     ];
-    proptest::collection::vec(batch, 1..8)
+    let deletion = proptest::option::of((1i64..4, 0i64..6));
+    proptest::collection::vec((batch, deletion), 1..8)
 }
 
-fn check(conn: &mut BackendConnection<'_>, batches: &[Vec<Tick>]) {
+fn check(conn: &mut BackendConnection<'_>, batches: &[Step]) {
     let mut plain = Plain::default();
     let options = InsertOptions {
         outcomes: true,
         ..InsertOptions::default()
     };
-    for batch in batches {
+    for (batch, deletion) in batches {
         let report = conn
             .savepoint(|conn| insert_batch(conn, batch, &options, at(0)))
             .unwrap();
@@ -130,10 +154,19 @@ fn check(conn: &mut BackendConnection<'_>, batches: &[Vec<Tick>]) {
         };
         assert_eq!(report.duplicates, count(RowOutcome::Duplicate));
         assert_eq!(report.conflicts, count(RowOutcome::Conflict));
+        assert_eq!(report.deleted, count(RowOutcome::Deleted));
         assert_eq!(report.rejected.len(), count(RowOutcome::Rejected));
         assert_eq!(report.outcomes.unwrap(), outcomes);
+        if let Some((id, first)) = deletion {
+            let range = TickRange {
+                start: Some(at(*first)),
+                ..TickRange::all(*id)
+            };
+            soft_delete_range(conn, &range, at(0)).unwrap();
+            plain.delete_from(*id, at(*first));
+        }
     }
-    assert_eq!(stored(conn), plain.stored);
+    assert_eq!(stored(conn), plain.active());
     let last: HashMap<_, _> = latest(conn, &[1, 2, 3])
         .unwrap()
         .iter()

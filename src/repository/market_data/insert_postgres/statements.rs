@@ -169,12 +169,12 @@ statement!(
 );
 
 statement!(
-    /// Of each row whose key is taken, deleted ticks included: its number from 1, and whether the
-    /// same values are stored. The LIMIT makes it one descent of the key per row, however many
+    /// Of each row whose key is taken: its number from 1, whether the same values are stored, and
+    /// whether that tick is deleted. The LIMIT makes it one descent of the key per row, however many
     /// rows the planner expects.
-    FindTicks<Columns> -> (BigInt, Bool),
+    FindTicks<Columns> -> (BigInt, Bool, Bool),
     |self, out| {
-        out.push_sql("SELECT k.number, m.same FROM ");
+        out.push_sql("SELECT k.number, m.same, m.deleted FROM ");
         self.0.walk(&mut out)?;
         out.push_sql(
             " WITH ORDINALITY AS k (instrument_id, \"timestamp\", source_id, sequence, price, \
@@ -182,7 +182,7 @@ statement!(
              CROSS JOIN LATERAL (SELECT (m.price, m.volume, m.bid, m.ask, m.bid_size, m.ask_size, \
              m.open_price, m.high_price, m.low_price) IS NOT DISTINCT FROM (k.price, k.volume, \
              k.bid, k.ask, k.bid_size, k.ask_size, k.open_price, k.high_price, k.low_price) \
-             AS same FROM market_data m WHERE m.instrument_id = k.instrument_id \
+             AS same, m.deleted_at IS NOT NULL AS deleted FROM market_data m WHERE m.instrument_id = k.instrument_id \
              AND m.\"timestamp\" = k.\"timestamp\" AND m.source_id = k.source_id \
              AND m.sequence = k.sequence LIMIT 1) AS m",
         );

@@ -136,11 +136,12 @@ const REALS: [&str; 9] = [
 ];
 
 over_the_batch!(
-    /// Which rows of the batch have a key that is stored, and whether with the same values.
-    FindTicks -> (BigInt, Bool),
+    /// Which rows of the batch have a key that is stored, whether with the same values, and whether
+    /// that tick is deleted.
+    FindTicks -> (BigInt, Bool, Bool),
     "SELECT r.rowid, m.price IS r.c4 AND m.volume IS r.c5 AND m.bid IS r.c6 AND m.ask IS r.c7 \
      AND m.bid_size IS r.c8 AND m.ask_size IS r.c9 AND m.open_price IS r.c10 \
-     AND m.high_price IS r.c11 AND m.low_price IS r.c12 \
+     AND m.high_price IS r.c11 AND m.low_price IS r.c12, m.deleted_at IS NOT NULL \
      FROM tickbase_rows r CROSS JOIN market_data m ON m.instrument_id = r.c0 \
      AND m.\"timestamp\" = r.c1 AND m.source_id = r.c2 AND m.sequence = r.c3"
 );
@@ -232,7 +233,8 @@ impl QueryFragment<Sqlite> for InsertTick {
     }
 }
 
-/// Whether the same values are stored under a tick's key; no row when nothing is.
+/// Whether the same values are stored under a tick's key, and whether that tick is deleted; no row
+/// when nothing is stored.
 #[derive(QueryId)]
 pub(super) struct FindTick(InsertTick);
 
@@ -243,7 +245,7 @@ impl FindTick {
 }
 
 impl Query for FindTick {
-    type SqlType = Bool;
+    type SqlType = (Bool, Bool);
 }
 
 impl RunQueryDsl<SqliteConnection> for FindTick {}
@@ -258,7 +260,7 @@ impl QueryFragment<Sqlite> for FindTick {
             out.push_bind_param::<Nullable<Double>, _>(value)?;
             before = " AND ";
         }
-        out.push_sql(" FROM market_data WHERE instrument_id = ");
+        out.push_sql(", deleted_at IS NOT NULL FROM market_data WHERE instrument_id = ");
         out.push_bind_param::<BigInt, _>(&self.0.key.instrument_id)?;
         out.push_sql(" AND \"timestamp\" = ");
         out.push_bind_param::<TimestampSql, _>(&self.0.key.timestamp)?;

@@ -1,0 +1,24 @@
+SET LOCAL extra_float_digits = 1; -- A text of a double has all of its digits.
+-- Goes back only when no digit is lost. The cast of a double to NUMERIC keeps 15 digits; its text
+-- has all of them.
+DO $$
+BEGIN
+    -- Bars of before hold what a 64-bit integer scaled by 10^8 holds.
+    IF EXISTS (
+        SELECT FROM market_data_bars,
+            LATERAL (VALUES (open_price), (high_price), (low_price), (close_price)) AS of_bar (price)
+        WHERE abs(price) >= 92233720368
+            OR round(price::TEXT::NUMERIC, 8)::DOUBLE PRECISION <> price) THEN
+        RAISE EXCEPTION 'market_data_bars: a price has more than 8 places, or is beyond 92233720368; going back would change it: soft-delete and purge the bar, or stay';
+    END IF;
+END;
+$$;
+
+ALTER TABLE market_data_bars
+    DROP CONSTRAINT market_data_bars_prices_finite,
+    ALTER COLUMN open_price TYPE NUMERIC(20, 8) USING open_price::TEXT::NUMERIC,
+    ALTER COLUMN high_price TYPE NUMERIC(20, 8) USING high_price::TEXT::NUMERIC,
+    ALTER COLUMN low_price TYPE NUMERIC(20, 8) USING low_price::TEXT::NUMERIC,
+    ALTER COLUMN close_price TYPE NUMERIC(20, 8) USING close_price::TEXT::NUMERIC;
+
+DELETE FROM tickbase_schema_migrations WHERE version = '20261128000007';

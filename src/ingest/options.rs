@@ -1,0 +1,84 @@
+//! What is known of a feed before it is read: how its text, its stamps and its numbers are written.
+
+use std::str::FromStr;
+
+use super::columns::ColumnMap;
+use crate::error::{Error, Result};
+use crate::timestamp::TimestampFormat;
+
+/// How a feed's text is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedFormat {
+    /// NDJSON when the first line begins with `{`, else CSV.
+    #[default]
+    Auto,
+    /// Fields between commas, tabs, semicolons or bars; which, the first line tells.
+    Csv,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+impl FromStr for FeedFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(Error::invalid(
+                "format",
+                format!("{text:?} is none"),
+                "auto, csv or ndjson",
+            )),
+        }
+    }
+}
+
+/// Which end of its period a bar is named by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BarStamps {
+    /// The moment at which the period starts.
+    #[default]
+    Start,
+    /// The moment at which the period ends.
+    End,
+}
+
+impl FromStr for BarStamps {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "start" => Ok(Self::Start),
+            "end" => Ok(Self::End),
+            _ => Err(Error::invalid(
+                "stamps-are",
+                format!("{text:?} is neither"),
+                "start or end",
+            )),
+        }
+    }
+}
+
+/// What is known of a feed before it is read.
+#[derive(Debug, Clone, Default)]
+pub struct FeedOptions {
+    /// How the text is written.
+    pub format: FeedFormat,
+    /// What stands between the fields of a line; `None` finds it out.
+    pub delimiter: Option<u8>,
+    /// Whether the file has a line of column names; `None` finds it out.
+    pub header: Option<bool>,
+    /// Lines that are passed over before anything is looked at.
+    pub skip_lines: u64,
+    /// Which column is which field; the header's names say the rest.
+    pub columns: ColumnMap,
+    /// How stamps are written.
+    pub timestamp_format: TimestampFormat,
+    /// Which end of its period a bar is named by.
+    pub bar_stamps: BarStamps,
+    /// The preset that gave these options; messages name it.
+    pub preset: Option<&'static str>,
+}
