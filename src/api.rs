@@ -18,6 +18,7 @@ mod guard;
 mod health;
 mod history;
 mod http_metrics;
+mod import;
 mod instruments;
 mod market_data;
 mod probes;
@@ -115,7 +116,9 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(bars::writes())
         .merge(rules::writes())
         .merge(alerts::writes());
+    // A file has limits of its own, and is read as it comes.
     let writes = with_body(state, writes)
+        .merge(import::writes())
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     docs::described()
         .merge(reads)
