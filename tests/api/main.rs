@@ -14,6 +14,7 @@ mod fuzz;
 mod generate;
 mod health;
 mod history;
+mod import;
 mod instruments;
 mod market_data;
 mod realtime;
