@@ -130,7 +130,7 @@ on_both! {
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
         assert_eq!(world.stored(H1)[&at(HOUR)].volume, 2.0);
-        assert_eq!(rows.restore_range(of_source).unwrap(), 1);
+        assert_eq!(rows.restore_range(of_source).unwrap().restored, 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
         assert_eq!(rows.soft_delete_range(of_source).unwrap(), 1);

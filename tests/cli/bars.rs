@@ -77,6 +77,35 @@ on_both! {
         says(run(db, &list).out, "no 1d bars of NQ there: there are neither ticks nor bars; import some first");
     }
 
+    fn a_day_of_minutes_that_came_in_stays_what_it_is_when_ticks_follow(db: &TestDatabase) {
+        let files = Files::new();
+        let mut minutes = "timestamp,open,high,low,close,volume\n".to_owned();
+        for n in 0..390 {
+            let (hour, minute) = (14 + (30 + n) / 60, (30 + n) % 60);
+            let tenths = |of: i64| (1_000 + n + of) as f64 / 10.0;
+            let prices = [0, 2, -1, 1].map(|of| format!("{:.2}", tenths(of))).join(",");
+            minutes.push_str(&format!("2024-01-02T{hour}:{minute:02}:00Z,{prices},100\n"));
+        }
+        let ticks = (5..10).map(|n| format!("2024-01-02T20:5{n}:30Z,13{n}.55,7\n"));
+        let ticks: String = std::iter::once("timestamp,price,volume\n".to_owned()).chain(ticks).collect();
+        let (minutes, ticks) = (files.write("minutes.csv", minutes), files.write("ticks.csv", ticks));
+        let bars = ["import", &minutes, "--symbol", "NQ", "--kind", "bars", "--frequency", "1min"];
+        assert_eq!(run(db, &bars).code, Some(0));
+        let list = ["bars", "list", "--symbol", "NQ", "--frequency", "1d"];
+        let day = || {
+            let listed = run(db, &[&list[..], &["--json"]].concat()).json();
+            let bar = listed["bars"][0].clone();
+            ["open", "high", "low", "close", "volume"].map(|name| bar[name].as_f64().unwrap())
+        };
+        assert_eq!(day(), [100.0, 139.1, 99.9, 139.0, 39_000.0]);
+        assert_eq!(run(db, &["import", &ticks, "--symbol", "NQ"]).code, Some(0));
+        assert_eq!(day(), [100.0, 139.1, 99.9, 139.0, 39_000.0]);
+        let listed = run(db, &list).out;
+        assert!(listed.contains("made of tickbase\n"), "{listed}");
+        let coverage = run(db, &["coverage", "--symbol", "NQ", "--frequency", "1min", "--json"]).json();
+        assert_eq!(coverage[0]["present"], 390, "{coverage}");
+    }
+
     fn quotes_make_bars_when_they_are_asked_for(db: &TestDatabase) {
         let files = Files::new();
         let file = files.write("quotes.csv", "timestamp,bid,ask\n2020-01-01T22:00:00.123Z,1.12160,1.12170\n\

@@ -266,19 +266,20 @@ pub(crate) fn oldest_starts(
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 
-#[dsl::auto_type(type_case = "PascalCase")]
-fn of_frequency_query(instrument_id: i64, frequency: Frequency) -> _ {
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn of_frequency_query(instrument_id: i64, frequency: Frequency) -> _ {
     let active: Active<market_data_bars::table> = market_data_bars::table.active();
     active
         .filter(market_data_bars::instrument_id.eq(instrument_id))
         .filter(market_data_bars::frequency.eq(frequency))
+        .select(market_data_bars::frequency)
 }
 
 /// Whether there are bars of each frequency, shortest first.
 macro_rules! stored_query {
     ($id:expr) => {{
         let [a, b, c, d, e, f, g, h, i] =
-            Frequency::ALL.map(|of| dsl::exists(of_frequency_query($id, of)));
+            Frequency::ALL.map(|of| diesel::dsl::exists(of_frequency_query($id, of)));
         diesel::select((a, b, c, d, e, f, g, h, i))
     }};
 }

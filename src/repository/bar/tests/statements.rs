@@ -4,8 +4,8 @@ use super::*;
 use crate::repository::bar::counts::counts_query;
 use crate::repository::bar::delete::{active_query, deleted_between_query, deleted_query};
 use crate::repository::bar::read::{
-    ascending_query, between_query, descending_query, newest_starts_query, of_keys_query,
-    scan_query, stored_query,
+    ascending_query, between_query, descending_query, newest_starts_query, of_frequency_query,
+    of_keys_query, scan_query, stored_query,
 };
 use crate::repository::bar::store::WriteBars;
 use crate::repository::test_rows::tail;
