@@ -61,7 +61,8 @@ impl Ticks {
             for (step, more) in STEPS {
                 let place = |number: f64| scaled(number * step, exponent);
                 let size = place(1.0);
-                let (from, to) = ((range.low / size).ceil(), (range.high / size).floor());
+                let from = nearly_whole(range.low / size).ceil();
+                let to = nearly_whole(range.high / size).floor();
                 if to - from + 1.0 > max as f64 {
                     continue;
                 }
@@ -80,6 +81,16 @@ impl Ticks {
             values: Vec::new(),
             places: 0,
         }
+    }
+}
+
+/// The whole number that a ratio is but for what division loses: 421 of 4.21e-9 / 1e-11.
+fn nearly_whole(ratio: f64) -> f64 {
+    let whole = ratio.round();
+    if (ratio - whole).abs() <= ratio.abs() * 1e-12 {
+        whole
+    } else {
+        ratio
     }
 }
 

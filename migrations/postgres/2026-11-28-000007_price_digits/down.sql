@@ -15,9 +15,9 @@ BEGIN
         SELECT FROM (
             SELECT threshold FROM alert_rules
             UNION ALL
-            SELECT (found #>> '{}')::NUMERIC FROM alert_rules,
-                LATERAL jsonb_path_query(expression::JSONB, '$.**.threshold') AS found
-            WHERE expression IS NOT NULL AND found <> 'null') AS thresholds
+            SELECT (part #>> '{}')::NUMERIC FROM alert_rules,
+                LATERAL jsonb_path_query(expression::JSONB, '$.**.threshold') AS part
+            WHERE expression IS NOT NULL AND part <> 'null') AS thresholds
         WHERE abs(threshold) >= 92233720368 OR round(threshold, 8) <> threshold) THEN
         RAISE EXCEPTION 'alert_rules: a threshold has more than 8 places, or is beyond 92233720368; going back would change it: soft-delete and purge the rule, or stay';
     END IF;

@@ -78,7 +78,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             r#"{"all":[{"condition":"above","threshold":"1e309"}]}"#,
-            "exponent out of range",
+            "all[0].threshold: it has an exponent out of range",
         ),
         (
             r#"{"all":[{"condition":"above","threshold":true}]}"#,
@@ -147,5 +147,21 @@ fn what_could_never_match_is_refused() {
         ("volume_above 10", "below 9"),
     ] {
         Expression::parse(&format!(r#"{{"all":{}}}"#, pair(first, second))).unwrap();
+    }
+}
+
+#[test]
+fn a_threshold_is_read_digit_by_digit() {
+    for digits in ["0.0000000042", "1650.123456789012345678", "4.2155e-9"] {
+        for written in [digits.to_owned(), format!("\"{digits}\"")] {
+            let text = format!(r#"{{"any":[{{"condition":"above","threshold":{written}}}]}}"#);
+            let Expression::Any(parts) = Expression::parse(&text).unwrap() else {
+                panic!("{text}")
+            };
+            let Expression::One(part) = &parts[0] else {
+                panic!("{text}")
+            };
+            assert_eq!(part.threshold, Some(digits.parse().unwrap()));
+        }
     }
 }
