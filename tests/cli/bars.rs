@@ -56,7 +56,14 @@ on_both! {
         let bars = |db| run(db, &["stats", "--json"]).json()["tables"][2]["active"].clone();
         assert_eq!(bars(db), 7);
         db.raw("UPDATE market_data_bars SET data_source_id = 1 WHERE id = 1").unwrap();
-        while !run(db, &["migrate", "revert"]).out.contains("bar_series") {}
+        loop {
+            let reverted = run(db, &["migrate", "revert"]);
+            assert_eq!(reverted.code, Some(0), "{reverted:?}");
+            if reverted.out.contains("bar_series") {
+                break;
+            }
+            assert!(!reverted.out.contains("nothing"), "{reverted:?}");
+        }
         assert_eq!(run(db, &["migrate", "run"]).code, Some(0));
         assert_eq!(bars(db), 1);
         assert_eq!(run(db, &["check"]).code, Some(0));
