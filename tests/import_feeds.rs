@@ -94,7 +94,7 @@ fn the_quotes_without_a_header_are_mapped_by_position() {
     };
     for stamps in ["auto", "%Y%m%d %H%M%S%3f"] {
         let options = FeedOptions {
-            columns: Some("timestamp=1,bid=2,ask=3,volume=4".parse().unwrap()),
+            columns: "timestamp=1,bid=2,ask=3,volume=4".parse().unwrap(),
             timestamp_format: stamps.parse().unwrap(),
             ..FeedOptions::default()
         };

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use bigdecimal::BigDecimal;
 use serde_json::{Map, Value};
 
 use crate::decimal::Decimal;
@@ -106,11 +107,11 @@ impl Expression {
     }
 }
 
-/// A price that matches is above `low` and below `high`, in units of 10^-8.
+/// A price that matches is above `low` and below `high`.
 #[derive(Default)]
 struct PriceBounds {
-    low: Option<i128>,
-    high: Option<i128>,
+    low: Option<BigDecimal>,
+    high: Option<BigDecimal>,
 }
 
 impl PriceBounds {
@@ -118,30 +119,38 @@ impl PriceBounds {
         let Some(threshold) = &part.threshold else {
             return;
         };
-        let at = i128::from(threshold.scaled());
+        let at = threshold.as_big_decimal().clone();
         match part.condition {
             Condition::Above => self.above(at),
             Condition::Below => self.below(at),
             Condition::CrossesAbove if part.moving_average_period.is_none() => self.above(at),
             Condition::CrossesBelow if part.moving_average_period.is_none() => self.below(at),
             Condition::Equals => {
-                self.above(at - i128::from(RuleShape::EQUALS_WITHIN_SCALED));
-                self.below(at + i128::from(RuleShape::EQUALS_WITHIN_SCALED));
+                // How near is the instrument's matter: half a unit of its last place at most.
+                let half = BigDecimal::new(5.into(), 1);
+                self.above(&at - &half);
+                self.below(at + half);
             }
             _ => {}
         }
     }
 
-    fn above(&mut self, at: i128) {
-        self.low = Some(self.low.map_or(at, |low| low.max(at)));
+    fn above(&mut self, at: BigDecimal) {
+        self.low = Some(match self.low.take() {
+            Some(low) => low.max(at),
+            None => at,
+        });
     }
 
-    fn below(&mut self, at: i128) {
-        self.high = Some(self.high.map_or(at, |high| high.min(at)));
+    fn below(&mut self, at: BigDecimal) {
+        self.high = Some(match self.high.take() {
+            Some(high) => high.min(at),
+            None => at,
+        });
     }
 
     fn contradiction(&self) -> Option<String> {
-        let never = self.low? >= self.high?;
+        let never = self.low.as_ref()? >= self.high.as_ref()?;
         never.then(|| "it could never match: no price is within all its bounds".to_owned())
     }
 }

@@ -24,8 +24,8 @@ pub struct Instrument {
     pub instrument_type: InstrumentType,
     /// Whether it is fed.
     pub status: InstrumentStatus,
-    /// Places to which responses round its prices.
-    pub price_decimals: PriceDecimals,
+    /// Places to which responses round its prices; none where they show what is stored.
+    pub price_decimals: Option<PriceDecimals>,
     /// When it is traded; `None` by its type, see [`Instrument::trading_calendar`].
     pub calendar: Option<TradingCalendar>,
     /// The newest tick's time.
@@ -62,14 +62,14 @@ pub struct NewInstrument {
     pub instrument_type: InstrumentType,
     /// Whether it is fed.
     pub status: InstrumentStatus,
-    /// Places to which responses round its prices.
-    pub price_decimals: PriceDecimals,
+    /// Places to which responses round its prices; none where they show what is stored.
+    pub price_decimals: Option<PriceDecimals>,
     /// When it is traded; `None` by its type.
     pub calendar: Option<TradingCalendar>,
 }
 
 impl NewInstrument {
-    /// An active instrument, rounded to 4 places.
+    /// An active instrument whose prices are shown as they are stored.
     #[must_use]
     pub fn new(symbol: Symbol, name: impl Into<String>, instrument_type: InstrumentType) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl NewInstrument {
             name: name.into(),
             instrument_type,
             status: InstrumentStatus::Active,
-            price_decimals: PriceDecimals::default(),
+            price_decimals: None,
             calendar: None,
         }
     }
@@ -91,8 +91,8 @@ pub struct InstrumentChange {
     pub name: Option<String>,
     /// Whether it is fed.
     pub status: Option<InstrumentStatus>,
-    /// Places to which responses round its prices.
-    pub price_decimals: Option<PriceDecimals>,
+    /// Places to which responses round its prices; `Some(None)` has them show what is stored.
+    pub price_decimals: Option<Option<PriceDecimals>>,
     /// When it is traded; `Some(None)` goes back to that of its type.
     pub calendar: Option<Option<TradingCalendar>>,
 }

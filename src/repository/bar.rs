@@ -22,7 +22,9 @@ pub use delete::{
 };
 pub use keys::{BarKey, BarRange};
 pub use read::{RangeQuery, count, range};
-pub(crate) use read::{contested_periods, newest_starts, scan};
+pub(crate) use read::{
+    ScannedBar, contested_periods, newest_starts, oldest_starts, scan, stored_frequencies,
+};
 
 use crate::database::{Database, Page};
 use crate::error::Result;

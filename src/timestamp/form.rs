@@ -56,6 +56,14 @@ impl Shape {
         }
     }
 
+    /// Whether it is a count since 1970, which has no wall clock.
+    pub(super) const fn is_count(self) -> bool {
+        matches!(
+            self,
+            Self::UnixSeconds | Self::UnixMillis | Self::UnixMicros | Self::UnixNanos
+        )
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u16
     }

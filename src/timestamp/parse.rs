@@ -26,18 +26,21 @@ pub(super) struct Reading {
     /// Microseconds from 1970-01-01T00:00:00 on the clock that the text shows.
     pub(super) local_micros: i64,
     /// Seconds east of UTC, when the text says so.
-    pub(super) offset_seconds: Option<i64>,
+    pub(super) offset_seconds: Option<i32>,
     /// Digits finer than a microsecond were cut off.
     pub(super) truncated: bool,
     /// The second was 60.
     pub(super) leap: bool,
+    /// There is a date and no time of day.
+    pub(super) date_alone: bool,
     pub(super) shape: Shape,
 }
 
 impl Reading {
     /// The moment of a clock that is so many seconds east of UTC.
-    pub(super) fn at_offset(&self, offset_seconds: i64) -> Parsed<Timestamp> {
-        let micros = self.local_micros - offset_seconds * MICROS_PER_SECOND;
+    #[inline]
+    pub(super) fn at_offset(&self, offset_seconds: i32) -> Parsed<Timestamp> {
+        let micros = self.local_micros - i64::from(offset_seconds) * MICROS_PER_SECOND;
         if self.leap
             && micros
                 .div_euclid(MICROS_PER_SECOND)
@@ -77,6 +80,12 @@ impl Timestamp {
             Ok((at, reading.truncated))
         });
         moment.map_err(|refusal| refusal.error(text))
+    }
+
+    /// Whether a text that [`Timestamp::parse`] reads is a date alone.
+    #[must_use]
+    pub fn is_date(text: &[u8]) -> bool {
+        automatic(text.trim_ascii(), None).is_ok_and(|reading| reading.date_alone)
     }
 }
 
@@ -185,7 +194,8 @@ fn by_shape(text: &[u8], order: Option<DateOrder>) -> Parsed {
         (0, Some(byte)) if byte.is_ascii_alphabetic() => month_named(text),
         (5.., Some(b'-' | b'/')) => Err(&LONG_YEAR),
         (8, Some(b' ' | b'T' | b't')) | (14, Some(b'.' | b',')) => compact(text),
-        (1.., None | Some(b'.')) | (0, Some(b'-')) => bare_number(text),
+        (1.., None) | (1.., Some(b'.')) => bare_number(text, run),
+        (0, Some(b'-')) => bare_number(text, Digits::new(&text[1..]).run()),
         _ => Err(&NO_STAMP),
     }
 }
@@ -326,6 +336,7 @@ fn date_and_rest(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
             offset_seconds: None,
             truncated: false,
             leap: false,
+            date_alone: true,
             shape,
         });
     }

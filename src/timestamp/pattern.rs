@@ -116,7 +116,7 @@ fn by_pattern(pattern: &str, text: &[u8]) -> Result<Reading, String> {
         (None, None) => (civil_nanos(&parts).map_err(no_moment)?, None),
         (_, offset) => {
             let moment = parts.to_timestamp().map_err(no_moment)?.as_nanosecond();
-            let seconds = offset.map_or(0, |offset| i64::from(offset.seconds()));
+            let seconds = offset.map_or(0, jiff::tz::Offset::seconds);
             (moment + i128::from(seconds) * 1_000_000_000, Some(seconds))
         }
     };
@@ -125,6 +125,7 @@ fn by_pattern(pattern: &str, text: &[u8]) -> Result<Reading, String> {
         offset_seconds,
         truncated: nanos.rem_euclid(1_000) != 0,
         leap: false,
+        date_alone: false,
         shape: Shape::Pattern,
     })
 }

@@ -21,8 +21,9 @@ const DISORDER_MICROS: i64 = 60 * MICROS_PER_SECOND;
 pub struct WrittenStamp {
     /// The moment.
     pub at: Timestamp,
-    /// The wall clock as it is written, as if it were UTC, in microseconds since 1970. Counts
-    /// since 1970 show that of UTC.
+    /// The wall clock as it is written, as if it were UTC, in microseconds since 1970. A count
+    /// since 1970 has that of the reader's zone: daily bars that begin at its midnight are those
+    /// of its dates.
     pub local_micros: i64,
     /// Digits finer than a microsecond were cut off.
     pub truncated: bool,
@@ -116,9 +117,13 @@ impl StampReader {
         if self.zone.is_some() {
             self.previous = Some(at);
         }
+        let local_micros = match &self.zone {
+            Some(zone) if reading.shape.is_count() => zone.local_micros(at),
+            _ => reading.local_micros,
+        };
         Ok(WrittenStamp {
             at,
-            local_micros: reading.local_micros,
+            local_micros,
             truncated: reading.truncated,
         })
     }

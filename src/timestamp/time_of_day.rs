@@ -49,10 +49,19 @@ fn reading(
     mut digits: Digits<'_>,
     shape: Shape,
 ) -> Parsed {
-    let hour = match half_of_day(&mut digits) {
-        None => hour,
-        Some(_) if !(1..=12).contains(&hour) => return Err(&BAD_TIME),
-        Some(noon) => hour % 12 + noon,
+    let mut hour = hour;
+    let offset_seconds = match digits.rest() {
+        [] => None,
+        b"Z" => Some(0),
+        _ => {
+            if let Some(noon) = half_of_day(&mut digits) {
+                if !(1..=12).contains(&hour) {
+                    return Err(&BAD_TIME);
+                }
+                hour = hour % 12 + noon;
+            }
+            offset(digits)?
+        }
     };
     if hour > 23 || minute > 59 || second > 60 {
         return Err(&BAD_TIME);
@@ -60,15 +69,15 @@ fn reading(
     let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
     Ok(Reading {
         local_micros: seconds * MICROS_PER_SECOND + micros,
-        offset_seconds: offset(digits)?,
+        offset_seconds,
         truncated,
         leap: second == 60,
+        date_alone: false,
         shape,
     })
 }
 
 /// Reads ` AM` or ` PM`: the hours to add to those of a 12-hour clock.
-#[inline]
 fn half_of_day(digits: &mut Digits<'_>) -> Option<i64> {
     let rest = digits.rest().trim_ascii_start();
     let (half, after) = rest.split_first_chunk::<2>()?;
@@ -86,8 +95,7 @@ fn half_of_day(digits: &mut Digits<'_>) -> Option<i64> {
 }
 
 /// Seconds east of UTC of what is left of a stamp; `None` when nothing is left.
-#[inline]
-fn offset(mut digits: Digits<'_>) -> Parsed<Option<i64>> {
+fn offset(mut digits: Digits<'_>) -> Parsed<Option<i32>> {
     if digits.is_empty() {
         return Ok(None);
     }
@@ -103,8 +111,8 @@ fn offset(mut digits: Digits<'_>) -> Parsed<Option<i64>> {
 }
 
 /// `+05:30`, `-0500`, `+02`.
-pub(super) fn numeric_offset(mut digits: Digits<'_>) -> Parsed<i64> {
-    let sign = match digits.one_of(b"+-") {
+pub(super) fn numeric_offset(mut digits: Digits<'_>) -> Parsed<i32> {
+    let sign: i32 = match digits.one_of(b"+-") {
         Some(b'-') => -1,
         Some(_) => 1,
         None if digits.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) => {
@@ -122,5 +130,6 @@ pub(super) fn numeric_offset(mut digits: Digits<'_>) -> Parsed<i64> {
     if !digits.is_empty() || hours > 23 || minutes > 59 {
         return Err(&BAD_OFFSET);
     }
-    Ok(sign * (hours * 3600 + minutes * 60))
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).map_err(|_| &BAD_OFFSET)?;
+    Ok(sign * seconds)
 }

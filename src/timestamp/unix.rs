@@ -35,11 +35,9 @@ pub(super) fn is_automatic(at: Timestamp) -> bool {
     (AUTOMATIC_MIN..=AUTOMATIC_MAX).contains(&at)
 }
 
-/// A text of digits alone, perhaps with a fraction: a date without separators, or a count whose
-/// unit its size tells.
-pub(super) fn bare_number(text: &[u8]) -> Parsed {
-    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let run = Digits::new(unsigned).run();
+/// A text that begins with so many digits, perhaps behind a minus, and has at most a fraction
+/// behind them: a date without separators, or a count whose unit its size tells.
+pub(super) fn bare_number(text: &[u8], run: usize) -> Parsed {
     let whole = run == text.len();
     let unit = match run {
         8 | 14 | 17 | 20 | 23 if whole => return compact_date(text),
@@ -80,11 +78,20 @@ pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
     if run == 0 || run > 19 {
         return Err(if run > 19 { &OUT_OF_RANGE } else { &NO_STAMP });
     }
-    let mut whole: i128 = 0;
+    let mut whole: u64 = 0; // 19 digits fit.
     for byte in digits.rest().iter().take(run) {
-        whole = whole * 10 + i128::from(byte - b'0');
+        whole = whole * 10 + u64::from(byte - b'0');
     }
     digits.skip(run);
+    if digits.is_empty()
+        && !negative
+        && let Some(exact) = i64::try_from(whole)
+            .ok()
+            .and_then(|it| it.checked_mul(per_unit))
+    {
+        // Nearly every count of a feed: no wide arithmetic.
+        return count(exact / divisor, exact % divisor != 0, shape);
+    }
     let mut millionths = 0;
     let mut cut = false;
     if digits.one_of(b".").is_some() {
@@ -94,20 +101,25 @@ pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
         return Err(&NO_STAMP);
     }
     // Millionths of the unit, so that one division serves every unit.
-    let exact = (whole * 1_000_000 + i128::from(millionths)) * per_unit;
+    let exact = (i128::from(whole) * 1_000_000 + i128::from(millionths)) * i128::from(per_unit);
     let exact = if negative {
         -exact - i128::from(cut)
     } else {
         exact
     };
-    let scale = 1_000_000 * divisor;
+    let scale = 1_000_000 * i128::from(divisor);
     let cut = cut || exact.rem_euclid(scale) != 0;
     let micros = i64::try_from(exact.div_euclid(scale)).map_err(|_| &OUT_OF_RANGE)?;
+    count(micros, cut, shape)
+}
+
+fn count(micros: i64, truncated: bool, shape: Shape) -> Parsed {
     Ok(Reading {
         local_micros: in_range(micros)?.0,
         offset_seconds: Some(0),
-        truncated: cut,
+        truncated,
         leap: false,
+        date_alone: false,
         shape,
     })
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use serde::{Serialize, Serializer};
 
+use super::Timestamp;
 use super::digits::Digits;
+use super::parse::MICROS_PER_SECOND;
 use super::time_of_day::numeric_offset;
 use crate::error::{Error, Result};
 
@@ -21,16 +23,16 @@ pub struct FeedZone(Zone);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Zone {
-    Fixed { name: Box<str>, seconds: i64 },
+    Fixed { name: Box<str>, seconds: i32 },
     Iana(TimeZone),
 }
 
 /// The offsets that a wall clock can have in a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offsets {
-    One(i64),
+    One(i32),
     /// The clocks were set back: the time exists twice, first with the first offset.
-    Two(i64, i64),
+    Two(i32, i32),
     /// The clocks were set forward: the time does not exist.
     None,
 }
@@ -44,14 +46,25 @@ impl FeedZone {
         };
         let local = jiff::Timestamp::from_microsecond(local_micros).ok()?;
         let ambiguous = zone.to_ambiguous_timestamp(Offset::UTC.to_datetime(local));
-        let seconds = |offset: Offset| i64::from(offset.seconds());
         Some(match ambiguous.offset() {
-            AmbiguousOffset::Unambiguous { offset } => Offsets::One(seconds(offset)),
+            AmbiguousOffset::Unambiguous { offset } => Offsets::One(offset.seconds()),
             AmbiguousOffset::Gap { .. } => Offsets::None,
             AmbiguousOffset::Fold { before, after } => {
-                Offsets::Two(seconds(before), seconds(after))
+                Offsets::Two(before.seconds(), after.seconds())
             }
         })
+    }
+}
+
+impl FeedZone {
+    /// The wall clock of a moment, as if it were UTC.
+    pub(super) fn local_micros(&self, at: Timestamp) -> i64 {
+        let seconds = match &self.0 {
+            Zone::Fixed { seconds, .. } => *seconds,
+            Zone::Iana(zone) => jiff::Timestamp::from_microsecond(at.micros())
+                .map_or(0, |moment| zone.to_offset(moment).seconds()),
+        };
+        at.micros() + i64::from(seconds) * MICROS_PER_SECOND
     }
 }
 

@@ -66,6 +66,10 @@ on_both! {
         assert_eq!(changed["name"], "Euro / US dollar");
         assert_eq!(changed["status"], "inactive");
         assert_eq!(changed["price_decimals"], 5);
+        let open = api.put(&path, &json!({"price_decimals": null})).json(200);
+        assert_eq!(open["price_decimals"], Value::Null, "null is written");
+        let same = api.put(&path, &json!({})).json(200);
+        assert_eq!(same["price_decimals"], Value::Null, "what is absent stays");
 
         let id = added["id"].to_string();
         let deleted = api.delete(&path).json(200);
@@ -123,8 +127,8 @@ on_both! {
             (json!({"symbol": "A", "name": "x", "type": "bond"}), "body.type", "unknown variant"),
             (json!({"symbol": "A", "name": "x"}), "body", "missing field `type`"),
             (json!({"symbol": 7, "name": "x", "type": "fx"}), "body.symbol", "invalid type"),
-            (json!({"symbol": "A", "name": "x", "type": "fx", "price_decimals": 9}),
-                "body.price_decimals", "9 is not 0 to 8"),
+            (json!({"symbol": "A", "name": "x", "type": "fx", "price_decimals": 16}),
+                "body.price_decimals", "16 is not 0 to 15"),
             (json!({"symbol": "A", "name": "x", "type": "fx", "typ": 1}), "body.typ", "unknown field"),
             (json!([]), "body", "invalid"),
         ] {

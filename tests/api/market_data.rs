@@ -151,9 +151,9 @@ on_both! {
         for (row, reason) in [
             (json!({"symbol": "NOSUCH", "timestamp": 1378202400, "price": 1}), "NOSUCH"),
             (json!({"instrument_id": 999, "timestamp": 1378202400, "price": 1}), "999"),
-            (json!({"symbol": "ES", "timestamp": 1378202400, "price": "NaN"}), "invalid type"),
+            (json!({"symbol": "ES", "timestamp": 1378202400, "price": "NaN"}), "NaN is not a finite number"),
             (json!({"symbol": "ES", "timestamp": 1378202400}), "value"),
-            (json!({"symbol": {"a": []}}), "it is no tick"),
+            (json!({"symbol": {"a": []}}), "invalid type: map"),
         ] {
             let said = api.post(PATH, &json!([row])).detail(422);
             assert!(said.starts_with("body.0: ") && said.contains(reason), "{said}");
@@ -296,6 +296,8 @@ on_both! {
         assert_eq!(api.get("/api/instruments/1").json(200)["last_price"], 123.46);
         api.put("/api/instruments/1", &json!({"price_decimals": 8})).json(200);
         assert_eq!(stored(&api)[0]["price"], 123.456789, "the stored price is whole");
+        api.put("/api/instruments/1", &json!({"price_decimals": null})).json(200);
+        assert_eq!(stored(&api)[0]["price"], 123.456789);
     }
 
     fn a_tick_too_far_ahead_of_the_clock_is_rejected_by_its_row(db: &TestDatabase) {

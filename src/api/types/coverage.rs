@@ -140,7 +140,7 @@ impl CoverageItem {
     pub(in crate::api) fn new(
         symbol: &str,
         options: &SurveyOptions,
-        places: PriceDecimals,
+        places: Option<PriceDecimals>,
         found: &Coverage,
     ) -> Self {
         let rounding = Rounding::from(places);

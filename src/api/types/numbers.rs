@@ -4,12 +4,12 @@ use serde::Serializer;
 
 use crate::domain::PriceDecimals;
 
-/// The places to which one instrument's prices are rounded.
+/// The places to which one instrument's prices are rounded; without any they stay as they are.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::api) struct Rounding(PriceDecimals);
+pub(in crate::api) struct Rounding(Option<PriceDecimals>);
 
-impl From<PriceDecimals> for Rounding {
-    fn from(places: PriceDecimals) -> Self {
+impl From<Option<PriceDecimals>> for Rounding {
+    fn from(places: Option<PriceDecimals>) -> Self {
         Self(places)
     }
 }
@@ -17,15 +17,19 @@ impl From<PriceDecimals> for Rounding {
 impl Rounding {
     /// A price as it is shown.
     pub(in crate::api) fn price(self, price: Option<f64>) -> Option<f64> {
-        price.map(|price| rounded(price, self.0.places().unsigned_abs()))
+        match self.0 {
+            Some(decimals) => price.map(|price| rounded(price, decimals.places().unsigned_abs())),
+            None => price,
+        }
     }
 }
 
 /// The nearest number of so many places; of two that are as near, the even one. The decimal
-/// digits of a double are exact when they are formatted, so only true ties are ties.
+/// digits of a double are exact when they are formatted, so only true ties are ties. What is
+/// rounded to nothing is 0, never -0.
 pub(in crate::api) fn rounded(value: f64, places: u32) -> f64 {
     let text = format!("{value:.*}", places as usize);
-    text.parse().unwrap_or(value)
+    text.parse().unwrap_or(value) + 0.0
 }
 
 /// Serialises a size: without a point when it is whole.
@@ -65,6 +69,13 @@ mod tests {
             (1e300, 4, 1e300),
         ] {
             assert_eq!(rounded(value, places), expected, "{value} to {places}");
+        }
+    }
+
+    #[test]
+    fn no_zero_has_a_sign() {
+        for value in [-0.0, -0.00001, -1e-300] {
+            assert_eq!(rounded(value, 4).to_bits(), 0.0_f64.to_bits(), "{value}");
         }
     }
 

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::*;
 use crate::database::{BackendConnection, Cursor};
-use crate::domain::{Bar, Frequency, ProviderType, RawBar};
+use crate::domain::{Bar, BarPrice, Frequency, ProviderType, RawBar};
 use crate::models::NewDataSource;
 use crate::repository::market_data::Order;
 use crate::repository::test_rows::{at, conflict};
@@ -426,7 +426,7 @@ fn a_range_is_restored_as_far_as_its_periods_are_free() {
 fn ranges_of_bars_that_came_in_leave_built_ones_out() {
     on_both(|conn| {
         let source = vendor(conn);
-        let built = crate::repository::bar_series::source_id(conn).unwrap();
+        let built = crate::repository::bar_series::source_id(conn, BarPrice::Last).unwrap();
         let whole = BarRange::all(1, DAY);
         let ranges = imported_ranges(conn, &whole).unwrap();
         let sources: Vec<_> = ranges.iter().filter_map(|of| of.data_source_id).collect();

@@ -16,6 +16,7 @@ use super::future_limit::FutureLimit;
 use super::insert_order::{Row, Slots, in_key_order};
 use super::watch;
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
+use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
@@ -367,12 +368,20 @@ impl<'a> Batch<'a> {
             let is_stored =
                 |row: &&Row<'_>| matches!(self.outcomes[row.index], RowOutcome::Inserted { .. });
             let old = rows.iter().take_while(is_old).filter(is_stored);
-            for row in old.filter(|row| row.tick.price().is_some()) {
+            for row in old {
+                let prices = TickPrices {
+                    last: row.tick.price().is_some(),
+                    bid: row.tick.bid().is_some(),
+                    ask: row.tick.ask().is_some(),
+                };
+                if !prices.is_any() {
+                    continue;
+                }
                 let marks = match &mut marks {
                     Some(marks) => marks,
                     None => marks.insert(Marks::of(conn, &self.ids())?),
                 };
-                marks.touch(row.key.instrument_id, row.key.timestamp);
+                marks.touch(row.key.instrument_id, row.key.timestamp, prices);
             }
         }
         marks.map_or(Ok(()), |marks| marks.store(conn))

@@ -84,6 +84,17 @@ fn a_date_alone_is_midnight() {
         "1999/1/4",
     ] {
         assert_eq!(micros(text), expected, "{text}");
+        assert!(Timestamp::is_date(text.as_bytes()), "{text}");
+    }
+    for text in [
+        "1999-01-04T00:00",
+        "19990104 000000",
+        "915408000",
+        "1/4/1999",
+        "x",
+        "",
+    ] {
+        assert!(!Timestamp::is_date(text.as_bytes()), "{text}");
     }
 }
 

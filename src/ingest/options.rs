@@ -1,0 +1,106 @@
+//! What is known of a feed before it is read: how its text, its stamps and its numbers are written.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::columns::ColumnMap;
+use super::number::NumberFormat;
+use crate::domain::Symbol;
+use crate::error::{Error, Result};
+use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
+
+/// How a feed's text is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedFormat {
+    /// NDJSON when the first line begins with `{`, else CSV.
+    #[default]
+    Auto,
+    /// Fields between commas, tabs, semicolons or bars; which, the first line tells.
+    Csv,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+impl FromStr for FeedFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(Error::invalid(
+                "format",
+                format!("{text:?} is none"),
+                "auto, csv or ndjson",
+            )),
+        }
+    }
+}
+
+/// What the rows of a feed are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportKind {
+    /// Ticks.
+    Ticks,
+    /// Bars.
+    Bars,
+}
+
+/// Which end of its period a bar is named by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BarStamps {
+    /// The moment at which the period starts.
+    #[default]
+    Start,
+    /// The moment at which the period ends.
+    End,
+}
+
+impl FromStr for BarStamps {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "start" => Ok(Self::Start),
+            "end" => Ok(Self::End),
+            _ => Err(Error::invalid(
+                "stamps-are",
+                format!("{text:?} is neither"),
+                "start or end",
+            )),
+        }
+    }
+}
+
+/// What is known of a feed before it is read.
+#[derive(Debug, Clone, Default)]
+pub struct FeedOptions {
+    /// How the text is written.
+    pub format: FeedFormat,
+    /// What stands between the fields of a line; `None` finds it out.
+    pub delimiter: Option<u8>,
+    /// Whether the file has a line of column names; `None` finds it out.
+    pub header: Option<bool>,
+    /// Lines that are passed over before anything is looked at.
+    pub skip_lines: u64,
+    /// Which column is which field; the header's names say the rest.
+    pub columns: ColumnMap,
+    /// The only symbol whose rows are read, of a file that has a column of symbols.
+    pub symbol: Option<Symbol>,
+    /// How stamps are written.
+    pub timestamp_format: TimestampFormat,
+    /// What comes first in dates like `01/02/2024`; `None` finds it out over the whole file.
+    pub date_order: Option<DateOrder>,
+    /// The zone of stamps without an offset; `None` is UTC.
+    pub timezone: Option<FeedZone>,
+    /// How numbers are written.
+    pub numbers: NumberFormat,
+    /// Which end of its period a bar is named by.
+    pub bar_stamps: BarStamps,
+    /// The preset that gave these options; messages name it.
+    pub preset: Option<&'static str>,
+}
