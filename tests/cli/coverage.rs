@@ -57,7 +57,9 @@ on_both! {
 
     fn the_holidays_of_the_exchange_are_not_missing(db: &TestDatabase) {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/analytics/sp500-daily.csv");
-        run(db, &["import", file, "--symbol", "SPX", "--kind", "bars", "--frequency", "1d", "--json"]).json();
+        let import = ["import", file, "--symbol", "SPX", "--kind", "bars", "--frequency", "1d"];
+        let month_first = ["--timestamp-format", "%m/%d/%Y"];
+        assert_eq!(run(db, &[&import[..], &month_first].concat()).code, Some(0));
         let survey = |more: &[&str]| run(db, &[&["coverage", "--symbol", "SPX", "--json"], more].concat()).json()[0].clone();
         let found = survey(&[]);
         assert_eq!((&found["calendar"], &found["completeness_percent"]), (&json!("XNYS"), &json!(100.0)));
