@@ -4,11 +4,13 @@
 //! with its line and the reason, never skipped in silence; a file that is not what it should be
 //! is an error that names the place. Storing is `repository`'s work; [`import()`] brings the two together.
 
+mod cells;
 pub mod columns;
 mod csv;
 pub mod feed;
 pub mod field;
 pub(crate) mod gzip;
+mod head;
 pub mod import;
 pub mod input;
 mod json;
@@ -17,10 +19,17 @@ mod lines;
 pub mod number;
 mod occurrence;
 pub mod options;
+mod owners;
 mod pipeline;
 #[cfg(feature = "server")]
 mod posted;
+pub mod reading;
 mod record;
+mod series;
+mod shape;
+mod spacing;
+mod survey;
+mod text;
 #[cfg(feature = "server")]
 pub(crate) mod whole;
 
@@ -28,12 +37,16 @@ pub use columns::{Column, ColumnMap};
 pub use feed::{BATCH_ROWS_MAX, Batch, Feed, LineRejection};
 pub use field::Field;
 pub use import::{
-    Import, ImportCommit, ImportEvent, ImportKind, ImportListener, ImportReport, import,
+    Import, ImportCommit, ImportEvent, ImportListener, ImportReport, ImportSource, OtherSymbols,
+    import,
 };
 pub use input::Input;
 pub use lines::LINE_BYTES_MAX;
-pub use options::{BarStamps, FeedFormat, FeedOptions};
+pub use number::NumberFormat;
+pub use options::{BarStamps, FeedFormat, FeedOptions, ImportKind};
+pub use owners::{InstrumentName, RowOwner, SourceName};
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
 #[cfg(feature = "server")]
-pub use posted::{InstrumentName, PostedBatch, PostedFormat, PostedTick};
+pub use posted::{PostedBatch, PostedError, PostedFormat, ResolvedTicks};
+pub use reading::FileReading;
 pub use record::{FeedRecord, Target};

@@ -141,14 +141,14 @@
 //! # #[cfg(feature = "analytics")] fn main() -> tickbase::Result<()> {
 //! use std::sync::Arc;
 //! use tickbase::domain::Frequency;
-//! use tickbase::ingest::{Import, ImportKind, import};
+//! use tickbase::ingest::{Import, import};
 //! use tickbase::services::analytics_engine::{AnalyticsEngine, Indicator, IndicatorQuestion};
 //! use tickbase::services::Service;
 //! # let db = tickbase::testing::TemporaryDatabase::sqlite()?;
 //!
 //! let files = vec!["tests/fixtures/analytics/sp500-daily.csv".to_owned()];
-//! let kind = ImportKind::Bars(Frequency::OneDay);
-//! import(&db, files, &Import { kind, ..Import::ticks("SPX".parse()?) }, Arc::new(|_| ()))?;
+//! let days = Import::bars("SPX".parse()?, Frequency::OneDay);
+//! import(&db, files, &days, Arc::new(|_| ()))?;
 //!
 //! let engine = AnalyticsEngine::new(db.clone());
 //! engine.start()?;

@@ -13,11 +13,12 @@ use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::domain::bar::Frequency;
 use crate::domain::{InstrumentType, Symbol};
+use crate::error::Result;
 use crate::ingest::{
-    ColumnMap, FeedFormat, FeedOptions, Import, ImportCommit, ImportEvent, ImportKind,
-    ImportListener, ImportReport, import,
+    BarStamps, ColumnMap, FeedFormat, FeedOptions, FileReading, Import, ImportCommit, ImportEvent,
+    ImportKind, ImportListener, ImportReport, NumberFormat, import,
 };
-use crate::timestamp::TimestampFormat;
+use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
 
 /// Rejected rows, and conflicts, that are shown one by one.
 const SHOWN_MAX: usize = 20;
@@ -27,60 +28,82 @@ pub(super) struct Arguments {
     /// CSV or NDJSON, plain or gzip; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// The instrument of the rows
+    /// The instrument of the rows; of a file with a column of symbols only its rows are stored
+    /// [default: each row's own]
     #[arg(long)]
-    symbol: String,
-    /// Add the instrument, of this type, when there is none of the symbol
+    symbol: Option<String>,
+    /// Add the instruments, of this type, when there is none of a symbol
     #[arg(long, value_name = "TYPE")]
     create: Option<InstrumentType>,
     /// The data source of the rows, by its name: each source has bars and ticks of its own [default: tickbase]
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     /// Add the data source when there is none of the name
-    #[arg(long, requires = "source")]
+    #[arg(long)]
     create_source: bool,
-    /// What the rows are
-    #[arg(long, value_enum, default_value_t)]
-    kind: Kind,
-    /// The period of bars: 1min 5min 15min 30min 1h 4h 1d 1w 1M
-    #[arg(long, value_name = "PERIOD", required_if_eq("kind", "bars"))]
+    /// What the rows are [default: bars when there are open, high, low and close, else ticks]
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// The period of bars: 1min 5min 15min 30min 1h 4h 1d 1w 1M [default: as they are spaced]
+    #[arg(long, value_name = "PERIOD")]
     frequency: Option<Frequency>,
+    /// Which end of its period a bar is named by: start or end
+    #[arg(long, value_name = "END", default_value = "start")]
+    stamps_are: BarStamps,
     /// auto, csv or ndjson
     #[arg(long, default_value = "auto")]
     format: FeedFormat,
-    /// Which column is which field, by the header's name or by position from 1:
-    /// timestamp=DateTime,price=3
+    /// Lines to pass over before anything is looked at
+    #[arg(long, value_name = "N", default_value_t)]
+    skip_lines: u64,
+    /// Which column is which field, by the header's name or by position from 1, beside what the
+    /// header says: timestamp=DateTime,price=3; high= leaves a field out
     #[arg(long, value_name = "FIELD=COLUMN,..")]
     columns: Option<ColumnMap>,
     /// auto, unix_s, unix_ms, unix_us, unix_ns or a strftime pattern like "%Y%m%d %H%M%S%3f"
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     timestamp_format: TimestampFormat,
-    /// Store nothing when any row is rejected
+    /// What comes first in dates like 01/02/2024: year, month or day [default: what the dates of
+    /// the file prove]
+    #[arg(long, value_name = "FIRST")]
+    date_order: Option<DateOrder>,
+    /// The zone of timestamps without an offset, like America/New_York [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<FeedZone>,
+    /// Numbers have a decimal comma: 1,5
+    #[arg(long)]
+    decimal_comma: bool,
+    /// What stands between thousands: , . ' _ or a space
+    #[arg(long, value_name = "CHARACTER")]
+    thousands: Option<String>,
+    /// Numbers may end with K, M or B: 151.20K
+    #[arg(long)]
+    suffixes: bool,
+    /// Store nothing when any row is rejected or meets a deleted row
     #[arg(long, conflicts_with = "commit_each_batch")]
     strict: bool,
     /// Commit every 10,000 rows and let other writers in between, instead of all or nothing;
     /// run again after a failure, it goes on where it stopped
     #[arg(long)]
     commit_each_batch: bool,
+    /// Read, judge and look up everything, and store nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    #[default]
     Ticks,
     Bars,
 }
 
 #[derive(Serialize)]
 struct Summary {
-    read: u64,
-    inserted: u64,
-    updated: u64,
-    duplicates: u64,
-    conflicts: u64,
-    rejected: u64,
-    late: u64,
-    timestamps_truncated: u64,
+    #[serde(flatten)]
+    report: ImportReport,
+    /// What the first file was read as; `files` has all of them.
+    #[serde(flatten)]
+    reading: Option<FileReading>,
     elapsed_seconds: f64,
     rows_per_second: f64,
 }
@@ -96,80 +119,116 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
     let elapsed = start.elapsed();
     database.close();
     watch.end();
-    let report = outcome?;
-    context
-        .output
-        .result(&summary(&report, elapsed), for_people)
+    let summary = summary(outcome?, elapsed);
+    context.output.result(&summary, for_people)?;
+    if summary.report.stored_nothing() {
+        return Err(Failure::Told(nothing_stored(&summary.report)));
+    }
+    Ok(())
 }
 
 fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
-    let kind = match (arguments.kind, arguments.frequency) {
-        (Kind::Ticks, None) => ImportKind::Ticks,
-        (Kind::Bars, Some(frequency)) => ImportKind::Bars(frequency),
-        (Kind::Ticks, Some(_)) => {
-            return Err(Failure::Usage(
-                "ticks have no --frequency; add --kind bars".to_owned(),
-            ));
-        }
-        (Kind::Bars, None) => {
-            return Err(Failure::Usage(
-                "bars need a --frequency, like 1min".to_owned(),
-            ));
-        }
-    };
-    let mut plan = Import::ticks(Symbol::new(&arguments.symbol)?);
-    plan.create = arguments.create;
-    plan.source.clone_from(&arguments.source);
-    plan.create_source = arguments.create_source;
-    plan.kind = kind;
-    plan.feed = FeedOptions {
-        format: arguments.format,
-        columns: arguments.columns.clone().unwrap_or_default(),
-        timestamp_format: arguments.timestamp_format.clone(),
-        ..FeedOptions::default()
-    };
-    plan.strict = arguments.strict;
-    if arguments.commit_each_batch {
-        plan.commit = ImportCommit::EachBatch;
+    let kind = arguments.kind.map(|kind| match kind {
+        Kind::Ticks => ImportKind::Ticks,
+        Kind::Bars => ImportKind::Bars,
+    });
+    if kind == Some(ImportKind::Ticks) && arguments.frequency.is_some() {
+        return Err(Failure::Usage(
+            "ticks have no --frequency; leave it out, or name --kind bars".to_owned(),
+        ));
     }
-    Ok(plan)
+    Ok(Import {
+        symbol: arguments.symbol.as_deref().map(Symbol::new).transpose()?,
+        create: arguments.create,
+        source: arguments.source.clone(),
+        create_source: arguments.create_source,
+        kind,
+        frequency: arguments.frequency,
+        feed: feed_options(arguments)?,
+        strict: arguments.strict,
+        commit: if arguments.commit_each_batch {
+            ImportCommit::EachBatch
+        } else {
+            ImportCommit::Once
+        },
+        dry_run: arguments.dry_run,
+    })
 }
 
-fn summary(report: &ImportReport, elapsed: Duration) -> Summary {
+fn feed_options(arguments: &Arguments) -> Result<FeedOptions> {
+    let thousands = arguments.thousands.as_deref();
+    let numbers = NumberFormat {
+        decimal_comma: arguments.decimal_comma,
+        thousands: thousands.map(NumberFormat::thousands_of).transpose()?,
+        suffixes: arguments.suffixes,
+    };
+    numbers.check()?;
+    Ok(FeedOptions {
+        format: arguments.format,
+        skip_lines: arguments.skip_lines,
+        columns: arguments.columns.clone().unwrap_or_default(),
+        timestamp_format: arguments.timestamp_format.clone(),
+        date_order: arguments.date_order,
+        timezone: arguments.timezone.clone(),
+        numbers,
+        bar_stamps: arguments.stamps_are,
+        ..FeedOptions::default()
+    })
+}
+
+fn summary(report: ImportReport, elapsed: Duration) -> Summary {
     let seconds = elapsed.as_secs_f64();
     Summary {
-        read: report.read,
-        inserted: report.inserted,
-        updated: report.updated,
-        duplicates: report.duplicates,
-        conflicts: report.conflicts,
-        rejected: report.rejected,
-        late: report.late,
-        timestamps_truncated: report.timestamps_truncated,
         elapsed_seconds: (seconds * 1e3).round() / 1e3,
         rows_per_second: (report.read as f64 / seconds.max(1e-9)).round(),
+        reading: report.files.first().cloned(),
+        report,
     }
+}
+
+/// Why an import whose rows were read stored none of them.
+fn nothing_stored(report: &ImportReport) -> String {
+    let others = report.other_symbols.rows;
+    if others == report.read {
+        return "no row was stored: all are of other symbols; name one of them with --symbol, or \
+                none to store each"
+            .to_owned();
+    }
+    format!(
+        "no row was stored, of {} that were read",
+        grouped(report.read)
+    )
 }
 
 fn for_people(summary: &Summary) -> String {
+    let report = &summary.report;
+    let trial = if report.dry_run {
+        "trial, nothing is stored: "
+    } else {
+        ""
+    };
     let mut text = format!(
-        "read {}, inserted {}, duplicates {}, conflicts {}, rejected {} in {:.2} s ({} rows/s)",
-        grouped(summary.read),
-        grouped(summary.inserted),
-        grouped(summary.duplicates),
-        grouped(summary.conflicts),
-        grouped(summary.rejected),
+        "{trial}read {}, inserted {}, duplicates {}, conflicts {}, rejected {} in {:.2} s ({} rows/s)",
+        grouped(report.read),
+        grouped(report.inserted),
+        grouped(report.duplicates),
+        grouped(report.conflicts),
+        grouped(report.rejected),
         summary.elapsed_seconds,
         grouped(summary.rows_per_second as i64),
     );
     for (count, what) in [
-        (summary.updated, "bars updated: other values were stored"),
+        (report.updated, "bars updated: other values were stored"),
         (
-            summary.late,
+            report.deleted,
+            "meet deleted rows, which stay deleted: restore them, or purge them and import again",
+        ),
+        (
+            report.late,
             "stored late: older than the newest tick of the instrument",
         ),
         (
-            summary.timestamps_truncated,
+            report.timestamps_truncated,
             "timestamps cut to microseconds",
         ),
     ] {
@@ -177,7 +236,70 @@ fn for_people(summary: &Summary) -> String {
             text.push_str(&format!("\n{} {what}", grouped(count)));
         }
     }
+    if report.other_symbols.rows > 0 {
+        text.push_str(&format!("\n{}", other_symbols(report)));
+    }
+    for file in &report.files {
+        for line in findings(file) {
+            text.push_str(&format!("\n{line}"));
+        }
+        let name = if report.files.len() > 1 {
+            format!("{}: ", file.file)
+        } else {
+            String::new()
+        };
+        text.push_str(&format!("\n{name}{file}"));
+    }
     text
+}
+
+fn other_symbols(report: &ImportReport) -> String {
+    let others = &report.other_symbols;
+    let named = others.symbols.iter();
+    let named: Vec<String> = named
+        .map(|(symbol, rows)| format!("{symbol} {}", grouped(*rows)))
+        .collect();
+    let more = match others.count - others.symbols.len() as u64 {
+        0 => String::new(),
+        more => format!(" and {} more symbols", grouped(more)),
+    };
+    format!(
+        "{} rows of other symbols were not stored: {}{more}",
+        grouped(others.rows),
+        named.join(", ")
+    )
+}
+
+/// What is odd about the rows of a file.
+fn findings(file: &FileReading) -> Vec<String> {
+    let mut lines = Vec::new();
+    match file.zero_prices {
+        0 => {}
+        1 => lines.push("1 price is 0".to_owned()),
+        count => lines.push(format!("{} prices are 0", grouped(count))),
+    }
+    if file.repeated_keys > 0 {
+        lines.push(format!(
+            "{} rows of the file have the key of an earlier row: {}",
+            grouped(file.repeated_keys),
+            repeated_key_remedy(file)
+        ));
+    }
+    lines
+}
+
+/// What makes the rows of a file distinct.
+fn repeated_key_remedy(file: &FileReading) -> String {
+    if file.kind == ImportKind::Bars {
+        return "the last bar of a period stays; where the clocks were set back, name the \
+                --timezone"
+            .to_owned();
+    }
+    match file.id_column() {
+        Some(id) => format!("name the column of ids, --columns sequence={id}"),
+        None => "name a column of ids, --columns sequence=COLUMN, or none, --columns sequence="
+            .to_owned(),
+    }
 }
 
 /// What the import tells: the bar, and the first rows that did not get in.
@@ -191,6 +313,7 @@ struct Shown {
     lines: Vec<String>,
     rejected: usize,
     conflicts: usize,
+    deleted: usize,
 }
 
 /// Whether a row was rejected for a stamp whose form is not known.
@@ -241,6 +364,14 @@ impl Watch {
                     shown.lines.push(format!("{name} line {line}: {what}"));
                 }
             }
+            ImportEvent::Deleted { name, line } => {
+                let mut shown = self.shown();
+                shown.deleted += 1;
+                if shown.deleted <= SHOWN_MAX {
+                    let what = "deleted: a deleted row has its key, and stays deleted";
+                    shown.lines.push(format!("{name} line {line}: {what}"));
+                }
+            }
         }
     }
 
@@ -268,6 +399,7 @@ impl Watch {
         for (count, what) in [
             (shown.rejected, "rejected rows"),
             (shown.conflicts, "conflicts"),
+            (shown.deleted, "deleted rows"),
         ] {
             if count > SHOWN_MAX {
                 to_stderr(&format!("and {} more {what}", grouped(count - SHOWN_MAX)));

@@ -166,6 +166,15 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// The same bar, of another instrument and source.
+    pub(crate) const fn moved_to(self, instrument_id: i64, source_id: i64) -> Self {
+        Self {
+            instrument_id,
+            source_id,
+            ..self
+        }
+    }
+
     /// The instrument's id.
     #[must_use]
     pub const fn instrument_id(&self) -> i64 {

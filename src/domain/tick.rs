@@ -102,6 +102,15 @@ impl StoredTick {
 }
 
 impl Tick {
+    /// The same tick, of another instrument and source.
+    pub(crate) const fn moved_to(self, instrument_id: i64, source_id: i64) -> Self {
+        Self {
+            instrument_id,
+            source_id,
+            ..self
+        }
+    }
+
     /// The price of a trade.
     ///
     /// # Errors

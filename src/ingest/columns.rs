@@ -50,6 +50,17 @@ impl ColumnMap {
         pair.map(|(_, column)| column)
     }
 
+    /// Whether there are columns, and all of them are named by their positions.
+    #[must_use]
+    pub fn is_by_position(&self) -> bool {
+        let mut columns = self
+            .0
+            .iter()
+            .filter(|(_, column)| *column != Column::Absent);
+        columns.clone().next().is_some()
+            && columns.all(|(_, column)| matches!(column, Column::Position(_)))
+    }
+
     /// The pairs, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &Column)> {
         self.0.iter().map(|(field, column)| (*field, column))

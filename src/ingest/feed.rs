@@ -1,20 +1,23 @@
 //! A feed: an input, what its text means, and its records in batches.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::columns::COLUMNS_MAX;
+use super::cells::Cells;
 use super::field::Field;
+use super::head::{self, Head};
 use super::input::{Input, file_error};
-use super::json::Keys;
-use super::layout::{Layout, NameRules};
-use super::lines::{LINE_BYTES_MAX, Line, Lines};
-use super::options::{FeedFormat, FeedOptions};
-use super::record::{Cells, FeedRecord, LayoutView, Memory, RecordView, Target};
-use super::{csv, input};
+use super::lines::{LINE_BYTES_MAX, Line};
+use super::options::{FeedOptions, ImportKind};
+use super::owners::{OwnerOfRow, Owners, RowOwner};
+use super::reading::FileReading;
+use super::record::{FeedRecord, RecordView, RowReader, Target};
+use super::series::Numbering;
+use super::shape::Shape;
+use super::spacing::Spacing;
+use super::survey::{self, Survey};
+use super::text::Text;
 use crate::error::{Error, Result};
-use crate::timestamp::StampReader;
 
 /// Rows, stored or rejected, that one batch holds at most.
 pub const BATCH_ROWS_MAX: usize = 10_000;
@@ -31,316 +34,306 @@ pub struct LineRejection {
 /// Some records of a feed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<T> {
-    /// The records, in the order of the file.
+    /// The records, in the order of the file, all of the target.
     pub rows: Vec<T>,
     /// The line of each record.
     pub lines: Vec<u64>,
+    /// The owner of each record, as an index of all `new_owners` so far; empty for a feed whose
+    /// rows do not name their owners.
+    pub owners: Vec<u32>,
+    /// The owners that this batch is the first to name.
+    pub new_owners: Vec<RowOwner>,
     /// The rows in between that were rejected.
     pub rejected: Vec<LineRejection>,
+    /// Rows in between of other symbols than the one that was asked for.
+    pub other_symbols: u64,
     /// Records whose stamp lost digits finer than a microsecond.
     pub stamps_cut: u64,
 }
 
-enum Shape {
-    Csv { delimiter: u8, layout: Layout },
-    Ndjson(Keys),
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            lines: Vec::new(),
+            owners: Vec::new(),
+            new_owners: Vec::new(),
+            rejected: Vec::new(),
+            other_symbols: 0,
+            stamps_cut: 0,
+        }
+    }
 }
 
-/// Reads a feed's records; it holds one batch and one line in memory, and a few bytes per
+impl<T> Batch<T> {
+    fn seen(&self) -> u64 {
+        (self.rows.len() + self.rejected.len()) as u64 + self.other_symbols
+    }
+}
+
+/// Reads a feed's records; it holds one batch and a few lines in memory, and a few bytes per
 /// distinct stamp.
 pub struct Feed {
-    name: String,
-    gzip: bool,
-    lines: Lines,
+    text: Text,
+    options: FeedOptions,
+    head: Head,
+    survey: Arc<Survey>,
     shape: Shape,
-    /// A first line that is data.
-    first: Option<(u64, Vec<u8>)>,
-    memory: Memory,
-    size: Option<u64>,
-    read: Arc<AtomicU64>,
+    owners: Owners,
+    reader: RowReader,
+    /// Whether a row was read: the first one tells whether the preset is the right one.
+    begun: bool,
 }
 
 impl Feed {
-    /// Reads the first line and finds out what the columns are; `T` is what the records shall
-    /// be, [`Tick`](crate::domain::tick::Tick) or [`Bar`](crate::domain::bar::Bar).
+    /// Looks at the first lines and finds out what the columns are; `T` is what the records shall
+    /// be, [`Tick`](crate::domain::tick::Tick) or [`Bar`](crate::domain::bar::Bar). What only the
+    /// whole file tells (the order of its dates, a direction downwards, the spacing of bars) has
+    /// it read twice; an input that gives its bytes once is copied to a temporary file then.
     ///
     /// # Errors
     /// [`Error::File`] when the text is not a feed, lacks a column that `T` needs, or does not
     /// have what the options name.
     pub fn open<T: FeedRecord>(input: Input, options: &FeedOptions) -> Result<Self> {
-        let (size, read) = (input.size_bytes(), input.bytes_read());
-        let Input {
-            name, reader, gzip, ..
-        } = input;
-        let mut lines = Lines::new(reader);
-        let first = first_line(&mut lines, &name, gzip)?;
-        let number = lines.number();
-        let refuse = |reason: String| {
-            file_error(
-                &name,
-                format!("line {number}: {reason}"),
-                "check the file, or --columns",
-            )
-        };
-        if let Some(what) = not_text(&first) {
-            return Err(file_error(
-                &name,
-                format!("is not a CSV: {what}"),
-                "give CSV or NDJSON",
-            ));
-        }
-        let json = first.trim_ascii_start().starts_with(b"{");
-        let (shape, layout, is_data) = if options.format == FeedFormat::Ndjson
-            || (options.format == FeedFormat::Auto && json)
-        {
-            let mut keys = Keys::new(&options.columns).map_err(refuse)?;
-            let layout = keys.layout(&first).map_err(refuse)?;
-            (Shape::Ndjson(keys), layout, true)
+        Self::open_as(input, options, Some(T::KIND))
+    }
+
+    /// As [`Feed::open`], of this kind; without one, the columns tell: open, high, low and close
+    /// are bars.
+    ///
+    /// # Errors
+    /// As [`Feed::open`].
+    pub fn open_as(input: Input, options: &FeedOptions, kind: Option<ImportKind>) -> Result<Self> {
+        let mut options = options.clone();
+        let mut text = Text::new(input);
+        let mut head = head::read(&mut text, &options, kind)?;
+        let survey = survey::survey(&mut text, &mut head, &mut options)?;
+        Ok(Self::start(text, options, head, Arc::new(survey)))
+    }
+
+    fn start(text: Text, options: FeedOptions, head: Head, survey: Arc<Survey>) -> Self {
+        let layout = head.shape.layout();
+        let numbering = if layout.has(Field::Sequence) {
+            Numbering::Column
+        } else if survey.downward && head.kind == ImportKind::Ticks {
+            Numbering::Upwards(Arc::clone(&survey))
         } else {
-            let (delimiter, layout, is_data) = csv_layout(&first, options).map_err(refuse)?;
-            (
-                Shape::Csv {
-                    delimiter,
-                    layout: layout.clone(),
-                },
-                layout,
-                is_data,
-            )
+            Numbering::Downwards
         };
-        T::check(&LayoutView(&layout)).map_err(refuse)?;
-        let memory = Memory {
-            stamps: StampReader::new(options.timestamp_format.clone(), None),
-            numbered: layout.has(Field::Sequence),
-            ..Memory::default()
-        };
-        let first = is_data.then_some((number, first));
-        Ok(Self {
-            name,
-            gzip,
-            lines,
-            shape,
-            first,
-            memory,
-            size,
-            read,
-        })
+        let mut reader = RowReader::new(&options, numbering);
+        if head.kind == ImportKind::Bars {
+            reader.set_bars(survey.downward);
+        }
+        let needs_instrument = options.symbol.is_none();
+        Self {
+            owners: Owners::new(layout, options.symbol.clone(), needs_instrument),
+            shape: head.shape.clone(),
+            text,
+            options,
+            head,
+            survey,
+            reader,
+            begun: false,
+        }
+    }
+
+    /// Makes a feed that can be read only once one that [`Feed::again`] reads again.
+    ///
+    /// # Errors
+    /// [`Error::File`] when its text cannot be copied to a temporary file.
+    pub(super) fn keep(&mut self) -> Result<()> {
+        self.text.keep()
+    }
+
+    /// The same feed from its first row, of a feed of which no row was read yet.
+    ///
+    /// # Errors
+    /// [`Error::File`] when its file cannot be opened again.
+    pub(super) fn again(&self) -> Result<Self> {
+        let text = self.text.again()?;
+        let (options, head) = (self.options.clone(), self.head.clone());
+        Ok(Self::start(text, options, head, Arc::clone(&self.survey)))
     }
 
     /// The file's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.text.name()
     }
 
     /// Bytes of the file, as it lies on disk, if that is known.
     #[must_use]
     pub fn size_bytes(&self) -> Option<u64> {
-        self.size
+        self.text.size_bytes()
     }
 
     /// Counts the bytes read so far, as they lie on disk; for progress.
     #[must_use]
     pub fn bytes_read(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.read)
+        self.text.bytes_read()
+    }
+
+    /// What the rows are.
+    #[must_use]
+    pub fn kind(&self) -> ImportKind {
+        self.head.kind
+    }
+
+    /// Whether each row names its instrument.
+    pub(super) fn names_instruments(&self) -> bool {
+        let layout = self.shape.layout();
+        layout.has(Field::Symbol) || layout.has(Field::InstrumentId)
+    }
+
+    /// How the bars of the file are spaced.
+    pub(super) fn spacing(&self) -> &Spacing {
+        &self.survey.spacing
+    }
+
+    /// What was read of the file, and as what.
+    #[must_use]
+    pub fn reading(&self) -> FileReading {
+        let layout = self.shape.layout();
+        let others = self.owners.others();
+        FileReading {
+            file: self.name().to_owned(),
+            kind: self.head.kind,
+            frequency: None,
+            columns: layout.used(),
+            unused: layout.unused(),
+            timestamp_form: self.reader.form().map(|form| form.to_string()),
+            timezone: self
+                .options
+                .timezone
+                .as_ref()
+                .map_or("UTC".to_owned(), ToString::to_string),
+            timezone_named: self.options.timezone.is_some(),
+            newest_first: self.survey.downward,
+            lines_before_header: self.head.lines_before,
+            zero_prices: self.reader.zero_prices,
+            repeated_keys: self.reader.repeated_keys,
+            other_symbols: others.to_vec(),
+        }
     }
 
     /// The next records; `None` at the end.
     ///
     /// # Errors
-    /// [`Error::File`] when the file cannot be read on: it names the line reached.
+    /// [`Error::File`] when the file cannot be read on, or when an option is missing without which
+    /// its numbers cannot be read; it names the line.
     pub fn next_batch<T: FeedRecord>(&mut self, target: &Target) -> Result<Option<Batch<T>>> {
         let mut batch = Batch {
             rows: Vec::with_capacity(BATCH_ROWS_MAX),
             lines: Vec::with_capacity(BATCH_ROWS_MAX),
-            rejected: Vec::new(),
-            stamps_cut: 0,
+            ..Batch::default()
         };
-        let cut_before = self.memory.stamps_cut;
-        if let Some((number, line)) = self.first.take() {
-            read_line(
-                &line,
-                number,
-                &mut self.shape,
-                &mut self.memory,
-                target,
-                &mut batch,
-            );
-        }
-        while batch.rows.len() + batch.rejected.len() < BATCH_ROWS_MAX {
-            // The number and the bytes before the line, for the message when it cannot be read.
-            let (number, bytes) = (self.lines.number() + 1, self.lines.bytes());
-            match self.lines.next() {
-                Ok(None) => break,
-                Ok(Some(Line::Text(line))) => {
-                    read_line(
-                        line,
-                        number,
-                        &mut self.shape,
-                        &mut self.memory,
+        let cut_before = self.reader.stamps_cut;
+        let owners_before = self.owners.all().len();
+        while batch.seen() < BATCH_ROWS_MAX as u64 {
+            let Some((number, line)) = self.text.next()? else {
+                break;
+            };
+            let seen = (batch.rejected.len(), batch.seen());
+            match line {
+                Line::Text(line) => {
+                    let mut rows = Rows {
+                        shape: &mut self.shape,
+                        owners: &mut self.owners,
+                        reader: &mut self.reader,
                         target,
-                        &mut batch,
-                    );
+                    };
+                    rows.read(number, line, &mut batch);
                 }
-                Ok(Some(Line::TooLong)) => {
+                Line::TooLong => {
                     let reason = format!("the line is longer than {LINE_BYTES_MAX} bytes");
                     batch.rejected.push(LineRejection {
                         line: number,
                         reason,
                     });
                 }
-                Err(error) => return Err(broken(&self.name, self.gzip, number - 1, bytes, &error)),
             }
-        }
-        batch.stamps_cut = self.memory.stamps_cut - cut_before;
-        Ok((!batch.rows.is_empty() || !batch.rejected.is_empty()).then_some(batch))
-    }
-}
-
-fn read_line<T: FeedRecord>(
-    line: &[u8],
-    number: u64,
-    shape: &mut Shape,
-    memory: &mut Memory,
-    target: &Target,
-    batch: &mut Batch<T>,
-) {
-    if line.trim_ascii().is_empty() {
-        return;
-    }
-    let mut cells = Cells::default();
-    let split = match shape {
-        Shape::Csv { delimiter, layout } => split_csv(line, *delimiter, layout, &mut cells),
-        Shape::Ndjson(keys) => keys.read(line, &mut cells),
-    };
-    let record = match split {
-        Ok(()) => T::read(&RecordView(&cells), target, memory).map_err(|error| error.to_string()),
-        Err(reason) => Err(format!("the line {reason}")),
-    };
-    match record {
-        Ok(record) => {
-            batch.rows.push(record);
-            batch.lines.push(number);
-        }
-        Err(reason) => batch.rejected.push(LineRejection {
-            line: number,
-            reason,
-        }),
-    }
-}
-
-fn split_csv<'a>(
-    line: &'a [u8],
-    delimiter: u8,
-    layout: &Layout,
-    cells: &mut Cells<'a>,
-) -> Result<(), String> {
-    let mut beyond = false;
-    let count = csv::split(line, delimiter, |index, text| {
-        match layout.fields.get(index) {
-            Some(Some(field)) => cells.set_text(*field, text),
-            Some(None) => {}
-            None => beyond |= !text.trim_ascii().is_empty(),
-        }
-    })?;
-    // Delimiters too many at the end are common and harmless; too few mean a row cut short.
-    if beyond || count < layout.fields.len() {
-        return Err(format!("has {count} fields, not {}", layout.fields.len()));
-    }
-    Ok(())
-}
-
-/// The first line that is not blank.
-fn first_line(lines: &mut Lines, name: &str, gzip: bool) -> Result<Vec<u8>> {
-    loop {
-        let (number, bytes) = (lines.number(), lines.bytes());
-        match lines
-            .next()
-            .map_err(|error| broken(name, gzip, number, bytes, &error))?
-        {
-            None => {
-                return Err(file_error(name, "has no text", "check where it came from"));
+            if batch.rejected.len() > seen.0
+                && let Some(error) = self.refusal(number, batch.rejected.last())
+            {
+                return Err(error);
             }
-            Some(Line::TooLong) => {
-                let reason = format!("is not a CSV: no line end in {LINE_BYTES_MAX} bytes");
-                return Err(file_error(name, reason, "give CSV or NDJSON"));
-            }
-            Some(Line::Text(line)) if line.trim_ascii().is_empty() => {}
-            Some(Line::Text(line)) => return Ok(line.to_vec()),
+            self.begun |= batch.seen() > seen.1;
         }
+        batch.stamps_cut = self.reader.stamps_cut - cut_before;
+        batch.new_owners = self.owners.all()[owners_before..].to_vec();
+        Ok((batch.seen() > 0).then_some(batch))
     }
-}
 
-/// Delimiter, layout, and whether the line itself is data.
-fn csv_layout(line: &[u8], options: &FeedOptions) -> Result<(u8, Layout, bool), String> {
-    let delimiter = csv::delimiter_of(line)
-        .ok_or("not a CSV: there is no comma, tab, semicolon or bar between fields")?;
-    let names = csv::names(line, delimiter).map_err(|reason| format!("the header {reason}"))?;
-    if names.len() > COLUMNS_MAX {
-        return Err(format!(
-            "not a CSV: {} columns, the limit is {COLUMNS_MAX}",
-            names.len()
-        ));
-    }
-    if csv::is_header(line, delimiter, &options.timestamp_format) {
-        let layout = Layout::of_names(names, &options.columns, NameRules::OfFiles)?;
-        return Ok((delimiter, layout, false));
-    }
-    if options.columns.iter().next().is_none() {
-        return Err(
-            "there is no header: name the columns by position, like --columns timestamp=1,price=2"
-                .to_owned(),
-        );
-    }
-    Ok((
-        delimiter,
-        Layout::of_positions(names.len(), &options.columns)?,
-        true,
-    ))
-}
-
-/// What the bytes are, if they are no text.
-fn not_text(line: &[u8]) -> Option<String> {
-    const MAGICS: [(&[u8], &str); 8] = [
-        (b"PK\x03\x04", "a zip archive (unpack it first)"),
-        (b"\x28\xb5\x2f\xfd", "zstd data (unpack it first)"),
-        (b"BZh", "bzip2 data (unpack it first)"),
-        (b"\xfd7zXZ", "xz data (unpack it first)"),
-        (b"PAR1", "a Parquet file"),
-        (b"SQLite format 3", "a SQLite database"),
-        (b"\xff\xfe", "UTF-16 text (convert it to UTF-8)"),
-        (b"\xfe\xff", "UTF-16 text (convert it to UTF-8)"),
-    ];
-    if let Some((_, what)) = MAGICS.iter().find(|(magic, _)| line.starts_with(magic)) {
-        return Some((*what).to_owned());
-    }
-    let start = line.trim_ascii_start();
-    if start == b"[" || start.starts_with(b"[{") {
-        return Some("a JSON array (write one object per line, NDJSON)".to_owned());
-    }
-    let binary = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
-    if let Some(at) = line.iter().position(binary) {
-        return Some(format!("binary data (byte {:#04x} at {at})", line[at]));
-    }
-    let invalid = std::str::from_utf8(line).err()?;
-    Some(format!("no UTF-8 text (at byte {})", invalid.valid_up_to()))
-}
-
-/// The file ended or broke in the middle.
-fn broken(name: &str, gzip: bool, line: u64, bytes: u64, error: &io::Error) -> Error {
-    let place = format!("after line {line} ({bytes} bytes of text)");
-    if !gzip {
-        return input::file_error(
+    /// Why a rejected row refuses the whole file, if it does.
+    #[cold]
+    fn refusal(&mut self, number: u64, rejection: Option<&LineRejection>) -> Option<Error> {
+        if let Some(Error::Invalid {
             name,
-            format!("cannot be read {place}: {error}"),
-            "check the disk",
+            reason,
+            remedy,
+        }) = self.reader.take_unread_number()
+        {
+            let reason = format!("line {number}: {name}: {reason}");
+            return Some(file_error(self.name(), reason, remedy));
+        }
+        let (preset, rejection) = (self.options.preset?, rejection?);
+        if self.begun {
+            return None;
+        }
+        let reason = format!(
+            "line {number} is not of preset {preset}: {}",
+            rejection.reason
         );
+        let remedy = "name the right --preset (--preset list shows them), or --columns";
+        Some(file_error(self.name(), reason, remedy))
     }
-    let reason = if error.kind() == io::ErrorKind::UnexpectedEof {
-        format!("the gzip data ends too early, {place}")
-    } else {
-        format!("the gzip data is damaged {place}: {error}")
-    };
-    file_error(name, reason, "fetch the file again")
+}
+
+/// What reads the rows of a feed, borrowed apart from its lines.
+struct Rows<'f> {
+    shape: &'f mut Shape,
+    owners: &'f mut Owners,
+    reader: &'f mut RowReader,
+    target: &'f Target,
+}
+
+impl Rows<'_> {
+    fn read<T: FeedRecord>(&mut self, number: u64, line: &[u8], batch: &mut Batch<T>) {
+        if self.shape.passes_over(line) {
+            return;
+        }
+        let mut cells = Cells::default();
+        let owner = match self.shape.split(line, &mut cells) {
+            Ok(()) => self.owners.of(&cells),
+            Err(reason) => Err(format!("the line {reason}")),
+        };
+        let record = match owner {
+            Ok(OwnerOfRow::OtherSymbol) => {
+                batch.other_symbols += 1;
+                return;
+            }
+            Ok(OwnerOfRow::Known(owner)) => {
+                let view = RecordView(&cells);
+                T::read(&view, self.target, owner, self.reader)
+                    .map(|record| (record, owner))
+                    .map_err(|error| error.to_string())
+            }
+            Err(reason) => Err(reason),
+        };
+        match record {
+            Ok((record, owner)) => {
+                batch.rows.push(record);
+                batch.lines.push(number);
+                if self.owners.are_named() {
+                    batch.owners.push(owner);
+                }
+            }
+            Err(reason) => batch.rejected.push(LineRejection {
+                line: number,
+                reason,
+            }),
+        }
+    }
 }
 
 #[cfg(test)]

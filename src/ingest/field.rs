@@ -271,6 +271,11 @@ impl Field {
 }
 
 impl NameMeaning {
+    /// Whether posted ticks may use the name.
+    pub(super) const fn is_of_posts(self) -> bool {
+        self.rank == 0 && !matches!(self.field, Source | OpenInterest)
+    }
+
     pub(super) fn of(name: &str) -> Option<Self> {
         let plain: String = name
             .chars()

@@ -1,84 +1,129 @@
 //! NDJSON: one object per line, its keys taken for fields as a header's names would be.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
+use super::cells::{Cell, Cells};
 use super::columns::{Column, ColumnMap};
-use super::field::Field;
+use super::field::{Field, NameMeaning};
 use super::layout::{Layout, NameRules};
-use super::record::{Cell, Cells};
-
-/// Which key is which field.
-#[derive(Debug)]
-pub(super) struct Keys {
-    known: HashMap<String, Option<Field>>,
-    /// The user's map names every key that is read.
-    closed: bool,
-}
 
 /// Keys that are remembered; objects with more different ones look the rest up each time.
 const KEYS_REMEMBERED_MAX: usize = 1_000;
 
+/// Which key is which field.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    rules: NameRules,
+    /// The fields whose keys the user named or left out: no other key gives them.
+    mapped: Vec<Field>,
+    layout: Layout,
+    known: HashMap<String, Option<Field>>,
+    /// The keys of the last object, in their order: most objects of a feed repeat it.
+    order: Vec<(String, Option<Field>)>,
+}
+
+/// The keys of the first object as the columns of a feed, and its values as texts.
+pub(super) fn first_layout(
+    line: &[u8],
+    map: &ColumnMap,
+    rules: NameRules,
+) -> Result<(Layout, Vec<String>), String> {
+    if map
+        .iter()
+        .any(|(_, column)| matches!(column, Column::Position(_)))
+    {
+        return Err("the keys of JSON have names, not positions".to_owned());
+    }
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(line).map_err(|error| format!("is no JSON object: {error}"))?;
+    let values = object.values().map(|value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    let values = values.collect();
+    let layout = Layout::of_names(object.keys().cloned().collect(), map, rules)?;
+    Ok((layout, values))
+}
+
 impl Keys {
-    pub(super) fn new(map: &ColumnMap) -> Result<Self, String> {
-        let mut known = HashMap::new();
-        for (field, column) in map.iter() {
-            let Column::Name(name) = column else {
-                return Err("the keys of JSON have names, not positions".to_owned());
-            };
-            known.insert(name.clone(), Some(field));
-        }
-        Ok(Self {
+    /// The keys of a feed whose first object has this layout.
+    pub(super) fn new(layout: Layout, map: &ColumnMap, rules: NameRules) -> Self {
+        let known = (0..layout.fields.len())
+            .map(|index| (layout.name(index), layout.fields[index]))
+            .collect();
+        Self {
+            rules,
+            mapped: map.iter().map(|(field, _)| field).collect(),
+            layout,
             known,
-            closed: map.iter().next().is_some(),
-        })
+            order: Vec::new(),
+        }
     }
 
-    /// Checks the first object: every mapped key is there.
-    pub(super) fn layout(&mut self, line: &[u8]) -> Result<Layout, String> {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(line).map_err(|error| format!("is no JSON object: {error}"))?;
-        for name in self.known.keys() {
-            if !object.contains_key(name) {
-                let keys = object
-                    .keys()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                return Err(format!(
-                    "there is no key {name:?}: the first object has {keys}"
-                ));
-            }
-        }
-        let names: Vec<String> = object.keys().cloned().collect();
-        Layout::of_names(names, &ColumnMap::default(), NameRules::OfFiles)
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Reads the fields of one object.
-    pub(super) fn read<'a>(&mut self, line: &'a [u8], cells: &mut Cells<'a>) -> Result<(), String> {
-        let mut json = serde_json::Deserializer::from_slice(line);
+    pub(super) fn read<'a>(&mut self, text: &'a [u8], cells: &mut Cells<'a>) -> Result<(), String> {
+        let mut json = serde_json::Deserializer::from_slice(text);
         Object { keys: self, cells }
             .deserialize(&mut json)
             .and_then(|()| json.end())
-            .map_err(|error| format!("is no JSON object that can be read: {error}"))
+            .map_err(|error| error.to_string())
     }
 
-    fn field(&mut self, key: &str) -> Option<Field> {
-        if let Some(field) = self.known.get(key) {
-            return *field;
+    /// The field of the key at this place of its object; an error for one that is not allowed.
+    fn field(&mut self, place: usize, key: &str) -> Result<Option<Field>, String> {
+        if let Some((known, field)) = self.order.get(place)
+            && known == key
+        {
+            return Ok(*field);
         }
-        let field = if self.closed {
-            None
-        } else {
-            Field::of_name(key)
+        let field = match self.known.get(key) {
+            Some(field) => *field,
+            None => self.new_key(key)?,
+        };
+        if place < KEYS_REMEMBERED_MAX {
+            self.order.truncate(place);
+            self.order.push((key.to_owned(), field));
+        }
+        Ok(field)
+    }
+
+    #[cold]
+    fn new_key(&mut self, key: &str) -> Result<Option<Field>, String> {
+        let meaning = NameMeaning::of(key);
+        let field = match self.rules {
+            NameRules::OfPosts => Some(
+                meaning
+                    .filter(|meaning| meaning.is_of_posts())
+                    .map(|meaning| meaning.field)
+                    .ok_or_else(|| format!("unknown field `{}`: no tick has it", shown(key)))?,
+            ),
+            NameRules::OfFiles => meaning.map(|meaning| meaning.field).filter(|field| {
+                let foreign =
+                    matches!(field, Field::InstrumentId | Field::Source | Field::SourceId);
+                !foreign && !self.layout.has(*field) && !self.mapped.contains(field)
+            }),
         };
         if self.known.len() < KEYS_REMEMBERED_MAX {
             self.known.insert(key.to_owned(), field);
+            if self.rules == NameRules::OfFiles {
+                self.layout.add(key, field);
+            }
         }
-        field
+        Ok(field)
     }
+}
+
+/// The start of a key, for a message.
+fn shown(key: &str) -> String {
+    key.chars().take(40).collect()
 }
 
 struct Object<'k, 'c, 'a> {
@@ -102,15 +147,18 @@ impl<'de> Visitor<'de> for Object<'_, '_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let Some(field) = self.keys.field(&key) else {
+        let mut place = 0;
+        while let Some(key) = map.next_key::<KeyText<'de>>()? {
+            let field = self.keys.field(place, &key.0).map_err(A::Error::custom)?;
+            place += 1;
+            let Some(field) = field else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let cell = map.next_value_seed(CellSeed)?;
-            if *self.cells.get(field) != Cell::Absent {
-                let message = format!("{key:?} gives the {} twice", field.as_str());
-                return Err(serde::de::Error::custom(message));
+            let cell = map.next_value_seed(CellSeed(field))?;
+            if self.cells.has(field) {
+                let message = format!("{:?} gives the {} twice", shown(&key.0), field.as_str());
+                return Err(A::Error::custom(message));
             }
             self.cells.set(field, cell);
         }
@@ -118,7 +166,11 @@ impl<'de> Visitor<'de> for Object<'_, '_, 'de> {
     }
 }
 
-struct CellSeed;
+/// A key, borrowed where the text has no escapes.
+#[derive(serde::Deserialize)]
+struct KeyText<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct CellSeed(Field);
 
 impl<'de> DeserializeSeed<'de> for CellSeed {
     type Value = Cell<'de>;
@@ -132,7 +184,12 @@ impl<'de> Visitor<'de> for CellSeed {
     type Value = Cell<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, a text or null")
+        match self.0 {
+            Field::Timestamp => {
+                f.write_str("a timestamp as ISO 8601 text or as a number since 1970")
+            }
+            _ => f.write_str("a number, a text or null"),
+        }
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -152,11 +209,21 @@ impl<'de> Visitor<'de> for CellSeed {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cell::Text(text.as_bytes().trim_ascii()))
+        let text = text.as_bytes().trim_ascii();
+        Ok(if text.is_empty() {
+            Cell::Absent
+        } else {
+            Cell::Text(text)
+        })
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cell::Owned(text.trim().to_owned()))
+        let text = text.trim();
+        Ok(if text.is_empty() {
+            Cell::Absent
+        } else {
+            Cell::Owned(text.to_owned())
+        })
     }
 }
 
@@ -166,9 +233,19 @@ mod tests {
 
     use super::*;
 
+    fn keys(first: &str, map: &str, rules: NameRules) -> Result<Keys, String> {
+        let map: ColumnMap = if map.is_empty() {
+            ColumnMap::default()
+        } else {
+            map.parse().unwrap()
+        };
+        let (layout, _) = first_layout(first.as_bytes(), &map, rules)?;
+        Ok(Keys::new(layout, &map, rules))
+    }
+
     fn read(line: &str) -> Result<Cells<'_>, String> {
         let mut cells = Cells::default();
-        Keys::new(&ColumnMap::default())?.read(line.as_bytes(), &mut cells)?;
+        keys("{}", "", NameRules::OfFiles)?.read(line.as_bytes(), &mut cells)?;
         Ok(cells)
     }
 
@@ -185,11 +262,30 @@ mod tests {
     }
 
     #[test]
+    fn objects_in_any_order_and_with_keys_that_come_later_are_read_alike() {
+        let mut keys = keys(r#"{"ts":1,"price":2,"last":9}"#, "", NameRules::OfFiles).unwrap();
+        for line in [
+            r#"{"ts":1,"price":2,"last":9}"#,
+            r#"{"price":2,"ts":1}"#,
+            r#"{"qty":3,"last":9,"x":1,"ts":1,"price":2}"#,
+            r#"{"ts":1,"price":2,"last":9}"#,
+        ] {
+            let mut cells = Cells::default();
+            keys.read(line.as_bytes(), &mut cells).unwrap();
+            assert_eq!(*cells.get(Field::Price), Cell::Integer(2), "{line}");
+            assert_eq!(*cells.get(Field::Timestamp), Cell::Integer(1), "{line}");
+            assert_eq!(cells.has(Field::Volume), line.contains("qty"), "{line}");
+        }
+        assert_eq!(keys.layout().unused(), ["last", "x"]);
+    }
+
+    #[test]
     fn what_is_no_object_of_fields_is_refused() {
         for (line, why) in [
             (r#"{"price":1,"price":2}"#, "gives the price twice"),
             (r#"{"price":[1]}"#, "number, a text or null"),
             (r#"{"price":true}"#, "number, a text or null"),
+            (r#"{"ts":true}"#, "ISO 8601"),
             (r#"{"price":1} x"#, "trailing"),
             (r#"{"price":1"#, "EOF"),
             ("[1]", "an object"),
@@ -197,27 +293,32 @@ mod tests {
             let error = read(line).unwrap_err();
             assert!(error.contains(why), "{line}: {error}");
         }
+        let mut posted = keys("{}", "", NameRules::OfPosts).unwrap();
+        let error = posted
+            .read(br#"{"prise":1}"#, &mut Cells::default())
+            .unwrap_err();
+        assert!(error.contains("unknown field `prise`"), "{error}");
     }
 
     #[test]
     fn mapped_keys_must_be_in_the_first_object() {
-        let map: ColumnMap = "timestamp=T,price=p".parse().unwrap();
-        let mut keys = Keys::new(&map).unwrap();
-        let error = keys.layout(br#"{"T":1,"q":2}"#).unwrap_err();
+        let refused = |map| keys(r#"{"T":1,"q":2}"#, map, NameRules::OfFiles).unwrap_err();
+        let error = refused("timestamp=T,price=p");
         assert!(
-            error.contains("no key \"p\": the first object has T, q"),
+            error.contains("no column \"p\": the file has T, q"),
             "{error}"
         );
-        assert!(Keys::new(&"price=1".parse().unwrap()).is_err());
+        assert!(refused("price=1").contains("not positions"));
     }
 
     proptest! {
         #[test]
         fn arbitrary_lines_never_panic(line: Vec<u8>, text in "[{}\":,a-z0-9\\[\\]\\\\.-]{0,40}") {
             for line in [line.as_slice(), text.as_bytes()] {
-                let mut keys = Keys::new(&ColumnMap::default()).unwrap();
-                let _ = keys.layout(line);
-                let _ = keys.read(line, &mut Cells::default());
+                for rules in [NameRules::OfFiles, NameRules::OfPosts] {
+                    let _ = first_layout(line, &ColumnMap::default(), rules);
+                    let _ = keys("{}", "", rules).unwrap().read(line, &mut Cells::default());
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ pub(super) enum NameRules {
 }
 
 /// The field of each column, by position.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) fields: Vec<Option<Field>>,
     names: Vec<String>,
@@ -130,7 +130,7 @@ impl Layout {
 
     fn refuse_names_of_no_tick(&self, meanings: &[Option<NameMeaning>]) -> Result<(), String> {
         for (index, name) in self.names.iter().enumerate() {
-            let meaning = meanings[index].filter(|meaning| meaning.rank == 0);
+            let meaning = meanings[index].filter(|meaning| meaning.is_of_posts());
             let meaning =
                 meaning.ok_or_else(|| format!("the header names {name:?}, which no tick has"))?;
             let before = meanings.iter().take(index).flatten();
@@ -232,6 +232,18 @@ impl Layout {
         self.fields.iter().position(|other| *other == Some(field))
     }
 
+    /// The column that counts changes of the price, beside one of volume.
+    pub(super) fn tick_volume(&self) -> Option<usize> {
+        let is = |name: &String| {
+            let name = name.trim_matches(['<', '>']);
+            ["TICKVOL", "TICK_VOLUME"]
+                .iter()
+                .any(|other| name.eq_ignore_ascii_case(other))
+        };
+        let index = self.names.iter().position(is)?;
+        (self.has(Field::Volume) && self.fields[index].is_none()).then_some(index)
+    }
+
     /// The name of a column; its position where it has none.
     pub(super) fn name(&self, index: usize) -> String {
         match self.names.get(index) {
@@ -305,7 +317,8 @@ impl Layout {
     pub(super) fn check_bars(&self) -> Result<(), String> {
         self.check_stamp()?;
         for field in [Field::Open, Field::High, Field::Low, Field::Close] {
-            if !self.has(field) && !(field == Field::Close && self.has(Field::Price)) {
+            let instead = field == Field::Close && self.has(Field::Price);
+            if !self.has(field) && !instead {
                 return Err(format!(
                     "there is no {} column, bars need one",
                     field.as_str()
@@ -315,7 +328,8 @@ impl Layout {
         Ok(())
     }
 
-    fn check_stamp(&self) -> Result<(), String> {
+    /// Why there is no moment.
+    pub(super) fn check_stamp(&self) -> Result<(), String> {
         if [Field::Timestamp, Field::Date, Field::Time]
             .into_iter()
             .any(|field| self.has(field))

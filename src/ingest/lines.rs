@@ -18,8 +18,8 @@ pub(super) enum Line<'a> {
 }
 
 /// Reads lines; a byte order mark at the start is dropped.
-pub(super) struct Lines {
-    reader: Box<dyn BufRead + Send>,
+pub(super) struct Lines<R> {
+    reader: R,
     /// Bytes of the reader's buffer that the last line lay in.
     lent: usize,
     /// A line that did not lie in the reader's buffer as a whole.
@@ -28,15 +28,26 @@ pub(super) struct Lines {
     bytes: u64,
 }
 
-impl Lines {
-    pub(super) fn new(reader: Box<dyn BufRead + Send>) -> Self {
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self::after(reader, 0)
+    }
+
+    /// The lines of a text that goes on after the line of this number.
+    pub(super) const fn after(reader: R, number: u64) -> Self {
         Self {
             reader,
             lent: 0,
             joined: Vec::new(),
-            number: 0,
+            number,
             bytes: 0,
         }
+    }
+
+    /// What comes after the last line.
+    pub(super) fn into_reader(mut self) -> R {
+        self.consume_lent();
+        self.reader
     }
 
     /// The number of the last line, from 1.
@@ -52,7 +63,7 @@ impl Lines {
     /// The next line; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.consume_lent();
-        let available = fill(&mut *self.reader)?;
+        let available = fill(&mut self.reader)?;
         if available.is_empty() {
             return Ok(None);
         }
@@ -77,7 +88,7 @@ impl Lines {
         let mut too_long = false;
         loop {
             self.consume_lent();
-            let available = fill(&mut *self.reader)?;
+            let available = fill(&mut self.reader)?;
             let end = memchr(b'\n', available);
             let part = available
                 .get(..end.unwrap_or(available.len()))
@@ -104,7 +115,7 @@ impl Lines {
     }
 }
 
-fn fill(reader: &mut dyn BufRead) -> io::Result<&[u8]> {
+fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
     loop {
         match reader.fill_buf() {
             Ok(_) => break,
@@ -135,7 +146,7 @@ mod tests {
 
     fn read(text: &[u8], buffer: usize) -> Vec<Option<Vec<u8>>> {
         let reader = BufReader::with_capacity(buffer, Cursor::new(text.to_vec()));
-        let mut lines = Lines::new(Box::new(reader));
+        let mut lines = Lines::new(reader);
         let mut all = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             all.push(match line {

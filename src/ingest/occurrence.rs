@@ -44,6 +44,22 @@ impl Occurrences {
         }
     }
 
+    /// How many rows of this stamp came so far.
+    pub(super) fn count(&self, timestamp: Timestamp) -> i64 {
+        let Some((head, count)) = self.head else {
+            return 0;
+        };
+        let position = match self.direction {
+            0 => timestamp.micros(),
+            direction => timestamp.micros() * direction,
+        };
+        if position == head {
+            return count;
+        }
+        let late = self.late.get(&position).copied();
+        late.unwrap_or_else(|| self.log.count(position))
+    }
+
     /// `position` is the stamp, in the direction in which the file runs.
     fn advance(&mut self, position: i64) -> i64 {
         let (head, count) = self.head.unwrap_or((position, 0));
@@ -166,6 +182,30 @@ mod tests {
             number(&[5, 5, 7, 5, 7, 9, 5, 6, 6]),
             [0, 1, 0, 2, 1, 0, 3, 0, 1]
         );
+    }
+
+    #[test]
+    fn rows_of_a_stamp_are_counted_wherever_it_stands() {
+        for stamps in [
+            &[5, 5, 7, 5, 7, 9, 5, 6, 6][..],
+            &[9, 8, 8, 9, 7, 7, 7],
+            &[4, 4],
+            &[],
+        ] {
+            let mut occurrences = Occurrences::default();
+            for micros in stamps {
+                occurrences.next(Timestamp::from_micros(*micros).unwrap());
+            }
+            for micros in 0..10 {
+                let expected = stamps.iter().filter(|stamp| **stamp == micros).count();
+                let stamp = Timestamp::from_micros(micros).unwrap();
+                assert_eq!(
+                    occurrences.count(stamp),
+                    expected as i64,
+                    "{micros} in {stamps:?}"
+                );
+            }
+        }
     }
 
     #[test]

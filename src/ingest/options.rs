@@ -2,9 +2,13 @@
 
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use super::columns::ColumnMap;
+use super::number::NumberFormat;
+use crate::domain::Symbol;
 use crate::error::{Error, Result};
-use crate::timestamp::TimestampFormat;
+use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
 
 /// How a feed's text is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +38,16 @@ impl FromStr for FeedFormat {
             )),
         }
     }
+}
+
+/// What the rows of a feed are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportKind {
+    /// Ticks.
+    Ticks,
+    /// Bars.
+    Bars,
 }
 
 /// Which end of its period a bar is named by.
@@ -75,8 +89,16 @@ pub struct FeedOptions {
     pub skip_lines: u64,
     /// Which column is which field; the header's names say the rest.
     pub columns: ColumnMap,
+    /// The only symbol whose rows are read, of a file that has a column of symbols.
+    pub symbol: Option<Symbol>,
     /// How stamps are written.
     pub timestamp_format: TimestampFormat,
+    /// What comes first in dates like `01/02/2024`; `None` finds it out over the whole file.
+    pub date_order: Option<DateOrder>,
+    /// The zone of stamps without an offset; `None` is UTC.
+    pub timezone: Option<FeedZone>,
+    /// How numbers are written.
+    pub numbers: NumberFormat,
     /// Which end of its period a bar is named by.
     pub bar_stamps: BarStamps,
     /// The preset that gave these options; messages name it.

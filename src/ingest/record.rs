@@ -1,54 +1,17 @@
-//! The fields of one record, and how they become a tick or a bar.
+//! How the fields of one record become a tick or a bar.
 
-use std::fmt::Display;
-
-use super::field::{FIELDS, Field};
-use super::layout::Layout;
+use super::cells::{Cell, Cells};
+use super::field::Field;
 use super::number::NumberFormat;
-use super::occurrence::Occurrences;
+use super::options::{BarStamps, FeedOptions, ImportKind};
+use super::series::{Numbering, Series};
+use super::spacing;
 use crate::domain::bar::{Bar, Frequency, RawBar};
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::{Error, Result};
-use crate::timestamp::{StampReader, Timestamp};
+use crate::timestamp::{StampForm, StampReader, Timestamp, WrittenStamp};
 
-/// One field of a record, as it came.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) enum Cell<'a> {
-    #[default]
-    Absent,
-    Text(&'a [u8]),
-    Owned(String),
-    Integer(i64),
-    Float(f64),
-}
-
-/// The fields of one record.
-#[derive(Debug, Default)]
-pub(super) struct Cells<'a>([Cell<'a>; FIELDS]);
-
-impl<'a> Cells<'a> {
-    pub(super) fn set(&mut self, field: Field, cell: Cell<'a>) {
-        self.0[field as usize] = cell;
-    }
-
-    pub(super) fn get(&self, field: Field) -> &Cell<'a> {
-        &self.0[field as usize]
-    }
-
-    /// Stores a text; one of blanks alone is absent.
-    pub(super) fn set_text(&mut self, field: Field, text: &'a [u8]) {
-        let text = text.trim_ascii();
-        if !text.is_empty() {
-            self.set(field, Cell::Text(text));
-        }
-    }
-
-    fn has(&self, field: Field) -> bool {
-        *self.get(field) != Cell::Absent
-    }
-}
-
-/// What the rows of a feed belong to.
+/// What the rows of a feed belong to, where they do not say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// The instrument's id.
@@ -59,30 +22,23 @@ pub struct Target {
     pub frequency: Option<Frequency>,
 }
 
-/// What is remembered from row to row.
-#[derive(Debug, Default)]
-pub struct Memory {
-    pub(super) stamps: StampReader,
-    pub(super) occurrences: Occurrences,
-    /// Whether the layout has a sequence column, so that no occurrences are counted.
-    pub(super) numbered: bool,
-    /// Stamps that lost digits finer than a microsecond.
-    pub(super) stamps_cut: u64,
-}
-
 /// What a feed can be read as: [`Tick`] or [`Bar`].
 pub trait FeedRecord: Sized + Send + sealed::Sealed {
-    /// What the fields of a file must have, and why its layout cannot do.
+    /// What the rows are.
     #[doc(hidden)]
-    fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String>;
-    /// Reads a record.
+    const KIND: ImportKind;
+    /// Reads a record of the series with this index.
     #[doc(hidden)]
-    fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self>;
+    fn read(
+        record: &RecordView<'_>,
+        target: &Target,
+        series: u32,
+        reader: &mut RowReader,
+    ) -> Result<Self>;
+    /// The record, of another instrument and source.
+    #[doc(hidden)]
+    fn of(self, instrument_id: i64, source_id: i64) -> Self;
 }
-
-/// A layout, closed to other crates.
-#[derive(Debug)]
-pub struct LayoutView<'a>(pub(super) &'a Layout);
 
 /// A record, closed to other crates.
 #[derive(Debug)]
@@ -94,60 +50,158 @@ mod sealed {
     impl Sealed for crate::domain::bar::Bar {}
 }
 
-impl FeedRecord for Tick {
-    fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        layout.0.check_ticks()
+/// Reads records, and remembers what must be known of those before.
+#[derive(Debug)]
+pub struct RowReader {
+    stamps: StampReader,
+    /// Local times mean what the row before in their series tells: series are read apart.
+    zoned: Vec<StampReader>,
+    has_zone: bool,
+    numbers: NumberFormat,
+    numbering: Numbering,
+    bar_stamps: BarStamps,
+    series: Vec<Series>,
+    /// Whether messages name the options of imports.
+    names_options: bool,
+    unread_number: Option<Error>,
+    /// Stamps that lost digits finer than a microsecond.
+    pub(super) stamps_cut: u64,
+    /// Rows with a price of 0.
+    pub(super) zero_prices: u64,
+    /// Rows whose key an earlier row of the feed has.
+    pub(super) repeated_keys: u64,
+}
+
+impl RowReader {
+    pub(super) fn new(options: &FeedOptions, numbering: Numbering) -> Self {
+        let mut stamps =
+            StampReader::new(options.timestamp_format.clone(), options.timezone.clone());
+        if let Some(order) = options.date_order {
+            stamps.set_date_order(order);
+        }
+        stamps.set_downward(numbering.is_upwards());
+        Self {
+            stamps,
+            zoned: Vec::new(),
+            has_zone: options.timezone.is_some(),
+            numbers: options.numbers,
+            numbering,
+            bar_stamps: options.bar_stamps,
+            series: Vec::new(),
+            names_options: true,
+            unread_number: None,
+            stamps_cut: 0,
+            zero_prices: 0,
+            repeated_keys: 0,
+        }
     }
 
-    fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
-        let timestamp = stamp(record.0, memory)?;
-        let sequence = if memory.numbered {
-            sequence(record.0)?
+    /// A reader of posted rows.
+    pub(super) fn posted() -> Self {
+        Self {
+            names_options: false,
+            ..Self::new(&FeedOptions::default(), Numbering::Optional)
+        }
+    }
+
+    /// The rows are bars, of which each stamp has one.
+    pub(super) fn set_bars(&mut self, downward: bool) {
+        self.stamps.set_one_row_per_stamp(true);
+        self.stamps.set_downward(downward);
+    }
+
+    /// How the stamps were written.
+    pub(super) fn form(&self) -> Option<StampForm> {
+        self.zoned.first().unwrap_or(&self.stamps).form()
+    }
+
+    /// Takes the refusal of a number that an option would read: all numbers of a feed are written
+    /// alike, so that such a number refuses the feed.
+    pub(super) fn take_unread_number(&mut self) -> Option<Error> {
+        self.unread_number.take()
+    }
+
+    /// The moment of a row of this series.
+    pub(super) fn stamp(&mut self, cells: &Cells<'_>, series: u32) -> Result<WrittenStamp> {
+        let reader = if self.has_zone {
+            let index = series as usize;
+            if index >= self.zoned.len() {
+                self.zoned.resize(index + 1, self.stamps.clone());
+            }
+            &mut self.zoned[index]
         } else {
-            // Counted before anything can be rejected: a row that is mended later and imported
-            // again must not shift the numbers of the others.
-            Some(memory.occurrences.next(timestamp))
+            &mut self.stamps
         };
-        Self::try_from(raw_tick(record.0, target, timestamp, sequence)?)
-    }
-}
-
-/// The values of a tick whose moment and number are known.
-pub(super) fn raw_tick(
-    cells: &Cells<'_>,
-    target: &Target,
-    timestamp: Timestamp,
-    sequence: Option<i64>,
-) -> Result<RawTick> {
-    let price = if cells.has(Field::Price) {
-        Field::Price
-    } else {
-        Field::Close
-    };
-    Ok(RawTick {
-        instrument_id: Some(target.instrument_id),
-        timestamp: Some(timestamp),
-        source_id: Some(target.source_id),
-        sequence,
-        price: number(cells, price)?,
-        volume: number(cells, Field::Volume)?,
-        bid: number(cells, Field::Bid)?,
-        ask: number(cells, Field::Ask)?,
-        bid_size: number(cells, Field::BidSize)?,
-        ask_size: number(cells, Field::AskSize)?,
-        open_price: number(cells, Field::Open)?,
-        high_price: number(cells, Field::High)?,
-        low_price: number(cells, Field::Low)?,
-    })
-}
-
-impl FeedRecord for Bar {
-    fn check(layout: &LayoutView<'_>) -> std::result::Result<(), String> {
-        layout.0.check_bars()
+        match cells.get(Field::Timestamp) {
+            Cell::Text(text) => reader.read(text),
+            _ => match cells.stamp() {
+                Some(text) => reader.read(&text),
+                None => Err(Error::invalid(
+                    "timestamp",
+                    "it is missing",
+                    "every row needs one",
+                )),
+            },
+        }
     }
 
-    fn read(record: &RecordView<'_>, target: &Target, memory: &mut Memory) -> Result<Self> {
-        let cells = record.0;
+    /// The row's number among those of its stamp.
+    fn sequence(&mut self, cells: &Cells<'_>, at: Timestamp, series: u32) -> Result<Option<i64>> {
+        match &self.numbering {
+            Numbering::Column => own_sequence(cells)?.map(Some).ok_or_else(|| {
+                Error::invalid(
+                    "sequence",
+                    "it is missing",
+                    "every row of a numbered file needs one",
+                )
+            }),
+            Numbering::Optional => own_sequence(cells),
+            Numbering::Downwards => Ok(Some(one_of(&mut self.series, series).rows.next(at))),
+            Numbering::Upwards(survey) => {
+                let rows = survey.rows.get(series as usize);
+                let total = rows.map_or(0, |rows| rows.count(at));
+                let before = one_of(&mut self.series, series).rows.next(at);
+                Ok(Some((total - 1 - before).max(0)))
+            }
+        }
+    }
+
+    /// A tick whose instrument and source are those of the target.
+    pub(super) fn tick(&mut self, cells: &Cells<'_>, target: &Target, series: u32) -> Result<Tick> {
+        let stamp = self.stamp(cells, series)?;
+        // Counted before anything can be rejected: a row that is mended later and imported again
+        // must not shift the numbers of the others.
+        let sequence = self.sequence(cells, stamp.at, series)?;
+        let price = if cells.has(Field::Price) {
+            Field::Price
+        } else {
+            Field::Close
+        };
+        let tick = Tick::try_from(RawTick {
+            instrument_id: Some(target.instrument_id),
+            timestamp: Some(stamp.at),
+            source_id: Some(target.source_id),
+            sequence,
+            price: self.number(cells, price)?,
+            volume: self.number(cells, Field::Volume)?,
+            bid: self.number(cells, Field::Bid)?,
+            ask: self.number(cells, Field::Ask)?,
+            bid_size: self.number(cells, Field::BidSize)?,
+            ask_size: self.number(cells, Field::AskSize)?,
+            open_price: self.number(cells, Field::Open)?,
+            high_price: self.number(cells, Field::High)?,
+            low_price: self.number(cells, Field::Low)?,
+        })?;
+        self.stamps_cut += u64::from(stamp.truncated);
+        self.zero_prices += u64::from(tick.price() == Some(0.0));
+        if let (Numbering::Column, Some(sequence)) = (&self.numbering, sequence) {
+            let repeats = one_of(&mut self.series, series).repeats(stamp.at, sequence);
+            self.repeated_keys += u64::from(repeats);
+        }
+        Ok(tick)
+    }
+
+    fn bar(&mut self, cells: &Cells<'_>, target: &Target, series: u32) -> Result<Bar> {
         let frequency = target.frequency.ok_or_else(|| {
             Error::invalid(
                 "frequency",
@@ -155,108 +209,132 @@ impl FeedRecord for Bar {
                 "name it, like --frequency 1min",
             )
         })?;
-        Self::try_from(RawBar {
+        let stamp = self.stamp(cells, series)?;
+        let timestamp = spacing::start_of(frequency, &stamp, self.bar_stamps)
+            .ok_or_else(|| spacing::no_period(frequency, stamp.at, self.bar_stamps))?;
+        let [open, high, low, close] = [Field::Open, Field::High, Field::Low, Field::Close]
+            .map(|field| self.number(cells, field));
+        let prices = [open?, high?, low?, close?];
+        let bar = Bar::try_from(RawBar {
             instrument_id: target.instrument_id,
-            timestamp: stamp(cells, memory)?,
+            timestamp,
             frequency,
             source_id: Some(target.source_id),
-            open: number(cells, Field::Open)?,
-            high: number(cells, Field::High)?,
-            low: number(cells, Field::Low)?,
-            close: number(cells, Field::Close)?,
-            volume: number(cells, Field::Volume)?,
-            open_interest: number(cells, Field::OpenInterest)?,
-        })
+            open: prices[0],
+            high: prices[1],
+            low: prices[2],
+            close: prices[3],
+            volume: self.number(cells, Field::Volume)?,
+            open_interest: self.number(cells, Field::OpenInterest)?,
+        })?;
+        self.stamps_cut += u64::from(stamp.truncated);
+        self.zero_prices += u64::from(prices.contains(&Some(0.0)));
+        let repeats = one_of(&mut self.series, series).repeats(timestamp, 0);
+        self.repeated_keys += u64::from(repeats);
+        Ok(bar)
     }
-}
 
-pub(super) fn stamp(cells: &Cells<'_>, memory: &mut Memory) -> Result<Timestamp> {
-    let stamp = match stamp_cells(cells) {
-        (Cell::Text(text), Cell::Absent) => memory.stamps.read(text)?,
-        (Cell::Absent, _) => {
-            return Err(Error::invalid(
-                "timestamp",
-                "it is missing",
-                "every row needs one",
-            ));
+    fn number(&mut self, cells: &Cells<'_>, field: Field) -> Result<Option<f64>> {
+        let cell = cells.get(field);
+        match cell {
+            Cell::Absent => Ok(None),
+            Cell::Float(number) => Ok(Some(*number)),
+            Cell::Integer(number) => Ok(Some(*number as f64)),
+            Cell::Text(text) => match self.numbers.read(text) {
+                Some(number) => Ok(Some(number)),
+                None => Err(self.refuse_number(field, text)),
+            },
+            Cell::Owned(text) => match self.numbers.read(text.as_bytes()) {
+                Some(number) => Ok(Some(number)),
+                None => Err(self.refuse_number(field, text.as_bytes())),
+            },
         }
-        (one, Cell::Absent) => memory.stamps.read(&bytes(one))?,
-        (date, time) => {
-            let joined = [&*bytes(date), b" ", &*bytes(time)].concat();
-            memory.stamps.read(&joined)?
+    }
+
+    #[cold]
+    fn refuse_number(&mut self, field: Field, text: &[u8]) -> Error {
+        if self.names_options
+            && let Some(option) = self.numbers.option_for(text)
+        {
+            let refusal = || {
+                refuse(
+                    field,
+                    text,
+                    "is no number",
+                    &format!("read it with {option}"),
+                )
+            };
+            self.unread_number = Some(refusal());
+            return refusal();
         }
-    };
-    memory.stamps_cut += u64::from(stamp.truncated);
-    Ok(stamp.at)
-}
-
-/// The cells that make the moment: one, or a date and a time.
-fn stamp_cells<'c, 'a>(cells: &'c Cells<'a>) -> (&'c Cell<'a>, &'c Cell<'a>) {
-    const ABSENT: &Cell<'_> = &Cell::Absent;
-    if cells.has(Field::Timestamp) {
-        (cells.get(Field::Timestamp), ABSENT)
-    } else if cells.has(Field::Date) {
-        (cells.get(Field::Date), cells.get(Field::Time))
-    } else {
-        (cells.get(Field::Time), ABSENT)
+        refuse(field, text, "is no number", "write it like 1650.25")
     }
 }
 
-fn bytes<'c>(cell: &'c Cell<'_>) -> std::borrow::Cow<'c, [u8]> {
-    match cell {
-        Cell::Absent => (&[][..]).into(),
-        Cell::Text(text) => (*text).into(),
-        Cell::Owned(text) => text.as_bytes().into(),
-        Cell::Integer(number) => number.to_string().into_bytes().into(),
-        Cell::Float(number) => number.to_string().into_bytes().into(),
+impl FeedRecord for Tick {
+    const KIND: ImportKind = ImportKind::Ticks;
+
+    fn read(
+        record: &RecordView<'_>,
+        target: &Target,
+        series: u32,
+        reader: &mut RowReader,
+    ) -> Result<Self> {
+        reader.tick(record.0, target, series)
+    }
+
+    fn of(self, instrument_id: i64, source_id: i64) -> Self {
+        self.moved_to(instrument_id, source_id)
     }
 }
 
-pub(super) fn sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
+impl FeedRecord for Bar {
+    const KIND: ImportKind = ImportKind::Bars;
+
+    fn read(
+        record: &RecordView<'_>,
+        target: &Target,
+        series: u32,
+        reader: &mut RowReader,
+    ) -> Result<Self> {
+        reader.bar(record.0, target, series)
+    }
+
+    fn of(self, instrument_id: i64, source_id: i64) -> Self {
+        self.moved_to(instrument_id, source_id)
+    }
+}
+
+fn one_of(series: &mut Vec<Series>, index: u32) -> &mut Series {
+    let index = index as usize;
+    if index >= series.len() {
+        series.resize_with(index + 1, Series::default);
+    }
+    &mut series[index]
+}
+
+/// The row's own number.
+fn own_sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
     match cells.get(Field::Sequence) {
-        Cell::Absent => Err(Error::invalid(
-            "sequence",
-            "it is missing",
-            "every row of a numbered file needs one",
-        )),
+        Cell::Absent => Ok(None),
         Cell::Integer(number) => Ok(Some(*number)),
         cell => {
-            let text = bytes(cell);
-            let number = std::str::from_utf8(&text)
-                .ok()
-                .and_then(|text| text.parse().ok());
-            number
-                .map(Some)
-                .ok_or_else(|| refuse(Field::Sequence, &text, "is no whole number"))
-        }
-    }
-}
-
-fn number(cells: &Cells<'_>, field: Field) -> Result<Option<f64>> {
-    match cells.get(field) {
-        Cell::Absent => Ok(None),
-        Cell::Float(number) => Ok(Some(*number)),
-        Cell::Text(text) => match NumberFormat::default().read(text) {
-            Some(number) => Ok(Some(number)),
-            None => Err(refuse(field, text, "is no number")),
-        },
-        cell => {
-            let text = bytes(cell);
-            NumberFormat::default()
-                .read(&text)
-                .map(Some)
-                .ok_or_else(|| refuse(field, &text, "is no number"))
+            let refusal = || {
+                refuse(
+                    Field::Sequence,
+                    &cell.bytes(),
+                    "is no whole number",
+                    "write it like 7",
+                )
+            };
+            cell.whole().map(Some).ok_or_else(refusal)
         }
     }
 }
 
 #[cold]
-fn refuse(field: Field, text: &[u8], reason: impl Display) -> Error {
+fn refuse(field: Field, text: &[u8], reason: &str, remedy: &str) -> Error {
     const SHOWN_BYTES_MAX: usize = 40;
     let shown = String::from_utf8_lossy(text.get(..SHOWN_BYTES_MAX).unwrap_or(text));
-    Error::invalid(
-        field.as_str(),
-        format!("{shown:?} {reason}"),
-        "write it like 1650.25",
-    )
+    Error::invalid(field.as_str(), format!("{shown:?} {reason}"), remedy)
 }

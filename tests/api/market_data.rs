@@ -151,9 +151,9 @@ on_both! {
         for (row, reason) in [
             (json!({"symbol": "NOSUCH", "timestamp": 1378202400, "price": 1}), "NOSUCH"),
             (json!({"instrument_id": 999, "timestamp": 1378202400, "price": 1}), "999"),
-            (json!({"symbol": "ES", "timestamp": 1378202400, "price": "NaN"}), "invalid type"),
+            (json!({"symbol": "ES", "timestamp": 1378202400, "price": "NaN"}), "NaN is not a finite number"),
             (json!({"symbol": "ES", "timestamp": 1378202400}), "value"),
-            (json!({"symbol": {"a": []}}), "it is no tick"),
+            (json!({"symbol": {"a": []}}), "invalid type: map"),
         ] {
             let said = api.post(PATH, &json!([row])).detail(422);
             assert!(said.starts_with("body.0: ") && said.contains(reason), "{said}");

@@ -38,7 +38,7 @@ on_both! {
         says(text("array.json", b"[{\"timestamp\":1}]"), "array.json: is not a CSV: a JSON array (write one object per line, NDJSON); give CSV or NDJSON");
         says(text("no-stamp.csv", b"Price,Volume\n1,2\n"), "no-stamp.csv: line 1: there is no timestamp column (timestamp, datetime, date or time); check the file, or --columns");
         says(text("no-value.csv", b"DateTime,Comment\n2013-09-01,x\n"), "no-value.csv: line 1: there is no column of a price, volume, bid or ask; check the file, or --columns");
-        says(text("no-header.csv", b"2013-09-01 17:00:00,1640.25,8\n"), "no-header.csv: line 1: there is no header: name the columns by position, like --columns timestamp=1,price=2; check the file, or --columns");
+        says(text("no-header.csv", b"2013-09-01 17:00:00,1640.25,8\n"), "no-header.csv: line 1: there is no header: name the columns by position, like --columns timestamp=1,price=2, or the vendor with --preset; check the file, or --columns");
         says(text("twice.csv", b"DateTime,Price,Price\n2013-09-01,1,2\n"), "twice.csv: line 1: the header names \"Price\" twice (columns 2 and 3): map by position; check the file, or --columns");
     }
 
@@ -105,9 +105,10 @@ on_both! {
         let input = format!("{HEADER}{rows}");
         let arguments = ["import", "-", "--symbol", "ES", "--json"];
         let done = run_with_input(db, &arguments, input.as_bytes());
-        assert_eq!((done.code, done.figures()), (Some(0), [60, 0, 0, 0, 60]));
-        assert_eq!(done.err.lines().count(), 21, "{}", done.err);
-        says(done.err.lines().last().unwrap(), "and 40 more rejected rows");
+        assert_eq!((done.code, done.figures()), (Some(1), [60, 0, 0, 0, 60]));
+        let shown: Vec<&str> = done.err.lines().collect();
+        assert_eq!(shown.len(), 22, "{}", done.err);
+        assert_eq!(shown[20..], ["and 40 more rejected rows", "tickbase: no row was stored, of 60 that were read"]);
     }
 
     fn a_line_of_ten_megabytes_is_rejected_and_the_next_one_read(db: &TestDatabase) {
@@ -133,9 +134,11 @@ on_both! {
         let before = contents(db);
         for arguments in [
             &["import"][..],
-            &["import", "x.csv"],
-            &["import", "x.csv", "--symbol", "ES", "--frequency", "1min"],
-            &["import", "x.csv", "--symbol", "ES", "--kind", "bars"],
+            &["import", "x.csv", "--symbol", "ES", "--kind", "ticks", "--frequency", "1min"],
+            &["import", "x.csv", "--symbol", "ES", "--stamps-are", "middle"],
+            &["import", "x.csv", "--symbol", "ES", "--timezone", "Mars/Olympus"],
+            &["import", "x.csv", "--symbol", "ES", "--date-order", "hour"],
+            &["import", "x.csv", "--symbol", "ES", "--skip-lines", "-1"],
             &["import", "x.csv", "--symbol", "ES", "--kind", "bars", "--frequency", "7min"],
             &["import", "x.csv", "--symbol", "ES", "--create", "bond"],
             &["import", "x.csv", "--symbol", "ES", "--columns", "price"],

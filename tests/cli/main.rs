@@ -9,6 +9,7 @@ mod bars;
 mod chart;
 mod commands;
 mod coverage;
+mod field;
 mod import;
 mod rules;
 #[path = "../support/mod.rs"]

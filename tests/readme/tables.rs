@@ -40,6 +40,35 @@ fn every_command_is_in_the_table_of_commands() {
     }
 }
 
+#[test]
+fn every_option_of_an_import_is_in_the_table_of_its_options() {
+    let readme = read("README.md");
+    let rows = section(&readme, "Importing files");
+    let documented = options_in(first_cells(rows).into_iter());
+    let help = printed(&["import", "--help"]);
+    let (_, listed) = help.split_once("Options:\n").unwrap();
+    let lines = listed.lines().map(str::trim_start);
+    let global = ["--database-url", "--config", "--log-format", "--log-level", "--json"];
+    let of_import = options_in(lines.filter(|line| line.starts_with("--")).map(first_word));
+    for option in of_import.iter().filter(|option| !global.contains(&option.as_str())) {
+        assert!(documented.contains(option), "the table has no {option}");
+    }
+    for option in &documented {
+        assert!(of_import.contains(option), "there is no option {option}");
+    }
+}
+
+fn first_word(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+/// The names of the options in some texts.
+fn options_in<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<String> {
+    let words = texts.flat_map(|text| text.split(|c: char| c.is_whitespace() || "`,".contains(c)));
+    let options = words.filter(|word| word.starts_with("--"));
+    options.map(str::to_owned).collect()
+}
+
 /// The names that a section of a settings file may have, as the refusal of a wrong one tells them.
 fn names_in(heading: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();

@@ -15,9 +15,9 @@ use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
 use crate::api::types::{IngestReport, PostedTicks, RowError};
 use crate::domain::Symbol;
-use crate::domain::tick::{RawTick, Tick};
+use crate::domain::tick::Tick;
 use crate::error::Error;
-use crate::ingest::{InstrumentName, PostedBatch, PostedFormat, PostedTick};
+use crate::ingest::{PostedBatch, PostedError, PostedFormat, ResolvedTicks};
 use crate::repository::instrument;
 use crate::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, RowOutcome,
@@ -63,35 +63,44 @@ pub(super) async fn post(
     let text = extract::body(request, &state).await?;
     let batch = read(text, format, state.config().batch_rows_max).await?;
     let known = look_up(&state, &batch).await?;
-    let checked = check(batch, &known);
-    if checked.ticks.is_empty() && !checked.rejected.is_empty() {
-        return Err(nothing_left(&checked.rejected));
+    let ResolvedTicks {
+        ticks,
+        indexes,
+        rejected,
+        stamps_cut,
+        ..
+    } = batch.resolve(&known);
+    let mut rejected: Vec<RowError> = rejected
+        .into_iter()
+        .map(|(index, reason)| RowError { index, reason })
+        .collect();
+    if ticks.is_empty() && !rejected.is_empty() {
+        return Err(nothing_left(&rejected));
     }
     // Who listens is told what was stored, and nobody else's ticks are copied for that.
     let listened = state.realtime().has_clients();
-    let heard = listened.then(|| checked.ticks.clone());
+    let heard = listened.then(|| ticks.clone());
     let options = InsertOptions {
         idempotency_key: key,
         outcomes: listened,
         ..InsertOptions::default()
     };
     let stored = MarketDataRepository::new(state.db())
-        .insert_batch_async(checked.ticks, options)
+        .insert_batch_async(ticks, options)
         .await
         .map_err(|error| ApiError::within("header", error))?;
     if let (Some(ticks), Some(outcomes)) = (heard, &stored.outcomes) {
         state.realtime().publish_ticks(inserted(ticks, outcomes));
     }
-    let mut rejected = checked.rejected;
     rejected.extend(stored.rejected.iter().map(|row| RowError {
-        index: checked.indexes.get(row.index).copied().unwrap_or(row.index),
+        index: indexes.get(row.index).copied().unwrap_or(row.index),
         reason: row.reason.clone(),
     }));
     rejected.sort_by_key(|row| row.index);
     if stored.rejected.len() == stored.received && !rejected.is_empty() {
         return Err(nothing_left(&rejected));
     }
-    Ok(axum::Json(report(&stored, rejected, checked.stamps_cut)))
+    Ok(axum::Json(report(&stored, rejected, stamps_cut)))
 }
 
 /// Those of the ticks that were stored, with their sequences.
@@ -138,28 +147,16 @@ async fn read(text: Bytes, format: PostedFormat, rows_max: usize) -> Result<Post
     let read = tokio::task::spawn_blocking(move || PostedBatch::read(&text, format, rows_max));
     let batch = read.await.map_err(|_| Error::Closed)?;
     batch.map_err(|error| match error {
-        Error::Invalid { reason, remedy, .. } if reason == "it has too many rows" => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body {reason}; {remedy}"),
-        ),
-        Error::Invalid { reason, remedy, .. } => {
-            ApiError::violation(["body"], format!("{reason}; {remedy}"))
+        PostedError::TooManyRows(_) => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body: {error}"))
         }
-        other => other.into(),
+        PostedError::NotTicks(_) => ApiError::violation(["body"], error.to_string()),
     })
 }
 
 /// The ids of the symbols that the batch names.
 async fn look_up(state: &ApiState, batch: &PostedBatch) -> Result<HashMap<Symbol, i64>, ApiError> {
-    let named = batch
-        .rows
-        .iter()
-        .flatten()
-        .filter_map(|row| match &row.instrument {
-            InstrumentName::Symbol(symbol) => Some(symbol),
-            InstrumentName::Id(_) => None,
-        });
-    let symbols: HashSet<&Symbol> = named.collect();
+    let symbols: HashSet<&Symbol> = batch.symbols().collect();
     let symbols: Vec<Symbol> = symbols.into_iter().cloned().collect();
     if symbols.is_empty() {
         return Ok(HashMap::new());
@@ -173,48 +170,6 @@ async fn look_up(state: &ApiState, batch: &PostedBatch) -> Result<HashMap<Symbol
         .into_iter()
         .map(|label| (label.symbol, label.id))
         .collect())
-}
-
-/// A batch whose rows were looked at one by one.
-struct Checked {
-    ticks: Vec<Tick>,
-    /// The place in the batch of each tick.
-    indexes: Vec<usize>,
-    rejected: Vec<RowError>,
-    stamps_cut: u64,
-}
-
-fn check(batch: PostedBatch, known: &HashMap<Symbol, i64>) -> Checked {
-    let mut checked = Checked {
-        ticks: Vec::with_capacity(batch.rows.len()),
-        indexes: Vec::with_capacity(batch.rows.len()),
-        rejected: Vec::new(),
-        stamps_cut: batch.stamps_cut,
-    };
-    for (index, row) in batch.rows.into_iter().enumerate() {
-        match row.and_then(|row| tick(row, known)) {
-            Ok(tick) => {
-                checked.ticks.push(tick);
-                checked.indexes.push(index);
-            }
-            Err(reason) => checked.rejected.push(RowError { index, reason }),
-        }
-    }
-    checked
-}
-
-fn tick(row: PostedTick, known: &HashMap<Symbol, i64>) -> Result<Tick, String> {
-    let id = match row.instrument {
-        InstrumentName::Id(id) => id,
-        InstrumentName::Symbol(symbol) => *known.get(&symbol).ok_or_else(|| {
-            format!("symbol: no active instrument is named {symbol}; add it first")
-        })?,
-    };
-    let raw = RawTick {
-        instrument_id: Some(id),
-        ..row.raw
-    };
-    Tick::try_from(raw).map_err(|error| error.to_string())
 }
 
 /// No row could be stored: the first ones say why.

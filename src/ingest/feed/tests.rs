@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
-use crate::ingest::pump;
+use crate::ingest::{ColumnMap, pump};
 
 const TARGET: Target = Target {
     instrument_id: 7,
@@ -36,12 +36,7 @@ fn open<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<
 
 fn read<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<Batch<T>> {
     let mut feed = open::<T>(text, options)?;
-    let mut all = Batch {
-        rows: vec![],
-        lines: vec![],
-        rejected: vec![],
-        stamps_cut: 0,
-    };
+    let mut all = Batch::default();
     pump(&mut feed, &TARGET, |batch: Batch<T>| {
         all.rows.extend(batch.rows);
         all.lines.extend(batch.lines);
@@ -351,7 +346,90 @@ fn batches_are_bounded_and_an_error_of_the_store_ends_the_reading() {
     assert_eq!(batches, 2);
 }
 
+/// The keys and prices of ticks, in their order.
+fn keys(text: &str, options: &FeedOptions) -> Vec<(i64, Option<i64>, Option<f64>)> {
+    let batch = read::<Tick>(text, options).unwrap();
+    let mut keys: Vec<_> = batch
+        .rows
+        .iter()
+        .map(|tick| (tick.timestamp().micros(), tick.sequence(), tick.price()))
+        .collect();
+    keys.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    keys
+}
+
+#[test]
+fn a_long_file_that_runs_downwards_is_numbered_upwards_from_any_input() {
+    let rows: Vec<String> = (0..5_000)
+        .map(|row| {
+            format!(
+                "2024-01-02T00:{:02}:{:02}Z,{row}",
+                row / 200,
+                row % 200 / 20
+            )
+        })
+        .collect();
+    let up = format!("time,price\n{}\n", rows.join("\n"));
+    let down: Vec<&str> = rows.iter().rev().map(String::as_str).collect();
+    let down = format!("time,price\n{}\n", down.join("\n"));
+    let options = FeedOptions::default();
+    assert_eq!(keys(&down, &options), keys(&up, &options));
+    assert_eq!(keys(&up, &options)[19].1, Some(19));
+    let feed = open::<Tick>(gzip(down.as_bytes()), &options).unwrap();
+    assert!(feed.reading().newest_first);
+    assert!(!open::<Tick>(up, &options).unwrap().reading().newest_first);
+}
+
+#[test]
+fn a_file_whose_first_rows_have_no_stamp_is_refused() {
+    let error = refusal("time,price\nnever,1\nsoon,2\n");
+    assert!(error.contains("line 2: timestamp: \"never\""), "{error}");
+}
+
+#[test]
+fn a_feed_is_read_again_from_its_first_row() {
+    for rows in [10, 5_000] {
+        let text: String = (0..rows).fold("time,price\n".to_owned(), |text, row| {
+            text + &format!("2024-01-02T00:00:00.{row:06}Z,{row}\n")
+        });
+        let mut feed = open::<Tick>(&text, &FeedOptions::default()).unwrap();
+        feed.keep().unwrap();
+        for _ in 0..2 {
+            let mut again = feed.again().unwrap();
+            let mut read = Vec::new();
+            while let Some(batch) = again.next_batch::<Tick>(&TARGET).unwrap() {
+                read.extend(batch.lines);
+            }
+            assert_eq!(
+                (read.len(), read.first(), read.last()),
+                (rows, Some(&2), Some(&(rows as u64 + 1)))
+            );
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn both_directions_of_a_file_give_the_same_keys(
+        steps in proptest::collection::vec(0i64..3, 2..60),
+    ) {
+        let mut at = 0;
+        let rows: Vec<String> = steps
+            .iter()
+            .enumerate()
+            .map(|(price, step)| {
+                at += step;
+                format!("2024-01-02T00:00:{at:02}Z,{price}", at = at % 60)
+            })
+            .collect();
+        // A file of one stamp has no direction.
+        prop_assume!(at > 0 && at < 60);
+        let text = |rows: &[String]| format!("time,price\n{}\n", rows.join("\n"));
+        let reversed: Vec<String> = rows.iter().rev().cloned().collect();
+        let options = FeedOptions::default();
+        prop_assert_eq!(keys(&text(&reversed), &options), keys(&text(&rows), &options));
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
         let _ = read::<Tick>(&bytes, &FeedOptions::default());

@@ -1,0 +1,170 @@
+//! What became of an import's rows, and what it tells while it runs.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::ingest::reading::FileReading;
+
+/// What became of the rows: `read = inserted + updated + duplicates + conflicts + deleted +
+/// rejected + other_symbols.rows`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// Rows of the files, headers, comments and blank lines left out.
+    pub read: u64,
+    /// Rows stored.
+    pub inserted: u64,
+    /// Bars that replaced other values of the same period and source.
+    pub updated: u64,
+    /// Rows that were stored before, with the same values.
+    pub duplicates: u64,
+    /// Rows whose key holds other values, which stay.
+    pub conflicts: u64,
+    /// Rows whose key is that of a deleted row, which stays deleted.
+    pub deleted: u64,
+    /// Rows that break a rule.
+    pub rejected: u64,
+    /// Stored ticks that are older than the newest one of the instrument.
+    pub late: u64,
+    /// Rows whose stamp lost digits finer than a microsecond.
+    pub timestamps_truncated: u64,
+    /// Rows whose key an earlier row of their file has.
+    pub repeated_keys: u64,
+    /// Rows with a price of 0.
+    pub zero_prices: u64,
+    /// Rows of other symbols than the one that was asked for; none is stored.
+    pub other_symbols: OtherSymbols,
+    /// What each file was read as.
+    pub files: Vec<FileReading>,
+    /// Whether nothing was stored because the import was a trial.
+    pub dry_run: bool,
+}
+
+/// Rows of other symbols than the one that was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OtherSymbols {
+    /// How many rows.
+    pub rows: u64,
+    /// How many symbols.
+    pub count: u64,
+    /// The first 20 symbols with their rows.
+    pub symbols: Vec<(String, u64)>,
+}
+
+impl OtherSymbols {
+    /// Symbols that are named.
+    const NAMED_MAX: usize = 20;
+
+    fn add(&mut self, others: &[(String, u64)]) {
+        for (symbol, rows) in others {
+            self.rows += rows;
+            match self.symbols.iter_mut().find(|(known, _)| known == symbol) {
+                Some((_, known)) => *known += rows,
+                None => {
+                    self.count += 1;
+                    if self.symbols.len() < Self::NAMED_MAX {
+                        self.symbols.push((symbol.clone(), *rows));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl ImportReport {
+    /// Whether rows were read, and none of them is stored: neither now nor before. A duplicate
+    /// and an unchanged bar are stored; a conflict is not, as other values stay in its place.
+    #[must_use]
+    pub const fn stored_nothing(&self) -> bool {
+        self.read > 0 && self.inserted + self.updated + self.duplicates == 0
+    }
+
+    /// Adds what a file was read as.
+    pub(super) fn add(&mut self, file: FileReading) {
+        self.repeated_keys += file.repeated_keys;
+        self.zero_prices += file.zero_prices;
+        self.other_symbols.add(&file.other_symbols);
+        self.files.push(file);
+    }
+}
+
+/// What an import tells while it runs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ImportEvent<'a> {
+    /// It begins, or begins again after the database asked for it: what was told is void.
+    Started,
+    /// A file is opened.
+    File {
+        /// Its name.
+        name: &'a str,
+        /// Its bytes on disk, if they are known.
+        size_bytes: Option<u64>,
+    },
+    /// A batch was stored (not committed, with [`ImportCommit::Once`](super::ImportCommit::Once)).
+    Batch {
+        /// Rows read so far, of all files.
+        rows: u64,
+        /// Bytes of this file read so far.
+        bytes_read: u64,
+    },
+    /// A row was rejected.
+    Rejected {
+        /// Its file.
+        name: &'a str,
+        /// Its line, from 1.
+        line: u64,
+        /// The rule that it breaks.
+        reason: &'a str,
+    },
+    /// A row's key holds other values.
+    Conflict {
+        /// Its file.
+        name: &'a str,
+        /// Its line, from 1.
+        line: u64,
+    },
+    /// A row's key is that of a deleted row.
+    Deleted {
+        /// Its file.
+        name: &'a str,
+        /// Its line, from 1.
+        line: u64,
+    },
+}
+
+/// Hears what an import tells; it is called on the threads that store.
+pub type ImportListener = Arc<dyn Fn(&ImportEvent<'_>) + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_symbols_are_added_over_the_files_and_the_first_are_named() {
+        let mut others = OtherSymbols::default();
+        for _ in 0..2 {
+            let file: Vec<_> = (0..30).map(|index| (format!("S{index}"), 2)).collect();
+            others.add(&file);
+        }
+        assert_eq!((others.rows, others.symbols.len()), (120, 20));
+        assert_eq!(others.symbols[0], ("S0".to_owned(), 4));
+    }
+
+    #[test]
+    fn duplicates_are_stored_and_conflicts_are_not() {
+        let report = |duplicates, conflicts| ImportReport {
+            read: 2,
+            duplicates,
+            conflicts,
+            ..ImportReport::default()
+        };
+        assert!(!report(1, 1).stored_nothing());
+        assert!(report(0, 2).stored_nothing());
+        assert!(
+            !ImportReport::default().stored_nothing(),
+            "nothing was read"
+        );
+    }
+}
