@@ -56,13 +56,20 @@ ALTER TABLE market_data_bars ADD COLUMN turnover DOUBLE PRECISION;
 ALTER TABLE market_data_bars ADD COLUMN tick_count BIGINT;
 INSERT INTO market_data_bars
 SELECT id, instrument_id, "timestamp", frequency,
-    CAST(replace(printf('%!.8f', open_price), '.', '') AS INTEGER),
-    CAST(replace(printf('%!.8f', high_price), '.', '') AS INTEGER),
-    CAST(replace(printf('%!.8f', low_price), '.', '') AS INTEGER),
-    CAST(replace(printf('%!.8f', close_price), '.', '') AS INTEGER),
+    CAST(substr(open_text, 1, instr(open_text, '.') - 1)
+         || substr(substr(open_text, instr(open_text, '.') + 1) || '00000000', 1, 8) AS INTEGER),
+    CAST(substr(high_text, 1, instr(high_text, '.') - 1)
+         || substr(substr(high_text, instr(high_text, '.') + 1) || '00000000', 1, 8) AS INTEGER),
+    CAST(substr(low_text, 1, instr(low_text, '.') - 1)
+         || substr(substr(low_text, instr(low_text, '.') + 1) || '00000000', 1, 8) AS INTEGER),
+    CAST(substr(close_text, 1, instr(close_text, '.') - 1)
+         || substr(substr(close_text, instr(close_text, '.') + 1) || '00000000', 1, 8) AS INTEGER),
     volume, open_interest, contract_month, data_source_id, is_adjusted, quality_score, created_at,
     updated_at, deleted_at, turnover, tick_count
-FROM market_data_bars_doubles ORDER BY id;
+FROM (SELECT *, printf('%!.8f', open_price) AS open_text, printf('%!.8f', high_price) AS high_text,
+             printf('%!.8f', low_price) AS low_text, printf('%!.8f', close_price) AS close_text
+      FROM market_data_bars_doubles)
+ORDER BY id;
 DROP TABLE market_data_bars_doubles;
 -- bar::range and bar::upsert; one active bar per period and source.
 CREATE UNIQUE INDEX market_data_bars_period_active
