@@ -46,7 +46,7 @@ const KINDS: [Kind; 3] = [
         instrument_type: "fx",
         bars: [
             ["1.07127", "1.07144", "1.06904", "1.06935"],
-            ["1.06935", "1.06988", "1.06921", "1.07127"],
+            ["1.06935", "1.07128", "1.06921", "1.07127"],
         ],
     },
     Kind {
@@ -193,7 +193,8 @@ on_both! {
             assert_eq!(answer.json(200)["inserted"], 8);
             let stored = api.get(&format!("{path}/{id}")).json(200);
             let price = |tick: &Value| tick["price"].as_f64().unwrap();
-            let stored: Vec<f64> = stored["ticks"].as_array().unwrap().iter().map(price).collect();
+            let stored = stored["ticks"].as_array().unwrap().iter().rev(); // Newest first.
+            let stored: Vec<f64> = stored.map(price).collect();
             assert_eq!(stored, kind.prices().concat());
             let last = *stored.last().unwrap();
             let instrument = api.get(&format!("/api/instruments/{id}")).json(200);
@@ -213,7 +214,7 @@ on_both! {
     fn a_rule_at_a_tiny_threshold_fires_and_says_the_digits(db: &TestDatabase) {
         let tiny = &KINDS[0];
         tiny.add(&Api::new(db), tiny.symbol);
-        let add = ["rules", "add", "--symbol", tiny.symbol, "--cooldown-seconds", "0"];
+        let add = ["rules", "add", "--symbol", tiny.symbol, "--cooldown", "0"];
         for (condition, threshold) in [("above", "0.0000000042986"), ("equals", "4.2155e-9")] {
             let of = ["--condition", condition, "--threshold", threshold];
             run(db, &[&add[..], &of].concat());
