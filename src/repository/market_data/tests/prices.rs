@@ -1,5 +1,7 @@
 //! The pass over priced ticks: its SQL, its plans, its order, and that it ends when it is told to.
 
+use diesel::QueryDsl;
+
 use super::super::prices::{having_query, newest_stamps_query, prices_of_all_query, prices_query};
 use super::plans::tail;
 use super::*;
