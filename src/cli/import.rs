@@ -190,8 +190,8 @@ fn summary(report: ImportReport, elapsed: Duration) -> Summary {
 fn nothing_stored(report: &ImportReport) -> String {
     let others = report.other_symbols.rows;
     if others == report.read {
-        return "no row was stored: all are of other symbols; name one of them with --symbol, or \
-                none to store each"
+        return "no row was stored: all are of other symbols; name one of them with --symbol, none \
+                to store each, or leave the column out with --columns symbol="
             .to_owned();
     }
     format!(
@@ -279,11 +279,12 @@ fn findings(file: &FileReading) -> Vec<String> {
         count => lines.push(format!("{} prices are 0", grouped(count))),
     }
     if file.repeated_keys > 0 {
-        lines.push(format!(
-            "{} rows of the file have the key of an earlier row: {}",
-            grouped(file.repeated_keys),
-            repeated_key_remedy(file)
-        ));
+        let rows = match file.repeated_keys {
+            1 => "1 row of the file has".to_owned(),
+            count => format!("{} rows of the file have", grouped(count)),
+        };
+        let remedy = repeated_key_remedy(file);
+        lines.push(format!("{rows} the key of an earlier row: {remedy}"));
     }
     lines
 }

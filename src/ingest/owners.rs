@@ -62,7 +62,7 @@ pub(super) struct Owners {
 
 impl Owners {
     /// The owners of a feed with these columns.
-    pub(super) fn new(layout: &Layout, only: Option<Symbol>, needs_instrument: bool) -> Self {
+    pub(super) fn new(layout: &Layout, only: Option<Symbol>) -> Self {
         const FIELDS: [Field; 4] = [
             Field::Symbol,
             Field::InstrumentId,
@@ -72,7 +72,7 @@ impl Owners {
         let named = FIELDS.into_iter().filter(|field| layout.has(*field));
         Self {
             fields: named.collect(),
-            needs_instrument,
+            needs_instrument: layout.has(Field::Symbol) || layout.has(Field::InstrumentId),
             only,
             ..Self::default()
         }
@@ -238,7 +238,7 @@ mod tests {
         let map = columns.parse().unwrap();
         let layout = Layout::of_positions(4, &map).unwrap();
         let only = only.map(|symbol| Symbol::new(symbol).unwrap());
-        Owners::new(&layout, only, true)
+        Owners::new(&layout, only)
     }
 
     fn of(owners: &mut Owners, cells: &[(Field, &'static str)]) -> Result<OwnerOfRow, String> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use serde::{Serialize, Serializer};
 
+use super::Timestamp;
 use super::digits::Digits;
 use super::time_of_day::numeric_offset;
 use crate::error::{Error, Result};
@@ -92,6 +93,20 @@ impl FromStr for FeedZone {
             Ok(zone) if !zone.is_unknown() => Ok(Self(Zone::Iana(zone))),
             _ => Err(refuse(text)),
         }
+    }
+}
+
+impl FeedZone {
+    /// The wall clock of the zone at a moment, as if it were UTC; `None` outside jiff's calendar.
+    pub(crate) fn local_micros(&self, at: Timestamp) -> Option<i64> {
+        let seconds = match &self.0 {
+            Zone::Fixed { seconds, .. } => *seconds,
+            Zone::Iana(zone) => {
+                let moment = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
+                i64::from(zone.to_offset(moment).seconds())
+            }
+        };
+        Some(at.micros() + seconds * 1_000_000)
     }
 }
 
