@@ -23,6 +23,7 @@ mod owners;
 mod pipeline;
 #[cfg(feature = "server")]
 mod posted;
+pub mod preset;
 pub mod reading;
 mod record;
 mod series;
@@ -48,5 +49,6 @@ pub use owners::{InstrumentName, RowOwner, SourceName};
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
 #[cfg(feature = "server")]
 pub use posted::{PostedBatch, PostedError, PostedFormat, ResolvedTicks};
+pub use preset::{Preset, presets};
 pub use reading::FileReading;
 pub use record::{FeedRecord, Target};
