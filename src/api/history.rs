@@ -143,22 +143,13 @@ fn moment(
 ) -> Result<Option<(Timestamp, bool)>, ApiError> {
     let Some(text) = text else { return Ok(None) };
     match text.parse::<Timestamp>() {
-        Ok(moment) => Ok(Some((moment, is_day(text)))),
+        Ok(moment) => Ok(Some((moment, Timestamp::is_date(text.as_bytes())))),
         Err(Error::Invalid { reason, remedy, .. }) => Err(ApiError::violation(
             [part, name],
             format!("{reason}; {remedy}, or a day like 2013-09-01"),
         )),
         Err(other) => Err(other.into()),
     }
-}
-
-/// Whether a text that is a moment is a date alone: 2013-09-01, 9/1/2013 or 20130901.
-fn is_day(text: &str) -> bool {
-    let text = text.trim_ascii();
-    let is_separator = |byte: &u8| b"-/".contains(byte);
-    let separators = text.bytes().filter(is_separator).count();
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    digits + separators == text.len() && (separators == 2 || (separators == 0 && digits == 8))
 }
 
 fn item(symbol: &str, query: BarQuery, answer: &Answer<SymbolHistory>) -> SymbolBars {

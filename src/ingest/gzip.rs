@@ -60,7 +60,9 @@ impl<R: BufRead> Read for Unpacked<R> {
 pub(crate) fn unpack(packed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     let one_more = (bytes_max as u64).saturating_add(1);
-    Unpacked::new(packed).take(one_more).read_to_end(&mut text)?;
+    Unpacked::new(packed)
+        .take(one_more)
+        .read_to_end(&mut text)?;
     Ok((text.len() <= bytes_max).then_some(text))
 }
 
@@ -97,7 +99,10 @@ mod tests {
             }
         }
         let error = read(&[&packed[..], b"c\n"].concat(), 100).unwrap_err();
-        assert!(error.to_string().contains("follow its last member"), "{error}");
+        assert!(
+            error.to_string().contains("follow its last member"),
+            "{error}"
+        );
     }
 
     #[cfg(feature = "server")]

@@ -239,6 +239,9 @@ fn without_header(
                 .to_owned(),
         );
     }
+    if let Some(preset) = options.preset {
+        preset.check_width(cells.len())?;
+    }
     let layout = Layout::of_positions(cells.len(), &options.columns)?;
     let (layout, kind) = settle(layout, Some(&cells), kind, options)?;
     Ok(Head {
@@ -295,6 +298,9 @@ fn settle(
         && cell(index).is_some_and(|id| Cell::Text(id.as_bytes()).whole().is_none())
     {
         layout.drop(Field::Sequence);
+    }
+    if let (Some(preset), Some(row)) = (options.preset, row) {
+        preset.check_prices(&layout.fields, row)?;
     }
     let kind = match kind {
         Some(kind) => kind,

@@ -62,10 +62,7 @@ impl Input {
         let is_gzip = start == gzip::MAGIC;
         let bytes = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(start).chain(reader));
         let reader: Box<dyn BufRead + Send> = if is_gzip {
-            Box::new(BufReader::with_capacity(
-                BUFFER_BYTES,
-                Unpacked::new(bytes),
-            ))
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, Unpacked::new(bytes)))
         } else {
             Box::new(bytes)
         };

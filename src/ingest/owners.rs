@@ -200,15 +200,16 @@ impl Owners {
         };
         let instrument = match (whole(Field::InstrumentId)?, text(Field::Symbol)) {
             (Some(id), None) => Some(InstrumentName::Id(id)),
-            (None, Some(symbol)) => {
-                if let Some(only) = &self.only
-                    && !symbol.eq_ignore_ascii_case(only.as_str())
-                {
-                    return Ok(None);
+            (None, Some(symbol)) => match &self.only {
+                Some(only) if is_same_symbol(&symbol, only.as_str()) => {
+                    Some(InstrumentName::Symbol(only.clone()))
                 }
-                let symbol = Symbol::new(&symbol).map_err(|error| error.to_string())?;
-                Some(InstrumentName::Symbol(symbol))
-            }
+                Some(_) => return Ok(None),
+                None => {
+                    let symbol = Symbol::new(&symbol).map_err(|error| error.to_string())?;
+                    Some(InstrumentName::Symbol(symbol))
+                }
+            },
             (None, None) if self.needs_instrument => {
                 return Err(
                     "symbol: it is missing; name the symbol or the instrument_id".to_owned(),
@@ -228,6 +229,13 @@ impl Owners {
         };
         Ok(Some(RowOwner { instrument, source }))
     }
+}
+
+/// Whether a row's symbol is the one that was asked for. Vendors write a pair of currencies with a
+/// slash or without: `EUR/USD` is `EURUSD`.
+fn is_same_symbol(symbol: &str, only: &str) -> bool {
+    let letters = |text: &str| text.replace('/', "");
+    symbol.eq_ignore_ascii_case(only) || letters(symbol).eq_ignore_ascii_case(&letters(only))
 }
 
 #[cfg(test)]
@@ -281,6 +289,21 @@ mod tests {
             owners.others(),
             [("BBB".to_owned(), 3), ("C D".to_owned(), 1)]
         );
+    }
+
+    #[test]
+    fn a_pair_is_the_same_with_a_slash_and_without() {
+        for (only, symbol) in [("EURUSD", "EUR/USD"), ("eur/usd", "EURUSD")] {
+            let mut owners = owners("symbol=1", Some(only));
+            let owner = of(&mut owners, &[(Field::Symbol, symbol)]).unwrap();
+            assert_eq!(owner, OwnerOfRow::Known(0), "{symbol}");
+            let named = owners.all()[0].instrument.clone();
+            let asked = Symbol::new(only).unwrap();
+            assert_eq!(named, Some(InstrumentName::Symbol(asked)), "{symbol}");
+        }
+        let mut owners = owners("symbol=1", Some("EURUSD"));
+        let other = of(&mut owners, &[(Field::Symbol, "EUR/US")]).unwrap();
+        assert_eq!(other, OwnerOfRow::OtherSymbol);
     }
 
     #[test]

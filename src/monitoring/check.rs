@@ -89,10 +89,9 @@ impl Check {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::PoolUtilization
-            | Self::InsertRateDrop
-            | Self::LateShare
-            | Self::WriteQueue => "ratio",
+            Self::PoolUtilization | Self::InsertRateDrop | Self::LateShare | Self::WriteQueue => {
+                "ratio"
+            }
             Self::QueryTime | Self::AcquireTime => "ms",
             Self::InsertRateFloor => "rows/s",
             Self::WalBytes => "bytes",

@@ -1,14 +1,15 @@
 //! What follows the date of a stamp: the time of day and the offset from UTC.
 
 use super::digits::Digits;
-use super::form::Shape;
+use super::form::StampShape;
 use super::parse::{
-    BAD_OFFSET, BAD_TIME, MICROS_PER_SECOND, NO_STAMP, Parsed, Reading, SECONDS_PER_DAY, TRAILING,
+    BAD_OFFSET, BAD_TIME, MICROS_PER_SECOND, NO_STAMP, Parsed, SECONDS_PER_DAY, StampReading,
+    TRAILING,
 };
 
 /// `17:00`, `17:00:00`, `17:00:00.083`, `5:00 PM`, with an offset or without.
 #[inline]
-pub(super) fn time_and_zone(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
+pub(super) fn time_and_zone(days: i64, mut digits: Digits<'_>, shape: StampShape) -> Parsed {
     let hour = digits.one_or_two().ok_or(&NO_STAMP)?;
     digits.one_of(b":").ok_or(&NO_STAMP)?;
     let minute = digits.fixed::<2>().ok_or(&NO_STAMP)?;
@@ -24,7 +25,7 @@ pub(super) fn time_and_zone(days: i64, mut digits: Digits<'_>, shape: Shape) -> 
 }
 
 /// `1700`, `170000`, `170000083`, `170000.083`, with an offset or without.
-pub(super) fn time_without_colons(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
+pub(super) fn time_without_colons(days: i64, mut digits: Digits<'_>, shape: StampShape) -> Parsed {
     let run = digits.run();
     if run != 4 && run < 6 {
         return Err(&NO_STAMP);
@@ -47,28 +48,37 @@ fn reading(
     (hour, minute, second): (i64, i64, i64),
     (micros, truncated): (i64, bool),
     mut digits: Digits<'_>,
-    shape: Shape,
+    shape: StampShape,
 ) -> Parsed {
-    let hour = match half_of_day(&mut digits) {
-        None => hour,
-        Some(_) if !(1..=12).contains(&hour) => return Err(&BAD_TIME),
-        Some(noon) => hour % 12 + noon,
+    let mut hour = hour;
+    let offset_seconds = match digits.rest() {
+        [] => None,
+        b"Z" => Some(0),
+        _ => {
+            if let Some(noon) = half_of_day(&mut digits) {
+                if !(1..=12).contains(&hour) {
+                    return Err(&BAD_TIME);
+                }
+                hour = hour % 12 + noon;
+            }
+            offset(digits)?
+        }
     };
     if hour > 23 || minute > 59 || second > 60 {
         return Err(&BAD_TIME);
     }
     let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
-    Ok(Reading {
+    Ok(StampReading {
         local_micros: seconds * MICROS_PER_SECOND + micros,
-        offset_seconds: offset(digits)?,
+        offset_seconds,
         truncated,
         leap: second == 60,
+        date_alone: false,
         shape,
     })
 }
 
 /// Reads ` AM` or ` PM`: the hours to add to those of a 12-hour clock.
-#[inline]
 fn half_of_day(digits: &mut Digits<'_>) -> Option<i64> {
     let rest = digits.rest().trim_ascii_start();
     let (half, after) = rest.split_first_chunk::<2>()?;
@@ -86,8 +96,7 @@ fn half_of_day(digits: &mut Digits<'_>) -> Option<i64> {
 }
 
 /// Seconds east of UTC of what is left of a stamp; `None` when nothing is left.
-#[inline]
-fn offset(mut digits: Digits<'_>) -> Parsed<Option<i64>> {
+fn offset(mut digits: Digits<'_>) -> Parsed<Option<i32>> {
     if digits.is_empty() {
         return Ok(None);
     }
@@ -103,8 +112,8 @@ fn offset(mut digits: Digits<'_>) -> Parsed<Option<i64>> {
 }
 
 /// `+05:30`, `-0500`, `+02`.
-pub(super) fn numeric_offset(mut digits: Digits<'_>) -> Parsed<i64> {
-    let sign = match digits.one_of(b"+-") {
+pub(super) fn numeric_offset(mut digits: Digits<'_>) -> Parsed<i32> {
+    let sign: i32 = match digits.one_of(b"+-") {
         Some(b'-') => -1,
         Some(_) => 1,
         None if digits.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) => {
@@ -122,5 +131,6 @@ pub(super) fn numeric_offset(mut digits: Digits<'_>) -> Parsed<i64> {
     if !digits.is_empty() || hours > 23 || minutes > 59 {
         return Err(&BAD_OFFSET);
     }
-    Ok(sign * (hours * 3600 + minutes * 60))
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).map_err(|_| &BAD_OFFSET)?;
+    Ok(sign * seconds)
 }

@@ -2,12 +2,12 @@
 
 use super::Timestamp;
 use super::digits::Digits;
-use super::form::Shape;
-use super::parse::{NO_STAMP, OUT_OF_RANGE, Parsed, Reading, Refusal, compact, in_range};
+use super::form::StampShape;
+use super::parse::{NO_STAMP, OUT_OF_RANGE, Parsed, StampReading, StampRefusal, compact, in_range};
 
 /// The unit of a count since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum CountUnit {
     Seconds,
     Millis,
     Micros,
@@ -24,7 +24,7 @@ const AUTOMATIC_MAX: Timestamp = Timestamp(4_133_980_799_999_999);
 /// millisecond of a day. As seconds this is 1977-08-09.
 const COUNT_MIN_MICROS: u64 = 240_000_000_000_000;
 
-static UNKNOWN_UNIT: Refusal = Refusal::with_remedy(
+static UNKNOWN_UNIT: StampRefusal = StampRefusal::with_remedy(
     "is a number that is no stamp of 1900 to 2100 in a unit that can be told from its size",
     "name what it is: --timestamp-format unix_s, unix_ms, unix_us, unix_ns or a pattern like \
      %Y%m%d",
@@ -35,21 +35,19 @@ pub(super) fn is_automatic(at: Timestamp) -> bool {
     (AUTOMATIC_MIN..=AUTOMATIC_MAX).contains(&at)
 }
 
-/// A text of digits alone, perhaps with a fraction: a date without separators, or a count whose
-/// unit its size tells.
-pub(super) fn bare_number(text: &[u8]) -> Parsed {
-    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let run = Digits::new(unsigned).run();
+/// A text that begins with so many digits, perhaps behind a minus, and has at most a fraction
+/// behind them: a date without separators, or a count whose unit its size tells.
+pub(super) fn bare_number(text: &[u8], run: usize) -> Parsed {
     let whole = run == text.len();
     let unit = match run {
         8 | 14 | 17 | 20 | 23 if whole => return compact_date(text),
         12 if whole && matches!(text, [b'1', b'9', ..] | [b'2', b'0' | b'1', ..]) => {
             return compact_date(text);
         }
-        9 | 10 => Unit::Seconds,
-        12 | 13 => Unit::Millis,
-        15 | 16 => Unit::Micros,
-        18 | 19 => Unit::Nanos,
+        9 | 10 => CountUnit::Seconds,
+        12 | 13 => CountUnit::Millis,
+        15 | 16 => CountUnit::Micros,
+        18 | 19 => CountUnit::Nanos,
         0 => return Err(&NO_STAMP),
         _ => return Err(&UNKNOWN_UNIT),
     };
@@ -67,24 +65,33 @@ fn compact_date(text: &[u8]) -> Parsed {
 }
 
 /// A count since 1970; a fraction of the unit is read and cut to microseconds, towards the past.
-pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
+pub(super) fn unix(text: &[u8], unit: CountUnit) -> Parsed {
     let mut digits = Digits::new(text);
     let negative = digits.one_of(b"+-") == Some(b'-');
     let (per_unit, divisor, shape) = match unit {
-        Unit::Seconds => (1_000_000, 1, Shape::UnixSeconds),
-        Unit::Millis => (1_000, 1, Shape::UnixMillis),
-        Unit::Micros => (1, 1, Shape::UnixMicros),
-        Unit::Nanos => (1, 1_000, Shape::UnixNanos),
+        CountUnit::Seconds => (1_000_000, 1, StampShape::UnixSeconds),
+        CountUnit::Millis => (1_000, 1, StampShape::UnixMillis),
+        CountUnit::Micros => (1, 1, StampShape::UnixMicros),
+        CountUnit::Nanos => (1, 1_000, StampShape::UnixNanos),
     };
     let run = digits.run();
     if run == 0 || run > 19 {
         return Err(if run > 19 { &OUT_OF_RANGE } else { &NO_STAMP });
     }
-    let mut whole: i128 = 0;
+    let mut whole: u64 = 0; // 19 digits fit.
     for byte in digits.rest().iter().take(run) {
-        whole = whole * 10 + i128::from(byte - b'0');
+        whole = whole * 10 + u64::from(byte - b'0');
     }
     digits.skip(run);
+    if digits.is_empty()
+        && !negative
+        && let Some(exact) = i64::try_from(whole)
+            .ok()
+            .and_then(|it| it.checked_mul(per_unit))
+    {
+        // Nearly every count of a feed: no wide arithmetic.
+        return count(exact / divisor, exact % divisor != 0, shape);
+    }
     let mut millionths = 0;
     let mut cut = false;
     if digits.one_of(b".").is_some() {
@@ -94,20 +101,25 @@ pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
         return Err(&NO_STAMP);
     }
     // Millionths of the unit, so that one division serves every unit.
-    let exact = (whole * 1_000_000 + i128::from(millionths)) * per_unit;
+    let exact = (i128::from(whole) * 1_000_000 + i128::from(millionths)) * i128::from(per_unit);
     let exact = if negative {
         -exact - i128::from(cut)
     } else {
         exact
     };
-    let scale = 1_000_000 * divisor;
+    let scale = 1_000_000 * i128::from(divisor);
     let cut = cut || exact.rem_euclid(scale) != 0;
     let micros = i64::try_from(exact.div_euclid(scale)).map_err(|_| &OUT_OF_RANGE)?;
-    Ok(Reading {
+    count(micros, cut, shape)
+}
+
+fn count(micros: i64, truncated: bool, shape: StampShape) -> Parsed {
+    Ok(StampReading {
         local_micros: in_range(micros)?.0,
         offset_seconds: Some(0),
-        truncated: cut,
+        truncated,
         leap: false,
+        date_alone: false,
         shape,
     })
 }

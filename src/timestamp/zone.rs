@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::Timestamp;
 use super::digits::Digits;
+use super::parse::MICROS_PER_SECOND;
 use super::time_of_day::numeric_offset;
 use crate::error::{Error, Result};
 
@@ -18,20 +19,20 @@ use crate::error::{Error, Result};
 /// it (histdata.com: "Eastern Standard Time (EST) time-zone WITHOUT Day Light Savings
 /// adjustments"). The database is part of the program, so that every machine reads alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedZone(Zone);
+pub struct FeedZone(ZoneKind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Zone {
-    Fixed { name: Box<str>, seconds: i64 },
+enum ZoneKind {
+    Fixed { name: Box<str>, seconds: i32 },
     Iana(TimeZone),
 }
 
 /// The offsets that a wall clock can have in a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offsets {
-    One(i64),
+    One(i32),
     /// The clocks were set back: the time exists twice, first with the first offset.
-    Two(i64, i64),
+    Two(i32, i32),
     /// The clocks were set forward: the time does not exist.
     None,
 }
@@ -40,27 +41,38 @@ impl FeedZone {
     /// The offsets, in seconds east of UTC, of a wall clock; `None` outside jiff's calendar.
     pub(super) fn offsets(&self, local_micros: i64) -> Option<Offsets> {
         let zone = match &self.0 {
-            Zone::Fixed { seconds, .. } => return Some(Offsets::One(*seconds)),
-            Zone::Iana(zone) => zone,
+            ZoneKind::Fixed { seconds, .. } => return Some(Offsets::One(*seconds)),
+            ZoneKind::Iana(zone) => zone,
         };
         let local = jiff::Timestamp::from_microsecond(local_micros).ok()?;
         let ambiguous = zone.to_ambiguous_timestamp(Offset::UTC.to_datetime(local));
-        let seconds = |offset: Offset| i64::from(offset.seconds());
         Some(match ambiguous.offset() {
-            AmbiguousOffset::Unambiguous { offset } => Offsets::One(seconds(offset)),
+            AmbiguousOffset::Unambiguous { offset } => Offsets::One(offset.seconds()),
             AmbiguousOffset::Gap { .. } => Offsets::None,
             AmbiguousOffset::Fold { before, after } => {
-                Offsets::Two(seconds(before), seconds(after))
+                Offsets::Two(before.seconds(), after.seconds())
             }
         })
+    }
+}
+
+impl FeedZone {
+    /// The wall clock of a moment, as if it were UTC.
+    pub(super) fn local_micros(&self, at: Timestamp) -> i64 {
+        let seconds = match &self.0 {
+            ZoneKind::Fixed { seconds, .. } => *seconds,
+            ZoneKind::Iana(zone) => jiff::Timestamp::from_microsecond(at.micros())
+                .map_or(0, |moment| zone.to_offset(moment).seconds()),
+        };
+        at.micros() + i64::from(seconds) * MICROS_PER_SECOND
     }
 }
 
 impl fmt::Display for FeedZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Zone::Fixed { name, .. } => name,
-            Zone::Iana(zone) => zone.iana_name().unwrap_or("UTC"),
+            ZoneKind::Fixed { name, .. } => name,
+            ZoneKind::Iana(zone) => zone.iana_name().unwrap_or("UTC"),
         })
     }
 }
@@ -86,11 +98,11 @@ impl FromStr for FeedZone {
         };
         if let Some(seconds) = seconds {
             let name = text.into();
-            return Ok(Self(Zone::Fixed { name, seconds }));
+            return Ok(Self(ZoneKind::Fixed { name, seconds }));
         }
         match TimeZone::get(text) {
             // `Etc/Unknown` is a name, and no zone.
-            Ok(zone) if !zone.is_unknown() => Ok(Self(Zone::Iana(zone))),
+            Ok(zone) if !zone.is_unknown() => Ok(Self(ZoneKind::Iana(zone))),
             _ => Err(refuse(text)),
         }
     }

@@ -1,6 +1,7 @@
 //! `/api/v1/analytics`, on real bars: figures are those of `tests/fixtures/analytics`.
 
 use serde_json::{Value, json};
+use tickbase::Timestamp;
 use tickbase::config::Token;
 use tickbase::domain::{Bar, Frequency, RawBar};
 use tickbase::repository::bar::BarRepository;
@@ -322,6 +323,30 @@ on_both! {
         let body = json!({"instrument_id": 1, "frequency": "1min"});
         let profile = api.post(path, &body).json(200);
         assert_eq!(reason(&profile, "total_volume")["reason"], "no_volume");
+    }
+
+    fn oscillators_of_a_flat_series_are_null_because_nothing_varies(db: &TestDatabase) {
+        let api = Api::new(db);
+        let day = |day: i64| {
+            let stamp = Timestamp::from_micros((19_723 + day) * 86_400_000_000).unwrap();
+            bar(1, Frequency::OneDay, &stamp.to_string(), &["100", "100", "100", "100", "10"])
+        };
+        insert(&api, &(0..60).map(day).collect::<Vec<_>>());
+        let get = |path: &str| api.get(&format!("/api/v1/analytics/{path}/1?frequency=1d"));
+        let answer = get("real-time-indicators");
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(!text.contains("-0.0"), "{text}");
+        let answer = answer.json(200);
+        for field in ["rsi", "stochastic_k", "stochastic_d", "williams_r", "adx"] {
+            assert_eq!(answer["indicators"][field], Value::Null, "{answer}");
+            let reason = reason(&answer, field);
+            assert_eq!((&reason["reason"], &reason["message"]),
+                (&json!("no_variance"), &json!("nothing varies")), "{field}");
+        }
+        assert_eq!(answer["indicators"]["sma_20"], 100.0);
+        let market = get("market-analysis").json(200);
+        assert_eq!(market["trend"], "sideways");
+        assert_eq!(reason(&market, "trend_strength")["reason"], "no_variance");
     }
 
     fn what_is_asked_wrongly_is_refused_by_name(db: &TestDatabase) {

@@ -48,9 +48,18 @@ fn every_option_of_an_import_is_in_the_table_of_its_options() {
     let help = printed(&["import", "--help"]);
     let (_, listed) = help.split_once("Options:\n").unwrap();
     let lines = listed.lines().map(str::trim_start);
-    let global = ["--database-url", "--config", "--log-format", "--log-level", "--json"];
+    let global = [
+        "--database-url",
+        "--config",
+        "--log-format",
+        "--log-level",
+        "--json",
+    ];
     let of_import = options_in(lines.filter(|line| line.starts_with("--")).map(first_word));
-    for option in of_import.iter().filter(|option| !global.contains(&option.as_str())) {
+    for option in of_import
+        .iter()
+        .filter(|option| !global.contains(&option.as_str()))
+    {
         assert!(documented.contains(option), "the table has no {option}");
     }
     for option in &documented {

@@ -22,10 +22,11 @@ impl Rounding {
 }
 
 /// The nearest number of so many places; of two that are as near, the even one. The decimal
-/// digits of a double are exact when they are formatted, so only true ties are ties.
+/// digits of a double are exact when they are formatted, so only true ties are ties. What is
+/// rounded to nothing is 0, never -0.
 pub(in crate::api) fn rounded(value: f64, places: u32) -> f64 {
     let text = format!("{value:.*}", places as usize);
-    text.parse().unwrap_or(value)
+    text.parse().unwrap_or(value) + 0.0
 }
 
 /// Serialises a size: without a point when it is whole.
@@ -65,6 +66,13 @@ mod tests {
             (1e300, 4, 1e300),
         ] {
             assert_eq!(rounded(value, places), expected, "{value} to {places}");
+        }
+    }
+
+    #[test]
+    fn no_zero_has_a_sign() {
+        for value in [-0.0, -0.00001, -1e-300] {
+            assert_eq!(rounded(value, 4).to_bits(), 0.0_f64.to_bits(), "{value}");
         }
     }
 

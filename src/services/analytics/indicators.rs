@@ -49,7 +49,8 @@ impl Line {
 
     fn within(mut self, least: f64, most: f64) -> Self {
         for value in self.values.iter_mut().chain([&mut self.last]) {
-            *value = value.clamp(least, most);
+            // Adding zero turns -0.0 into 0.0, which TA-Lib writes for a close at the high.
+            *value = value.clamp(least, most) + 0.0;
         }
         self
     }
@@ -125,9 +126,7 @@ pub fn rsi(values: &[f64], period: Period) -> Measured<Line> {
     let [line] = lines(&[values], lookback, |end, [out]| {
         CORE.rsi(0, end, values, n, out)
     })?;
-    if values.windows(2).all(|pair| pair[0] == pair[1]) {
-        return Err(Missing::NoVariance);
-    }
+    varies(&[values])?;
     Ok(line.within(0.0, 100.0))
 }
 
@@ -185,7 +184,7 @@ pub fn bollinger(values: &[f64], period: Period, deviations: f64) -> Measured<Bo
 /// as TA-Lib has it. TA-Lib `STOCH`; George Lane, "Lane's Stochastics" (1984).
 ///
 /// # Errors
-/// [`Missing`].
+/// [`Missing`]; [`Missing::NoVariance`] where the last window has no range.
 pub fn stochastic(of: &Columns, period: Period, k: Period, d: Period) -> Measured<Stochastic> {
     let (n, k, d) = (period.option(), k.option(), d.option());
     let lookback = CORE.stoch_lookback(n, k, MAType::SMA, d, MAType::SMA);
@@ -206,6 +205,7 @@ pub fn stochastic(of: &Columns, period: Period, k: Period, d: Period) -> Measure
             b,
         )
     })?;
+    has_range(of, period)?;
     // Running sums may leave the range by their last digits.
     Ok(Stochastic {
         k: k.within(0.0, 100.0),
@@ -232,13 +232,14 @@ pub fn atr(of: &Columns, period: Period) -> Measured<Line> {
 /// *How I Made One Million Dollars* (1973).
 ///
 /// # Errors
-/// [`Missing`].
+/// [`Missing`]; [`Missing::NoVariance`] where the last window has no range.
 pub fn williams_r(of: &Columns, period: Period) -> Measured<Line> {
     let n = period.option();
     let lookback = CORE.willr_lookback(n);
     let [line] = lines(&[&of.high, &of.low, &of.close], lookback, |end, [out]| {
         CORE.willr(0, end, &of.high, &of.low, &of.close, n, out)
     })?;
+    has_range(of, period)?;
     Ok(line.within(-100.0, 0.0))
 }
 
@@ -247,14 +248,38 @@ pub fn williams_r(of: &Columns, period: Period) -> Measured<Line> {
 /// (1978).
 ///
 /// # Errors
-/// [`Missing`].
+/// [`Missing`]; [`Missing::NoVariance`] where neither highs nor lows ever move.
 pub fn adx(of: &Columns, period: Period) -> Measured<Line> {
     let n = period.option();
     let lookback = CORE.adx_lookback(n);
     let [line] = lines(&[&of.high, &of.low, &of.close], lookback, |end, [out]| {
         CORE.adx(0, end, &of.high, &of.low, &of.close, n, out)
     })?;
+    varies(&[&of.high, &of.low])?;
     Ok(line.within(0.0, 100.0))
+}
+
+/// Refuses columns of which none ever changes: TA-Lib answers 0 or 100 there, which means nothing.
+fn varies(columns: &[&[f64]]) -> Measured<()> {
+    let is_flat = |column: &&[f64]| column.windows(2).all(|pair| pair[0] == pair[1]);
+    if columns.iter().all(is_flat) {
+        return Err(Missing::NoVariance);
+    }
+    Ok(())
+}
+
+/// Refuses a last window whose highest high is its lowest low: where the close stands between
+/// them has no answer, and TA-Lib's 0 would be the end of the scale.
+fn has_range(of: &Columns, period: Period) -> Measured<()> {
+    let window = usize::try_from(period.option()).unwrap_or(usize::MAX);
+    let highs = of.high.iter().rev().take(window);
+    let lows = of.low.iter().rev().take(window);
+    let highest = highs.copied().fold(f64::NEG_INFINITY, f64::max);
+    let lowest = lows.copied().fold(f64::INFINITY, f64::min);
+    if highest <= lowest {
+        return Err(Missing::NoVariance);
+    }
+    Ok(())
 }
 
 /// Runs a function of TA-Lib over whole inputs of one length, `run(last index, outputs)`.

@@ -49,9 +49,14 @@ proptest! {
             (indicators::stochastic(&of, period(14), period(3), period(3)).map(|both| both.d), 0.0, 100.0),
             (indicators::atr(&of, period(14)), 0.0, f64::MAX),
         ] {
-            let line = line.unwrap();
+            let Ok(line) = line else {
+                // Prices that did not move in the last bars.
+                prop_assert_eq!(line, Err(Missing::NoVariance));
+                continue;
+            };
             prop_assert_eq!(line.start() + line.values().len(), bars.len());
             prop_assert!(line.values().iter().all(|value| (least..=most).contains(value)));
+            prop_assert!(line.values().iter().all(|value| *value != 0.0 || value.is_sign_positive()));
         }
         let bands = indicators::bollinger(&of.close, period(20), 2.0).unwrap();
         for ((lower, middle), upper) in
@@ -269,6 +274,54 @@ fn what_is_no_price_is_an_answer_too() {
         })
     );
     assert!(correlations(&[]).rows.is_empty());
+}
+
+#[test]
+fn a_flat_series_has_no_place_between_its_extremes_and_no_direction() {
+    let flat = Columns {
+        high: vec![100.0; 60],
+        low: vec![100.0; 60],
+        close: vec![100.0; 60],
+    };
+    let stochastic =
+        |of: &Columns| indicators::stochastic(of, period(14), period(3), period(3)).map(|_| ());
+    assert_eq!(
+        indicators::rsi(&flat.close, period(14)),
+        Err(Missing::NoVariance)
+    );
+    assert_eq!(
+        indicators::williams_r(&flat, period(14)),
+        Err(Missing::NoVariance)
+    );
+    assert_eq!(indicators::adx(&flat, period(14)), Err(Missing::NoVariance));
+    assert_eq!(stochastic(&flat), Err(Missing::NoVariance));
+    assert_eq!(trend(&flat), Ok(Trend::Sideways));
+    // Flat in the last window only: there was a direction, and there is no range.
+    let mut late = flat.clone();
+    late.high[3] = 101.0;
+    late.close[3] = 101.0;
+    assert_eq!(
+        indicators::williams_r(&late, period(14)),
+        Err(Missing::NoVariance)
+    );
+    assert_eq!(stochastic(&late), Err(Missing::NoVariance));
+    assert!(indicators::adx(&late, period(14)).is_ok());
+    assert!(indicators::rsi(&late.close, period(14)).is_ok());
+    // The close is the highest high: 0, and no -0.
+    let mut rising = flat;
+    rising.low[59] = 99.0;
+    let last = indicators::williams_r(&rising, period(14)).unwrap().last();
+    assert_eq!(last.to_bits(), 0.0_f64.to_bits());
+    // Too few bars is the first reason.
+    let few = Columns {
+        high: vec![1.0; 5],
+        low: vec![1.0; 5],
+        close: vec![1.0; 5],
+    };
+    assert!(matches!(
+        indicators::adx(&few, period(14)),
+        Err(Missing::NotEnough { .. })
+    ));
 }
 
 #[test]

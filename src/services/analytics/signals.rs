@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::indicators::{self, Line};
-use super::missing::{Measured, enough};
+use super::missing::{Measured, Missing, enough};
 use super::parameters::Period;
 
 /// The short moving average of trends: 20 bars.
@@ -105,9 +105,14 @@ impl Trend {
 pub fn trend(of: &Columns) -> Measured<Trend> {
     let short = indicators::sma(&of.close, SHORT);
     let middle = indicators::sma(&of.close, MIDDLE)?;
-    let adx = indicators::adx(of, Period::known(14))?;
+    let adx = match indicators::adx(of, Period::known(14)) {
+        Ok(line) => line.last(),
+        // What never moves has no direction.
+        Err(Missing::NoVariance) => return Ok(Trend::Sideways),
+        Err(missing) => return Err(missing),
+    };
     let close = of.close.last().copied().unwrap_or_default();
-    Ok(trend_of(close, short?.last(), middle.last(), adx.last()))
+    Ok(trend_of(close, short?.last(), middle.last(), adx))
 }
 
 /// [`trend`] of values that are known: the close, SMA(20), SMA(50) and ADX(14).

@@ -71,6 +71,9 @@ fn the_wall_clock_is_as_written() {
             "2024-01-04T00:00:00.5Z",
         ),
         (None, "1704153600", "2024-01-02"),
+        (NEW_YORK, "1704171600", "2024-01-02"),
+        (NEW_YORK, "1719806400000000000", "2024-07-01"),
+        (NEW_YORK, "2024-01-04T00:00:00Z", "2024-01-04"),
     ] {
         let stamp = reader("auto", zone).read(text.as_bytes()).unwrap();
         let (local, _) = Timestamp::parse(local.as_bytes()).unwrap();
