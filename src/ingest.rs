@@ -21,8 +21,8 @@ mod occurrence;
 pub mod options;
 mod owners;
 mod pipeline;
-#[cfg(feature = "server")]
 mod posted;
+pub mod preset;
 pub mod reading;
 mod record;
 mod series;
@@ -46,7 +46,7 @@ pub use number::NumberFormat;
 pub use options::{BarStamps, FeedFormat, FeedOptions, ImportKind};
 pub use owners::{InstrumentName, RowOwner, SourceName};
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
-#[cfg(feature = "server")]
 pub use posted::{PostedBatch, PostedError, PostedFormat, ResolvedTicks};
+pub use preset::{Preset, presets};
 pub use reading::FileReading;
 pub use record::{FeedRecord, Target};

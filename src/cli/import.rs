@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::output::{grouped, to_stderr};
+use super::output::{grouped, table, to_stderr};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::domain::bar::Frequency;
@@ -16,7 +16,7 @@ use crate::domain::{InstrumentType, Symbol};
 use crate::error::Result;
 use crate::ingest::{
     BarStamps, ColumnMap, FeedFormat, FeedOptions, FileReading, Import, ImportCommit, ImportEvent,
-    ImportKind, ImportListener, ImportReport, NumberFormat, import,
+    ImportKind, ImportListener, ImportReport, NumberFormat, Preset, import, presets,
 };
 use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
 
@@ -26,7 +26,7 @@ const SHOWN_MAX: usize = 20;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// CSV or NDJSON, plain or gzip; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "preset", value_name = "FILE")]
     files: Vec<String>,
     /// The instrument of the rows; of a file with a column of symbols only its rows are stored
     /// [default: each row's own]
@@ -53,6 +53,10 @@ pub(super) struct Arguments {
     /// auto, csv or ndjson
     #[arg(long, default_value = "auto")]
     format: FeedFormat,
+    /// The layout of a vendor's files: which column is which field, the form and zone of timestamps;
+    /// `list` shows all
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Lines to pass over before anything is looked at
     #[arg(long, value_name = "N", default_value_t)]
     skip_lines: u64,
@@ -60,7 +64,7 @@ pub(super) struct Arguments {
     /// header says: timestamp=DateTime,price=3; high= leaves a field out
     #[arg(long, value_name = "FIELD=COLUMN,..")]
     columns: Option<ColumnMap>,
-    /// auto, unix_s, unix_ms, unix_us, unix_ns or a strftime pattern like "%Y%m%d %H%M%S%3f"
+    /// auto, iso, unix_s, unix_ms, unix_us, unix_ns or a strftime pattern like "%Y%m%d %H%M%S%3f"
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     timestamp_format: TimestampFormat,
     /// What comes first in dates like 01/02/2024: year, month or day [default: what the dates of
@@ -109,6 +113,14 @@ struct Summary {
 }
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
+    if arguments.preset.as_deref() == Some("list") {
+        return context.output.result(&presets(), |all| list(all));
+    }
+    if arguments.files.is_empty() {
+        return Err(Failure::Usage(
+            "name a FILE, or - for standard input".to_owned(),
+        ));
+    }
     let plan = plan(&arguments)?;
     let database = context.open(Need::Prepared)?;
     let watch = Arc::new(Watch::new());
@@ -137,14 +149,25 @@ fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
             "ticks have no --frequency; leave it out, or name --kind bars".to_owned(),
         ));
     }
+    let preset = arguments
+        .preset
+        .as_deref()
+        .map(Preset::of_name)
+        .transpose()?;
+    let by_user = feed_options(arguments)?;
     Ok(Import {
         symbol: arguments.symbol.as_deref().map(Symbol::new).transpose()?,
         create: arguments.create,
         source: arguments.source.clone(),
         create_source: arguments.create_source,
-        kind,
-        frequency: arguments.frequency,
-        feed: feed_options(arguments)?,
+        kind: kind.or(preset.map(|preset| preset.kind)),
+        frequency: arguments
+            .frequency
+            .or(preset.and_then(|preset| preset.frequency)),
+        feed: match preset {
+            Some(preset) => preset.options(by_user)?,
+            None => by_user,
+        },
         strict: arguments.strict,
         commit: if arguments.commit_each_batch {
             ImportCommit::EachBatch
@@ -153,6 +176,14 @@ fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
         },
         dry_run: arguments.dry_run,
     })
+}
+
+/// The presets, a line each.
+fn list(presets: &[Preset]) -> String {
+    let rows = presets
+        .iter()
+        .map(|preset| vec![preset.name.to_owned(), preset.about.to_owned()]);
+    table(&rows.collect::<Vec<_>>())
 }
 
 fn feed_options(arguments: &Arguments) -> Result<FeedOptions> {
@@ -190,8 +221,8 @@ fn summary(report: ImportReport, elapsed: Duration) -> Summary {
 fn nothing_stored(report: &ImportReport) -> String {
     let others = report.other_symbols.rows;
     if others == report.read {
-        return "no row was stored: all are of other symbols; name one of them with --symbol, or \
-                none to store each"
+        return "no row was stored: all are of other symbols; name one of them with --symbol, none \
+                to store each, or leave the column out with --columns symbol="
             .to_owned();
     }
     format!(
@@ -279,11 +310,12 @@ fn findings(file: &FileReading) -> Vec<String> {
         count => lines.push(format!("{} prices are 0", grouped(count))),
     }
     if file.repeated_keys > 0 {
-        lines.push(format!(
-            "{} rows of the file have the key of an earlier row: {}",
-            grouped(file.repeated_keys),
-            repeated_key_remedy(file)
-        ));
+        let rows = match file.repeated_keys {
+            1 => "1 row of the file has".to_owned(),
+            count => format!("{} rows of the file have", grouped(count)),
+        };
+        let remedy = repeated_key_remedy(file);
+        lines.push(format!("{rows} the key of an earlier row: {remedy}"));
     }
     lines
 }

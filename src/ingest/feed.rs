@@ -124,9 +124,8 @@ impl Feed {
         if head.kind == ImportKind::Bars {
             reader.set_bars(survey.downward);
         }
-        let needs_instrument = options.symbol.is_none();
         Self {
-            owners: Owners::new(layout, options.symbol.clone(), needs_instrument),
+            owners: Owners::new(layout, options.symbol.clone()),
             shape: head.shape.clone(),
             text,
             options,

@@ -12,6 +12,7 @@ use super::lines::LINE_BYTES_MAX;
 use super::options::{FeedFormat, FeedOptions, ImportKind};
 use super::shape::Shape;
 use super::text::Text;
+use crate::domain::Symbol;
 use crate::error::Result;
 use crate::timestamp::{DateOrderSurvey, StampReader};
 
@@ -32,7 +33,7 @@ pub(super) struct Head {
 /// Looks at the first lines.
 ///
 /// # Errors
-/// [`Error::File`] when the text is not a feed, lacks a column that its rows need, or does not
+/// [`Error::File`](crate::error::Error::File) when the text is not a feed, lacks a column that its rows need, or does not
 /// have what the options name.
 pub(super) fn read(
     text: &mut Text,
@@ -238,6 +239,9 @@ fn without_header(
                 .to_owned(),
         );
     }
+    if let Some(preset) = options.preset {
+        preset.check_width(cells.len())?;
+    }
     let layout = Layout::of_positions(cells.len(), &options.columns)?;
     let (layout, kind) = settle(layout, Some(&cells), kind, options)?;
     Ok(Head {
@@ -276,6 +280,17 @@ fn settle(
     {
         layout.assign(0, Field::Timestamp);
     }
+    // A column of names of companies is none of symbols.
+    if map.get(Field::Symbol).is_none()
+        && let Some(index) = layout.column_of(Field::Symbol)
+        && !matches!(
+            layout.name(index).to_ascii_lowercase().as_str(),
+            "symbol" | "ticker"
+        )
+        && cell(index).is_some_and(|text| Symbol::new(text).is_err())
+    {
+        layout.drop(Field::Symbol);
+    }
     // Ids that are no numbers (hashes, UUIDs) cannot be sequences: rows are counted instead.
     if map.get(Field::Sequence).is_none()
         && let Some(index) = layout.column_of(Field::Sequence)
@@ -283,6 +298,9 @@ fn settle(
         && cell(index).is_some_and(|id| Cell::Text(id.as_bytes()).whole().is_none())
     {
         layout.drop(Field::Sequence);
+    }
+    if let (Some(preset), Some(row)) = (options.preset, row) {
+        preset.check_prices(&layout.fields, row)?;
     }
     let kind = match kind {
         Some(kind) => kind,
@@ -295,6 +313,22 @@ fn settle(
             layout.check_bars()?;
             layout.close_is_price();
         }
+    }
+    // What the rows cannot hold is told as not used.
+    let foreign: &[Field] = match kind {
+        ImportKind::Ticks if layout.has(Field::Price) => &[Field::Close, Field::OpenInterest],
+        ImportKind::Ticks => &[Field::OpenInterest],
+        ImportKind::Bars => &[
+            Field::Price,
+            Field::Bid,
+            Field::Ask,
+            Field::BidSize,
+            Field::AskSize,
+            Field::Sequence,
+        ],
+    };
+    for field in foreign {
+        layout.drop(*field);
     }
     Ok((layout, kind))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::columns::ColumnMap;
 use super::number::NumberFormat;
+use super::preset::Preset;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
@@ -102,5 +103,5 @@ pub struct FeedOptions {
     /// Which end of its period a bar is named by.
     pub bar_stamps: BarStamps,
     /// The preset that gave these options; messages name it.
-    pub preset: Option<&'static str>,
+    pub preset: Option<&'static Preset>,
 }

@@ -62,7 +62,7 @@ pub(super) struct Owners {
 
 impl Owners {
     /// The owners of a feed with these columns.
-    pub(super) fn new(layout: &Layout, only: Option<Symbol>, needs_instrument: bool) -> Self {
+    pub(super) fn new(layout: &Layout, only: Option<Symbol>) -> Self {
         const FIELDS: [Field; 4] = [
             Field::Symbol,
             Field::InstrumentId,
@@ -72,7 +72,7 @@ impl Owners {
         let named = FIELDS.into_iter().filter(|field| layout.has(*field));
         Self {
             fields: named.collect(),
-            needs_instrument,
+            needs_instrument: layout.has(Field::Symbol) || layout.has(Field::InstrumentId),
             only,
             ..Self::default()
         }
@@ -200,15 +200,16 @@ impl Owners {
         };
         let instrument = match (whole(Field::InstrumentId)?, text(Field::Symbol)) {
             (Some(id), None) => Some(InstrumentName::Id(id)),
-            (None, Some(symbol)) => {
-                if let Some(only) = &self.only
-                    && !symbol.eq_ignore_ascii_case(only.as_str())
-                {
-                    return Ok(None);
+            (None, Some(symbol)) => match &self.only {
+                Some(only) if is_same_symbol(&symbol, only.as_str()) => {
+                    Some(InstrumentName::Symbol(only.clone()))
                 }
-                let symbol = Symbol::new(&symbol).map_err(|error| error.to_string())?;
-                Some(InstrumentName::Symbol(symbol))
-            }
+                Some(_) => return Ok(None),
+                None => {
+                    let symbol = Symbol::new(&symbol).map_err(|error| error.to_string())?;
+                    Some(InstrumentName::Symbol(symbol))
+                }
+            },
             (None, None) if self.needs_instrument => {
                 return Err(
                     "symbol: it is missing; name the symbol or the instrument_id".to_owned(),
@@ -230,6 +231,13 @@ impl Owners {
     }
 }
 
+/// Whether a row's symbol is the one that was asked for. Vendors write a pair of currencies with a
+/// slash or without: `EUR/USD` is `EURUSD`.
+fn is_same_symbol(symbol: &str, only: &str) -> bool {
+    let letters = |text: &str| text.replace('/', "");
+    symbol.eq_ignore_ascii_case(only) || letters(symbol).eq_ignore_ascii_case(&letters(only))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +246,7 @@ mod tests {
         let map = columns.parse().unwrap();
         let layout = Layout::of_positions(4, &map).unwrap();
         let only = only.map(|symbol| Symbol::new(symbol).unwrap());
-        Owners::new(&layout, only, true)
+        Owners::new(&layout, only)
     }
 
     fn of(owners: &mut Owners, cells: &[(Field, &'static str)]) -> Result<OwnerOfRow, String> {
@@ -281,6 +289,21 @@ mod tests {
             owners.others(),
             [("BBB".to_owned(), 3), ("C D".to_owned(), 1)]
         );
+    }
+
+    #[test]
+    fn a_pair_is_the_same_with_a_slash_and_without() {
+        for (only, symbol) in [("EURUSD", "EUR/USD"), ("eur/usd", "EURUSD")] {
+            let mut owners = owners("symbol=1", Some(only));
+            let owner = of(&mut owners, &[(Field::Symbol, symbol)]).unwrap();
+            assert_eq!(owner, OwnerOfRow::Known(0), "{symbol}");
+            let named = owners.all()[0].instrument.clone();
+            let asked = Symbol::new(only).unwrap();
+            assert_eq!(named, Some(InstrumentName::Symbol(asked)), "{symbol}");
+        }
+        let mut owners = owners("symbol=1", Some("EURUSD"));
+        let other = of(&mut owners, &[(Field::Symbol, "EUR/US")]).unwrap();
+        assert_eq!(other, OwnerOfRow::OtherSymbol);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::spacing;
 use crate::domain::bar::{Bar, Frequency, RawBar};
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::{Error, Result};
-use crate::timestamp::{StampForm, StampReader, Timestamp, WrittenStamp};
+use crate::timestamp::{FeedZone, StampForm, StampReader, Timestamp, WrittenStamp};
 
 /// What the rows of a feed belong to, where they do not say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct RowReader {
     stamps: StampReader,
     /// Local times mean what the row before in their series tells: series are read apart.
     zoned: Vec<StampReader>,
-    has_zone: bool,
+    zone: Option<FeedZone>,
     numbers: NumberFormat,
     numbering: Numbering,
     bar_stamps: BarStamps,
@@ -83,7 +83,7 @@ impl RowReader {
         Self {
             stamps,
             zoned: Vec::new(),
-            has_zone: options.timezone.is_some(),
+            zone: options.timezone.clone(),
             numbers: options.numbers,
             numbering,
             bar_stamps: options.bar_stamps,
@@ -123,7 +123,7 @@ impl RowReader {
 
     /// The moment of a row of this series.
     pub(super) fn stamp(&mut self, cells: &Cells<'_>, series: u32) -> Result<WrittenStamp> {
-        let reader = if self.has_zone {
+        let reader = if self.zone.is_some() {
             let index = series as usize;
             if index >= self.zoned.len() {
                 self.zoned.resize(index + 1, self.stamps.clone());
@@ -132,7 +132,7 @@ impl RowReader {
         } else {
             &mut self.stamps
         };
-        match cells.get(Field::Timestamp) {
+        let mut stamp = match cells.get(Field::Timestamp) {
             Cell::Text(text) => reader.read(text),
             _ => match cells.stamp() {
                 Some(text) => reader.read(&text),
@@ -142,7 +142,15 @@ impl RowReader {
                     "every row needs one",
                 )),
             },
+        }?;
+        // What is written in UTC has the calendar of the zone that was named: vendors write days
+        // that begin at midnight in New York as 05:00 UTC.
+        if let Some(zone) = &self.zone
+            && stamp.local_micros == stamp.at.micros()
+        {
+            stamp.local_micros = zone.local_micros(stamp.at).unwrap_or(stamp.local_micros);
         }
+        Ok(stamp)
     }
 
     /// The row's number among those of its stamp.

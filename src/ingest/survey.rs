@@ -18,7 +18,7 @@ use super::series::Numbering;
 use super::shape::Shape;
 use super::spacing::Spacing;
 use super::text::Text;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::timestamp::{DateOrderSurvey, TimestampFormat, WrittenStamp};
 
 /// Lines that are looked at until two stamps of one series differ.
@@ -76,7 +76,7 @@ struct Peek {
 /// need that. The options get the order of dates.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) when none of the first rows has a stamp that can be read,
+/// [`Error::File`] when none of the first rows has a stamp that can be read,
 /// or when the order of dates cannot be decided.
 pub(super) fn survey(
     text: &mut Text,
@@ -113,12 +113,7 @@ pub(super) fn survey(
 }
 
 /// The refusal of a file for one of its rows.
-pub(super) fn refuse(
-    text: &Text,
-    options: &FeedOptions,
-    number: u64,
-    reason: &str,
-) -> crate::error::Error {
+pub(super) fn refuse(text: &Text, options: &FeedOptions, number: u64, reason: &str) -> Error {
     let remedy = match options.preset {
         Some(preset) => format!("check whether the file is of preset {preset}"),
         None => "check the file, or --columns and --timestamp-format".to_owned(),
@@ -215,11 +210,7 @@ impl Peek {
 }
 
 fn owners(shape: &Shape, options: &FeedOptions) -> Owners {
-    Owners::new(
-        shape.layout(),
-        options.symbol.clone(),
-        options.symbol.is_none(),
-    )
+    Owners::new(shape.layout(), options.symbol.clone())
 }
 
 /// Calls `each` with the fields and the series of every row that can be split.
@@ -253,7 +244,7 @@ fn decide_dates(text: &Text, head: &Head, options: &mut FeedOptions) -> Result<(
         }
     })?;
     options.date_order = dates.decide().map_err(|error| match error {
-        crate::Error::Invalid { reason, remedy, .. } => {
+        Error::Invalid { reason, remedy, .. } => {
             super::input::file_error(text.name(), format!("timestamp: {reason}"), remedy)
         }
         other => other,

@@ -1,4 +1,4 @@
-//! Reading runs of decimal digits out of bytes, without allocation; no meaning of its own.
+//! StampReading runs of decimal digits out of bytes, without allocation; no meaning of its own.
 
 /// What is left of a text, read from the front.
 #[derive(Debug, Clone, Copy)]

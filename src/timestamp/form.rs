@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 /// How one stamp was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum StampShape {
     Iso,
     YearFirst,
     DayFirst,
@@ -23,7 +23,7 @@ pub(super) enum Shape {
     Pattern,
 }
 
-impl Shape {
+impl StampShape {
     const ALL: [Self; 12] = [
         Self::Iso,
         Self::YearFirst,
@@ -71,14 +71,14 @@ impl Shape {
 
 /// The shapes that were read so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Shapes(u16);
+pub(super) struct StampShapes(u16);
 
-impl Shapes {
-    pub(super) fn add(&mut self, shape: Shape) {
+impl StampShapes {
+    pub(super) fn add(&mut self, shape: StampShape) {
         self.0 |= shape.bit();
     }
 
-    pub(super) const fn contains(self, shape: Shape) -> bool {
+    pub(super) const fn contains(self, shape: StampShape) -> bool {
         self.0 & shape.bit() != 0
     }
 
@@ -91,13 +91,13 @@ impl Shapes {
 /// the pattern that was named; several forms with `and` between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StampForm {
-    pub(super) shapes: Shapes,
+    pub(super) shapes: StampShapes,
     pub(super) pattern: Option<Arc<str>>,
 }
 
 impl fmt::Display for StampForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let read = Shape::ALL
+        let read = StampShape::ALL
             .into_iter()
             .filter(|shape| self.shapes.contains(*shape));
         for (index, shape) in read.enumerate() {

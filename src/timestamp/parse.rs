@@ -10,7 +10,7 @@ use super::Timestamp;
 use super::calendar::{days_since_epoch, month_number};
 use super::date_order::DateOrder;
 use super::digits::Digits;
-use super::form::Shape;
+use super::form::StampShape;
 use super::time_of_day::{time_and_zone, time_without_colons};
 use super::unix::bare_number;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub(super) const STAMP_BYTES_MAX: usize = 64;
 
 /// A stamp as it stands in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct StampReading {
     /// Microseconds from 1970-01-01T00:00:00 on the clock that the text shows.
     pub(super) local_micros: i64,
     /// Seconds east of UTC, when the text says so.
@@ -33,10 +33,10 @@ pub(super) struct Reading {
     pub(super) leap: bool,
     /// There is a date and no time of day.
     pub(super) date_alone: bool,
-    pub(super) shape: Shape,
+    pub(super) shape: StampShape,
 }
 
-impl Reading {
+impl StampReading {
     /// The moment of a clock that is so many seconds east of UTC.
     #[inline]
     pub(super) fn at_offset(&self, offset_seconds: i32) -> Parsed<Timestamp> {
@@ -100,12 +100,12 @@ impl std::str::FromStr for Timestamp {
 
 /// Why a stamp is not read, and what would be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct StampRefusal {
     reason: &'static str,
     remedy: &'static str,
 }
 
-impl Refusal {
+impl StampRefusal {
     const fn new(reason: &'static str) -> Self {
         Self {
             reason,
@@ -123,7 +123,7 @@ impl Refusal {
     }
 }
 
-pub(super) type Parsed<T = Reading> = std::result::Result<T, &'static Refusal>;
+pub(super) type Parsed<T = StampReading> = std::result::Result<T, &'static StampRefusal>;
 
 /// The error for a stamp that cannot be read.
 #[cold]
@@ -134,37 +134,37 @@ pub(super) fn refuse(text: &[u8], reason: impl std::fmt::Display, remedy: &str) 
 
 pub(super) const WRITE_LIKE: &str = "write it like 2013-09-01T17:00:00.083Z";
 
-pub(super) static NO_STAMP: Refusal = Refusal::new("is no date and time");
-pub(super) static TRAILING: Refusal = Refusal::new("has text after the time");
-pub(super) static OUT_OF_RANGE: Refusal = Refusal::new(
+pub(super) static NO_STAMP: StampRefusal = StampRefusal::new("is no date and time");
+pub(super) static TRAILING: StampRefusal = StampRefusal::new("has text after the time");
+pub(super) static OUT_OF_RANGE: StampRefusal = StampRefusal::new(
     "is outside the years 1 to 9999, of which the last moment is 9999-12-30T22:00:00.999999Z",
 );
-pub(super) static BAD_DATE: Refusal = Refusal::new("is not in the calendar");
-pub(super) static BAD_TIME: Refusal = Refusal::new("has no such time of day");
-pub(super) static BAD_OFFSET: Refusal =
-    Refusal::new("has an offset that cannot be read (write Z, +00:00 or -0500)");
-static BAD_LEAP: Refusal = Refusal::new("has a second 60 that is not 23:59:60 UTC");
-static LONG_YEAR: Refusal =
-    Refusal::new("has a year of more than four digits: outside the years 1 to 9999");
-static TOO_LONG: Refusal = Refusal::new("is too long for a stamp");
-static SHORT_YEAR: Refusal = Refusal::with_remedy(
+pub(super) static BAD_DATE: StampRefusal = StampRefusal::new("is not in the calendar");
+pub(super) static BAD_TIME: StampRefusal = StampRefusal::new("has no such time of day");
+pub(super) static BAD_OFFSET: StampRefusal =
+    StampRefusal::new("has an offset that cannot be read (write Z, +00:00 or -0500)");
+static BAD_LEAP: StampRefusal = StampRefusal::new("has a second 60 that is not 23:59:60 UTC");
+static LONG_YEAR: StampRefusal =
+    StampRefusal::new("has a year of more than four digits: outside the years 1 to 9999");
+static TOO_LONG: StampRefusal = StampRefusal::new("is too long for a stamp");
+static SHORT_YEAR: StampRefusal = StampRefusal::with_remedy(
     "has a year of two digits",
     "name the form, like --timestamp-format %d/%m/%y, or write four digits",
 );
-static DAY_OR_MONTH: Refusal = Refusal::with_remedy(
+static DAY_OR_MONTH: StampRefusal = StampRefusal::with_remedy(
     "can have the day first or the month first",
     "write the year first, or name the order: --date-order day (--timestamp-format %d/%m/%Y) or \
      --date-order month (--timestamp-format %m/%d/%Y)",
 );
-static NOT_MONTH_FIRST: Refusal = Refusal::with_remedy(
+static NOT_MONTH_FIRST: StampRefusal = StampRefusal::with_remedy(
     "has no such month, read with the month first",
     "if days come first, name --date-order day or --timestamp-format %d/%m/%Y",
 );
-static NOT_DAY_FIRST: Refusal = Refusal::with_remedy(
+static NOT_DAY_FIRST: StampRefusal = StampRefusal::with_remedy(
     "has no such month, read with the day first",
     "if months come first, name --date-order month or --timestamp-format %m/%d/%Y",
 );
-static NOT_YEAR_FIRST: Refusal = Refusal::with_remedy(
+static NOT_YEAR_FIRST: StampRefusal = StampRefusal::with_remedy(
     "does not begin with the year",
     "name the order that the file has: --date-order day or --date-order month",
 );
@@ -214,9 +214,9 @@ pub(super) fn iso(text: &[u8]) -> Parsed {
     let day = digits.one_or_two().ok_or(&NO_STAMP)?;
     let days = days_since_epoch(year, month, day)?;
     let shape = if separator == b'-' {
-        Shape::Iso
+        StampShape::Iso
     } else {
-        Shape::YearFirst
+        StampShape::YearFirst
     };
     date_and_rest(days, digits, shape)
 }
@@ -265,15 +265,15 @@ fn day_and_month(text: &[u8], order: Option<DateOrder>) -> Parsed {
     let date = NumericDate::read(&mut digits)?;
     let alike = date.first == date.second;
     let (day, month, shape) = match order.or(date.order()) {
-        Some(DateOrder::DayFirst) => (date.first, date.second, Shape::DayFirst),
-        Some(DateOrder::MonthFirst) => (date.second, date.first, Shape::MonthFirst),
+        Some(DateOrder::DayFirst) => (date.first, date.second, StampShape::DayFirst),
+        Some(DateOrder::MonthFirst) => (date.second, date.first, StampShape::MonthFirst),
         Some(DateOrder::YearFirst) => return Err(&NOT_YEAR_FIRST),
-        None if alike => (date.first, date.second, Shape::DayAndMonthAlike),
+        None if alike => (date.first, date.second, StampShape::DayAndMonthAlike),
         None if date.first > 12 => return Err(&BAD_DATE),
         None => return Err(&DAY_OR_MONTH),
     };
     if month > 12 && day <= 12 {
-        return Err(if shape == Shape::DayFirst {
+        return Err(if shape == StampShape::DayFirst {
             &NOT_DAY_FIRST
         } else {
             &NOT_MONTH_FIRST
@@ -312,7 +312,7 @@ fn month_named(text: &[u8]) -> Parsed {
     let year = digits.fixed::<4>().ok_or(&NO_STAMP)?;
     let days = days_since_epoch(year, month, day.ok_or(&NO_STAMP)?)?;
     digits.one_of(b",");
-    date_and_rest(days, digits, Shape::MonthName)
+    date_and_rest(days, digits, StampShape::MonthName)
 }
 
 /// `20200101 170000065`, `20200101T170000.065`, `20200101170000065`, `20200101`.
@@ -323,15 +323,15 @@ pub(super) fn compact(text: &[u8]) -> Parsed {
     let day = digits.fixed::<2>().ok_or(&NO_STAMP)?;
     let days = days_since_epoch(year, month, day)?;
     if digits.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-        return time_without_colons(days, digits, Shape::Compact);
+        return time_without_colons(days, digits, StampShape::Compact);
     }
-    date_and_rest(days, digits, Shape::Compact)
+    date_and_rest(days, digits, StampShape::Compact)
 }
 
 #[inline]
-fn date_and_rest(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
+fn date_and_rest(days: i64, mut digits: Digits<'_>, shape: StampShape) -> Parsed {
     if digits.is_empty() {
-        return Ok(Reading {
+        return Ok(StampReading {
             local_micros: days * SECONDS_PER_DAY * MICROS_PER_SECOND,
             offset_seconds: None,
             truncated: false,

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use jiff::fmt::strtime::BrokenDownTime;
 
 use super::date_order::DateOrder;
-use super::form::Shape;
-use super::parse::{Reading, WRITE_LIKE, automatic, iso, refuse};
-use super::unix::{Unit, unix};
+use super::form::StampShape;
+use super::parse::{StampReading, WRITE_LIKE, automatic, iso, refuse};
+use super::unix::{CountUnit, unix};
 use crate::error::{Error, Result};
 
 /// How the stamps of a feed are written. Its text form is one of
@@ -30,7 +30,7 @@ enum Form {
     #[default]
     Auto,
     Iso,
-    Unix(Unit),
+    Unix(CountUnit),
     Pattern(Arc<str>),
 }
 
@@ -38,7 +38,7 @@ impl TimestampFormat {
     /// Reads a stamp without blanks around it; dates that begin with a day or a month have this
     /// order.
     #[inline]
-    pub(super) fn read(&self, text: &[u8], order: Option<DateOrder>) -> Result<Reading> {
+    pub(super) fn read(&self, text: &[u8], order: Option<DateOrder>) -> Result<StampReading> {
         match &self.0 {
             Form::Auto => automatic(text, order),
             Form::Iso => iso(text),
@@ -71,10 +71,10 @@ impl FromStr for TimestampFormat {
         Ok(Self(match text {
             "auto" => Form::Auto,
             "iso" => Form::Iso,
-            "unix_s" => Form::Unix(Unit::Seconds),
-            "unix_ms" => Form::Unix(Unit::Millis),
-            "unix_us" => Form::Unix(Unit::Micros),
-            "unix_ns" => Form::Unix(Unit::Nanos),
+            "unix_s" => Form::Unix(CountUnit::Seconds),
+            "unix_ms" => Form::Unix(CountUnit::Millis),
+            "unix_us" => Form::Unix(CountUnit::Micros),
+            "unix_ns" => Form::Unix(CountUnit::Nanos),
             pattern => {
                 check(pattern).map_err(|reason| {
                     let reason = format!("{pattern:?} {reason}");
@@ -105,7 +105,7 @@ fn check(pattern: &str) -> Result<(), String> {
         .map_err(|reason| format!("does not name a moment: {reason}"))
 }
 
-fn by_pattern(pattern: &str, text: &[u8]) -> Result<Reading, String> {
+fn by_pattern(pattern: &str, text: &[u8]) -> Result<StampReading, String> {
     let parts = BrokenDownTime::parse(pattern, text)
         .map_err(|error| format!("does not fit the pattern {pattern:?}: {error}"))?;
     if parts.iana_time_zone().is_some() {
@@ -120,13 +120,13 @@ fn by_pattern(pattern: &str, text: &[u8]) -> Result<Reading, String> {
             (moment + i128::from(seconds) * 1_000_000_000, Some(seconds))
         }
     };
-    Ok(Reading {
+    Ok(StampReading {
         local_micros: i64::try_from(nanos.div_euclid(1_000)).map_err(|_| "is out of range")?,
         offset_seconds,
         truncated: nanos.rem_euclid(1_000) != 0,
         leap: false,
         date_alone: false,
-        shape: Shape::Pattern,
+        shape: StampShape::Pattern,
     })
 }
 

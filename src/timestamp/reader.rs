@@ -6,8 +6,8 @@ mod tests;
 
 use super::Timestamp;
 use super::date_order::DateOrder;
-use super::form::{Shape, Shapes, StampForm};
-use super::parse::{MICROS_PER_SECOND, Parsed, Reading, Refusal};
+use super::form::{StampForm, StampShape, StampShapes};
+use super::parse::{MICROS_PER_SECOND, Parsed, StampReading, StampRefusal};
 use super::pattern::TimestampFormat;
 use super::unix::is_automatic;
 use super::zone::{FeedZone, Offsets};
@@ -50,7 +50,7 @@ pub struct StampReader {
     date_order: Option<DateOrder>,
     one_row_per_stamp: bool,
     downward: bool,
-    shapes: Shapes,
+    shapes: StampShapes,
     /// The moment of the row before; remembered for zones only.
     previous: Option<Timestamp>,
 }
@@ -129,7 +129,7 @@ impl StampReader {
     }
 
     /// The moment of a wall clock of the zone.
-    fn local(&self, reading: &Reading, zone: &FeedZone) -> Parsed<Timestamp> {
+    fn local(&self, reading: &StampReading, zone: &FeedZone) -> Parsed<Timestamp> {
         let offsets = zone
             .offsets(reading.local_micros)
             .ok_or(&super::parse::OUT_OF_RANGE)?;
@@ -166,28 +166,28 @@ impl StampReader {
         }
     }
 
-    fn proves_another_order(&self, shape: Shape) -> bool {
+    fn proves_another_order(&self, shape: StampShape) -> bool {
         match shape {
-            Shape::DayFirst => self.shapes.contains(Shape::MonthFirst),
-            Shape::MonthFirst => self.shapes.contains(Shape::DayFirst),
+            StampShape::DayFirst => self.shapes.contains(StampShape::MonthFirst),
+            StampShape::MonthFirst => self.shapes.contains(StampShape::DayFirst),
             _ => false,
         }
     }
 }
 
-static NOT_AUTOMATIC: Refusal = Refusal::with_remedy(
+static NOT_AUTOMATIC: StampRefusal = StampRefusal::with_remedy(
     "is not in the years 1900 to 2100",
     "if it is right, name the form, like --timestamp-format iso or a pattern",
 );
-static OTHER_ORDER: Refusal = Refusal::with_remedy(
+static OTHER_ORDER: StampRefusal = StampRefusal::with_remedy(
     "has another order of day and month than an earlier row",
     "write the year first in every row",
 );
-static SKIPPED_HOUR: Refusal = Refusal::with_remedy(
+static SKIPPED_HOUR: StampRefusal = StampRefusal::with_remedy(
     "does not exist in the time zone: the clocks were set forward over it",
     "check the time zone, or write stamps with their offset from UTC",
 );
-static BEYOND_BOTH: Refusal = Refusal::with_remedy(
+static BEYOND_BOTH: StampRefusal = StampRefusal::with_remedy(
     "is in an hour that exists twice, and the row before leaves neither of the two",
     "sort the file by time, or write stamps with their offset from UTC",
 );

@@ -1,14 +1,15 @@
 //! What follows the date of a stamp: the time of day and the offset from UTC.
 
 use super::digits::Digits;
-use super::form::Shape;
+use super::form::StampShape;
 use super::parse::{
-    BAD_OFFSET, BAD_TIME, MICROS_PER_SECOND, NO_STAMP, Parsed, Reading, SECONDS_PER_DAY, TRAILING,
+    BAD_OFFSET, BAD_TIME, MICROS_PER_SECOND, NO_STAMP, Parsed, SECONDS_PER_DAY, StampReading,
+    TRAILING,
 };
 
 /// `17:00`, `17:00:00`, `17:00:00.083`, `5:00 PM`, with an offset or without.
 #[inline]
-pub(super) fn time_and_zone(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
+pub(super) fn time_and_zone(days: i64, mut digits: Digits<'_>, shape: StampShape) -> Parsed {
     let hour = digits.one_or_two().ok_or(&NO_STAMP)?;
     digits.one_of(b":").ok_or(&NO_STAMP)?;
     let minute = digits.fixed::<2>().ok_or(&NO_STAMP)?;
@@ -24,7 +25,7 @@ pub(super) fn time_and_zone(days: i64, mut digits: Digits<'_>, shape: Shape) -> 
 }
 
 /// `1700`, `170000`, `170000083`, `170000.083`, with an offset or without.
-pub(super) fn time_without_colons(days: i64, mut digits: Digits<'_>, shape: Shape) -> Parsed {
+pub(super) fn time_without_colons(days: i64, mut digits: Digits<'_>, shape: StampShape) -> Parsed {
     let run = digits.run();
     if run != 4 && run < 6 {
         return Err(&NO_STAMP);
@@ -47,7 +48,7 @@ fn reading(
     (hour, minute, second): (i64, i64, i64),
     (micros, truncated): (i64, bool),
     mut digits: Digits<'_>,
-    shape: Shape,
+    shape: StampShape,
 ) -> Parsed {
     let mut hour = hour;
     let offset_seconds = match digits.rest() {
@@ -67,7 +68,7 @@ fn reading(
         return Err(&BAD_TIME);
     }
     let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
-    Ok(Reading {
+    Ok(StampReading {
         local_micros: seconds * MICROS_PER_SECOND + micros,
         offset_seconds,
         truncated,

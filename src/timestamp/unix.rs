@@ -2,12 +2,12 @@
 
 use super::Timestamp;
 use super::digits::Digits;
-use super::form::Shape;
-use super::parse::{NO_STAMP, OUT_OF_RANGE, Parsed, Reading, Refusal, compact, in_range};
+use super::form::StampShape;
+use super::parse::{NO_STAMP, OUT_OF_RANGE, Parsed, StampReading, StampRefusal, compact, in_range};
 
 /// The unit of a count since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum CountUnit {
     Seconds,
     Millis,
     Micros,
@@ -24,7 +24,7 @@ const AUTOMATIC_MAX: Timestamp = Timestamp(4_133_980_799_999_999);
 /// millisecond of a day. As seconds this is 1977-08-09.
 const COUNT_MIN_MICROS: u64 = 240_000_000_000_000;
 
-static UNKNOWN_UNIT: Refusal = Refusal::with_remedy(
+static UNKNOWN_UNIT: StampRefusal = StampRefusal::with_remedy(
     "is a number that is no stamp of 1900 to 2100 in a unit that can be told from its size",
     "name what it is: --timestamp-format unix_s, unix_ms, unix_us, unix_ns or a pattern like \
      %Y%m%d",
@@ -44,10 +44,10 @@ pub(super) fn bare_number(text: &[u8], run: usize) -> Parsed {
         12 if whole && matches!(text, [b'1', b'9', ..] | [b'2', b'0' | b'1', ..]) => {
             return compact_date(text);
         }
-        9 | 10 => Unit::Seconds,
-        12 | 13 => Unit::Millis,
-        15 | 16 => Unit::Micros,
-        18 | 19 => Unit::Nanos,
+        9 | 10 => CountUnit::Seconds,
+        12 | 13 => CountUnit::Millis,
+        15 | 16 => CountUnit::Micros,
+        18 | 19 => CountUnit::Nanos,
         0 => return Err(&NO_STAMP),
         _ => return Err(&UNKNOWN_UNIT),
     };
@@ -65,14 +65,14 @@ fn compact_date(text: &[u8]) -> Parsed {
 }
 
 /// A count since 1970; a fraction of the unit is read and cut to microseconds, towards the past.
-pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
+pub(super) fn unix(text: &[u8], unit: CountUnit) -> Parsed {
     let mut digits = Digits::new(text);
     let negative = digits.one_of(b"+-") == Some(b'-');
     let (per_unit, divisor, shape) = match unit {
-        Unit::Seconds => (1_000_000, 1, Shape::UnixSeconds),
-        Unit::Millis => (1_000, 1, Shape::UnixMillis),
-        Unit::Micros => (1, 1, Shape::UnixMicros),
-        Unit::Nanos => (1, 1_000, Shape::UnixNanos),
+        CountUnit::Seconds => (1_000_000, 1, StampShape::UnixSeconds),
+        CountUnit::Millis => (1_000, 1, StampShape::UnixMillis),
+        CountUnit::Micros => (1, 1, StampShape::UnixMicros),
+        CountUnit::Nanos => (1, 1_000, StampShape::UnixNanos),
     };
     let run = digits.run();
     if run == 0 || run > 19 {
@@ -113,8 +113,8 @@ pub(super) fn unix(text: &[u8], unit: Unit) -> Parsed {
     count(micros, cut, shape)
 }
 
-fn count(micros: i64, truncated: bool, shape: Shape) -> Parsed {
-    Ok(Reading {
+fn count(micros: i64, truncated: bool, shape: StampShape) -> Parsed {
+    Ok(StampReading {
         local_micros: in_range(micros)?.0,
         offset_seconds: Some(0),
         truncated,

@@ -19,10 +19,10 @@ use crate::error::{Error, Result};
 /// it (histdata.com: "Eastern Standard Time (EST) time-zone WITHOUT Day Light Savings
 /// adjustments"). The database is part of the program, so that every machine reads alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedZone(Zone);
+pub struct FeedZone(ZoneKind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Zone {
+enum ZoneKind {
     Fixed { name: Box<str>, seconds: i32 },
     Iana(TimeZone),
 }
@@ -41,8 +41,8 @@ impl FeedZone {
     /// The offsets, in seconds east of UTC, of a wall clock; `None` outside jiff's calendar.
     pub(super) fn offsets(&self, local_micros: i64) -> Option<Offsets> {
         let zone = match &self.0 {
-            Zone::Fixed { seconds, .. } => return Some(Offsets::One(*seconds)),
-            Zone::Iana(zone) => zone,
+            ZoneKind::Fixed { seconds, .. } => return Some(Offsets::One(*seconds)),
+            ZoneKind::Iana(zone) => zone,
         };
         let local = jiff::Timestamp::from_microsecond(local_micros).ok()?;
         let ambiguous = zone.to_ambiguous_timestamp(Offset::UTC.to_datetime(local));
@@ -60,8 +60,8 @@ impl FeedZone {
     /// The wall clock of a moment, as if it were UTC.
     pub(super) fn local_micros(&self, at: Timestamp) -> i64 {
         let seconds = match &self.0 {
-            Zone::Fixed { seconds, .. } => *seconds,
-            Zone::Iana(zone) => jiff::Timestamp::from_microsecond(at.micros())
+            ZoneKind::Fixed { seconds, .. } => *seconds,
+            ZoneKind::Iana(zone) => jiff::Timestamp::from_microsecond(at.micros())
                 .map_or(0, |moment| zone.to_offset(moment).seconds()),
         };
         at.micros() + i64::from(seconds) * MICROS_PER_SECOND
@@ -71,8 +71,8 @@ impl FeedZone {
 impl fmt::Display for FeedZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Zone::Fixed { name, .. } => name,
-            Zone::Iana(zone) => zone.iana_name().unwrap_or("UTC"),
+            ZoneKind::Fixed { name, .. } => name,
+            ZoneKind::Iana(zone) => zone.iana_name().unwrap_or("UTC"),
         })
     }
 }
@@ -98,13 +98,27 @@ impl FromStr for FeedZone {
         };
         if let Some(seconds) = seconds {
             let name = text.into();
-            return Ok(Self(Zone::Fixed { name, seconds }));
+            return Ok(Self(ZoneKind::Fixed { name, seconds }));
         }
         match TimeZone::get(text) {
             // `Etc/Unknown` is a name, and no zone.
-            Ok(zone) if !zone.is_unknown() => Ok(Self(Zone::Iana(zone))),
+            Ok(zone) if !zone.is_unknown() => Ok(Self(ZoneKind::Iana(zone))),
             _ => Err(refuse(text)),
         }
+    }
+}
+
+impl FeedZone {
+    /// The wall clock of the zone at a moment, as if it were UTC; `None` outside jiff's calendar.
+    pub(crate) fn local_micros(&self, at: Timestamp) -> Option<i64> {
+        let seconds = match &self.0 {
+            Zone::Fixed { seconds, .. } => *seconds,
+            Zone::Iana(zone) => {
+                let moment = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
+                i64::from(zone.to_offset(moment).seconds())
+            }
+        };
+        Some(at.micros() + seconds * 1_000_000)
     }
 }
 

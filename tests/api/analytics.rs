@@ -345,7 +345,7 @@ on_both! {
         assert_eq!(answer["indicators"]["sma_20"], 100.0);
         let market = get("market-analysis").json(200);
         assert_eq!(market["trend"], "sideways");
-        assert_eq!(reason(&market, "adx")["reason"], "no_variance");
+        assert_eq!(reason(&market, "trend_strength")["reason"], "no_variance");
     }
 
     fn what_is_asked_wrongly_is_refused_by_name(db: &TestDatabase) {

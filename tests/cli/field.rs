@@ -2,6 +2,10 @@
 //! remedy. Rows are our own, in the layouts of vendors.
 
 use serde_json::{Value, json};
+use tickbase::config::DatabaseConfig;
+use tickbase::database::Database;
+use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::market_data::{MarketDataRepository, TickRange};
 
 use crate::support::{TestDatabase, on_both};
 use crate::{Done, contents, run, run_with_input};
@@ -155,6 +159,16 @@ on_both! {
         assert_eq!(again.figures(), [5, 0, 5, 0, 0]);
     }
 
+    fn days_that_are_written_in_utc_are_the_dates_of_the_zone(db: &TestDatabase) {
+        let text = "t,open,high,low,close\n2024-01-04T05:00:00Z,1,1,1,1\n2024-01-05T05:00:00Z,2,2,2,2\n";
+        let map = ["--symbol", "W", "--columns", "timestamp=t", "--frequency", "1d"];
+        let refused = import(db, text, &map);
+        assert_eq!((refused.code, refused.figures()), (Some(1), [2, 0, 0, 0, 2]));
+        let zone = import(db, text, &[&map[..], &["--timezone", "America/New_York"]].concat());
+        assert_eq!(zone.figures(), [2, 2, 0, 0, 0], "{zone:?}");
+        assert_eq!(bars(db, "W", "1d")[0].0, "2024-01-04T00:00:00");
+    }
+
     fn both_directions_of_a_file_are_the_same_ticks(db: &TestDatabase) {
         let done = import(db, NEWEST_FIRST, &["--symbol", "N"]);
         assert_eq!(done.json()["newest_first"], true);
@@ -178,8 +192,9 @@ on_both! {
             let done = import(db, &ambiguous, &[&["--symbol", "D"], &named[..]].concat());
             assert_eq!(done.figures(), [2, 0, 2, 0, 0]);
         }
-        let month = import(db, &ambiguous, &["--symbol", "E", "--date-order", "month"]);
-        assert_eq!(month.json()["frequency"], "1M");
+        let month = ["--symbol", "E", "--date-order", "month", "--frequency", "1d"];
+        assert_eq!(import(db, &ambiguous, &month).figures(), [2, 2, 0, 0, 0]);
+        assert_eq!(bars(db, "E", "1d")[1].0, "2020-02-04T00:00:00");
         let both = format!("{DAY_FIRST}04/15/2020,1,1,1,1,1\n");
         assert!(refused(db, &both, &["--symbol", "D"]).contains("\"04/15/2020\""));
     }
@@ -285,7 +300,7 @@ on_both! {
             51.40,200417,1680090840123000000,100,00311446\n";
         let done = run_with_input(db, &["import", "-", "--symbol", "S", "--create", "equity"], text.as_bytes());
         assert!(
-            done.out.contains("1 rows of the file have the key of an earlier row: name the column of ids, --columns sequence=id"),
+            done.out.contains("1 row of the file has the key of an earlier row: name the column of ids, --columns sequence=id"),
             "{done:?}"
         );
         let named = import(db, text, &["--symbol", "S2", "--columns", "sequence=id"]);
@@ -338,10 +353,12 @@ on_both! {
     fn rows_that_meet_deleted_rows_are_counted_apart(db: &TestDatabase) {
         let text = "time,price\n2024-01-02 10:00:00,1\n2024-01-02 10:00:01,2\n";
         assert_eq!(import(db, text, &["--symbol", "R"]).figures(), [2, 2, 0, 0, 0]);
-        let instrument = tickbase::repository::instrument::InstrumentRepository::new(db)
-            .by_symbol(&"R".parse().unwrap()).unwrap().unwrap();
-        let range = tickbase::repository::market_data::TickRange::of(instrument.id);
-        tickbase::repository::market_data::MarketDataRepository::new(db).soft_delete_range(range).unwrap();
+        let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
+        let symbol = "R".parse().unwrap();
+        let instrument = InstrumentRepository::new(&database).by_symbol(&symbol).unwrap().unwrap();
+        let deleted = MarketDataRepository::new(&database).soft_delete_range(TickRange::all(instrument.id));
+        assert_eq!(deleted.unwrap(), 2);
+        database.close();
         let done = import(db, text, &["--symbol", "R"]);
         assert_eq!(done.code, Some(1), "none of the rows is stored: {done:?}");
         let report: Value = serde_json::from_str(&done.out).unwrap();

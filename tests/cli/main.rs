@@ -11,6 +11,7 @@ mod commands;
 mod coverage;
 mod field;
 mod import;
+mod presets;
 mod rules;
 #[path = "../support/mod.rs"]
 mod support;

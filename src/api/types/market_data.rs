@@ -124,7 +124,7 @@ pub(in crate::api) struct LatestQuery {
 }
 
 /// A tick to store. It names its instrument by symbol or by id, has a timestamp and at least one
-/// value.
+/// value. Numbers may be written as texts.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::timestamp::unix::{Unit, unix};
+use crate::timestamp::unix::{CountUnit, unix};
 
 fn micros(text: &str) -> i64 {
     let (timestamp, _) = Timestamp::parse(text.as_bytes()).unwrap();
@@ -114,9 +114,9 @@ fn digits_finer_than_a_microsecond_are_cut_towards_the_past_and_told() {
         let reading = unix(text, unit).unwrap();
         (reading.local_micros, reading.truncated)
     };
-    assert_eq!(count(b"-1", Unit::Nanos), (-1, true));
-    assert_eq!(count(b"-1.5", Unit::Seconds), (-1_500_000, false));
-    assert_eq!(count(b"-0.0000001", Unit::Seconds), (-1, true));
+    assert_eq!(count(b"-1", CountUnit::Nanos), (-1, true));
+    assert_eq!(count(b"-1.5", CountUnit::Seconds), (-1_500_000, false));
+    assert_eq!(count(b"-0.0000001", CountUnit::Seconds), (-1, true));
 }
 
 #[test]
@@ -288,7 +288,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(text: Vec<u8>) {
         let _ = Timestamp::parse(&text);
-        for unit in [Unit::Seconds, Unit::Millis, Unit::Micros, Unit::Nanos] {
+        for unit in [CountUnit::Seconds, CountUnit::Millis, CountUnit::Micros, CountUnit::Nanos] {
             let _ = unix(&text, unit);
         }
     }
@@ -299,12 +299,12 @@ proptest! {
             let _ = automatic(text.as_bytes(), Some(order));
         }
         let _ = Timestamp::parse(text.as_bytes());
-        let _ = unix(text.as_bytes(), Unit::Nanos);
+        let _ = unix(text.as_bytes(), CountUnit::Nanos);
     }
 
     #[test]
     fn counts_since_1970_read_back(micros in Timestamp::MIN.micros()..=Timestamp::MAX.micros()) {
-        let reading = unix(micros.to_string().as_bytes(), Unit::Micros).unwrap();
+        let reading = unix(micros.to_string().as_bytes(), CountUnit::Micros).unwrap();
         prop_assert_eq!((reading.local_micros, reading.truncated), (micros, false));
     }
 }
