@@ -149,25 +149,14 @@ fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
             "ticks have no --frequency; leave it out, or name --kind bars".to_owned(),
         ));
     }
-    let preset = arguments
-        .preset
-        .as_deref()
-        .map(Preset::of_name)
-        .transpose()?;
-    let by_user = feed_options(arguments)?;
-    Ok(Import {
+    let by_user = Import {
         symbol: arguments.symbol.as_deref().map(Symbol::new).transpose()?,
         create: arguments.create,
         source: arguments.source.clone(),
         create_source: arguments.create_source,
-        kind: kind.or(preset.map(|preset| preset.kind)),
-        frequency: arguments
-            .frequency
-            .or(preset.and_then(|preset| preset.frequency)),
-        feed: match preset {
-            Some(preset) => preset.options(by_user)?,
-            None => by_user,
-        },
+        kind,
+        frequency: arguments.frequency,
+        feed: feed_options(arguments)?,
         strict: arguments.strict,
         commit: if arguments.commit_each_batch {
             ImportCommit::EachBatch
@@ -175,6 +164,10 @@ fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
             ImportCommit::Once
         },
         dry_run: arguments.dry_run,
+    };
+    Ok(match &arguments.preset {
+        Some(name) => Preset::of_name(name)?.import(by_user)?,
+        None => by_user,
     })
 }
 

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use super::columns::{Column, ColumnMap};
 use super::field::Field;
+use super::import::Import;
 use super::options::{FeedOptions, ImportKind};
 use crate::domain::bar::Frequency;
 use crate::error::{Error, Result};
@@ -117,6 +118,19 @@ impl Preset {
             format!("there is no {name:?}"),
             remedy,
         ))
+    }
+
+    /// The import of files in this layout: what the user says, and else what the preset does.
+    ///
+    /// # Errors
+    /// Those of [`Preset::options`].
+    pub fn import(&'static self, by_user: Import) -> Result<Import> {
+        Ok(Import {
+            kind: by_user.kind.or(Some(self.kind)),
+            frequency: by_user.frequency.or(self.frequency),
+            feed: self.options(by_user.feed)?,
+            ..by_user
+        })
     }
 
     /// The options of a feed in this layout: what the user says, and else what the preset does.

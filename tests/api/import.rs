@@ -25,7 +25,9 @@ fn ticks_of(api: &Api, symbol: &str) -> usize {
     let Some(found) = all.find(|row| row["symbol"] == symbol) else {
         return 0;
     };
-    let page = api.get(&format!("/api/market-data/{}", found["id"])).json(200);
+    let page = api
+        .get(&format!("/api/market-data/{}", found["id"]))
+        .json(200);
     page["ticks"].as_array().unwrap().len()
 }
 

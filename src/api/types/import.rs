@@ -8,7 +8,7 @@ use super::instruments::TypeWord;
 use crate::domain::Symbol;
 use crate::error::Result;
 use crate::ingest::{
-    FeedOptions, Import, ImportCommit, ImportEvent, ImportKind, ImportReport, NumberFormat,
+    FeedOptions, Import, ImportCommit, ImportEvent, ImportKind, ImportReport, NumberFormat, Preset,
 };
 
 /// What the rows of a file are.
@@ -98,7 +98,7 @@ impl ImportParameters {
             ..FeedOptions::default()
         };
         let symbol = self.symbol.as_deref().map(Symbol::new).transpose()?;
-        Ok(Import {
+        let by_user = Import {
             symbol,
             create: self.create.map(Into::into),
             source: self.source.clone(),
@@ -112,7 +112,11 @@ impl ImportParameters {
                 false => ImportCommit::Once,
             },
             dry_run: self.dry_run,
-        })
+        };
+        match &self.preset {
+            Some(name) => Preset::of_name(name)?.import(by_user),
+            None => Ok(by_user),
+        }
     }
 
     fn numbers(&self) -> Result<NumberFormat> {
