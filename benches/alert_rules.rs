@@ -58,9 +58,17 @@ fn trades() -> Vec<StoredTick> {
 }
 
 /// A threshold in units of 10^-8, spread over `low..high` by a fixed rule.
-fn spread(n: usize, low: i64, high: i64) -> Decimal {
+fn spread_scaled(n: usize, low: i64, high: i64) -> i64 {
     let steps = (n as i64).wrapping_mul(2_654_435_761) & 0xffff;
-    Decimal::from_scaled(low * 100_000_000 + (high - low) * steps * 100_000_000 / 0x10000)
+    low * 100_000_000 + (high - low) * steps * 100_000_000 / 0x10000
+}
+
+fn scaled(threshold: i64) -> Decimal {
+    format!("{threshold}e-8").parse().unwrap()
+}
+
+fn spread(n: usize, low: i64, high: i64) -> Decimal {
+    scaled(spread_scaled(n, low, high))
 }
 
 fn rule(condition: Condition, threshold: Decimal) -> NewAlertRule {
@@ -91,7 +99,7 @@ fn mixed_rule(n: usize) -> NewAlertRule {
             time_window_seconds: Some(30 * (1 + n as i32 / 10 % 10)),
             ..rule(
                 Condition::PercentChangeDown,
-                Decimal::from_scaled(percent(n).scaled() / 40),
+                scaled(spread_scaled(n, 1, 10) / 40),
             )
         },
         8 => NewAlertRule {
@@ -128,7 +136,7 @@ fn ready(rules: &[Rule]) -> Evaluator {
     engine.watch(WatchedInstrument {
         id: ES,
         symbol: Symbol::new("ES").unwrap(),
-        price_decimals: PriceDecimals::default(),
+        price_decimals: PriceDecimals::new(4).ok(),
         is_watched: true,
         last_tick: None,
     });

@@ -8,6 +8,7 @@ mod access;
 mod alerts;
 mod analytics;
 mod auth;
+mod bars;
 mod connection;
 mod cursor;
 mod docs;
@@ -17,6 +18,7 @@ mod guard;
 mod health;
 mod history;
 mod http_metrics;
+mod import;
 mod instruments;
 mod market_data;
 mod probes;
@@ -111,9 +113,12 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let writes = OpenApiRouter::new()
         .merge(instruments::writes())
         .merge(market_data::writes())
+        .merge(bars::writes())
         .merge(rules::writes())
         .merge(alerts::writes());
+    // A file has limits of its own, and is read as it comes.
     let writes = with_body(state, writes)
+        .merge(import::writes())
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     docs::described()
         .merge(reads)

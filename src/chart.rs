@@ -28,7 +28,7 @@
 //!     frequency: "1min".to_owned(),
 //! };
 //! let averages = vec![Average::simple(&candles, 2)];
-//! let data = ChartData { title, price_decimals: 2, candles: &candles, averages, alerts: vec![] };
+//! let data = ChartData { title, price_decimals: None, candles: &candles, averages, alerts: vec![] };
 //! assert!(svg(&data, PictureSize::new(800, 400)?)?.starts_with("<svg"));
 //! # Ok(())
 //! # }
@@ -51,7 +51,7 @@ mod terminal;
 mod tests;
 mod time_axis;
 
-use crate::domain::Candle;
+use crate::domain::{Candle, PriceDecimals, price_places};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
@@ -63,14 +63,23 @@ pub use terminal::TerminalSize;
 pub struct ChartData<'a> {
     /// What is drawn.
     pub title: Title,
-    /// Places to which prices are written.
-    pub price_decimals: u8,
+    /// Places to which prices are written, at least; none to write as many as the prices have.
+    pub price_decimals: Option<PriceDecimals>,
     /// The candles, oldest first.
     pub candles: &'a [Candle],
     /// Lines over the candles.
     pub averages: Vec<Average>,
     /// Moments to mark. One before the first candle is counted in the legend, not drawn.
     pub alerts: Vec<AlertMark>,
+}
+
+impl ChartData<'_> {
+    /// The places that prices are written with, the same in all of the chart.
+    fn places(&self) -> usize {
+        let prices = |of: &Candle| [of.open, of.high, of.low, of.close];
+        let prices: Vec<f64> = self.candles.iter().flat_map(prices).collect();
+        price_places(self.price_decimals, &prices)
+    }
 }
 
 /// What a chart shows.

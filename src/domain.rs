@@ -7,22 +7,29 @@
 pub mod aggregate;
 pub mod alert;
 pub mod bar;
+pub mod bar_price;
+pub mod calendar;
 pub mod candle;
 pub mod data_source;
 pub mod expression;
 pub mod instrument;
 mod period;
+pub mod places;
 pub mod rule;
 pub mod tick;
 
 pub use aggregate::{Aggregator, BarAggregator, PeriodBar, TickFold};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
+pub use bar_price::BarPrice;
+pub(crate) use bar_price::TickPrices;
+pub use calendar::TradingCalendar;
 pub use candle::Candle;
 pub use data_source::ProviderType;
 pub use expression::{Expression, ExpressionPart};
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 pub(crate) use period::DAY_MICROS;
+pub use places::{mean_places, price_places, price_text};
 pub use rule::{Condition, RuleShape, RuleType};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 

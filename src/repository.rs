@@ -7,6 +7,7 @@ pub mod alert_log;
 pub mod alert_rule;
 /// Open, high, low, close and volume of a period.
 pub mod bar;
+pub(crate) mod bar_composition;
 /// Bars that are built from ticks: what is built, and building it.
 pub mod bar_series;
 mod bounds;

@@ -74,12 +74,13 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
-    bar_series (instrument_id, frequency) {
+    bar_series (instrument_id, frequency, price) {
         instrument_id -> BigInt,
         frequency -> Text,
         built_from -> Timestamp,
         built_to -> Timestamp,
         updated_at -> Timestamp,
+        price -> Text,
     }
 }
 
@@ -121,7 +122,7 @@ diesel::table! {
         name -> Text,
         instrument_type -> Text,
         status -> Text,
-        price_decimals -> Integer,
+        price_decimals -> Nullable<Integer>,
         last_tick -> Nullable<Timestamp>,
         last_price -> Nullable<Double>,
         created_at -> Timestamp,
@@ -130,6 +131,7 @@ diesel::table! {
         rules_version -> BigInt,
         ticks_version -> BigInt,
         bars_to -> Nullable<Timestamp>,
+        calendar -> Nullable<Text>,
     }
 }
 
@@ -186,9 +188,10 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
-    stale_bars (instrument_id, frequency, timestamp) {
+    stale_bars (instrument_id, frequency, price, timestamp) {
         instrument_id -> BigInt,
         frequency -> Text,
+        price -> Text,
         timestamp -> Timestamp,
     }
 }

@@ -74,12 +74,13 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
-    bar_series (instrument_id, frequency) {
+    bar_series (instrument_id, frequency, price) {
         instrument_id -> Int8,
         frequency -> Text,
         built_from -> Timestamptz,
         built_to -> Timestamptz,
         updated_at -> Timestamptz,
+        price -> Text,
     }
 }
 
@@ -121,7 +122,7 @@ diesel::table! {
         name -> Text,
         instrument_type -> Text,
         status -> Text,
-        price_decimals -> Int4,
+        price_decimals -> Nullable<Int4>,
         last_tick -> Nullable<Timestamptz>,
         last_price -> Nullable<Float8>,
         created_at -> Timestamptz,
@@ -130,6 +131,7 @@ diesel::table! {
         rules_version -> Int8,
         ticks_version -> Int8,
         bars_to -> Nullable<Timestamptz>,
+        calendar -> Nullable<Text>,
     }
 }
 
@@ -186,9 +188,10 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
-    stale_bars (instrument_id, frequency, timestamp) {
+    stale_bars (instrument_id, frequency, price, timestamp) {
         instrument_id -> Int8,
         frequency -> Text,
+        price -> Text,
         timestamp -> Timestamptz,
     }
 }

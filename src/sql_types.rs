@@ -2,7 +2,7 @@
 //!
 //! Only the types stand here; the Rust values that they carry are in `timestamp` and `decimal`.
 
-use diesel::sql_types::{Foldable, Nullable, SqlOrd, SqlType};
+use diesel::sql_types::{SqlOrd, SqlType};
 
 /// Microseconds since 1970-01-01T00:00:00Z: INTEGER on SQLite, TIMESTAMPTZ on PostgreSQL.
 ///
@@ -24,45 +24,37 @@ impl diesel::sql_types::ops::Sub for Timestamp {
     type Output = NotComputed;
 }
 
-/// An exact decimal with 8 places: an integer scaled by 10^8 on SQLite, NUMERIC(20, 8) on
-/// PostgreSQL. Comparison, order, `sum`, `min` and `max` in SQL are right on both; products and
-/// averages of scaled integers are not, so `avg` has no value that can be loaded.
+/// An exact decimal of any magnitude: its digits as TEXT on SQLite, NUMERIC on PostgreSQL. Only
+/// equality in SQL is right on both: SQLite orders and compares texts, so `min`, `max`, `sum`, `avg`
+/// and arithmetic have no value that can be loaded; order such columns in Rust.
 ///
 /// The Rust value is [`crate::Decimal`].
 #[derive(Debug, Clone, Copy, Default, diesel::query_builder::QueryId, SqlType)]
-#[cfg_attr(feature = "sqlite", diesel(sqlite_type(name = "Long")))]
+#[cfg_attr(feature = "sqlite", diesel(sqlite_type(name = "Text")))]
 #[diesel(postgres_type(oid = 1700, array_oid = 1231))]
 pub struct Decimal;
 
-impl SqlOrd for Decimal {}
-
-/// `table!` wants these for a type of this name. Sums and differences are right on both backends;
-/// products and quotients of scaled integers are not, so nothing can load them.
+/// `table!` wants these for a type of this name.
 mod arithmetic {
     use super::{Decimal, NotComputed};
     use diesel::sql_types::ops::{Add, Div, Mul, Sub};
 
     impl Add for Decimal {
-        type Rhs = Decimal;
-        type Output = Decimal;
+        type Rhs = NotComputed;
+        type Output = NotComputed;
     }
     impl Sub for Decimal {
-        type Rhs = Decimal;
-        type Output = Decimal;
+        type Rhs = NotComputed;
+        type Output = NotComputed;
     }
     impl Mul for Decimal {
-        type Rhs = Decimal;
+        type Rhs = NotComputed;
         type Output = NotComputed;
     }
     impl Div for Decimal {
-        type Rhs = Decimal;
+        type Rhs = NotComputed;
         type Output = NotComputed;
     }
-}
-
-impl Foldable for Decimal {
-    type Sum = Nullable<Decimal>;
-    type Avg = Nullable<NotComputed>;
 }
 
 /// The type of expressions that SQL cannot compute rightly on both backends: no Rust value loads

@@ -148,9 +148,9 @@ on_both! {
         let sources = DataSourceRepository::new(&db);
         let stored = sources.insert(NewDataSource::new("vendor", ProviderType::Api)).unwrap();
         assert_eq!(sources.by_name("vendor").unwrap(), Some(stored.clone()));
-        assert_eq!(sources.list(true).unwrap().len(), 3);
+        assert_eq!(sources.list(true).unwrap().len(), 6);
         assert!(!sources.set_active(stored.id, false).unwrap().is_active);
-        assert_eq!(sources.list(true).unwrap().len(), 2);
+        assert_eq!(sources.list(true).unwrap().len(), 5);
         assert!(!sources.get(stored.id).unwrap().is_active);
     }
 

@@ -171,7 +171,7 @@ fn a_bar_that_is_restored_while_a_purge_comes_by_stays() {
     let whole = bar::BarRange::all(1, Frequency::OneDay);
     bars.soft_delete_range(whole).unwrap();
     let restore = move |conn: &mut BackendConnection<'_>| {
-        assert_eq!(bar::restore_range(conn, &whole)?, 1);
+        assert_eq!(bar::restore_range(conn, &whole)?.restored, 1);
         Ok(())
     };
     let purge = || PurgeRepository::new(&db).run(Timestamp::MAX, false);

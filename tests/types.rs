@@ -139,7 +139,7 @@ on_both! {
                 *counts.entry(threshold).or_default() += 1;
             }
             for (threshold, count) in counts {
-                let equal = rules::table.active().filter(rules::threshold.eq(threshold)).count();
+                let equal = rules::table.active().filter(rules::threshold.eq(&threshold)).count();
                 let found: i64 = database
                     .read("test.equal", |conn| Ok(on_backend!(conn, |c| equal.get_result(c))?))
                     .unwrap();

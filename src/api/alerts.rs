@@ -178,7 +178,7 @@ impl Labels {
         AlertLabel {
             rule_name: self.rules.get(&rule_id).and_then(|rule| rule.name.clone()),
             symbol: instrument.map_or_else(String::new, |it| it.symbol.to_string()),
-            places: instrument.map_or_else(Default::default, |it| it.price_decimals),
+            places: instrument.and_then(|it| it.price_decimals),
         }
     }
 }

@@ -20,8 +20,8 @@ use super::state::ApiState;
     info(
         title = "tickbase",
         description = "Market data, its alerts, and the health of the database under it. Times are \
-                       ISO 8601 in UTC, prices are rounded (half to even) to the instrument's \
-                       price_decimals. A deleted row is in no answer."
+                       ISO 8601 in UTC. Prices are those that are stored, digit by digit; those of \
+                       an instrument with price_decimals are rounded to them (half to even). A deleted row is in no answer."
     ),
     // What refusals are made of: the paths name them, but do not bring them along.
     components(schemas(ErrorBody, ValidationBody, Violation, Place)),

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use super::import;
 use super::readiness::Phase;
 use super::state::ApiState;
 
@@ -25,14 +26,7 @@ const ALWAYS_ANSWERED: [&str; 6] = [
 
 /// Answers with 503 when all places are taken, and when the request takes too long.
 pub(super) async fn limit(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let always = request
-        .extensions()
-        .get::<MatchedPath>()
-        .is_some_and(|path| {
-            ALWAYS_ANSWERED
-                .iter()
-                .any(|known| path.as_str().ends_with(known))
-        });
+    let always = is_of(&request, &ALWAYS_ANSWERED);
     // Who looks after the server takes no place from who works with it.
     let place = (!always).then(|| state.places().try_acquire());
     if matches!(place, Some(Err(_))) {
@@ -42,6 +36,10 @@ pub(super) async fn limit(State(state): State<ApiState>, request: Request, next:
             format!("{places} requests are worked on already (server.concurrency_max); try again"),
         )
         .into_response();
+    }
+    if is_of(&request, &[import::PATH]) {
+        // A large file takes its time; each of its pieces is waited for only so long.
+        return next.run(request).await;
     }
     let limit = state.config().request_timeout;
     match tokio::time::timeout(limit, next.run(request)).await {
@@ -56,6 +54,12 @@ pub(super) async fn limit(State(state): State<ApiState>, request: Request, next:
         )
         .into_response(),
     }
+}
+
+/// Whether a request is for one of the paths, wherever the router is mounted.
+fn is_of(request: &Request, paths: &[&str]) -> bool {
+    let matched = request.extensions().get::<MatchedPath>();
+    matched.is_some_and(|path| paths.iter().any(|known| path.as_str().ends_with(known)))
 }
 
 /// Answers with 503 before the services run.

@@ -47,8 +47,8 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 /// Bars of up to 50 symbols
 ///
-/// Stored bars where there are any, else made of ticks or of finer bars. A symbol without bars
-/// says why in its own `message`.
+/// A period is the bar that came in for it, else the built one, else what shorter bars make of it,
+/// and ticks where no bar covers them. A symbol without bars says why in its own `message`.
 #[utoipa::path(
     post,
     path = "/api/historical-data/fetch",
@@ -60,7 +60,10 @@ async fn fetch(
     State(state): State<ApiState>,
     Json(body): Json<FetchBody>,
 ) -> Result<axum::Json<FetchAnswer>, ApiError> {
-    let query = query(&body)?;
+    let query = BarQuery {
+        source: source(&state, body.source.as_deref()).await?,
+        ..query(&body)?
+    };
     state.history().count_request();
     let found =
         historical_data::fetch_many(state.db(), state.cache(), &body.symbols, query).await?;
@@ -105,9 +108,26 @@ fn query(body: &FetchBody) -> Result<BarQuery, ApiError> {
         start,
         end,
         fill: body.fill.into(),
+        price: body.price.into(),
         max_records: Some(records.transpose()?.unwrap_or(RECORDS_MAX)),
         ..BarQuery::all(0, body.frequency.into())
     })
+}
+
+/// The id of the source that is named.
+async fn source(state: &ApiState, name: Option<&str>) -> Result<Option<i64>, ApiError> {
+    let Some(name) = name.map(str::to_owned) else {
+        return Ok(None);
+    };
+    let msg =
+        format!("no data source is named {name:?}; GET /api/historical-data/sources lists them");
+    let read = state.read("history.source", move |conn| {
+        data_source::by_name(conn, &name).recorded(conn)
+    });
+    match read.await? {
+        Some(source) => Ok(Some(source.id)),
+        None => Err(ApiError::violation(["body", "source"], msg)),
+    }
 }
 
 /// From the first moment to the one before which it ends: the day after a last day that is named.
@@ -160,7 +180,16 @@ fn item(symbol: &str, query: BarQuery, answer: &Answer<SymbolHistory>) -> Symbol
         .bars
         .last()
         .map(|bar| query.frequency.period_end(bar.timestamp));
-    let none = || format!("no {} bar starts in the range", query.frequency);
+    let none = || {
+        let none = format!("no {} bar starts in the range", query.frequency);
+        match &found.alternative {
+            Some(of) => {
+                let field = |name: &str, value: &str| format!("\"{name}\": \"{value}\"");
+                format!("{none}: {}", of.text(field))
+            }
+            None => none,
+        }
+    };
     SymbolBars {
         symbol: symbol.to_owned(),
         frequency: query.frequency.into(),
@@ -168,6 +197,12 @@ fn item(symbol: &str, query: BarQuery, answer: &Answer<SymbolHistory>) -> Symbol
         end_date: query.end.or(last).map(|end| end.to_string()),
         total_bars: history.bars.len(),
         data_source: history.basis().into(),
+        sources: history
+            .sources
+            .names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         cached: answer.cached,
         has_more: history.has_more,
         message: match &found.problem {

@@ -23,10 +23,12 @@ macro_rules! words {
 
 mod alerts;
 mod analytics;
+mod bars;
 mod coverage;
 mod frequency;
 mod health;
 mod history;
+mod import;
 mod instruments;
 mod market_data;
 mod numbers;
@@ -37,10 +39,12 @@ mod slow_queries;
 
 pub(super) use alerts::*;
 pub(super) use analytics::*;
+pub(super) use bars::*;
 pub(super) use coverage::*;
 pub(super) use frequency::FrequencyWord;
 pub(super) use health::*;
 pub(super) use history::*;
+pub(super) use import::*;
 pub(super) use instruments::*;
 pub(super) use market_data::*;
 pub(super) use numbers::{Rounding, quantity, rounded};

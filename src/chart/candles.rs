@@ -69,7 +69,7 @@ fn color(candle: &Candle) -> Rgb {
 }
 
 fn figures(frame: &Frame, candle: &Candle) -> String {
-    let price = |price| price_text(price, frame.decimals, 0);
+    let price = |price| price_text(price, frame.places, 0);
     let moments = frame.drawn.candles.iter().map(|candle| candle.timestamp);
     format!(
         "{}  open {}  high {}  low {}  close {}  volume {}",

@@ -19,9 +19,9 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn of(data: &ChartData<'_>, drawn: &Drawn) -> Self {
+    pub(super) fn of(data: &ChartData<'_>, drawn: &Drawn, places: usize) -> Self {
         let (first, last) = (data.candles[0], data.candles[data.candles.len() - 1]);
-        let price = |price: f64| price_text(price, data.price_decimals, 0);
+        let price = |price: f64| price_text(price, places, 0);
         let moments = || data.candles.iter().map(|candle| candle.timestamp);
         let from = moment(first.timestamp, moments());
         let to = moment(last.timestamp, moments());
@@ -48,7 +48,7 @@ impl Figures {
             title: format!("{symbol}{name} · {}", clean(&drawn.one_candle)),
             range,
             last: format!("last {}", price(last.close)),
-            change: change(first.open, last.close, data.price_decimals),
+            change: change(first.open, last.close, places),
             is_rise: last.close >= first.open,
             high: format!("high {}", price(high)),
             low: format!("low {}", price(low)),
@@ -57,10 +57,10 @@ impl Figures {
 }
 
 /// What a price changed by; in per cent too, where that has a meaning.
-fn change(from: f64, to: f64, decimals: u8) -> String {
+fn change(from: f64, to: f64, places: usize) -> String {
     let by = to - from;
     let sign = if by > 0.0 { "+" } else { "" };
-    let text = format!("{sign}{}", price_text(by, decimals, 0));
+    let text = format!("{sign}{}", price_text(by, places, 0));
     if from <= 0.0 {
         return text;
     }

@@ -110,7 +110,7 @@ pub(super) struct Frame {
     pub(super) volume_max: f64,
     /// From one candle to the next.
     pub(super) slot: f64,
-    pub(super) decimals: u8,
+    pub(super) places: usize,
 }
 
 impl Frame {
@@ -153,11 +153,9 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
     let range = PriceRange::of(prices.chain(lines).chain(marks)).padded(0.05);
     let ticks = Ticks::of(range, ((height / letters / 5.0) as usize).clamp(3, 14));
     let last = data.candles[data.candles.len() - 1].close;
-    let last = price_text(last, data.price_decimals, ticks.places);
-    let labels = ticks
-        .values
-        .iter()
-        .map(|tick| format!("{tick:.*}", ticks.places));
+    let places = data.places();
+    let last = price_text(last, places, ticks.places);
+    let labels = ticks.values.iter().map(|tick| ticks.text(*tick));
     let label = labels.chain([last.clone(), "999K".to_owned()]);
     let label = label
         .map(|text| font.width(&text, letters))
@@ -170,7 +168,13 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
     };
     // A candle of one pixel and its gap.
     let drawn = fitted(data, (plot.width() / 2.0) as usize);
-    let head = header(&Figures::of(data, &drawn), &drawn, &font, letters, width);
+    let head = header(
+        &Figures::of(data, &drawn, places),
+        &drawn,
+        &font,
+        letters,
+        width,
+    );
     let volume_max = drawn
         .candles
         .iter()
@@ -186,7 +190,7 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
         prices,
         volumes,
         volume_max,
-        decimals: data.price_decimals,
+        places,
     };
     let mut shapes = head.shapes;
     shapes.extend(time_axis(&frame));
@@ -277,8 +281,7 @@ fn price_axis(frame: &Frame, ticks: &Ticks) -> Vec<Shape> {
             1.0,
         ));
         if (y - taken).abs() >= frame.size * 1.35 {
-            let text = format!("{tick:.*}", ticks.places);
-            labels.push(axis_label(frame, y, &text));
+            labels.push(axis_label(frame, y, &ticks.text(*tick)));
         }
     }
     vec![

@@ -1,5 +1,7 @@
 //! The axis of prices and of volumes: its range, its round ticks, and numbers as text.
 
+use crate::domain;
+
 /// A range of prices that is not empty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PriceRange {
@@ -14,11 +16,11 @@ impl PriceRange {
             (low.min(price), high.max(price))
         });
         // Less apart than this, a double cannot tell ticks from each other.
-        let least = (low.abs().max(high.abs()) * 1e-9).max(1e-8);
-        if high - low >= least {
+        let least = low.abs().max(high.abs()) * 1e-9;
+        if high - low > least {
             return Self { low, high };
         }
-        let around = (low.abs() * 1e-3).max(1e-6);
+        let around = if low == 0.0 { 1e-6 } else { low.abs() * 1e-3 };
         Self {
             low: low - around,
             high: high + around,
@@ -59,7 +61,8 @@ impl Ticks {
             for (step, more) in STEPS {
                 let place = |number: f64| scaled(number * step, exponent);
                 let size = place(1.0);
-                let (from, to) = ((range.low / size).ceil(), (range.high / size).floor());
+                let from = nearly_whole(range.low / size).ceil();
+                let to = nearly_whole(range.high / size).floor();
                 if to - from + 1.0 > max as f64 {
                     continue;
                 }
@@ -81,28 +84,40 @@ impl Ticks {
     }
 }
 
-/// `number` times a power of ten; dividing by a whole power keeps decimals as they are written.
-fn scaled(number: f64, exponent: i32) -> f64 {
-    if exponent < 0 {
-        return number / 10_f64.powi(-exponent);
+/// The whole number that a ratio is but for what division loses: 421 of 4.21e-9 / 1e-11.
+fn nearly_whole(ratio: f64) -> f64 {
+    let whole = ratio.round();
+    if (ratio - whole).abs() <= ratio.abs() * 1e-12 {
+        whole
+    } else {
+        ratio
     }
-    number * 10_f64.powi(exponent)
 }
 
-/// A price with at most `decimals` places and no zeros at its end, but for `places`.
-pub(super) fn price_text(price: f64, decimals: u8, places: usize) -> String {
-    let text = format!("{:.*}", usize::from(decimals), price);
+impl Ticks {
+    /// The number at a tick.
+    pub(super) fn text(&self, tick: f64) -> String {
+        domain::price_text(tick, self.places)
+    }
+}
+
+/// The double nearest to `number` times a power of ten, so that ticks are as they are written.
+fn scaled(number: f64, exponent: i32) -> f64 {
+    let text = format!("{number}e{exponent}");
+    text.parse().unwrap_or(f64::NAN)
+}
+
+/// A price with at most `most` places and no zeros at its end, but for `least` places.
+pub(super) fn price_text(price: f64, most: usize, least: usize) -> String {
+    let text = domain::price_text(price, most);
     let Some((whole, fraction)) = text.split_once('.') else {
         return unsigned_zero(text);
     };
-    let mut fraction = fraction.trim_end_matches('0').to_owned();
-    while fraction.len() < places.min(usize::from(decimals)) {
-        fraction.push('0');
-    }
-    if fraction.is_empty() {
+    let kept = fraction.trim_end_matches('0').len().max(least.min(most));
+    if kept == 0 {
         return unsigned_zero(whole.to_owned());
     }
-    unsigned_zero(format!("{whole}.{fraction}"))
+    unsigned_zero(format!("{whole}.{}", &fraction[..kept]))
 }
 
 fn unsigned_zero(text: String) -> String {
@@ -154,6 +169,10 @@ mod tests {
             (vec![-30.0, -20.0, -10.0, 0.0, 10.0], 0)
         );
         assert_eq!(
+            ticks(4.21e-9, 4.25e-9, 5),
+            (vec![4.21e-9, 4.22e-9, 4.23e-9, 4.24e-9, 4.25e-9], 11)
+        );
+        assert_eq!(
             ticks(1.1, 1.1003, 4),
             (vec![1.1, 1.1001, 1.1002, 1.1003], 4)
         );
@@ -165,8 +184,8 @@ mod tests {
 
     #[test]
     fn ticks_stay_in_the_range_and_below_the_limit_for_any_range() {
-        for low in [-1e9, -5.0, 0.0, 1e-7, 0.3, 99.99, 12_345.678, 9e11] {
-            for span in [2e-6, 0.01, 0.5, 3.0, 77.7, 1e6] {
+        for low in [-1e9, -5.0, 0.0, 4.2e-9, 1e-7, 0.3, 99.99, 12_345.678, 9e11] {
+            for span in [8.3e-11, 2e-6, 0.01, 0.5, 3.0, 77.7, 1e6] {
                 let range = PriceRange::of([low, low + span].into_iter());
                 for max in [2, 4, 9, 20] {
                     let Ticks { values, places } = Ticks::of(range, max);
@@ -192,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_single_price_has_a_range_around_it() {
-        for price in [0.0, 5.0, -37.63, 1e12] {
+        for price in [0.0, 4.2155e-9, -1e-30, 5.0, -37.63, 1e12] {
             let range = PriceRange::of([price].into_iter());
             assert!(range.low < price && price < range.high);
             assert!((range.share_from_top(price) - 0.5).abs() < 1e-6);
@@ -207,6 +226,7 @@ mod tests {
         assert_eq!(price_text(-37.63, 2, 0), "-37.63");
         assert_eq!(price_text(1650.0, 0, 2), "1650");
         assert_eq!(price_text(100.0, 0, 0), "100");
+        assert_eq!(price_text(4.2155e-9, 13, 0), "0.0000000042155");
         let texts = [0.0, 7.0, 999.0, 1_000.0, 12_345.0, 999_999.0, 2.5e9, 0.0375];
         let texts = texts.map(volume_text);
         assert_eq!(

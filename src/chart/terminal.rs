@@ -69,6 +69,8 @@ struct Frame {
     size: TerminalSize,
     range: PriceRange,
     ticks: Ticks,
+    /// Places of prices.
+    places: usize,
     last: String,
     volume_max: f64,
     /// Columns from a candle to the next.
@@ -90,7 +92,7 @@ pub(super) fn draw(data: &ChartData<'_>, size: TerminalSize) -> String {
         ..size
     };
     let frame = frame(data, size);
-    let figures = Figures::of(data, &frame.drawn);
+    let figures = Figures::of(data, &frame.drawn, frame.places);
     let mut lines = header(&figures, size);
     lines.extend(prices(&frame));
     lines.extend(alert_row(&frame));
@@ -117,8 +119,9 @@ fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
     let range = PriceRange::of(prices.chain(lines.copied()));
     let ticks = Ticks::of(range, (size.rows / 2).max(2));
     let close = data.candles[data.candles.len() - 1].close;
-    let last = price_text(close, data.price_decimals, ticks.places);
-    let labels = ticks.values.iter().map(|tick| tick_text(*tick, &ticks));
+    let places = data.places();
+    let last = price_text(close, places, ticks.places);
+    let labels = ticks.values.iter().map(|tick| ticks.text(*tick));
     // `1000K` is as long as a volume gets.
     let label = labels
         .chain([last.clone()])
@@ -140,15 +143,12 @@ fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
         size,
         range,
         ticks,
+        places,
         last,
         volume_max,
         slot,
         plot,
     }
-}
-
-fn tick_text(tick: f64, ticks: &Ticks) -> String {
-    format!("{tick:.*}", ticks.places)
 }
 
 /// Title, range and figures, on as few lines as they need.
@@ -215,7 +215,7 @@ fn prices(frame: &Frame) -> Vec<String> {
     let row_of = |price| half_row(frame, price) / 2;
     let mut labels = vec![("│", String::new()); frame.size.rows];
     for tick in frame.ticks.values.iter() {
-        labels[row_of(*tick)] = ("┤", tick_text(*tick, &frame.ticks));
+        labels[row_of(*tick)] = ("┤", frame.ticks.text(*tick));
     }
     let close = frame.drawn.candles[frame.drawn.candles.len() - 1].close;
     let last = paint(&frame.last, Color::Bold, frame.size.color);

@@ -1,6 +1,7 @@
 //! Charts as a whole: what is drawn where.
 
 use super::*;
+use crate::domain::PriceDecimals;
 
 /// One-minute candles of 2013-09-03 from a minute after ten on, each a little higher.
 pub(super) fn minutes(first: i64, count: i64) -> Vec<Candle> {
@@ -27,7 +28,7 @@ pub(super) fn data(candles: &[Candle]) -> ChartData<'_> {
             name: "E-mini S&P 500".to_owned(),
             frequency: "1min".to_owned(),
         },
-        price_decimals: 4,
+        price_decimals: PriceDecimals::new(4).ok(),
         candles,
         averages: Vec::new(),
         alerts: Vec::new(),

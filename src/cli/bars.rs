@@ -1,16 +1,18 @@
 //! `bars`: builds bars from ticks and keeps them, lists the bars of an instrument, and tells what is
-//! built.
+//! built. Deletion and restoration are in [`trash`].
+
+mod trash;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::named::{instrument, moment};
+use super::named::{self, instrument, moment};
 use super::output::{grouped, table};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
-use crate::domain::{Frequency, Symbol};
+use crate::domain::{BarPrice, Frequency, PriceDecimals, Symbol, mean_places, price_text};
 use crate::error::Error;
-use crate::models::BarSeries;
+use crate::models::{BarSeries, Instrument};
 use crate::repository::bar_series::{BarSeriesRepository, BuildReport, BuildSpan, SeriesStatus};
 use crate::repository::market_data::TickRange;
 use crate::services::historical_data::{self, BarHistory, BarOrigin, BarQuery, Fill, HistoryBar};
@@ -21,12 +23,17 @@ const BARS_LISTED_MAX: usize = 10_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Build the bars of closed periods from ticks, repair stale ones, and keep them from then on
+    /// Build the bars of closed periods from shorter bars and ticks, repair stale ones, and keep them
+    /// from then on
     Build(BuildArguments),
-    /// Show bars: stored where they are, else made of the ticks
+    /// Show bars: stored where they are, else made of shorter bars, and of ticks where there are none
     List(ListArguments),
     /// Show what is built, and how much of it is stale
     Status,
+    /// Move bars that came in to the trash; what was made of them is made anew
+    Delete(trash::RangeArguments),
+    /// Take deleted bars out of the trash, as far as their periods are free
+    Restore(trash::RangeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -37,6 +44,9 @@ pub(super) struct BuildArguments {
     /// 1min, 5min, 15min, 30min, 1h, 4h, 1d, 1w or 1M; give it again for more
     #[arg(long = "frequency", value_name = "FREQUENCY", required = true)]
     frequencies: Vec<Frequency>,
+    /// The price of ticks that bars are made of: last (trades), bid, ask or mid
+    #[arg(long, value_name = "PRICE", default_value = "last", value_parser = str::parse::<BarPrice>)]
+    price: BarPrice,
     /// A moment of the first period: 2013-09-01, 2013-09-01T17:00:00Z, .. [default: the first tick]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start: Option<Timestamp>,
@@ -56,6 +66,10 @@ pub(super) struct ListArguments {
     /// 1min, 5min, 15min, 30min, 1h, 4h, 1d, 1w or 1M
     #[arg(long)]
     frequency: Frequency,
+    /// The price of ticks that bars are made of: last (trades), bid, ask or mid; a quote is no trade,
+    /// so bars of quotes have the volume 0
+    #[arg(long, value_name = "PRICE", default_value = "last", value_parser = str::parse::<BarPrice>)]
+    price: BarPrice,
     /// The first moment at which a bar may start
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start: Option<Timestamp>,
@@ -65,6 +79,10 @@ pub(super) struct ListArguments {
     /// The newest so many, up to 10000
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    /// The name of a data source: only what came in from it, its bars, else its shorter bars, else
+    /// its ticks; of tickbase-bars the built bars as they are stored
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// What stands for periods without a bar
     #[arg(long, value_enum, default_value_t)]
     fill: FillWord,
@@ -86,6 +104,8 @@ pub(super) fn run(context: &Context, action: &Action) -> Outcome {
         Action::Build(arguments) => build(context, arguments),
         Action::List(arguments) => list(context, arguments),
         Action::Status => status(context),
+        Action::Delete(arguments) => trash::delete(context, arguments),
+        Action::Restore(arguments) => trash::restore(context, arguments),
     }
 }
 
@@ -93,6 +113,7 @@ pub(super) fn run(context: &Context, action: &Action) -> Outcome {
 struct Built {
     symbol: String,
     frequency: &'static str,
+    price: &'static str,
     /// Null for an instrument without a tick.
     built_from: Option<String>,
     built_to: Option<String>,
@@ -122,7 +143,7 @@ fn build(context: &Context, arguments: &BuildArguments) -> Outcome {
         start: arguments.start,
         end: arguments.end,
     };
-    let series = BarSeriesRepository::new(&database);
+    let series = BarSeriesRepository::new(&database).of_price(arguments.price);
     let mut built = Vec::new();
     for (symbol, id) in symbols.iter().zip(ids) {
         if arguments.anew {
@@ -148,6 +169,7 @@ impl Built {
         Self {
             symbol: symbol.to_string(),
             frequency: report.frequency.as_str(),
+            price: report.price.as_str(),
             built_from: bound(|series| series.built_from).map(|at| at.to_string()),
             built_to: bound(|series| series.built_to).map(|at| at.to_string()),
             bars_written: report.bars_written,
@@ -160,13 +182,21 @@ impl Built {
     }
 }
 
+/// A series as tables name it: trades go without saying.
+fn series_name(symbol: &str, frequency: &str, price: &str) -> String {
+    if price == BarPrice::Last.as_str() {
+        return format!("{symbol} {frequency}");
+    }
+    format!("{symbol} {frequency} {price}")
+}
+
 fn built_for_people(built: &[Built]) -> String {
     let head = ["series", "from", "to", "written", "removed", "repaired"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(built.iter().map(|of| {
         let bound = |at: &Option<String>| at.clone().unwrap_or_else(|| "no ticks".to_owned());
         vec![
-            format!("{} {}", of.symbol, of.frequency),
+            series_name(&of.symbol, of.frequency, of.price),
             bound(&of.built_from),
             bound(&of.built_to),
             grouped(of.bars_written as u64),
@@ -180,12 +210,19 @@ fn built_for_people(built: &[Built]) -> String {
 #[derive(Serialize)]
 struct Listed {
     symbol: String,
+    #[serde(skip)]
+    price_decimals: Option<PriceDecimals>,
     frequency: &'static str,
+    price: &'static str,
     /// `stored`, `aggregated` or `no_data`.
     data_source: &'static str,
+    /// The names of the data sources whose bars they were made of, and `ticks`.
+    sources: Vec<String>,
     bars: Vec<Shown>,
     /// Whether there are older ones in the range.
     has_more: bool,
+    /// What there is when there are no such bars.
+    message: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -210,31 +247,71 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     }
     let symbol = Symbol::new(&arguments.symbol)?;
     let database = context.open(Need::Existing)?;
+    let instrument = instrument(&database, &symbol)?;
     let query = BarQuery {
         start: arguments.start,
         end: arguments.end,
+        price: arguments.price,
+        source: match &arguments.source {
+            Some(name) => Some(named::source(&database, name)?.id),
+            None => None,
+        },
         max_records: Some(arguments.limit),
         fill: match arguments.fill {
             FillWord::None => Fill::None,
             FillWord::Previous => Fill::Previous,
             FillWord::Null => Fill::Null,
         },
-        ..BarQuery::all(instrument(&database, &symbol)?.id, arguments.frequency)
+        ..BarQuery::all(instrument.id, arguments.frequency)
     };
-    let history = database.read("bars.list", |conn| historical_data::bars(conn, &query))?;
-    let listed = Listed::of(&symbol, arguments.frequency, &history);
+    let (history, message) = database.read("bars.list", |conn| {
+        conn.snapshot(|conn| {
+            let history = historical_data::bars(conn, &query)?;
+            let message = match history.bars.is_empty() {
+                true => Some(named::alternative(conn, &query)?),
+                false => None,
+            };
+            Ok((history, message))
+        })
+    })?;
+    let listed = Listed::of(&instrument, &query, &history, message);
     context.output.result(&listed, listed_for_people)
 }
 
 impl Listed {
-    fn of(symbol: &Symbol, frequency: Frequency, history: &BarHistory) -> Self {
+    fn of(
+        of: &Instrument,
+        query: &BarQuery,
+        history: &BarHistory,
+        message: Option<String>,
+    ) -> Self {
         Self {
-            symbol: symbol.to_string(),
-            frequency: frequency.as_str(),
+            symbol: of.symbol.to_string(),
+            price_decimals: of.price_decimals,
+            frequency: query.frequency.as_str(),
+            price: query.price.as_str(),
             data_source: history.basis().as_str(),
+            sources: history
+                .sources
+                .names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             bars: history.bars.iter().map(Shown::of).collect(),
             has_more: history.has_more,
+            message,
         }
+    }
+
+    /// The places of the VWAP, which is computed and would else have all digits of a double.
+    fn mean_places(&self) -> usize {
+        let bars = self.bars.iter();
+        let prices = bars
+            .clone()
+            .flat_map(|bar| [bar.open, bar.high, bar.low, bar.close]);
+        let prices: Vec<f64> = prices.flatten().collect();
+        let means: Vec<f64> = bars.filter_map(|bar| bar.vwap).collect();
+        mean_places(self.price_decimals, &prices, &means)
     }
 }
 
@@ -262,15 +339,17 @@ impl Shown {
 }
 
 fn listed_for_people(listed: &Listed) -> String {
-    if listed.bars.is_empty() {
-        return format!("no {} bars of {} there", listed.frequency, listed.symbol);
+    if let Some(message) = &listed.message {
+        let none = format!("no {} bars of {} there", listed.frequency, listed.symbol);
+        return format!("{none}: {message}");
     }
     let head = [
         "start", "open", "high", "low", "close", "volume", "vwap", "ticks", "origin",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let number = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |value| value.to_string());
-    let places = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let places = listed.mean_places();
+    let mean = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |it| price_text(it, places));
     rows.extend(listed.bars.iter().map(|bar| {
         vec![
             bar.timestamp.clone(),
@@ -279,12 +358,13 @@ fn listed_for_people(listed: &Listed) -> String {
             number(bar.low),
             number(bar.close),
             number(bar.volume),
-            places(bar.vwap),
+            mean(bar.vwap),
             bar.tick_count.map_or_else(|| "-".to_owned(), grouped),
             bar.origin.to_owned(),
         ]
     }));
     let mut text = table(&rows);
+    text.push_str(&format!("made of {}\n", listed.sources.join(", ")));
     if listed.has_more {
         text.push_str("there are older ones; raise --limit, or set --end\n");
     }
@@ -295,6 +375,7 @@ fn listed_for_people(listed: &Listed) -> String {
 struct Status {
     symbol: String,
     frequency: &'static str,
+    price: &'static str,
     built_from: String,
     built_to: String,
     stale_periods: i64,
@@ -308,6 +389,7 @@ impl From<&SeriesStatus> for Status {
         Self {
             symbol: of.symbol.to_string(),
             frequency: of.series.frequency.as_str(),
+            price: of.series.price.as_str(),
             built_from: of.series.built_from.to_string(),
             built_to: of.series.built_to.to_string(),
             stale_periods: of.stale_periods,
@@ -332,7 +414,7 @@ fn status_for_people(all: &[Status]) -> String {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(all.iter().map(|of| {
         vec![
-            format!("{} {}", of.symbol, of.frequency),
+            series_name(&of.symbol, of.frequency, of.price),
             of.built_from.clone(),
             of.built_to.clone(),
             grouped(of.stale_periods),

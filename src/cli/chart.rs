@@ -16,7 +16,7 @@ use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::chart::{self, Average, ChartData, PictureSize, TerminalSize, Title};
 use crate::database::Database;
-use crate::domain::{Candle, Frequency, Symbol};
+use crate::domain::{BarPrice, Candle, Frequency, Symbol};
 use crate::error::Error;
 use crate::models::Instrument;
 use crate::timestamp::Timestamp;
@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// Length of a candle's period: 1min, 5min, 15min, 30min, 1h, 4h, 1d, 1w, 1M
     #[arg(long, default_value = "5min", value_parser = str::parse::<Frequency>)]
     frequency: Frequency,
+    /// The price of ticks that candles are made of: last (trades), bid, ask or mid
+    #[arg(long, value_name = "PRICE", default_value = "last", value_parser = str::parse::<BarPrice>)]
+    price: BarPrice,
     /// The first moment: 2013-09-01, 2013-09-01T17:00:00Z, ..
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start: Option<Timestamp>,
@@ -128,7 +131,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         None => TerminalSize::candles(size),
     };
     let read = read(&database, &instrument, arguments, default)?;
-    let data = read.data(&instrument, arguments.frequency);
+    let data = read.data(&instrument, arguments);
     let Some((path, kind)) = picture else {
         return to_stdout(&chart::terminal(&data, size)?);
     };
@@ -159,7 +162,7 @@ struct Read {
 }
 
 impl Read {
-    fn data(&self, instrument: &Instrument, frequency: Frequency) -> ChartData<'_> {
+    fn data(&self, instrument: &Instrument, arguments: &Arguments) -> ChartData<'_> {
         let shown = |average: &Average| Average {
             label: average.label.clone(),
             values: average.values[self.before..].to_vec(),
@@ -168,9 +171,12 @@ impl Read {
             title: Title {
                 symbol: instrument.symbol.to_string(),
                 name: instrument.name.clone(),
-                frequency: frequency.to_string(),
+                frequency: match arguments.price {
+                    BarPrice::Last => arguments.frequency.to_string(),
+                    quote => format!("{} {quote}", arguments.frequency),
+                },
             },
-            price_decimals: places(instrument),
+            price_decimals: instrument.price_decimals,
             candles: &self.candles[self.before..],
             averages: self.averages.iter().map(shown).collect(),
             alerts: self.alerts.clone(),
@@ -194,6 +200,7 @@ fn read(
     let wanted = Wanted {
         instrument_id: instrument.id,
         frequency: arguments.frequency,
+        price: arguments.price,
         start: arguments.start,
         end: arguments.end,
         bars,
@@ -206,9 +213,10 @@ fn read(
         candles,
         before,
         is_cut,
+        alternative,
     } = found;
-    if candles.len() == before {
-        return Err(no_bars(instrument, arguments));
+    if let Some(alternative) = alternative {
+        return Err(no_bars(instrument, arguments, alternative));
     }
     if arguments.bars.is_none() && all_of_range && is_cut {
         to_stderr(&format!(
@@ -235,11 +243,7 @@ fn read(
     })
 }
 
-pub(super) fn places(instrument: &Instrument) -> u8 {
-    u8::try_from(instrument.price_decimals.places()).unwrap_or(8)
-}
-
-fn no_bars(instrument: &Instrument, arguments: &Arguments) -> Error {
+fn no_bars(instrument: &Instrument, arguments: &Arguments, alternative: String) -> Error {
     let mut what = format!("{} bars of {}", arguments.frequency, instrument.symbol);
     if let Some(start) = arguments.start {
         what.push_str(&format!(" from {start}"));
@@ -247,8 +251,7 @@ fn no_bars(instrument: &Instrument, arguments: &Arguments) -> Error {
     if let Some(end) = arguments.end {
         what.push_str(&format!(" before {end}"));
     }
-    let remedy = "choose another range or frequency, or import ticks or bars";
-    Error::not_found(what, remedy)
+    Error::not_found(what, alternative)
 }
 
 /// The room and the colours that standard output has.

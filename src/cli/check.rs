@@ -12,6 +12,8 @@ struct Line {
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +43,7 @@ pub(super) fn run(context: &Context) -> Outcome {
             subject: finding.subject,
             ok: finding.problem.is_none(),
             problem: finding.problem,
+            note: finding.note,
         })
         .collect();
     let report = Report {
@@ -60,9 +63,12 @@ pub(super) fn run(context: &Context) -> Outcome {
 }
 
 fn for_people(report: &Report) -> String {
-    let line = |line: &Line| match &line.problem {
-        None => format!("ok      {}\n", line.subject),
-        Some(problem) => format!("WRONG   {}: {}\n", line.subject, problem.replace('\n', " ")),
+    let line = |line: &Line| match (&line.problem, &line.note) {
+        (None, None) => format!("ok      {}\n", line.subject),
+        (None, Some(note)) => format!("ok      {}: {note}\n", line.subject),
+        (Some(problem), _) => {
+            format!("WRONG   {}: {}\n", line.subject, problem.replace('\n', " "))
+        }
     };
     let mut text: String = report.findings.iter().map(line).collect();
     if report.ok {

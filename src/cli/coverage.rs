@@ -29,7 +29,8 @@ pub(super) struct Arguments {
     /// The moment before which it ends; the end of the last bar by default
     #[arg(long, value_name = "TIME", value_parser = moment)]
     end: Option<Timestamp>,
-    /// Which days should have bars: 24x7 or weekdays; crypto has 24x7 by default, all others weekdays
+    /// Which periods should have bars: 24x7, weekdays, XNYS or XNAS; that of the instrument by
+    /// default, else 24x7 for crypto and weekdays for all others
     #[arg(long, value_name = "CALENDAR")]
     calendar: Option<TradingCalendar>,
     /// How many times the usual deviation a change of the close must reach to be an outlier
@@ -57,6 +58,8 @@ struct Series {
     gaps: Vec<GapLine>,
     outlier_count: u64,
     outliers: Vec<OutlierLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holidays_known: Option<(i16, i16)>,
 }
 
 #[derive(Serialize)]
@@ -86,7 +89,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let mut series = Vec::new();
         for instrument in named(conn, &symbols)? {
             for frequency in &arguments.frequencies {
-                let usual = TradingCalendar::of(instrument.instrument_type);
+                let usual = instrument.trading_calendar();
                 let options = options(arguments, *frequency, arguments.calendar.unwrap_or(usual));
                 let found = coverage(conn, instrument.id, &options)?;
                 // Of all instruments those without a bar are left out; one that is named is not.
@@ -157,6 +160,7 @@ fn shown(instrument: &Instrument, options: &SurveyOptions, found: Coverage) -> S
                 score: outlier.score,
             })
             .collect(),
+        holidays_known: found.holidays_known,
     }
 }
 
@@ -202,6 +206,13 @@ fn for_people(series: &[Series]) -> String {
 
 /// The gaps and outliers that are listed.
 fn details(of: &Series, text: &mut String) {
+    if let Some((first, last)) = of.holidays_known {
+        text.push_str(&format!(
+            "\n{} {}: {} knows holidays from {first} to {last}; in other years every weekday is \
+             expected",
+            of.symbol, of.frequency, of.calendar
+        ));
+    }
     for gap in &of.gaps {
         text.push_str(&format!(
             "\n{} {}: {} missing from {} to {}",

@@ -1,10 +1,13 @@
-//! What arguments name: an instrument by its symbol, a moment by its text.
+//! What arguments name: an instrument by its symbol, a moment by its text; and what to name when
+//! there are no bars.
 
 use crate::database::{BackendConnection, Database};
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
-use crate::models::Instrument;
+use crate::models::{DataSource, Instrument};
+use crate::repository::data_source::DataSourceRepository;
 use crate::repository::instrument::{self, InstrumentRepository};
+use crate::services::historical_data::{self, BarQuery};
 use crate::timestamp::Timestamp;
 
 /// The active instrument with this symbol.
@@ -27,6 +30,19 @@ const CHECK: &str = "check the symbol; `tickbase stats` lists those with ticks";
 /// No active instrument has this symbol.
 pub(super) fn unknown(symbol: &Symbol, remedy: &str) -> Error {
     Error::not_found(format!("instrument {symbol}"), remedy)
+}
+
+/// The data source with this name.
+pub(super) fn source(database: &Database, name: &str) -> Result<DataSource> {
+    let found = DataSourceRepository::new(database).by_name(name)?;
+    let remedy = "check the name; `tickbase import --source NAME --create-source` adds one";
+    found.ok_or_else(|| Error::not_found(format!("data source {name:?}"), remedy))
+}
+
+/// What there is when a query has no bars, and the option that shows it.
+pub(super) fn alternative(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<String> {
+    let found = historical_data::alternative(conn, query)?;
+    Ok(found.text(|name, value| format!("--{name} {value}")))
 }
 
 /// Reads a moment of the command line: `2013-09-01`, `2013-09-01T17:00:00Z`, ..

@@ -77,7 +77,8 @@ pub(super) struct AddArguments {
     /// percent_change_down or volume_above; the type of the rule follows from it
     #[arg(long, required_unless_present = "expression")]
     condition: Option<Condition>,
-    /// What is compared with, exact, with at most 8 places
+    /// What is compared with, exact, at any magnitude; equals means nearer than half a unit of
+    /// the last place that the instrument shows, or equal where it shows all
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     threshold: Option<String>,
     /// Several conditions: {"all":[{"condition":"above","threshold":"1650"},..]}

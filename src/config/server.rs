@@ -29,6 +29,9 @@ pub struct ServerConfig {
     pub body_bytes_max: usize,
     /// Ticks of one request. Default 100,000.
     pub batch_rows_max: usize,
+    /// Bytes of a file that `POST /api/import` takes, as they are sent. Default 4 GiB: it is copied
+    /// to the directory of temporary files while it comes.
+    pub import_bytes_max: u64,
     /// Time after which a request is answered with 503. Default 60 s, above the pool's own
     /// timeout, so that a caller learns what kept it waiting.
     pub request_timeout: Duration,
@@ -92,6 +95,7 @@ impl Default for ServerConfig {
             cors_origins: Vec::new(),
             body_bytes_max: 16 * 1_024 * 1_024,
             batch_rows_max: 100_000,
+            import_bytes_max: 4 << 30,
             request_timeout: Duration::from_secs(60),
             header_timeout: Duration::from_secs(10),
             concurrency_max: 256,
@@ -117,6 +121,12 @@ impl ServerConfig {
             self.batch_rows_max as u64,
             1,
             10_000_000,
+        )?;
+        within(
+            "server.import_bytes_max",
+            self.import_bytes_max,
+            1_024,
+            1 << 44,
         )?;
         within(
             "server.concurrency_max",
@@ -168,6 +178,7 @@ pub(super) struct ServerLayer {
     cors_origins: Option<Origins>,
     body_bytes_max: Option<usize>,
     batch_rows_max: Option<usize>,
+    import_bytes_max: Option<u64>,
     request_timeout_seconds: Option<u64>,
     header_timeout_seconds: Option<u64>,
     concurrency_max: Option<usize>,
@@ -206,6 +217,7 @@ impl ServerLayer {
         );
         set(&mut config.body_bytes_max, self.body_bytes_max);
         set(&mut config.batch_rows_max, self.batch_rows_max);
+        set(&mut config.import_bytes_max, self.import_bytes_max);
         let seconds = |count: Option<u64>| count.map(Duration::from_secs);
         set(
             &mut config.request_timeout,
@@ -277,9 +289,10 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut ServerConfig);
-        let cases: [(&str, Change); 7] = [
+        let cases: [(&str, Change); 8] = [
             ("server.body_bytes_max", |c| c.body_bytes_max = 0),
             ("server.batch_rows_max", |c| c.batch_rows_max = 0),
+            ("server.import_bytes_max", |c| c.import_bytes_max = 0),
             ("server.concurrency_max", |c| c.concurrency_max = 0),
             ("server.request_timeout", |c| {
                 c.request_timeout = Duration::ZERO

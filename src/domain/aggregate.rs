@@ -35,6 +35,20 @@ impl PeriodBar {
     pub fn vwap(&self) -> Option<f64> {
         vwap(self.turnover, self.volume)
     }
+
+    /// Takes in what another bar of the same period adds, but for its place in time: the close and
+    /// the open interest.
+    pub(crate) fn widen(&mut self, other: &Self) {
+        if other.high > self.high {
+            self.high = other.high;
+        }
+        if other.low < self.low {
+            self.low = other.low;
+        }
+        self.volume += other.volume;
+        self.turnover += other.turnover;
+        self.tick_count = self.tick_count.zip(other.tick_count).map(|(a, b)| a + b);
+    }
 }
 
 /// Turnover over volume; none without volume.
@@ -191,7 +205,7 @@ impl BarAggregator {
     pub fn add(&mut self, bar: PeriodBar) -> Option<PeriodBar> {
         match &mut self.open {
             Some(open) if bar.timestamp.micros() < self.end_micros => {
-                join(open, bar);
+                join(open, &bar);
                 None
             }
             open => {
@@ -209,17 +223,9 @@ impl BarAggregator {
     }
 }
 
-fn join(open: &mut PeriodBar, bar: PeriodBar) {
-    if bar.high > open.high {
-        open.high = bar.high;
-    }
-    if bar.low < open.low {
-        open.low = bar.low;
-    }
+fn join(open: &mut PeriodBar, bar: &PeriodBar) {
+    open.widen(bar);
     open.close = bar.close;
-    open.volume += bar.volume;
-    open.turnover += bar.turnover;
-    open.tick_count = open.tick_count.zip(bar.tick_count).map(|(a, b)| a + b);
     open.open_interest = bar.open_interest.or(open.open_interest);
 }
 

@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bigdecimal::BigDecimal;
+use serde_json::value::RawValue;
 
 use crate::decimal::Decimal;
 use crate::domain::rule::{Condition, RuleShape, RuleType};
@@ -63,13 +67,11 @@ impl Expression {
         if text.len() > EXPRESSION_BYTES_MAX {
             return Err(refused(format!("longer than {EXPRESSION_BYTES_MAX} bytes")));
         }
-        let value: Value =
+        let json: &RawValue =
             serde_json::from_str(text).map_err(|error| refused(format!("not JSON: {error}")))?;
         let mut conditions = 0;
-        let expression = match &value {
-            Value::Object(fields) if joined(fields).is_some() => {
-                read(&value, "", 1, &mut conditions)?
-            }
+        let expression = match object(json) {
+            Some(fields) if joined(&fields).is_some() => read(json, "", 1, &mut conditions)?,
             _ => return Err(refused("not an object of all or any".to_owned())),
         };
         match expression.contradiction() {
@@ -106,11 +108,11 @@ impl Expression {
     }
 }
 
-/// A price that matches is above `low` and below `high`, in units of 10^-8.
+/// A price that matches is above `low` and below `high`.
 #[derive(Default)]
 struct PriceBounds {
-    low: Option<i128>,
-    high: Option<i128>,
+    low: Option<BigDecimal>,
+    high: Option<BigDecimal>,
 }
 
 impl PriceBounds {
@@ -118,56 +120,68 @@ impl PriceBounds {
         let Some(threshold) = &part.threshold else {
             return;
         };
-        let at = i128::from(threshold.scaled());
+        let at = threshold.as_big_decimal().clone();
         match part.condition {
             Condition::Above => self.above(at),
             Condition::Below => self.below(at),
             Condition::CrossesAbove if part.moving_average_period.is_none() => self.above(at),
             Condition::CrossesBelow if part.moving_average_period.is_none() => self.below(at),
             Condition::Equals => {
-                self.above(at - i128::from(RuleShape::EQUALS_WITHIN_SCALED));
-                self.below(at + i128::from(RuleShape::EQUALS_WITHIN_SCALED));
+                // How near is the instrument's matter: half a unit of its last place at most.
+                let half = BigDecimal::new(5.into(), 1);
+                self.above(&at - &half);
+                self.below(at + half);
             }
             _ => {}
         }
     }
 
-    fn above(&mut self, at: i128) {
-        self.low = Some(self.low.map_or(at, |low| low.max(at)));
+    fn above(&mut self, at: BigDecimal) {
+        self.low = Some(match self.low.take() {
+            Some(low) => low.max(at),
+            None => at,
+        });
     }
 
-    fn below(&mut self, at: i128) {
-        self.high = Some(self.high.map_or(at, |high| high.min(at)));
+    fn below(&mut self, at: BigDecimal) {
+        self.high = Some(match self.high.take() {
+            Some(high) => high.min(at),
+            None => at,
+        });
     }
 
     fn contradiction(&self) -> Option<String> {
-        let never = self.low? >= self.high?;
+        let never = self.low.as_ref()? >= self.high.as_ref()?;
         never.then(|| "it could never match: no price is within all its bounds".to_owned())
     }
 }
 
-/// The join of an object and its list, when it is an object of all or any.
-fn joined(fields: &Map<String, Value>) -> Option<(&str, &Vec<Value>)> {
-    let mut joins = fields
-        .iter()
-        .filter(|(name, _)| ["all", "any"].contains(&name.as_str()));
-    match (joins.next(), fields.len()) {
-        (Some((name, Value::Array(list))), 1) if !list.is_empty() => Some((name, list)),
-        _ => None,
-    }
+/// The fields of an object, each as the text that it is: a threshold is read digit by digit.
+type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+fn object(json: &RawValue) -> Option<Fields<'_>> {
+    serde_json::from_str(json.get()).ok()
 }
 
-fn read(value: &Value, place: &str, depth: usize, conditions: &mut usize) -> Result<Expression> {
-    let Value::Object(fields) = value else {
+/// The join of an object and its list, when it is an object of all or any.
+fn joined<'a>(fields: &Fields<'a>) -> Option<(&'static str, Vec<&'a RawValue>)> {
+    let (name, list) = fields.iter().next().filter(|_| fields.len() == 1)?;
+    let join = ["all", "any"].into_iter().find(|join| name == join)?;
+    let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    (!list.is_empty()).then_some((join, list))
+}
+
+fn read(json: &RawValue, place: &str, depth: usize, conditions: &mut usize) -> Result<Expression> {
+    let Some(fields) = object(json) else {
         return Err(refused(format!("{place} is no object")));
     };
-    let Some((join, list)) = joined(fields) else {
+    let Some((join, list)) = joined(&fields) else {
         *conditions += 1;
         if *conditions > EXPRESSION_CONDITIONS_MAX {
             let reason = format!("more than {EXPRESSION_CONDITIONS_MAX} conditions");
             return Err(refused(reason));
         }
-        return Ok(Expression::One(read_part(fields, place)?));
+        return Ok(Expression::One(read_part(&fields, place)?));
     };
     if depth > EXPRESSION_DEPTH_MAX {
         let reason = format!("{place} is nested deeper than {EXPRESSION_DEPTH_MAX}");
@@ -189,18 +203,23 @@ fn read(value: &Value, place: &str, depth: usize, conditions: &mut usize) -> Res
     })
 }
 
-fn read_part(fields: &Map<String, Value>, place: &str) -> Result<ExpressionPart> {
-    if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+fn read_part(fields: &Fields<'_>, place: &str) -> Result<ExpressionPart> {
+    if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
         let name: String = name.chars().take(32).collect();
         return Err(refused(format!("{place} has the unknown field {name:?}")));
     }
-    let Some(Value::String(condition)) = fields.get("condition") else {
+    let condition = fields.get("condition");
+    let condition: Option<String> = condition.and_then(|it| serde_json::from_str(it.get()).ok());
+    let Some(condition) = condition else {
         return Err(refused(format!("{place} names no condition")));
     };
     let condition = condition.parse().map_err(|error| inside(place, error))?;
     let part = ExpressionPart {
         condition,
-        threshold: threshold(fields.get("threshold")).map_err(|error| inside(place, error))?,
+        threshold: present(fields, "threshold")
+            .map(Decimal::from_json)
+            .transpose()
+            .map_err(|error| inside(place, of_threshold(error)))?,
         time_window_seconds: number(fields, "time_window_seconds", place)?,
         moving_average_period: number(fields, "moving_average_period", place)?,
     };
@@ -218,30 +237,27 @@ fn read_part(fields: &Map<String, Value>, place: &str) -> Result<ExpressionPart>
     Ok(part)
 }
 
-fn threshold(value: Option<&Value>) -> Result<Option<Decimal>> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => text.parse().map(Some),
-        Some(Value::Number(number)) => number.to_string().parse().map(Some),
-        Some(_) => Err(Error::invalid(
-            "threshold",
-            "it is no number",
-            "write it like \"1650.25\"",
-        )),
+/// The text of a field that is there and not null.
+fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
+    let text = fields.get(name)?.get().trim();
+    (text != "null").then_some(text)
+}
+
+/// The error of a decimal under the name that the field has here.
+fn of_threshold(error: Error) -> Error {
+    match error {
+        Error::Invalid { reason, remedy, .. } => Error::invalid("threshold", reason, remedy),
+        other => other,
     }
 }
 
-fn number(fields: &Map<String, Value>, name: &str, place: &str) -> Result<Option<i32>> {
-    let value = match fields.get(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(value) => value.as_i64().and_then(|value| i32::try_from(value).ok()),
+fn number(fields: &Fields<'_>, name: &str, place: &str) -> Result<Option<i32>> {
+    let Some(text) = present(fields, name) else {
+        return Ok(None);
     };
-    match value {
-        Some(value) => Ok(Some(value)),
-        None => Err(refused(format!(
-            "{place}.{name} is no whole number in range"
-        ))),
-    }
+    let whole = serde_json::from_str(text);
+    let refused = |_| refused(format!("{place}.{name} is no whole number in range"));
+    whole.map(Some).map_err(refused)
 }
 
 /// An error of a part, with its place.

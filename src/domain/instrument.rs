@@ -98,19 +98,19 @@ impl fmt::Display for Symbol {
 text_in_sql!(Symbol, "symbol", |symbol| symbol.as_str());
 
 /// The places after the point to which an instrument's prices are rounded when they are shown,
-/// 0 to 8; 4 unless set.
+/// 0 to 15. An instrument without them shows what is stored, digit by digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Integer)]
 pub struct PriceDecimals(i32);
 
 impl PriceDecimals {
-    /// The most places: those that a [`Decimal`](crate::Decimal) holds.
-    pub const MAX: i32 = 8;
+    /// The most places: a double of about 1 tells this many apart.
+    pub const MAX: i32 = 15;
 
     /// Checks a number of places.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is not 0 to 8.
+    /// [`Error::Invalid`] when it is not 0 to 15.
     pub fn new(places: i32) -> Result<Self> {
         if (0..=Self::MAX).contains(&places) {
             return Ok(Self(places));
@@ -118,7 +118,7 @@ impl PriceDecimals {
         Err(Error::invalid(
             "price_decimals",
             format!("{places} is not 0 to {}", Self::MAX),
-            "4 suits most instruments, 5 currency pairs, 8 crypto-currency pairs",
+            "leave it out to show what is stored, or use 5 for currency pairs",
         ))
     }
 
@@ -127,11 +127,11 @@ impl PriceDecimals {
     pub const fn places(self) -> i32 {
         self.0
     }
-}
 
-impl Default for PriceDecimals {
-    fn default() -> Self {
-        Self(4)
+    /// The same, as formatting takes it.
+    #[must_use]
+    pub const fn places_shown(self) -> usize {
+        self.0.unsigned_abs() as usize
     }
 }
 
@@ -187,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn places_are_0_to_8() {
-        assert_eq!(PriceDecimals::default().places(), 4);
-        assert_eq!(PriceDecimals::new(8).unwrap().places(), 8);
-        for wrong in [-1, 9, 256, i32::MAX] {
+    fn places_are_0_to_15() {
+        assert_eq!(PriceDecimals::new(0).unwrap().places(), 0);
+        assert_eq!(PriceDecimals::new(15).unwrap().places_shown(), 15);
+        for wrong in [-1, 16, 256, i32::MAX] {
             assert!(PriceDecimals::new(wrong).is_err(), "{wrong}");
         }
     }

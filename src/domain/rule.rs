@@ -30,7 +30,8 @@ text_enum! {
         Above = "above",
         /// Price below the threshold.
         Below = "below",
-        /// Price within 0.01 of the threshold.
+        /// Price nearer to the threshold than half a unit of the last place that the instrument
+        /// shows (0.00005 where `price_decimals` is 4); the threshold itself where it shows all.
         Equals = "equals",
         /// Price going from below to above.
         CrossesAbove = "crosses_above",
@@ -102,10 +103,6 @@ pub struct RuleShape<'a> {
 }
 
 impl RuleShape<'_> {
-    /// `equals` matches a price that is nearer to the threshold than this, in units of 10^-8:
-    /// 0.01.
-    pub const EQUALS_WITHIN_SCALED: i64 = 1_000_000;
-
     /// Checks that the rule can fire as it is written.
     ///
     /// # Errors
@@ -262,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_rule_without_a_parameter_that_it_needs_is_refused_by_its_name() {
-        let one = Decimal::from_scaled(100_000_000);
+        let one = "1".parse::<Decimal>().unwrap();
         for rule_type in [
             RuleType::Threshold,
             RuleType::Crossover,
@@ -310,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_condition_of_another_type_is_refused_and_the_right_ones_are_named() {
-        let one = Decimal::from_scaled(1);
+        let one = "0.00000001".parse::<Decimal>().unwrap();
         let wrong = RuleShape {
             condition: Some(Condition::VolumeAbove),
             threshold: Some(&one),
@@ -370,7 +367,7 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_and_long_names_are_refused() {
-        let one = Decimal::from_scaled(1);
+        let one = "0.00000001".parse::<Decimal>().unwrap();
         let good = RuleShape {
             threshold: Some(&one),
             ..shape(RuleType::Threshold)

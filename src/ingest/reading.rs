@@ -11,17 +11,21 @@ use crate::domain::Frequency;
 
 /// What a file was read as. Its text form is one line for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct FileReading {
     /// The file's name.
     pub file: String,
-    /// What its rows are.
+    /// What its rows are: `ticks` or `bars`.
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub kind: ImportKind,
     /// The period of bars; `None` for ticks.
     #[serde(serialize_with = "frequency", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>))]
     pub frequency: Option<Frequency>,
     /// The fields, with the names of their columns.
     #[serde(serialize_with = "columns")]
+    #[cfg_attr(feature = "server", schema(value_type = std::collections::HashMap<String, String>))]
     pub columns: Vec<(Field, String)>,
     /// The columns that were not used.
     pub unused: Vec<String>,

@@ -1,13 +1,13 @@
-//! A series of bars that are built from ticks: the row. Rows are written by the repository alone.
+//! A series of built bars: the row. Rows are written by the repository alone.
 
 use diesel::prelude::*;
 
-use crate::domain::Frequency;
+use crate::domain::{BarPrice, Frequency};
 use crate::tables::bar_series;
 use crate::timestamp::Timestamp;
 
-/// Bars of one frequency that were built from an instrument's ticks, for every period in
-/// `[built_from, built_to)` but those that are stale. A period without a tick has no bar.
+/// Bars of one frequency that were built of an instrument's shorter bars and ticks, for every period
+/// in `[built_from, built_to)` but those that are stale. A period without any has no bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, HasQuery)]
 #[diesel(table_name = bar_series)]
 #[non_exhaustive]
@@ -22,4 +22,6 @@ pub struct BarSeries {
     pub built_to: Timestamp,
     /// When bars were last built or repaired.
     pub updated_at: Timestamp,
+    /// The price of ticks that the bars are made of.
+    pub price: BarPrice,
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
+use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol, TradingCalendar};
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::instruments;
@@ -24,8 +24,10 @@ pub struct Instrument {
     pub instrument_type: InstrumentType,
     /// Whether it is fed.
     pub status: InstrumentStatus,
-    /// Places to which responses round its prices.
-    pub price_decimals: PriceDecimals,
+    /// Places to which responses round its prices; none where they show what is stored.
+    pub price_decimals: Option<PriceDecimals>,
+    /// When it is traded; `None` by its type, see [`Instrument::trading_calendar`].
+    pub calendar: Option<TradingCalendar>,
     /// The newest tick's time.
     pub last_tick: Option<Timestamp>,
     /// The newest price.
@@ -39,6 +41,15 @@ pub struct Instrument {
 }
 soft_deletable_row!(Instrument);
 
+impl Instrument {
+    /// Its calendar, or the usual one of its type.
+    #[must_use]
+    pub fn trading_calendar(&self) -> TradingCalendar {
+        let usual = TradingCalendar::of(self.instrument_type);
+        self.calendar.unwrap_or(usual)
+    }
+}
+
 /// An instrument to add.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
 #[diesel(table_name = crate::schema::instruments, treat_none_as_default_value = false)]
@@ -51,12 +62,14 @@ pub struct NewInstrument {
     pub instrument_type: InstrumentType,
     /// Whether it is fed.
     pub status: InstrumentStatus,
-    /// Places to which responses round its prices.
-    pub price_decimals: PriceDecimals,
+    /// Places to which responses round its prices; none where they show what is stored.
+    pub price_decimals: Option<PriceDecimals>,
+    /// When it is traded; `None` by its type.
+    pub calendar: Option<TradingCalendar>,
 }
 
 impl NewInstrument {
-    /// An active instrument, rounded to 4 places.
+    /// An active instrument whose prices are shown as they are stored.
     #[must_use]
     pub fn new(symbol: Symbol, name: impl Into<String>, instrument_type: InstrumentType) -> Self {
         Self {
@@ -64,7 +77,8 @@ impl NewInstrument {
             name: name.into(),
             instrument_type,
             status: InstrumentStatus::Active,
-            price_decimals: PriceDecimals::default(),
+            price_decimals: None,
+            calendar: None,
         }
     }
 }
@@ -77,6 +91,8 @@ pub struct InstrumentChange {
     pub name: Option<String>,
     /// Whether it is fed.
     pub status: Option<InstrumentStatus>,
-    /// Places to which responses round its prices.
-    pub price_decimals: Option<PriceDecimals>,
+    /// Places to which responses round its prices; `Some(None)` has them show what is stored.
+    pub price_decimals: Option<Option<PriceDecimals>>,
+    /// When it is traded; `Some(None)` goes back to that of its type.
+    pub calendar: Option<Option<TradingCalendar>>,
 }

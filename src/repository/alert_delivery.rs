@@ -40,8 +40,8 @@ pub struct AlertNotice {
     pub alert: AlertLog,
     /// The symbol of its instrument.
     pub symbol: Symbol,
-    /// The places that its prices are rounded to where people read them.
-    pub price_decimals: PriceDecimals,
+    /// The places that its prices are rounded to; none where they are shown as they are stored.
+    pub price_decimals: Option<PriceDecimals>,
     /// The name of its rule, if it has one.
     pub rule_name: Option<String>,
 }

@@ -17,10 +17,14 @@ pub(crate) use batch::replace;
 pub use batch::{InsertReport, UpsertReport, insert_batch, upsert_batch};
 pub use counts::{FrequencyCount, frequency_counts};
 pub(crate) use delete::remove;
-pub use delete::{restore, restore_range, soft_delete, soft_delete_range};
+pub use delete::{
+    RestoreReport, imported_ranges, restore, restore_range, soft_delete, soft_delete_range,
+};
 pub use keys::{BarKey, BarRange};
 pub use read::{RangeQuery, count, range};
-pub(crate) use read::{contested_periods, newest_starts, scan};
+pub(crate) use read::{
+    ScannedBar, contested_periods, newest_starts, oldest_starts, scan, stored_frequencies,
+};
 
 use crate::database::{Database, Page};
 use crate::error::Result;
@@ -131,13 +135,13 @@ impl<'a> BarRepository<'a> {
         })
     }
 
-    /// Takes the deleted bars of a range out of the trash, all or none; returns how many there
-    /// were.
+    /// Takes the deleted bars of a range out of the trash, as far as their periods are free; of
+    /// several deleted bars of a period and source the one that was deleted last.
     ///
     /// # Errors
-    /// As [`BarRepository::restore`]; [`Error::Invalid`](crate::Error::Invalid) for a start after
-    /// the end.
-    pub fn restore_range(&self, of: BarRange) -> Result<usize> {
+    /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end; those of
+    /// [`Database::write`].
+    pub fn restore_range(&self, of: BarRange) -> Result<RestoreReport> {
         self.db.write("bar.restore_range", move |conn| {
             restore_range(conn, &of).recorded(conn)
         })

@@ -1,10 +1,10 @@
-//! Series of bars that are built from ticks: building, extending and repairing them, and which of
-//! their periods have gone stale.
+//! Series of built bars: building, extending and repairing them, and which of their periods have
+//! gone stale.
 //!
 //! A series says truly what is built: its bars, its bounds and its stale periods change in one
-//! transaction, under the lock of the instrument under which ticks are stored, too. Built bars are
-//! those of the source `tickbase-bars`. How ticks become bars is `domain::aggregate`'s; bars for
-//! people are read elsewhere.
+//! transaction, under the lock of the instrument under which ticks and bars are stored, too. Built
+//! bars are those of the source `tickbase-bars`, or of another one for each price of quotes. What a bar is made of is `bar_composition`'s: it
+//! holds shorter bars that came in, and ticks where there are none.
 
 mod bars;
 mod build;
@@ -17,10 +17,12 @@ pub use build::{BuildReport, BuildSpan};
 pub(crate) use marks::Marks;
 pub use marks::mark_stale;
 pub(crate) use read::BuiltSources;
-pub use read::{BUILT_SOURCE_NAME, SeriesStatus, list, of_instrument, source_id, stale_between};
+pub use read::{
+    BUILT_SOURCE_NAME, SeriesKey, SeriesStatus, list, of_instrument, source_id, stale_between,
+};
 
 use crate::database::{BackendConnection, Database};
-use crate::domain::Frequency;
+use crate::domain::{BarPrice, Frequency};
 use crate::error::Result;
 use crate::models::BarSeries;
 use crate::repository::market_data::TickRange;
@@ -33,6 +35,7 @@ const TICKS_PER_TRANSACTION_MAX: usize = 250_000;
 #[derive(Debug, Clone, Copy)]
 pub struct BarSeriesRepository<'a> {
     db: &'a Database,
+    price: BarPrice,
     ticks_max: usize,
 }
 
@@ -42,8 +45,17 @@ impl<'a> BarSeriesRepository<'a> {
     pub fn new(db: &'a Database) -> Self {
         Self {
             db,
+            price: BarPrice::Last,
             ticks_max: TICKS_PER_TRANSACTION_MAX,
         }
+    }
+
+    /// Has series built and refreshed of this price of the ticks; without it, of the price of
+    /// trades. Bars of quotes are made of ticks alone, not of bars that came in.
+    #[must_use]
+    pub fn of_price(mut self, price: BarPrice) -> Self {
+        self.price = price;
+        self
     }
 
     /// Has one transaction read about so many ticks, at least 1, where the default (250,000) holds
@@ -56,7 +68,8 @@ impl<'a> BarSeriesRepository<'a> {
 
     /// Builds the bars of a span, repairs its stale ones, and keeps the series from then on.
     ///
-    /// Only closed periods are built: those at or past whose end the instrument has a tick. A
+    /// A period is made of shorter bars that came in, and of ticks where there are none. Only closed
+    /// periods are built: those at or past whose end the instrument has a tick or such a bar. A
     /// series has no gap: a span that does not touch it is built with what lies between. What is
     /// built stays built when a later transaction fails, and the series says so.
     ///
@@ -71,7 +84,8 @@ impl<'a> BarSeriesRepository<'a> {
         span: BuildSpan,
     ) -> Result<BuildReport> {
         let span = span.checked()?;
-        self.run(build::Goal::build(instrument_id, frequency, span), &|| true)
+        let key = self.key(instrument_id, frequency);
+        self.run(build::Goal::build(key, span), &|| true)
     }
 
     /// Extends a series by the periods that have closed since, and repairs its stale ones; does
@@ -86,7 +100,16 @@ impl<'a> BarSeriesRepository<'a> {
         frequency: Frequency,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<BuildReport> {
-        self.run(build::Goal::refresh(instrument_id, frequency), goes_on)
+        let key = self.key(instrument_id, frequency);
+        self.run(build::Goal::refresh(key), goes_on)
+    }
+
+    fn key(&self, instrument_id: i64, frequency: Frequency) -> SeriesKey {
+        SeriesKey {
+            instrument_id,
+            frequency,
+            price: self.price,
+        }
     }
 
     fn run(&self, mut goal: build::Goal, goes_on: &dyn Fn() -> bool) -> Result<BuildReport> {
@@ -117,7 +140,7 @@ impl<'a> BarSeriesRepository<'a> {
         })
     }
 
-    /// Every series of an active instrument, by symbol and frequency, shortest first.
+    /// Every series of an active instrument, by symbol, frequency, shortest first, and price.
     ///
     /// # Errors
     /// Those of [`Database::read`].

@@ -168,6 +168,18 @@ pub(crate) fn known_ids(
     Ok(known)
 }
 
+/// The names of these sources, by id.
+pub(crate) fn names(conn: &mut BackendConnection<'_>, ids: &BTreeSet<i64>) -> Result<Vec<String>> {
+    let mut names = Vec::with_capacity(ids.len());
+    for id in ids {
+        // One at a time stays prepared, and there are one or two.
+        let query = data_sources::table.find(id).select(data_sources::name);
+        let name: Option<String> = crate::on_backend!(&mut *conn, |c| query.first(c).optional())?;
+        names.extend(name);
+    }
+    Ok(names)
+}
+
 /// Adds a source.
 ///
 /// # Errors

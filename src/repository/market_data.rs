@@ -5,6 +5,7 @@
 //! its key; none of them stores anything.
 
 mod delete;
+mod future_limit;
 mod insert;
 mod insert_order;
 #[cfg(feature = "postgres")]
@@ -27,8 +28,10 @@ pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_rang
 pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
 pub use keys::{TickKey, TickRange};
 pub use latest::latest;
-pub(crate) use prices::newest_stamps;
 pub use prices::{PricePoint, prices, prices_of_all};
+pub(crate) use prices::{
+    PricesOf, first_stamp, newest_stamps, nth_stamp, nth_stamp_before, prices_of,
+};
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
 pub use read::{Order, RangeQuery, count, count_since, range};

@@ -5,7 +5,7 @@
 //! fired, in the transaction that stores the ticks, is the caller's.
 //!
 //! ```
-//! use tickbase::domain::{Condition, PriceDecimals, RuleType, StoredTick, Symbol};
+//! use tickbase::domain::{Condition, RuleType, StoredTick, Symbol};
 //! use tickbase::models::NewAlertRule;
 //! use tickbase::services::alert_engine::{Evaluator, Rule, WatchedInstrument};
 //! use tickbase::Timestamp;
@@ -14,7 +14,7 @@
 //! engine.watch(WatchedInstrument {
 //!     id: 1,
 //!     symbol: Symbol::new("ES")?,
-//!     price_decimals: PriceDecimals::default(),
+//!     price_decimals: None,
 //!     is_watched: true,
 //!     last_tick: None,
 //! });

@@ -8,8 +8,10 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use calendar::TradingCalendar;
+pub use calendar::TradingSessions;
 pub use read::coverage;
+
+pub use crate::domain::TradingCalendar;
 
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
@@ -136,6 +138,9 @@ pub struct Coverage {
     pub outlier_count: u64,
     /// Those with the greatest scores, in the order of time.
     pub outliers: Vec<Outlier>,
+    /// The first and the last year of which the calendar knows the holidays, when the bars go beyond
+    /// them: there every weekday is expected.
+    pub holidays_known: Option<(i16, i16)>,
 }
 
 impl Coverage {
@@ -163,6 +168,7 @@ impl Change {
 /// Looks at the bars of a range in the order of time.
 pub struct Survey {
     options: SurveyOptions,
+    sessions: TradingSessions,
     first: Option<Timestamp>,
     last: Option<(Timestamp, f64)>,
     present: u64,
@@ -173,10 +179,11 @@ pub struct Survey {
 
 impl Survey {
     /// # Errors
-    /// Those of [`SurveyOptions::check`].
+    /// Those of [`SurveyOptions::check`] and of [`TradingSessions::of`].
     pub fn new(options: SurveyOptions) -> Result<Self> {
         options.check()?;
         Ok(Self {
+            sessions: TradingSessions::of(options.calendar)?,
             options,
             first: None,
             last: None,
@@ -211,7 +218,7 @@ impl Survey {
             }
         }
         self.present += 1;
-        self.unexpected += u64::from(!self.options.calendar.is_open(frequency, period));
+        self.unexpected += u64::from(!self.sessions.is_open(frequency, period));
         self.last = Some((start, close));
     }
 
@@ -226,6 +233,11 @@ impl Survey {
         let missing = self.gaps.iter().map(|gap| gap.missing).sum();
         let gap_count = self.gaps.len() as u64;
         let (outlier_count, outliers) = outliers(&self.changes, &self.options);
+        let ends = [self.first, self.last.map(|(last, _)| last)];
+        let is_left = |(first, last): &(i16, i16)| {
+            let mut years = ends.iter().flatten().map(|at| calendar::year(*at));
+            years.any(|year| !(*first..=*last).contains(&year))
+        };
         Coverage {
             first: self.first,
             last: self.last.map(|(last, _)| last),
@@ -243,12 +255,15 @@ impl Survey {
             duplicates: 0,
             outlier_count,
             outliers,
+            holidays_known: self.sessions.holidays_known().filter(is_left),
         }
     }
 
     fn gap(&mut self, from: Timestamp, to: Timestamp) {
-        let Self { options, .. } = self;
-        let missing = options.calendar.periods(options.frequency, from, to);
+        let Self {
+            options, sessions, ..
+        } = self;
+        let missing = sessions.periods(options.frequency, from, to);
         let first = options.frequency.period_starts(from, to).next();
         if let (1.., Some(start)) = (missing, first) {
             let end = to;

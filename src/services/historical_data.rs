@@ -1,29 +1,31 @@
 //! History: the bars of an instrument in any frequency, from what is stored (bars that came in,
 //! bars that were built, ticks), read in one snapshot.
 //!
-//! Of a period the answer holds, in this order of precedence: the bar that came in, the bar that
-//! was built from its ticks, the bar that its ticks make now, the bar that finer bars make that
-//! came in. It writes nothing.
+//! Of a period the answer holds the bar that came in, else the bar that was built and is not stale,
+//! else what its parts make: the periods of the next shorter frequency of which the instrument has
+//! bars, each by the same rule, and below the shortest one the ticks. So a tick counts only where
+//! no bar covers it. It writes nothing.
 //!
 //! Begin with [`bars`] and a [`BarQuery`], within [`Database::read`]; [`fetch`] is the same by symbol
 //! and from async code. [`HistoricalDataService`] keeps series up to date that
 //! [`bar_series`](crate::repository::bar_series) has built.
 
-mod built;
 mod cached;
 mod extent;
 mod fill;
-mod newest;
+mod missing;
 mod query;
 mod read;
 mod refresh;
-mod spans;
 #[cfg(test)]
 mod tests;
 
 pub use cached::{fetch_cached, fetch_many};
 pub use extent::extent;
-pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar};
+pub use missing::{Alternative, alternative};
+pub use query::{
+    BarBasis, BarHistory, BarOrigin, BarQuery, BarValues, Fill, HistoryBar, HistorySources,
+};
 pub use read::bars;
 pub use refresh::{HistoricalDataService, RefreshReport};
 
@@ -41,10 +43,12 @@ pub struct SymbolHistory {
     pub symbol: Option<Symbol>,
     /// The bars; without any when there is a problem.
     pub history: BarHistory,
-    /// To how many places prices of the instrument are rounded.
-    pub price_decimals: PriceDecimals,
+    /// To how many places prices of the instrument are rounded; none where all are shown.
+    pub price_decimals: Option<PriceDecimals>,
     /// Why there are no bars, when it is not that there are none.
     pub problem: Option<String>,
+    /// What there is when there are none.
+    pub alternative: Option<Alternative>,
 }
 
 impl SymbolHistory {
@@ -54,8 +58,9 @@ impl SymbolHistory {
         Self {
             symbol: None,
             history: BarHistory::default(),
-            price_decimals: PriceDecimals::default(),
+            price_decimals: None,
             problem: Some(problem),
+            alternative: None,
         }
     }
 
@@ -94,10 +99,15 @@ fn of_instrument(
         Err(error @ Error::Invalid { .. }) => (BarHistory::default(), Some(error.to_string())),
         Err(error) => return Err(error),
     };
+    let alternative = match (&problem, history.bars.is_empty()) {
+        (None, true) => Some(alternative(conn, &of)?),
+        _ => None,
+    };
     Ok(SymbolHistory {
         symbol: Some(instrument.symbol),
         history,
         price_decimals: instrument.price_decimals,
         problem,
+        alternative,
     })
 }

@@ -197,7 +197,7 @@ pub fn demanded(rules: &[AlertRule], ticks: &[StoredTick]) -> Vec<Key> {
 fn as_new(rule: &AlertRule) -> NewAlertRule {
     NewAlertRule {
         condition: rule.condition,
-        threshold: rule.threshold,
+        threshold: rule.threshold.clone(),
         expression: rule.expression.clone(),
         active: rule.active,
         time_window_seconds: rule.time_window_seconds,

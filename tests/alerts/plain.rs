@@ -2,9 +2,9 @@
 //! its parent.
 #![allow(dead_code)] // These tests use a part of it.
 
+pub use tickbase::Timestamp;
 pub use tickbase::domain::{Condition, StoredTick};
 pub use tickbase::models::NewAlertRule;
-pub use tickbase::{Decimal, Timestamp};
 
 #[path = "../../src/services/alert_engine/tests/oracle.rs"]
 pub mod oracle;

@@ -21,8 +21,7 @@ fn expected(set: &str) -> Value {
 }
 
 fn bar(instrument_id: i64, frequency: Frequency, stamp: &str, values: &[&str]) -> Bar {
-    // Bars have 8 places; the file has more.
-    let price = |text: &str| format!("{:.8}", text.parse::<f64>().unwrap()).parse().ok();
+    let price = |text: &str| text.parse().ok();
     let raw = RawBar {
         instrument_id,
         timestamp: stamp.parse().unwrap(),

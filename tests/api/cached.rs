@@ -106,7 +106,7 @@ on_both! {
             ),
             (
                 "a restoration of bars",
-                &|| assert_eq!(bars.restore_range(BarRange::all(ES, Frequency::OneDay)).unwrap(), 1),
+                &|| assert_eq!(bars.restore_range(BarRange::all(ES, Frequency::OneDay)).unwrap().restored, 1),
                 Some(8.5),
             ),
         ];

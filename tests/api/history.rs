@@ -86,6 +86,7 @@ on_both! {
             [json!("es"), json!("1min"), json!(3), json!("aggregated")]
         );
         assert_eq!([rest("cached"), rest("has_more"), rest("message")], [json!(false), json!(false), json!(null)]);
+        assert_eq!(rest("sources"), json!(["ticks"]));
         assert_eq!(rest("start_date"), "2013-09-03T10:00:00.000000Z");
         assert_eq!(rest("end_date"), "2013-09-04T00:01:00.000000Z");
         assert_eq!(
@@ -101,6 +102,31 @@ on_both! {
         }
         let none = fetch(&api, json!({"symbols": ["NOSUCH"]}));
         assert_eq!((&none["success"], &none["data"][0]["frequency"]), (&json!(false), &json!("1d")));
+    }
+
+    fn quotes_make_bars_when_they_are_asked_for(db: &TestDatabase) {
+        let api = Api::new(db);
+        let quote = |second: i64, bid: f64| json!({"symbol": "YM", "bid": bid, "ask": bid + 0.5,
+            "timestamp": format!("2020-01-01T22:00:0{second}Z")});
+        let posted = json!([quote(1, 10.0), quote(2, 11.0)]);
+        api.post("/api/market-data", &posted).json(200);
+        let trades = fetch(&api, json!({"symbols": ["YM"], "frequency": "1min"}));
+        assert_eq!(
+            trades["data"][0]["message"],
+            "no 1min bar starts in the range: the ticks have quotes but no trades; \"price\": \"mid\" makes bars of them"
+        );
+        let mid = fetch(&api, json!({"symbols": ["YM"], "frequency": "1min", "price": "mid"}));
+        let bar = &mid["data"][0]["bars"][0];
+        let prices = ["open", "high", "low", "close"].map(|name| bar[name].clone());
+        assert_eq!(prices, [10.25, 11.25, 10.25, 11.25].map(Value::from));
+        assert_eq!((&bar["volume"], &bar["vwap"], &bar["tick_count"]), (&json!(0), &json!(null), &json!(2)));
+        let of_source = |source: &str| json!({"symbols": ["YM"], "price": "mid", "source": source});
+        assert_eq!(fetch(&api, of_source("tickbase"))["data"][0]["total_bars"], 1);
+        assert_eq!(fetch(&api, of_source("tickbase-bars"))["data"][0]["total_bars"], 0);
+        let unknown = api.post(FETCH, &of_source("nobody")).json(422).to_string();
+        assert!(unknown.contains("no data source is named"), "{unknown}");
+        let refused = api.post(FETCH, &json!({"symbols": ["YM"], "price": "middle"})).json(422);
+        assert!(refused.to_string().contains("middle"), "{refused}");
     }
 
     fn many_symbols_are_answered_in_the_order_in_which_they_were_asked_for(db: &TestDatabase) {

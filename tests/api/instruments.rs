@@ -66,6 +66,10 @@ on_both! {
         assert_eq!(changed["name"], "Euro / US dollar");
         assert_eq!(changed["status"], "inactive");
         assert_eq!(changed["price_decimals"], 5);
+        let open = api.put(&path, &json!({"price_decimals": null})).json(200);
+        assert_eq!(open["price_decimals"], Value::Null, "null is written");
+        let same = api.put(&path, &json!({})).json(200);
+        assert_eq!(same["price_decimals"], Value::Null, "what is absent stays");
 
         let id = added["id"].to_string();
         let deleted = api.delete(&path).json(200);
@@ -76,6 +80,28 @@ on_both! {
         let restored = api.post(&format!("{path}/restore"), &json!({})).json(200);
         assert_eq!(restored["name"], "Euro / US dollar");
         assert_eq!(api.get(&path).json(200), restored);
+    }
+
+    fn an_instrument_has_the_calendar_that_it_is_given(db: &TestDatabase) {
+        let api = Api::new(db);
+        assert_eq!(api.get("/api/instruments/6").json(200)["calendar"], "XNYS");
+        assert_eq!(api.get("/api/instruments/1").json(200)["calendar"], Value::Null);
+        let new = json!({"symbol": "AAPL", "name": "Apple", "type": "equity", "calendar": "XNAS"});
+        let added = api.post("/api/instruments", &new).json(201);
+        assert_eq!(added["calendar"], "XNAS");
+        let path = format!("/api/instruments/{}", added["id"]);
+        let change = |body: Value| api.put(&path, &body).json(200)["calendar"].clone();
+        assert_eq!(change(json!({"calendar": "24x7"})), "24x7");
+        assert_eq!(change(json!({"name": "Apple Inc."})), "24x7", "what is absent stays");
+        let day = "/api/historical-data/coverage?symbols=AAPL&start_date=2018-11-17&end_date=2018-11-25";
+        let expected = || api.get(day).json(200)["data"][0]["expected"].clone();
+        assert_eq!(expected(), 9);
+        assert_eq!(change(json!({"calendar": "XNYS"})), "XNYS");
+        assert_eq!(expected(), 4, "without Thanksgiving");
+        assert_eq!(change(json!({"calendar": null})), Value::Null);
+        assert_eq!(expected(), 5);
+        let said = api.put(&path, &json!({"calendar": "NYSE"})).detail(422);
+        assert!(said.starts_with("body.calendar: ") && said.contains("XNYS"), "{said}");
     }
 
     fn a_watched_instrument_is_not_deleted(db: &TestDatabase) {
@@ -101,8 +127,8 @@ on_both! {
             (json!({"symbol": "A", "name": "x", "type": "bond"}), "body.type", "unknown variant"),
             (json!({"symbol": "A", "name": "x"}), "body", "missing field `type`"),
             (json!({"symbol": 7, "name": "x", "type": "fx"}), "body.symbol", "invalid type"),
-            (json!({"symbol": "A", "name": "x", "type": "fx", "price_decimals": 9}),
-                "body.price_decimals", "9 is not 0 to 8"),
+            (json!({"symbol": "A", "name": "x", "type": "fx", "price_decimals": 16}),
+                "body.price_decimals", "16 is not 0 to 15"),
             (json!({"symbol": "A", "name": "x", "type": "fx", "typ": 1}), "body.typ", "unknown field"),
             (json!([]), "body", "invalid"),
         ] {

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod analytics;
+mod bars;
 mod cache;
 mod cached;
 mod client;
@@ -13,6 +14,7 @@ mod fuzz;
 mod generate;
 mod health;
 mod history;
+mod import;
 mod instruments;
 mod market_data;
 mod realtime;

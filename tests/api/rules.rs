@@ -135,6 +135,9 @@ on_both! {
             ("0.10", "0.1"),
             ("1e3", "1000"),
             ("-92233720368.54775808", "-92233720368.54775808"),
+            ("0.0000000042", "0.0000000042"),
+            ("4.2155e-9", "0.0000000042155"),
+            ("1.123456789012345678901234567890", "1.12345678901234567890123456789"),
         ] {
             let body = format!(r#"{{"instrument_id": 1, "rule_type": "threshold",
                 "condition": "above", "threshold": {sent}}}"#);
@@ -143,9 +146,9 @@ on_both! {
             assert!(added.text().contains(&format!("\"threshold\":{kept},")), "{}", added.text());
         }
         for (sent, reason) in [
-            ("1.123456789", "more than 8 places"),
-            ("\"1.123456789\"", "more than 8 places"),
-            ("92233720368.54775808", "outside"),
+            ("1e309", "exponent out of range"),
+            ("\"1e-400\"", "exponent out of range"),
+            (&"7".repeat(65), "64 significant digits"),
             ("\"NaN\"", "no number"),
             ("\"much\"", "no number"),
             ("true", "no number"),

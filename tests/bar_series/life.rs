@@ -3,8 +3,8 @@
 use crate::support::on_both;
 use crate::world::{DAY, HOUR, MINUTE, World, at, open};
 use diesel::prelude::*;
-use tickbase::domain::Frequency;
 use tickbase::domain::tick::Tick;
+use tickbase::domain::{BarPrice, Frequency};
 use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::bar_series::{self, BuildSpan};
 use tickbase::repository::instrument::InstrumentRepository;
@@ -330,15 +330,14 @@ on_both! {
         let db = open(place);
         let world = World::new(&db, "BTC");
         world.insert(&[10, 70, 130, 190, 250, 310]);
-        let huge = world.tick(200, 0, Some(1e300));
-        world.ticks().insert_batch(vec![huge], InsertOptions::default()).unwrap();
+        world.insert_too_much(200);
         let few = world.series().ticks_per_transaction_max(1);
         let failed = few.build(world.id, M1, BuildSpan::default()).unwrap_err();
         let text = failed.chain();
         assert!(text.contains("2024-01-01T00:03:00"), "{text}");
         assert_eq!(world.of(M1).unwrap().built_to, at(180));
         world.assert_true();
-        assert_eq!(world.ticks().soft_delete_keys(vec![key(&world, 200)]).unwrap(), 1);
+        assert_eq!(world.ticks().soft_delete_range(world.range(200, 201)).unwrap(), 2);
         world.refresh(M1);
         assert_eq!(world.of(M1).unwrap().built_to, at(300));
         world.assert_true();
@@ -357,7 +356,8 @@ on_both! {
         world.assert_true();
         world.insert(&[5, HOUR + 5]);
         let report = world.refresh(H1);
-        assert_eq!((report.bars_read, report.periods_repaired), (0, 2), "the minutes are stale");
+        assert_eq!((report.bars_read, report.ticks_read), (35 + 35, 2 + 2), "of the stale minutes");
+        assert_eq!(report.periods_repaired, 2);
         world.assert_true();
         world.refresh(M1);
         world.assert_true();
@@ -368,7 +368,7 @@ on_both! {
         let world = World::new(&db, "BTC");
         world.insert(&[10, 70, 130]);
         world.build(M1);
-        let source = db.read("test.source", bar_series::source_id).unwrap();
+        let source = db.read("test.source", |conn| bar_series::source_id(conn, BarPrice::Last)).unwrap();
         let bars = BarRepository::new(&db);
         let built = BarRange { data_source_id: Some(source), ..BarRange::all(world.id, M1) };
         let page = bars.range(&bar_query(built)).unwrap();

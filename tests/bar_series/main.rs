@@ -1,5 +1,5 @@
-//! Series of bars that are built from ticks: what is built is what the ticks give, whatever
-//! becomes of them, and a series never claims more.
+//! Series of built bars: what is built is what ticks and shorter bars give, whatever becomes of
+//! them, and a series never claims more. Answers are what the same rule makes of what is stored.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // It is all test code.
 
@@ -7,8 +7,11 @@
 mod support;
 
 mod at_once;
+mod imported;
 mod life;
+mod model;
 mod newest;
 mod properties;
+mod quotes;
 mod service;
 mod world;

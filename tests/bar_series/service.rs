@@ -8,7 +8,6 @@ use tickbase::config::HistoryConfig;
 use tickbase::database::Database;
 use tickbase::domain::Frequency;
 use tickbase::repository::bar_series::BuildSpan;
-use tickbase::repository::market_data::InsertOptions;
 use tickbase::services::{HistoricalDataService, Service, ServiceState};
 
 const M1: Frequency = Frequency::OneMinute;
@@ -54,8 +53,7 @@ on_both! {
             world.build(M1);
             world.insert(&[250]);
         }
-        let huge = bad.tick(140, 0, Some(1e300));
-        bad.ticks().insert_batch(vec![huge], InsertOptions::default()).unwrap();
+        bad.insert_too_much(140);
         let service = every(Duration::from_secs(60), &db);
         let report = service.refresh_now();
         assert_eq!((report.series, report.errors.len()), (1, 1));

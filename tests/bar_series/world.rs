@@ -1,19 +1,23 @@
-//! An instrument with ticks and series, and the plain definition of what its bars must be.
+//! An instrument with ticks, bars and series.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::{Model, PlainBar};
 use crate::support::TestDatabase;
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::domain::{Aggregator, Frequency, InstrumentType, PeriodBar, Symbol};
-use tickbase::models::{BarSeries, NewInstrument};
+use tickbase::domain::{BarPrice, Frequency, InstrumentType, ProviderType, Symbol};
+use tickbase::models::{BarSeries, MarketDataBar, NewDataSource, NewInstrument};
 use tickbase::repository::bar::{BarRange, BarRepository, RangeQuery as BarQuery};
-use tickbase::repository::bar_series::{self, BarSeriesRepository, BuildReport, BuildSpan};
+use tickbase::repository::bar_series::{
+    self, BarSeriesRepository, BuildReport, BuildSpan, SeriesKey,
+};
+use tickbase::repository::data_source::DataSourceRepository;
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{
-    InsertOptions, InsertReport, MarketDataRepository, RangeQuery, TickRange,
+    InsertOptions, InsertReport, MarketDataRepository, TickRange,
 };
 
 pub(crate) const MINUTE: i64 = 60;
@@ -51,6 +55,16 @@ impl<'a> World<'a> {
         BarSeriesRepository::new(self.db)
     }
 
+    /// A data source besides the first one.
+    pub(crate) fn vendor(&self) -> i64 {
+        let sources = DataSourceRepository::new(self.db);
+        if let Some(known) = sources.by_name("vendor").unwrap() {
+            return known.id;
+        }
+        let new = NewDataSource::new("vendor", ProviderType::Api);
+        sources.insert(new).unwrap().id
+    }
+
     pub(crate) fn tick(&self, seconds: i64, sequence: i64, price: Option<f64>) -> Tick {
         Tick::try_from(RawTick {
             sequence: Some(sequence),
@@ -61,6 +75,25 @@ impl<'a> World<'a> {
             ..RawTick::default()
         })
         .unwrap()
+    }
+
+    /// Two ticks of a second whose sizes are more together than a double holds, so that no bar holds
+    /// them.
+    pub(crate) fn insert_too_much(&self, second: i64) {
+        let tick = |sequence| {
+            Tick::try_from(RawTick {
+                sequence: Some(sequence),
+                price: Some(1.0),
+                volume: Some(f64::MAX),
+                instrument_id: Some(self.id),
+                timestamp: Some(at(second)),
+                ..RawTick::default()
+            })
+            .unwrap()
+        };
+        let options = InsertOptions::default();
+        let report = self.ticks().insert_batch(vec![tick(0), tick(1)], options);
+        assert_eq!(report.unwrap().inserted, 2);
     }
 
     /// Stores ticks at these seconds, each at a price of its own.
@@ -88,6 +121,14 @@ impl<'a> World<'a> {
         self.series().refresh(self.id, frequency, &|| true).unwrap()
     }
 
+    pub(crate) fn key(&self, frequency: Frequency) -> SeriesKey {
+        SeriesKey {
+            instrument_id: self.id,
+            frequency,
+            price: BarPrice::Last,
+        }
+    }
+
     pub(crate) fn of(&self, frequency: Frequency) -> Option<BarSeries> {
         let all = self.series().of_instrument(self.id).unwrap();
         all.into_iter().find(|series| series.frequency == frequency)
@@ -97,70 +138,51 @@ impl<'a> World<'a> {
     pub(crate) fn stale(&self, frequency: Frequency) -> Vec<i64> {
         let stale = self.db.read("test.stale", |conn| {
             let (from, to) = (Timestamp::MIN, Timestamp::MAX);
-            bar_series::stale_between(conn, self.id, frequency, from, to, 1_000_000)
+            bar_series::stale_between(conn, self.key(frequency), from, to, 1_000_000)
         });
         let seconds = |at: Timestamp| at.micros() / 1_000_000 - 1_704_067_200;
         stale.unwrap().into_iter().map(seconds).collect()
     }
 
-    /// The bars that the ticks give from `from` to `to`, by looking at all of them.
-    pub(crate) fn plain(
-        &self,
-        frequency: Frequency,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> BTreeMap<Timestamp, PeriodBar> {
-        let range = TickRange {
-            start: Some(from),
-            end: Some(to),
-            instrument_id: self.id,
-        };
-        let query = RangeQuery::new(range, RangeQuery::LIMIT_MAX);
-        let page = self.ticks().range(&query).unwrap();
-        assert!(page.rows.len() < RangeQuery::LIMIT_MAX);
-        let mut fold = Aggregator::new(frequency);
-        let priced = page.rows.iter().filter(|tick| tick.price.is_some());
-        let mut folded: Vec<_> = priced
-            .filter_map(|tick| fold.add(tick.timestamp, tick.price.unwrap(), tick.volume))
-            .collect();
-        folded.extend(fold.finish());
-        let bars = folded.iter().map(tickbase::domain::TickFold::to_bar);
-        bars.map(|bar| (bar.timestamp, bar)).collect()
+    /// What is stored of the instrument, in memory.
+    pub(crate) fn model(&self) -> Model {
+        Model::of(self)
     }
 
     /// The built bars that are stored.
-    pub(crate) fn stored(&self, frequency: Frequency) -> BTreeMap<Timestamp, PeriodBar> {
-        let source = self.db.read("test.source", bar_series::source_id).unwrap();
-        let range = BarRange {
+    pub(crate) fn stored(&self, frequency: Frequency) -> BTreeMap<Timestamp, PlainBar> {
+        let source = self
+            .db
+            .read("test.source", |conn| {
+                bar_series::source_id(conn, BarPrice::Last)
+            })
+            .unwrap();
+        let rows = self.rows(BarRange {
             data_source_id: Some(source),
             ..BarRange::all(self.id, frequency)
-        };
+        });
+        let bars = rows.iter().map(PlainBar::of_row);
+        bars.map(|bar| (bar.start, bar)).collect()
+    }
+
+    /// The active bars of a range.
+    pub(crate) fn rows(&self, range: BarRange) -> Vec<MarketDataBar> {
         let page = BarRepository::new(self.db)
             .range(&BarQuery::new(range, BarQuery::LIMIT_MAX))
             .unwrap();
         assert!(page.rows.len() < BarQuery::LIMIT_MAX);
-        let bar = |row: tickbase::models::MarketDataBar| PeriodBar {
-            timestamp: row.timestamp,
-            open: row.open_price,
-            high: row.high_price,
-            low: row.low_price,
-            close: row.close_price,
-            volume: row.volume,
-            turnover: row.turnover.unwrap(),
-            tick_count: row.tick_count,
-            open_interest: row.open_interest,
-        };
-        let bars = page.rows.into_iter().map(bar);
-        bars.map(|bar| (bar.timestamp, bar)).collect()
+        page.rows
     }
 
     /// What a series claims is so: every period that is built and not stale has the bar that its
-    /// ticks give, and no bar is outside.
+    /// parts give, and no bar is outside. Series of quotes are looked at elsewhere.
     pub(crate) fn assert_true(&self) {
-        for series in self.series().of_instrument(self.id).unwrap() {
+        let model = self.model();
+        let series = self.series().of_instrument(self.id).unwrap();
+        for series in series.iter().filter(|of| of.price == BarPrice::Last) {
             let frequency = series.frequency;
             let stale: BTreeSet<Timestamp> = self.stale(frequency).into_iter().map(at).collect();
-            let fresh = |bars: BTreeMap<Timestamp, PeriodBar>| -> Vec<PeriodBar> {
+            let fresh = |bars: BTreeMap<Timestamp, PlainBar>| -> Vec<PlainBar> {
                 let fresh = bars.into_iter().filter(|(start, _)| !stale.contains(start));
                 fresh.map(|(_, bar)| bar).collect()
             };
@@ -170,7 +192,11 @@ impl<'a> World<'a> {
                 stored.keys().all(|start| within.contains(start)),
                 "{series:?}"
             );
-            let plain = self.plain(frequency, series.built_from, series.built_to);
+            let plain = model.all_parts(frequency);
+            let plain = plain
+                .into_iter()
+                .filter(|(start, _)| within.contains(start));
+            let plain = plain.collect();
             assert_eq!(fresh(stored), fresh(plain), "{series:?}");
         }
     }

@@ -54,7 +54,7 @@ on_both! {
         // Plain rows that were appended to a packed file.
         let appended = [&gzip(format!("{HEADER}2013-09-01 17:00:00,1640.25,8\n").as_bytes())[..], b"2013-09-01 17:00:01,1640.5,1\n"].concat();
         let refusal = refused(db, &files, &files.write("appended.csv.gz", appended), &[]);
-        says(refusal, "appended.csv.gz: the gzip data is damaged after line 2 (50 bytes of text): bytes that are no gzip follow its last member; fetch the file again");
+        says(refusal, "appended.csv.gz: the gzip data is damaged after line 2 (52 bytes of text): bytes that are no gzip follow its last member; fetch the file again");
     }
 
     fn columns_and_symbols_that_are_not_there_are_named(db: &TestDatabase) {

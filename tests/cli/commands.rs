@@ -9,23 +9,25 @@ on_both! {
     fn migrations_go_up_and_down_and_are_listed(db: &TestDatabase) {
         let db = db.empty_sibling();
         let up = run(&db, &["migrate", "run", "--json"]).json();
-        assert_eq!(up["applied"].as_array().unwrap().len(), 6);
+        let applied = up["applied"].as_array().unwrap();
+        let (count, last) = (applied.len(), applied.last().unwrap().as_str().unwrap());
+        assert!(count >= 6, "{up}");
         assert_eq!(run(&db, &["migrate", "run", "--json"]).json()["applied"].as_array().unwrap().len(), 0);
         let status = run(&db, &["migrate", "status", "--json"]).json();
-        assert_eq!(status.as_array().unwrap().len(), 6);
-        assert!(status[5]["applied_at"].is_string());
+        assert_eq!(status.as_array().unwrap().len(), count);
+        assert!(status[count - 1]["applied_at"].is_string());
         let down = run(&db, &["migrate", "revert", "--json"]).json();
-        assert_eq!(down["reverted"], up["applied"][5]);
-        assert!(run(&db, &["migrate", "status", "--json"]).json()[5]["applied_at"].is_null());
+        assert_eq!(down["reverted"], last);
+        assert!(run(&db, &["migrate", "status", "--json"]).json()[count - 1]["applied_at"].is_null());
 
         let behind = run(&db, &["stats"]);
-        says(behind.failure(), "tickbase: the database lacks 1 migration(s), the first is 20261124000006_bar_series; run `tickbase migrate run`");
+        says(behind.failure(), &format!("tickbase: the database lacks 1 migration(s), the first is {last}; run `tickbase migrate run`"));
         let check = run(&db, &["check"]);
         assert_eq!(check.code, Some(1));
         assert!(check.out.contains("WRONG   migrations: 1 are missing"), "{check:?}");
         assert_eq!(run(&db, &["migrate", "run"]).code, Some(0));
         assert_eq!(run(&db, &["check"]).code, Some(0));
-        for _ in 0..6 {
+        for _ in 0..count {
             assert_eq!(run(&db, &["migrate", "revert"]).code, Some(0));
         }
         says(run(&db, &["migrate", "revert"]).out, "there is nothing to revert");
@@ -48,7 +50,8 @@ on_both! {
             let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             applied += answer["applied"].as_array().unwrap().len();
         }
-        assert_eq!(applied, 6);
+        let status = run(&db, &["migrate", "status", "--json"]).json();
+        assert_eq!(applied, status.as_array().unwrap().len());
         assert_eq!(run(&db, &["check"]).code, Some(0));
     }
 

@@ -55,6 +55,22 @@ on_both! {
         assert_eq!((&none[0]["present"], &none[0]["completeness_percent"]), (&json!(0), &json!(null)));
     }
 
+    fn the_holidays_of_the_exchange_are_not_missing(db: &TestDatabase) {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/analytics/sp500-daily.csv");
+        let import = ["import", file, "--symbol", "SPX", "--kind", "bars", "--frequency", "1d"];
+        let month_first = ["--timestamp-format", "%m/%d/%Y"];
+        assert_eq!(run(db, &[&import[..], &month_first].concat()).code, Some(0));
+        let survey = |more: &[&str]| run(db, &[&["coverage", "--symbol", "SPX", "--json"], more].concat()).json()[0].clone();
+        let found = survey(&[]);
+        assert_eq!((&found["calendar"], &found["completeness_percent"]), (&json!("XNYS"), &json!(100.0)));
+        assert_eq!([&found["expected"], &found["missing"], &found["unexpected"], &found["gap_count"]], [1_006, 0, 0, 0]);
+        assert_eq!(found.get("holidays_known"), None);
+        let weekdays = survey(&["--calendar", "weekdays"]);
+        assert_eq!((&weekdays["calendar"], &weekdays["missing"]), (&json!("weekdays"), &json!(36)));
+        let later = survey(&["--calendar", "XNAS", "--start", "2018-12-24", "--end", "2019-01-01"]);
+        assert_eq!([&later["expected"], &later["missing"]], [5, 0]);
+    }
+
     fn what_cannot_be_surveyed_is_refused(db: &TestDatabase) {
         let unknown = run(db, &["coverage", "--symbol", "NOSUCH"]);
         assert!(unknown.failure().contains("instrument NOSUCH not found"), "{unknown:?}");

@@ -56,10 +56,7 @@ const TOUR: &[(&str, &[&str])] = &[
     ("tickbase import tests", &["read 1,006, inserted 1,006,"]),
     (
         "tickbase coverage",
-        &[
-            "96.55 %",
-            "SPX 1d: 1 missing from 2015-01-17T00:00:00.000000Z",
-        ],
+        &["SPX      1d         XNYS", "100.00 %"],
     ),
     (
         "tickbase chart --symbol ES",

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod before;
 mod dump;
 mod files;
 mod migrations;

@@ -113,6 +113,8 @@ expect 200 '.frequencies | map(.frequency) == ["1min", "5min", "15min", "30min",
 expect 200 '.sources[0].id == 1 and .sources[0].name == "tickbase"' GET /api/historical-data/sources
 expect 200 '.data[0].present > 0 and .data[0].calendar == "weekdays" and (.data[1].message | contains("NOSUCH"))' \
     GET '/api/historical-data/coverage?symbols=ES&symbols=NOSUCH&frequency=1min'
+json 200 '.deleted == 0' POST /api/bars/delete '{"symbol": "ES", "frequency": "1d"}'
+json 200 '. == {restored: 0, conflicts: 0, message: null}' POST /api/bars/restore '{"symbol": "ES", "frequency": "1d"}'
 expect 422 '.detail[0].loc == ["query", "calendar"]' GET '/api/historical-data/coverage?symbols=ES&calendar=nyse'
 expect 200 '.total_bars == 0 and .total_requests == 3 and .by_frequency == []' GET /api/historical-data/stats
 expect 200 '.status == "healthy" and .database_healthy and .total_requests == 3' GET /api/historical-data/health

@@ -17,8 +17,8 @@ const LISTED_MAX: usize = 1_000;
 
 /// The coverage of bars: gaps, completeness, duplicates, outliers
 ///
-/// Bars that are stored and bars that ticks make count alike. Holidays and trading hours are not
-/// known: periods that they take are missing ones.
+/// Bars that are stored and bars that ticks make count alike. Which periods should have one, the
+/// instrument's calendar says: an exchange's has its holidays and hours.
 #[utoipa::path(
     get,
     path = "/api/historical-data/coverage",
@@ -89,9 +89,8 @@ async fn of_symbol(
         let Some(instrument) = instrument::by_symbol(conn, &symbol)? else {
             return Ok(None);
         };
-        let usual = TradingCalendar::of(instrument.instrument_type);
         let options = SurveyOptions {
-            calendar: calendar.unwrap_or(usual),
+            calendar: calendar.unwrap_or(instrument.trading_calendar()),
             ..options
         };
         let found = survey(conn, instrument.id, &options)?;

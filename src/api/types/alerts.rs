@@ -66,7 +66,7 @@ pub(in crate::api) struct AlertItem {
 pub(in crate::api) struct AlertLabel {
     pub(in crate::api) rule_name: Option<String>,
     pub(in crate::api) symbol: String,
-    pub(in crate::api) places: PriceDecimals,
+    pub(in crate::api) places: Option<PriceDecimals>,
 }
 
 impl AlertItem {

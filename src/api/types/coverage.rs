@@ -12,7 +12,7 @@ use crate::services::coverage::{Coverage, Gap, Outlier, SurveyOptions, TradingCa
 /// Decimals of percentages and scores.
 const FIGURE_PLACES: u32 = 4;
 
-/// Which days should have bars.
+/// Which periods should have bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TradingCalendar)]
 pub(in crate::api) enum CalendarWord {
@@ -22,8 +22,14 @@ pub(in crate::api) enum CalendarWord {
     /// Monday to Friday, UTC.
     #[serde(rename = "weekdays")]
     Weekdays,
+    /// The days and hours of the New York Stock Exchange; its holidays are known from 1999 to 2030.
+    #[serde(rename = "XNYS")]
+    NewYork,
+    /// Those of the Nasdaq Stock Market, which are the same.
+    #[serde(rename = "XNAS")]
+    Nasdaq,
 }
-words!(CalendarWord <=> TradingCalendar: EveryDay, Weekdays);
+words!(CalendarWord <=> TradingCalendar: EveryDay, Weekdays, NewYork, Nasdaq);
 
 fn symbols() -> RefOr<Schema> {
     let symbol = ObjectBuilder::new().schema_type(Type::String);
@@ -48,7 +54,7 @@ pub(in crate::api) struct CoverageQuery {
     /// The moment before which it ends, or the last UTC date; the end of the last bar when absent
     #[param(schema_with = moment_or_day)]
     pub(in crate::api) end_date: Option<String>,
-    /// Which days should have bars; crypto has 24x7 when absent, all others weekdays
+    /// Which periods should have bars; that of the instrument when absent, else 24x7 for crypto and weekdays for all others
     #[param(inline)]
     pub(in crate::api) calendar: Option<CalendarWord>,
     /// How many times the usual deviation a change of the close must reach to be an outlier
@@ -74,7 +80,7 @@ pub(in crate::api) struct CoverageBody {
 pub(in crate::api) struct CoverageItem {
     symbol: String,
     frequency: FrequencyWord,
-    /// Which days should have bars; null for an unknown symbol.
+    /// Which periods should have bars; null for an unknown symbol.
     calendar: Option<CalendarWord>,
     /// Start of the first bar.
     #[schema(format = DateTime)]
@@ -86,7 +92,7 @@ pub(in crate::api) struct CoverageItem {
     expected: u64,
     /// Bars that are there.
     present: u64,
-    /// Bars of days that need have none.
+    /// Bars of periods that need have none.
     unexpected: u64,
     /// Expected periods without a bar.
     missing: u64,
@@ -101,7 +107,8 @@ pub(in crate::api) struct CoverageItem {
     outlier_count: u64,
     /// Those with the greatest scores, in the order of time.
     outliers: Vec<OutlierItem>,
-    /// Why there is nothing to tell, when there is not.
+    /// Why there is nothing to tell, when there is not; or that the range goes beyond the years of
+    /// which the calendar knows the holidays.
     message: Option<String>,
 }
 
@@ -133,12 +140,19 @@ impl CoverageItem {
     pub(in crate::api) fn new(
         symbol: &str,
         options: &SurveyOptions,
-        places: PriceDecimals,
+        places: Option<PriceDecimals>,
         found: &Coverage,
     ) -> Self {
         let rounding = Rounding::from(places);
         let empty = found.present == 0;
         let none = || format!("no {} bar starts in the range", options.frequency);
+        let beyond = || {
+            let (first, last) = found.holidays_known?;
+            Some(format!(
+                "{} knows holidays from {first} to {last}; in other years every weekday is expected",
+                options.calendar
+            ))
+        };
         let percent = found.completeness_percent();
         Self {
             symbol: symbol.to_owned(),
@@ -160,7 +174,7 @@ impl CoverageItem {
                 .iter()
                 .map(|outlier| OutlierItem::new(outlier, rounding))
                 .collect(),
-            message: empty.then(none),
+            message: empty.then(none).or_else(beyond),
         }
     }
 

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Schema, SchemaFormat, T
 use utoipa::openapi::{ObjectBuilder, RefOr};
 
 use super::{FrequencyWord, Rounding, quantity};
-use crate::domain::ProviderType;
+use crate::domain::{BarPrice, ProviderType};
 use crate::ingest::whole;
 use crate::models::DataSource;
 use crate::repository::bar::FrequencyCount;
@@ -56,6 +56,22 @@ fn any_moment() -> AnyOfBuilder {
         .item(text(KnownFormat::Date))
 }
 
+/// The price of ticks that bars are made of. A quote is no trade: bars of bid, ask and mid have the
+/// volume 0 and no vwap, and count the ticks that have the quote; no bar that came in is among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = BarPrice)]
+pub(in crate::api) enum PriceWord {
+    /// That of trades.
+    #[default]
+    Last,
+    Bid,
+    Ask,
+    /// The middle of bid and ask, of ticks that have both.
+    Mid,
+}
+words!(PriceWord <=> BarPrice: Last, Bid, Ask, Mid);
+
 /// Whose bars are asked for. A bar is in the answer if it starts in the range.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +93,15 @@ pub(in crate::api) struct FetchBody {
     #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 10000)]
     pub(in crate::api) max_records: Option<i64>,
+    /// Of which price of ticks; of trades when absent.
+    #[serde(default)]
+    #[schema(default = "last")]
+    pub(in crate::api) price: PriceWord,
+    /// The name of a data source: only what came in from it, its bars of the frequency, else its
+    /// shorter bars, else its ticks. Of `tickbase-bars` the built bars as they are stored. Of all
+    /// sources when absent: then a period is taken from the one with the lowest id.
+    #[serde(default)]
+    pub(in crate::api) source: Option<String>,
     /// What stands for empty periods between two bars; nothing when absent.
     #[serde(default)]
     #[schema(default = "none")]
@@ -124,6 +149,9 @@ pub(in crate::api) struct SymbolBars {
     pub(in crate::api) end_date: Option<String>,
     pub(in crate::api) total_bars: usize,
     pub(in crate::api) data_source: BasisWord,
+    /// The names of the data sources whose bars the answer was made of, `tickbase-bars` for built
+    /// ones, and `ticks`.
+    pub(in crate::api) sources: Vec<String>,
     /// Whether the answer was made for an earlier request.
     pub(in crate::api) cached: bool,
     /// Whether the range has older bars than `max_records` let in.
@@ -144,6 +172,7 @@ pub(in crate::api) struct BarItem {
     high: Option<f64>,
     low: Option<f64>,
     close: Option<f64>,
+    /// Traded size; 0 in bars of quotes.
     #[serde(serialize_with = "quantity")]
     volume: Option<f64>,
     #[serde(serialize_with = "quantity")]

@@ -1,9 +1,10 @@
 //! Instruments as the API writes and reads them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Rounding;
+use super::rules::given;
+use super::{CalendarWord, Rounding};
 use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 use crate::error::{Error, Result};
 use crate::ingest::whole;
@@ -41,8 +42,11 @@ pub(in crate::api) struct InstrumentItem {
     name: String,
     r#type: TypeWord,
     status: StatusWord,
-    /// Places to which its prices are rounded.
-    price_decimals: i32,
+    /// Places to which its prices are rounded; null where they are shown as they are stored.
+    price_decimals: Option<i32>,
+    /// When it is traded, which coverage goes by; null for that of its type: 24x7 for crypto, weekdays
+    /// for all others.
+    calendar: Option<CalendarWord>,
     /// Event time of the newest tick.
     #[schema(format = DateTime)]
     last_tick: Option<String>,
@@ -67,10 +71,13 @@ pub(in crate::api) struct InstrumentBody {
     name: String,
     r#type: TypeWord,
     status: Option<StatusWord>,
-    /// Places to which its prices are rounded; 4 unless set.
+    /// Places to which its prices are rounded. Null, the default, shows what is stored, digit by
+    /// digit.
     #[serde(default, deserialize_with = "whole::optional")]
-    #[schema(minimum = 0, maximum = 8)]
+    #[schema(minimum = 0, maximum = 15)]
     price_decimals: Option<i32>,
+    /// When it is traded; by its type unless set.
+    calendar: Option<CalendarWord>,
 }
 
 /// What to change of an instrument; what is absent stays.
@@ -85,9 +92,22 @@ pub(in crate::api) struct InstrumentChangeBody {
     )]
     name: Option<String>,
     status: Option<StatusWord>,
-    #[serde(default, deserialize_with = "whole::optional")]
-    #[schema(minimum = 0, maximum = 8)]
-    price_decimals: Option<i32>,
+    /// Null shows prices as they are stored.
+    #[serde(default, deserialize_with = "given_places")]
+    #[schema(value_type = Option<i32>, minimum = 0, maximum = 15)]
+    price_decimals: Option<Option<i32>>,
+    /// When it is traded; null goes back to that of its type.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<CalendarWord>)]
+    calendar: Option<Option<CalendarWord>>,
+}
+
+/// Places that are there, null included; absent ones are the default, `None`.
+fn given_places<'de, D>(deserializer: D) -> std::result::Result<Option<Option<i32>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    whole::optional(deserializer).map(Some)
 }
 
 /// Which instruments a list holds.
@@ -136,7 +156,8 @@ impl From<Instrument> for InstrumentItem {
             name: row.name,
             r#type: row.instrument_type.into(),
             status: row.status.into(),
-            price_decimals: row.price_decimals.places(),
+            price_decimals: row.price_decimals.map(PriceDecimals::places),
+            calendar: row.calendar.map(Into::into),
             last_tick: row.last_tick.map(|at| at.to_string()),
             last_price: Rounding::from(row.price_decimals).price(row.last_price),
             created_at: row.created_at.to_string(),
@@ -155,7 +176,8 @@ impl TryFrom<InstrumentBody> for NewInstrument {
         );
         Ok(Self {
             status: body.status.map_or(new.status, Into::into),
-            price_decimals: decimals(body.price_decimals)?.unwrap_or_default(),
+            price_decimals: decimals(body.price_decimals)?,
+            calendar: body.calendar.map(Into::into),
             ..new
         })
     }
@@ -168,7 +190,8 @@ impl TryFrom<InstrumentChangeBody> for InstrumentChange {
         Ok(Self {
             name: body.name.map(name).transpose()?,
             status: body.status.map(Into::into),
-            price_decimals: decimals(body.price_decimals)?,
+            price_decimals: body.price_decimals.map(decimals).transpose()?,
+            calendar: body.calendar.map(|word| word.map(Into::into)),
         })
     }
 }

@@ -36,7 +36,11 @@ pub(in crate::api) struct TickItem {
 }
 
 impl TickItem {
-    pub(in crate::api) fn new(row: &MarketData, symbol: &Symbol, places: PriceDecimals) -> Self {
+    pub(in crate::api) fn new(
+        row: &MarketData,
+        symbol: &Symbol,
+        places: Option<PriceDecimals>,
+    ) -> Self {
         let rounding = Rounding::from(places);
         Self {
             instrument_id: row.instrument_id,

@@ -4,12 +4,12 @@ use serde::Serializer;
 
 use crate::domain::PriceDecimals;
 
-/// The places to which one instrument's prices are rounded.
+/// The places to which one instrument's prices are rounded; without any they stay as they are.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::api) struct Rounding(PriceDecimals);
+pub(in crate::api) struct Rounding(Option<PriceDecimals>);
 
-impl From<PriceDecimals> for Rounding {
-    fn from(places: PriceDecimals) -> Self {
+impl From<Option<PriceDecimals>> for Rounding {
+    fn from(places: Option<PriceDecimals>) -> Self {
         Self(places)
     }
 }
@@ -17,7 +17,10 @@ impl From<PriceDecimals> for Rounding {
 impl Rounding {
     /// A price as it is shown.
     pub(in crate::api) fn price(self, price: Option<f64>) -> Option<f64> {
-        price.map(|price| rounded(price, self.0.places().unsigned_abs()))
+        match self.0 {
+            Some(decimals) => price.map(|price| rounded(price, decimals.places().unsigned_abs())),
+            None => price,
+        }
     }
 }
 

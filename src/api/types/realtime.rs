@@ -165,7 +165,7 @@ impl TickData {
         tick: &Tick,
         sequence: i64,
         symbol: &Symbol,
-        places: PriceDecimals,
+        places: Option<PriceDecimals>,
     ) -> Self {
         let rounding = Rounding::from(places);
         Self {

@@ -55,7 +55,8 @@ pub(in crate::api) struct RuleItem {
     rule_type: RuleTypeWord,
     /// None for a multi-condition rule.
     condition: Option<ConditionWord>,
-    /// Exact, with at most 8 places.
+    /// Exact, at any magnitude. `equals` means nearer than half a unit of the last place that the
+    /// instrument shows (0.00005 where `price_decimals` is 4), or equal where it shows all.
     #[schema(value_type = Option<f64>)]
     threshold: Option<Box<RawValue>>,
     /// The conditions of a multi-condition rule.
@@ -84,7 +85,7 @@ pub(in crate::api) struct RuleBody {
     rule_type: RuleTypeWord,
     /// One that belongs to the type; none for a multi-condition rule.
     condition: Option<ConditionWord>,
-    /// A number, or its digits as text; at most 8 places.
+    /// A number, or its digits as text, of any magnitude.
     #[schema(value_type = Option<f64>, example = 1650.25)]
     threshold: Option<Box<RawValue>>,
     /// The conditions of a multi-condition rule:
@@ -118,7 +119,7 @@ pub(in crate::api) struct RuleChangeBody {
     #[schema(value_type = Option<ConditionWord>)]
     #[serde(deserialize_with = "given")]
     condition: Option<Option<ConditionWord>>,
-    /// A number, or its digits as text; at most 8 places.
+    /// A number, or its digits as text, of any magnitude.
     #[schema(value_type = Option<f64>)]
     #[serde(deserialize_with = "given")]
     threshold: Option<Option<Box<RawValue>>>,
@@ -146,7 +147,7 @@ pub(in crate::api) struct RuleChangeBody {
 }
 
 /// A value that is there, null included; an absent one is the default, `None`.
-fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
+pub(super) fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

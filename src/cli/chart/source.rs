@@ -1,7 +1,8 @@
 //! Where the candles of a chart come from: the history of an instrument.
 
+use crate::cli::named;
 use crate::database::BackendConnection;
-use crate::domain::{Candle, Frequency};
+use crate::domain::{BarPrice, Candle, Frequency};
 use crate::error::Result;
 use crate::services::historical_data::{BarQuery, HistoryBar, bars};
 use crate::timestamp::Timestamp;
@@ -14,6 +15,7 @@ pub(super) const BARS_MAX: usize = 10_000;
 pub(super) struct Wanted {
     pub(super) instrument_id: i64,
     pub(super) frequency: Frequency,
+    pub(super) price: BarPrice,
     pub(super) start: Option<Timestamp>,
     pub(super) end: Option<Timestamp>,
     /// The newest so many of the range are drawn.
@@ -30,6 +32,8 @@ pub(super) struct Found {
     pub(super) before: usize,
     /// Whether the range has older bars than are drawn.
     pub(super) is_cut: bool,
+    /// What there is when no bar is drawn.
+    pub(super) alternative: Option<String>,
 }
 
 /// Reads the bars of a chart.
@@ -38,6 +42,7 @@ pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Resu
         start: wanted.start,
         end: wanted.end,
         max_records: Some(wanted.bars),
+        price: wanted.price,
         ..BarQuery::all(wanted.instrument_id, wanted.frequency)
     };
     let drawn = bars(conn, &query)?;
@@ -62,5 +67,9 @@ pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Resu
         candles,
         before,
         is_cut: drawn.has_more,
+        alternative: match drawn.bars.is_empty() {
+            true => Some(named::alternative(conn, &query)?),
+            false => None,
+        },
     })
 }

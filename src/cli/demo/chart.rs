@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::chart::{self, AlertMark, Average, ChartData, PictureSize, Title};
 use crate::cli::Outcome;
-use crate::cli::chart::{ColorChoice, PictureKind, marks, places, terminal_size, write_picture};
+use crate::cli::chart::{ColorChoice, PictureKind, marks, terminal_size, write_picture};
 use crate::database::{BackendConnection, Database};
 use crate::domain::Candle;
 use crate::error::Result;
@@ -97,7 +97,7 @@ impl Chart<'_> {
                 name: self.instrument.name.clone(),
                 frequency: "5s".to_owned(),
             },
-            price_decimals: places(self.instrument),
+            price_decimals: self.instrument.price_decimals,
             candles: &self.candles,
             averages: vec![Average::simple(&self.candles, AVERAGE_CANDLES)],
             alerts: self.alerts.clone(),

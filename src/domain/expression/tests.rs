@@ -77,8 +77,8 @@ fn what_is_wrong_is_named_with_its_place() {
             "unknown field \"treshold\"",
         ),
         (
-            r#"{"all":[{"condition":"above","threshold":"0.123456789"}]}"#,
-            "more than 8 places",
+            r#"{"all":[{"condition":"above","threshold":"1e309"}]}"#,
+            "all[0].threshold: it has an exponent out of range",
         ),
         (
             r#"{"all":[{"condition":"above","threshold":true}]}"#,
@@ -128,8 +128,8 @@ fn what_could_never_match_is_refused() {
     for (first, second) in [
         ("above 10", "below 10"),
         ("above 10", "below 9"),
-        ("equals 10", "above 10.01"),
-        ("equals 10", "equals 10.02"),
+        ("equals 10", "above 10.5"),
+        ("equals 10", "equals 11"),
         ("crosses_above 10", "below 10"),
         ("crosses_above 10", "crosses_below 10"),
     ] {
@@ -143,9 +143,25 @@ fn what_could_never_match_is_refused() {
     }
     for (first, second) in [
         ("above 10", "below 10.00000001"),
-        ("equals 10", "above 10.00999999"),
+        ("equals 10", "above 10.49999999"),
         ("volume_above 10", "below 9"),
     ] {
         Expression::parse(&format!(r#"{{"all":{}}}"#, pair(first, second))).unwrap();
+    }
+}
+
+#[test]
+fn a_threshold_is_read_digit_by_digit() {
+    for digits in ["0.0000000042", "1650.123456789012345678", "4.2155e-9"] {
+        for written in [digits.to_owned(), format!("\"{digits}\"")] {
+            let text = format!(r#"{{"any":[{{"condition":"above","threshold":{written}}}]}}"#);
+            let Expression::Any(parts) = Expression::parse(&text).unwrap() else {
+                panic!("{text}")
+            };
+            let Expression::One(part) = &parts[0] else {
+                panic!("{text}")
+            };
+            assert_eq!(part.threshold, Some(digits.parse().unwrap()));
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::ingest::reading::FileReading;
 /// What became of the rows: `read = inserted + updated + duplicates + conflicts + deleted +
 /// rejected + other_symbols.rows`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ImportReport {
     /// Rows of the files, headers, comments and blank lines left out.
@@ -43,6 +44,7 @@ pub struct ImportReport {
 
 /// Rows of other symbols than the one that was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct OtherSymbols {
     /// How many rows.
     pub rows: u64,

@@ -276,9 +276,9 @@ fn notices(
             instruments::symbol,
             instruments::price_decimals,
         ));
-    type Named = (i64, Symbol, PriceDecimals);
+    type Named = (i64, Symbol, Option<PriceDecimals>);
     let named: Vec<Named> = crate::on_backend!(conn, |c| named.load(c))?;
-    let named: HashMap<i64, (Symbol, PriceDecimals)> =
+    let named: HashMap<i64, (Symbol, Option<PriceDecimals>)> =
         named.into_iter().map(|(id, s, d)| (id, (s, d))).collect();
     let notices = alerts.into_iter().filter_map(|alert| {
         let (symbol, price_decimals) = named.get(&alert.instrument_id)?.clone();

@@ -15,9 +15,11 @@ use super::store::BAR_KEYS_PER_STATEMENT_MAX;
 use crate::database::{BackendConnection, Touch};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
+use crate::models::MarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
 use crate::repository::pass::each_row;
-use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument, or_conflict};
+use crate::repository::rows::Rows;
+use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source, instrument, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
@@ -159,17 +161,91 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     Ok(changed)
 }
 
-/// Takes the deleted bars of a range out of the trash; returns how many there were.
+/// What became of the deleted bars of a range: there were `restored + conflicts`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// Bars that were taken out of the trash.
+    pub restored: usize,
+    /// Bars that stay in it: an active bar has their period, or another deleted bar of it was
+    /// restored.
+    pub conflicts: usize,
+}
+
+impl Rows for RestoreReport {
+    fn rows(&self) -> usize {
+        self.restored
+    }
+}
+
+/// Takes the deleted bars of a range out of the trash, as far as their periods are free. Of several
+/// deleted bars of a period and source that one returns which was deleted last.
 ///
 /// # Errors
-/// As [`restore`]; [`Error::Invalid`] for a start after the end.
-pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<usize> {
+/// [`Error::Invalid`] for a start after the end; [`Error::Query`].
+pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<RestoreReport> {
     let (first, last) = of.bounds()?;
     let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
-    let query = deleted_between_query(*of, first, last).select(market_data_bars::id);
-    let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
-    restore(conn, &ids)
+    let query = deleted_between_query(*of, first, last)
+        .order((
+            market_data_bars::timestamp.asc(),
+            market_data_bars::data_source_id.asc(),
+            market_data_bars::deleted_at.desc(),
+            market_data_bars::id.desc(),
+        ))
+        .select((
+            market_data_bars::id,
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ));
+    let mut deleted: Vec<(i64, Timestamp, i64)> =
+        crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    let in_trash = deleted.len();
+    deleted.dedup_by_key(|(_, timestamp, source)| (*timestamp, *source));
+    let mut ids = Vec::with_capacity(deleted.len());
+    for deleted in deleted.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
+        let key = |(_, timestamp, source): &(i64, Timestamp, i64)| {
+            key_of((of.instrument_id, of.frequency, *timestamp, *source))
+        };
+        let keys: Vec<BarKey> = deleted.iter().map(key).collect();
+        let active = of_keys(conn, &keys)?;
+        let taken: BTreeSet<BarKey> = active.iter().map(MarketDataBar::key).collect();
+        let free = deleted.iter().filter(|row| !taken.contains(&key(row)));
+        ids.extend(free.map(|(id, ..)| *id));
+    }
+    let restored = restore(conn, &ids)?;
+    Ok(RestoreReport {
+        restored,
+        conflicts: in_trash - restored,
+    })
+}
+
+/// The ranges of bars that came in, one for each source: of the source that the range names, or of
+/// all. Bars that are built from ticks are in none, as they would be built again.
+///
+/// # Errors
+/// [`Error::Invalid`] when the range names the source of built bars; [`Error::Query`].
+pub fn imported_ranges(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<Vec<BarRange>> {
+    let built = BuiltSources::load(conn)?;
+    match of.data_source_id {
+        Some(id) if built.contains(id) => Err(Error::invalid(
+            "source",
+            "its bars are built from ticks and from other bars, and would be built again",
+            "delete the ticks or bars that they are made of, or name another source",
+        )),
+        Some(_) => Ok(vec![*of]),
+        None => {
+            let sources = data_source::list(conn, false)?;
+            let ids = sources.iter().map(|source| source.id);
+            let imported = ids.filter(|id| !built.contains(*id));
+            let range = |id| BarRange {
+                data_source_id: Some(id),
+                ..*of
+            };
+            Ok(imported.map(range).collect())
+        }
+    }
 }
 
 /// The deleted bars of a range between two moments, both included.

@@ -6,9 +6,10 @@ use diesel::prelude::*;
 use super::keys::{BarKey, BarRange};
 use super::store::{BAR_KEYS_PER_STATEMENT_MAX, KeyIn};
 use crate::database::{BackendConnection, Cursor, Page};
-use crate::domain::Frequency;
+use crate::domain::{Frequency, PeriodBar};
 use crate::error::Result;
 use crate::models::MarketDataBar;
+use crate::repository::bar_series::BuiltSources;
 use crate::repository::bounds;
 use crate::repository::market_data::Order;
 use crate::repository::optional::{IfSome, if_some};
@@ -146,40 +147,64 @@ pub(super) fn descending_query(of: BarRange, from: Place, first: Timestamp, limi
         .limit(limit)
 }
 
-pub(super) type ButSource = IfSome<dsl::NotEq<market_data_bars::data_source_id, i64>>;
-
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn scan_query(
-    of: BarRange,
-    first: Timestamp,
-    last: Timestamp,
-    but_source: Option<i64>,
-) -> _ {
+pub(super) fn scan_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
     let between: BetweenQuery = between_query(of, first, last);
-    let others: ButSource = if_some(but_source.map(|id| market_data_bars::data_source_id.ne(id)));
-    between.filter(others).order((
+    between.order((
         market_data_bars::timestamp.asc(),
         market_data_bars::data_source_id.asc(),
     ))
 }
 
-/// Shows the active bars of a range, by start of the period and then by source, but those of one
-/// source, if it is named; nothing is collected. Returns how many there were.
+/// What other bars are made of, of a stored one.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = market_data_bars)]
+pub(crate) struct ScannedBar {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) data_source_id: i64,
+    open_price: f64,
+    high_price: f64,
+    low_price: f64,
+    close_price: f64,
+    volume: f64,
+    pub(crate) open_interest: Option<f64>,
+    turnover: Option<f64>,
+    tick_count: Option<i64>,
+}
+
+impl From<ScannedBar> for PeriodBar {
+    /// A turnover that is not known is not a number, and so is that of the whole then.
+    fn from(bar: ScannedBar) -> Self {
+        Self {
+            timestamp: bar.timestamp,
+            open: bar.open_price,
+            high: bar.high_price,
+            low: bar.low_price,
+            close: bar.close_price,
+            volume: bar.volume,
+            turnover: bar.turnover.unwrap_or(f64::NAN),
+            tick_count: bar.tick_count,
+            open_interest: bar.open_interest,
+        }
+    }
+}
+
+/// Shows the active bars of a range, by start of the period and then by source; nothing is
+/// collected. Returns how many there were.
 ///
 /// # Errors
 /// As [`count`]; those of `each`.
 pub(crate) fn scan(
     conn: &mut BackendConnection<'_>,
     of: &BarRange,
-    but_source: Option<i64>,
-    each: impl FnMut(MarketDataBar) -> Result<()>,
+    each: impl FnMut(ScannedBar) -> Result<()>,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
-    let query = scan_query(*of, first, last, but_source);
+    let query = scan_query(*of, first, last);
     each_row!(
         conn,
-        query.select(MarketDataBar::as_select()),
-        MarketDataBar,
+        query.select(ScannedBar::as_select()),
+        ScannedBar,
         each
     )
 }
@@ -221,6 +246,65 @@ pub(crate) fn newest_starts(
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 
+/// The starts of the oldest active bars of a range, each with its source, oldest first.
+///
+/// # Errors
+/// As [`count`].
+pub(crate) fn oldest_starts(
+    conn: &mut BackendConnection<'_>,
+    of: &BarRange,
+    limit: usize,
+) -> Result<Vec<(Timestamp, i64)>> {
+    let (first, last) = of.bounds()?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let query = scan_query(*of, first, last)
+        .select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ))
+        .limit(limit);
+    Ok(crate::on_backend!(conn, |c| query.load(c))?)
+}
+
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn of_frequency_query(instrument_id: i64, frequency: Frequency) -> _ {
+    let active: Active<market_data_bars::table> = market_data_bars::table.active();
+    active
+        .filter(market_data_bars::instrument_id.eq(instrument_id))
+        .filter(market_data_bars::frequency.eq(frequency))
+        .select(market_data_bars::frequency)
+}
+
+/// Whether there are bars of each frequency, shortest first.
+macro_rules! stored_query {
+    ($id:expr) => {{
+        let [a, b, c, d, e, f, g, h, i] =
+            Frequency::ALL.map(|of| diesel::dsl::exists(of_frequency_query($id, of)));
+        diesel::select((a, b, c, d, e, f, g, h, i))
+    }};
+}
+
+/// The frequencies of which an instrument has active bars, shortest first: a look at the first
+/// entry of each in the index, in one statement.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub(crate) fn stored_frequencies(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+) -> Result<Vec<Frequency>> {
+    type Each = (bool, bool, bool, bool, bool, bool, bool, bool, bool);
+    let (a, b, c, d, e, f, g, h, i): Each =
+        crate::on_backend!(conn, |conn| stored_query!(instrument_id).get_result(conn))?;
+    let each = Frequency::ALL.into_iter().zip([a, b, c, d, e, f, g, h, i]);
+    Ok(each
+        .filter(|(_, is_stored)| *is_stored)
+        .map(|(of, _)| of)
+        .collect())
+}
+#[cfg(test)]
+pub(super) use stored_query;
+
 /// The count of active bars in a range.
 ///
 /// # Errors
@@ -232,20 +316,27 @@ pub fn count(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<i64> {
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
 }
 
-/// How many periods of a range have more than one active bar, of several sources or at several
-/// moments; those of one source do not count, if it is named.
+/// How many periods of a range have more than one active bar that came in, of several sources or at
+/// several moments.
 ///
 /// # Errors
 /// As [`count`].
 pub(crate) fn contested_periods(
     conn: &mut BackendConnection<'_>,
     of: &BarRange,
-    but_source: Option<i64>,
+    built: &BuiltSources,
 ) -> Result<u64> {
     let (first, last) = of.bounds()?;
-    let query = scan_query(*of, first, last, but_source).select(market_data_bars::timestamp);
+    let query = scan_query(*of, first, last).select((
+        market_data_bars::timestamp,
+        market_data_bars::data_source_id,
+    ));
     let (mut contested, mut of_period, mut end) = (0, 0_u64, i64::MIN);
-    each_row!(conn, query, Timestamp, |start: Timestamp| {
+    type Key = (Timestamp, i64);
+    each_row!(conn, query, Key, |(start, source): Key| {
+        if built.contains(source) {
+            return Ok(());
+        }
         if start.micros() >= end {
             end = of.frequency.period_micros(start.micros()).1;
             of_period = 0;

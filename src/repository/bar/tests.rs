@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::*;
 use crate::database::{BackendConnection, Cursor};
-use crate::domain::{Bar, Frequency, ProviderType, RawBar};
+use crate::domain::{Bar, BarPrice, Frequency, ProviderType, RawBar};
 use crate::models::NewDataSource;
 use crate::repository::market_data::Order;
 use crate::repository::test_rows::{at, conflict};
@@ -366,7 +366,8 @@ fn deletion_by_ids_and_by_range_counts_exactly_and_keeps_its_first_moment() {
             restore(conn, &[stored[0], stored[0], stored[3]]).unwrap(),
             1
         );
-        assert_eq!(restore_range(conn, &first_three).unwrap(), 2);
+        let restored = restore_range(conn, &first_three).unwrap();
+        assert_eq!((restored.restored, restored.conflicts), (2, 0));
         assert_eq!(ids(&all(conn)), stored);
         let many: Vec<i64> = (-25_000..0).chain(stored).collect();
         assert_eq!(soft_delete(conn, &many, at(3)).unwrap(), 4);
@@ -375,7 +376,7 @@ fn deletion_by_ids_and_by_range_counts_exactly_and_keeps_its_first_moment() {
 }
 
 #[test]
-fn a_period_that_was_taken_meanwhile_stops_the_restoration() {
+fn a_period_that_was_taken_meanwhile_is_not_restored() {
     on_both(|conn| {
         insert(conn, &[bar(1, 10, "2"), bar(1, 20, "2")]);
         let old = ids(&all(conn));
@@ -384,22 +385,65 @@ fn a_period_that_was_taken_meanwhile_stops_the_restoration() {
         insert(conn, &[bar(1, 20, "3")]);
         let holder = ids(&all(conn))[0];
         let obstacle = format!("active bar {holder};");
-        for text in [
-            conflict(conn.savepoint(|conn| restore(conn, &old))),
-            conflict(conn.savepoint(|conn| restore_range(conn, &whole))),
-        ] {
-            assert!(
-                text.starts_with(&format!("bar {} cannot", old[1])),
-                "{text}"
-            );
-            assert!(text.contains(&obstacle), "{text}");
-            assert!(text.contains("instrument 1, 1d from 1970-01-01"), "{text}");
-        }
+        let text = conflict(conn.savepoint(|conn| restore(conn, &old)));
+        let starts = format!("bar {} cannot", old[1]);
+        assert!(text.starts_with(&starts), "{text}");
+        assert!(text.contains(&obstacle), "{text}");
+        assert!(text.contains("instrument 1, 1d from 1970-01-01"), "{text}");
         assert_eq!(deleted_at(conn, old[0]), Some(at(1)), "all or none");
         soft_delete(conn, &[holder], at(2)).unwrap();
-        let text = conflict(conn.savepoint(|conn| restore_range(conn, &whole)));
+        let text = conflict(conn.savepoint(|conn| restore(conn, &[old[1], holder])));
         assert!(text.contains("restore one of them by its id"), "{text}");
         assert_eq!(restore(conn, &[old[0], holder]).unwrap(), 2);
         assert_eq!(closes(&all(conn)), ["2", "3"]);
+    });
+}
+
+#[test]
+fn a_range_is_restored_as_far_as_its_periods_are_free() {
+    on_both(|conn| {
+        let source = vendor(conn);
+        let whole = BarRange::all(1, DAY);
+        insert(conn, &[bar(1, 10, "1"), bar(1, 20, "2"), bar(1, 30, "3")]);
+        insert(conn, &[of_source(source, bar(1, 20, "4"))]);
+        soft_delete_range(conn, &whole, at(1)).unwrap();
+        // The period at 20 is taken again; that at 30 was, and its bar is deleted, too.
+        insert(conn, &[bar(1, 20, "5"), bar(1, 30, "6")]);
+        let at_30 = BarRange {
+            start: Some(at(30)),
+            ..whole
+        };
+        soft_delete_range(conn, &at_30, at(2)).unwrap();
+        let report = restore_range(conn, &whole).unwrap();
+        assert_eq!((report.restored, report.conflicts), (3, 2));
+        assert_eq!(closes(&all(conn)), ["1", "5", "4", "6"]);
+        let again = restore_range(conn, &whole).unwrap();
+        assert_eq!((again.restored, again.conflicts), (0, 2));
+    });
+}
+
+#[test]
+fn ranges_of_bars_that_came_in_leave_built_ones_out() {
+    on_both(|conn| {
+        let source = vendor(conn);
+        let built = crate::repository::bar_series::source_id(conn, BarPrice::Last).unwrap();
+        let whole = BarRange::all(1, DAY);
+        let ranges = imported_ranges(conn, &whole).unwrap();
+        let sources: Vec<_> = ranges.iter().filter_map(|of| of.data_source_id).collect();
+        assert!(
+            sources.contains(&1) && sources.contains(&source),
+            "{sources:?}"
+        );
+        assert!(!sources.contains(&built), "{sources:?}");
+        let of = |id| BarRange {
+            data_source_id: Some(id),
+            ..whole
+        };
+        assert_eq!(imported_ranges(conn, &of(source)).unwrap(), [of(source)]);
+        let text = imported_ranges(conn, &of(built)).unwrap_err().to_string();
+        assert!(
+            text.starts_with("source: ") && text.contains("built again"),
+            "{text}"
+        );
     });
 }

@@ -5,12 +5,13 @@
 
 use diesel::prelude::*;
 
-use super::bars::{self, Place};
-use super::read::stale_between;
+use super::bars;
+use super::read::{SeriesKey, stale_between};
 use crate::database::{BackendConnection, Touch};
-use crate::domain::Frequency;
+use crate::domain::{BarPrice, Frequency};
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
+use crate::repository::bar_composition::{Composition, Span};
 use crate::repository::instrument;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{bar_series, instruments, stale_bars};
@@ -38,8 +39,7 @@ impl BuildSpan {
 /// What a build is to reach.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Goal {
-    instrument_id: i64,
-    frequency: Frequency,
+    key: SeriesKey,
     span: BuildSpan,
     /// Whether only a series that exists is extended, at its end alone.
     refreshes: bool,
@@ -48,20 +48,19 @@ pub(super) struct Goal {
 }
 
 impl Goal {
-    pub(super) fn build(instrument_id: i64, frequency: Frequency, span: BuildSpan) -> Self {
+    pub(super) fn build(key: SeriesKey, span: BuildSpan) -> Self {
         Self {
-            instrument_id,
-            frequency,
+            key,
             span,
             refreshes: false,
             repaired_to: Timestamp::MIN,
         }
     }
 
-    pub(super) fn refresh(instrument_id: i64, frequency: Frequency) -> Self {
+    pub(super) fn refresh(key: SeriesKey) -> Self {
         Self {
             refreshes: true,
-            ..Self::build(instrument_id, frequency, BuildSpan::default())
+            ..Self::build(key, BuildSpan::default())
         }
     }
 
@@ -78,13 +77,6 @@ impl Goal {
     pub(super) fn goes_on_from(&mut self, done: Option<Timestamp>) {
         self.repaired_to = done.unwrap_or(self.repaired_to);
     }
-
-    fn place(&self) -> Place {
-        Place {
-            instrument_id: self.instrument_id,
-            frequency: self.frequency,
-        }
-    }
 }
 
 /// What a step did.
@@ -92,7 +84,7 @@ impl Goal {
 pub(super) enum Step {
     /// It did something; there may be more to do.
     Built(Work),
-    /// Nothing is left to do. There is no series when there is no tick.
+    /// Nothing is left to do. There is no series when there is nothing to make it of.
     Done(Option<BarSeries>),
 }
 
@@ -103,6 +95,8 @@ pub(super) struct Work {
     pub(super) bars_written: usize,
     pub(super) bars_removed: usize,
     pub(super) periods_repaired: usize,
+    /// What reading took, in ticks.
+    cost: usize,
     /// The end of the last stale period that it repaired.
     pub(super) repaired_to: Option<Timestamp>,
 }
@@ -115,18 +109,20 @@ pub struct BuildReport {
     pub instrument_id: i64,
     /// Length of the periods.
     pub frequency: Frequency,
-    /// The series as it is now; `None` when there is none, for want of a tick or because the build
-    /// was ended early.
+    /// The price of ticks that the bars are made of.
+    pub price: BarPrice,
+    /// The series as it is now; `None` when there is none, for want of a tick or a shorter bar, or
+    /// because the build was ended early.
     pub series: Option<BarSeries>,
     /// Transactions that changed something.
     pub transactions: usize,
     /// Ticks that were folded into bars.
     pub ticks_read: usize,
-    /// Bars of a finer series that were folded instead.
+    /// Bars of shorter frequencies that were folded instead.
     pub bars_read: usize,
     /// Bars that are new or have other values.
     pub bars_written: usize,
-    /// Bars of periods that have lost all their ticks.
+    /// Bars of periods that have lost all that they were made of.
     pub bars_removed: usize,
     /// Stale periods that were built again.
     pub periods_repaired: usize,
@@ -135,8 +131,9 @@ pub struct BuildReport {
 impl BuildReport {
     pub(super) fn new(goal: &Goal) -> Self {
         Self {
-            instrument_id: goal.instrument_id,
-            frequency: goal.frequency,
+            instrument_id: goal.key.instrument_id,
+            frequency: goal.key.frequency,
+            price: goal.key.price,
             series: None,
             transactions: 0,
             ticks_read: 0,
@@ -174,27 +171,31 @@ pub(super) fn step(
     limit: usize,
     now: Timestamp,
 ) -> Result<Step> {
-    let place = goal.place();
-    let _said = conn.touches(Touch::Bars(&[goal.instrument_id]));
+    let key = goal.key;
+    let _said = conn.touches(Touch::Bars(&[key.instrument_id]));
     conn.prefer_order()?;
     let Some(last_tick) = lock(conn, goal)? else {
         return Ok(Step::Done(None));
     };
-    let found = find(conn, place)?;
-    let Some(start) = start(conn, goal, found.as_ref())? else {
+    let found = find(conn, key)?;
+    let composition = Composition::of_parts(conn, key)?;
+    let Some(start) = start(conn, goal, found.as_ref(), &composition)? else {
         return Ok(Step::Done(found));
     };
     let series = match found {
         Some(series) => series,
         None if goal.refreshes => return Ok(Step::Done(None)),
-        None => create(conn, place, start, now)?,
+        None => create(conn, key, start, now)?,
     };
-    let closed = last_tick.map(|at| place.frequency.period_start(at));
-    let asked = goal.span.end.map(|at| place.frequency.period_start(at));
+    let last_bar = composition.last_imported(conn, last_tick)?;
+    let closed = last_tick.max(last_bar);
+    let closed = closed.map(|at| key.frequency.period_start(at));
+    let asked = goal.span.end.map(|at| key.frequency.period_start(at));
     let end = closed.map(|closed| asked.map_or(closed, |asked| asked.min(closed)));
     let mut builder = Builder {
         conn,
-        place,
+        key,
+        composition,
         limit,
         now,
         work: Work::default(),
@@ -217,40 +218,41 @@ pub(super) fn step(
 /// Locks the instrument against other writers, and says what its last tick is: `None` when a
 /// refresh finds it deleted.
 fn lock(conn: &mut BackendConnection<'_>, goal: &Goal) -> Result<Option<Option<Timestamp>>> {
-    instrument::lock(conn, &[goal.instrument_id])?;
+    instrument::lock(conn, &[goal.key.instrument_id])?;
     let query = instruments::table
         .active()
-        .filter(instruments::id.eq(goal.instrument_id))
+        .filter(instruments::id.eq(goal.key.instrument_id))
         .select(instruments::last_tick);
     let found: Option<Option<Timestamp>> = crate::on_backend!(conn, |c| query.first(c).optional())?;
     match found {
-        None if !goal.refreshes => Err(instrument::not_found(goal.instrument_id)),
+        None if !goal.refreshes => Err(instrument::not_found(goal.key.instrument_id)),
         other => Ok(other),
     }
 }
 
-fn find(conn: &mut BackendConnection<'_>, place: Place) -> Result<Option<BarSeries>> {
-    let query = bar_series::table.find((place.instrument_id, place.frequency));
+fn find(conn: &mut BackendConnection<'_>, key: SeriesKey) -> Result<Option<BarSeries>> {
+    let query = bar_series::table.find((key.instrument_id, key.frequency, key.price));
     Ok(crate::on_backend!(conn, |c| {
         query.select(BarSeries::as_select()).first(c).optional()
     })?)
 }
 
-/// The start of the first period to build; `None` without a tick to begin with.
+/// The start of the first period to build; `None` without a tick or a bar to begin with.
 fn start(
     conn: &mut BackendConnection<'_>,
     goal: &Goal,
     series: Option<&BarSeries>,
+    composition: &Composition,
 ) -> Result<Option<Timestamp>> {
     let held = series.map(|series| series.built_from);
     if goal.refreshes {
         return Ok(held);
     }
     if let Some(start) = goal.span.start {
-        return Ok(Some(goal.frequency.period_start(start)));
+        return Ok(Some(goal.key.frequency.period_start(start)));
     }
-    let first = bars::first_tick(conn, goal.instrument_id)?;
-    let first = first.map(|at| goal.frequency.period_start(at));
+    let first = composition.first_moment(conn)?;
+    let first = first.map(|at| goal.key.frequency.period_start(at));
     // What has lost its ticks at the beginning of a series is stale, and comes with it.
     Ok(first.into_iter().chain(held).min())
 }
@@ -258,23 +260,21 @@ fn start(
 /// A series of which nothing is built yet.
 fn create(
     conn: &mut BackendConnection<'_>,
-    place: Place,
+    key: SeriesKey,
     start: Timestamp,
     now: Timestamp,
 ) -> Result<BarSeries> {
     let insert = diesel::insert_into(bar_series::table).values((
-        bar_series::instrument_id.eq(place.instrument_id),
-        bar_series::frequency.eq(place.frequency),
+        bar_series::instrument_id.eq(key.instrument_id),
+        bar_series::frequency.eq(key.frequency),
+        bar_series::price.eq(key.price),
         bar_series::built_from.eq(start),
         bar_series::built_to.eq(start),
         bar_series::updated_at.eq(now),
     ));
     crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
-    find(conn, place)?.ok_or_else(|| {
-        let what = format!(
-            "the new series {} of {}",
-            place.frequency, place.instrument_id
-        );
+    find(conn, key)?.ok_or_else(|| {
+        let what = format!("the new series {} of {}", key.frequency, key.instrument_id);
         Error::not_found(what, "report this as a defect")
     })
 }
@@ -282,7 +282,8 @@ fn create(
 /// A step on its way, under the lock of the instrument.
 struct Builder<'a, 'c> {
     conn: &'a mut BackendConnection<'c>,
-    place: Place,
+    key: SeriesKey,
+    composition: Composition,
     limit: usize,
     now: Timestamp,
     work: Work,
@@ -291,21 +292,19 @@ struct Builder<'a, 'c> {
 impl Builder<'_, '_> {
     /// Builds on from the end of the series.
     fn forward(&mut self, series: &BarSeries, end: Timestamp) -> Result<()> {
-        let from = series.built_to;
-        let basis = bars::basis(self.conn, self.place, from, end)?;
-        let to = match basis {
-            Some((_, to)) => to,
-            None => bars::cut_after(self.conn, self.place, from, end, self.limit)?,
-        };
-        self.build(from, to, basis.map(|(finer, _)| finer))?;
+        let (to, _) = self.build(series.built_to, end, self.limit)?;
         self.advance(series.built_from, to)
     }
 
     /// Builds what comes before the series, the last part of it first, so that no gap opens.
     fn backward(&mut self, series: &BarSeries, start: Timestamp) -> Result<()> {
         let to = series.built_from;
-        let from = bars::cut_before(self.conn, self.place, start, to, self.limit)?;
-        self.build(from, to, None)?;
+        let before = Span::between(start, to);
+        let from = self
+            .composition
+            .begin_before(self.conn, before, self.limit)?;
+        let from = Timestamp::from_micros_clamped(from);
+        self.build(from, to, usize::MAX)?;
         self.advance(from, series.built_to)
     }
 
@@ -316,31 +315,15 @@ impl Builder<'_, '_> {
         start: Timestamp,
         end: Option<Timestamp>,
     ) -> Result<bool> {
-        let Place {
-            instrument_id,
-            frequency,
-        } = self.place;
         let end = end.map_or(series.built_to, |end| end.min(series.built_to));
-        let stale = stale_between(
-            self.conn,
-            instrument_id,
-            frequency,
-            start,
-            end,
-            STALE_PERIODS_MAX,
-        )?;
-        for (from, whole) in runs(frequency, &stale) {
-            if self.work.ticks_read + self.work.bars_read >= self.limit {
+        let stale = stale_between(self.conn, self.key, start, end, STALE_PERIODS_MAX)?;
+        for (from, whole) in runs(self.key.frequency, &stale) {
+            let left = self.limit.saturating_sub(self.work.cost);
+            if left == 0 {
                 break;
             }
-            let left = self.limit - self.work.ticks_read;
-            let basis = bars::basis(self.conn, self.place, from, whole)?;
-            let basis = basis.filter(|(_, covered)| *covered == whole);
-            let to = match basis {
-                Some(_) => whole,
-                None => bars::cut_after(self.conn, self.place, from, whole, left)?,
-            };
-            self.work.periods_repaired += self.build(from, to, basis.map(|(finer, _)| finer))?;
+            let (to, repaired) = self.build(from, whole, left)?;
+            self.work.periods_repaired += repaired;
             self.work.repaired_to = Some(to);
             if to < whole {
                 break;
@@ -352,35 +335,46 @@ impl Builder<'_, '_> {
         Ok(!stale.is_empty())
     }
 
-    /// Makes the bars of whole periods what their ticks give; returns how many were stale.
-    fn build(&mut self, from: Timestamp, to: Timestamp, basis: Option<Frequency>) -> Result<usize> {
-        let made = match basis {
-            Some(finer) => {
-                let (read, made) = bars::from_bars(self.conn, self.place, finer, from, to)?;
-                self.work.bars_read += read;
-                made
-            }
-            None => {
-                let (read, made) = bars::from_ticks(self.conn, self.place, from, to)?;
-                self.work.ticks_read += read;
-                made
-            }
-        };
-        let (written, removed) = bars::replace(self.conn, self.place, from, to, made, self.now)?;
+    /// Makes the bars of whole periods what their parts give, some `limit` ticks of them; returns
+    /// up to where, and how many were stale.
+    fn build(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<(Timestamp, usize)> {
+        let made = self
+            .composition
+            .bars(self.conn, Span::between(from, to), limit)?;
+        let to = Timestamp::from_micros_clamped(made.to);
+        self.work.ticks_read += made.ticks_read;
+        self.work.bars_read += made.bars_read;
+        self.work.cost += made.cost;
+        let bars = made.bars.into_iter().map(|made| made.bar).collect();
+        let (written, removed) = bars::replace(self.conn, self.key, from, to, bars, self.now)?;
         self.work.bars_written += written;
         self.work.bars_removed += removed;
         let marks = stale_bars::table
-            .filter(stale_bars::instrument_id.eq(self.place.instrument_id))
-            .filter(stale_bars::frequency.eq(self.place.frequency))
+            .filter(stale_bars::instrument_id.eq(self.key.instrument_id))
+            .filter(stale_bars::frequency.eq(self.key.frequency))
+            .filter(stale_bars::price.eq(self.key.price))
             .filter(stale_bars::timestamp.ge(from))
             .filter(stale_bars::timestamp.lt(to));
         let delete = diesel::delete(marks);
-        Ok(crate::on_backend!(&mut *self.conn, |c| delete.execute(c))?)
+        Ok((
+            to,
+            crate::on_backend!(&mut *self.conn, |c| delete.execute(c))?,
+        ))
     }
 
     /// Writes down what is built, where ticks are stored too.
     fn advance(&mut self, from: Timestamp, to: Timestamp) -> Result<()> {
-        let series = bar_series::table.find((self.place.instrument_id, self.place.frequency));
+        let SeriesKey {
+            instrument_id,
+            frequency,
+            price,
+        } = self.key;
+        let series = bar_series::table.find((instrument_id, frequency, price));
         let update = diesel::update(series).set((
             bar_series::built_from.eq(from),
             bar_series::built_to.eq(to),
@@ -389,7 +383,7 @@ impl Builder<'_, '_> {
         crate::on_backend!(&mut *self.conn, |c| update.execute(c))?;
         let behind = instruments::table
             .active()
-            .filter(instruments::id.eq(self.place.instrument_id))
+            .filter(instruments::id.eq(instrument_id))
             .filter(
                 instruments::bars_to
                     .is_null()

@@ -13,9 +13,9 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
-use super::read::{BuiltSources, of_instruments};
+use super::read::{BuiltSources, SeriesKey, of_instruments};
 use crate::database::{BackendConnection, Touch};
-use crate::domain::Frequency;
+use crate::domain::{BarPrice, Frequency, TickPrices};
 use crate::error::Result;
 use crate::models::BarSeries;
 use crate::repository::bar::BarKey;
@@ -24,12 +24,12 @@ use crate::repository::{bounds, instrument};
 use crate::sql_types;
 use crate::timestamp::Timestamp;
 
-/// Marks of one statement: three binds each, within SQLite's 32,766.
+/// Marks of one statement: four binds each, within SQLite's 32,766.
 const MARKS_PER_STATEMENT_MAX: usize = 1_000;
 
 /// The periods that a change of ticks or bars touches, of every series of some instruments.
 pub(crate) struct Marks {
-    /// By instrument and frequency.
+    /// By instrument, frequency and price.
     series: Vec<Touched>,
     /// The instrument that was touched last, and where its series are.
     last: (i64, std::ops::Range<usize>),
@@ -62,22 +62,27 @@ impl Marks {
         self.series.iter().map(|touched| touched.of.built_to).max()
     }
 
-    /// A tick with a price came, went or returned at this moment. In order of time a tick costs
-    /// two comparisons per series.
-    pub(crate) fn touch(&mut self, instrument_id: i64, at: Timestamp) {
+    /// A tick with these prices came, went or returned at this moment. In order of time a tick costs
+    /// a few comparisons per series.
+    pub(crate) fn touch(&mut self, instrument_id: i64, at: Timestamp, prices: TickPrices) {
         for touched in self.of_instrument(instrument_id) {
-            touched.touch(at);
+            if prices.has(touched.of.price) {
+                touched.touch(at);
+            }
         }
     }
 
     /// A bar came, went, returned or changed. What was built in longer periods holds a bar that
     /// came in; of a built bar its own period is made anew, whatever has become of the row.
     pub(crate) fn touch_bar(&mut self, bar: &BarKey, built: &BuiltSources) {
-        let is_built = built.contains(bar.data_source_id);
+        let built = built.price(bar.data_source_id);
         for touched in self.of_instrument(bar.instrument_id) {
-            let is_touched = match is_built {
-                true => touched.of.frequency == bar.frequency,
-                false => bar.frequency.divides(touched.of.frequency),
+            let BarSeries {
+                frequency, price, ..
+            } = touched.of;
+            let is_touched = match built {
+                Some(of) => frequency == bar.frequency && price == of,
+                None => bar.frequency.divides(frequency) && price == BarPrice::Last,
             };
             if is_touched {
                 touched.touch(bar.timestamp);
@@ -122,8 +127,7 @@ impl Marks {
             touched.periods.dedup();
             for periods in touched.periods.chunks(MARKS_PER_STATEMENT_MAX) {
                 let insert = InsertMarks {
-                    instrument_id: touched.of.instrument_id,
-                    frequency: touched.of.frequency,
+                    of: touched.of.key(),
                     periods,
                 };
                 crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
@@ -180,8 +184,7 @@ impl Touched {
 /// `INSERT INTO stale_bars .. ON CONFLICT DO NOTHING` of many rows, which Diesel has not for
 /// SQLite.
 struct InsertMarks<'a> {
-    instrument_id: i64,
-    frequency: Frequency,
+    of: SeriesKey,
     periods: &'a [Timestamp],
 }
 
@@ -197,6 +200,7 @@ where
     DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<sql_types::Timestamp>,
     i64: ToSql<BigInt, DB>,
     Frequency: ToSql<Text, DB>,
+    BarPrice: ToSql<Text, DB>,
     Timestamp: ToSql<sql_types::Timestamp, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
@@ -204,12 +208,16 @@ where
         if self.periods.len() > 1 {
             out.unsafe_to_cache_prepared();
         }
-        out.push_sql("INSERT INTO stale_bars (instrument_id, frequency, \"timestamp\") VALUES ");
+        out.push_sql(
+            "INSERT INTO stale_bars (instrument_id, frequency, price, \"timestamp\") VALUES ",
+        );
         for (i, period) in self.periods.iter().enumerate() {
             out.push_sql(if i == 0 { "(" } else { ", (" });
-            out.push_bind_param::<BigInt, _>(&self.instrument_id)?;
+            out.push_bind_param::<BigInt, _>(&self.of.instrument_id)?;
             out.push_sql(", ");
-            out.push_bind_param::<Text, _>(&self.frequency)?;
+            out.push_bind_param::<Text, _>(&self.of.frequency)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Text, _>(&self.of.price)?;
             out.push_sql(", ");
             out.push_bind_param::<sql_types::Timestamp, _>(period)?;
             out.push_sql(")");

@@ -6,29 +6,88 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use crate::database::BackendConnection;
-use crate::domain::{Frequency, Symbol};
+use crate::domain::{BarPrice, Frequency, Symbol};
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
+use crate::repository::bar_composition::Composition;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source};
 use crate::soft_delete::{ActiveOn, SoftDeletable};
-use crate::tables::{bar_series, instruments, stale_bars};
+use crate::tables::{bar_series, data_sources, instruments, stale_bars};
 use crate::timestamp::Timestamp;
 
-/// The source of built bars; a migration adds it.
+/// The source of bars that are built of trades; a migration adds it, as the others.
 pub const BUILT_SOURCE_NAME: &str = "tickbase-bars";
 
+/// The name of the source of built bars of a price.
+const fn source_name(price: BarPrice) -> &'static str {
+    match price {
+        BarPrice::Last => BUILT_SOURCE_NAME,
+        BarPrice::Bid => "tickbase-bars-bid",
+        BarPrice::Ask => "tickbase-bars-ask",
+        BarPrice::Mid => "tickbase-bars-mid",
+    }
+}
+
+/// What names a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesKey {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Length of the periods.
+    pub frequency: Frequency,
+    /// The price of ticks that the bars are made of.
+    pub price: BarPrice,
+}
+
+impl BarSeries {
+    /// What names the series.
+    #[must_use]
+    pub fn key(&self) -> SeriesKey {
+        SeriesKey {
+            instrument_id: self.instrument_id,
+            frequency: self.frequency,
+            price: self.price,
+        }
+    }
+}
+
 /// The data sources whose bars are built: nobody else writes bars of theirs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BuiltSources(Option<i64>);
+#[derive(Debug, Clone)]
+pub(crate) struct BuiltSources(Vec<(i64, BarPrice)>);
 
 impl BuiltSources {
     pub(crate) fn load(conn: &mut BackendConnection<'_>) -> Result<Self> {
-        let source = data_source::by_name(conn, BUILT_SOURCE_NAME)?;
-        Ok(Self(source.map(|source| source.id)))
+        let named = |price| data_sources::name.eq(source_name(price));
+        let trades = named(BarPrice::Last);
+        let quotes = named(BarPrice::Bid).or(named(BarPrice::Ask));
+        let query = data_sources::table
+            .filter(trades.or(quotes).or(named(BarPrice::Mid)))
+            .select((data_sources::id, data_sources::name));
+        let rows: Vec<(i64, String)> = crate::on_backend!(conn, |c| query.load(c))?;
+        let price = |name: &str| {
+            let mut all = BarPrice::ALL.iter().copied();
+            all.find(|price| source_name(*price) == name)
+        };
+        let sources = rows
+            .iter()
+            .filter_map(|(id, name)| Some((*id, price(name)?)));
+        Ok(Self(sources.collect()))
+    }
+
+    /// The source of the built bars of a price; `None` when somebody has renamed it.
+    pub(crate) fn of(&self, price: BarPrice) -> Option<i64> {
+        let found = self.0.iter().find(|(_, of)| *of == price);
+        found.map(|(id, _)| *id)
+    }
+
+    /// The price of the built bars of a source; `None` for a source of bars that come in.
+    pub(crate) fn price(&self, source_id: i64) -> Option<BarPrice> {
+        let found = self.0.iter().find(|(id, _)| *id == source_id);
+        found.map(|(_, price)| *price)
     }
 
     pub(crate) fn contains(&self, source_id: i64) -> bool {
-        self.0 == Some(source_id)
+        self.price(source_id).is_some()
     }
 }
 
@@ -40,10 +99,13 @@ pub struct SeriesStatus {
     pub symbol: Symbol,
     /// The series.
     pub series: BarSeries,
-    /// Periods whose ticks have changed since their bars were built.
+    /// Periods whose ticks or shorter bars have changed since their bars were built.
     pub stale_periods: i64,
     /// The instrument's newest tick.
     pub last_tick: Option<Timestamp>,
+    /// Start of its newest bar, if that is not before the newest tick, that came in and is shorter
+    /// than those of the series.
+    pub last_bar: Option<Timestamp>,
 }
 
 impl SeriesStatus {
@@ -51,19 +113,20 @@ impl SeriesStatus {
     #[must_use]
     pub fn is_due(&self) -> bool {
         let closed = |at: Timestamp| self.series.frequency.period_start(at) > self.series.built_to;
-        self.stale_periods > 0 || self.last_tick.is_some_and(closed)
+        self.stale_periods > 0 || self.last_tick.max(self.last_bar).is_some_and(closed)
     }
 }
 
-/// The id of the source of built bars.
+/// The id of the source of the built bars of a price.
 ///
 /// # Errors
 /// [`Error::NotFound`] when somebody has renamed it; [`Error::Query`].
-pub fn source_id(conn: &mut BackendConnection<'_>) -> Result<i64> {
-    let source = data_source::by_name(conn, BUILT_SOURCE_NAME)?;
+pub fn source_id(conn: &mut BackendConnection<'_>, price: BarPrice) -> Result<i64> {
+    let name = source_name(price);
+    let source = data_source::by_name(conn, name)?;
     source.map(|source| source.id).ok_or_else(|| {
         Error::not_found(
-            format!("data source {BUILT_SOURCE_NAME:?}"),
+            format!("data source {name:?}"),
             "give the source of built bars its name back",
         )
     })
@@ -74,7 +137,7 @@ pub(super) fn series_query<'a>(instrument_ids: &'a [i64]) -> _ {
     bar_series::table.filter(bar_series::instrument_id.eq_any(instrument_ids))
 }
 
-/// The series of these instruments, by instrument and frequency, shortest first.
+/// The series of these instruments, by instrument, frequency, shortest first, and price.
 pub(super) fn of_instruments(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
@@ -87,7 +150,7 @@ pub(super) fn of_instruments(
         })?;
         all.extend(some);
     }
-    all.sort_unstable_by_key(|series| (series.instrument_id, series.frequency));
+    all.sort_unstable_by_key(BarSeries::key);
     Ok(all)
 }
 
@@ -103,10 +166,13 @@ pub fn of_instrument(
 }
 
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn stale_query(of: i64, frequency: Frequency, first: Timestamp, end: Timestamp) -> _ {
+pub(super) fn stale_query(of: SeriesKey, first: Timestamp, end: Timestamp) -> _ {
+    let (id, frequency, price): (i64, Frequency, BarPrice) =
+        (of.instrument_id, of.frequency, of.price);
     stale_bars::table
-        .filter(stale_bars::instrument_id.eq(of))
+        .filter(stale_bars::instrument_id.eq(id))
         .filter(stale_bars::frequency.eq(frequency))
+        .filter(stale_bars::price.eq(price))
         .filter(stale_bars::timestamp.ge(first))
         .filter(stale_bars::timestamp.lt(end))
         .order(stale_bars::timestamp.asc())
@@ -120,14 +186,13 @@ pub(super) fn stale_query(of: i64, frequency: Frequency, first: Timestamp, end: 
 /// [`Error::Query`].
 pub fn stale_between(
     conn: &mut BackendConnection<'_>,
-    instrument_id: i64,
-    frequency: Frequency,
+    of: SeriesKey,
     start: Timestamp,
     end: Timestamp,
     limit: usize,
 ) -> Result<Vec<Timestamp>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let query = stale_query(instrument_id, frequency, start, end).limit(limit);
+    let query = stale_query(of, start, end).limit(limit);
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 
@@ -145,36 +210,50 @@ pub(super) fn list_query() -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
-    let rows: Vec<(Symbol, Option<Timestamp>, BarSeries)> = crate::on_backend!(&mut *conn, |c| {
+    type Row = (Symbol, Option<Timestamp>, BarSeries);
+    let rows: Vec<Row> = crate::on_backend!(&mut *conn, |c| {
         let instrument = (instruments::symbol, instruments::last_tick);
         list_query()
             .select((instrument.0, instrument.1, BarSeries::as_select()))
             .load(c)
     })?;
     let query = stale_bars::table
-        .group_by((stale_bars::instrument_id, stale_bars::frequency))
+        .group_by((
+            stale_bars::instrument_id,
+            stale_bars::frequency,
+            stale_bars::price,
+        ))
         .select((
             stale_bars::instrument_id,
             stale_bars::frequency,
+            stale_bars::price,
             dsl::count_star(),
         ));
-    let stale: Vec<(i64, Frequency, i64)> = crate::on_backend!(conn, |c| query.load(c))?;
-    let stale: HashMap<(i64, Frequency), i64> = stale
-        .into_iter()
-        .map(|(id, frequency, count)| ((id, frequency), count))
-        .collect();
-    let status = |(symbol, last_tick, series): (Symbol, _, BarSeries)| SeriesStatus {
-        symbol,
-        last_tick,
-        stale_periods: stale
-            .get(&(series.instrument_id, series.frequency))
-            .copied()
-            .unwrap_or(0),
-        series,
+    let stale: Vec<(i64, Frequency, BarPrice, i64)> =
+        crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    let key = |(instrument_id, frequency, price, count)| {
+        let key = SeriesKey {
+            instrument_id,
+            frequency,
+            price,
+        };
+        (key, count)
     };
-    let mut all: Vec<SeriesStatus> = rows.into_iter().map(status).collect();
+    let stale: HashMap<SeriesKey, i64> = stale.into_iter().map(key).collect();
+    let mut all = Vec::with_capacity(rows.len());
+    for (symbol, last_tick, series) in rows {
+        let key = series.key();
+        let of = Composition::of_parts(conn, key)?;
+        all.push(SeriesStatus {
+            symbol,
+            series,
+            stale_periods: stale.get(&key).copied().unwrap_or(0),
+            last_tick,
+            last_bar: of.last_imported(conn, last_tick)?,
+        });
+    }
     all.sort_by(|a, b| {
-        let key = |of: &SeriesStatus| (of.symbol.to_string(), of.series.frequency);
+        let key = |of: &SeriesStatus| (of.symbol.to_string(), of.series.key());
         key(a).cmp(&key(b))
     });
     Ok(all)

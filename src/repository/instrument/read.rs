@@ -102,8 +102,8 @@ pub struct InstrumentLabel {
     pub id: i64,
     /// The name under which it trades.
     pub symbol: Symbol,
-    /// Places to which its prices are rounded.
-    pub price_decimals: PriceDecimals,
+    /// Places to which its prices are rounded; none where they are shown as they are stored.
+    pub price_decimals: Option<PriceDecimals>,
 }
 
 #[dsl::auto_type(no_type_alias)]

@@ -14,6 +14,7 @@ use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 use super::keys::{TickKey, TickRange};
 use super::latest::latest;
 use crate::database::{BackendConnection, Touch};
+use crate::domain::TickPrices;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
 use crate::repository::instrument;
@@ -66,7 +67,7 @@ fn mark_keys(
     if changed > 0 {
         let mut marks = Marks::of(conn, &ids)?;
         for key in keys {
-            marks.touch(key.instrument_id, key.timestamp);
+            marks.touch(key.instrument_id, key.timestamp, TickPrices::ANY);
         }
         marks.store(conn)?;
     }
@@ -80,13 +81,18 @@ macro_rules! marks_of {
     ($conn:expr, $instrument_id:expr, $rows:expr) => {{
         let mut marks = Marks::of($conn, &[$instrument_id])?;
         if let Some(built_to) = marks.built_to() {
-            let stamps = $rows
+            let ticks = $rows
                 .filter(market_data::timestamp.lt(built_to))
-                .filter(market_data::price.is_not_null())
                 .order(market_data::timestamp.asc())
-                .select(market_data::timestamp);
-            each_row!($conn, stamps, Timestamp, |at| {
-                marks.touch($instrument_id, at);
+                .select((
+                    market_data::timestamp,
+                    market_data::price.is_not_null(),
+                    market_data::bid.is_not_null(),
+                    market_data::ask.is_not_null(),
+                ));
+            type Row = (Timestamp, bool, bool, bool);
+            each_row!($conn, ticks, Row, |(at, last, bid, ask): Row| {
+                marks.touch($instrument_id, at, TickPrices { last, bid, ask });
                 Ok(())
             })?;
         }

@@ -8,15 +8,15 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::future_limit::FutureLimit;
 use super::insert_order::{Row, Slots, in_key_order};
 use super::watch;
-use crate::config::WriteConfig;
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
+use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
@@ -229,40 +229,6 @@ fn replayed(ticks: usize) -> InsertCounts {
     }
 }
 
-/// How far ahead of the clock ticks may be. One tick of a far future would be the last tick of its
-/// instrument for years: every later one would be late, and late ticks fire no rule.
-struct FutureLimit {
-    now: Timestamp,
-    newest_allowed: Timestamp,
-}
-
-impl FutureLimit {
-    /// By `write.future_seconds_max` of the database; without a limit outside of its transactions.
-    fn of(conn: &BackendConnection<'_>, now: Timestamp) -> Self {
-        let ahead = conn.attached::<WriteConfig>().map(|write| write.future_max);
-        let newest_allowed = match ahead {
-            None | Some(Duration::ZERO) => Timestamp::MAX,
-            Some(ahead) => {
-                let micros = i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
-                now.saturating_add_micros(micros)
-            }
-        };
-        Self {
-            now,
-            newest_allowed,
-        }
-    }
-
-    fn reason(&self, timestamp: Timestamp) -> String {
-        let seconds = (self.newest_allowed.micros() - self.now.micros()) / 1_000_000;
-        format!(
-            "timestamp: {timestamp} is more than {seconds} s ahead of the clock, which says {}; check \
-             its unit and zone, or raise write.future_seconds_max (0: no limit)",
-            self.now
-        )
-    }
-}
-
 /// The batch on its way.
 struct Batch<'a> {
     ticks: &'a [Tick],
@@ -402,12 +368,20 @@ impl<'a> Batch<'a> {
             let is_stored =
                 |row: &&Row<'_>| matches!(self.outcomes[row.index], RowOutcome::Inserted { .. });
             let old = rows.iter().take_while(is_old).filter(is_stored);
-            for row in old.filter(|row| row.tick.price().is_some()) {
+            for row in old {
+                let prices = TickPrices {
+                    last: row.tick.price().is_some(),
+                    bid: row.tick.bid().is_some(),
+                    ask: row.tick.ask().is_some(),
+                };
+                if !prices.is_any() {
+                    continue;
+                }
                 let marks = match &mut marks {
                     Some(marks) => marks,
                     None => marks.insert(Marks::of(conn, &self.ids())?),
                 };
-                marks.touch(row.key.instrument_id, row.key.timestamp);
+                marks.touch(row.key.instrument_id, row.key.timestamp, prices);
             }
         }
         marks.map_or(Ok(()), |marks| marks.store(conn))

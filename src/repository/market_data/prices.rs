@@ -6,8 +6,10 @@ use diesel::prelude::*;
 
 use super::keys::TickRange;
 use crate::database::BackendConnection;
+use crate::domain::BarPrice;
 use crate::error::Result;
 use crate::repository::bounds;
+use crate::repository::optional::{IfSome, if_some};
 use crate::repository::pass::each_row;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data;
@@ -53,6 +55,123 @@ pub fn prices(
     let query = prices_query(of.instrument_id, first, last);
     each_row!(conn, query, Row, |row| PricePoint::of(row)
         .map_or(Ok(()), &mut each))
+}
+
+/// Which prices of an instrument's ticks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PricesOf {
+    pub(crate) instrument_id: i64,
+    /// Only those of this source.
+    pub(crate) source_id: Option<i64>,
+    pub(crate) price: BarPrice,
+}
+
+/// The columns of quotes; those that the price needs are not absent.
+type QuoteRow = (Timestamp, Option<f64>, Option<f64>);
+
+impl PricesOf {
+    /// Whether it is what [`prices`] shows: its statement stays one, and prepared.
+    fn is_plain(self) -> bool {
+        self.source_id.is_none() && self.price == BarPrice::Last
+    }
+
+    fn of_quote(self, (timestamp, bid, ask): QuoteRow) -> Option<PricePoint> {
+        let price = match self.price {
+            BarPrice::Last => None,
+            BarPrice::Bid => bid,
+            BarPrice::Ask => ask,
+            BarPrice::Mid => bid.zip(ask).map(|(bid, ask)| f64::midpoint(bid, ask)),
+        };
+        price.map(|price| PricePoint {
+            timestamp,
+            price,
+            volume: None,
+        })
+    }
+}
+
+/// [`prices`] of one source or of quotes. A quote is no trade and has no size.
+///
+/// # Errors
+/// As [`prices`].
+pub(crate) fn prices_of(
+    conn: &mut BackendConnection<'_>,
+    of: PricesOf,
+    range: &TickRange,
+    mut each: impl FnMut(PricePoint) -> Result<()>,
+) -> Result<usize> {
+    if of.is_plain() {
+        return prices(conn, range, each);
+    }
+    let (first, last) = range.bounds()?;
+    if of.price == BarPrice::Last {
+        let query = having_query(of, first, last).select((
+            market_data::timestamp,
+            market_data::price,
+            market_data::volume,
+        ));
+        return each_row!(conn, query, Row, |row| PricePoint::of(row)
+            .map_or(Ok(()), &mut each));
+    }
+    let query = having_query(of, first, last).select((
+        market_data::timestamp,
+        market_data::bid,
+        market_data::ask,
+    ));
+    each_row!(conn, query, QuoteRow, |row| of
+        .of_quote(row)
+        .map_or(Ok(()), &mut each))
+}
+
+type OfSource = IfSome<dsl::Eq<market_data::source_id, i64>>;
+type HasPrice = IfSome<dsl::IsNotNull<market_data::price>>;
+type HasBid = IfSome<dsl::IsNotNull<market_data::bid>>;
+type HasAsk = IfSome<dsl::IsNotNull<market_data::ask>>;
+
+/// The ticks that have such a price, in key order.
+#[dsl::auto_type(no_type_alias)]
+pub(super) fn having_query(of: PricesOf, first: Timestamp, last: Timestamp) -> _ {
+    let active: Active<market_data::table> = market_data::table.active();
+    let instrument_id: i64 = of.instrument_id;
+    let (source, price, bid, ask): (OfSource, HasPrice, HasBid, HasAsk) = conditions(of);
+    active
+        .filter(market_data::instrument_id.eq(instrument_id))
+        .filter(market_data::timestamp.between(first, last))
+        .filter(source)
+        .filter(price)
+        .filter(bid)
+        .filter(ask)
+        .order((
+            market_data::timestamp.asc(),
+            market_data::source_id.asc(),
+            market_data::sequence.asc(),
+        ))
+}
+
+fn conditions(of: PricesOf) -> (OfSource, HasPrice, HasBid, HasAsk) {
+    let is = |prices: &[BarPrice]| prices.contains(&of.price);
+    let bid = is(&[BarPrice::Bid, BarPrice::Mid]);
+    let ask = is(&[BarPrice::Ask, BarPrice::Mid]);
+    (
+        if_some(of.source_id.map(|id| market_data::source_id.eq(id))),
+        if_some(is(&[BarPrice::Last]).then(|| market_data::price.is_not_null())),
+        if_some(bid.then(|| market_data::bid.is_not_null())),
+        if_some(ask.then(|| market_data::ask.is_not_null())),
+    )
+}
+
+/// The stamp of the first tick that has such a price.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub(crate) fn first_stamp(
+    conn: &mut BackendConnection<'_>,
+    of: PricesOf,
+) -> Result<Option<Timestamp>> {
+    let query = having_query(of, Timestamp::MIN, Timestamp::MAX)
+        .select(market_data::timestamp)
+        .limit(1);
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
 }
 
 /// [`prices`] of all instruments in one pass, by instrument and then in key order; `each` is told
@@ -116,18 +235,26 @@ pub(super) fn prices_of_all_query(first: Timestamp, last: Timestamp) -> _ {
         ))
 }
 
-/// The newest stamps of an instrument's priced ticks from `first` to `last`, both included, newest
-/// first: as many as there are ticks, up to `limit`.
+/// The newest stamps of the ticks that have such a price, from `first` to `last`, both included,
+/// newest first: as many as there are ticks, up to `limit`.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub(crate) fn newest_stamps(
     conn: &mut BackendConnection<'_>,
-    of: i64,
+    of: PricesOf,
     (first, last): (Timestamp, Timestamp),
     limit: usize,
 ) -> Result<Vec<Timestamp>> {
-    let query = newest_stamps_query(of, first, last, i64::try_from(limit).unwrap_or(i64::MAX));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    if of.is_plain() {
+        let query = newest_stamps_query(of.instrument_id, first, last, limit);
+        return Ok(crate::on_backend!(conn, |c| query.load(c))?);
+    }
+    let query = having_query(of, first, last)
+        .order(market_data::timestamp.desc())
+        .select(market_data::timestamp)
+        .limit(limit);
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 
@@ -141,4 +268,47 @@ pub(super) fn newest_stamps_query(of: i64, first: Timestamp, last: Timestamp, li
         .order(market_data::timestamp.desc())
         .select(market_data::timestamp)
         .limit(limit)
+}
+
+/// Every tick of a range: what a pass over them reads, deleted ones included.
+macro_rules! stored_stamps {
+    ($of:expr) => {{
+        let (first, last) = $of.bounds()?;
+        market_data::table
+            .with_deleted("a pass over the ticks reads them, too")
+            .filter(market_data::instrument_id.eq($of.instrument_id))
+            .filter(market_data::timestamp.between(first, last))
+            .select(market_data::timestamp)
+            .limit(1)
+    }};
+}
+
+/// The stamp of the tick of a range that comes after `n` others, deleted ones included.
+///
+/// # Errors
+/// As [`prices`].
+pub(crate) fn nth_stamp(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    n: usize,
+) -> Result<Option<Timestamp>> {
+    let query = stored_stamps!(of)
+        .order(market_data::timestamp.asc())
+        .offset(i64::try_from(n).unwrap_or(i64::MAX));
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
+}
+
+/// [`nth_stamp`] from the end of the range backwards.
+///
+/// # Errors
+/// As [`prices`].
+pub(crate) fn nth_stamp_before(
+    conn: &mut BackendConnection<'_>,
+    of: &TickRange,
+    n: usize,
+) -> Result<Option<Timestamp>> {
+    let query = stored_stamps!(of)
+        .order(market_data::timestamp.desc())
+        .offset(i64::try_from(n).unwrap_or(i64::MAX));
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
 }

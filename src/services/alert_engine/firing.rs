@@ -16,8 +16,9 @@ pub struct WatchedInstrument {
     pub id: i64,
     /// The name in messages of rules that have none.
     pub symbol: Symbol,
-    /// The places to which messages round its prices.
-    pub price_decimals: PriceDecimals,
+    /// The places to which messages round its prices, and half of whose last one `equals` forgives;
+    /// without them both take all digits.
+    pub price_decimals: Option<PriceDecimals>,
     /// Whether its rules are evaluated. If not, its ticks are followed all the same.
     pub is_watched: bool,
     /// A tick older than this is late, whatever else the engine knows.

@@ -114,7 +114,7 @@ impl Tree {
     /// trigger tells.
     fn gate(&self) -> Option<Test> {
         match self {
-            Self::One(test) => Some(*test),
+            Self::One(test) => Some(test.clone()),
             Self::All(parts) => {
                 let gates = parts.iter().filter_map(Self::gate);
                 gates.min_by_key(|gate| breadth(gate.trigger))

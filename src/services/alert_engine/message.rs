@@ -1,14 +1,14 @@
 //! The text of an alert.
 //!
-//! A price is rounded half even to the places of its instrument and written without trailing
-//! zeros; a threshold is written with these places, and with more when it has more, so that a text
-//! never shows another threshold than the rule's. Numbers that have no places of their own (volumes,
-//! factors) are written with the digits that they have.
+//! A price is rounded half even to the places that [`price_places`] says and written without
+//! trailing zeros; a threshold is written with these places, and with more when it has more, so that
+//! a text never shows another threshold than the rule's. Numbers that have no places of their own
+//! (volumes, factors) are written with the digits that they have.
 
 use super::firing::Firing;
 use super::rule::RuleText;
 use crate::decimal::Decimal;
-use crate::domain::{Condition, Expression, ExpressionPart};
+use crate::domain::{Condition, Expression, ExpressionPart, mean_places, price_places, price_text};
 
 /// Places of a percentage, unless the threshold has more.
 const PERCENT_PLACES: usize = 2;
@@ -65,7 +65,9 @@ fn against_price(firing: &Firing, rule: &RuleText, places: usize) -> String {
         Some(Condition::CrossesAbove | Condition::CrossesBelow)
     );
     match (rule.period.filter(|_| crosses), firing.threshold_value) {
-        (Some(period), Some(mean)) => format!("mean {mean:.places$} of {period} prices"),
+        (Some(period), Some(mean)) => {
+            format!("mean {} of {period} prices", price_text(mean, places))
+        }
         _ => format!("threshold {}", threshold(rule.threshold.as_ref(), places)),
     }
 }
@@ -77,7 +79,7 @@ fn volume(firing: &Firing, rule: &RuleText) -> String {
     match rule.period {
         None => format!("Volume {volume} above threshold {factor}"),
         Some(period) => {
-            let level = trimmed(format!("{level:.8}"));
+            let level = trimmed(price_text(level, mean_places(None, &[volume], &[level])));
             format!("Volume {volume} above threshold {level} ({factor} times the mean of {period})")
         }
     }
@@ -128,11 +130,17 @@ fn words(condition: Condition) -> String {
 }
 
 fn places(firing: &Firing) -> usize {
-    usize::try_from(firing.instrument.price_decimals.places()).unwrap_or(4)
+    let decimals = firing.instrument.price_decimals;
+    let price = firing.trigger_value;
+    match (firing.threshold_value, firing.rule.period) {
+        (Some(mean), Some(_)) => mean_places(decimals, &[price], &[mean]),
+        (Some(threshold), None) => price_places(decimals, &[price, threshold]),
+        (None, _) => price_places(decimals, &[price]),
+    }
 }
 
 fn price(value: f64, places: usize) -> String {
-    trimmed(format!("{value:.places$}"))
+    trimmed(price_text(value, places))
 }
 
 /// A threshold with at least so many places.

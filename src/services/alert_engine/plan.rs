@@ -17,6 +17,7 @@ use super::ranks::{RankSet, StretchCounts};
 use super::rule::{Body, Test};
 use super::slot::{Slot, Slots};
 use super::trigger::Trigger;
+use crate::domain::PriceDecimals;
 
 /// How an instrument's rules are evaluated.
 #[derive(Debug, Default)]
@@ -63,8 +64,14 @@ pub(super) struct Pass<'a> {
 }
 
 impl Plan {
-    /// Arranges the active rules; `newest` is the stamp of the newest tick.
-    pub(super) fn new(slots: &mut Slots, parameters: &Parameters, newest: Option<i64>) -> Self {
+    /// Arranges the active rules of an instrument with these decimals; `newest` is the stamp of
+    /// the newest tick.
+    pub(super) fn new(
+        slots: &mut Slots,
+        parameters: &Parameters,
+        decimals: Option<PriceDecimals>,
+        newest: Option<i64>,
+    ) -> Self {
         let mut plan = Self::default();
         let mut joined = Vec::new();
         let mut by_trigger: BTreeMap<Trigger, Vec<(usize, Test)>> = BTreeMap::new();
@@ -77,9 +84,9 @@ impl Plan {
                 _ if !slot.rule.active => {}
                 Body::One(test) => {
                     let group = by_trigger.entry(test.trigger).or_default();
-                    group.push((number, *test));
+                    group.push((number, test.shown_with(decimals)));
                 }
-                Body::Joined(tree) => joined.push((number, tree.placed(parameters))),
+                Body::Joined(tree) => joined.push((number, tree.placed(parameters, decimals))),
             }
         }
         plan.joined = Joined::new(joined);

@@ -8,8 +8,10 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use bigdecimal::BigDecimal;
+
 use crate::decimal::Decimal;
-use crate::domain::{Condition, RuleShape};
+use crate::domain::{Condition, PriceDecimals};
 
 /// The sort key of a threshold: `equals` matches between `low` and `high`, both excluded; every
 /// other condition compares with `low` alone, and `high` is the same.
@@ -20,24 +22,34 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn new(condition: Condition, threshold: Option<&Decimal>) -> Self {
-        let Some(threshold) = threshold else {
+    /// `decimals` are those of the instrument, which say how near `equals` is: half a unit of the
+    /// last place that is shown. Without them prices are shown with all of their digits, and only
+    /// the threshold itself is equal to it.
+    pub(super) fn new(
+        condition: Condition,
+        threshold: Option<&Decimal>,
+        decimals: Option<PriceDecimals>,
+    ) -> Self {
+        let at = threshold.map_or(0.0, Decimal::to_f64);
+        let Some(threshold) = threshold.filter(|_| condition == Condition::Equals) else {
+            return Self { low: at, high: at };
+        };
+        // Neighbours, for where doubles lie further apart than the places.
+        let (below, above) = (at.next_down(), at.next_up());
+        let Some(decimals) = decimals else {
             return Self {
-                low: 0.0,
-                high: 0.0,
+                low: below,
+                high: above,
             };
         };
-        if condition != Condition::Equals {
-            let at = threshold.to_f64();
-            return Self { low: at, high: at };
-        }
-        // The bounds are exact before they are rounded: 1650.26 is not nearer than 0.01 to
-        // 1650.25, though the difference of the doubles is less than 0.01.
-        let within = i128::from(RuleShape::EQUALS_WITHIN_SCALED);
-        let at = i128::from(threshold.scaled());
+        // The bounds are exact before they are rounded: 1650.25005 is not nearer than 0.00005 to
+        // 1650.25, whatever the difference of the doubles is.
+        let half = BigDecimal::new(5.into(), i64::from(decimals.places()) + 1);
+        let exact = threshold.as_big_decimal();
+        let nearest = |bound: BigDecimal| bound.to_plain_string().parse().unwrap_or(at);
         Self {
-            low: nearest_double(at - within),
-            high: nearest_double(at + within),
+            low: nearest(exact - &half).min(below),
+            high: nearest(exact + &half).max(above),
         }
     }
 }
@@ -48,12 +60,6 @@ impl Key {
         let low = self.low.total_cmp(&other.low);
         low.then(self.high.total_cmp(&other.high))
     }
-}
-
-/// The double nearest to `scaled` / 10^8.
-fn nearest_double(scaled: i128) -> f64 {
-    // Reading a text rounds once; a division of doubles would round twice.
-    format!("{scaled}e-8").parse().unwrap_or(f64::NAN)
 }
 
 /// The thresholds that a tick matches.
@@ -139,24 +145,42 @@ mod tests {
 
     use super::*;
 
-    fn equals(threshold: &str, price: f64) -> bool {
+    fn equals(decimals: Option<i32>, threshold: &str, price: f64) -> bool {
         let threshold = threshold.parse().unwrap();
-        Reach::Around(price).holds(Key::new(Condition::Equals, Some(&threshold)))
+        let decimals = decimals.map(|places| PriceDecimals::new(places).unwrap());
+        Reach::Around(price).holds(Key::new(Condition::Equals, Some(&threshold), decimals))
     }
 
     #[test]
-    fn equals_is_nearer_than_a_hundredth_by_decimals_not_by_doubles() {
-        // The difference of the doubles is 0.009999999999990905.
-        assert!(!equals("1650.25", 1650.26));
-        assert!(!equals("1650.25", 1650.24));
-        assert!(equals("1650.25", 1_650.259_999_99));
-        assert!(equals("1650.25", 1_650.240_000_01));
-        assert!(equals("-92233720368.54775808", -92_233_720_368.547_76));
+    fn equals_is_half_a_place_of_what_is_shown_by_decimals_not_by_doubles() {
+        let in_cents = |threshold, price| equals(Some(2), threshold, price);
+        assert!(!in_cents("1650.25", 1_650.255));
+        assert!(!in_cents("1650.25", 1_650.245));
+        assert!(in_cents("1650.25", 1_650.254_999_99));
+        assert!(in_cents("1650.25", 1_650.245_000_01));
+        assert!(equals(Some(4), "1650.25", 1_650.250_049));
+        assert!(!equals(Some(4), "1650.25", 1_650.250_05));
+        // Here doubles lie further apart than the places.
+        assert!(equals(
+            Some(8),
+            "-92233720368.54775808",
+            -92_233_720_368.547_76
+        ));
+        assert!(equals(Some(8), "1e300", 1e300));
+    }
+
+    #[test]
+    fn without_places_only_the_threshold_is_equal_to_it() {
+        assert!(equals(None, "0.0000000042155", 4.2155e-9));
+        assert!(!equals(None, "0.0000000042155", 4.2155e-9_f64.next_up()));
+        assert!(equals(None, "1.07127", 1.07127));
+        assert!(!equals(None, "1.07127", 1.07128));
+        assert!(equals(None, "0", 0.0));
     }
 
     #[test]
     fn a_threshold_is_the_double_that_a_feed_writes_with_the_same_digits() {
-        let key = Key::new(Condition::Above, Some(&"0.3".parse().unwrap()));
+        let key = Key::new(Condition::Above, Some(&"0.3".parse().unwrap()), None);
         assert!(!Reach::Under(0.3).holds(key));
         assert!(!Reach::Over(0.3).holds(key));
         // This sum is not 0.3 but the next double.

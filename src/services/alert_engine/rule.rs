@@ -7,7 +7,7 @@ use super::need::{HistoryNeed, Parameters};
 use super::reach::Key;
 use super::trigger::Trigger;
 use crate::decimal::Decimal;
-use crate::domain::{Condition, Expression, ExpressionPart, RuleShape, RuleType};
+use crate::domain::{Condition, Expression, ExpressionPart, PriceDecimals, RuleShape, RuleType};
 use crate::error::{Error, Result};
 use crate::models::AlertRule;
 use crate::timestamp::Timestamp;
@@ -31,11 +31,14 @@ pub(super) enum Body {
 }
 
 /// A trigger and a threshold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Test {
     pub(super) trigger: Trigger,
+    condition: Condition,
+    exact: Option<Decimal>,
+    /// What is compared; its width follows the instrument, once the rule is in a plan.
     pub(super) key: Key,
-    /// The threshold itself; 0 when there is none.
+    /// The double nearest to the threshold; 0 when there is none.
     pub(super) threshold: f64,
     /// The place of the trigger's mean or window, once the rule is in a plan.
     pub(super) place: usize,
@@ -175,9 +178,19 @@ impl Test {
     fn new(trigger: Trigger, condition: Condition, threshold: Option<&Decimal>) -> Self {
         Self {
             trigger,
-            key: Key::new(condition, threshold),
+            condition,
+            exact: threshold.cloned(),
+            key: Key::new(condition, threshold, None),
             threshold: threshold.map_or(0.0, Decimal::to_f64),
             place: 0,
+        }
+    }
+
+    /// The same, as wide as prices of these decimals ask for.
+    pub(super) fn shown_with(&self, decimals: Option<PriceDecimals>) -> Self {
+        Self {
+            key: Key::new(self.condition, self.exact.as_ref(), decimals),
+            ..self.clone()
         }
     }
 
@@ -205,15 +218,17 @@ impl Tree {
         }
     }
 
-    /// The same, its tests knowing the places of their means and windows.
-    pub(super) fn placed(&self, parameters: &Parameters) -> Self {
-        let parts = |parts: &[Self]| parts.iter().map(|part| part.placed(parameters)).collect();
+    /// The same, its tests knowing the places of their means and windows, and the decimals of
+    /// their instrument.
+    pub(super) fn placed(&self, parameters: &Parameters, decimals: Option<PriceDecimals>) -> Self {
+        let placed = |part: &Self| part.placed(parameters, decimals);
+        let parts = |parts: &[Self]| parts.iter().map(placed).collect();
         match self {
             Self::All(of) => Self::All(parts(of)),
             Self::Any(of) => Self::Any(parts(of)),
             Self::One(test) => Self::One(Test {
                 place: parameters.place(test.trigger),
-                ..*test
+                ..test.shown_with(decimals)
             }),
         }
     }

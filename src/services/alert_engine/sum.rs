@@ -4,41 +4,50 @@
 //! would give other means than the process before it. Here the values are summed as integers:
 //! adding and removing are exact, whatever the order.
 
-use std::ops::Range;
-
-/// Values of at least 2^20 in size count in units of 2^-40, smaller ones in units of 2^-90: every
-/// double from 2^-38 (4e-12) to 2^75 (4e22) in size counts exactly. Smaller ones are cut to the
-/// unit, larger ones count as 2^75.
-const COARSE_FROM: f64 = 1_048_576.0;
-const COARSE_UNITS: f64 = exp2(40);
-const FINE_UNITS: f64 = exp2(90);
-const SIZE_UNITS: f64 = exp2(64);
-const COARSE_TO_FINE_BITS: u32 = 50;
-/// A window holds at most 1,000 values, so its sum stays below 2^125.
-const UNITS_MAX: i128 = 1 << 115;
+/// Values are counted in bands of 60 powers of two, each in units that every double of the band is
+/// a multiple of: every double from 2^-280 (5e-85) to 2^200 (1.6e60) in size counts exactly,
+/// whatever the magnitude of the prices. Smaller ones are cut to the least unit, larger ones
+/// count as 2^200.
+const BANDS: usize = 8;
+const BAND_BITS: u32 = 60;
+const LEAST_EXPONENT: i32 = -280;
+/// The power of two of a band's unit is this much below that of its least value.
+const MANTISSA_BITS: i32 = 52;
+/// A value has less than 2^112 units; a window holds at most 1,000 values, and a sum is compared
+/// with 1,000 times a value: all stay below 2^123.
+const UNITS_MAX: i128 = 1 << (BAND_BITS as i32 + MANTISSA_BITS);
 
 /// What decimals lose when they are read as doubles, relative to them, with a margin of two.
 const DOUBLE_ERROR: f64 = f64::EPSILON;
 
-const fn exp2(power: u64) -> f64 {
-    f64::from_bits((1023 + power) << 52)
+/// The unit of each band, and how many of them 1 has.
+const UNIT: [f64; BANDS] = powers_of_two(1);
+const UNITS_OF_ONE: [f64; BANDS] = powers_of_two(-1);
+
+const fn powers_of_two(sign: i32) -> [f64; BANDS] {
+    let mut powers = [0.0; BANDS];
+    let mut band = 0;
+    while band < BANDS {
+        let power = LEAST_EXPONENT + BAND_BITS as i32 * band as i32 - MANTISSA_BITS;
+        powers[band] = f64::from_bits(((1023 + sign * power) as u64) << 52);
+        band += 1;
+    }
+    powers
 }
 
-/// A double in units.
+/// A double in units of its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Units {
-    coarse: i128,
-    fine: i128,
-    /// Its size, in units of 2^-64: what the error of the values is measured by.
-    size: i128,
+    band: usize,
+    units: i128,
 }
 
 /// A sum of doubles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sum {
-    coarse: i128,
-    fine: i128,
-    sizes: i128,
+    sums: [i128; BANDS],
+    /// The same of the sizes without signs: what the error of the values is measured by.
+    sizes: [i128; BANDS],
 }
 
 impl Sum {
@@ -49,20 +58,18 @@ impl Sum {
     }
 
     pub(super) fn add(&mut self, value: Units) {
-        self.coarse += value.coarse;
-        self.fine += value.fine;
-        self.sizes += value.size;
+        self.sums[value.band] += value.units;
+        self.sizes[value.band] += value.units.abs();
     }
 
     pub(super) fn remove(&mut self, value: Units) {
-        self.coarse -= value.coarse;
-        self.fine -= value.fine;
-        self.sizes -= value.size;
+        self.sums[value.band] -= value.units;
+        self.sizes[value.band] -= value.units.abs();
     }
 
     /// The nearest double.
     pub(super) fn to_f64(self) -> f64 {
-        nearest(self.coarse, self.fine)
+        nearest(&self.sums)
     }
 
     /// The mean, when it sums `count` values.
@@ -74,13 +81,14 @@ impl Sum {
     /// `value * count` minus the sum: positive when the value is above the mean of `count`
     /// values. Zero also when the difference is no more than what decimals lose as doubles: the
     /// mean of 0.1, 0.2 and 0.3 is 0.2.
-    #[allow(clippy::cast_precision_loss)] // A count is at most 1,000; the sizes are an estimate.
-    pub(super) fn excess_of(self, value: Units, count: usize) -> f64 {
+    pub(super) fn excess_of(&self, value: Units, count: usize) -> f64 {
         let times = count as i128;
-        let coarse = value.coarse * times - self.coarse;
-        let excess = nearest(coarse, value.fine * times - self.fine);
-        let sizes = (value.size * times + self.sizes) as f64 / SIZE_UNITS;
-        if excess.abs() <= sizes * DOUBLE_ERROR {
+        let mut excess = self.sums.map(|sum| -sum);
+        excess[value.band] += value.units * times;
+        let excess = nearest(&excess);
+        let mut sizes = self.sizes;
+        sizes[value.band] += value.units.abs() * times;
+        if excess.abs() <= nearest(&sizes) * DOUBLE_ERROR {
             0.0
         } else {
             excess
@@ -89,35 +97,60 @@ impl Sum {
 }
 
 impl Units {
-    #[allow(clippy::cast_possible_truncation)] // Saturates, and is cut, as documented.
+    #[allow(clippy::cast_possible_truncation)] // Cut to the unit, as documented.
     pub(super) fn of(value: f64) -> Self {
-        let limited = |units: f64| (units as i128).clamp(-UNITS_MAX, UNITS_MAX);
-        let size = limited(value.abs() * SIZE_UNITS);
-        let (coarse, fine) = if value.abs() >= COARSE_FROM {
-            (limited(value * COARSE_UNITS), 0)
-        } else {
-            (0, (value * FINE_UNITS) as i128)
-        };
-        Self { coarse, fine, size }
+        let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+        let band = (exponent - LEAST_EXPONENT).max(0) as usize / BAND_BITS as usize;
+        match UNITS_OF_ONE.get(band) {
+            Some(units_of_one) => Self {
+                band,
+                units: (value * units_of_one) as i128,
+            },
+            None => Self {
+                band: BANDS - 1,
+                units: if value < 0.0 { -UNITS_MAX } else { UNITS_MAX },
+            },
+        }
     }
 }
 
-/// The nearest double of a sum in both units.
+/// The nearest double of a sum in units of all bands.
 #[allow(clippy::cast_precision_loss)] // It is rounded once, which is the purpose.
-fn nearest(coarse: i128, fine: i128) -> f64 {
-    const EXACT: Range<i128> = -(1 << 75)..1 << 75;
-    if EXACT.contains(&coarse) {
-        ((coarse << COARSE_TO_FINE_BITS) + fine) as f64 / FINE_UNITS
-    } else {
-        coarse as f64 / COARSE_UNITS + fine as f64 / FINE_UNITS
+fn nearest(sums: &[i128; BANDS]) -> f64 {
+    /// What can be written in units of the next band: 2^66 times 2^60, and the sum there.
+    const SHIFTED_MAX: i128 = 1 << 66;
+    let Some(mut band) = sums.iter().rposition(|sum| *sum != 0) else {
+        return 0.0;
+    };
+    let mut sum = sums[band];
+    while let Some(below) = sums[..band].iter().rposition(|sum| *sum != 0) {
+        if sum.abs() >= SHIFTED_MAX {
+            break;
+        }
+        band -= 1;
+        sum = (sum << BAND_BITS) + if band == below { sums[band] } else { 0 };
     }
+    // What is left is too small beside the sum to cancel it.
+    let rest = sums[..band].iter().zip(UNIT);
+    let rest: f64 = rest.map(|(sum, unit)| *sum as f64 * unit).sum();
+    sum as f64 * UNIT[band] + rest
 }
 
 #[cfg(test)]
 mod tests {
+    use bigdecimal::BigDecimal;
     use proptest::prelude::*;
 
     use super::*;
+
+    fn any_value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            -1e12_f64..1e12,
+            -1e-7_f64..1e-7,
+            -1e-30_f64..1e-30,
+            -1e40_f64..1e40
+        ]
+    }
 
     fn sum_of(values: &[f64]) -> Sum {
         Sum::of(values.iter().map(|value| Units::of(*value)))
@@ -142,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn tiny_and_huge_prices_have_means_as_exact_as_others() {
+        for scale in [1e-80, 1e-40, 1e-20, 4.2155e-9, 1.0, 1e20, 1e40] {
+            let sum = sum_of(&[scale, 2.0 * scale, 3.0 * scale]);
+            assert_eq!(sum.excess_of(Units::of(2.0 * scale), 3), 0.0, "{scale}");
+            assert!(sum.excess_of(Units::of(2.000_000_000_01 * scale), 3) > 0.0);
+            assert!(sum.excess_of(Units::of(1.999_999_999_99 * scale), 3) < 0.0);
+            assert!((sum.mean(3) / (2.0 * scale) - 1.0).abs() < 1e-15, "{scale}");
+        }
+    }
+
+    #[test]
     fn values_out_of_range_leave_no_trace_when_they_are_gone() {
         let mut sum = sum_of(&[1650.25, 1650.5]);
         let before = sum;
@@ -159,12 +203,23 @@ mod tests {
     proptest! {
         #[test]
         fn a_window_has_the_same_sum_whatever_passed_before(
-            values in prop::collection::vec(-1e12_f64..1e12, 1..50),
-            passed in prop::collection::vec(-1e12_f64..1e12, 0..50),
+            values in prop::collection::vec(any_value(), 1..50),
+            passed in prop::collection::vec(any_value(), 0..50),
         ) {
             let mut sum = Sum::of(passed.iter().chain(&values).map(|value| Units::of(*value)));
             passed.iter().for_each(|value| sum.remove(Units::of(*value)));
             prop_assert_eq!(sum, sum_of(&values));
+        }
+
+        #[test]
+        fn a_sum_is_that_of_exact_decimals(
+            values in prop::collection::vec(any_value(), 1..20),
+        ) {
+            let exact = |value: &f64| BigDecimal::try_from(*value).unwrap();
+            let plain: BigDecimal = values.iter().map(exact).sum();
+            let plain: f64 = plain.to_plain_string().parse().unwrap();
+            let sum = sum_of(&values).to_f64();
+            prop_assert!((sum - plain).abs() <= plain.abs() * f64::EPSILON, "{} {}", sum, plain);
         }
     }
 }

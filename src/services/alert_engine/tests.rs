@@ -9,7 +9,6 @@ mod properties;
 mod trades;
 
 use super::*;
-use crate::Decimal;
 use crate::domain::{Condition, PriceDecimals, RuleType, Symbol};
 use crate::models::NewAlertRule;
 
@@ -93,11 +92,12 @@ fn compiled(id: i64, new: &NewAlertRule) -> Rule {
     Rule::new(id, new.instrument_id, &new.shape(), new.active, None).unwrap()
 }
 
+/// Instrument 1 shows four places, others show all.
 fn instrument(id: i64) -> WatchedInstrument {
     WatchedInstrument {
         id,
         symbol: Symbol::new("ES").unwrap(),
-        price_decimals: PriceDecimals::default(),
+        price_decimals: PriceDecimals::new(4).ok().filter(|_| id == 1),
         is_watched: true,
         last_tick: None,
     }

@@ -45,6 +45,9 @@ impl Watch {
 
     pub(super) fn set_facts(&mut self, facts: WatchedInstrument) {
         self.history.not_before(facts.last_tick);
+        if facts.price_decimals != self.facts.price_decimals {
+            self.dissolve_plan(); // They say how near `equals` is.
+        }
         self.facts = Arc::new(facts);
     }
 
@@ -94,7 +97,13 @@ impl Watch {
             self.parameters = parameters;
         }
         let newest = self.history.newest().map(Timestamp::micros);
-        self.plan = Some(Plan::new(&mut self.slots, &self.parameters, newest));
+        let decimals = self.facts.price_decimals;
+        self.plan = Some(Plan::new(
+            &mut self.slots,
+            &self.parameters,
+            decimals,
+            newest,
+        ));
     }
 
     fn triggers(&self) -> Vec<Trigger> {

@@ -115,8 +115,8 @@ pub struct Subject {
     pub symbol: Symbol,
     /// What it is.
     pub instrument_type: InstrumentType,
-    /// Places to which its prices are shown.
-    pub price_decimals: PriceDecimals,
+    /// Places to which its prices are shown; none where they are shown as they are stored.
+    pub price_decimals: Option<PriceDecimals>,
 }
 
 /// The bars that an answer stands on.

@@ -4,7 +4,7 @@ use super::{Coverage, Survey, SurveyOptions};
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::repository::bar::{self, BarRange};
-use crate::repository::bar_series;
+use crate::repository::bar_series::BuiltSources;
 use crate::services::historical_data::{BarQuery, HistoryBar, bars};
 use crate::timestamp::Timestamp;
 
@@ -38,8 +38,8 @@ fn of_snapshot(
         end: options.end,
         ..BarRange::all(instrument_id, options.frequency)
     };
-    let built = bar_series::source_id(conn)?;
-    coverage.duplicates = bar::contested_periods(conn, &of, Some(built))?;
+    let built = BuiltSources::load(conn)?;
+    coverage.duplicates = bar::contested_periods(conn, &of, &built)?;
     Ok(coverage)
 }
 

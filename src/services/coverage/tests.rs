@@ -211,11 +211,12 @@ proptest! {
         start in -10_000_000_000_000_i64..10_000_000_000_000,
         length in 0_i64..3_000_000_000_000,
         index in 0..Frequency::ALL.len(),
-        weekdays: bool,
+        calendar in 0..TradingCalendar::ALL.len(),
     ) {
         let frequency = Frequency::ALL[index];
-        let calendar = TradingCalendar::ALL[usize::from(weekdays)];
-        let start = Timestamp::from_micros(start).unwrap();
+        let calendar = TradingSessions::of(TradingCalendar::ALL[calendar]).unwrap();
+        // Around October 2012: a change of clocks, and days on which New York was closed.
+        let start = Timestamp::from_micros(1_350_000_000_000_000 + start).unwrap();
         let end = start.saturating_add_micros(length);
         let one_by_one = frequency
             .period_starts(start, end)
@@ -238,7 +239,8 @@ proptest! {
             survey.add(minute(i64::from(*index)), 1.0);
         }
         let found = survey.finish();
-        let open = options.calendar.periods(options.frequency, begin, minute(3_000));
+        let sessions = TradingSessions::of(options.calendar).unwrap();
+        let open = sessions.periods(options.frequency, begin, minute(3_000));
         prop_assert_eq!(found.expected, open);
         prop_assert_eq!(found.present, taken.len() as u64);
         prop_assert_eq!(found.missing, open - (found.present - found.unexpected));

@@ -102,7 +102,7 @@ impl CacheSize for SymbolHistory {
 
 impl CacheSize for BarHistory {
     fn heap_bytes(&self) -> usize {
-        self.bars.heap_bytes()
+        self.bars.heap_bytes() + self.sources.data_sources.heap_bytes()
     }
 }
 

@@ -2,12 +2,10 @@
 
 #[cfg(any(feature = "analytics", feature = "cli"))]
 use crate::domain::Candle;
-use crate::domain::{Frequency, PeriodBar};
+use crate::domain::{BarPrice, Frequency, PeriodBar};
 use crate::error::{Error, Result};
-use crate::models::MarketDataBar;
+use crate::repository::bar_composition::Span;
 use crate::timestamp::Timestamp;
-
-use super::spans::Span;
 
 /// What stands for a period without a bar between two that have one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -36,8 +34,13 @@ pub struct BarQuery {
     pub fill: Fill,
     /// The newest so many bars, at least 1; `None` for all.
     pub max_records: Option<usize>,
-    /// Only stored bars of this source, as they are stored (built ones also where they are stale),
-    /// and nothing aggregated; `None` for the best of all.
+    /// The price of ticks that bars are made of. Bars that came in are bars of trades: of bid, ask
+    /// and mid there are built bars and ticks, and their volume is 0, as a quote is no trade.
+    pub price: BarPrice,
+    /// Only what came in from this source, put together by the same rule: its bars of the
+    /// frequency, else its bars of shorter ones, else its ticks. No built bar counts, as it may be
+    /// made of other sources, too. Of the source of built bars: these bars as they are stored, also
+    /// where they are stale, and nothing else. `None` for the best of all sources.
     pub source: Option<i64>,
 }
 
@@ -52,6 +55,7 @@ impl BarQuery {
             end: None,
             fill: Fill::None,
             max_records: None,
+            price: BarPrice::Last,
             source: None,
         }
     }
@@ -114,11 +118,11 @@ pub struct BarValues {
     pub low: f64,
     /// Last price.
     pub close: f64,
-    /// Traded size, in contracts, shares or coins.
+    /// Traded size, in contracts, shares or coins; 0 for bars of quotes.
     pub volume: f64,
-    /// Sum of price times size, where it is known.
+    /// Sum of price times size, where it is known; 0 for bars of quotes.
     pub turnover: Option<f64>,
-    /// Ticks with a price, where it is known.
+    /// Ticks with such a price, where it is known.
     pub tick_count: Option<i64>,
     /// Open contracts at the end of the period.
     pub open_interest: Option<f64>,
@@ -159,27 +163,10 @@ impl HistoryBar {
         })
     }
 
-    pub(super) fn stored(row: MarketDataBar, origin: BarOrigin) -> Self {
-        Self {
-            timestamp: row.timestamp,
-            origin,
-            values: Some(BarValues {
-                open: row.open_price,
-                high: row.high_price,
-                low: row.low_price,
-                close: row.close_price,
-                volume: row.volume,
-                turnover: row.turnover,
-                tick_count: row.tick_count,
-                open_interest: row.open_interest,
-            }),
-        }
-    }
-
-    pub(super) fn aggregated(bar: PeriodBar) -> Self {
+    pub(super) fn composed(bar: PeriodBar, origin: BarOrigin) -> Self {
         Self {
             timestamp: bar.timestamp,
-            origin: BarOrigin::Aggregated,
+            origin,
             values: Some(BarValues {
                 open: bar.open,
                 high: bar.high,
@@ -219,6 +206,27 @@ impl BarBasis {
     }
 }
 
+/// What the bars of an answer were made of, those of filled periods apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HistorySources {
+    /// The names of the data sources of stored bars, by id. That of built bars is
+    /// [`BUILT_SOURCE_NAME`](crate::repository::bar_series::BUILT_SOURCE_NAME), or of quotes
+    /// `tickbase-bars-bid` and so on.
+    pub data_sources: Vec<String>,
+    /// Whether ticks were folded for the answer.
+    pub ticks: bool,
+}
+
+impl HistorySources {
+    /// The names of the data sources, and `ticks`.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let names = self.data_sources.iter().map(String::as_str);
+        names.chain(self.ticks.then_some("ticks")).collect()
+    }
+}
+
 /// Bars of one instrument and frequency, oldest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -227,6 +235,8 @@ pub struct BarHistory {
     pub bars: Vec<HistoryBar>,
     /// Whether the range holds older bars than `max_records` let in.
     pub has_more: bool,
+    /// What they were made of.
+    pub sources: HistorySources,
 }
 
 impl BarHistory {

@@ -160,16 +160,17 @@ impl Keeper {
 
     /// Shorter frequencies come first: the longer ones are then made of their bars.
     fn refresh_all(&self, goes_on: &dyn Fn() -> bool, report: &mut RefreshReport) -> Result<()> {
-        let series = BarSeriesRepository::new(&self.db);
-        for status in series.list()?.iter().filter(|status| status.is_due()) {
+        let repository = BarSeriesRepository::new(&self.db);
+        for status in repository.list()?.iter().filter(|status| status.is_due()) {
             if !goes_on() {
                 break;
             }
             let of = status.series;
+            let series = repository.of_price(of.price);
             match series.refresh(of.instrument_id, of.frequency, goes_on) {
                 Ok(built) => report.add(&built),
                 Err(error) => {
-                    let name = format!("{} {}", status.symbol, of.frequency);
+                    let name = format!("{} {} {}", status.symbol, of.frequency, of.price);
                     report.errors.push(format!("{name}: {}", error.chain()));
                 }
             }

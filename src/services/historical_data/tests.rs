@@ -220,9 +220,10 @@ fn a_bar_that_came_in_stands_before_its_ticks_and_the_first_source_before_others
 }
 
 #[test]
-fn finer_bars_that_came_in_make_coarser_ones_where_there_are_no_ticks() {
+fn shorter_bars_that_came_in_make_longer_ones_and_ticks_count_where_none_covers_them() {
     on_both(|conn| {
-        store(conn, &[(25 * HOUR, 50.0)]);
+        // The first two are covered, by a minute and by an hour.
+        store(conn, &[(1, 90.0), (HOUR + 1, 91.0), (25 * HOUR, 50.0)]);
         import(
             conn,
             1,
@@ -245,7 +246,10 @@ fn finer_bars_that_came_in_make_coarser_ones_where_there_are_no_ticks() {
             ]
         );
         let values = days.bars[0].values.clone().unwrap();
-        assert_eq!((values.open, values.volume), (1.0, 2.0));
+        assert_eq!((values.open, values.high, values.volume), (7.0, 7.0, 3.0));
+        let second = days.bars[1].values.clone().unwrap();
+        assert_eq!((second.open, second.volume), (2.0, 3.0));
+        assert_eq!(days.sources.names(), ["tickbase", "ticks"]);
         assert_eq!(
             (values.turnover, values.vwap(), values.tick_count),
             (None, None, None)
@@ -256,6 +260,16 @@ fn finer_bars_that_came_in_make_coarser_ones_where_there_are_no_ticks() {
         };
         let newest = asked(conn, &newest);
         assert_eq!((&newest.bars[..], newest.has_more), (&days.bars[1..], true));
+        let last = BarQuery {
+            max_records: Some(1),
+            ..BarQuery::all(1, Frequency::OneDay)
+        };
+        let last = asked(conn, &last);
+        assert_eq!(
+            last.sources.names(),
+            ["tickbase"],
+            "the ticks are of days before"
+        );
     });
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::repository::bar::counts::counts_query;
 use crate::repository::bar::delete::{active_query, deleted_between_query, deleted_query};
 use crate::repository::bar::read::{
-    ascending_query, between_query, descending_query, newest_starts_query, of_keys_query,
-    scan_query,
+    ascending_query, between_query, descending_query, newest_starts_query, of_frequency_query,
+    of_keys_query, scan_query, stored_query,
 };
 use crate::repository::bar::store::WriteBars;
 use crate::repository::test_rows::tail;
@@ -50,7 +50,7 @@ fn reads_name_their_scope_and_compare_the_whole_key() {
 #[test]
 fn passes_and_counts_name_their_scope() {
     let whole = BarRange::all(1, DAY);
-    insta::assert_snapshot!(tail(&scan_query(whole, at(1), at(2), Some(2))), @"FROM market_data_bars WHERE ((((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) AND (market_data_bars.data_source_id != $5)) ORDER BY market_data_bars.timestamp ASC, market_data_bars.data_source_id ASC");
+    insta::assert_snapshot!(tail(&scan_query(whole, at(1), at(2))), @"FROM market_data_bars WHERE (((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) ORDER BY market_data_bars.timestamp ASC, market_data_bars.data_source_id ASC");
     insta::assert_snapshot!(tail(&newest_starts_query(whole, at(1), at(2), 10)), @"FROM market_data_bars WHERE (((((market_data_bars.deleted_at IS NULL) AND (market_data_bars.instrument_id = $1)) AND (market_data_bars.frequency = $2)) AND (market_data_bars.timestamp BETWEEN $3 AND $4)) AND 1 = 1) ORDER BY market_data_bars.timestamp DESC, market_data_bars.data_source_id DESC LIMIT $5");
     insta::assert_snapshot!(tail(&counts_query!()), @"FROM market_data_bars WHERE (market_data_bars.deleted_at IS NULL) GROUP BY market_data_bars.instrument_id, market_data_bars.frequency");
 }
@@ -104,7 +104,7 @@ fn sqlite_seeks_in_the_index_of_active_bars_and_never_sorts() {
     let whole = BarRange::all(1, DAY);
     crate::test_support::on_sqlite(|conn| {
         for of in [one(), whole] {
-            plan(conn, &scan_query(of, at(1), at(2), Some(2)), &seek);
+            plan(conn, &scan_query(of, at(1), at(2)), &seek);
             plan(conn, &between_query(of, at(1), at(2)), &seek);
             plan(conn, &ascending_query(of, (at(1), 1), at(2), 10), &seek);
             plan(conn, &descending_query(of, (at(1), 1), at(2), 10), &seek);
@@ -137,8 +137,11 @@ fn sqlite_counts_in_the_index_of_active_bars_and_keeps_no_groups() {
     let whole = BarRange::all(1, DAY);
     crate::test_support::on_sqlite(|conn| {
         let newest = newest_starts_query(whole, at(1), at(2), 10);
-        let contested = scan_query(whole, at(1), at(2), Some(2));
-        let contested = contested.select(market_data_bars::timestamp);
+        let contested = scan_query(whole, at(1), at(2));
+        let contested = contested.select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ));
         let plans = [
             sqlite_plan_with(conn, &newest, &seek),
             sqlite_plan_with(conn, &contested, &seek),
@@ -147,6 +150,42 @@ fn sqlite_counts_in_the_index_of_active_bars_and_keeps_no_groups() {
         for plan in plans {
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
+    });
+}
+
+/// Which frequencies an instrument has is a look at the index for each.
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite_looks_for_frequencies_in_the_index_of_active_bars() {
+    use crate::repository::test_rows::sqlite_plan_with;
+    crate::test_support::on_sqlite(|conn| {
+        let seek = "SEARCH market_data_bars USING COVERING INDEX market_data_bars_period_active \
+                    (instrument_id=? AND frequency=?)";
+        let plan = sqlite_plan_with(conn, &stored_query!(1), seek);
+        assert_eq!(plan.matches(seek).count(), Frequency::ALL.len(), "{plan}");
+    });
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgresql_looks_for_frequencies_in_the_index_of_active_bars() {
+    use crate::repository::test_rows::assert_postgres_plan as plan;
+    let seek = "Index Only Scan using market_data_bars_period_active";
+    crate::test_support::on_postgres(|conn| plan(conn, &stored_query!(1), seek));
+}
+
+#[test]
+fn the_frequencies_that_are_stored_are_those_of_active_bars() {
+    on_both(|conn| {
+        assert_eq!(stored_frequencies(conn, 1).unwrap(), []);
+        let mut minute = bar(1, 20, "2");
+        minute.frequency = Frequency::OneMinute;
+        insert(conn, &[bar(1, 10, "2"), minute]);
+        let both = [Frequency::OneMinute, DAY];
+        assert_eq!(stored_frequencies(conn, 1).unwrap(), both);
+        assert_eq!(stored_frequencies(conn, 2).unwrap(), []);
+        soft_delete_range(conn, &BarRange::all(1, DAY), at(1)).unwrap();
+        assert_eq!(stored_frequencies(conn, 1).unwrap(), both[..1]);
     });
 }
 
@@ -159,15 +198,18 @@ fn postgresql_seeks_in_the_index_of_active_bars() {
         plan(conn, &between_query(one(), at(1), at(2)), index);
         plan(conn, &ascending_query(one(), (at(1), 1), at(2), 10), index);
         plan(conn, &descending_query(one(), (at(1), 1), at(2), 10), index);
-        plan(conn, &scan_query(one(), at(1), at(2), Some(2)), index);
+        plan(conn, &scan_query(one(), at(1), at(2)), index);
         let newest = newest_starts_query(one(), at(1), at(2), 10);
         plan(
             conn,
             &newest,
             &format!("Index Only Scan Backward using {index}"),
         );
-        let contested = scan_query(one(), at(1), at(2), Some(2));
-        let contested = contested.select(market_data_bars::timestamp);
+        let contested = scan_query(one(), at(1), at(2));
+        let contested = contested.select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ));
         plan(conn, &contested, &format!("Index Only Scan using {index}"));
         // PREPARE cannot tell the types in VALUES; the binds of the real statement carry them.
         let sql = sql_of::<diesel::pg::Pg, _>(&of_keys_query(&[key(), key()])).replace(

@@ -1,12 +1,15 @@
 //! The pass over priced ticks: its SQL, its plans, its order, and that it ends when it is told to.
 
-use super::super::prices::{newest_stamps_query, prices_of_all_query, prices_query};
+use diesel::QueryDsl;
+
+use super::super::prices::{having_query, newest_stamps_query, prices_of_all_query, prices_query};
 use super::plans::tail;
 use super::*;
-use crate::domain::ProviderType;
+use crate::domain::{BarPrice, ProviderType};
 use crate::error::Error;
 use crate::models::NewDataSource;
 use crate::repository::data_source;
+use crate::tables::market_data;
 
 type Seen = Vec<(i64, f64, Option<f64>)>;
 
@@ -107,12 +110,100 @@ fn the_newest_stamps_are_those_of_priced_ticks_and_their_number_is_bounded() {
     on_both(|conn| {
         store_some(conn);
         let mut newest = |first, last, limit| -> Vec<i64> {
-            let stamps = newest_stamps(conn, 1, (at(first), at(last)), limit).unwrap();
+            let of = prices_of_one(None, BarPrice::Last);
+            let stamps = newest_stamps(conn, of, (at(first), at(last)), limit).unwrap();
             stamps.into_iter().map(Timestamp::micros).collect()
         };
         assert_eq!(newest(0, 100, 3), [40, 30, 20]);
         assert_eq!(newest(0, 30, 9), [30, 20, 20, 10]);
         assert_eq!(newest(15, 20, 9), [20, 20]);
+    });
+}
+
+fn prices_of_one(source_id: Option<i64>, price: BarPrice) -> PricesOf {
+    PricesOf {
+        instrument_id: 1,
+        source_id,
+        price,
+    }
+}
+
+#[test]
+fn quotes_and_the_ticks_of_a_source_are_shown_alone() {
+    on_both(|conn| {
+        store_some(conn);
+        let vendor = data_source::by_name(conn, "vendor").unwrap().unwrap().id;
+        let all = TickRange::all(1);
+        let mut shown = |source, price| -> (Vec<(i64, f64)>, Option<i64>, Vec<i64>) {
+            let (of, mut shown) = (prices_of_one(source, price), Vec::new());
+            let read = prices_of(conn, of, &all, |point| {
+                shown.push((point.timestamp.micros(), point.price));
+                Ok(())
+            });
+            assert_eq!(read.unwrap(), shown.len());
+            let first = first_stamp(conn, of).unwrap().map(Timestamp::micros);
+            let newest = newest_stamps(conn, of, (at(0), at(100)), 9).unwrap();
+            (
+                shown,
+                first,
+                newest.into_iter().map(Timestamp::micros).collect(),
+            )
+        };
+        let (bids, first, newest) = shown(None, BarPrice::Bid);
+        assert!(
+            !bids.is_empty() && bids.iter().all(|(_, bid)| *bid == 1.0),
+            "{bids:?}"
+        );
+        let mut stamps: Vec<i64> = bids.iter().map(|(at, _)| *at).collect();
+        assert_eq!(first, stamps.first().copied());
+        stamps.reverse();
+        assert_eq!(newest, stamps);
+        assert_eq!(shown(None, BarPrice::Mid), (vec![], None, vec![]));
+        assert_eq!(shown(Some(vendor), BarPrice::Bid), (vec![], None, vec![]));
+        assert_eq!(
+            shown(Some(vendor), BarPrice::Last),
+            (vec![(20, 102.0)], Some(20), vec![20])
+        );
+        let (trades, ..) = shown(None, BarPrice::Last);
+        assert_eq!(trades.len(), seen(conn, &all).len());
+    });
+}
+
+#[test]
+fn the_stamp_after_so_many_ticks_is_found_from_both_ends() {
+    on_both(|conn| {
+        let ticks: Vec<Tick> = (0..10).map(|n| trade(1, n * 10, Some(0), 1.0)).collect();
+        insert(conn, &ticks);
+        let of = TickRange {
+            instrument_id: 1,
+            start: Some(at(20)),
+            end: Some(at(80)),
+        };
+        soft_delete_range(
+            conn,
+            &TickRange {
+                end: Some(at(25)),
+                ..of
+            },
+            at(1),
+        )
+        .unwrap();
+        let mut stamps = |n| {
+            let first = nth_stamp(conn, &of, n).unwrap().map(Timestamp::micros);
+            (
+                first,
+                nth_stamp_before(conn, &of, n)
+                    .unwrap()
+                    .map(Timestamp::micros),
+            )
+        };
+        assert_eq!(
+            stamps(0),
+            (Some(20), Some(70)),
+            "deleted ones are read, too"
+        );
+        assert_eq!(stamps(5), (Some(70), Some(20)));
+        assert_eq!(stamps(6), (None, None));
     });
 }
 
@@ -133,6 +224,9 @@ fn a_pass_reads_the_clustered_key_of_sqlite_in_its_order() {
     let all = sql_of::<Sqlite, _>(&prices_of_all_query(Timestamp::MIN, Timestamp::MAX));
     let newest = newest_stamps_query(1, Timestamp::MIN, Timestamp::MAX, 10);
     let newest = sql_of::<Sqlite, _>(&newest);
+    let mids = prices_of_one(Some(1), BarPrice::Mid);
+    let mids = having_query(mids, Timestamp::MIN, Timestamp::MAX).select(market_data::timestamp);
+    let mids = sql_of::<Sqlite, _>(&mids);
     on_sqlite(|conn| {
         #[allow(irrefutable_let_patterns)] // Of a build with SQLite alone.
         let BackendConnection::Sqlite(conn) = conn else {
@@ -142,9 +236,11 @@ fn a_pass_reads_the_clustered_key_of_sqlite_in_its_order() {
         let seek = "USING PRIMARY KEY (instrument_id=? AND timestamp>? AND timestamp<?)";
         assert!(plan.contains(seek), "{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
-        let plan = sqlite_plan(conn, &newest);
-        assert!(plan.contains(seek), "{plan}");
-        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        for query in [&newest, &mids] {
+            let plan = sqlite_plan(conn, query);
+            assert!(plan.contains(seek), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
         let plan = sqlite_plan(conn, &all);
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     });
@@ -169,15 +265,17 @@ fn a_pass_reads_the_primary_key_of_postgresql() {
 
 /// The statements that read an instrument in the order of its key, with their parameters.
 #[cfg(feature = "postgres")]
-fn ordered() -> [(String, usize); 4] {
+fn ordered() -> [(String, usize); 5] {
     use diesel::pg::Pg;
     let (first, last) = (Timestamp::MIN, Timestamp::MAX);
     let from = TickKey::before_all(1, first);
+    let mids = having_query(prices_of_one(Some(1), BarPrice::Mid), first, last);
     [
         (sql_of::<Pg, _>(&prices_query(1, first, last)), 3),
         (sql_of::<Pg, _>(&newest_stamps_query(1, first, last, 10)), 4),
         (sql_of::<Pg, _>(&ascending_query(1, from, last, 10)), 9),
         (sql_of::<Pg, _>(&descending_query(1, from, first, 10)), 9),
+        (sql_of::<Pg, _>(&mids.select(market_data::timestamp)), 4),
     ]
 }
 

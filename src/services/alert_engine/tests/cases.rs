@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn above_below_and_equals_compare_the_price() {
-    let stream = || prices(&[9.99, 10.0, 10.01, 10.005, 9.0, -10.0]);
+    let stream = || prices(&[9.99, 10.0, 10.01, 10.000_049, 9.0, -10.0]);
     assert_eq!(seconds(rule(Condition::Above, "10"), stream()), [2, 3]);
     assert_eq!(seconds(rule(Condition::Below, "10"), stream()), [0, 4, 5]);
     assert_eq!(seconds(rule(Condition::Equals, "10"), stream()), [1, 3]);

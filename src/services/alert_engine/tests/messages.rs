@@ -29,7 +29,7 @@ fn a_price_alert_names_the_price_and_the_threshold() {
     assert!(message(nameless, prices(&[1651.0])).starts_with("Alert: ES threshold - Price 1651 "));
     assert_eq!(
         message(rule(Condition::Below, "0.12345678"), prices(&[-0.000_01])),
-        "Alert: ES threshold - Price 0 below threshold 0.12345678"
+        "Alert: ES threshold - Price -0.00001 below threshold 0.12345678"
     );
     assert_eq!(
         message(rule(Condition::CrossesAbove, "100"), prices(&[99.0, 101.0])),
@@ -100,12 +100,48 @@ fn prices_have_the_places_of_their_instrument() {
     let mut engine = engine(&[rule(Condition::Above, "1.1")]);
     engine.watch(WatchedInstrument {
         symbol: Symbol::new("EURUSD").unwrap(),
-        price_decimals: PriceDecimals::new(5).unwrap(),
+        price_decimals: PriceDecimals::new(5).ok(),
         ..instrument(1)
     });
     let firings = engine.evaluate_batch(prices(&[1.234_565]));
     assert_eq!(
         firings.fired[0].message(),
         "Alert: EURUSD threshold - Price 1.23456 above threshold 1.10000"
+    );
+}
+
+#[test]
+fn prices_without_places_are_written_with_all_of_their_digits() {
+    let message = |rule: NewAlertRule, ticks: &[f64]| {
+        let mut engine = engine(&[rule]);
+        engine.watch(WatchedInstrument {
+            price_decimals: None,
+            ..instrument(1)
+        });
+        let firings = engine.evaluate_batch(prices(ticks));
+        firings.fired.last().expect("it fires").message()
+    };
+    assert_eq!(
+        message(rule(Condition::Above, "0.0000000042"), &[4.2155e-9]),
+        "Alert: ES threshold - Price 0.0000000042155 above threshold 0.0000000042000"
+    );
+    assert_eq!(
+        message(rule(Condition::Equals, "1.07127"), &[1.07127]),
+        "Alert: ES threshold - Price 1.07127 equals threshold 1.07127"
+    );
+    assert_eq!(
+        message(
+            of_period(2, rule(Condition::CrossesAbove, "")),
+            &[4.3e-9, 4.1e-9, 4.2e-9]
+        ),
+        "Alert: ES crossover - Price 0.0000000042 crosses above mean 0.000000004150 of 2 prices"
+    );
+}
+
+#[test]
+fn a_price_is_told_from_a_threshold_that_is_nearer_than_the_places() {
+    assert_eq!(
+        message(rule(Condition::Above, "1650"), prices(&[1_650.000_01])),
+        "Alert: ES threshold - Price 1650.00001 above threshold 1650.00000"
     );
 }

@@ -5,17 +5,17 @@
 
 use std::collections::BTreeMap;
 
+use bigdecimal::num_bigint::Sign;
+use bigdecimal::{BigDecimal, ToPrimitive};
+
 use super::*;
 
-/// 1 in units of 10^-8.
-const ONE: i128 = 100_000_000;
-
-/// A tick with its values as decimals, in units of 10^-8.
-#[derive(Debug, Clone, Copy)]
+/// A tick with its values as decimals.
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) tick: StoredTick,
-    price: Option<i128>,
-    volume: Option<i128>,
+    price: Option<BigDecimal>,
+    volume: Option<BigDecimal>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,8 +44,25 @@ pub(crate) struct Oracle {
 }
 
 /// The decimal that a feed wrote for a double.
-fn decimal(value: f64) -> i128 {
-    i128::from(format!("{value}").parse::<Decimal>().unwrap().scaled())
+fn decimal(value: f64) -> BigDecimal {
+    value.to_string().parse().unwrap()
+}
+
+/// Instrument 1 shows four places, of whose last one half a unit is near enough; instrument 2 shows
+/// all of them.
+fn are_equal(instrument_id: i64, price: &BigDecimal, threshold: &BigDecimal) -> bool {
+    match instrument_id {
+        1 => (price - threshold).abs() < decimal(0.000_05),
+        _ => price == threshold,
+    }
+}
+
+fn sign(value: &BigDecimal) -> i8 {
+    match value.sign() {
+        Sign::Minus => -1,
+        Sign::NoSign => 0,
+        Sign::Plus => 1,
+    }
 }
 
 impl Oracle {
@@ -112,12 +129,12 @@ fn matches(rule: &NewAlertRule, ticks: &[Seen]) -> Option<f64> {
     let threshold = rule
         .threshold
         .as_ref()
-        .map_or(0, |it| i128::from(it.scaled()));
+        .map_or_else(BigDecimal::default, |it| it.as_big_decimal().clone());
     let period = rule
         .moving_average_period
         .map(|period| usize::try_from(period).unwrap());
     let micros = i64::from(rule.time_window_seconds.unwrap_or(0)) * 1_000_000;
-    condition_matches(rule.condition?, threshold, period, micros, ticks)
+    condition_matches(rule.condition?, &threshold, period, micros, ticks)
 }
 
 fn expression_matches(value: &serde_json::Value, ticks: &[Seen]) -> bool {
@@ -130,60 +147,63 @@ fn expression_matches(value: &serde_json::Value, ticks: &[Seen]) -> bool {
         return parts.iter().any(|part| expression_matches(part, ticks));
     }
     let number = |name: &str| value.get(name).and_then(serde_json::Value::as_i64);
-    let threshold = value.get("threshold").map_or(0, |text| {
-        let text = text
-            .as_str()
-            .map_or_else(|| text.to_string(), str::to_owned);
-        i128::from(text.parse::<Decimal>().unwrap().scaled())
-    });
+    let threshold = value
+        .get("threshold")
+        .map_or_else(BigDecimal::default, |text| {
+            let text = text
+                .as_str()
+                .map_or_else(|| text.to_string(), str::to_owned);
+            text.parse().unwrap()
+        });
     let condition = value["condition"].as_str().unwrap().parse().unwrap();
     let period = number("moving_average_period").map(|period| usize::try_from(period).unwrap());
     let micros = number("time_window_seconds").unwrap_or(0) * 1_000_000;
-    condition_matches(condition, threshold, period, micros, ticks).is_some()
+    condition_matches(condition, &threshold, period, micros, ticks).is_some()
 }
 
 fn condition_matches(
     condition: Condition,
-    threshold: i128,
+    threshold: &BigDecimal,
     period: Option<usize>,
     micros: i64,
     ticks: &[Seen],
 ) -> Option<f64> {
     let (last, before) = ticks.split_last()?;
     let price = |yes: bool| if yes { last.tick.price } else { None };
+    let now = last.price.as_ref();
     match condition {
-        Condition::Above => price(last.price? > threshold),
-        Condition::Below => price(last.price? < threshold),
-        Condition::Equals => price((last.price? - threshold).abs() < ONE / 100),
+        Condition::Above => price(now? > threshold),
+        Condition::Below => price(now? < threshold),
+        Condition::Equals => price(are_equal(last.tick.instrument_id, now?, threshold)),
         Condition::CrossesAbove => price(crossed(threshold, period, ticks)? > 0),
         Condition::CrossesBelow => price(crossed(threshold, period, ticks)? < 0),
         Condition::PercentChangeUp | Condition::PercentChangeDown => {
-            let (new, old) = (last.price?, reference(last, before, micros)?);
-            let sign = if condition == Condition::PercentChangeUp {
+            let (new, old) = (now?, reference(last, before, micros)?);
+            let up = if condition == Condition::PercentChangeUp {
                 1
             } else {
                 -1
             };
-            // pct * sign >= threshold, both sides times the size of the reference.
-            let change = (new - old) * old.signum() * sign * 100 * ONE;
-            let percent = (new - old) as f64 / old as f64 * 100.0;
+            // pct * up >= threshold, both sides times the size of the reference.
+            let change = (new - &old) * BigDecimal::from(sign(&old) * up) * BigDecimal::from(100);
+            let percent = (new - &old).to_f64()? / old.to_f64()? * 100.0;
             (change >= threshold * old.abs()).then_some(percent)
         }
         Condition::VolumeAbove => {
-            let volume = last.volume?;
+            let volume = last.volume.as_ref()?;
             let above = match period {
                 None => volume > threshold,
                 Some(period) => {
-                    let mut volumes: Vec<i128> = Vec::new();
+                    let mut volumes: Vec<&BigDecimal> = Vec::new();
                     for seen in before.iter().rev() {
-                        volumes.extend(seen.volume);
+                        volumes.extend(seen.volume.as_ref());
                         if volumes.len() == period {
                             break;
                         }
                     }
-                    let sum: i128 = volumes.iter().sum();
+                    let sum: BigDecimal = volumes.iter().copied().sum();
                     volumes.len() == period
-                        && volume * i128::try_from(period).unwrap() * ONE > threshold * sum
+                        && volume * BigDecimal::from(period as u64) > threshold * sum
                 }
             };
             if above { last.tick.volume } else { None }
@@ -191,20 +211,18 @@ fn condition_matches(
     }
 }
 
-fn reference(last: &Seen, before: &[Seen], micros: i64) -> Option<i128> {
+fn reference(last: &Seen, before: &[Seen], micros: i64) -> Option<BigDecimal> {
     let from = last.tick.timestamp.micros() - micros;
     let recent = before.iter().rev();
     let within = recent.take_while(|seen| seen.tick.timestamp.micros() >= from);
-    within
-        .filter_map(|seen| seen.price)
-        .last()
-        .filter(|price| *price != 0)
+    let first = within.filter_map(|seen| seen.price.as_ref()).last();
+    first.filter(|price| sign(price) != 0).cloned()
 }
 
 /// Where the last tick's price came to, if it came from the other side.
-fn crossed(threshold: i128, period: Option<usize>, ticks: &[Seen]) -> Option<i128> {
-    ticks.last()?.price?;
-    let priced = || ticks.iter().rev().filter_map(|seen| seen.price);
+fn crossed(threshold: &BigDecimal, period: Option<usize>, ticks: &[Seen]) -> Option<i8> {
+    ticks.last()?.price.as_ref()?;
+    let priced = || ticks.iter().rev().filter_map(|seen| seen.price.as_ref());
     let mut sides = (0..).map_while(|back| side(threshold, period, priced().skip(back)));
     let now = sides.next().filter(|side| *side != 0)?;
     let before = sides.find(|side| *side != 0)?;
@@ -212,18 +230,18 @@ fn crossed(threshold: i128, period: Option<usize>, ticks: &[Seen]) -> Option<i12
 }
 
 /// The side of the first of the prices, which come newest first; none before a mean is full.
-fn side(
-    threshold: i128,
+fn side<'a>(
+    threshold: &BigDecimal,
     period: Option<usize>,
-    prices: impl Iterator<Item = i128>,
-) -> Option<i128> {
+    prices: impl Iterator<Item = &'a BigDecimal>,
+) -> Option<i8> {
     let mut prices = prices.peekable();
     let price = *prices.peek()?;
     let Some(period) = period else {
-        return Some((price - threshold).signum());
+        return Some(sign(&(price - threshold)));
     };
-    let window: Vec<i128> = prices.take(period).collect();
-    let sum: i128 = window.iter().sum();
+    let window: Vec<&BigDecimal> = prices.take(period).collect();
     let full = window.len() == period;
-    full.then(|| (price * i128::try_from(period).unwrap() - sum).signum())
+    let sum: BigDecimal = window.into_iter().sum();
+    full.then(|| sign(&(price * BigDecimal::from(period as u64) - sum)))
 }

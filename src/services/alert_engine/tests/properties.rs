@@ -43,6 +43,7 @@ fn any_price() -> impl Strategy<Value = f64> {
         6 => (95..106).prop_map(|tenths| f64::from(tenths) / 10.0),
         1 => (-3..4).prop_map(|tenths| f64::from(tenths) / 10.0),
         1 => (4..6).prop_map(|n| f64::from(n) * 262_144.1),
+        2 => (95..106).prop_map(|n| format!("{n}e-11").parse().unwrap()),
     ]
 }
 
@@ -68,8 +69,9 @@ fn any_condition() -> impl Strategy<Value = NewAlertRule> {
         1 => Just("10.05".to_owned()),
         1 => Just("10.01".to_owned()),
         1 => (-3..4).prop_map(|tenths| format!("{}", f64::from(tenths) / 10.0)),
+        2 => (95..106).prop_map(|n| format!("{n}e-11")),
     ];
-    let percent = prop::sample::select(vec!["-1", "0", "1", "2", "5", "0.5", "100"]);
+    let percent = prop::sample::select(vec!["-1", "0", "1", "2", "5", "0.5", "99"]);
     let volume = prop::sample::select(vec!["0", "0.2", "0.5", "1", "2", "3"]);
     (
         prop::sample::select(Condition::ALL),

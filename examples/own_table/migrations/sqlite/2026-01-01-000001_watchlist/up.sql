@@ -1,8 +1,8 @@
--- Prices that somebody waits for. The target is an integer scaled by 10^8.
+-- Prices that somebody waits for. The target is a decimal's digits.
 CREATE TABLE watchlist (
     id INTEGER NOT NULL PRIMARY KEY,
     instrument_id BIGINT NOT NULL REFERENCES instruments (id) ON DELETE RESTRICT,
-    target BIGINT NOT NULL,
+    target TEXT NOT NULL,
     comment TEXT NOT NULL,
     deleted_at TIMESTAMP
 );

@@ -1,11 +1,14 @@
 //! Where the newest bars begin: found from the end backwards, so that the last hundred bars of ten
 //! million ticks cost about what those hundred hold.
 
+use super::Composition;
+use super::level::Level;
+use super::spans::{self, Span};
+use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::Result;
+use crate::repository::{bar, market_data};
 use crate::timestamp::Timestamp;
-
-use super::spans::Span;
 
 /// Stamps of the first look; it doubles while they lie in many periods.
 const STAMPS_FIRST: usize = 64;
@@ -14,9 +17,61 @@ const STAMPS_MAX: usize = 8_192;
 /// read through it.
 const STAMPS_PER_PERIOD: usize = 256;
 
+impl Composition {
+    /// The end of the span that holds its newest `count` periods with a bar, or a little more: no
+    /// source reaches further back with as many.
+    pub(crate) fn newest(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        mut span: Span,
+        count: usize,
+    ) -> Result<Span> {
+        for level in &self.levels {
+            let fresh = self.fresh(conn, level, &[span])?;
+            let start = period_start(self.frequency, span, count, |span, limit| {
+                self.newest_starts(conn, level, &fresh, span, limit)
+            });
+            span.start = start?.unwrap_or(span.start);
+        }
+        if self.takes_ticks {
+            let start = period_start(self.frequency, span, count, |span, limit| {
+                market_data::newest_stamps(conn, self.prices(), span.moments(), limit)
+            });
+            span.start = start?.unwrap_or(span.start);
+        }
+        Ok(span)
+    }
+
+    /// The newest starts of the bars of a level that an answer may take; none only when there is
+    /// none in the span.
+    fn newest_starts(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        level: &Level,
+        fresh: &[Span],
+        span: Span,
+        mut limit: usize,
+    ) -> Result<Vec<Timestamp>> {
+        let range = self.range_of(level, span);
+        loop {
+            let all = bar::newest_starts(conn, &range, limit)?;
+            let is_taken = |(start, source): &&(Timestamp, i64)| match self.is_built(*source) {
+                Some(true) => spans::contains(fresh, *start),
+                Some(false) => true,
+                None => false,
+            };
+            let starts: Vec<Timestamp> = all.iter().filter(is_taken).map(|bar| bar.0).collect();
+            if !starts.is_empty() || all.len() < limit {
+                return Ok(starts);
+            }
+            limit *= 2; // None of them is taken.
+        }
+    }
+}
+
 /// The start of the `count`-th newest period that holds a stamp; `None` when there are fewer.
 /// `page` gives the newest stamps of a span, newest first, up to a limit.
-pub(super) fn period_start(
+fn period_start(
     frequency: Frequency,
     mut span: Span,
     count: usize,

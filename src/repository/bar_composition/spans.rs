@@ -8,9 +8,9 @@ use crate::timestamp::Timestamp;
 /// From `start` (included) to `end` (excluded), in microseconds since the epoch. The end of the
 /// last period is beyond [`Timestamp::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) start: i64,
-    pub(super) end: i64,
+pub(crate) struct Span {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
 }
 
 impl Span {
@@ -18,9 +18,9 @@ impl Span {
         self.start >= self.end
     }
 
-    /// The period of a bar.
-    pub(super) fn period(frequency: Frequency, start: Timestamp) -> Self {
-        let (start, end) = frequency.period_micros(start.micros());
+    /// The period of a frequency that holds a moment.
+    pub(super) fn of_period(frequency: Frequency, micros: i64) -> Self {
+        let (start, end) = frequency.period_micros(micros);
         Self { start, end }
     }
 
@@ -31,12 +31,12 @@ impl Span {
         }
     }
 
-    /// The whole periods that lie in the span.
-    pub(super) fn whole_periods(self, frequency: Frequency) -> Self {
-        let (first, next) = frequency.period_micros(self.start);
-        let start = if first == self.start { first } else { next };
-        let (end, _) = frequency.period_micros(self.end);
-        Self { start, end }
+    /// From one moment (included) to another one (excluded).
+    pub(crate) fn between(start: Timestamp, end: Timestamp) -> Self {
+        Self {
+            start: start.micros(),
+            end: end.micros(),
+        }
     }
 
     /// The first moment and the last one.
@@ -114,6 +114,35 @@ pub(super) fn bridged(spans: Vec<Span>, gap: i64) -> Vec<Span> {
     joined
 }
 
+/// The spans that hold moments which come in order of time.
+pub(super) struct SpanCursor<'a> {
+    spans: &'a [Span],
+}
+
+impl<'a> SpanCursor<'a> {
+    pub(super) fn new(spans: &'a [Span]) -> Self {
+        Self { spans }
+    }
+
+    /// Whether one of the spans holds the moment, which is not before the last one asked for.
+    pub(super) fn contains(&mut self, micros: i64) -> bool {
+        while let Some(span) = self.spans.first() {
+            if micros < span.end {
+                return span.start <= micros;
+            }
+            self.spans = &self.spans[1..];
+        }
+        false
+    }
+}
+
+/// Whether one of the spans, which are in order, holds the moment.
+pub(super) fn contains(spans: &[Span], at: Timestamp) -> bool {
+    let after = spans.partition_point(|span| span.end <= at.micros());
+    let span = spans.get(after);
+    span.is_some_and(|span| span.start <= at.micros())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -158,9 +187,13 @@ mod tests {
         ) {
             let left = without(&spans, &holes);
             let within = |spans: &[Span], at| spans.iter().any(|s| (s.start..s.end).contains(&at));
+            let mut cursor = SpanCursor::new(&left);
             for at in -1..61 {
                 let expected = within(&spans, at) && !within(&holes, at);
                 prop_assert_eq!(within(&left, at), expected, "{}", at);
+                let moment = Timestamp::from_micros(at).unwrap();
+                prop_assert_eq!(contains(&left, moment), expected, "{}", at);
+                prop_assert_eq!(cursor.contains(at), expected, "{}", at);
             }
             prop_assert!(left.iter().all(|span| !span.is_empty()));
         }

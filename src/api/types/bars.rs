@@ -1,0 +1,57 @@
+//! Selections of bars to delete and restore, and what became of them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::FrequencyWord;
+use crate::ingest::whole;
+
+/// The bars of an instrument that came in and start from `start` (included) to `end` (excluded).
+/// It names its instrument by symbol or by id.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BarSelection)]
+pub(in crate::api) struct BarSelectionBody {
+    pub(in crate::api) symbol: Option<String>,
+    #[serde(default, deserialize_with = "whole::optional")]
+    pub(in crate::api) instrument_id: Option<i64>,
+    pub(in crate::api) frequency: FrequencyWord,
+    /// The name of a data source; every one that brought bars when absent.
+    pub(in crate::api) source: Option<String>,
+    /// From the beginning when absent.
+    #[schema(format = DateTime)]
+    pub(in crate::api) start: Option<String>,
+    /// To the end when absent.
+    #[schema(format = DateTime)]
+    pub(in crate::api) end: Option<String>,
+}
+
+/// How many bars were deleted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct DeletedBars {
+    /// Bars that were active.
+    pub(in crate::api) deleted: usize,
+}
+
+/// How many bars were restored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct RestoredBars {
+    /// Bars that were deleted.
+    restored: usize,
+    /// Bars that stay deleted: their period has an active bar, or one that was deleted later.
+    conflicts: usize,
+    /// What to do about conflicts; null when there are none.
+    message: Option<String>,
+}
+
+impl RestoredBars {
+    pub(in crate::api) fn new(restored: usize, conflicts: usize) -> Self {
+        let remedy = "the periods of the conflicts have an active bar; delete that one first to \
+                      restore the other, or leave it deleted";
+        Self {
+            restored,
+            conflicts,
+            message: (conflicts > 0).then(|| remedy.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The bars of an instrument, put together from everything that is stored of it, by one rule for
+//! all who ask: history, coverage and the building of bars.
+//!
+//! A period is the bar that came in for it, else the bar that was built for it and is not stale,
+//! else what its parts make: the periods of the next shorter frequency of which the instrument has
+//! bars, each by the same rule, and below the shortest one the ticks. Weeks make no months. So a
+//! tick counts only where no shorter bar covers it. Of several sources that a period came in from
+//! it is taken from the one with the lowest id. Of quotes (bid, ask, mid) no bar comes in: there are
+//! built bars of them, and ticks.
+//!
+//! The sources of a period are a list: each is read where those before it left something open,
+//! row by row. It must run in one snapshot, or under the lock of the instrument.
+
+mod extent;
+mod level;
+mod newest;
+mod parts;
+mod reading;
+mod spans;
+mod ticks;
+
+pub(crate) use parts::ComposedBar;
+pub(crate) use reading::ComposedSources;
+pub(crate) use spans::Span;
+
+use crate::database::BackendConnection;
+use crate::domain::{BarPrice, Frequency};
+use crate::error::Result;
+use crate::repository::bar::{self, BarRange};
+use crate::repository::bar_series::{self, BuiltSources, SeriesKey};
+use crate::repository::market_data::{self, PricesOf};
+use level::Level;
+use reading::Reading;
+
+/// Periods of the shortest bars that are read at a time, a month of minutes: what is open between
+/// them is in memory.
+const PERIODS_PER_WINDOW: i64 = 50_000;
+
+/// What the bars of one instrument and frequency are put together from.
+#[derive(Debug)]
+pub(crate) struct Composition {
+    instrument_id: i64,
+    frequency: Frequency,
+    price: BarPrice,
+    /// Only bars and ticks of this source.
+    source: Option<i64>,
+    built: BuiltSources,
+    /// The frequencies whose bars are taken, longest first.
+    levels: Vec<Level>,
+    takes_ticks: bool,
+}
+
+/// Bars of a span, and what they were made of.
+#[derive(Debug)]
+pub(crate) struct Composed {
+    /// Oldest first; a period without one has nothing.
+    pub(crate) bars: Vec<ComposedBar>,
+    pub(crate) sources: ComposedSources,
+    /// The end of the last period that was looked at.
+    pub(crate) to: i64,
+    /// Ticks that were folded.
+    pub(crate) ticks_read: usize,
+    /// Bars that were taken or folded.
+    pub(crate) bars_read: usize,
+    /// What it took to read them, in ticks.
+    pub(crate) cost: usize,
+}
+
+impl Composition {
+    /// For an answer. With a source, its bars alone count, and its ticks; of a source of built bars
+    /// the bars as they are stored.
+    pub(crate) fn of_answer(
+        conn: &mut BackendConnection<'_>,
+        of: SeriesKey,
+        source: Option<i64>,
+    ) -> Result<Self> {
+        let SeriesKey {
+            instrument_id,
+            frequency,
+            price,
+        } = of;
+        let built = BuiltSources::load(conn)?;
+        let as_stored = source.is_some_and(|id| built.contains(id));
+        // Without its source there are no built bars.
+        let mut series = bar_series::of_instrument(conn, instrument_id)?;
+        series.retain(|series| series.price == price && built.of(price).is_some());
+        let mut levels = match (price, source) {
+            _ if as_stored => Vec::new(),
+            (BarPrice::Last, _) => shorter_stored(conn, instrument_id, frequency)?,
+            (_, None) => series.iter().map(|series| series.frequency).collect(),
+            // Bars of quotes are built, maybe of the ticks of other sources, too.
+            (_, Some(_)) => Vec::new(),
+        };
+        levels.retain(|shorter| shorter.divides(frequency));
+        levels.push(frequency);
+        levels.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(Self {
+            instrument_id,
+            frequency,
+            price,
+            source,
+            built,
+            levels: levels.iter().map(|of| Level::new(*of, &series)).collect(),
+            takes_ticks: !as_stored,
+        })
+    }
+
+    /// For the building of bars: what shorter bars and ticks make.
+    pub(crate) fn of_parts(conn: &mut BackendConnection<'_>, of: SeriesKey) -> Result<Self> {
+        let mut composition = Self::of_answer(conn, of, None)?;
+        composition.levels.remove(0);
+        Ok(composition)
+    }
+
+    /// The sources whose bars are built.
+    pub(crate) fn built(&self) -> &BuiltSources {
+        &self.built
+    }
+
+    /// The bars of a span of whole periods: of all of it, or up to where they took as long as some
+    /// `ticks_max` ticks, and one period at least.
+    pub(crate) fn bars(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        span: Span,
+        ticks_max: usize,
+    ) -> Result<Composed> {
+        let (mut bars, mut reading) = (Vec::new(), Reading::default());
+        let mut to = span.start;
+        while to < span.end && (to == span.start || reading.cost() < ticks_max) {
+            let rest = Span { start: to, ..span };
+            let Some(window) = self.window(conn, rest)? else {
+                to = span.end;
+                break;
+            };
+            let limit = ticks_max.saturating_sub(reading.cost());
+            to = self.read(conn, window, limit, &mut reading)?;
+            let mut read = std::mem::take(&mut reading.parts);
+            read.retain(|part| part.period < to);
+            parts::join(read, &mut bars);
+        }
+        Ok(Composed {
+            bars,
+            to,
+            ticks_read: reading.ticks_read,
+            bars_read: reading.bars_read,
+            cost: reading.cost(),
+            sources: reading.into_sources(),
+        })
+    }
+
+    /// Reads each source where those before it left something open.
+    fn read(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        window: Span,
+        ticks_max: usize,
+        reading: &mut Reading,
+    ) -> Result<i64> {
+        let mut open = vec![window];
+        for level in &self.levels {
+            if !open.is_empty() {
+                open = self.read_level(conn, level, &open, reading)?;
+            }
+        }
+        if !self.takes_ticks || open.is_empty() {
+            return Ok(window.end);
+        }
+        self.read_ticks(conn, window, &open, ticks_max, reading)
+    }
+
+    /// The next periods to read, from the first one on that may have a bar; `None` when none has.
+    fn window(&self, conn: &mut BackendConnection<'_>, rest: Span) -> Result<Option<Span>> {
+        let Some(length) = self.window_length() else {
+            return Ok(Some(rest));
+        };
+        if rest.end - rest.start <= length {
+            return Ok(Some(rest));
+        }
+        let mut first = Vec::new();
+        for level in &self.levels {
+            let range = self.range_of(level, rest);
+            let starts = bar::oldest_starts(conn, &range, 1)?;
+            first.extend(starts.first().map(|(start, _)| *start));
+        }
+        if self.takes_ticks {
+            let range = rest.ticks(self.instrument_id);
+            first.extend(market_data::nth_stamp(conn, &range, 0)?);
+        }
+        let window = first.into_iter().min().map(|first| {
+            let (start, end) = self.frequency.period_micros(first.micros());
+            let last = self.frequency.period_micros(start + length).0;
+            let window = Span {
+                start,
+                end: last.max(end),
+            };
+            window.and(rest)
+        });
+        Ok(window)
+    }
+
+    /// How much is read at a time; `None` for all at once, which is right where no bar that is
+    /// shorter than the answer's is taken.
+    fn window_length(&self) -> Option<i64> {
+        let finest = self.finest();
+        let (start, end) = finest.period_micros(0);
+        (finest < self.frequency).then_some(PERIODS_PER_WINDOW * (end - start))
+    }
+
+    /// The shortest frequency whose bars are taken.
+    fn finest(&self) -> Frequency {
+        let finest = self.levels.last();
+        finest.map_or(self.frequency, |level| level.frequency)
+    }
+
+    /// The stored bars of a level among which those that are taken are.
+    fn range_of(&self, level: &Level, span: Span) -> BarRange {
+        let built_alone = match self.price {
+            BarPrice::Last => None,
+            quote => self.built.of(quote),
+        };
+        BarRange {
+            data_source_id: self.source.or(built_alone),
+            ..span.bars(self.instrument_id, level.frequency)
+        }
+    }
+
+    /// Whether a stored bar of this source is taken, if it is not stale: `Some(true)` for a built
+    /// one, which may be; `None` for one that is not taken.
+    fn is_built(&self, source_id: i64) -> Option<bool> {
+        match (self.source, self.built.price(source_id)) {
+            (Some(asked), _) => (asked == source_id).then_some(false),
+            (None, Some(price)) => (price == self.price).then_some(true),
+            (None, None) => (self.price == BarPrice::Last).then_some(false),
+        }
+    }
+
+    /// The ticks that are taken.
+    fn prices(&self) -> PricesOf {
+        PricesOf {
+            instrument_id: self.instrument_id,
+            source_id: self.source,
+            price: self.price,
+        }
+    }
+}
+
+/// The frequencies of which an instrument has bars that may make up those of this one: none of the
+/// shortest, for which nothing is read.
+fn shorter_stored(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    frequency: Frequency,
+) -> Result<Vec<Frequency>> {
+    if Frequency::ALL
+        .iter()
+        .any(|shorter| shorter.divides(frequency))
+    {
+        return bar::stored_frequencies(conn, instrument_id);
+    }
+    Ok(Vec::new())
+}

@@ -1,0 +1,110 @@
+//! The ticks of what no bar covers, folded into parts of the periods of an answer.
+
+use super::Composition;
+use super::parts::{Moments, Part};
+use super::reading::Reading;
+use super::spans::{Span, SpanCursor, bridged};
+use crate::database::BackendConnection;
+use crate::domain::{Aggregator, TickFold};
+use crate::error::Result;
+use crate::repository::market_data;
+
+/// Open spans between which so many periods of bars lie, or fewer, are read as one: more ticks,
+/// and fewer statements.
+const BRIDGED_PERIODS_MAX: i64 = 8;
+
+impl Composition {
+    /// Folds the ticks of the open spans of a window, some `limit` of them, and those of the first
+    /// period in any case; returns up to where they are folded, which is the end of a period.
+    pub(super) fn read_ticks(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        window: Span,
+        open: &[Span],
+        limit: usize,
+        reading: &mut Reading,
+    ) -> Result<i64> {
+        let (start, end) = self.finest().period_micros(0);
+        let groups = bridged(open.to_vec(), BRIDGED_PERIODS_MAX * (end - start));
+        let is_whole = groups.len() == open.len();
+        let (mut to, mut left) = (window.end, limit);
+        let mut pass = TickPass {
+            composition: self,
+            fold: Aggregator::new(self.frequency),
+            moments: Moments::default(),
+            reading,
+        };
+        let mut open = SpanCursor::new(open);
+        for group in groups {
+            if to == window.end && limit < usize::MAX {
+                to = self.end_after(conn, window, group, left)?;
+            }
+            let group = Span {
+                end: group.end.min(to),
+                ..group
+            };
+            if group.is_empty() {
+                break;
+            }
+            let range = group.ticks(self.instrument_id);
+            let read = market_data::prices_of(conn, self.prices(), &range, |tick| {
+                let at = tick.timestamp.micros();
+                if !is_whole && !open.contains(at) {
+                    return Ok(());
+                }
+                if let Some(done) = pass.fold.add(tick.timestamp, tick.price, tick.volume) {
+                    pass.push(&done);
+                }
+                pass.moments.add(at);
+                Ok(())
+            })?;
+            pass.reading.ticks_read += read;
+            left = left.saturating_sub(read);
+        }
+        if let Some(done) = pass.fold.finish() {
+            pass.push(&done);
+        }
+        Ok(to)
+    }
+
+    /// Up to where a window may be read so that no more than `left` ticks of the group are: the end
+    /// of a period, that of the window's first one at least.
+    fn end_after(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        window: Span,
+        group: Span,
+        left: usize,
+    ) -> Result<i64> {
+        let beyond = market_data::nth_stamp(conn, &group.ticks(self.instrument_id), left)?;
+        Ok(beyond.map_or(window.end, |at| {
+            let first = self.frequency.period_micros(window.start).1;
+            let start = self.frequency.period_micros(at.micros()).0;
+            start.max(first).min(window.end)
+        }))
+    }
+}
+
+/// A pass over ticks, which come in order of time.
+struct TickPass<'a> {
+    composition: &'a Composition,
+    fold: Aggregator,
+    /// Those of the period that is open.
+    moments: Moments,
+    reading: &'a mut Reading,
+}
+
+impl TickPass<'_> {
+    fn push(&mut self, fold: &TickFold) {
+        let moments = std::mem::take(&mut self.moments);
+        let first = moments.first.unwrap_or_default();
+        let frequency = self.composition.frequency;
+        self.reading.note_ticks(first);
+        self.reading.parts.push(Part {
+            period: frequency.period_micros(first).0,
+            moments,
+            stored: None,
+            bar: fold.to_bar(),
+        });
+    }
+}
