@@ -148,7 +148,7 @@ impl RowReader {
         if let Some(zone) = &self.zone
             && stamp.local_micros == stamp.at.micros()
         {
-            stamp.local_micros = zone.local_micros(stamp.at).unwrap_or(stamp.local_micros);
+            stamp.local_micros = zone.local_micros(stamp.at);
         }
         Ok(stamp)
     }

@@ -58,7 +58,7 @@ impl FeedZone {
 
 impl FeedZone {
     /// The wall clock of a moment, as if it were UTC.
-    pub(super) fn local_micros(&self, at: Timestamp) -> i64 {
+    pub(crate) fn local_micros(&self, at: Timestamp) -> i64 {
         let seconds = match &self.0 {
             ZoneKind::Fixed { seconds, .. } => *seconds,
             ZoneKind::Iana(zone) => jiff::Timestamp::from_microsecond(at.micros())
@@ -105,20 +105,6 @@ impl FromStr for FeedZone {
             Ok(zone) if !zone.is_unknown() => Ok(Self(ZoneKind::Iana(zone))),
             _ => Err(refuse(text)),
         }
-    }
-}
-
-impl FeedZone {
-    /// The wall clock of the zone at a moment, as if it were UTC; `None` outside jiff's calendar.
-    pub(crate) fn local_micros(&self, at: Timestamp) -> Option<i64> {
-        let seconds = match &self.0 {
-            Zone::Fixed { seconds, .. } => *seconds,
-            Zone::Iana(zone) => {
-                let moment = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
-                i64::from(zone.to_offset(moment).seconds())
-            }
-        };
-        Some(at.micros() + seconds * 1_000_000)
     }
 }
 

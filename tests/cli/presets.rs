@@ -7,7 +7,7 @@ use crate::{Done, contents, run, run_with_input};
 
 fn import(db: &TestDatabase, preset: &str, symbol: &str, text: &str, more: &[&str]) -> Done {
     let arguments = [
-        &["import", "-", "--create", "equity", "--json"],
+        &["import", "-", "--create", "equity", "--json"][..],
         &["--symbol", symbol, "--preset", preset],
         more,
     ];
