@@ -26,6 +26,17 @@ fn quote(world: &World<'_>, second: i64, bid: Option<f64>, ask: Option<f64>) -> 
     Tick::try_from(raw).unwrap()
 }
 
+/// A tick without any price.
+fn size(world: &World<'_>, second: i64) -> Tick {
+    let raw = RawTick {
+        instrument_id: Some(world.id),
+        timestamp: Some(at(second)),
+        bid_size: Some(1.0),
+        ..RawTick::default()
+    };
+    Tick::try_from(raw).unwrap()
+}
+
 fn store(world: &World<'_>, ticks: Vec<Tick>) {
     let count = ticks.len();
     let report = world.ticks().insert_batch(ticks, InsertOptions::default());
@@ -151,7 +162,7 @@ on_both! {
     fn a_late_tick_marks_the_series_of_the_prices_that_it_has(place: &TestDatabase) {
         let db = open(place);
         let world = World::new(&db, "EURUSD");
-        store(&world, vec![quote(&world, 0, Some(1.0), Some(2.0)), quote(&world, HOUR, None, None)]);
+        store(&world, vec![quote(&world, 0, Some(1.0), Some(2.0)), size(&world, HOUR)]);
         world.insert(&[30]);
         for price in BarPrice::ALL {
             let series = world.series().of_price(*price);
@@ -160,7 +171,7 @@ on_both! {
         let marked = || [0, 1, 2, 3].map(|n| stale(&world, BarPrice::ALL[n]).len());
         store(&world, vec![quote(&world, 20, Some(0.5), None)]);
         assert_eq!(marked(), [0, 1, 0, 0], "last, bid, ask, mid");
-        store(&world, vec![quote(&world, 70, None, Some(4.0)), quote(&world, 71, None, None)]);
+        store(&world, vec![quote(&world, 70, None, Some(4.0)), size(&world, 71)]);
         assert_eq!(marked(), [0, 1, 1, 0]);
         world.insert(&[40]);
         assert_eq!(marked(), [1, 1, 1, 0]);
