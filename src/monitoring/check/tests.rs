@@ -123,6 +123,26 @@ fn a_level_that_is_switched_off_is_never_taken() {
 }
 
 #[test]
+fn the_share_of_late_ticks_is_judged_only_where_it_is_asked_for() {
+    let round = |share| Facts {
+        late_share: Some(share),
+        ..Facts::default()
+    };
+    let shares = [0.0, 0.2, 0.2, 1.0, 1.0];
+    assert_eq!(changes(&config(), shares.map(round)), Vec::<String>::new());
+    let asked = config().with(|config| {
+        config.thresholds.late_share = Threshold::new(0.1, 0.5);
+    });
+    assert_eq!(
+        changes(&asked, shares.map(round)),
+        [
+            "2 late_share: ok -> warning",
+            "4 late_share: warning -> critical"
+        ]
+    );
+}
+
+#[test]
 fn few_calls_are_not_judged_and_clear_what_was_raised() {
     let round = |query_calls| Facts {
         query_calls,
