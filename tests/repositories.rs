@@ -169,7 +169,7 @@ on_both! {
         assert_eq!(repository.soft_delete(ids.clone()).unwrap(), 4);
         assert_eq!(repository.soft_delete_range(whole).unwrap(), 6);
         assert_eq!(repository.restore(ids).unwrap(), 4);
-        assert_eq!(repository.restore_range(whole).unwrap(), 6);
+        assert_eq!(repository.restore_range(whole).unwrap().restored, 6);
     }
 
     fn alerts_are_stored_once_paged_deleted_and_restored(place: &TestDatabase) {
