@@ -1,16 +1,19 @@
-CREATE TABLE stale_bars_without_price (
+CREATE TEMPORARY TABLE stale_bars_before AS SELECT * FROM stale_bars;
+DROP TABLE stale_bars;
+CREATE TABLE stale_bars (
     instrument_id BIGINT NOT NULL REFERENCES instruments (id) ON DELETE RESTRICT,
     frequency TEXT NOT NULL
         CHECK (frequency IN ('1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M')),
     "timestamp" TIMESTAMP NOT NULL,
     PRIMARY KEY (instrument_id, frequency, "timestamp")
 ) WITHOUT ROWID;
-INSERT INTO stale_bars_without_price (instrument_id, frequency, "timestamp")
-SELECT instrument_id, frequency, "timestamp" FROM stale_bars WHERE price = 'last';
-DROP TABLE stale_bars;
-ALTER TABLE stale_bars_without_price RENAME TO stale_bars;
+INSERT INTO stale_bars (instrument_id, frequency, "timestamp")
+SELECT instrument_id, frequency, "timestamp" FROM stale_bars_before WHERE price = 'last';
+DROP TABLE stale_bars_before;
 
-CREATE TABLE bar_series_without_price (
+CREATE TEMPORARY TABLE bar_series_before AS SELECT * FROM bar_series;
+DROP TABLE bar_series;
+CREATE TABLE bar_series (
     instrument_id BIGINT NOT NULL REFERENCES instruments (id) ON DELETE RESTRICT,
     frequency TEXT NOT NULL
         CHECK (frequency IN ('1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M')),
@@ -20,11 +23,10 @@ CREATE TABLE bar_series_without_price (
     PRIMARY KEY (instrument_id, frequency),
     CHECK (built_from <= built_to)
 ) WITHOUT ROWID;
-INSERT INTO bar_series_without_price (instrument_id, frequency, built_from, built_to, updated_at)
-SELECT instrument_id, frequency, built_from, built_to, updated_at FROM bar_series
+INSERT INTO bar_series (instrument_id, frequency, built_from, built_to, updated_at)
+SELECT instrument_id, frequency, built_from, built_to, updated_at FROM bar_series_before
 WHERE price = 'last';
-DROP TABLE bar_series;
-ALTER TABLE bar_series_without_price RENAME TO bar_series;
+DROP TABLE bar_series_before;
 
 -- Built bars can be built again. An active row is not deleted, so they go by way of the trash.
 UPDATE market_data_bars SET deleted_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER)

@@ -6,7 +6,9 @@ VALUES ('tickbase-bars-bid', 'internal', CAST(unixepoch('subsec') * 1000000 AS I
        ('tickbase-bars-mid', 'internal', CAST(unixepoch('subsec') * 1000000 AS INTEGER), CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 -- SQLite does not change a primary key: the tables are made anew.
-CREATE TABLE bar_series_with_price (
+CREATE TEMPORARY TABLE bar_series_before AS SELECT * FROM bar_series;
+DROP TABLE bar_series;
+CREATE TABLE bar_series (
     instrument_id BIGINT NOT NULL REFERENCES instruments (id) ON DELETE RESTRICT,
     frequency TEXT NOT NULL
         CHECK (frequency IN ('1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M')),
@@ -17,12 +19,13 @@ CREATE TABLE bar_series_with_price (
     PRIMARY KEY (instrument_id, frequency, price),
     CHECK (built_from <= built_to)
 ) WITHOUT ROWID;
-INSERT INTO bar_series_with_price (instrument_id, frequency, built_from, built_to, updated_at)
-SELECT instrument_id, frequency, built_from, built_to, updated_at FROM bar_series;
-DROP TABLE bar_series;
-ALTER TABLE bar_series_with_price RENAME TO bar_series;
+INSERT INTO bar_series (instrument_id, frequency, built_from, built_to, updated_at)
+SELECT instrument_id, frequency, built_from, built_to, updated_at FROM bar_series_before;
+DROP TABLE bar_series_before;
 
-CREATE TABLE stale_bars_with_price (
+CREATE TEMPORARY TABLE stale_bars_before AS SELECT * FROM stale_bars;
+DROP TABLE stale_bars;
+CREATE TABLE stale_bars (
     instrument_id BIGINT NOT NULL REFERENCES instruments (id) ON DELETE RESTRICT,
     frequency TEXT NOT NULL
         CHECK (frequency IN ('1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M')),
@@ -30,10 +33,9 @@ CREATE TABLE stale_bars_with_price (
     "timestamp" TIMESTAMP NOT NULL,
     PRIMARY KEY (instrument_id, frequency, price, "timestamp")
 ) WITHOUT ROWID;
-INSERT INTO stale_bars_with_price (instrument_id, frequency, "timestamp")
-SELECT instrument_id, frequency, "timestamp" FROM stale_bars;
-DROP TABLE stale_bars;
-ALTER TABLE stale_bars_with_price RENAME TO stale_bars;
+INSERT INTO stale_bars (instrument_id, frequency, "timestamp")
+SELECT instrument_id, frequency, "timestamp" FROM stale_bars_before;
+DROP TABLE stale_bars_before;
 
 INSERT INTO tickbase_schema_migrations (version, name)
 VALUES ('20261128000009', 'bar_series_price');
