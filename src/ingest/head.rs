@@ -235,7 +235,8 @@ fn without_header(
     refuse_many(cells.len())?;
     if options.columns == ColumnMap::default() {
         return Err(
-            "there is no header: name the columns by position, like --columns              timestamp=1,price=2, or the vendor with --preset"
+            "there is no header: name the columns by position, like --columns timestamp=1,price=2, \
+             or the vendor with --preset"
                 .to_owned(),
         );
     }

@@ -220,9 +220,12 @@ impl RowReader {
         let stamp = self.stamp(cells, series)?;
         let timestamp = spacing::start_of(frequency, &stamp, self.bar_stamps)
             .ok_or_else(|| spacing::no_period(frequency, stamp.at, self.bar_stamps))?;
-        let [open, high, low, close] = [Field::Open, Field::High, Field::Low, Field::Close]
-            .map(|field| self.number(cells, field));
-        let prices = [open?, high?, low?, close?];
+        let prices = [
+            self.number(cells, Field::Open)?,
+            self.number(cells, Field::High)?,
+            self.number(cells, Field::Low)?,
+            self.number(cells, Field::Close)?,
+        ];
         let bar = Bar::try_from(RawBar {
             instrument_id: target.instrument_id,
             timestamp,

@@ -75,11 +75,11 @@ impl OtherSymbols {
 }
 
 impl ImportReport {
-    /// Whether rows were read, and none of them is stored: neither now nor before. A duplicate
-    /// and an unchanged bar are stored; a conflict is not, as other values stay in its place.
+    /// Whether rows were read, and none of them is stored or known. A duplicate, an unchanged bar
+    /// and a conflict are known: an active row holds their key.
     #[must_use]
     pub const fn stored_nothing(&self) -> bool {
-        self.read > 0 && self.inserted + self.updated + self.duplicates == 0
+        self.read > 0 && self.inserted + self.updated + self.duplicates + self.conflicts == 0
     }
 
     /// Adds what a file was read as.
@@ -155,15 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_stored_and_conflicts_are_not() {
-        let report = |duplicates, conflicts| ImportReport {
+    fn duplicates_and_conflicts_are_known_and_deleted_rows_are_not() {
+        let report = |duplicates, conflicts, deleted| ImportReport {
             read: 2,
             duplicates,
             conflicts,
+            deleted,
             ..ImportReport::default()
         };
-        assert!(!report(1, 1).stored_nothing());
-        assert!(report(0, 2).stored_nothing());
+        assert!(!report(1, 0, 1).stored_nothing());
+        assert!(!report(0, 2, 0).stored_nothing());
+        assert!(report(0, 0, 2).stored_nothing());
         assert!(
             !ImportReport::default().stored_nothing(),
             "nothing was read"
