@@ -21,6 +21,22 @@ text_enum! {
     }
 }
 
+/// The middle of bid and ask to 15 significant digits, which every decimal of as many has: 1.12165 of
+/// 1.1216 and 1.1217, whose doubles have the middle 1.1216499999999998.
+#[must_use]
+pub(crate) fn mid(bid: f64, ask: f64) -> f64 {
+    /// Nine places suit almost every quote, and a whole number below 2^53 over a power of ten is the
+    /// double nearest to that decimal.
+    const SCALE: f64 = 1e9;
+    const MIDDLE_MAX: f64 = 1e6;
+    let middle = f64::midpoint(bid, ask);
+    let nearest = (middle * SCALE).round_ties_even() / SCALE;
+    if middle.abs() < MIDDLE_MAX && (nearest - middle).abs() <= 2.0 * f64::EPSILON * middle.abs() {
+        return nearest;
+    }
+    format!("{middle:.14e}").parse().unwrap_or(middle)
+}
+
 /// Which prices a tick has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TickPrices {
@@ -49,5 +65,27 @@ impl TickPrices {
 
     pub(crate) fn is_any(self) -> bool {
         self.last || self.bid || self.ask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mid;
+
+    #[test]
+    fn the_middle_of_decimals_is_the_decimal_between_them() {
+        for (bid, ask, middle) in [
+            (1.1216, 1.1217, "1.12165"),
+            (1.12161, 1.12172, "1.121665"),
+            (4.2e-9, 4.3e-9, "0.00000000425"),
+            (1e300, 3e300, "2e300"),
+            (-37.63, -37.62, "-37.625"),
+            (0.1, 0.2, "0.15"),
+            (42_313.99, 42_314.0, "42313.995"),
+            (0.0, 0.0, "0"),
+        ] {
+            let expected: f64 = middle.parse().unwrap();
+            assert_eq!(mid(bid, ask), expected, "{bid} {ask}");
+        }
     }
 }

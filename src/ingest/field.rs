@@ -1,8 +1,8 @@
 //! The fields of a feed, and the column names that vendors give them.
 
 use crate::ingest::field::Field::{
-    Ask, AskSize, Bid, BidSize, Close, Date, High, InstrumentId, Low, Open, OpenInterest, Price,
-    Sequence, Source, SourceId, Symbol, Time, Timestamp, Volume,
+    Ask, AskSize, Bid, BidSize, Close, CloseTime, Date, High, InstrumentId, Low, Open,
+    OpenInterest, Price, Sequence, Source, SourceId, Symbol, Time, Timestamp, Volume,
 };
 
 /// A field that a feed can carry.
@@ -47,6 +47,8 @@ pub enum Field {
     Close,
     /// Open interest.
     OpenInterest,
+    /// The moment at which a bar's period ends, beside the one at which it starts.
+    CloseTime,
 }
 
 /// How many fields there are.
@@ -196,6 +198,7 @@ const NAMES: &[(Field, &[&[&str]])] = &[
     (Low, &[&["low", "lowprice"]]),
     (Close, &[&["close", "closeprice"], &["closelast"]]),
     (OpenInterest, &[&["openinterest"], &["openint"]]),
+    (CloseTime, &[&[], &["closetime"]]),
 ];
 
 /// What a column's name means, and how far down the preferences of its field it stands.
@@ -215,7 +218,7 @@ pub(super) const RANK_OF_DOUBTFUL_STAMPS: usize = 4;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Symbol,
         InstrumentId,
         Source,
@@ -235,6 +238,7 @@ impl Field {
         Low,
         Close,
         OpenInterest,
+        CloseTime,
     ];
 
     /// The name in `--columns`.
@@ -260,6 +264,7 @@ impl Field {
             Low => "low",
             Close => "close",
             OpenInterest => "open_interest",
+            CloseTime => "close_time",
         }
     }
 

@@ -317,8 +317,10 @@ fn settle(
     }
     // What the rows cannot hold is told as not used.
     let foreign: &[Field] = match kind {
-        ImportKind::Ticks if layout.has(Field::Price) => &[Field::Close, Field::OpenInterest],
-        ImportKind::Ticks => &[Field::OpenInterest],
+        ImportKind::Ticks if layout.has(Field::Price) => {
+            &[Field::Close, Field::OpenInterest, Field::CloseTime]
+        }
+        ImportKind::Ticks => &[Field::OpenInterest, Field::CloseTime],
         ImportKind::Bars => &[
             Field::Price,
             Field::Bid,

@@ -153,6 +153,17 @@ impl RowReader {
         Ok(stamp)
     }
 
+    /// The moment at which the row's period ends, where it says so.
+    pub(super) fn end_of_period(&self, cells: &Cells<'_>) -> Option<Timestamp> {
+        let cell = cells.get(Field::CloseTime);
+        if *cell == Cell::Absent {
+            return None;
+        }
+        // A reader of its own: this moment is none of the series that the others run in.
+        let read = self.stamps.clone().read(&cell.bytes());
+        read.ok().map(|stamp| stamp.at)
+    }
+
     /// The row's number among those of its stamp.
     fn sequence(&mut self, cells: &Cells<'_>, at: Timestamp, series: u32) -> Result<Option<i64>> {
         match &self.numbering {
@@ -219,6 +230,7 @@ impl RowReader {
         })?;
         let stamp = self.stamp(cells, series)?;
         let timestamp = spacing::start_of(frequency, &stamp, self.bar_stamps)
+            .or_else(|| spacing::start_by_end(frequency, stamp.at, self.end_of_period(cells)?))
             .ok_or_else(|| spacing::no_period(frequency, stamp.at, self.bar_stamps))?;
         let prices = [
             self.number(cells, Field::Open)?,

@@ -36,6 +36,23 @@ pub(super) fn start_of(
     Timestamp::from_micros(start).ok()
 }
 
+/// A moment may be written by its source as the last one of a period, at its own precision.
+const LAST_MOMENT_MICROS: i64 = 1_000_000;
+
+/// The start of the period of a bar that names both of its ends. The first of them may be the
+/// moment of the first trade; `None` when the second is no end of a period, or is not after it.
+pub(super) fn start_by_end(
+    frequency: Frequency,
+    first: Timestamp,
+    end: Timestamp,
+) -> Option<Timestamp> {
+    let (start, next) = frequency.period_micros(end.micros() - 1);
+    let ends = next - end.micros() <= LAST_MOMENT_MICROS;
+    (ends && (start..next).contains(&first.micros()))
+        .then(|| Timestamp::from_micros(start).ok())
+        .flatten()
+}
+
 /// Why a stamp names no period.
 #[cold]
 pub(super) fn no_period(frequency: Frequency, at: Timestamp, named_by: BarStamps) -> Error {
@@ -72,6 +89,8 @@ pub(super) struct Spacing {
     neighbours: [u64; Frequency::ALL.len()],
     /// For each frequency, the stamps that name no period of it.
     strays: [u64; Frequency::ALL.len()],
+    /// What the rows say that name both ends of their periods; none within when they differ.
+    by_ends: Option<Option<Frequency>>,
 }
 
 impl Spacing {
@@ -103,10 +122,25 @@ impl Spacing {
         }
     }
 
-    /// The frequency by which the rows are spaced, if they are evenly. Gaps are allowed: of days,
+    /// Adds the two ends that a row names. Its frequency is the one whose period starts nearest
+    /// before the first.
+    pub(super) fn add_ends(&mut self, first: Timestamp, end: Timestamp) {
+        let all = Frequency::ALL.into_iter();
+        let named = all
+            .filter_map(|of| start_by_end(of, first, end).map(|start| (start, of)))
+            .max_by_key(|(start, _)| *start)
+            .map(|(_, of)| of);
+        let same = self.by_ends.is_none_or(|before| before == named);
+        self.by_ends = Some(named.filter(|_| same));
+    }
+
+    /// The frequency that the rows name by their ends, or by which they are spaced, if they are evenly. Gaps are allowed: of days,
     /// weeks and months a single pair of neighbours tells; of shorter periods half of the pairs
     /// must be neighbours.
     pub(super) fn frequency(&self) -> Option<Frequency> {
+        if let Some(Some(named)) = self.by_ends {
+            return Some(named);
+        }
         // An hour that the clocks skip leaves 23 hours between two days.
         const HOUR_MICROS: i64 = DAY_MICROS / 24;
         let fits = |index: usize, frequency: Frequency| {
@@ -188,6 +222,27 @@ mod tests {
         assert_eq!(start(Frequency::OneWeek, "2024-01-05"), None, "a Friday");
         assert_eq!(start(Frequency::OneDay, "2024-01-05 16:00:00"), None);
         assert_eq!(start(Frequency::OneMinute, "2024-01-05 16:00:01"), None);
+    }
+
+    #[test]
+    fn rows_that_name_both_ends_tell_their_frequency() {
+        let frequency = |rows: &[[&str; 2]]| {
+            let mut spacing = Spacing::default();
+            for row in rows {
+                let ends = stamps(row);
+                spacing.add_ends(ends[0].at, ends[1].at);
+            }
+            spacing.frequency()
+        };
+        let first = ["2024-01-02 10:23:00.074", "2024-01-02 10:23:59.999"];
+        assert_eq!(frequency(&[first]), Some(Frequency::OneMinute));
+        let next = ["2024-01-02 10:24", "2024-01-02 10:24:59.999"];
+        assert_eq!(frequency(&[first, next]), Some(Frequency::OneMinute));
+        let hour = ["2024-01-02 10:00", "2024-01-02 11:00"];
+        assert_eq!(frequency(&[hour]), Some(Frequency::OneHour));
+        assert_eq!(frequency(&[first, hour]), None);
+        let session = ["2024-01-02 14:30", "2024-01-02 21:30"];
+        assert_eq!(frequency(&[session]), None);
     }
 
     #[test]

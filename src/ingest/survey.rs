@@ -307,6 +307,9 @@ fn read_stamps(text: &Text, head: &Head, options: &FeedOptions, survey: &mut Sur
         if head.kind == ImportKind::Bars {
             let before = steps.add(series, stamp);
             spacing.add(before.as_ref(), &stamp, options.bar_stamps);
+            if let Some(end) = stamps.end_of_period(cells) {
+                spacing.add_ends(stamp.at, end);
+            }
             return;
         }
         let index = series as usize;

@@ -5,8 +5,8 @@
 
 use super::ColumnAt::{Name, Nowhere, Position};
 use super::Field::{
-    Ask, AskSize, Bid, BidSize, Close, Date, High, Low, Open, Price, Sequence, Symbol, Time,
-    Timestamp, Volume,
+    Ask, AskSize, Bid, BidSize, Close, CloseTime, Date, High, Low, Open, Price, Sequence, Symbol,
+    Time, Timestamp, Volume,
 };
 use super::{
     ColumnAt, DateOrder, Field, Frequency, ImportKind, Preset, PresetHeader, PresetZone, PriceForm,
@@ -66,6 +66,16 @@ const OHLCV: Columns = &[
     (Low, Position(4)),
     (Close, Position(5)),
     (Volume, Position(6)),
+];
+/// The stamp of a symbol's first candle is that of its first trade; the close time tells the period.
+const KLINES: Columns = &[
+    (Timestamp, Position(1)),
+    (Open, Position(2)),
+    (High, Position(3)),
+    (Low, Position(4)),
+    (Close, Position(5)),
+    (Volume, Position(6)),
+    (CloseTime, Position(7)),
 ];
 const DATE_TIME_OHLCV: Columns = &[
     (Date, Position(1)),
@@ -165,7 +175,7 @@ pub(super) static PRESETS: [Preset; 29] = [
             "binance-klines",
             "Binance klines, spot and futures",
             BINANCE,
-            OHLCV,
+            KLINES,
         )
     },
     Preset {

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::keys::TickRange;
 use crate::database::BackendConnection;
 use crate::domain::BarPrice;
+use crate::domain::bar_price::mid;
 use crate::error::Result;
 use crate::repository::bounds;
 use crate::repository::optional::{IfSome, if_some};
@@ -80,7 +81,7 @@ impl PricesOf {
             BarPrice::Last => None,
             BarPrice::Bid => bid,
             BarPrice::Ask => ask,
-            BarPrice::Mid => bid.zip(ask).map(|(bid, ask)| f64::midpoint(bid, ask)),
+            BarPrice::Mid => bid.zip(ask).map(|(bid, ask)| mid(bid, ask)),
         };
         price.map(|price| PricePoint {
             timestamp,
