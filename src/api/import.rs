@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::{ApiError, WriteErrors};
+use super::error::{ApiError, ErrorBody, WriteErrors};
 use super::extract::{Query, media_type, unsupported};
 use super::state::ApiState;
 use super::types::{ImportAnswer, ImportParameters, ImportRowError};
@@ -47,7 +47,12 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
         (Vec<u8> = "application/octet-stream"),
     )),
     security((), ("bearer" = [])),
-    responses((status = 200, body = ImportAnswer), WriteErrors)
+    responses(
+        (status = 200, body = ImportAnswer),
+        (status = 404, body = ErrorBody, description = "No such instrument or source"),
+        (status = 408, body = ErrorBody, description = "No byte of the file came for too long"),
+        WriteErrors,
+    )
 )]
 async fn post(
     State(state): State<ApiState>,

@@ -343,7 +343,9 @@ mod tests {
         for (index, field) in Field::ALL.into_iter().enumerate() {
             assert_eq!(field as usize, index);
             let meaning = NameMeaning::of(field.as_str()).unwrap();
-            assert_eq!((meaning.field, meaning.rank), (field, 0), "{field:?}");
+            // Posted ticks have no close time.
+            let rank = usize::from(field == CloseTime);
+            assert_eq!((meaning.field, meaning.rank), (field, rank), "{field:?}");
         }
     }
 
@@ -365,13 +367,13 @@ mod tests {
             ("agg_trade_id", Sequence),
             ("Close/Last", Close),
             ("bid_px_00", Bid),
+            ("Close time", CloseTime),
         ] {
             assert_eq!(Field::of_name(name), Some(field), "{name}");
         }
         for name in [
             "day_volume",
             "Adj Close",
-            "close_time",
             "quote_volume",
             "Volume MA",
             "volume_change",

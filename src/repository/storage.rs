@@ -230,7 +230,7 @@ mod tests {
                 counts[5],
                 TableCount {
                     table: "data_sources",
-                    active: 2,
+                    active: 5,
                     deleted: 0
                 }
             );

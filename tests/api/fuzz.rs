@@ -196,7 +196,10 @@ on_both! {
             if operation.response(101).is_some() {
                 continue; // A router alone has no connection to hand over.
             }
-            assert!(seen.iter().any(|status| (200..300).contains(status)), "{name} never succeeded: {seen:?}");
+            // No schema says which texts are a file of prices; tests/api/import.rs sends such.
+            let takes_a_file = name.contains("/api/import");
+            let succeeded = seen.iter().any(|status| (200..300).contains(status));
+            assert!(succeeded || takes_a_file, "{name} never succeeded: {seen:?}");
             let refuses = !operation.parameters.is_empty() || !operation.bodies.is_empty();
             assert!(!refuses || seen.contains(&422), "{name} refused nothing: {seen:?}");
         }

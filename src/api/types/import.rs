@@ -36,6 +36,7 @@ pub(in crate::api) struct ImportParameters {
     #[param(inline)]
     create: Option<TypeWord>,
     /// The name of the data source of the rows
+    #[param(min_length = 1)]
     source: Option<String>,
     /// Add the data source when there is none of the name
     create_source: bool,
@@ -46,24 +47,32 @@ pub(in crate::api) struct ImportParameters {
     #[param(inline)]
     frequency: Option<FrequencyWord>,
     /// Which end of its period a bar is named by: `start` or `end`
+    #[param(min_length = 1)]
     stamps_are: Option<String>,
     /// The layout of a vendor: `tickbase import --preset list` names them
+    #[param(min_length = 1)]
     preset: Option<String>,
     /// `auto`, `csv` or `ndjson`
+    #[param(min_length = 1)]
     format: Option<String>,
     /// Lines to pass over before anything is looked at
     skip_lines: u64,
     /// Which column is which field, beside what the header says: `timestamp=DateTime,price=3,high=`
+    #[param(min_length = 1)]
     columns: Option<String>,
     /// `auto`, `unix_s`, `unix_ms`, `unix_us`, `unix_ns` or a strftime pattern
+    #[param(min_length = 1)]
     timestamp_format: Option<String>,
     /// What comes first in dates like 01/02/2024: `year`, `month` or `day`
+    #[param(min_length = 1)]
     date_order: Option<String>,
     /// The zone of timestamps without an offset, like `America/New_York`; UTC when absent
+    #[param(min_length = 1)]
     timezone: Option<String>,
     /// Numbers have a decimal comma: 1,5
     decimal_comma: bool,
     /// What stands between thousands
+    #[param(min_length = 1)]
     thousands: Option<String>,
     /// Numbers may end with K, M or B: 151.20K
     suffixes: bool,

@@ -13,9 +13,16 @@ fn vendor() -> NewDataSource {
 fn the_default_source_is_there_from_the_start() {
     on_both(|conn| {
         let sources = list(conn, false).unwrap();
-        assert_eq!(sources.len(), 2);
+        assert_eq!(sources.len(), 5);
         assert_eq!((sources[0].id, sources[0].name.as_str()), (1, "tickbase"));
-        assert_eq!(sources[1].name, "tickbase-bars");
+        let built = sources[1..].iter().map(|source| source.name.as_str());
+        let expected = [
+            "tickbase-bars",
+            "tickbase-bars-bid",
+            "tickbase-bars-ask",
+            "tickbase-bars-mid",
+        ];
+        assert_eq!(built.collect::<Vec<_>>(), expected);
         assert_eq!(get(conn, 1).unwrap(), sources[0]);
     });
 }
@@ -58,8 +65,8 @@ fn a_source_that_is_switched_off_leaves_the_list_of_those_in_use() {
         expected.updated_at = at(2);
         assert_eq!(changed, expected);
         let ids = |rows: Vec<DataSource>| rows.iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids(list(conn, true).unwrap()), [1, 2]);
-        assert_eq!(ids(list(conn, false).unwrap()), [1, 2, stored.id]);
+        assert_eq!(ids(list(conn, true).unwrap()), [1, 2, 3, 4, 5]);
+        assert_eq!(ids(list(conn, false).unwrap()), [1, 2, 3, 4, 5, stored.id]);
         let cleared = DataSourceChange {
             base_url: Some(None),
             ..DataSourceChange::default()

@@ -124,7 +124,9 @@ pub(crate) fn prices_of(
         .map_or(Ok(()), &mut each))
 }
 
-type OfSource = IfSome<dsl::Eq<market_data::source_id, i64>>;
+/// A range of one: of an equal source SQLite no longer sees that the key has the order that is asked
+/// for, and sorts.
+type OfSource = IfSome<dsl::Between<market_data::source_id, i64, i64>>;
 type HasPrice = IfSome<dsl::IsNotNull<market_data::price>>;
 type HasBid = IfSome<dsl::IsNotNull<market_data::bid>>;
 type HasAsk = IfSome<dsl::IsNotNull<market_data::ask>>;
@@ -154,7 +156,10 @@ fn conditions(of: PricesOf) -> (OfSource, HasPrice, HasBid, HasAsk) {
     let bid = is(&[BarPrice::Bid, BarPrice::Mid]);
     let ask = is(&[BarPrice::Ask, BarPrice::Mid]);
     (
-        if_some(of.source_id.map(|id| market_data::source_id.eq(id))),
+        if_some(
+            of.source_id
+                .map(|id| market_data::source_id.between(id, id)),
+        ),
         if_some(is(&[BarPrice::Last]).then(|| market_data::price.is_not_null())),
         if_some(bid.then(|| market_data::bid.is_not_null())),
         if_some(ask.then(|| market_data::ask.is_not_null())),

@@ -209,7 +209,7 @@ mod tests {
                 (Some(10), Some(2))
             );
             let sources = of(conn, "data_sources");
-            assert_eq!((sources.active, sources.deleted), (Some(2), Some(0)));
+            assert_eq!((sources.active, sources.deleted), (Some(5), Some(0)));
         });
     }
 }

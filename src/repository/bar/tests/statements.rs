@@ -159,7 +159,7 @@ fn sqlite_counts_in_the_index_of_active_bars_and_keeps_no_groups() {
 fn sqlite_looks_for_frequencies_in_the_index_of_active_bars() {
     use crate::repository::test_rows::sqlite_plan_with;
     crate::test_support::on_sqlite(|conn| {
-        let seek = "SEARCH market_data_bars USING COVERING INDEX market_data_bars_period_active \
+        let seek = "SEARCH market_data_bars USING INDEX market_data_bars_period_active \
                     (instrument_id=? AND frequency=?)";
         let plan = sqlite_plan_with(conn, &stored_query!(1), seek);
         assert_eq!(plan.matches(seek).count(), Frequency::ALL.len(), "{plan}");
