@@ -145,6 +145,9 @@ fn by_name_query<'a>(name: &'a str) -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn by_name(conn: &mut BackendConnection<'_>, name: &str) -> Result<Option<DataSource>> {
+    if name.contains('\0') {
+        return Ok(None); // No stored text has one, and PostgreSQL takes none as a parameter.
+    }
     Ok(crate::on_backend!(conn, |c| {
         let query = by_name_query(name).select(DataSource::as_select());
         query.first(c).optional()

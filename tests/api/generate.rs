@@ -94,7 +94,7 @@ pub(crate) fn fitting(document: &Document, operation: &Operation) -> BoxedStrate
             "application/x-ndjson" => vec(json_body(document, &tick(document)), 0..4)
                 .prop_map(|lines| lines.join(&b'\n'))
                 .boxed(),
-            "text/csv" => csv().boxed(),
+            "text/csv" | "application/octet-stream" => csv().boxed(),
             other => panic!("{other} is a type of body that this test cannot write"),
         };
         body.prop_map(move |body| Some((kind.clone(), body)))

@@ -163,7 +163,7 @@ on_both! {
         let body = r#"{"instrument_id": 1, "rule_type": "threshold", "condition": "above",
             "threshold": NaN}"#;
         api.send(post("/api/rules", "application/json", body)).detail(422);
-        assert_eq!(ids(&api.get("/api/rules")).len(), 5, "nothing else was stored");
+        assert_eq!(ids(&api.get("/api/rules")).len(), 8, "nothing else was stored");
     }
 
     fn a_rule_that_could_never_fire_is_refused_by_field_and_reason(db: &TestDatabase) {

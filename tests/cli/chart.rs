@@ -129,7 +129,7 @@ on_both! {
         says(refused(&["--symbol", "CL"]), "tickbase: 5min bars of CL not found; there are neither ticks nor bars; import some first");
         says(
             refused(&["--symbol", "NQ", "--frequency", "1h", "--start", "2025-01-01", "--end", "2025-02-01"]),
-            "tickbase: 1h bars of NQ from 2025-01-01T00:00:00.000000Z before 2025-02-01T00:00:00.000000Z not found; the newest bar starts at 2013-09-03T16:00:00.000000Z; choose another range",
+            "tickbase: 1h bars of NQ from 2025-01-01T00:00:00.000000Z before 2025-02-01T00:00:00.000000Z not found; the newest bar starts at 2024-03-02T23:00:00.000000Z; choose another range",
         );
         let nowhere = files.path("nowhere/chart.svg");
         let nowhere = refused(&["--symbol", "NQ", "--frequency", "1h", "--out", nowhere.to_str().unwrap()]);

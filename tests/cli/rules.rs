@@ -55,7 +55,7 @@ on_both! {
             (&["--symbol", "NOSUCH", "--condition", "above", "--threshold", "1"][..],
                 "instrument NOSUCH not found"),
             (&["--symbol", "ES", "--condition", "above"], "threshold: a threshold rule needs it"),
-            (&["--symbol", "ES", "--condition", "above", "--threshold", "1.123456789"],
+            (&["--symbol", "ES", "--condition", "above", "--threshold", "1.12x"],
                 "--threshold: "),
             (&["--symbol", "ES", "--condition", "above", "--threshold", "1", "--cooldown", "4000"],
                 "cooldown_seconds: 4000 is out of range"),

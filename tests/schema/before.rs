@@ -45,8 +45,8 @@ fn open(db: &TestDatabase) -> Database {
 /// The version and what was applied last.
 fn newest(database: &Database) -> String {
     let all = database.migration_status().unwrap();
-    let applied = all.into_iter().filter(|it| it.applied_at.is_some());
-    applied.last().unwrap().version
+    let mut applied = all.into_iter().filter(|it| it.applied_at.is_some());
+    applied.next_back().unwrap().version
 }
 
 /// Goes back to the version before the digits, or says why not.

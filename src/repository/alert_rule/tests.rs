@@ -305,6 +305,7 @@ mod statements {
     fn postgresql_seeks_in_its_indexes() {
         use crate::repository::test_rows::assert_postgres_plan as plan;
         use crate::test_support::on_postgres;
+        use diesel::connection::SimpleConnection;
         on_postgres(|conn| {
             plan(conn, &list_query(SOME), "alert_rules_instrument_active");
             plan(
