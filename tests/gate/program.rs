@@ -54,7 +54,7 @@ on_both! {
         assert_eq!(history, [("gap filled".to_owned(), "gap up".to_owned())]);
         let notes = by_source.iter().map(|(source, notes)| (source.name.as_str(), notes.len()));
         assert_eq!(notes.collect::<Vec<_>>(), [("tickbase", 3), ("tickbase-bars", 0),
-            ("tickbase-bars-bid", 0), ("tickbase-bars-ask", 0), ("tickbase-bars-mid", 0)]);
+            ("tickbase-bars-ask", 0), ("tickbase-bars-bid", 0), ("tickbase-bars-mid", 0)]);
     }
 
     fn a_note_goes_to_the_trash_once_and_comes_back_once(db: &TestDatabase) {

@@ -56,7 +56,7 @@ const TOUR: &[(&str, &[&str])] = &[
     ("tickbase import tests", &["read 1,006, inserted 1,006,"]),
     (
         "tickbase coverage",
-        &["SPX      1d         XNYS", "100.00 %"],
+        &["1d      XNYS    1,006        0  100.00 %"],
     ),
     (
         "tickbase chart --symbol ES",

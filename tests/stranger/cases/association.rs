@@ -1,5 +1,5 @@
 //! Children of a gated table through `belonging_to`, which knows no scope.
-//~ error: the trait bound `Note: diesel::BelongingToDsl<&[Source]>` is not satisfied
+//~ error: the trait bound `Note: diesel::BelongingToDsl<&[stranger::models::Source]>` is not satisfied
 
 use diesel::prelude::*;
 use stranger::models::{Note, Source};
