@@ -39,7 +39,7 @@
 //! assert_eq!(firings.fired.len(), 1, "the cooldown of 60 seconds holds back the third tick");
 //! assert_eq!(
 //!     firings.fired[0].message(),
-//!     "Alert: ES threshold - Price 1650.25 above threshold 1650.0000"
+//!     "Alert: ES threshold - Price 1650.25 above threshold 1650.00"
 //! );
 //! # Ok(())
 //! # }
