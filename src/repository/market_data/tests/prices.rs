@@ -275,7 +275,7 @@ fn ordered() -> [(String, usize); 5] {
         (sql_of::<Pg, _>(&newest_stamps_query(1, first, last, 10)), 4),
         (sql_of::<Pg, _>(&ascending_query(1, from, last, 10)), 9),
         (sql_of::<Pg, _>(&descending_query(1, from, first, 10)), 9),
-        (sql_of::<Pg, _>(&mids.select(market_data::timestamp)), 4),
+        (sql_of::<Pg, _>(&mids.select(market_data::timestamp)), 5),
     ]
 }
 
