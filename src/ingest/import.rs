@@ -14,9 +14,10 @@ use std::io::Read;
 use super::feed::Feed;
 use super::input::{Input, file_error};
 use super::options::{FeedOptions, ImportKind};
+use super::record::Target;
 use crate::database::Database;
-use crate::domain::bar::Frequency;
-use crate::domain::{InstrumentType, Symbol};
+use crate::domain::bar::{Bar, Frequency};
+use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, Symbol};
 use crate::error::{Error, Result};
 
 pub use report::{ImportEvent, ImportListener, ImportReport, OtherSymbols};
@@ -167,7 +168,7 @@ fn open(source: ImportSource, plan: &Import) -> Result<OpenedFile> {
         ..plan.feed.clone()
     };
     let kind = plan.kind.or(plan.frequency.map(|_| ImportKind::Bars));
-    let feed = Feed::open_as(source.open()?, &options, kind)?;
+    let mut feed = Feed::open_as(source.open()?, &options, kind)?;
     if plan.symbol.is_none() && !feed.names_instruments() {
         return Err(file_error(
             feed.name(),
@@ -177,9 +178,28 @@ fn open(source: ImportSource, plan: &Import) -> Result<OpenedFile> {
     }
     let frequency = match feed.kind() {
         ImportKind::Ticks => None,
-        ImportKind::Bars => Some(frequency(&feed, plan)?),
+        ImportKind::Bars => match frequency(&feed, plan) {
+            Ok(frequency) => Some(frequency),
+            Err(error) => {
+                refuse_unread_numbers(&mut feed)?;
+                return Err(error);
+            }
+        },
     };
     Ok(OpenedFile { feed, frequency })
+}
+
+/// Numbers that only an option reads are the first thing to mend of a file whose frequency is not
+/// known either.
+fn refuse_unread_numbers(feed: &mut Feed) -> Result<()> {
+    feed.keep()?;
+    // Days and hours are minutes, too: their rows are read up to the numbers.
+    let any = Target {
+        instrument_id: 0,
+        source_id: DEFAULT_SOURCE_ID,
+        frequency: Some(Frequency::OneMinute),
+    };
+    feed.again()?.next_batch::<Bar>(&any).map(drop)
 }
 
 /// The frequency of a file's bars: the one that was named, if their spacing agrees, or the one

@@ -279,8 +279,11 @@ on_both! {
 
     fn numbers_are_written_as_an_option_says_or_refused_with_it(db: &TestDatabase) {
         let options = ["--symbol", "I", "--frequency", "1d"];
-        let refusal = refused(db, THOUSANDS, &options);
-        assert!(refusal.contains("\"22,080.5\" is no number; read it with --thousands ,"), "{refusal}");
+        for known in [&options[..2], &options] {
+            let refusal = refused(db, THOUSANDS, known);
+            let remedy = "\"22,080.5\" is no number; read it with --thousands ,";
+            assert!(refusal.contains(remedy), "{refusal}");
+        }
         let comma = [&options[..], &["--thousands", ","]].concat();
         let refusal = refused(db, THOUSANDS, &comma);
         assert!(refusal.contains("--suffixes"), "{refusal}");
