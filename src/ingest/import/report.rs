@@ -1,5 +1,6 @@
 //! What became of an import's rows, and what it tells while it runs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -52,6 +53,9 @@ pub struct OtherSymbols {
     pub count: u64,
     /// The first 20 symbols with their rows.
     pub symbols: Vec<(String, u64)>,
+    /// Every symbol, so that none is counted again for a further file.
+    #[serde(skip)]
+    all: HashSet<String>,
 }
 
 impl OtherSymbols {
@@ -61,14 +65,13 @@ impl OtherSymbols {
     fn add(&mut self, others: &[(String, u64)]) {
         for (symbol, rows) in others {
             self.rows += rows;
-            match self.symbols.iter_mut().find(|(known, _)| known == symbol) {
-                Some((_, known)) => *known += rows,
-                None => {
-                    self.count += 1;
-                    if self.symbols.len() < Self::NAMED_MAX {
-                        self.symbols.push((symbol.clone(), *rows));
-                    }
+            if self.all.insert(symbol.clone()) {
+                self.count += 1;
+                if self.symbols.len() < Self::NAMED_MAX {
+                    self.symbols.push((symbol.clone(), *rows));
                 }
+            } else if let Some((_, named)) = self.symbols.iter_mut().find(|(of, _)| of == symbol) {
+                *named += rows;
             }
         }
     }
@@ -150,7 +153,10 @@ mod tests {
             let file: Vec<_> = (0..30).map(|index| (format!("S{index}"), 2)).collect();
             others.add(&file);
         }
-        assert_eq!((others.rows, others.symbols.len()), (120, 20));
+        assert_eq!(
+            (others.rows, others.count, others.symbols.len()),
+            (120, 30, 20)
+        );
         assert_eq!(others.symbols[0], ("S0".to_owned(), 4));
     }
 
