@@ -15,11 +15,12 @@ use tickbase::services::{AlertEngine, Service};
 
 use crate::journal::{Batch, Journal, Stored, Word, rule};
 use crate::load::{Chance, Load, Next};
+use crate::support::chaos::{report, scaled};
 use crate::support::server::Server;
 use crate::support::{TestDatabase, eventually};
 
-/// Times that the server is taken away in one test.
-const CRASHES: usize = 5;
+/// Times that the server is taken away in one test of the suite, and under `scripts/chaos`.
+const CRASHES: (usize, usize) = (5, 100);
 const PRODUCERS: usize = 12;
 /// Batches that must be acknowledged before a crash, and after the server is back.
 const BATCHES: usize = 25;
@@ -74,7 +75,8 @@ impl Drop for Stop<'_> {
 }
 
 /// Takes the server away under load, again and again, and compares.
-fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server)) {
+fn crashes(fault: &str, take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server)) {
+    let crashes = scaled(CRASHES.0, CRASHES.1);
     let mut server = Server::start_durable();
     let db = TestDatabase::postgres_empty_on(&server);
     for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
@@ -92,7 +94,7 @@ fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server
     std::thread::scope(|scope| {
         scope.spawn(|| load.run(PRODUCERS));
         let _stop = Stop(&load);
-        for _ in 0..CRASHES {
+        for _ in 0..crashes {
             let acknowledged = notes.acknowledged();
             eventually("writing", || notes.acknowledged() >= acknowledged + BATCHES);
             let errors = notes.errors();
@@ -106,24 +108,39 @@ fn crashes(take_away: fn(&mut Server, &TestDatabase), bring_back: fn(&mut Server
         });
     });
     let journal = notes.journal.into_inner().unwrap();
-    println!(
-        "{journal}; errors: {:?}",
-        notes.errors.into_inner().unwrap()
-    );
+    let errors = notes.errors.into_inner().unwrap();
+    println!("{journal}; errors: {errors:?}");
     let stored = Stored::of(&db);
     let found = journal.contradictions(&stored);
     assert!(found.is_empty(), "{found:#?}");
     assert!(stored.alerts() > 0);
+    report(
+        format!("PostgreSQL goes away: {fault}"),
+        format!(
+            "{PRODUCERS} producers, {} acknowledged batches",
+            journal.count(Word::Stored)
+        ),
+        format!("{crashes} times"),
+        "0 lost, 0 doubled, 0 torn",
+    );
 }
 
 #[test]
 fn a_server_that_crashes_under_load_has_lost_nothing_that_was_acknowledged() {
-    crashes(|server, _| server.crash(), Server::start_again);
+    crashes(
+        "it crashes",
+        |server, _| server.crash(),
+        Server::start_again,
+    );
 }
 
 #[test]
 fn a_server_that_is_stopped_under_load_has_lost_nothing_that_was_acknowledged() {
-    crashes(|server, _| server.stop(), Server::start_again);
+    crashes(
+        "it is stopped",
+        |server, _| server.stop(),
+        Server::start_again,
+    );
 }
 
 /// A session that dies takes all others along, and the server recovers by itself.
@@ -138,5 +155,5 @@ fn a_session_that_is_killed_under_load_has_lost_nothing_that_was_acknowledged() 
         let killed = Command::new("kill").arg("-KILL").args(&pids).status();
         assert!(killed.unwrap().success());
     };
-    crashes(kill, |_| {});
+    crashes("a session is killed", kill, |_| {});
 }

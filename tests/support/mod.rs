@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
+pub mod chaos;
 mod database;
 pub mod exposition;
 #[cfg(feature = "postgres")]
