@@ -1,9 +1,10 @@
 //! `/api/alerts`: pages by number and by cursor, figures, soft delete and restore. The export is
-//! in [`export`].
+//! in [`export`], what became of an alert on each channel in [`deliveries`].
 //!
 //! A deleted alert is in no list, count or figure; the name of a deleted rule and the symbol of a
 //! deleted instrument are still shown, as alerts outlive both.
 
+mod deliveries;
 mod export;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,12 +39,14 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
         .routes(routes!(list))
         .routes(routes!(stats))
         .routes(routes!(export::export))
+        .merge(deliveries::reads())
 }
 
 pub(super) fn writes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(delete))
         .routes(routes!(restore))
+        .merge(deliveries::writes())
 }
 
 /// The alerts, newest first

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ReadErrors};
 use super::state::ApiState;
 use super::types::{
-    DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth, SlowQueries,
+    AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth,
+    SlowQueries,
 };
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
@@ -128,7 +129,8 @@ fn today(state: &ApiState) -> Timestamp {
 /// How the system is
 ///
 /// `unhealthy` (503): the database does not answer, or no connection is left. `degraded`: it
-/// serves, and an alert is raised. A feed that has not begun yet is no fault.
+/// serves, and an alert is raised, or alerts could not be delivered (`alert_delivery` says what to
+/// do). A feed that has not begun yet is no fault.
 #[utoipa::path(
     get,
     path = "/api/health",
@@ -152,8 +154,17 @@ async fn health(
         let recent = |at: &Timestamp| (0..micros).contains(&(now.micros() - at.micros()));
         received.iter().flatten().any(recent)
     };
+    let delivery = state.alerts().map(|alerts| alerts.delivery.snapshot());
+    let delivery = delivery.map(|snapshot| AlertDeliveryHealth::new(&snapshot));
+    let undelivered = delivery
+        .as_ref()
+        .is_some_and(|of| of.status == HealthWord::Degraded);
+    let overall = match word {
+        HealthWord::Healthy if undelivered => HealthWord::Degraded,
+        word => word,
+    };
     let body = HealthBody {
-        status: word,
+        status: overall,
         ingestion_active: within(INGESTION_ACTIVE_MICROS),
         last_tick: last_tick.map(|at| at.to_string()),
         api_connected: within(CONNECTED_MICROS),
@@ -163,8 +174,9 @@ async fn health(
             .and_then(|figures| figures.alerts.last)
             .map(|at| at.to_string()),
         historical_data_service: history(&state, word, last_tick),
+        alert_delivery: delivery,
     };
-    Ok((status(word), axum::Json(body)))
+    Ok((status(overall), axum::Json(body)))
 }
 
 /// How the service of historical data is, with the newest tick that is known.

@@ -1,8 +1,8 @@
-//! `alerts`: the newest alerts, and all of them in figures.
+//! `alerts`: the newest alerts, all of them in figures, and sending again what was given up.
 
 use std::collections::{BTreeMap, HashMap};
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
 use super::named::{instrument, moment};
@@ -13,6 +13,7 @@ use crate::database::BackendConnection;
 use crate::domain::{DAY_MICROS, Frequency, Symbol};
 use crate::error::Result;
 use crate::models::AlertLog;
+use crate::repository::alert_delivery::{AlertDeliveryRepository, DeadLetterFilter};
 use crate::repository::alert_log::{self, AlertFigures, AlertFilter, PageQuery};
 use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;
@@ -23,6 +24,8 @@ pub(super) enum Action {
     List(ListArguments),
     /// Show how many there were, and how long evaluating took
     Stats,
+    /// Have deliveries that were given up (dead letters) tried again, by a running `serve`
+    Resend(ResendArguments),
 }
 
 #[derive(Debug, Args)]
@@ -44,10 +47,28 @@ pub(super) struct ListArguments {
     limit: usize,
 }
 
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["ids", "channel", "all"]).required(true).multiple(true)))]
+pub(super) struct ResendArguments {
+    /// Those of these alerts, by their ids
+    #[arg(value_name = "ID", conflicts_with = "all")]
+    ids: Vec<i64>,
+    /// Only those of this channel
+    #[arg(long, value_name = "NAME")]
+    channel: Option<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+    /// Change nothing, and list them
+    #[arg(long)]
+    dry_run: bool,
+}
+
 pub(super) fn run(context: &Context, action: &Action) -> Outcome {
     match action {
         Action::List(arguments) => list(context, arguments),
         Action::Stats => stats(context),
+        Action::Resend(arguments) => resend(context, arguments),
     }
 }
 
@@ -212,4 +233,111 @@ fn figures(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<Stats> {
         alerts_by_instrument: by_instrument,
         alerts_by_rule_type: by_type,
     })
+}
+
+/// A delivery that was given up.
+#[derive(Serialize)]
+struct DeadLetter {
+    alert_id: i64,
+    channel: String,
+    attempts: i32,
+    given_up_at: Option<String>,
+    last_error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Resent {
+    dry_run: bool,
+    /// Deliveries that are due again, or would be.
+    resent: usize,
+    /// They, of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<DeadLetter>>,
+}
+
+fn resend(context: &Context, arguments: &ResendArguments) -> Outcome {
+    let database = context.open(Need::Existing)?;
+    if !arguments.ids.is_empty() {
+        // A slip in one of them is told before anything is sent.
+        database.read("alert_log.get", |conn| {
+            arguments
+                .ids
+                .iter()
+                .try_for_each(|id| alert_log::get(conn, *id).map(drop))
+        })?;
+    }
+    let filter = |alert_id: Option<i64>| DeadLetterFilter {
+        alert_id,
+        channel: arguments.channel.clone(),
+    };
+    let filters: Vec<DeadLetterFilter> = match arguments.ids.as_slice() {
+        [] => vec![filter(None)],
+        ids => ids.iter().map(|id| filter(Some(*id))).collect(),
+    };
+    let repository = AlertDeliveryRepository::new(&database);
+    let (mut resent, mut listed) = (0, arguments.dry_run.then(Vec::new));
+    for filter in &filters {
+        match &mut listed {
+            None => resent += repository.resend_all(filter)?,
+            Some(listed) => {
+                listed.extend(dead_letters(&repository, filter)?);
+                resent = listed.len();
+            }
+        }
+    }
+    database.close();
+    let report = Resent {
+        dry_run: arguments.dry_run,
+        resent,
+        deliveries: listed,
+    };
+    context.output.result(&report, resent_for_people)
+}
+
+fn dead_letters(
+    repository: &AlertDeliveryRepository<'_>,
+    filter: &DeadLetterFilter,
+) -> Result<Vec<DeadLetter>> {
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let page = repository.dead_letters(filter, before, AlertDeliveryRepository::LIMIT_MAX)?;
+        let Some(last) = page.last() else {
+            return Ok(all);
+        };
+        before = Some(last.id);
+        all.extend(page.into_iter().map(|row| DeadLetter {
+            alert_id: row.alert_id,
+            channel: row.channel,
+            attempts: row.attempts,
+            given_up_at: row.completed_at.map(|at| at.to_string()),
+            last_error: row.last_error,
+        }));
+    }
+}
+
+fn resent_for_people(report: &Resent) -> String {
+    let count = grouped(report.resent as u64);
+    let Some(listed) = &report.deliveries else {
+        return match report.resent {
+            0 => "none of these deliveries was given up: there is nothing to send again".to_owned(),
+            _ => format!("{count} deliveries are due again: a running `tickbase serve` tries them"),
+        };
+    };
+    let mut rows = vec![
+        ["alert", "channel", "given up", "why"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    rows.extend(listed.iter().map(|letter| {
+        vec![
+            letter.alert_id.to_string(),
+            letter.channel.clone(),
+            letter.given_up_at.clone().unwrap_or_default(),
+            letter.last_error.clone().unwrap_or_default(),
+        ]
+    }));
+    format!(
+        "{}\n{count} deliveries would be tried again",
+        table(&rows).trim_end()
+    )
 }

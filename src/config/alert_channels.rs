@@ -19,6 +19,7 @@ pub(super) struct AlertsLayer {
     webhook_secret: Option<SecretText>,
     slack_url: Option<String>,
     poll_interval_ms: Option<u64>,
+    age_max_seconds: Option<u64>,
     attempts_max: Option<u32>,
     backoff_base_ms: Option<u64>,
     backoff_cap_ms: Option<u64>,
@@ -67,7 +68,9 @@ impl AlertsLayer {
     pub(super) fn apply(self, config: &mut AlertsConfig) -> Result<()> {
         let millis = |count: Option<u64>| count.map(Duration::from_millis);
         set(&mut config.poll_interval, millis(self.poll_interval_ms));
-        set(&mut config.attempts_max, self.attempts_max);
+        let age_max = self.age_max_seconds.map(Duration::from_secs);
+        set(&mut config.age_max, age_max);
+        set(&mut config.attempts_max, self.attempts_max.map(Some));
         set(&mut config.backoff_base, millis(self.backoff_base_ms));
         set(&mut config.backoff_cap, millis(self.backoff_cap_ms));
         set(&mut config.connect_timeout, millis(self.connect_timeout_ms));

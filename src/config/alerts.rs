@@ -19,9 +19,13 @@ pub struct AlertsConfig {
     /// Time between two looks for alerts that another process stored; those of this process are
     /// delivered at once. Default 1 s.
     pub poll_interval: Duration,
-    /// Attempts after which a delivery is given up. Default 10: some 20 minutes with the defaults
-    /// below.
-    pub attempts_max: u32,
+    /// How old an alert may become, from when it was queued, before it is given up. Default 24 h:
+    /// what a night's outage, or the limit of a receiver, held up arrives; what is older is news to
+    /// nobody. It is tried at least once.
+    pub age_max: Duration,
+    /// Attempts after which a delivery is given up before that; none by default. Those that the
+    /// receiver put off do not count.
+    pub attempts_max: Option<u32>,
     /// The longest time before the second attempt; it doubles with each further one. The time that
     /// is waited is a random part of it. Default 1 s.
     pub backoff_base: Duration,
@@ -194,7 +198,8 @@ impl Default for AlertsConfig {
                 channel("in_app", ChannelTarget::InApp),
             ],
             poll_interval: Duration::from_secs(1),
-            attempts_max: 10,
+            age_max: Duration::from_secs(86_400),
+            attempts_max: None,
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(3),
@@ -231,12 +236,11 @@ impl AlertsConfig {
             10,
             3_600_000,
         )?;
-        within(
-            "alerts.attempts_max",
-            u64::from(self.attempts_max),
-            1,
-            1_000,
-        )?;
+        let (age, month) = (self.age_max.as_secs(), 30 * 86_400);
+        within("alerts.age_max_seconds", age, 1, month)?;
+        if let Some(attempts) = self.attempts_max {
+            within("alerts.attempts_max", u64::from(attempts), 1, 1_000)?;
+        }
         within("alerts.backoff_base_ms", millis(self.backoff_base), 1, day)?;
         let base = millis(self.backoff_base);
         within("alerts.backoff_cap_ms", millis(self.backoff_cap), base, day)?;
@@ -258,6 +262,13 @@ impl AlertsConfig {
         self.check_names()
     }
 
+    /// Whether a channel may have this name: 1 to 64 of a-z, 0-9, _ and -.
+    #[must_use]
+    pub fn is_channel_name(name: &str) -> bool {
+        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+        (1..=Self::NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(letter)
+    }
+
     fn check_names(&self) -> Result<()> {
         if self.channels.len() > Self::CHANNELS_MAX {
             return Err(Error::config(
@@ -268,8 +279,7 @@ impl AlertsConfig {
         }
         for (place, channel) in self.channels.iter().enumerate() {
             let name = &channel.name;
-            let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
-            if name.is_empty() || name.len() > Self::NAME_LENGTH_MAX || !name.bytes().all(letter) {
+            if !Self::is_channel_name(name) {
                 return Err(Error::config(
                     "alerts.channels.name",
                     format!("{name:?} is no name of a channel"),
@@ -305,11 +315,12 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut AlertsConfig);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
             ("alerts.poll_interval_ms", |c| {
                 c.poll_interval = Duration::ZERO
             }),
-            ("alerts.attempts_max", |c| c.attempts_max = 0),
+            ("alerts.age_max_seconds", |c| c.age_max = Duration::ZERO),
+            ("alerts.attempts_max", |c| c.attempts_max = Some(0)),
             ("alerts.backoff_base_ms", |c| {
                 c.backoff_base = Duration::ZERO
             }),

@@ -389,7 +389,7 @@ mod tests {
             .alerts;
         let names: Vec<_> = alerts.channels.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["desk", "log", "webhook", "slack"]);
-        assert_eq!(alerts.attempts_max, 3);
+        assert_eq!(alerts.attempts_max, Some(3));
         let signed = |at: usize| matches!(&alerts.channels[at].target, ChannelTarget::Webhook { secret, .. } if secret.is_some());
         assert!(signed(0) && signed(2), "{alerts:?}");
         assert!(!format!("{alerts:?}").contains("t0ken"), "{alerts:?}");

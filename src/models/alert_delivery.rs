@@ -22,7 +22,7 @@ pub struct AlertDelivery {
     pub kind: ChannelKind,
     /// How it stands.
     pub status: DeliveryState,
-    /// Attempts that were begun.
+    /// Attempts that were begun, but for those that the receiver put off.
     pub attempts: i32,
     /// When it is due, or may be taken over from a process that has not told its outcome; none
     /// when nothing is left to try.
@@ -33,6 +33,6 @@ pub struct AlertDelivery {
     pub first_attempted_at: Option<Timestamp>,
     /// When it was delivered, or given up.
     pub completed_at: Option<Timestamp>,
-    /// When it was queued.
+    /// When it was queued; again, when it was given up and is sent again.
     pub created_at: Timestamp,
 }

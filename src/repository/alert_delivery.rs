@@ -2,8 +2,10 @@
 //!
 //! `alert_logs` itself is the queue: a row of it that fired and that nothing was tried for is due,
 //! whoever wrote it. Only committed rows are seen, so nothing is delivered that was taken back. It
-//! delivers nothing, and decides neither when to try again nor when to give up.
+//! delivers nothing, and decides neither when to try again nor when to give up. Every moment that is
+//! stored or compared here is by the clock of the database, which all processes share.
 
+mod database_clock;
 mod letters;
 mod outcome;
 mod queue;
@@ -11,8 +13,11 @@ mod queue;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-pub use letters::{ChannelDepth, abandon, dead_letters, depth, of_alert, retry};
+pub use letters::{
+    ChannelDepth, DeadLetterFilter, abandon, dead_letters, depth, of_alert, resend, resend_page,
+};
 pub use outcome::{Outcome, Tried, record};
 pub use queue::{Look, claim, enqueue, look};
 
@@ -22,6 +27,7 @@ use crate::error::Result;
 use crate::models::{AlertDelivery, AlertLog};
 use crate::repository::rows::{Recorded, Rows};
 use crate::timestamp::Timestamp;
+use database_clock::database_now;
 
 /// A channel by the name and kind that its deliveries are stored with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,8 @@ pub struct Claim {
     pub delivery: AlertDelivery,
     /// What is to be delivered.
     pub notice: Arc<AlertNotice>,
+    /// How long ago it was queued.
+    pub age: Duration,
 }
 
 impl Claim {
@@ -102,8 +110,8 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn look(&self, channels: &[ChannelKey], free: &[bool]) -> Result<Look> {
-        let now = self.db.clock().now();
         self.db.read("alert_delivery.look", |conn| {
+            let now = database_now(conn)?;
             look(conn, channels, free, now)
         })
     }
@@ -115,26 +123,22 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`LIMIT_MAX`](Self::LIMIT_MAX); those of [`Database::write`].
     pub fn enqueue(&self, channels: Vec<ChannelKey>, limit: usize) -> Result<usize> {
-        let now = self.db.clock().now();
         self.db.write("alert_delivery.enqueue", move |conn| {
+            let now = database_now(conn)?;
             enqueue(conn, &channels, now, limit).recorded(conn)
         })
     }
 
     /// Takes deliveries of a channel that are due, oldest first, `limit` at most. They are the
-    /// caller's until `lease_until`; then another may take them over. Each counts as an attempt.
+    /// caller's for the time of the `lease`; then another may take them over. Each counts as an
+    /// attempt.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
-    pub fn claim(
-        &self,
-        channel: String,
-        lease_until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Claim>> {
-        let now = self.db.clock().now();
+    pub fn claim(&self, channel: String, lease: Duration, limit: usize) -> Result<Vec<Claim>> {
         self.db.write("alert_delivery.claim", move |conn| {
-            claim(conn, &channel, now, lease_until, limit).recorded(conn)
+            let now = database_now(conn)?;
+            claim(conn, &channel, now, after(now, lease), limit).recorded(conn)
         })
     }
 
@@ -144,8 +148,8 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// # Errors
     /// Those of [`Database::write`].
     pub fn record(&self, tried: Vec<Tried>) -> Result<usize> {
-        let now = self.db.clock().now();
         self.db.write("alert_delivery.record", move |conn| {
+            let now = database_now(conn)?;
             record(conn, &tried, now).recorded(conn)
         })
     }
@@ -160,28 +164,55 @@ impl<'a> AlertDeliveryRepository<'a> {
         })
     }
 
-    /// Deliveries that were given up, newest first, those with a number below `before` if that is
-    /// given. Those of deleted alerts are not among them.
+    /// Deliveries that were given up and pass the filter, newest first, those with a number below
+    /// `before` if that is given. Those of deleted alerts are not among them.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`LIMIT_MAX`](Self::LIMIT_MAX); those of [`Database::read`].
-    pub fn dead_letters(&self, before: Option<i64>, limit: usize) -> Result<Vec<AlertDelivery>> {
+    pub fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<AlertDelivery>> {
         self.db.read("alert_delivery.dead_letters", |conn| {
-            dead_letters(conn, before, limit).recorded(conn)
+            dead_letters(conn, filter, before, limit).recorded(conn)
         })
     }
 
-    /// Makes dead letters due again, with all their attempts before them; returns how many of
-    /// these deliveries were dead.
+    /// Makes dead letters due again, as if they were queued now; returns how many of these
+    /// deliveries were dead. A service of any process sends them.
     ///
     /// # Errors
     /// Those of [`Database::write`].
-    pub fn retry(&self, ids: Vec<i64>) -> Result<usize> {
-        let now = self.db.clock().now();
-        self.db.write("alert_delivery.retry", move |conn| {
-            retry(conn, &ids, now).recorded(conn)
+    pub fn resend(&self, ids: Vec<i64>) -> Result<usize> {
+        self.db.write("alert_delivery.resend", move |conn| {
+            let now = database_now(conn)?;
+            resend(conn, &ids, now).recorded(conn)
         })
+    }
+
+    /// Makes all dead letters that pass the filter due again, 1,000 in a transaction; returns how
+    /// many. Those that are given up meanwhile are not among them.
+    ///
+    /// # Errors
+    /// Those of [`Database::write`]; what was made due until then stays so.
+    pub fn resend_all(&self, filter: &DeadLetterFilter) -> Result<usize> {
+        let (mut resent, mut before) = (0, None);
+        loop {
+            let filter = filter.clone();
+            let (count, next) = self.db.write("alert_delivery.resend", move |conn| {
+                let page = resend_page(conn, &filter, before, Self::LIMIT_MAX)?;
+                conn.record_rows(page.0);
+                Ok(page)
+            })?;
+            resent += count;
+            if next.is_none() {
+                return Ok(resent);
+            }
+            before = next;
+        }
     }
 
     /// Gives up what is open on a channel, oldest first, `limit` at most; returns how many that
@@ -191,8 +222,8 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
     pub fn abandon(&self, channel: String, limit: usize) -> Result<usize> {
-        let now = self.db.clock().now();
         self.db.write("alert_delivery.abandon", move |conn| {
+            let now = database_now(conn)?;
             abandon(conn, &channel, now, limit).recorded(conn)
         })
     }
@@ -202,6 +233,27 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn depth(&self) -> Result<Vec<ChannelDepth>> {
-        self.db.read("alert_delivery.depth", depth)
+        self.db.read("alert_delivery.depth", |conn| {
+            let now = database_now(conn)?;
+            depth(conn, now)
+        })
     }
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add_micros(micros(wait))
+}
+
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    now.saturating_add_micros(-micros(age))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The time from one moment to a later one; nothing from a later to an earlier one.
+fn between(earlier: Timestamp, later: Timestamp) -> Duration {
+    let micros = later.micros().saturating_sub(earlier.micros());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

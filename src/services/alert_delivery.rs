@@ -19,20 +19,24 @@
 //!   bytes of the body. To verify, compute it over the bytes as they came, compare in constant
 //!   time, and refuse a timestamp that is more than some minutes away.
 //!
-//! Any 2xx means that it arrived. 408, 425, 429 and 5xx are tried again, 429 and 503 not before
-//! what `Retry-After` asks for; so are timeouts and broken connections. Every other answer is
-//! final, redirects included: they are not followed.
+//! Any 2xx means that it arrived. 429, and any 4xx or 5xx with `Retry-After` (seconds or a date, an
+//! hour at most), pauses the channel: nothing is sent on it until then, and that was no attempt.
+//! 408, 425 and 5xx are tried again; so are timeouts and broken connections. Every other answer is
+//! final, redirects included: they are not followed. What has not arrived for
+//! [`AlertsConfig::age_max`] is given up, and is a dead letter.
 
 mod backoff;
 mod channel;
 #[cfg(feature = "server")]
 mod http;
+mod pacing;
 #[cfg(feature = "server")]
 mod payload;
 mod run;
 mod snapshot;
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::sync::broadcast;
 
@@ -142,8 +146,7 @@ impl AlertDelivery {
     #[must_use]
     pub fn snapshot(&self) -> DeliverySnapshot {
         let depth = lock(&self.outbox.depth).clone();
-        let now = self.outbox.db.clock().now();
-        snapshot::of(&self.outbox.channels, depth.as_ref(), now)
+        snapshot::of(&self.outbox.channels, depth.as_ref())
     }
 
     /// The figures of this moment; asks the database how much waits.
@@ -160,8 +163,8 @@ impl AlertDelivery {
     ///
     /// # Errors
     /// Those of [`Database::write`].
-    pub fn retry(&self, ids: Vec<i64>) -> Result<usize> {
-        let changed = AlertDeliveryRepository::new(&self.outbox.db).retry(ids)?;
+    pub fn resend(&self, ids: Vec<i64>) -> Result<usize> {
+        let changed = AlertDeliveryRepository::new(&self.outbox.db).resend(ids)?;
         self.wake();
         Ok(changed)
     }
@@ -196,8 +199,11 @@ impl Outbox {
     /// Asks the database how much waits.
     fn look_at_depth(&self) -> Result<()> {
         let channels = AlertDeliveryRepository::new(&self.db).depth()?;
-        let taken_at = self.db.clock().now();
-        *lock(&self.depth) = Some(QueueDepth { taken_at, channels });
+        *lock(&self.depth) = Some(QueueDepth {
+            taken_at: self.db.clock().now(),
+            taken: Instant::now(),
+            channels,
+        });
         Ok(())
     }
 }

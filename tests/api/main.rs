@@ -8,6 +8,7 @@ mod cache;
 mod cached;
 mod client;
 mod coverage;
+mod deliveries;
 mod document;
 mod edge;
 mod fuzz;
@@ -18,6 +19,9 @@ mod import;
 mod instruments;
 mod market_data;
 mod realtime;
+#[path = "../delivery/receiver.rs"]
+#[allow(dead_code)] // A part is for others.
+mod receiver;
 mod rules;
 mod spoil;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
+mod alerts;
 mod bad_database;
 mod bad_input;
 mod bars;

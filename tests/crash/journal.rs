@@ -125,6 +125,12 @@ impl Journal {
         assert!(allowed, "{batch:?}: {word:?} after {before:?}");
     }
 
+    /// How many batches there are.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub fn batches(&self) -> usize {
+        self.batches.len()
+    }
+
     /// How many batches have this as their last word.
     pub fn count(&self, word: Word) -> usize {
         self.batches.values().filter(|(_, w)| *w == word).count()

@@ -14,9 +14,15 @@ mod closing;
 mod commits;
 #[cfg(feature = "sqlite")]
 mod full;
+#[cfg(feature = "cli")]
+mod http;
 mod journal;
 mod kills;
 mod load;
+#[cfg(feature = "cli")]
+#[path = "../serve/process.rs"]
+#[allow(dead_code)] // A part is for others.
+mod process;
 #[cfg(feature = "postgres")]
 mod restarts;
 #[path = "../support/mod.rs"]

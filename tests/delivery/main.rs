@@ -5,6 +5,7 @@ mod channels;
 mod failures;
 mod receiver;
 mod sharing;
+mod storms;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

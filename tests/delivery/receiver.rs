@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -14,6 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Request {
     head: Vec<String>,
     pub(crate) body: Vec<u8>,
+    /// When it had come.
+    pub(crate) at: Instant,
 }
 
 impl Request {
@@ -175,6 +177,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut request = Request {
         head,
         body: Vec::new(),
+        at: Instant::now(),
     };
     let length: usize = request.header("content-length")?.parse().ok()?;
     request.body.resize(length, 0);

@@ -1,4 +1,5 @@
-//! A database whose clock a test sets, alerts in it, and services that deliver them.
+//! A database, alerts in it, and services that deliver them. Deliveries are due by the clock of
+//! the database, which a test cannot set: time passes as they grow older.
 
 use std::time::{Duration, Instant};
 
@@ -19,22 +20,21 @@ use tickbase::services::alert_delivery::AlertDelivery;
 use crate::receiver::{PATIENCE, Receiver};
 use crate::support::TestDatabase;
 
-/// When every test begins, in microseconds.
+/// Where the clock of a test's process stands, in microseconds.
 pub(crate) const BEGIN: i64 = 1_700_000_000_000_000;
-/// How long a claim is held, with the timeout of these tests.
-const LEASE: Duration = PATIENCE.saturating_add(Duration::from_secs(60));
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 /// What the webhooks of the tests are signed with.
 pub(crate) const SECRET: &str = "s3cret";
 
-pub(crate) struct World {
+pub(crate) struct World<'a> {
     pub(crate) db: Database,
-    pub(crate) clock: Clock,
+    place: &'a TestDatabase,
     rule: i64,
 }
 
-impl World {
-    pub(crate) fn new(place: &TestDatabase) -> Self {
-        let (db, clock) = open(place, BEGIN);
+impl<'a> World<'a> {
+    pub(crate) fn new(place: &'a TestDatabase) -> Self {
+        let db = open(place, BEGIN);
         let rule = NewAlertRule {
             condition: Some(Condition::Above),
             threshold: Some("100".parse().unwrap()),
@@ -42,16 +42,25 @@ impl World {
             ..NewAlertRule::new(1, RuleType::Threshold)
         };
         let rule = AlertRuleRepository::new(&db).insert(rule).unwrap().id;
-        Self { db, clock, rule }
+        Self { db, place, rule }
     }
 
-    /// The same database as another process has it, at a moment.
-    pub(crate) fn reopened(&self, place: &TestDatabase, micros: i64) -> Self {
-        let (db, clock) = open(place, micros);
+    /// The same database as another process has it, whose clock is so far ahead.
+    pub(crate) fn of_another_process(&self, ahead: Duration) -> Self {
+        let ahead = i64::try_from(ahead.as_micros()).unwrap();
         Self {
-            db,
-            clock,
+            db: open(self.place, BEGIN + ahead),
+            place: self.place,
             rule: self.rule,
+        }
+    }
+
+    /// The name of its backend.
+    pub(crate) fn backend(&self) -> &'static str {
+        if self.place.dir().is_some() {
+            "SQLite"
+        } else {
+            "PostgreSQL"
         }
     }
 
@@ -98,13 +107,11 @@ impl World {
         until(|| self.delivery(id, channel).filter(|row| so(row)))
     }
 
-    /// Waits until the n-th attempt on a channel has failed and is not merely under way: then the
-    /// next one is due when its lease would end.
-    pub(crate) fn until_failed(&self, id: i64, channel: &str, attempt: i32) -> Row {
-        let lease = self.clock.now().micros() + i64::try_from(LEASE.as_micros()).unwrap();
+    /// Waits until the n-th attempt on a channel has failed so.
+    pub(crate) fn until_failed(&self, id: i64, channel: &str, attempt: i32, error: &str) -> Row {
         self.until_delivery(id, channel, |row| {
             let failed = row.attempts == attempt && row.status == DeliveryState::Failed;
-            failed && row.next_attempt_at != Some(at(lease))
+            failed && row.last_error.as_deref() == Some(error)
         })
     }
 
@@ -126,29 +133,43 @@ impl World {
             config.channels = channels;
             config.poll_interval = Duration::from_secs(3_600);
             // Long enough that chance does not make it nothing.
-            config.backoff_base = Duration::from_secs(3_600);
-            config.backoff_cap = Duration::from_secs(4 * 3_600);
+            config.backoff_base = 6 * HOUR;
+            config.backoff_cap = 24 * HOUR;
+            config.age_max = 30 * 24 * HOUR;
             config.total_timeout = PATIENCE;
             change(config);
         });
         AlertDelivery::new(self.db.clone(), config).unwrap()
     }
 
-    /// Moves the clock to a moment and wakes the service.
-    pub(crate) fn go_to(&self, moment: Timestamp, service: &AlertDelivery) {
-        self.clock.set(moment);
+    /// Lets time pass for the deliveries, and wakes the service.
+    pub(crate) fn pass(&self, time: Duration, service: &AlertDelivery) {
+        let micros = time.as_micros();
+        let (wait, time) = if self.place.dir().is_some() {
+            ("PRAGMA busy_timeout = 30000;", micros.to_string())
+        } else {
+            ("", format!("interval '{micros} microseconds'"))
+        };
+        let columns = ["next_attempt_at", "created_at"];
+        let older = columns.map(|column| format!("{column} = {column} - {time}"));
+        let update = format!("{wait} UPDATE alert_deliveries SET {}", older.join(", "));
+        self.place.raw(&update).unwrap();
         service.wake();
     }
 }
 
-fn open(place: &TestDatabase, micros: i64) -> (Database, Clock) {
-    let clock = Clock::manual(at(micros));
+fn open(place: &TestDatabase, micros: i64) -> Database {
     let config = DatabaseConfig::new(place.url()).unwrap().with(|config| {
         // Many tests connect to one small server at once.
         config.postgres.connect_timeout = Duration::from_secs(20);
     });
-    let db = Database::open_with_clock(config, clock.clone()).unwrap();
-    (db, clock)
+    Database::open_with_clock(config, Clock::manual(at(micros))).unwrap()
+}
+
+/// The time from now, by the clock of this machine, to a moment.
+pub(crate) fn time_to(moment: Timestamp) -> Duration {
+    let micros = moment.micros() - Clock::system().now().micros();
+    Duration::from_micros(u64::try_from(micros).expect("it is not past"))
 }
 
 pub(crate) fn at(micros: i64) -> Timestamp {

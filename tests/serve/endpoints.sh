@@ -33,7 +33,7 @@ json() { expect "$1" "$2" "$3" "$4" --header 'content-type: application/json' --
 expect 200 - GET /livez
 expect 200 - GET /readyz
 expect 200 - GET /metrics
-expect 200 '.status == "healthy" and .ingestion_active == false and .last_tick == null' GET /api/health
+expect 200 '.status == "healthy" and .ingestion_active == false and .last_tick == null and .alert_delivery.dead_letters == 0' GET /api/health
 expect 200 '.database_status == "healthy" and .total_instruments == 12' GET /api/health/detailed
 expect 200 '.status == "healthy" and .connection_pool.max_capacity == 70 and (.connection_pool.doors | length) == 2' \
     GET /api/health/database
@@ -149,6 +149,10 @@ expect 200 '(.total_alerts_today | type) == "number" and (.alerts_by_rule_type |
 expect 200 - GET /api/alerts/export
 expect 404 '.detail | test("alert 999 not found")' DELETE /api/alerts/999
 expect 404 - POST /api/alerts/999/restore
+expect 404 '.detail | test("alert 999 not found")' GET /api/alerts/999/deliveries
+expect 404 '.detail | test("alert 999 not found")' POST /api/alerts/999/deliveries/resend
+expect 200 '. == {resent: 0}' POST /api/alerts/deliveries/resend
+expect 422 '.detail[0].loc == ["query", "channel"]' POST '/api/alerts/deliveries/resend?channel=A'
 expect 400 '.detail | test("WebSocket")' GET /ws/realtime
 
 # Analytics: without a bar every figure is null, and says why.

@@ -125,6 +125,13 @@ impl Serving {
         assert!(Command::new("kill").arg(id).status().unwrap().success());
     }
 
+    /// Ends it by SIGKILL, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(mut self) -> Ended {
         self.terminate();

@@ -1,5 +1,6 @@
 //! Tests of faults in two sizes: short in the suite, long under `scripts/chaos`, which prints
 //! what they report.
+#![allow(clippy::print_stdout)] // scripts/chaos reads it.
 
 use std::fmt::Display;
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Rounding;
-use crate::domain::{DeliveryStatus, FiredStatus, PriceDecimals};
-use crate::models::AlertLog;
+use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus, PriceDecimals};
+use crate::models::{AlertDelivery, AlertLog};
+use crate::timestamp::Timestamp;
 
 /// What came of a rule that matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -34,6 +35,85 @@ pub(in crate::api) enum DeliveryWord {
 }
 words!(DeliveryWord <=> DeliveryStatus:
     Pending, InAppSent, SoundPlayed, SlackSent, AllDelivered, Failed);
+
+/// How the delivery of an alert on one channel stands: a `dead` one was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DeliveryState)]
+pub(in crate::api) enum DeliveryStateWord {
+    Pending,
+    Failed,
+    Delivered,
+    Dead,
+}
+words!(DeliveryStateWord <=> DeliveryState: Pending, Failed, Delivered, Dead);
+
+/// What a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ChannelKind)]
+pub(in crate::api) enum ChannelWord {
+    Log,
+    InApp,
+    Webhook,
+    Slack,
+}
+words!(ChannelWord <=> ChannelKind: Log, InApp, Webhook, Slack);
+
+/// What was tried to deliver an alert on one channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertDelivery)]
+pub(in crate::api) struct DeliveryItem {
+    /// The channel's name in the settings.
+    channel: String,
+    kind: ChannelWord,
+    status: DeliveryStateWord,
+    /// Attempts that count; those that the receiver put off do not.
+    attempts: i32,
+    /// When it is due, or may be taken over by another process; null when nothing is left to try.
+    #[schema(format = DateTime)]
+    next_attempt_at: Option<String>,
+    /// Why the last attempt that failed did so.
+    last_error: Option<String>,
+    #[schema(format = DateTime)]
+    first_attempted_at: Option<String>,
+    /// When it was delivered, or given up.
+    #[schema(format = DateTime)]
+    completed_at: Option<String>,
+}
+
+impl From<AlertDelivery> for DeliveryItem {
+    fn from(row: AlertDelivery) -> Self {
+        let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
+        Self {
+            channel: row.channel,
+            kind: row.kind.into(),
+            status: row.status.into(),
+            attempts: row.attempts,
+            next_attempt_at: text(row.next_attempt_at),
+            last_error: row.last_error,
+            first_attempted_at: text(row.first_attempted_at),
+            completed_at: text(row.completed_at),
+        }
+    }
+}
+
+/// Which deliveries that were given up are sent again.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ResendQuery {
+    /// Only those of this channel
+    #[param(pattern = r"^[a-z0-9_-]{1,64}$")]
+    pub(in crate::api) channel: Option<String>,
+}
+
+/// What is sent again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Resent {
+    /// Deliveries that had been given up and are due again.
+    pub(in crate::api) resent: usize,
+}
 
 /// An alert.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -199,6 +279,14 @@ mod tests {
     fn the_words_of_the_api_are_those_of_the_database() {
         for word in FiredStatus::ALL {
             let text = serde_json::to_value(FiredWord::from(*word)).unwrap();
+            assert_eq!(text, word.as_str());
+        }
+        for word in DeliveryState::ALL {
+            let text = serde_json::to_value(DeliveryStateWord::from(*word)).unwrap();
+            assert_eq!(text, word.as_str());
+        }
+        for word in ChannelKind::ALL {
+            let text = serde_json::to_value(ChannelWord::from(*word)).unwrap();
             assert_eq!(text, word.as_str());
         }
         for word in DeliveryStatus::ALL {

@@ -7,6 +7,7 @@ use super::rounded;
 use crate::database::{DoorSnapshot, HistogramSnapshot, PoolSnapshot};
 use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow};
 use crate::repository::storage::TableEstimate;
+use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
 
 /// How the database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -49,6 +50,48 @@ pub(in crate::api) struct HealthBody {
     #[schema(format = DateTime)]
     pub(in crate::api) last_alert: Option<String>,
     pub(in crate::api) historical_data_service: HistoryHealth,
+    /// Null when no alerts are delivered here.
+    pub(in crate::api) alert_delivery: Option<AlertDeliveryHealth>,
+}
+
+/// The delivery of alerts, all channels together, as it was some seconds ago.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct AlertDeliveryHealth {
+    /// `degraded` while there are dead letters.
+    pub(in crate::api) status: HealthWord,
+    /// Deliveries that are neither done nor given up.
+    pub(in crate::api) pending: i64,
+    /// Deliveries that were given up.
+    pub(in crate::api) dead_letters: i64,
+    /// Channels that send nothing for now, as their receivers asked.
+    pub(in crate::api) paused_channels: Vec<String>,
+    /// What to do; null when there is nothing to.
+    pub(in crate::api) remedy: Option<&'static str>,
+}
+
+impl AlertDeliveryHealth {
+    pub(in crate::api) fn new(snapshot: &DeliverySnapshot) -> Self {
+        let sum = |figure: fn(&ChannelSnapshot) -> i64| snapshot.channels.iter().map(figure).sum();
+        let dead_letters: i64 = sum(|channel| channel.dead_letters);
+        let paused = snapshot
+            .channels
+            .iter()
+            .filter(|of| of.paused_for.is_some());
+        let (status, remedy) = if dead_letters > 0 {
+            let remedy = "mend the receiver, then send them again: tickbase alerts resend --all; \
+                          deleting an alert dismisses its own";
+            (HealthWord::Degraded, Some(remedy))
+        } else {
+            (HealthWord::Healthy, None)
+        };
+        Self {
+            status,
+            pending: sum(|channel| channel.pending),
+            dead_letters,
+            paused_channels: paused.map(|of| of.name.clone()).collect(),
+            remedy,
+        }
+    }
 }
 
 /// The service of historical data.

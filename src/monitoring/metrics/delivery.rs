@@ -14,12 +14,14 @@ pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
         Kind::Counter,
         "tickbase_alert_delivery_attempts_total",
         "Attempts to deliver alerts, by channel and outcome: delivered, failed (another one \
-         follows), dead (the last one).",
+         follows), deferred (it does not count, as the receiver takes nothing for now), dead (the \
+         last one).",
     );
     for of in configured() {
         let outcomes = [
             ("delivered", of.delivered),
             ("failed", of.failed),
+            ("deferred", of.deferred),
             ("dead", of.dead),
         ];
         for (outcome, attempts) in outcomes {
@@ -34,6 +36,16 @@ pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
     );
     for of in configured() {
         family.durations(&[(CHANNEL, &of.name)], &of.attempts);
+    }
+    let mut family = text.family(
+        Kind::Gauge,
+        "tickbase_alert_delivery_pause_seconds",
+        "Time until this process sends on the channel again, as its receiver asked for; 0 when it \
+         does not pause.",
+    );
+    for of in configured() {
+        let pause = of.paused_for.unwrap_or_default();
+        family.sample(&[(CHANNEL, of.name.as_str())], pause.as_secs_f64());
     }
     if snapshot.queue_at.is_some() {
         waiting(text, snapshot);

@@ -1,17 +1,22 @@
-//! Looking at deliveries: of an alert, given up, waiting; and trying again what was given up.
+//! Looking at deliveries: of an alert, given up, waiting; giving up what waits, and sending again
+//! what was given up.
+
+use std::time::Duration;
 
 use diesel::dsl;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::AlertDeliveryRepository;
+use super::database_clock::database_now;
 use super::outcome::roll_up;
 use super::queue::{LiveAlert, live_alert};
+use super::{AlertDeliveryRepository, between};
 use crate::database::{BackendConnection, Touch};
 use crate::domain::DeliveryState;
 use crate::error::Result;
 use crate::models::AlertDelivery;
+use crate::repository::optional::{IfSome, if_some};
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
@@ -24,8 +29,8 @@ pub struct ChannelDepth {
     pub channel: String,
     /// Deliveries that are neither done nor given up.
     pub open: i64,
-    /// When the oldest of them was queued.
-    pub oldest: Option<Timestamp>,
+    /// How long ago the oldest of them was queued.
+    pub oldest_age: Option<Duration>,
     /// Deliveries that were given up.
     pub dead: i64,
 }
@@ -43,52 +48,74 @@ pub fn of_alert(conn: &mut BackendConnection<'_>, alert_id: i64) -> Result<Vec<A
     })?)
 }
 
+/// Which dead letters; the default is all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// Only those of this alert.
+    pub alert_id: Option<i64>,
+    /// Only those of this channel.
+    pub channel: Option<String>,
+}
+
 /// In the words of the index.
 const DEAD: &str = "status = 'dead'";
 
+type OfAlert = IfSome<dsl::Eq<alert_deliveries::alert_id, i64>>;
+type OfChannel<'a> = IfSome<dsl::Eq<alert_deliveries::channel, &'a str>>;
+
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn dead_query(before: i64, limit: i64) -> _ {
+pub(super) fn dead_query<'a>(filter: &'a DeadLetterFilter, before: i64, limit: i64) -> _ {
     let (dead, live): (SqlLiteral<Bool>, LiveAlert) = (dsl::sql(DEAD), live_alert());
+    let (alert, channel): (Option<i64>, Option<&'a str>) =
+        (filter.alert_id, filter.channel.as_deref());
+    let of_alert: OfAlert = if_some(alert.map(|id| alert_deliveries::alert_id.eq(id)));
+    let of_channel: OfChannel<'a> = if_some(channel.map(|name| alert_deliveries::channel.eq(name)));
     alert_deliveries::table
         .filter(dead)
+        .filter(of_alert)
+        .filter(of_channel)
         .filter(alert_deliveries::id.lt(before))
         .filter(dsl::exists(live))
         .order(alert_deliveries::id.desc())
         .limit(limit)
 }
 
-/// Deliveries that were given up, newest first.
+/// Deliveries that were given up and pass the filter, newest first.
 ///
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range;
 /// [`Error::Query`](crate::Error::Query).
 pub fn dead_letters(
     conn: &mut BackendConnection<'_>,
+    filter: &DeadLetterFilter,
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<AlertDelivery>> {
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
-    let query = dead_query(before.unwrap_or(i64::MAX), limit);
+    let query = dead_query(filter, before.unwrap_or(i64::MAX), limit);
     Ok(crate::on_backend!(conn, |c| {
         query.select(AlertDelivery::as_select()).load(c)
     })?)
 }
 
-/// Makes dead letters due again; returns how many of these deliveries were dead.
+/// Makes dead letters due again, as if they were queued now; returns how many of these deliveries
+/// were dead.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
-pub fn retry(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+pub fn resend(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
     let _said = conn.touches(Touch::Nothing);
     let mut alerts: Vec<i64> = Vec::new();
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let dead = alert_deliveries::table
             .filter(alert_deliveries::id.eq_any(ids))
             .filter(alert_deliveries::status.eq(DeliveryState::Dead));
+        // Their age counts from now: one that was given up for its age would be so again.
         let update = diesel::update(dead).set((
             alert_deliveries::status.eq(DeliveryState::Pending),
             alert_deliveries::attempts.eq(0),
             alert_deliveries::next_attempt_at.eq(now),
+            alert_deliveries::created_at.eq(now),
             alert_deliveries::completed_at.eq(None::<Timestamp>),
         ));
         let of: Vec<i64> = crate::on_backend!(&mut *conn, |c| {
@@ -96,6 +123,35 @@ pub fn retry(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> R
         })?;
         alerts.extend(of);
     }
+    roll_up_all(conn, alerts, now)
+}
+
+/// Makes the newest dead letters that pass the filter due again, `limit` at most, those with a
+/// number below `before` if that is given; returns how many, and the `before` of the next ones, if
+/// there may be some.
+///
+/// # Errors
+/// As [`dead_letters`].
+pub fn resend_page(
+    conn: &mut BackendConnection<'_>,
+    filter: &DeadLetterFilter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<(usize, Option<i64>)> {
+    let letters = dead_letters(conn, filter, before, limit)?;
+    let next = letters.get(limit - 1).map(|last| last.id);
+    let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
+    let now = database_now(conn)?;
+    Ok((resend(conn, &ids, now)?, next))
+}
+
+/// Writes down how the delivery of alerts stands, one alert for each of its deliveries that
+/// changed; returns how many these were.
+fn roll_up_all(
+    conn: &mut BackendConnection<'_>,
+    mut alerts: Vec<i64>,
+    now: Timestamp,
+) -> Result<usize> {
     let changed = alerts.len();
     alerts.sort_unstable();
     alerts.dedup();
@@ -105,12 +161,12 @@ pub fn retry(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> R
     Ok(changed)
 }
 
-/// The open deliveries of a channel, oldest first.
+/// The open deliveries of a channel that have been due since this moment, oldest first.
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn open_query<'a>(channel: &'a str, limit: i64) -> _ {
+pub(super) fn open_query<'a>(channel: &'a str, due: Timestamp, limit: i64) -> _ {
     alert_deliveries::table
         .filter(alert_deliveries::channel.eq(channel))
-        .filter(alert_deliveries::next_attempt_at.is_not_null())
+        .filter(alert_deliveries::next_attempt_at.le(due))
         .order((
             alert_deliveries::next_attempt_at.asc(),
             alert_deliveries::id.asc(),
@@ -130,35 +186,47 @@ pub fn abandon(
     now: Timestamp,
     limit: usize,
 ) -> Result<usize> {
+    let reason = "its channel was abandoned";
+    give_up(conn, channel, Timestamp::MAX, reason, now, limit)
+}
+
+/// Gives up what is open on a channel and has been due since the moment `due`.
+pub(super) fn give_up(
+    conn: &mut BackendConnection<'_>,
+    channel: &str,
+    due: Timestamp,
+    reason: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize> {
     let _said = conn.touches(Touch::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
-    let open = open_query(channel, limit);
+    let open = open_query(channel, due, limit);
     let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| open.load(c))?;
-    // One that was delivered since is left alone.
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    // One that was delivered or taken since is left alone.
     let still = alert_deliveries::table
         .filter(alert_deliveries::id.eq_any(&ids))
-        .filter(alert_deliveries::next_attempt_at.is_not_null());
+        .filter(alert_deliveries::next_attempt_at.le(due));
     let update = diesel::update(still).set((
         alert_deliveries::status.eq(DeliveryState::Dead),
         alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
         alert_deliveries::completed_at.eq(now),
-        alert_deliveries::last_error.eq("its channel was abandoned"),
+        alert_deliveries::last_error.eq(reason),
     ));
-    let mut alerts: Vec<i64> = crate::on_backend!(&mut *conn, |c| {
+    let alerts: Vec<i64> = crate::on_backend!(&mut *conn, |c| {
         update.returning(alert_deliveries::alert_id).get_results(c)
     })?;
-    alerts.sort_unstable();
-    for alert in &alerts {
-        roll_up(conn, *alert, now)?;
-    }
-    Ok(alerts.len())
+    roll_up_all(conn, alerts, now)
 }
 
 /// How much waits, channel by channel.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
-pub fn depth(conn: &mut BackendConnection<'_>) -> Result<Vec<ChannelDepth>> {
+pub fn depth(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<Vec<ChannelDepth>> {
     let open = alert_deliveries::table
         .filter(alert_deliveries::next_attempt_at.is_not_null())
         .filter(dsl::exists(live_alert()))
@@ -183,7 +251,7 @@ pub fn depth(conn: &mut BackendConnection<'_>) -> Result<Vec<ChannelDepth>> {
         .map(|(channel, open, oldest)| ChannelDepth {
             channel,
             open,
-            oldest,
+            oldest_age: oldest.map(|at| between(at, now)),
             dead: 0,
         })
         .collect();
@@ -193,7 +261,7 @@ pub fn depth(conn: &mut BackendConnection<'_>) -> Result<Vec<ChannelDepth>> {
             None => all.push(ChannelDepth {
                 channel,
                 open: 0,
-                oldest: None,
+                oldest_age: None,
                 dead,
             }),
         }

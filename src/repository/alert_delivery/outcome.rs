@@ -1,10 +1,13 @@
 //! What came of attempts, and how the delivery of the alert as a whole stands by that.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use diesel::dsl;
 use diesel::prelude::*;
 
+use super::letters::give_up;
+use super::{AlertDeliveryRepository, after, before};
 use crate::database::{BackendConnection, Touch};
 use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus};
 use crate::error::Result;
@@ -19,10 +22,20 @@ pub enum Outcome {
     Delivered,
     /// It failed and is due again.
     Failed {
-        /// When.
-        next_attempt_at: Timestamp,
+        /// In which time.
+        retry_in: Duration,
         /// Why it failed.
         error: String,
+    },
+    /// The receiver takes nothing for now: it is due again, and this was no attempt. What waits
+    /// for the channel has waited for the same receiver.
+    Deferred {
+        /// In which time it is due again.
+        retry_in: Duration,
+        /// What the receiver said.
+        error: String,
+        /// Deliveries of the channel that have been due for so long are given up.
+        age_max: Duration,
     },
     /// It failed and is given up.
     Dead {
@@ -82,6 +95,13 @@ pub(super) fn held_query(id: i64, attempts: i32) -> _ {
 
 fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Result<usize> {
     let held = held_query(one.delivery_id, one.attempts);
+    let failed = |retry_in: Duration, error: &String| {
+        (
+            alert_deliveries::status.eq(DeliveryState::Failed),
+            alert_deliveries::next_attempt_at.eq(after(now, retry_in)),
+            alert_deliveries::last_error.eq(error.clone()),
+        )
+    };
     Ok(match &one.outcome {
         Outcome::Delivered => {
             let update = diesel::update(undelivered_query(one.delivery_id)).set((
@@ -91,16 +111,27 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             ));
             crate::on_backend!(conn, |c| update.execute(c))?
         }
-        Outcome::Failed {
-            next_attempt_at,
-            error,
-        } => {
-            let update = diesel::update(held).set((
-                alert_deliveries::status.eq(DeliveryState::Failed),
-                alert_deliveries::next_attempt_at.eq(*next_attempt_at),
-                alert_deliveries::last_error.eq(error),
-            ));
+        Outcome::Failed { retry_in, error } => {
+            let update = diesel::update(held).set(failed(*retry_in, error));
             crate::on_backend!(conn, |c| update.execute(c))?
+        }
+        Outcome::Deferred {
+            retry_in,
+            error,
+            age_max,
+        } => {
+            let uncounted = alert_deliveries::attempts.eq(alert_deliveries::attempts - 1);
+            let update = diesel::update(held).set((failed(*retry_in, error), uncounted));
+            let of: Option<String> = crate::on_backend!(&mut *conn, |c| {
+                let channel = update.returning(alert_deliveries::channel);
+                channel.get_result(c).optional()
+            })?;
+            if let Some(channel) = &of {
+                let reason = format!("{error}; it waited for too long, and is given up");
+                let limit = AlertDeliveryRepository::LIMIT_MAX;
+                give_up(conn, channel, before(now, *age_max), &reason, now, limit)?;
+            }
+            usize::from(of.is_some())
         }
         Outcome::Dead { error } => {
             let update = diesel::update(held).set((

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::dsl;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{AlertDeliveryRepository, AlertNotice, ChannelKey, Claim};
+use super::{AlertDeliveryRepository, AlertNotice, ChannelKey, Claim, between};
 use crate::database::{BackendConnection, Touch};
 use crate::domain::{DeliveryState, PriceDecimals, Symbol};
 use crate::error::Result;
@@ -19,13 +20,23 @@ use crate::tables::{alert_deliveries, alert_logs, alert_rules, instruments};
 use crate::timestamp::Timestamp;
 
 /// What waits for some channels.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
+    /// When it was looked, by the clock of the database.
+    pub at: Timestamp,
     /// Whether an alert is to be queued; not asked while every free channel has something due.
     pub unqueued: bool,
     /// For each channel when its next delivery is due.
     pub next_due: Vec<Option<Timestamp>>,
+}
+
+impl Look {
+    /// The time until a moment; nothing for one that is past.
+    #[must_use]
+    pub fn until(&self, moment: Timestamp) -> Duration {
+        between(self.at, moment)
+    }
 }
 
 /// The alert of a delivery, unless it is deleted.
@@ -111,7 +122,11 @@ pub fn look(
     let idle = |(free, due): (&bool, &Option<Timestamp>)| *free && due.is_none_or(|at| at > now);
     let idle = free.iter().zip(&next_due).any(idle);
     let unqueued = idle && !unqueued(conn, channels, 1)?.is_empty();
-    Ok(Look { unqueued, next_due })
+    Ok(Look {
+        at: now,
+        unqueued,
+        next_due,
+    })
 }
 
 fn unqueued(
@@ -216,7 +231,12 @@ pub fn claim(
     let notices = notices(conn, &alerts)?;
     let claims = taken.into_iter().filter_map(|delivery| {
         let notice = Arc::clone(notices.get(&delivery.alert_id)?);
-        Some(Claim { delivery, notice })
+        let age = between(delivery.created_at, now);
+        Some(Claim {
+            delivery,
+            notice,
+            age,
+        })
     });
     Ok(claims.collect())
 }

@@ -55,9 +55,13 @@ fn tell(conn: &mut BackendConnection<'_>, claim: &Claim, outcome: Outcome, now: 
     record(conn, &[tried(claim, outcome)], at(now)).unwrap()
 }
 
-fn failed(next: i64) -> Outcome {
+fn micros(count: i64) -> Duration {
+    Duration::from_micros(u64::try_from(count).unwrap())
+}
+
+fn failed(retry_in: i64) -> Outcome {
     Outcome::Failed {
-        next_attempt_at: at(next),
+        retry_in: micros(retry_in),
         error: "answered 500".to_owned(),
     }
 }
@@ -119,12 +123,13 @@ fn what_did_not_fire_or_is_deleted_is_not_delivered_until_it_is_restored() {
         assert_eq!(
             see(conn, 1_000),
             Look {
+                at: at(1_000),
                 unqueued: false,
                 next_due: vec![None; 3]
             }
         );
         assert_eq!(take(conn, "desk", 70), []);
-        assert_eq!(depth(conn).unwrap(), []);
+        assert_eq!(depth(conn, at(70)).unwrap(), []);
         alert_log::restore(conn, &ids).unwrap();
         assert_eq!(enqueue(conn, &channels(), at(80), 10).unwrap(), 3);
         assert_eq!(take(conn, "desk", 90).len(), 2);
@@ -150,10 +155,10 @@ fn a_claim_is_held_until_its_lease_ends_and_counts_as_an_attempt() {
         assert_eq!(first[0].idempotency_key(), second[0].idempotency_key());
         assert_eq!(first[0].idempotency_key(), "tickbase-1-1-10-1-0-hook");
         // The first one's failure is no news any more; that it was delivered is.
-        assert_eq!(tell(conn, &first[0], failed(170), 165), 0);
+        assert_eq!(tell(conn, &first[0], failed(5), 165), 0);
         assert_eq!(tell(conn, &first[0], dead(), 165), 0);
         assert_eq!(tell(conn, &first[0], Outcome::Delivered, 166), 1);
-        assert_eq!(tell(conn, &second[0], failed(170), 167), 0);
+        assert_eq!(tell(conn, &second[0], failed(5), 167), 0);
         assert_eq!(tell(conn, &second[0], Outcome::Delivered, 167), 0);
         let row = of_alert(conn, ids[0]).unwrap().remove(1);
         assert_eq!(
@@ -169,7 +174,7 @@ fn the_alert_tells_how_far_its_delivery_got_at_every_moment() {
         let id = fired(conn, &[10])[0];
         enqueue(conn, &channels(), at(50), 10).unwrap();
         let hook = take(conn, "hook", 60).remove(0);
-        assert_eq!(tell(conn, &hook, failed(200), 70), 1);
+        assert_eq!(tell(conn, &hook, failed(130), 70), 1);
         assert_eq!(stands(conn, id), (DeliveryStatus::Pending, Some(60), None));
         let error = alert_log::get(conn, id).unwrap().error_message;
         assert_eq!(error.as_deref(), Some("hook: answered 500"));
@@ -195,7 +200,7 @@ fn the_alert_tells_how_far_its_delivery_got_at_every_moment() {
 }
 
 #[test]
-fn dead_letters_are_listed_and_tried_again_on_request() {
+fn dead_letters_are_listed_and_sent_again_on_request() {
     on_both(|conn| {
         let ids = fired(conn, &[10, 20]);
         enqueue(conn, &channels()[2..], at(50), 10).unwrap();
@@ -206,31 +211,109 @@ fn dead_letters_are_listed_and_tried_again_on_request() {
             stands(conn, ids[0]),
             (DeliveryStatus::Failed, Some(60), Some(61))
         );
-        let letters = dead_letters(conn, None, 10).unwrap();
+        let all = DeadLetterFilter::default();
+        let letters = dead_letters(conn, &all, None, 10).unwrap();
         assert_eq!(
             letters.iter().map(|l| l.alert_id).collect::<Vec<_>>(),
             [ids[1], ids[0]]
         );
         assert_eq!(letters[0].last_error.as_deref(), Some("answered 400"));
-        let next = dead_letters(conn, Some(letters[0].id), 1).unwrap();
+        let next = dead_letters(conn, &all, Some(letters[0].id), 1).unwrap();
         assert_eq!(next[0].alert_id, ids[0]);
-        assert!(dead_letters(conn, None, 0).is_err());
-        assert_eq!(depth(conn).unwrap()[0].dead, 2);
-        assert_eq!(retry(conn, &[letters[1].id, 99], at(70)).unwrap(), 1);
-        assert_eq!(retry(conn, &[letters[1].id], at(71)).unwrap(), 0);
+        assert!(dead_letters(conn, &all, None, 0).is_err());
+        assert_eq!(depth(conn, at(62)).unwrap()[0].dead, 2);
+        assert_eq!(resend(conn, &[letters[1].id, 99], at(70)).unwrap(), 1);
+        assert_eq!(resend(conn, &[letters[1].id], at(71)).unwrap(), 0);
         assert_eq!(
             stands(conn, ids[0]),
             (DeliveryStatus::Pending, Some(60), None)
         );
-        let depth = depth(conn).unwrap().remove(0);
-        assert_eq!((depth.open, depth.oldest, depth.dead), (1, Some(at(50)), 1));
+        let depth = depth(conn, at(75)).unwrap().remove(0);
+        // It is queued anew.
+        let age = Some(micros(5));
+        assert_eq!((depth.open, depth.oldest_age, depth.dead), (1, age, 1));
         let again = take(conn, "hook", 80).remove(0);
         assert_eq!(
             (again.delivery.alert_id, again.delivery.attempts),
             (ids[0], 1)
         );
         alert_log::soft_delete(conn, &ids[1..], at(90)).unwrap();
-        assert_eq!(dead_letters(conn, None, 10).unwrap(), []);
+        assert_eq!(dead_letters(conn, &all, None, 10).unwrap(), []);
+    });
+}
+
+#[test]
+fn dead_letters_are_chosen_by_alert_and_channel() {
+    on_both(|conn| {
+        let ids = fired(conn, &[10, 20, 30]);
+        enqueue(conn, &channels(), at(50), 10).unwrap();
+        for channel in ["ops", "hook"] {
+            for claim in take(conn, channel, 60) {
+                tell(conn, &claim, dead(), 61);
+            }
+        }
+        let of = |alert_id: Option<i64>, channel: Option<&str>| DeadLetterFilter {
+            alert_id,
+            channel: channel.map(str::to_owned),
+        };
+        for (filter, count) in [
+            (of(None, None), 6),
+            (of(Some(ids[1]), None), 2),
+            (of(None, Some("hook")), 3),
+            (of(Some(ids[1]), Some("hook")), 1),
+            (of(None, Some("desk")), 0),
+        ] {
+            let letters = dead_letters(conn, &filter, None, 10).unwrap();
+            assert_eq!(letters.len(), count, "{filter:?}");
+        }
+        let (resent, next) = resend_page(conn, &of(None, Some("hook")), None, 2).unwrap();
+        assert_eq!(resent, 2);
+        let last = resend_page(conn, &of(None, Some("hook")), next, 2).unwrap();
+        assert_eq!(last, (1, None));
+        assert_eq!(
+            dead_letters(conn, &of(None, None), None, 10).unwrap().len(),
+            3
+        );
+    });
+}
+
+#[test]
+fn what_the_receiver_put_off_was_no_attempt_and_what_waited_for_too_long_is_given_up() {
+    on_both(|conn| {
+        let ids = fired(conn, &[10, 20, 30]);
+        enqueue(conn, &channels()[2..], at(50), 10).unwrap();
+        let deferred = |age_max: i64| Outcome::Deferred {
+            retry_in: micros(30),
+            error: "answered 429".to_owned(),
+            age_max: micros(age_max),
+        };
+        let state = |conn: &mut BackendConnection<'_>, id: i64| {
+            let row = of_alert(conn, id).unwrap().remove(0);
+            (row.status, row.attempts, row.next_attempt_at)
+        };
+        let one = claim(conn, "hook", at(100), at(200), 1).unwrap().remove(0);
+        assert_eq!((one.delivery.alert_id, one.age), (ids[0], micros(50)));
+        assert_eq!(tell(conn, &one, deferred(1_000), 110), 1);
+        assert_eq!(tell(conn, &one, deferred(1_000), 111), 0, "nobody has it");
+        let put_off = |due| (DeliveryState::Failed, 0, Some(at(due)));
+        assert_eq!(state(conn, ids[0]), put_off(140));
+        // It has been due since 140 when the receiver refuses the others.
+        let others = claim(conn, "hook", at(141), at(300), 2).unwrap();
+        tell(conn, &others[0], deferred(71), 210);
+        assert_eq!(state(conn, ids[0]), put_off(140));
+        tell(conn, &others[1], deferred(70), 210);
+        assert_eq!(state(conn, ids[0]), (DeliveryState::Dead, 0, None));
+        assert_eq!(
+            [ids[1], ids[2]].map(|id| state(conn, id)),
+            [put_off(240); 2]
+        );
+        let error = of_alert(conn, ids[0]).unwrap().remove(0).last_error;
+        let reason = "answered 429; it waited for too long, and is given up";
+        assert_eq!(error.as_deref(), Some(reason));
+        assert_eq!(
+            stands(conn, ids[0]),
+            (DeliveryStatus::Failed, Some(100), Some(210))
+        );
     });
 }
 
@@ -304,8 +387,8 @@ mod statements {
         insta::assert_snapshot!(tail(&unqueued_query(&NAMES, 2, 10)), @"FROM alert_logs WHERE ((((alert_logs.deleted_at IS NULL) AND delivery_status = 'pending' AND fired_status = 'fired') AND (alert_logs.delivery_attempted_at IS NULL)) AND ((SELECT COUNT(*) FROM alert_deliveries WHERE ((alert_deliveries.alert_id = alert_logs.id) AND (alert_deliveries.channel = ANY($1))) LIMIT $2) < $3)) ORDER BY alert_logs.id ASC LIMIT $4");
         insta::assert_snapshot!(tail(&due_query("a", at(1), 10)), @"FROM alert_deliveries WHERE (((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at <= $2)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $3");
         insta::assert_snapshot!(tail(&next_due_query("a")), @"FROM alert_deliveries WHERE (((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at IS NOT NULL)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $2");
-        insta::assert_snapshot!(tail(&open_query("a", 10)), @"FROM alert_deliveries WHERE ((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at IS NOT NULL)) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $2");
-        insta::assert_snapshot!(tail(&dead_query(9, 10)), @"FROM alert_deliveries WHERE ((status = 'dead' AND (alert_deliveries.id < $1)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.id DESC LIMIT $2");
+        insta::assert_snapshot!(tail(&open_query("a", at(1), 10)), @"FROM alert_deliveries WHERE ((alert_deliveries.channel = $1) AND (alert_deliveries.next_attempt_at <= $2)) ORDER BY alert_deliveries.next_attempt_at ASC, alert_deliveries.id ASC LIMIT $3");
+        insta::assert_snapshot!(tail(&dead_query(&DeadLetterFilter::default(), 9, 10)), @"FROM alert_deliveries WHERE ((((status = 'dead' AND 1 = 1) AND 1 = 1) AND (alert_deliveries.id < $1)) AND EXISTS (SELECT alert_logs.id FROM alert_logs WHERE ((alert_logs.deleted_at IS NULL) AND (alert_logs.id = alert_deliveries.alert_id)))) ORDER BY alert_deliveries.id DESC LIMIT $2");
         insta::assert_snapshot!(tail(&parts_query(1)), @"FROM alert_deliveries WHERE (alert_deliveries.alert_id = $1) ORDER BY alert_deliveries.channel ASC");
     }
 
@@ -325,11 +408,11 @@ mod statements {
             plan(conn, &next_due_query("a"), due);
             let open =
                 "SEARCH alert_deliveries USING COVERING INDEX alert_deliveries_due (channel=?";
-            plan(conn, &open_query("a", 10), open);
+            plan(conn, &open_query("a", at(1), 10), open);
             let unqueued = "SCAN alert_logs USING INDEX alert_logs_unqueued";
             plan(conn, &unqueued_query(&NAMES, 2, 10), unqueued);
             let dead = "SEARCH alert_deliveries USING INDEX alert_deliveries_dead (id<?)";
-            plan(conn, &dead_query(9, 10), dead);
+            plan(conn, &dead_query(&DeadLetterFilter::default(), 9, 10), dead);
             let parts = "SEARCH alert_deliveries USING INDEX sqlite_autoindex_alert_deliveries_1";
             plan(conn, &parts_query(1), parts);
             let by_id = "SEARCH alert_deliveries USING INTEGER PRIMARY KEY (rowid=?)";
@@ -345,9 +428,13 @@ mod statements {
         crate::test_support::on_postgres(|conn| {
             plan(conn, &due_query("a", at(1), 10), "alert_deliveries_due");
             plan(conn, &next_due_query("a"), "alert_deliveries_due");
-            plan(conn, &open_query("a", 10), "alert_deliveries_due");
+            plan(conn, &open_query("a", at(1), 10), "alert_deliveries_due");
             plan(conn, &unqueued_query(&NAMES, 2, 10), "alert_logs_unqueued");
-            plan(conn, &dead_query(9, 10), "alert_deliveries_dead");
+            plan(
+                conn,
+                &dead_query(&DeadLetterFilter::default(), 9, 10),
+                "alert_deliveries_dead",
+            );
             plan(
                 conn,
                 &parts_query(1),

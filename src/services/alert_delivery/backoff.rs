@@ -9,9 +9,10 @@ use std::time::Duration;
 #[cfg(feature = "server")]
 use crate::timestamp::Timestamp;
 
-/// The longest time that a receiver may ask for.
+/// The longest time that a receiver is given: to ask again each hour costs neither side anything,
+/// and a clock that is wrong, or a header that is, does not silence a channel for days.
 #[cfg(feature = "server")]
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// The time before the next attempt, after so many: a random part of `base`, doubled with each
 /// attempt after the first, at most `cap`.
@@ -25,30 +26,30 @@ fn ceiling(attempts: u32, base: Duration, cap: Duration) -> Duration {
 }
 
 /// A random number in 0..=1: the standard library seeds each hasher anew, at random.
-fn share() -> f64 {
+pub(super) fn share() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / ((1_u64 << 53) - 1) as f64
 }
 
 /// What the header `Retry-After` asks for: seconds, or an HTTP date (RFC 9110, 5.6.7: three forms,
-/// all in UTC). A day at most; `None` when it is neither.
+/// all in UTC). An hour at most; `None` when it is neither.
 #[cfg(feature = "server")]
 pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if seconds {
-        // More digits than fit are more than a day, too.
+        // More digits than fit are more than an hour, too.
         let seconds = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
     }
-    let micros = http_date(text)?.saturating_sub(now.micros());
+    let micros = http_date(text)?.micros().saturating_sub(now.micros());
     let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-/// Microseconds since the epoch.
+/// A date as HTTP writes it.
 #[cfg(feature = "server")]
-fn http_date(text: &str) -> Option<i64> {
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     const FORMS: [&str; 3] = [
         "%a, %d %b %Y %H:%M:%S GMT",
         "%A, %d-%b-%y %H:%M:%S GMT",
@@ -58,7 +59,7 @@ fn http_date(text: &str) -> Option<i64> {
         .iter()
         .find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
     let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(zoned.timestamp().as_microsecond())
+    Timestamp::from_micros(zoned.timestamp().as_microsecond()).ok()
 }
 
 #[cfg(test)]
@@ -96,13 +97,14 @@ mod tests {
         for (text, expected) in [
             ("120", Some(120)),
             (" 0 ", Some(0)),
-            ("99999999999999999999", Some(86_400)),
+            ("3601", Some(3_600)),
+            ("99999999999999999999", Some(3_600)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(60)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(60)),
             ("Sun Nov  6 08:49:37 1994", Some(60)),
             ("Sun, 06 Nov 1994 07:49:37 GMT", Some(0)),
             ("Sun, 06 Nov 2094 08:49:37 GMT", None),
-            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(86_400)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(3_600)),
             ("", None),
             ("-1", None),
             ("soon", None),

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "server")]
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 
 #[cfg(feature = "server")]
 use super::http::Endpoint;
+use super::pacing::Pacing;
 use crate::config::{AlertsConfig, ChannelConfig, ChannelTarget};
 use crate::database::Histogram;
 #[cfg(not(feature = "server"))]
@@ -28,11 +30,18 @@ pub(super) type Subscribers = broadcast::Sender<Arc<AlertNotice>>;
 pub(super) enum Answer {
     /// It has it.
     Accepted,
-    /// It may be asked again, not before so long if it said so.
+    /// It may be asked again.
     TryAgain {
         /// Why it was not accepted.
         reason: String,
-        /// What it asked for.
+    },
+    /// It takes nothing for now, this alert or another one. Only receivers that are reached over
+    /// HTTP say so.
+    #[cfg(feature = "server")]
+    Paused {
+        /// What it said.
+        reason: String,
+        /// The time that it asked for.
         after: Option<Duration>,
     },
     /// It will never take it. Only receivers that are reached over HTTP say so.
@@ -51,6 +60,7 @@ pub(super) struct Channel {
     /// Alerts that each of them takes at once.
     pub(super) batch_max: usize,
     pub(super) counts: Counts,
+    pub(super) pacing: Pacing,
     target: Target,
 }
 
@@ -67,6 +77,7 @@ enum Target {
 pub(super) struct Counts {
     delivered: AtomicU64,
     failed: AtomicU64,
+    deferred: AtomicU64,
     dead: AtomicU64,
     /// How long attempts took.
     pub(super) attempts: Histogram,
@@ -77,14 +88,16 @@ impl Counts {
         let count = match outcome {
             Outcome::Delivered => &self.delivered,
             Outcome::Failed { .. } => &self.failed,
+            Outcome::Deferred { .. } => &self.deferred,
             Outcome::Dead { .. } => &self.dead,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Attempts that delivered, that failed, and that were the last one.
-    pub(super) fn totals(&self) -> [u64; 3] {
-        [&self.delivered, &self.failed, &self.dead].map(|count| count.load(Ordering::Relaxed))
+    /// Attempts that delivered, that failed, that the receiver put off, and that were the last one.
+    pub(super) fn totals(&self) -> [u64; 4] {
+        let all = [&self.delivered, &self.failed, &self.deferred, &self.dead];
+        all.map(|count| count.load(Ordering::Relaxed))
     }
 }
 
@@ -108,6 +121,7 @@ impl Channel {
             threads,
             batch_max,
             counts: Counts::default(),
+            pacing: Pacing::new(config.backoff_base, config.backoff_cap),
             target: target(channel, config, subscribers)?,
         })
     }

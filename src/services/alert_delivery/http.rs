@@ -83,7 +83,6 @@ impl Endpoint {
             }
             Err(error) => Answer::TryAgain {
                 reason: self.shown(&failure(&error)),
-                after: None,
             },
         }
     }
@@ -116,28 +115,33 @@ fn no_url(channel: &ChannelConfig) -> Error {
     )
 }
 
-/// What an answer means.
+/// What an answer means. A refusal that says for how long is none of this alert, whatever its
+/// status: some answer 403 to those who come too often.
 fn judge(status: StatusCode, headers: &HeaderMap, said: &str, now: Timestamp) -> Answer {
     if status.is_success() {
         return Answer::Accepted;
     }
     let colon = if said.is_empty() { "" } else { ": " };
     let reason = format!("answered {}{colon}{said}", status.as_u16());
-    let asks = matches!(status.as_u16(), 429 | 503);
+    let after = retry_after(headers, now);
     match status.as_u16() {
-        408 | 425 | 429 | 500..=599 => Answer::TryAgain {
-            reason,
-            after: retry_after(headers, now).filter(|_| asks),
-        },
+        // The final answer about this URL, whenever it is asked.
         300..=399 => Answer::Refused {
             reason: format!("{reason}; redirects are not followed, give the final URL"),
         },
+        429 => Answer::Paused { reason, after },
+        _ if after.is_some() => Answer::Paused { reason, after },
+        408 | 425 | 500..=599 => Answer::TryAgain { reason },
         _ => Answer::Refused { reason },
     }
 }
 
+/// The time that the receiver asks for. A date is compared with the receiver's own clock, if its
+/// answer tells it: ours may be minutes away.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    backoff::retry_after(headers.get("retry-after")?.to_str().ok()?, now)
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let now = text("date").and_then(backoff::http_date).unwrap_or(now);
+    backoff::retry_after(text("retry-after")?, now)
 }
 
 /// Why no answer came.
@@ -153,24 +157,58 @@ fn failure(error: &ureq::Error) -> String {
 mod tests {
     use super::*;
 
+    fn of(code: u16, headers: &[(&'static str, &str)]) -> Answer {
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.insert(*name, value.parse().unwrap());
+        }
+        // 2023-11-14 22:13:20.
+        let now = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
+        judge(StatusCode::from_u16(code).unwrap(), &all, "", now)
+    }
+
     #[test]
     fn each_status_means_one_thing() {
-        let now = Timestamp::from_micros(0).unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert("retry-after", "7".parse().unwrap());
-        let of = |code: u16| judge(StatusCode::from_u16(code).unwrap(), &headers, "", now);
         for code in [200, 201, 204, 299] {
-            assert_eq!(of(code), Answer::Accepted, "{code}");
+            assert_eq!(
+                of(code, &[("retry-after", "7")]),
+                Answer::Accepted,
+                "{code}"
+            );
         }
-        for code in [408, 425, 429, 500, 502, 503, 599] {
-            let Answer::TryAgain { after, reason } = of(code) else {
-                panic!("{code} is not tried again");
-            };
-            let asked = matches!(code, 429 | 503).then_some(Duration::from_secs(7));
-            assert_eq!((after, reason), (asked, format!("answered {code}")));
+        for code in [408, 425, 500, 502, 503, 599] {
+            let reason = format!("answered {code}");
+            assert_eq!(of(code, &[]), Answer::TryAgain { reason }, "{code}");
         }
         for code in [301, 302, 307, 308, 400, 401, 403, 404, 410, 422] {
-            assert!(matches!(of(code), Answer::Refused { .. }), "{code}");
+            assert!(matches!(of(code, &[]), Answer::Refused { .. }), "{code}");
         }
+        assert!(matches!(
+            of(302, &[("retry-after", "7")]),
+            Answer::Refused { .. }
+        ));
+    }
+
+    #[test]
+    fn who_asks_for_time_pauses_the_channel_by_the_receivers_clock() {
+        for code in [403, 408, 429, 500, 503] {
+            let reason = format!("answered {code}");
+            let after = Some(Duration::from_secs(7));
+            let answer = of(code, &[("retry-after", "7")]);
+            assert_eq!(answer, Answer::Paused { reason, after }, "{code}");
+        }
+        let wait = |headers: &[(&'static str, &str)]| match of(429, headers) {
+            Answer::Paused { after, .. } => after.map(|wait| wait.as_secs()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&[("retry-after", "soon")]), None);
+        let until = ("retry-after", "Tue, 14 Nov 2023 22:14:20 GMT");
+        assert_eq!(wait(&[until]), Some(60));
+        // The receiver's clock is five minutes behind ours.
+        assert_eq!(
+            wait(&[until, ("date", "Tue, 14 Nov 2023 22:08:20 GMT")]),
+            Some(360)
+        );
     }
 }

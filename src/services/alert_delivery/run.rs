@@ -18,7 +18,6 @@ use crate::repository::alert_delivery::{
     AlertDeliveryRepository, ChannelKey, Claim, Outcome, Tried,
 };
 use crate::services::{Bell, Worker, lock, panic_text};
-use crate::timestamp::Timestamp;
 
 /// Alerts that are queued in one transaction.
 const QUEUED_ALERTS_MAX: usize = 256;
@@ -124,6 +123,14 @@ impl Lane {
         lock(&self.state).free
     }
 
+    /// Threads that may be given something to do, at the pace of the channel.
+    fn room(&self, channel: &Channel) -> usize {
+        let free = self.free();
+        let busy = channel.threads - free.min(channel.threads);
+        let at_once = channel.pacing.at_once(channel.threads);
+        free.min(at_once.saturating_sub(busy))
+    }
+
     fn push(&self, batch: Vec<Claim>) {
         let mut state = lock(&self.state);
         state.free = state.free.saturating_sub(1);
@@ -186,16 +193,18 @@ impl Outbox {
             seen = repository.look(&keys, &[])?;
         }
         let mut next = None;
-        for (index, due) in seen.next_due.into_iter().enumerate() {
-            let (Some(due), free) = (due, run.lanes[index].free()) else {
+        for (index, due) in seen.next_due.iter().enumerate() {
+            let (lane, channel) = (&run.lanes[index], &self.channels[index]);
+            let (Some(due), room) = (due, lane.room(channel)) else {
                 continue;
             };
-            if free == 0 {
+            if room == 0 {
                 continue; // Whoever ends rings the bell.
             }
-            let wait = until(due, self.db.clock().now());
+            let pause = channel.pacing.pause().unwrap_or_default();
+            let wait = seen.until(*due).max(pause);
             if wait.is_zero() {
-                self.hand_out(&run.lanes[index], &self.channels[index], free)?;
+                self.hand_out(lane, channel, room)?;
             } else {
                 next = next.into_iter().chain([wait]).min();
             }
@@ -203,13 +212,12 @@ impl Outbox {
         Ok(next)
     }
 
-    /// Claims what the free threads can take. Each rings the bell when it is free again.
-    fn hand_out(&self, lane: &Lane, channel: &Channel, free: usize) -> Result<()> {
+    /// Claims what so many threads can take. Each rings the bell when it is free again.
+    fn hand_out(&self, lane: &Lane, channel: &Channel, threads: usize) -> Result<()> {
         let lease = self.config.total_timeout + LEASE_MARGIN;
-        let until = after(self.db.clock().now(), lease);
-        let limit = free * channel.batch_max;
+        let limit = threads * channel.batch_max;
         let repository = AlertDeliveryRepository::new(&self.db);
-        let mut claims = repository.claim(channel.key.name.clone(), until, limit)?;
+        let mut claims = repository.claim(channel.key.name.clone(), lease, limit)?;
         while !claims.is_empty() {
             let rest = claims.split_off(claims.len().min(channel.batch_max));
             lane.push(claims);
@@ -259,11 +267,11 @@ impl Outbox {
             self.worker.record().panicked();
             Answer::TryAgain {
                 reason: panic_text(payload.as_ref()),
-                after: None,
             }
         });
         channel.counts.attempts.record(begun.elapsed());
-        let outcome = self.outcome(claim, answer);
+        let age = claim.age + begun.elapsed();
+        let outcome = self.outcome(channel, claim, answer, age);
         channel.counts.count(&outcome);
         // Whoever keeps the log may panic, too.
         drop(catch_unwind(AssertUnwindSafe(|| tell(claim, &outcome))));
@@ -275,31 +283,64 @@ impl Outbox {
         }
     }
 
-    /// When to try again, or whether to.
-    fn outcome(&self, claim: &Claim, answer: Answer) -> Outcome {
+    /// When to try again, or whether to, with an alert that was queued so long ago.
+    fn outcome(&self, channel: &Channel, claim: &Claim, answer: Answer, age: Duration) -> Outcome {
+        let config = &self.config;
         let attempts = u32::try_from(claim.delivery.attempts).unwrap_or(u32::MAX);
+        let too_old = |reason: &str| Outcome::Dead {
+            error: format!(
+                "{reason}; it is given up after {} s",
+                config.age_max.as_secs()
+            ),
+        };
         match answer {
-            Answer::Accepted => Outcome::Delivered,
+            Answer::Accepted => {
+                channel.pacing.accepted();
+                Outcome::Delivered
+            }
             #[cfg(feature = "server")]
             Answer::Refused { reason } => Outcome::Dead { error: reason },
-            Answer::TryAgain { reason, .. } if attempts >= self.config.attempts_max => {
+            #[cfg(feature = "server")]
+            Answer::Paused { reason, after } => {
+                let (retry_in, begins) = channel.pacing.refused(after);
+                if begins {
+                    pauses(channel, &reason, retry_in);
+                }
+                if age >= config.age_max {
+                    return too_old(&reason);
+                }
+                Outcome::Deferred {
+                    retry_in,
+                    error: reason,
+                    age_max: config.age_max,
+                }
+            }
+            Answer::TryAgain { reason } if config.attempts_max.is_some_and(|m| attempts >= m) => {
                 let error = format!("{reason}; that was attempt {attempts}, the last");
                 Outcome::Dead { error }
             }
-            Answer::TryAgain {
-                reason,
-                after: asked,
-            } => {
-                let config = &self.config;
-                let delay = backoff::delay(attempts, config.backoff_base, config.backoff_cap);
-                let delay = delay.max(asked.unwrap_or_default());
-                Outcome::Failed {
-                    next_attempt_at: after(self.db.clock().now(), delay),
-                    error: reason,
-                }
-            }
+            Answer::TryAgain { reason } if age >= config.age_max => too_old(&reason),
+            Answer::TryAgain { reason } => Outcome::Failed {
+                retry_in: backoff::delay(attempts, config.backoff_base, config.backoff_cap),
+                error: reason,
+            },
         }
     }
+}
+
+/// A line for each pause, not for each alert that waits.
+#[cfg(feature = "server")]
+fn pauses(channel: &Channel, reason: &str, wait: Duration) {
+    let (channel, seconds) = (&channel.key.name, wait.as_secs_f64());
+    // Whoever keeps the log may panic.
+    drop(catch_unwind(|| {
+        tracing::warn!(
+            channel,
+            reason,
+            seconds,
+            "a receiver takes no alerts for now; its channel pauses"
+        );
+    }));
 }
 
 /// A line for each attempt that failed, and a louder one for the last.
@@ -308,12 +349,20 @@ fn tell(claim: &Claim, outcome: &Outcome) {
     let (channel, alert_id, attempts) = (&delivery.channel, delivery.alert_id, delivery.attempts);
     match outcome {
         Outcome::Delivered => tracing::debug!(channel, alert_id, attempts, "alert delivered"),
-        Outcome::Failed {
-            error,
-            next_attempt_at,
-        } => tracing::warn!(
-            channel, alert_id, attempts, error, %next_attempt_at, "an alert was not delivered yet"
-        ),
+        Outcome::Deferred { error, .. } => {
+            tracing::debug!(channel, alert_id, error, "an alert waits for its receiver");
+        }
+        Outcome::Failed { error, retry_in } => {
+            let retry_in_seconds = retry_in.as_secs_f64();
+            tracing::warn!(
+                channel,
+                alert_id,
+                attempts,
+                error,
+                retry_in_seconds,
+                "an alert was not delivered yet"
+            );
+        }
         Outcome::Dead { error } => tracing::error!(
             channel,
             alert_id,
@@ -322,13 +371,4 @@ fn tell(claim: &Claim, outcome: &Outcome) {
             "an alert was not delivered, and is given up"
         ),
     }
-}
-
-fn until(due: Timestamp, now: Timestamp) -> Duration {
-    let micros = due.micros().saturating_sub(now.micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-}
-
-fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    now.saturating_add_micros(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,6 @@
 //! The figures of delivery at one moment. It asks nobody.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::channel::Channel;
 use crate::database::HistogramCounts;
@@ -31,8 +31,12 @@ pub struct ChannelSnapshot {
     pub delivered: u64,
     /// Attempts that failed and are followed by another one.
     pub failed: u64,
+    /// Attempts that do not count, as the receiver takes nothing for now.
+    pub deferred: u64,
     /// Attempts that failed and were the last.
     pub dead: u64,
+    /// How long nothing is sent from here, as the receiver asked for time.
+    pub paused_for: Option<Duration>,
     /// How long attempts took, waiting for the answer included.
     pub attempts: HistogramCounts,
     /// Deliveries that are neither done nor given up, in the database.
@@ -47,51 +51,49 @@ pub struct ChannelSnapshot {
 #[derive(Debug, Clone)]
 pub(super) struct QueueDepth {
     pub(super) taken_at: Timestamp,
+    pub(super) taken: Instant,
     pub(super) channels: Vec<ChannelDepth>,
 }
 
-pub(super) fn of(
-    channels: &[Channel],
-    depth: Option<&QueueDepth>,
-    now: Timestamp,
-) -> DeliverySnapshot {
+pub(super) fn of(channels: &[Channel], depth: Option<&QueueDepth>) -> DeliverySnapshot {
     let waiting: &[ChannelDepth] = depth.map_or(&[], |depth| &depth.channels);
+    let since = depth.map_or(Duration::ZERO, |depth| depth.taken.elapsed());
     let known = |name: &str| channels.iter().any(|channel| channel.key.name == name);
     let ours = channels.iter().map(|channel| {
         let waits = waiting.iter().find(|w| w.channel == channel.key.name);
-        let [delivered, failed, dead] = channel.counts.totals();
+        let [delivered, failed, deferred, dead] = channel.counts.totals();
         ChannelSnapshot {
             kind: Some(channel.key.kind),
             delivered,
             failed,
+            deferred,
             dead,
+            paused_for: channel.pacing.pause(),
             attempts: channel.counts.attempts.counts(),
-            ..of_depth(&channel.key.name, waits, now)
+            ..of_depth(&channel.key.name, waits, since)
         }
     });
     let strangers = waiting.iter().filter(|waits| !known(&waits.channel));
-    let strangers = strangers.map(|waits| of_depth(&waits.channel, Some(waits), now));
+    let strangers = strangers.map(|waits| of_depth(&waits.channel, Some(waits), since));
     DeliverySnapshot {
         queue_at: depth.map(|depth| depth.taken_at),
         channels: ours.chain(strangers).collect(),
     }
 }
 
-fn of_depth(name: &str, waits: Option<&ChannelDepth>, now: Timestamp) -> ChannelSnapshot {
-    let oldest = waits.and_then(|waits| waits.oldest);
-    let age = |at: Timestamp| {
-        let micros = now.micros().saturating_sub(at.micros());
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    };
+fn of_depth(name: &str, waits: Option<&ChannelDepth>, since: Duration) -> ChannelSnapshot {
+    let oldest = waits.and_then(|waits| waits.oldest_age);
     ChannelSnapshot {
         name: name.to_owned(),
         kind: None,
         delivered: 0,
         failed: 0,
+        deferred: 0,
         dead: 0,
+        paused_for: None,
         attempts: HistogramCounts::default(),
         pending: waits.map_or(0, |waits| waits.open),
-        oldest_pending_age: oldest.map(age),
+        oldest_pending_age: oldest.map(|age| age + since),
         dead_letters: waits.map_or(0, |waits| waits.dead),
     }
 }
