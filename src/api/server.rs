@@ -119,7 +119,7 @@ fn connections_max(config: &ServerConfig) -> usize {
     };
     let possible = (files / 2).max(1);
     if wanted > possible {
-        tracing::warn!(
+        tracing::info!(
             connections = possible,
             wanted,
             "the process may open {files} files, so fewer connections are taken than \

@@ -106,11 +106,9 @@ fn no_path(text: &str) -> Option<(&'static str, &'static str)> {
     if assigned.is_some_and(is_word) || text.contains("password=") {
         return Some(("it is a list of names and values, and no path", FILE));
     }
-    // `postgres:/..`, `sqlite:x`, `host:5432`; a single letter is a drive.
-    if first
-        .split_once(':')
-        .is_some_and(|(name, _)| name.len() > 1)
-    {
+    // `postgres:/..`, `sqlite:x`, `host:5432`; a single letter before a separator is a drive.
+    let is_drive = first.len() == 2 && first.ends_with(':');
+    if first.contains(':') && !is_drive {
         return Some((
             "it is neither a path nor a URL of a scheme that is taken",
             FILE,

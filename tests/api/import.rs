@@ -83,7 +83,7 @@ on_both! {
         let rows = "2024-01-02T14:30:00Z,1.5\n".repeat(100);
         let answer = import(&api, "symbol=ES", format!("timestamp,price\n{rows}"));
         assert!(answer.detail(413).contains("server.import_bytes_max"), "{answer:?}");
-        let more = "2024-01-02T14:30:00Z,1.5\n".repeat(10_000);
+        let more = "2024-01-02T14:30:00Z,1.5\n".repeat(2_000);
         let bomb = packed(format!("timestamp,price\n{more}").as_bytes());
         assert!(bomb.len() < 1_024, "{}", bomb.len());
         let answer = import(&api, "symbol=ES", bomb);

@@ -15,7 +15,10 @@ const TICKS: &str = "timestamp,price\n2024-01-02T14:30:00Z,1.5\n2024-01-02T14:30
 
 /// Commands that write a file, each with what its text begins with.
 const WRITERS: [(&[&str], &str); 3] = [
-    (&["export", "--symbol", "ES", "--out"], "timestamp,source_id"),
+    (
+        &["export", "--symbol", "ES", "--out"],
+        "timestamp,source_id",
+    ),
     (
         &[
             "chart",
