@@ -9,6 +9,7 @@ mod alerts;
 mod analytics;
 mod auth;
 mod bars;
+mod body;
 mod connection;
 mod cursor;
 mod docs;
@@ -31,12 +32,12 @@ mod state;
 mod types;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 
+use body::BodySize;
 pub use readiness::Readiness;
 pub use realtime::RealtimeHub;
 pub(crate) use server::listen;
@@ -76,9 +77,7 @@ where
         .merge(docs::routes(document))
         .fallback(respond::no_such_path)
         .method_not_allowed_fallback(respond::no_such_method)
-        .layer(DefaultBodyLimit::max(config.body_bytes_max))
         .layer(CompressionLayer::new())
-        .layer(from_fn_with_state(state.clone(), guard::limit))
         .layer(respond::catch_panics())
         .layer(from_fn_with_state(state.clone(), access::observe));
     let router = match cors(config) {
@@ -100,11 +99,13 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(market_data::reads())
         .merge(health::reads())
         .merge(history::reads())
-        .merge(with_body(state, history::questions()))
         .merge(rules::reads())
         .merge(alerts::reads())
-        .merge(analytics::reads())
-        .merge(with_body(state, analytics::posted_reads()));
+        .merge(analytics::reads());
+    let questions = OpenApiRouter::new()
+        .merge(history::questions())
+        .merge(analytics::posted_reads());
+    let reads = without_body(state, reads).merge(with_body(state, BodySize::Small, questions));
     let reads = if state.config().protect_reads {
         reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
     } else {
@@ -112,36 +113,43 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     };
     let writes = OpenApiRouter::new()
         .merge(instruments::writes())
-        .merge(market_data::writes())
         .merge(bars::writes())
         .merge(rules::writes())
         .merge(alerts::writes());
-    // A file has limits of its own, and is read as it comes.
-    let writes = with_body(state, writes)
+    let writes = with_body(state, BodySize::Small, writes)
+        .merge(with_body(state, BodySize::Batch, market_data::writes()))
+        // A file has limits of its own, and is kept on the disk as it comes.
         .merge(import::writes())
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
+    // It looks for the token itself: browsers cannot send the header.
+    let realtime = without_body(state, realtime::routes());
+    let health = OpenApiRouter::new()
+        .merge(health::routes())
+        .merge(history::routes())
+        .merge(probes::routes());
     docs::described()
         .merge(reads)
         .merge(writes)
-        // It looks for the token itself: browsers cannot send the header.
-        .merge(realtime::routes())
+        .merge(realtime)
         .route_layer(from_fn_with_state(
             state.clone(),
             guard::refuse_before_start,
         ))
-        .merge(health::routes())
-        .merge(history::routes())
-        .merge(probes::routes())
+        .merge(without_body(state, health))
 }
 
-/// What takes a body: of a known encoding, and within the limit.
-fn with_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
-    routes
-        .route_layer(from_fn(guard::refuse_unknown_encodings))
-        .route_layer(from_fn_with_state(
-            state.clone(),
-            guard::refuse_large_bodies,
-        ))
+fn without_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
+    routes.route_layer(from_fn_with_state(state.clone(), guard::limit))
+}
+
+/// What takes a body, of this size at most.
+fn with_body(
+    state: &ApiState,
+    size: BodySize,
+    routes: OpenApiRouter<ApiState>,
+) -> OpenApiRouter<ApiState> {
+    let state = (state.clone(), size);
+    routes.route_layer(from_fn_with_state(state, guard::limit_with_body))
 }
 
 fn cors(config: &ServerConfig) -> Option<CorsLayer> {

@@ -17,6 +17,7 @@ mod output;
 mod purge;
 mod replay;
 mod rules;
+mod secrets;
 mod serve;
 mod stats;
 
@@ -123,12 +124,19 @@ impl Context {
 
 /// Runs the command line; the binary's `main`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(refusal) => {
             // Help and version are no errors; clap knows the stream and the code.
-            let _ = refusal.print();
-            return ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
+            let code = ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
+            match secrets::without_secrets(&refusal.to_string(), &arguments) {
+                Some(text) => output::to_stderr(text.trim_end()),
+                None => {
+                    let _ = refusal.print();
+                }
+            }
+            return code;
         }
     };
     match start_log(&cli).and_then(|()| run(cli)) {
@@ -218,7 +226,8 @@ fn start_log(cli: &Cli) -> Outcome {
     // A second start in one process keeps the first: only tests could do that.
     let _ = match cli.global.log_format {
         LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
+        // The list of spans has the one that is entered last, too.
+        LogFormat::Json => log.json().with_current_span(false).try_init(),
     };
     Ok(())
 }

@@ -74,7 +74,7 @@ use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
 use probe::Prober;
-use slow_query::SlowQueries;
+use slow_query::{MIGRATIONS, SlowQueries};
 
 /// An open database; clones share it. It closes when the last clone goes, or at
 /// [`Database::close`].
@@ -179,7 +179,11 @@ impl Database {
         if self.inner.config.migrate {
             let applied = self.migrate()?;
             if !applied.is_empty() {
-                tracing::info!(migrations = ?applied, "migrated");
+                tracing::info!(
+                    count = applied.len(),
+                    names = applied.join(", "),
+                    "migrated"
+                );
             }
             return Ok(());
         }
@@ -212,7 +216,7 @@ impl Database {
     /// # Errors
     /// [`Error::Migration`], [`Error::SchemaNewer`].
     pub fn migrate(&self) -> Result<Vec<String>> {
-        self.exclusive(migrations::run)
+        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || migrations::run(conn)).0)
     }
 
     /// Undoes the newest migration, with all that its tables hold; returns its name.
@@ -220,7 +224,7 @@ impl Database {
     /// # Errors
     /// As [`Database::migrate`].
     pub fn migrate_revert(&self) -> Result<Option<String>> {
-        self.exclusive(migrations::revert)
+        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || migrations::revert(conn)).0)
     }
 
     /// Every migration of this build and of the database, in order.

@@ -114,6 +114,14 @@ pub enum Error {
         /// The first that is missing.
         first: String,
     },
+    /// A packed file becomes larger than the caller takes.
+    #[error("{path}: it unpacks to more than {bytes} bytes; import it in parts")]
+    FileTooLarge {
+        /// The file's name.
+        path: String,
+        /// How many were unpacked before it was given up.
+        bytes: u64,
+    },
     /// The write queue is full and the caller chose not to wait.
     #[error(
         "the write queue is full ({queued} of {limit} rows wait); send again later, or let the call wait"

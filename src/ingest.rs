@@ -46,7 +46,7 @@ pub use number::NumberFormat;
 pub use options::{BarStamps, FeedFormat, FeedOptions, ImportKind};
 pub use owners::{InstrumentName, RowOwner, SourceName};
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
-pub use posted::{PostedBatch, PostedError, PostedFormat, ResolvedTicks};
+pub use posted::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};
 pub use preset::{Preset, presets};
 pub use reading::FileReading;
 pub use record::{FeedRecord, Target};

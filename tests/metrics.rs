@@ -92,7 +92,7 @@ on_both! {
             ("db_client_connection_pool_name", "blocking"),
             ("db_client_connection_state", "used"),
         ];
-        assert_eq!(of("db_client_connection_count", &used), 0.0);
+        assert_eq!(of("db_client_connections", &used), 0.0);
         assert_eq!(of("db_client_connection_max", &[]), 70.0);
         assert_eq!(of("db_client_connection_idle_max", &[]), 20.0);
         assert_eq!(of("tickbase_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);

@@ -56,6 +56,24 @@ fn rows(database: &Database, op: &str) -> u64 {
 }
 
 on_both! {
+    fn the_statements_of_migrations_are_not_slow(db: &TestDatabase) {
+        let empty = db.empty_sibling();
+        let database = open(&empty, Duration::from_nanos(1));
+        let changes = |query: &SlowQuery| {
+            let words = ["CREATE", "ALTER", "DROP", "tickbase_schema_migrations"];
+            words.iter().any(|word| query.normalized.contains(word))
+        };
+        let slow = database.slow_queries();
+        assert!(!slow.iter().any(changes), "{slow:#?}");
+        database.migrate_revert().unwrap();
+        let slow = database.slow_queries();
+        assert!(!slow.iter().any(changes), "{slow:#?}");
+        database.migrate().unwrap();
+        // Others are kept as ever.
+        database.read("test.count", |conn| count(conn)).unwrap();
+        assert!(database.slow_queries().iter().any(|query| query.op == "test.count"));
+    }
+
     fn an_operation_counts_the_rows_that_it_read_and_wrote(db: &TestDatabase) {
         let database = open(db, Duration::ZERO);
         let repository = MarketDataRepository::new(&database);

@@ -1,20 +1,25 @@
-//! A connection that waits for its client only so long.
+//! A connection that waits for its client only so long, and has a place among those of the server.
 //!
 //! Who takes no byte of its answer within the time loses it, so that a client that never reads
 //! keeps neither the answer in memory nor the connection. Who still sends when its answer is
 //! written is heard out a little: closing on unread bytes would make TCP throw the answer away,
-//! and a client would see a broken connection instead of 413 or 503.
+//! and a client would see a broken connection instead of 413 or 503. Who speaks HTTP/2 and neither
+//! asks nor sends anything loses it, as HTTP/1 does by hyper's own limit.
 
 use std::future::{Future, Ready, ready};
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready as done};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
+use tower::Service;
 
 use super::readiness::{Phase, Readiness};
 
@@ -23,24 +28,87 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 /// Bytes that are read and thrown away at a time.
 const LINGER_READ_BYTES: usize = 16 * 1_024;
 
+/// With this a connection of HTTP/2 begins.
+const HTTP2: &[u8] = b"PRI ";
+
+/// The service of one connection, with its place among the connections.
+#[derive(Debug, Clone)]
+pub(super) struct Admitted<S> {
+    service: S,
+    place: Arc<OwnedSemaphorePermit>,
+    /// Requests that are not answered yet.
+    active: Arc<AtomicUsize>,
+}
+
+impl<S> Admitted<S> {
+    /// Waits for a place: meanwhile the system keeps those who knock.
+    pub(super) async fn new(service: S, places: Arc<Semaphore>) -> Result<Self> {
+        let place = places.acquire_owned().await.map_err(Error::other)?;
+        Ok(Self {
+            service,
+            place: Arc::new(place),
+            active: Arc::default(),
+        })
+    }
+}
+
+/// A request that is not answered yet, until it is dropped.
+struct Active(Arc<AtomicUsize>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<R, S> Service<R> for Admitted<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        let active = Active(Arc::clone(&self.active));
+        let answer = self.service.call(request);
+        Box::pin(async move {
+            let _active = active;
+            answer.await
+        })
+    }
+}
+
 /// Gives every connection its patience.
 #[derive(Debug, Clone)]
 pub(super) struct Patience {
+    /// How long a client of HTTP/2 may ask nothing and send nothing.
+    pub(super) idle_timeout: Duration,
     /// How long a client may take no byte of what is written to it.
     pub(super) write_timeout: Duration,
     /// A process that ends hears out only who is sending.
     pub(super) readiness: Readiness,
 }
 
-impl<S> Accept<TcpStream, S> for Patience {
+impl<S> Accept<TcpStream, Admitted<S>> for Patience {
     type Stream = Connection;
-    type Service = S;
-    type Future = Ready<Result<(Connection, S)>>;
+    type Service = Admitted<S>;
+    type Future = Ready<Result<(Connection, Admitted<S>)>>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: Admitted<S>) -> Self::Future {
         let connection = Connection {
             stream,
             patience: self.clone(),
+            _place: Arc::clone(&service.place),
+            active: Arc::clone(&service.active),
+            opening: Vec::new(),
+            idle_until: None,
             stalls_at: None,
             lingers_until: None,
         };
@@ -53,6 +121,13 @@ impl<S> Accept<TcpStream, S> for Patience {
 pub(super) struct Connection {
     stream: TcpStream,
     patience: Patience,
+    /// Its own until it is closed, WebSockets included.
+    _place: Arc<OwnedSemaphorePermit>,
+    active: Arc<AtomicUsize>,
+    /// As many of the first bytes as tell HTTP/2.
+    opening: Vec<u8>,
+    /// Set while nothing comes by HTTP/2.
+    idle_until: Option<Pin<Box<Sleep>>>,
     /// Set while the client takes nothing.
     stalls_at: Option<Pin<Box<Sleep>>>,
     /// Set once all is written.
@@ -77,6 +152,39 @@ impl Connection {
             ErrorKind::TimedOut,
             "the client takes nothing of its answer",
         )))
+    }
+
+    /// What a read came to, or that nothing was asked and nothing came for too long.
+    fn unless_idle(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: Poll<Result<()>>,
+        came: &[u8],
+    ) -> Poll<Result<()>> {
+        if read.is_ready() {
+            self.idle_until = None;
+            let missing = HTTP2.len().saturating_sub(self.opening.len());
+            self.opening.extend(came.iter().take(missing));
+            return read;
+        }
+        // The first request has a limit of its own.
+        if self.opening != HTTP2 {
+            return read;
+        }
+        let limit = self.patience.idle_timeout;
+        let timer = self
+            .idle_until
+            .get_or_insert_with(|| Box::pin(sleep(limit)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.active.load(Ordering::Relaxed) == 0 {
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::TimedOut,
+                    "the client asks nothing",
+                )));
+            }
+            *timer = Box::pin(sleep(limit));
+        }
+        Poll::Pending
     }
 
     /// Reads and throws away what still comes, until the client closes or the time is over.
@@ -108,7 +216,9 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.unless_idle(cx, read, &buffer.filled()[before..])
     }
 }
 

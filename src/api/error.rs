@@ -169,6 +169,9 @@ enum BodyErrors {
     /// The request's head or body cannot be read
     #[response(status = 400)]
     Malformed(ErrorBody),
+    /// The body comes too slowly
+    #[response(status = 408)]
+    TooSlow(ErrorBody),
     /// The body is larger than the server takes
     #[response(status = 413)]
     TooLarge(ErrorBody),

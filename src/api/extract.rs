@@ -1,8 +1,7 @@
 //! Parts of a request as typed values: parameters of path and query, and JSON bodies. What does
 //! not fit is answered with 422 and the place; an unknown name is refused, never ignored.
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,12 +9,11 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::error::{ApiError, Place, Violation};
-use super::guard;
 use super::state::ApiState;
 use super::types::Object;
-use crate::error::Error;
-use crate::ingest::gzip;
 
+/// Larger bodies are read off the runtime, whose threads may not be kept for as long.
+const READ_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
 const NO_VALUE: &str = "it has no value; give it one, or leave it out";
 
 /// The parameters of the query.
@@ -68,7 +66,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<ApiState> for Json<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<ApiState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
@@ -76,66 +74,32 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Json<T> {
         if !is_json(&media) {
             return Err(unsupported(&media, "application/json"));
         }
-        let bytes = body(request, state).await?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let Object(value) = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| violation("body", error.path(), &no_object(error.inner(), &bytes)))?;
-        json.end().map_err(|error| {
-            let msg = format!("it goes on after its end: {error}; send one object");
-            ApiError::violation(["body"], msg)
-        })?;
-        Ok(Self(value))
-    }
-}
-
-/// The whole body, unpacked, within the limit.
-pub(super) async fn body(request: Request, state: &ApiState) -> Result<Bytes, ApiError> {
-    let is_gzip = guard::is_gzip(request.headers());
-    let bytes = Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                too_large()
-            }
-            other => unreadable(&other),
-        })?;
-    if !is_gzip || bytes.is_empty() {
-        return Ok(bytes);
-    }
-    // Unpacking a large body takes longer than a runtime's thread may be kept.
-    let bytes_max = state.config().body_bytes_max;
-    let unpacked = tokio::task::spawn_blocking(move || gzip::unpack(&bytes, bytes_max));
-    match unpacked.await.map_err(|_| Error::Closed)? {
-        Ok(Some(text)) => Ok(text.into()),
-        Ok(None) => Err(too_large()),
-        Err(error) => Err(unreadable(&error)),
-    }
-}
-
-fn too_large() -> ApiError {
-    ApiError::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "the body, unpacked, is larger than server.body_bytes_max; send less at a time",
-    )
-}
-
-fn unreadable(error: &dyn std::error::Error) -> ApiError {
-    let detail = format!("the body cannot be read: {}", chain(error));
-    ApiError::new(StatusCode::BAD_REQUEST, detail)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let deeper_text = deeper.to_string();
-        if !text.ends_with(&deeper_text) {
-            text.push_str(": ");
-            text.push_str(&deeper_text);
+        let bytes = body(request).await?;
+        if bytes.len() <= READ_AT_ONCE_BYTES_MAX {
+            return read_json(&bytes);
         }
-        cause = deeper.source();
+        state.body_memory().read(move || read_json(&bytes)).await?
     }
-    text
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let Object(value) = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| violation("body", error.path(), &no_object(error.inner(), bytes)))?;
+    json.end().map_err(|error| {
+        let msg = format!("it goes on after its end: {error}; send one object");
+        ApiError::violation(["body"], msg)
+    })?;
+    Ok(Json(value))
+}
+
+/// The body, which was received before the request is worked on.
+pub(super) async fn body(request: Request) -> Result<Bytes, ApiError> {
+    let bytes = to_bytes(request.into_body(), usize::MAX).await;
+    bytes.map_err(|error| {
+        let detail = format!("the body cannot be read: {error}");
+        ApiError::new(StatusCode::BAD_REQUEST, detail)
+    })
 }
 
 /// The media type, in lower case and without its parameters; empty when none is given.

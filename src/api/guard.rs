@@ -1,14 +1,15 @@
 //! What a request may cost: time, a place among those worked on, an encoding that is known. Over
 //! the limit it is answered at once, with a status that says so; it is never left waiting.
 
-use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, timeout_at};
 
+use super::body::{self, BodySize};
 use super::error::ApiError;
-use super::import;
 use super::readiness::Phase;
 use super::state::ApiState;
 
@@ -24,32 +25,63 @@ const ALWAYS_ANSWERED: [&str; 6] = [
     "/api/health/detailed",
 ];
 
-/// Answers with 503 when all places are taken, and when the request takes too long.
+/// Works on a request without a body: answers with 503 when all places are taken, and when it takes
+/// too long.
 pub(super) async fn limit(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let always = is_of(&request, &ALWAYS_ANSWERED);
+    let deadline = Instant::now() + state.config().request_timeout;
     // Who looks after the server takes no place from who works with it.
-    let place = (!always).then(|| state.places().try_acquire());
-    if matches!(place, Some(Err(_))) {
+    let place = (!is_always_answered(&request)).then(|| place(&state));
+    match place.transpose() {
+        Ok(_place) => answer(&state, deadline, request, next).await,
+        Err(busy) => busy.into_response(),
+    }
+}
+
+/// The same for a request with a body, which takes its place when the body has come: clients that
+/// send slowly take none from the others.
+pub(super) async fn limit_with_body(
+    State((state, size)): State<(ApiState, BodySize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let deadline = Instant::now() + state.config().request_timeout;
+    if let Some(other) = unknown_encoding(request.headers()) {
+        let detail = format!("the content-encoding {other:?} is not taken; send plain or gzip");
+        return ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response();
+    }
+    let (request, _memory) = match body::receive(&state, request, size).await {
+        Ok(received) => received,
+        Err(refused) => return refused.into_response(),
+    };
+    match place(&state) {
+        Ok(_place) => answer(&state, deadline, request, next).await,
+        Err(busy) => busy.into_response(),
+    }
+}
+
+/// A place among the requests that are worked on.
+///
+/// # Errors
+/// 503 when all are taken.
+pub(super) fn place(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
+    state.places().try_acquire().map_err(|_| {
         let places = state.config().concurrency_max;
-        return ApiError::new(
+        ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{places} requests are worked on already (server.concurrency_max); try again"),
         )
-        .into_response();
-    }
-    if is_of(&request, &[import::PATH]) {
-        // A large file takes its time; each of its pieces is waited for only so long.
-        return next.run(request).await;
-    }
-    let limit = state.config().request_timeout;
-    match tokio::time::timeout(limit, next.run(request)).await {
+    })
+}
+
+async fn answer(state: &ApiState, deadline: Instant, request: Request, next: Next) -> Response {
+    match timeout_at(deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
                 "it took longer than {} s (server.request_timeout_seconds); a write may still \
                  have been stored: send it again with the same Idempotency-Key, or read first",
-                limit.as_secs()
+                state.config().request_timeout.as_secs()
             ),
         )
         .into_response(),
@@ -57,9 +89,12 @@ pub(super) async fn limit(State(state): State<ApiState>, request: Request, next:
 }
 
 /// Whether a request is for one of the paths, wherever the router is mounted.
-fn is_of(request: &Request, paths: &[&str]) -> bool {
+fn is_always_answered(request: &Request) -> bool {
     let matched = request.extensions().get::<MatchedPath>();
-    matched.is_some_and(|path| paths.iter().any(|known| path.as_str().ends_with(known)))
+    matched.is_some_and(|path| {
+        let path = path.as_str();
+        ALWAYS_ANSWERED.iter().any(|known| path.ends_with(known))
+    })
 }
 
 /// Answers with 503 before the services run.
@@ -73,32 +108,6 @@ pub(super) async fn refuse_before_start(
         return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     }
     next.run(request).await
-}
-
-/// A body that says itself that it is too large is refused before it is sent.
-pub(super) async fn refuse_large_bodies(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let bytes = request.body().size_hint().lower();
-    if bytes <= state.config().body_bytes_max as u64 {
-        return next.run(request).await;
-    }
-    let detail =
-        format!("the body has {bytes} bytes, more than server.body_bytes_max; send less at a time");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response()
-}
-
-/// Bodies come plain or as gzip.
-pub(super) async fn refuse_unknown_encodings(request: Request, next: Next) -> Response {
-    match unknown_encoding(request.headers()) {
-        None => next.run(request).await,
-        Some(other) => {
-            let detail = format!("the content-encoding {other:?} is not taken; send plain or gzip");
-            ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response()
-        }
-    }
 }
 
 /// An encoding that is neither plain nor gzip.

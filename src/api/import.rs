@@ -1,8 +1,8 @@
 //! `POST /api/import`: a file in, with the options of `tickbase import`; what became of its rows
 //! out.
 //!
-//! The file is copied to a temporary one while it comes, so that a slow client holds no writer;
-//! then it is stored as a whole, or, as a trial, read and judged without storing anything.
+//! The file is copied to a temporary one while it comes, so that a slow client holds no writer and
+//! no place; then it is stored as a whole, or, as a trial, read and judged without storing anything.
 
 mod upload;
 
@@ -15,17 +15,15 @@ use utoipa_axum::routes;
 
 use super::error::{ApiError, ErrorBody, WriteErrors};
 use super::extract::{Query, media_type, unsupported};
+use super::guard;
 use super::state::ApiState;
 use super::types::{ImportAnswer, ImportParameters, ImportRowError};
 use crate::error::Error;
 use crate::ingest::{Import, ImportEvent, ImportListener, ImportReport, ImportSource, import};
-use upload::{UploadError, UploadReader, upload};
+use upload::upload;
 
 /// Rows that an answer names.
 const ROWS_SHOWN_MAX: usize = 100;
-
-/// The path, which has no limit of its whole time.
-pub(super) const PATH: &str = "/api/import";
 
 pub(super) fn writes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(post))
@@ -50,7 +48,6 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
     responses(
         (status = 200, body = ImportAnswer),
         (status = 404, body = ErrorBody, description = "No such instrument or source"),
-        (status = 408, body = ErrorBody, description = "No byte of the file came for too long"),
         WriteErrors,
     )
 )]
@@ -63,24 +60,19 @@ async fn post(
     let plan = parameters
         .plan()
         .map_err(|error| ApiError::within("query", error))?;
-    let (sender, reader) = upload();
-    let db = state.db().clone();
-    let stored = tokio::task::spawn_blocking(move || store(&db, &plan, reader));
-    let config = state.config();
-    let sent = sender.send(
-        request.into_body(),
-        config.import_bytes_max,
-        config.request_timeout,
-    );
-    // The end of the upload is the reader's to hear first: then both are over.
-    let (sent, stored) = tokio::join!(sent, stored);
-    match stored.map_err(|_| Error::Closed)? {
+    let file = upload(&state, request.into_body()).await?;
+    // A large file takes its time: this is the one request that may work as long as it needs.
+    let _place = guard::place(&state)?;
+    let (db, unpacked_bytes_max) = (state.db().clone(), state.config().import_unpacked_bytes_max);
+    let source = ImportSource::File {
+        name: "the body".to_owned(),
+        file,
+        unpacked_bytes_max,
+    };
+    let stored = tokio::task::spawn_blocking(move || store(&db, &plan, source));
+    match stored.await.map_err(|_| Error::Closed)? {
         Ok((report, rows)) => Ok(axum::Json(ImportAnswer::new(report, rows))),
-        // What broke the upload off is the reason of what its reader met.
-        Err(error) => Err(match sent {
-            Err(reason) => broken_off(reason, config.import_bytes_max),
-            Ok(()) => refused(error),
-        }),
+        Err(error) => Err(refused(error, unpacked_bytes_max)),
     }
 }
 
@@ -96,11 +88,11 @@ fn refuse_forms(headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Stores what the reader brings; the first rows that were not stored come with it.
+/// Stores the rows of a file; the first rows that were not stored come with it.
 fn store(
     db: &crate::database::Database,
     plan: &Import,
-    reader: UploadReader,
+    source: ImportSource,
 ) -> crate::Result<(ImportReport, Vec<ImportRowError>)> {
     let rows: Arc<Mutex<Vec<ImportRowError>>> = Arc::default();
     let noted = Arc::clone(&rows);
@@ -113,41 +105,22 @@ fn store(
             event => rows.extend(ImportRowError::of(event)),
         }
     });
-    let source = ImportSource::Reader {
-        name: "the body".to_owned(),
-        reader: Box::new(reader),
-    };
     let report = import(db, [source], plan, listener)?;
     let rows = std::mem::take(&mut *rows.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((report, rows))
 }
 
-fn broken_off(reason: UploadError, bytes_max: u64) -> ApiError {
-    match reason {
-        UploadError::TooLarge => ApiError::new(
+/// An import that was refused: what is wrong with the file is the request's.
+fn refused(error: Error, unpacked_bytes_max: u64) -> ApiError {
+    match error {
+        Error::FileTooLarge { .. } => ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!(
-                "the file has more than {bytes_max} bytes (server.import_bytes_max); send it in \
-                 parts, or import it with the command line"
+                "the file unpacks to more than {unpacked_bytes_max} bytes \
+                 (server.import_unpacked_bytes_max); send it in parts, or import it with the \
+                 command line"
             ),
         ),
-        UploadError::Idle(idle) => ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!(
-                "no byte of the file came for {} s (server.request_timeout_seconds); send it again",
-                idle.as_secs()
-            ),
-        ),
-        UploadError::Broken(reason) => ApiError::new(
-            StatusCode::BAD_REQUEST,
-            format!("the body cannot be read: {reason}"),
-        ),
-    }
-}
-
-/// An import that was refused: what is wrong with the file is the request's.
-fn refused(error: Error) -> ApiError {
-    match error {
         Error::File { reason, remedy, .. } => {
             ApiError::violation(["body"], format!("the file {reason}; {remedy}"))
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
+use super::body::BodyMemory;
 use super::health::Pulse;
 use super::http_metrics::HttpMetrics;
 use super::readiness::Readiness;
@@ -31,6 +32,7 @@ struct Inner {
     config: ServerConfig,
     readiness: Readiness,
     places: Semaphore,
+    body_memory: BodyMemory,
     metrics: HttpMetrics,
     pulse: Pulse,
     realtime: RealtimeHub,
@@ -99,6 +101,7 @@ impl ApiState {
     ) -> Result<Self> {
         config.validate()?;
         let places = Semaphore::new(config.concurrency_max);
+        let body_memory = BodyMemory::new(&config);
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
@@ -107,6 +110,7 @@ impl ApiState {
                 config,
                 readiness: Readiness::default(),
                 places,
+                body_memory,
                 metrics: HttpMetrics::default(),
                 pulse: Pulse::default(),
                 realtime: RealtimeHub::default(),
@@ -191,6 +195,11 @@ impl ApiState {
     /// Places for requests that are worked on.
     pub(super) fn places(&self) -> &Semaphore {
         &self.inner.places
+    }
+
+    /// Memory for bodies and what is read from them.
+    pub(super) fn body_memory(&self) -> &BodyMemory {
+        &self.inner.body_memory
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {

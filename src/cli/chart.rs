@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::named::{self, moment};
-use super::output::{cannot_write, grouped, to_stderr, to_stdout};
+use super::output::{cannot_write, grouped, to_file, to_stderr, to_stdout};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::chart::{self, Average, ChartData, PictureSize, TerminalSize, Title};
@@ -55,6 +55,9 @@ pub(super) struct Arguments {
     /// The picture to write, by its ending: chart.svg or chart.png
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// What the picture is, when its ending does not say it, as that of /dev/stdout
+    #[arg(long, value_enum, requires = "out")]
+    format: Option<PictureKind>,
     /// Width of the picture in pixels [default: 1200]
     #[arg(long, value_name = "PIXELS", requires = "out", value_parser = clap::value_parser!(u32)
         .range(PictureSize::WIDTH_MIN as i64..=PictureSize::MAX as i64))]
@@ -88,7 +91,7 @@ pub(super) enum ColorChoice {
 }
 
 /// The form of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum PictureKind {
     Svg,
     Png,
@@ -101,7 +104,8 @@ impl PictureKind {
             "svg" => Ok(Self::Svg),
             "png" => Ok(Self::Png),
             _ => Err(Failure::Usage(format!(
-                "{}: its ending says neither SVG nor PNG; name it like chart.svg or chart.png",
+                "{}: its ending says neither SVG nor PNG; name it like chart.svg or chart.png, \
+                 or add --format",
                 path.display()
             ))),
         }
@@ -110,7 +114,10 @@ impl PictureKind {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let picture = arguments.out.as_deref();
-    let picture = picture.map(|path| PictureKind::of(path).map(|kind| (path, kind)));
+    let picture = picture.map(|path| {
+        let kind = arguments.format.map_or_else(|| PictureKind::of(path), Ok)?;
+        Ok::<_, Failure>((path, kind))
+    });
     let picture = picture.transpose()?;
     if picture.is_none() && context.output.is_json() {
         let text = "the chart itself goes to standard output; give --out FILE with --json";
@@ -287,7 +294,7 @@ fn is_plain() -> bool {
     no_color || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
-/// Writes a picture beside the file and renames it: what stood there stays until all is written.
+/// Writes a picture.
 pub(super) fn write_picture(
     data: &ChartData<'_>,
     kind: PictureKind,
@@ -298,13 +305,8 @@ pub(super) fn write_picture(
         PictureKind::Svg => chart::svg(data, size)?.into_bytes(),
         PictureKind::Png => chart::png(data, size)?,
     };
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        // The error itself is what the user must see; the rest may stay behind.
-        let _ = std::fs::remove_file(&beside);
-        cannot_write(&path.display().to_string(), &error)
+    to_file(path, |out| {
+        out.write_all(&bytes)
+            .map_err(|error| cannot_write(&path.display().to_string(), &error))
     })
 }

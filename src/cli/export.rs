@@ -5,15 +5,14 @@
 
 mod bars;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::named::{self, moment};
-use super::output::{cannot_write, grouped, to_stderr};
+use super::output::{cannot_write, grouped, to_file, to_stderr};
 use super::{Context, Failure, Outcome};
 use crate::app::Need;
 use crate::database::Database;
@@ -95,7 +94,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let out = BufWriter::new(io::stdout().lock());
         return write(&database, &rows, arguments.format, out, "standard output").map(drop);
     };
-    let count = to_file(&database, &rows, arguments.format, path)?;
+    let name = path.display().to_string();
+    let count = to_file(path, |out| {
+        write(&database, &rows, arguments.format, out, &name)
+    })?;
     if context.output.is_json() {
         let result = serde_json::json!({ "exported": count });
         return context.output.result(&result, |_| String::new());
@@ -145,24 +147,6 @@ fn rows(arguments: &Arguments, instrument_id: i64) -> Result<Rows, Failure> {
             "bars need a --frequency, like 1min".to_owned(),
         )),
     }
-}
-
-/// Writes beside the file and renames at the end: what stood there stays until all is written.
-fn to_file(database: &Database, rows: &Rows, format: Format, path: &Path) -> Result<u64, Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let name = path.display().to_string();
-    let file = File::create(&beside).map_err(|error| cannot_write(&name, &error))?;
-    let written = write(database, rows, format, BufWriter::new(file), &name).and_then(|count| {
-        std::fs::rename(&beside, path).map_err(|error| cannot_write(&name, &error))?;
-        Ok(count)
-    });
-    if written.is_err() {
-        // The error itself is what the user must see; the rest may stay behind.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }
 
 fn write(

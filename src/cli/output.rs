@@ -1,11 +1,14 @@
 //! Where results go: text for people, one JSON value with `--json`, and when the reader goes away.
 
+mod file;
+
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::Failure;
 use crate::error::Error;
+pub(super) use file::to_file;
 
 /// Standard output, in the form that the caller chose.
 pub(super) struct Output {

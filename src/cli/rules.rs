@@ -12,7 +12,7 @@ use file::{ExportedRule, is_same, renamed};
 pub(super) use file::{NamedRule, RuleFormat, read as read_file, type_of};
 
 use super::named::{self, unknown};
-use super::output::{cannot_write, table, to_stderr, to_stdout};
+use super::output::{cannot_write, table, to_file, to_stderr, to_stdout};
 use super::{Context, Outcome};
 use crate::app::Need;
 use crate::database::BackendConnection;
@@ -336,8 +336,10 @@ fn export(context: &Context, path: Option<&Path>, format: Option<RuleFormat>) ->
     let Some(path) = path else {
         return to_stdout(&text);
     };
-    std::fs::write(path, text)
-        .map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+    to_file(path, |out| {
+        out.write_all(text.as_bytes())
+            .map_err(|error| cannot_write(&path.display().to_string(), &error))
+    })?;
     let result = serde_json::json!({ "exported": rules.len() });
     context.output.result(&result, |_| {
         format!("exported {} rules to {}", rules.len(), path.display())

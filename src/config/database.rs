@@ -77,6 +77,10 @@ pub struct SqliteConfig {
     pub wal_bytes_max: u64,
     /// Upper bound of the file in pages; none by default.
     pub max_page_count: Option<u32>,
+    /// Who may read and write a new file, and the WAL beside it, as far as the umask allows.
+    /// Default 0o600: market data is often licensed to who holds it. A file that is there keeps its
+    /// own mode.
+    pub file_mode: u32,
 }
 
 /// What a commit of SQLite waits for.
@@ -170,6 +174,7 @@ impl Default for SqliteConfig {
             wal_autocheckpoint_pages: 10_000,
             wal_bytes_max: 256 * 1_024 * 1_024,
             max_page_count: None,
+            file_mode: 0o600,
         }
     }
 }
@@ -270,6 +275,14 @@ impl SqliteConfig {
     fn validate(&self) -> Result<()> {
         let busy_ms = u64::try_from(self.busy_timeout.as_millis()).unwrap_or(u64::MAX);
         within("sqlite.busy_timeout_ms", busy_ms, 1, 600_000)?;
+        // The owner must read and write it, and nobody runs it.
+        if self.file_mode & 0o600 != 0o600 || self.file_mode & !0o666 != 0 {
+            return Err(Error::config(
+                "sqlite.file_mode",
+                "it is no mode of a file that its owner reads and writes and nobody runs",
+                "write it as octal digits like \"0600\", \"0640\" or \"0660\"",
+            ));
+        }
         let cache_max = 64 * 1_024 * 1_024;
         within(
             "sqlite.reader_cache_kib",
@@ -357,6 +370,7 @@ mod tests {
             ("sqlite.busy_timeout", |c| {
                 c.sqlite.busy_timeout = Duration::ZERO
             }),
+            ("sqlite.file_mode", |c| c.sqlite.file_mode = 0o755),
             ("sqlite.mmap_bytes", |c| c.sqlite.mmap_bytes = u64::MAX),
             ("sqlite.max_page_count", |c| {
                 c.sqlite.max_page_count = Some(0)

@@ -32,6 +32,27 @@ pub(super) struct SqliteLayer {
     wal_autocheckpoint_pages: Option<u32>,
     wal_bytes_max: Option<u64>,
     max_page_count: Option<u32>,
+    file_mode: Option<OctalDigits>,
+}
+
+/// A mode in octal digits; a variable's arrive as a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OctalDigits {
+    Text(String),
+    Number(i64),
+}
+
+impl OctalDigits {
+    /// What is no octal number is no mode, either.
+    fn value(self) -> u32 {
+        let digits = match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        };
+        let digits = digits.strip_prefix("0o").unwrap_or(&digits);
+        u32::from_str_radix(digits, 8).unwrap_or(u32::MAX)
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -104,6 +125,10 @@ impl SqliteLayer {
             self.wal_autocheckpoint_pages,
         );
         set(&mut sqlite.wal_bytes_max, self.wal_bytes_max);
+        set(
+            &mut sqlite.file_mode,
+            self.file_mode.map(OctalDigits::value),
+        );
         if self.max_page_count.is_some() {
             sqlite.max_page_count = self.max_page_count;
         }

@@ -27,16 +27,30 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// Bytes of a request's body, unpacked. Default 16 MiB: some 100,000 ticks.
     pub body_bytes_max: usize,
+    /// Memory that the bodies of all requests share, unpacked, half of it for the rows that are
+    /// read from them. Default 256 MiB: a request waits for it a little, then is answered with
+    /// 503. At least four times `body_bytes_max`, so that one body alone always has room.
+    pub body_memory_bytes_max: usize,
+    /// Time in which a client that sends a body must send 1,024 bytes more, or its end. Default
+    /// 10 s: a slow line sends far more, and who sends less waits for nothing good.
+    pub body_idle_timeout: Duration,
     /// Ticks of one request. Default 100,000.
     pub batch_rows_max: usize,
     /// Bytes of a file that `POST /api/import` takes, as they are sent. Default 4 GiB: it is copied
     /// to the directory of temporary files while it comes.
     pub import_bytes_max: u64,
+    /// Bytes of such a file, unpacked. Default 64 GiB: text is packed to a tenth or so, hardly ever
+    /// to less than a sixteenth.
+    pub import_unpacked_bytes_max: u64,
     /// Time after which a request is answered with 503. Default 60 s, above the pool's own
     /// timeout, so that a caller learns what kept it waiting.
     pub request_timeout: Duration,
     /// Time in which a connection must have sent the head of a request. Default 10 s.
     pub header_timeout: Duration,
+    /// Connections at once; further ones wait until one ends, which takes an idle one
+    /// `header_timeout`. Half of the files that the process may open are the limit, too. Default
+    /// 4,096: some 200 MB when each sends the largest head that is taken.
+    pub connections_max: usize,
     /// Requests that are worked on at once; further ones are answered with 503 at once. Probes,
     /// health and metrics are always answered. Default 256.
     pub concurrency_max: usize,
@@ -94,10 +108,14 @@ impl Default for ServerConfig {
             protect_reads: false,
             cors_origins: Vec::new(),
             body_bytes_max: 16 * 1_024 * 1_024,
+            body_memory_bytes_max: 256 * 1_024 * 1_024,
+            body_idle_timeout: Duration::from_secs(10),
             batch_rows_max: 100_000,
             import_bytes_max: 4 << 30,
+            import_unpacked_bytes_max: 64 << 30,
             request_timeout: Duration::from_secs(60),
             header_timeout: Duration::from_secs(10),
+            connections_max: 4_096,
             concurrency_max: 256,
             shutdown_deadline: Duration::from_secs(30),
         }
@@ -117,6 +135,12 @@ impl ServerConfig {
             1 << 30,
         )?;
         within(
+            "server.body_memory_bytes_max",
+            self.body_memory_bytes_max as u64,
+            4 * self.body_bytes_max as u64,
+            1 << 40,
+        )?;
+        within(
             "server.batch_rows_max",
             self.batch_rows_max as u64,
             1,
@@ -129,6 +153,18 @@ impl ServerConfig {
             1 << 44,
         )?;
         within(
+            "server.import_unpacked_bytes_max",
+            self.import_unpacked_bytes_max,
+            1_024,
+            1 << 48,
+        )?;
+        within(
+            "server.connections_max",
+            self.connections_max as u64,
+            1,
+            1_000_000,
+        )?;
+        within(
             "server.concurrency_max",
             self.concurrency_max as u64,
             1,
@@ -136,6 +172,7 @@ impl ServerConfig {
         )?;
         positive("server.request_timeout_seconds", self.request_timeout)?;
         positive("server.header_timeout_seconds", self.header_timeout)?;
+        positive("server.body_idle_timeout_seconds", self.body_idle_timeout)?;
         positive("server.shutdown_deadline_seconds", self.shutdown_deadline)?;
         self.cors_origins
             .iter()
@@ -177,10 +214,14 @@ pub(super) struct ServerLayer {
     protect_reads: Option<bool>,
     cors_origins: Option<Origins>,
     body_bytes_max: Option<usize>,
+    body_memory_bytes_max: Option<usize>,
+    body_idle_timeout_seconds: Option<u64>,
     batch_rows_max: Option<usize>,
     import_bytes_max: Option<u64>,
+    import_unpacked_bytes_max: Option<u64>,
     request_timeout_seconds: Option<u64>,
     header_timeout_seconds: Option<u64>,
+    connections_max: Option<usize>,
     concurrency_max: Option<usize>,
     shutdown_deadline_seconds: Option<u64>,
 }
@@ -216,8 +257,16 @@ impl ServerLayer {
             self.cors_origins.map(Origins::into_list),
         );
         set(&mut config.body_bytes_max, self.body_bytes_max);
+        set(
+            &mut config.body_memory_bytes_max,
+            self.body_memory_bytes_max,
+        );
         set(&mut config.batch_rows_max, self.batch_rows_max);
         set(&mut config.import_bytes_max, self.import_bytes_max);
+        set(
+            &mut config.import_unpacked_bytes_max,
+            self.import_unpacked_bytes_max,
+        );
         let seconds = |count: Option<u64>| count.map(Duration::from_secs);
         set(
             &mut config.request_timeout,
@@ -227,6 +276,11 @@ impl ServerLayer {
             &mut config.header_timeout,
             seconds(self.header_timeout_seconds),
         );
+        set(
+            &mut config.body_idle_timeout,
+            seconds(self.body_idle_timeout_seconds),
+        );
+        set(&mut config.connections_max, self.connections_max);
         set(&mut config.concurrency_max, self.concurrency_max);
         set(
             &mut config.shutdown_deadline,
@@ -289,8 +343,18 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut ServerConfig);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 12] = [
             ("server.body_bytes_max", |c| c.body_bytes_max = 0),
+            ("server.body_memory_bytes_max", |c| {
+                c.body_memory_bytes_max = 4 * c.body_bytes_max - 1
+            }),
+            ("server.body_idle_timeout", |c| {
+                c.body_idle_timeout = Duration::ZERO
+            }),
+            ("server.import_unpacked_bytes_max", |c| {
+                c.import_unpacked_bytes_max = 0
+            }),
+            ("server.connections_max", |c| c.connections_max = 0),
             ("server.batch_rows_max", |c| c.batch_rows_max = 0),
             ("server.import_bytes_max", |c| c.import_bytes_max = 0),
             ("server.concurrency_max", |c| c.concurrency_max = 0),

@@ -250,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn a_mode_is_written_in_octal_digits() {
+        let mode = |toml: &str, variables: &[(&str, &str)]| {
+            load(toml, variables).map(|config| config.sqlite.file_mode)
+        };
+        assert_eq!(mode("", &[]).unwrap(), 0o600);
+        let text = "[sqlite]\nfile_mode = ";
+        assert_eq!(mode(&format!("{text}'0640'"), &[]).unwrap(), 0o640);
+        let variable = |digits| [("TICKBASE_SQLITE_FILE_MODE", digits)];
+        assert_eq!(mode("", &variable("0660")).unwrap(), 0o660);
+        // An octal number of TOML arrives as 416: its digits are no mode, so it is not misread.
+        for wrong in ["0o640", "0o600", "0o666", "'rw'", "'0755'", "'0400'", "-1"] {
+            let error = mode(&format!("{text}{wrong}"), &[])
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with("sqlite.file_mode: "), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_observed_is_a_section_of_its_own() {
         let variable = [("TICKBASE_OBSERVE_SLOW_QUERY_AFTER_MS", "0")];
         let toml = "[observe]\nslow_query_after_ms = 7\nslow_queries_max = 9";

@@ -26,8 +26,8 @@ impl DatabaseUrl {
     /// Reads `postgres://..`, `sqlite://path` or a plain path.
     ///
     /// # Errors
-    /// [`Error::Config`] for `:memory:`, for other schemes, and for a backend that this build
-    /// does not have.
+    /// [`Error::Config`] for what is none of them, for `:memory:`, and for a backend that this
+    /// build does not have. It never repeats the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |reason: &str, remedy: &str| Error::config("database.url", reason, remedy);
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
@@ -39,22 +39,8 @@ impl DatabaseUrl {
             };
         }
         let path = text.strip_prefix("sqlite://").unwrap_or(text);
-        if path.is_empty() {
-            return Err(refuse(
-                "it is empty",
-                "give the path of a SQLite file or postgres://..",
-            ));
-        }
-        if path.contains(":memory:") || path.starts_with("file:") {
-            let reason = "each connection of the pool would see a database of its own";
-            return Err(refuse(
-                reason,
-                "give the path of a file, in a temporary directory if need be",
-            ));
-        }
-        if let Some((scheme, _)) = path.split_once("://") {
-            let reason = format!("the scheme {scheme:?} is unknown");
-            return Err(refuse(&reason, "use sqlite:// or postgres://"));
+        if let Some((reason, remedy)) = no_path(path) {
+            return Err(refuse(reason, remedy));
         }
         if cfg!(feature = "sqlite") {
             return Ok(Self::Sqlite(PathBuf::from(path)));
@@ -81,6 +67,67 @@ impl DatabaseUrl {
         }
         shown
     }
+}
+
+/// Why a text is no path of a SQLite file, and what to write instead. A file may be named nearly
+/// anything; what other programs take for something else is refused unless a directory stands
+/// before it, as a typing error must not make a new, empty database.
+fn no_path(text: &str) -> Option<(&'static str, &'static str)> {
+    /// Takes a file of any name.
+    const FILE: &str = "write postgres://user:password@host:port/name, sqlite://path or a path; a \
+                        file of such a name is ./NAME";
+    if text.trim().is_empty() {
+        return Some((
+            "it is empty",
+            "give the path of a SQLite file or postgres://..",
+        ));
+    }
+    if text.contains(":memory:") || text.starts_with("file:") {
+        return Some((
+            "each connection of the pool would see a database of its own",
+            "give the path of a file, in a temporary directory if need be",
+        ));
+    }
+    if text.contains("://") {
+        return Some((
+            "it is a URL of another scheme",
+            "use sqlite:// or postgres://, in small letters",
+        ));
+    }
+    if has_parameters(text) {
+        return Some((
+            "it has parameters behind its path",
+            "leave them out: the settings of [sqlite] say how the file is opened",
+        ));
+    }
+    let first = text.split(['/', '\\']).next().unwrap_or_default();
+    // `host=h password=p`, as libpq takes it.
+    let assigned = first.split_once('=').map(|(name, _)| name.trim());
+    if assigned.is_some_and(is_word) || text.contains("password=") {
+        return Some(("it is a list of names and values, and no path", FILE));
+    }
+    // `postgres:/..`, `sqlite:x`, `host:5432`; a single letter before a separator is a drive.
+    let is_drive = first.len() == 2 && first.ends_with(':');
+    if first.contains(':') && !is_drive {
+        return Some((
+            "it is neither a path nor a URL of a scheme that is taken",
+            FILE,
+        ));
+    }
+    None
+}
+
+/// Whether it ends like a URL: `x.db?mode=ro`.
+fn has_parameters(text: &str) -> bool {
+    let behind = text
+        .rsplit_once('?')
+        .and_then(|(_, behind)| behind.split_once('='));
+    behind.is_some_and(|(name, _)| is_word(name))
+}
+
+fn is_word(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !text.is_empty() && text.chars().all(is_letter)
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -200,6 +247,56 @@ mod tests {
                 error.starts_with("database.url: ") && error.contains("; "),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_neither_a_path_nor_a_known_scheme_is_refused_without_repeating_it() {
+        for url in [
+            "host=db.example password=s3cret",
+            "host=/var/run user=u password=s3cret",
+            "user = u",
+            "postgres:/u:s3cret@h/db",
+            "postgres:u:s3cret@h/db",
+            "POSTGRES://u:s3cret@h/db",
+            "u:s3cret@h/db",
+            "localhost:5432/s3cret",
+            "10.0.0.1:5432/s3cret",
+            "sqlite:s3cret.db",
+            "sqlite:/s3cret.db",
+            "s3cret.db?mode=ro",
+            "sqlite://s3cret.db?mode=ro&cache=shared",
+            "data/s3cret.db?immutable=1",
+            "mysql://u:s3cret@h/db",
+            "x y s3cret://h",
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err();
+            for text in [error.to_string(), format!("{error:?}")] {
+                assert!(!text.contains("s3cret"), "{url}: {text}");
+            }
+            assert!(error.to_string().starts_with("database.url: "), "{error}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_file_may_have_any_name_behind_a_directory() {
+        for path in [
+            "./host=db",
+            "./sqlite:x",
+            "/data/10:30.db",
+            "data/a=b.db",
+            "what?.db",
+            "./a ? b.db",
+            "C:\\data\\x.db",
+            "c:/x.db",
+            "x y.db",
+            "ünïcode.db",
+        ] {
+            let parsed = DatabaseUrl::parse(path).unwrap();
+            assert_eq!(parsed, DatabaseUrl::Sqlite(PathBuf::from(path)));
+            let with_scheme = DatabaseUrl::parse(&format!("sqlite://{path}")).unwrap();
+            assert_eq!(with_scheme, parsed);
         }
     }
 

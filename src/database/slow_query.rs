@@ -24,6 +24,10 @@ use crate::config::ObserveConfig;
 use crate::timestamp::Timestamp;
 pub(super) use explain::{EXPLAIN, explain};
 
+/// The operation that changes the schema. Its statements take what they take, once: nobody can make
+/// them faster, and there is no plan of them.
+pub(super) const MIGRATIONS: &str = "migrations";
+
 /// The longest statement whose plan is taken, in bytes.
 const STATEMENT_BYTES_MAX: usize = 16 * 1_024;
 /// The longest text that is shown, in bytes.
@@ -278,7 +282,7 @@ impl Observer {
     #[cold]
     fn keep(&self, query: &dyn DebugQuery, took: Duration) {
         let op = tally::current_op();
-        if op == EXPLAIN {
+        if op == EXPLAIN || op == MIGRATIONS {
             return;
         }
         self.slow.record(Slow {

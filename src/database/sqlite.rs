@@ -38,7 +38,7 @@ pub struct PragmaState {
 
 /// Opens the connection that writes, and sets it up.
 pub(crate) fn open_writer(config: &DatabaseConfig) -> Result<SqliteConnection> {
-    let mut conn = create(path_of(config)?)?;
+    let mut conn = create(path_of(config)?, config.sqlite.file_mode)?;
     prepare(&mut conn, config, Role::Writer)?;
     Ok(conn)
 }
@@ -88,7 +88,7 @@ pub(crate) fn existing(path: &Path) -> String {
 }
 
 /// Opens the file, and creates it and its directory where they are missing.
-fn create(path: &Path) -> Result<SqliteConnection> {
+fn create(path: &Path, mode: u32) -> Result<SqliteConnection> {
     if path.is_dir() {
         return Err(unusable(
             path,
@@ -109,10 +109,23 @@ fn create(path: &Path) -> Result<SqliteConnection> {
         })?;
     }
     let name = file_name(path)?;
+    create_file(path, mode);
     opening::open(name, Role::Writer).map_err(|error| {
         let remedy = "check that the file and its directory may be read and written";
         unusable(path, &error.to_string(), remedy)
     })
+}
+
+/// Creates the file, empty, with the mode that SQLite then gives the files beside it, too: SQLite
+/// itself would let everybody read it. What hinders it hinders SQLite, who says it better.
+fn create_file(path: &Path, mode: u32) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let _ = options.open(path);
 }
 
 /// Applies and verifies the pragmas of a role.
@@ -253,6 +266,40 @@ fn unusable(path: &Path, reason: &str, remedy: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn new_files_are_the_owners_alone_unless_asked_otherwise() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| {
+            let about = std::fs::metadata(dir.path().join(name)).unwrap();
+            about.permissions().mode() & 0o777
+        };
+        let open = |name: &str, mode: u32| {
+            let path = dir.path().join(name);
+            let mut config = DatabaseConfig::new(path.to_str().unwrap()).unwrap();
+            config.sqlite.file_mode = mode;
+            let mut conn = open_writer(&config).unwrap();
+            conn.batch_execute("CREATE TABLE IF NOT EXISTS t (x)")
+                .unwrap();
+            conn
+        };
+        let _kept = [open("own.db", 0o600), open("readable.db", 0o640)];
+        for name in ["own.db", "own.db-wal", "own.db-shm"] {
+            assert_eq!(mode(name), 0o600, "{name}");
+        }
+        // The umask of whoever runs the tests may be stricter than 0o640.
+        std::fs::write(dir.path().join("probe"), "").unwrap();
+        let allowed = mode("probe");
+        for name in ["readable.db", "readable.db-wal", "readable.db-shm"] {
+            assert_eq!(mode(name), 0o640 & allowed, "{name}");
+        }
+        let path = dir.path().join("own.db");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o604)).unwrap();
+        let _again = open("own.db", 0o600);
+        assert_eq!(mode("own.db"), 0o604, "what is there keeps its mode");
+    }
 
     #[test]
     fn a_path_of_any_name_is_opened_and_none_is_created() {

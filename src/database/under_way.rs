@@ -72,7 +72,7 @@ impl Writes {
             let writes = state.under_way;
             tracing::warn!(
                 writes,
-                ?wait_max,
+                waited_seconds = wait_max.as_secs_f64(),
                 "closing did not wait for these any longer"
             );
         }

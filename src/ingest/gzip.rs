@@ -52,20 +52,6 @@ impl<R: BufRead> Read for Unpacked<R> {
     }
 }
 
-/// Unpacks all of it; `None` when that is more than `bytes_max`.
-///
-/// # Errors
-/// What is wrong with it, if it is no gzip, damaged or cut.
-#[cfg(feature = "server")]
-pub(crate) fn unpack(packed: &[u8], bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut text = Vec::new();
-    let one_more = (bytes_max as u64).saturating_add(1);
-    Unpacked::new(packed)
-        .take(one_more)
-        .read_to_end(&mut text)?;
-    Ok((text.len() <= bytes_max).then_some(text))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{BufReader, Write};
@@ -103,16 +89,6 @@ mod tests {
             error.to_string().contains("follow its last member"),
             "{error}"
         );
-    }
-
-    #[cfg(feature = "server")]
-    #[test]
-    fn more_than_the_limit_is_not_unpacked() {
-        let packed = [member(b"12345"), member(b"67890")].concat();
-        assert_eq!(unpack(&packed, 9).unwrap(), None);
-        assert_eq!(unpack(&packed, 10).unwrap().unwrap(), b"1234567890");
-        assert_eq!(unpack(&packed, usize::MAX).unwrap().unwrap(), b"1234567890");
-        unpack(b"plain", 10).unwrap_err();
     }
 
     proptest! {

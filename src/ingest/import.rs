@@ -9,10 +9,11 @@ mod resolve;
 mod run;
 mod store;
 
+use std::fs::File;
 use std::io::Read;
 
 use super::feed::Feed;
-use super::input::{Input, file_error};
+use super::input::{Input, PathlessFile, file_error};
 use super::options::{FeedOptions, ImportKind};
 use super::record::Target;
 use crate::database::Database;
@@ -87,7 +88,16 @@ impl Import {
 pub enum ImportSource {
     /// The path of a file, or `-` for standard input.
     Path(String),
-    /// Bytes that come from elsewhere, as an upload does.
+    /// A file without a path, as a temporary one is.
+    File {
+        /// Stands in messages.
+        name: String,
+        /// The file, plain or gzip; it is read from its start.
+        file: File,
+        /// The most that it may unpack to, if it is gzip.
+        unpacked_bytes_max: u64,
+    },
+    /// Bytes that come from elsewhere, once.
     Reader {
         /// Stands in messages.
         name: String,
@@ -106,6 +116,11 @@ impl ImportSource {
     fn open(self) -> Result<Input> {
         match self {
             Self::Path(path) => Input::open(&path),
+            Self::File {
+                name,
+                file,
+                unpacked_bytes_max,
+            } => PathlessFile::new(file, unpacked_bytes_max).open(&name),
             Self::Reader { name, reader } => Input::from_reader(&name, reader),
         }
     }

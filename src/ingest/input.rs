@@ -3,9 +3,9 @@
 //! Gzip is known by its first bytes, never by a name. It does not look at what the text means.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::sync::Arc;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::gzip::{self, Unpacked};
 use crate::error::{Error, Result};
@@ -13,11 +13,78 @@ use crate::error::{Error, Result};
 /// Bytes that are read, or unpacked, at once.
 const BUFFER_BYTES: usize = 128 * 1024;
 
+/// A file without a path, such as an upload: it can be read from its start again and again.
+#[derive(Debug, Clone)]
+pub(super) struct PathlessFile {
+    file: Arc<Mutex<File>>,
+    unpacked_bytes_max: u64,
+}
+
+impl PathlessFile {
+    /// A file that unpacks to no more than this, if it is gzip.
+    pub(super) fn new(file: File, unpacked_bytes_max: u64) -> Self {
+        Self {
+            file: Arc::new(Mutex::new(file)),
+            unpacked_bytes_max,
+        }
+    }
+
+    pub(super) fn open(&self, name: &str) -> Result<Input> {
+        let cannot = |error: io::Error| file_error(name, error.to_string(), "check the disk");
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = file.metadata().map_err(cannot)?.len();
+        drop(file);
+        let from_start = FromStart {
+            file: Arc::clone(&self.file),
+            offset: 0,
+        };
+        let mut input = Input::limited(name, from_start, self.unpacked_bytes_max)?;
+        input.size = Some(size);
+        input.pathless = Some(self.clone());
+        Ok(input)
+    }
+}
+
+/// Reads a file from its start, whoever else reads it meanwhile.
+struct FromStart {
+    file: Arc<Mutex<File>>,
+    offset: u64,
+}
+
+impl Read for FromStart {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.offset))?;
+        let count = file.read(into)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// Fails with [`io::ErrorKind::FileTooLarge`] behind the last byte that is taken.
+struct AtMost<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for AtMost<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(into)?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(count)
+    }
+}
+
 /// An opened source of text.
 pub struct Input {
     pub(super) name: String,
     pub(super) reader: Box<dyn BufRead + Send>,
     pub(super) gzip: bool,
+    /// What it is, if it is a file without a path.
+    pub(super) pathless: Option<PathlessFile>,
     read: Arc<AtomicU64>,
     size: Option<u64>,
 }
@@ -46,6 +113,14 @@ impl Input {
     /// # Errors
     /// [`Error::File`] when it cannot be read or has no bytes.
     pub fn from_reader(name: &str, reader: impl Read + Send + 'static) -> Result<Self> {
+        Self::limited(name, reader, u64::MAX)
+    }
+
+    fn limited(
+        name: &str,
+        reader: impl Read + Send + 'static,
+        unpacked_bytes_max: u64,
+    ) -> Result<Self> {
         let read = Arc::new(AtomicU64::new(0));
         let mut reader = Counted {
             inner: reader,
@@ -62,7 +137,11 @@ impl Input {
         let is_gzip = start == gzip::MAGIC;
         let bytes = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(start).chain(reader));
         let reader: Box<dyn BufRead + Send> = if is_gzip {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, Unpacked::new(bytes)))
+            let unpacked = AtMost {
+                inner: Unpacked::new(bytes),
+                left: unpacked_bytes_max,
+            };
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
         } else {
             Box::new(bytes)
         };
@@ -70,6 +149,7 @@ impl Input {
             name: name.to_owned(),
             reader,
             gzip: is_gzip,
+            pathless: None,
             read,
             size: None,
         })

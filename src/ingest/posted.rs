@@ -6,14 +6,13 @@
 //! its reason at its index, and costs nobody else. It knows no database: who the symbols are, the
 //! caller finds out.
 
+mod array;
+mod rejected;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::cells::Cells;
 use super::columns::ColumnMap;
@@ -26,6 +25,7 @@ use super::record::{RowReader, Target};
 use super::shape::Shape;
 use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, Symbol};
+pub use rejected::RejectedRows;
 
 /// How a posted text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub struct PostedBatch {
     owners: Vec<RowOwner>,
     /// The place in the text of each tick, from 0.
     indexes: Vec<usize>,
-    rejected: Vec<(usize, String)>,
+    rejected: RejectedRows,
     stamps_cut: u64,
 }
 
@@ -87,8 +87,8 @@ pub struct ResolvedTicks {
     pub ticks: Vec<Tick>,
     /// The place in the text of each tick, from 0.
     pub indexes: Vec<usize>,
-    /// The other rows, by their places, with the rule that they break.
-    pub rejected: Vec<(usize, String)>,
+    /// The other rows, which break a rule.
+    pub rejected: RejectedRows,
     /// Rows whose stamp lost digits finer than a microsecond.
     pub stamps_cut: u64,
 }
@@ -102,7 +102,7 @@ impl PostedBatch {
     pub fn read(text: &[u8], format: PostedFormat, rows_max: usize) -> Result<Self, PostedError> {
         match format {
             PostedFormat::Json => {
-                let rows = json_rows(text)?;
+                let rows = array::rows(text, rows_max)?;
                 refuse_too_many(rows.len(), rows_max)?;
                 let mut posted = Posted::new(posted_keys(), rows.len());
                 for row in rows {
@@ -125,6 +125,24 @@ impl PostedBatch {
                 Ok(posted.end())
             }
         }
+    }
+
+    /// How many ticks a text has at most, by its looks: there is no way to know before it is read.
+    #[must_use]
+    pub fn ticks_max(text: &[u8], format: PostedFormat, rows_max: usize) -> usize {
+        let sign = match format {
+            PostedFormat::Json => b'{',
+            PostedFormat::Ndjson | PostedFormat::Csv => b'\n',
+        };
+        // The last line may have no end.
+        let rows = memchr::memchr_iter(sign, text).count() + usize::from(!text.is_empty());
+        rows.min(rows_max)
+    }
+
+    /// How many ticks were read.
+    #[must_use]
+    pub fn ticks(&self) -> usize {
+        self.ticks.len()
     }
 
     /// The symbols that the rows name.
@@ -172,13 +190,12 @@ impl PostedBatch {
                         _ => None,
                     });
                     let name = name.unwrap_or_default();
-                    let reason =
-                        format!("symbol: no active instrument is named {name}; add it first");
-                    posted.rejected.push((index, reason));
+                    posted.rejected.push(index, || {
+                        format!("symbol: no active instrument is named {name}; add it first")
+                    });
                 }
             }
         }
-        posted.rejected.sort_by_key(|(index, _)| *index);
         posted
     }
 }
@@ -256,7 +273,7 @@ impl Posted {
     }
 
     fn reject(&mut self, reason: String) {
-        self.batch.rejected.push((self.count, reason));
+        self.batch.rejected.push(self.count, || reason);
         self.count += 1;
     }
 
@@ -305,23 +322,4 @@ fn refuse_too_many(rows: usize, rows_max: usize) -> Result<(), PostedError> {
         return Ok(());
     }
     Err(PostedError::TooManyRows(rows_max))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    ticks: Vec<&'a RawValue>,
-}
-
-/// The rows as text: what is inside one is its own affair.
-fn json_rows(text: &[u8]) -> Result<Vec<&RawValue>, PostedError> {
-    let refuse = |reason: &str| PostedError::NotTicks(reason.to_owned());
-    let rows = match text.trim_ascii_start().first() {
-        Some(b'[') => serde_json::from_slice(text),
-        Some(b'{') => serde_json::from_slice::<Envelope<'_>>(text).map(|batch| batch.ticks),
-        Some(_) => return Err(refuse("it is neither an array nor an object")),
-        None => return Err(refuse("it is empty")),
-    };
-    rows.map_err(|error| refuse(&format!("it is no JSON of ticks: {error}")))
 }

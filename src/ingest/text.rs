@@ -2,12 +2,11 @@
 //! a second time: from its file, from memory when it is short, else from a temporary copy.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufWriter, Write};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::input::{Input, file_error};
+use super::input::{Input, PathlessFile, file_error};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
 use crate::error::{Error, Result};
 
@@ -19,26 +18,10 @@ pub(super) type NumberedLine = (u64, Option<Vec<u8>>);
 enum Origin {
     /// A file, by its path.
     Path(String),
-    /// A temporary copy of the lines after the one of this number.
-    Copy(Arc<Mutex<File>>, u64),
+    /// A file without a path, which has the lines after the one of this number.
+    Pathless(PathlessFile, u64),
     /// Nowhere: it came from a pipe.
     Nowhere,
-}
-
-/// Reads a file from its start, whoever else reads it meanwhile.
-struct FromStart {
-    file: Arc<Mutex<File>>,
-    offset: u64,
-}
-
-impl Read for FromStart {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.offset))?;
-        let count = file.read(into)?;
-        self.offset += count as u64;
-        Ok(count)
-    }
 }
 
 /// The text of a feed.
@@ -60,12 +43,17 @@ impl Text {
     pub(super) fn new(input: Input) -> Self {
         let (size, read) = (input.size_bytes(), input.bytes_read());
         let Input {
-            name, reader, gzip, ..
+            name,
+            reader,
+            gzip,
+            pathless,
+            ..
         } = input;
         // What has a size is a file: pipes and devices have none, and give their bytes once.
-        let origin = match size {
-            Some(_) => Origin::Path(name.clone()),
-            None => Origin::Nowhere,
+        let origin = match (pathless, size) {
+            (Some(file), _) => Origin::Pathless(file, 0),
+            (None, Some(_)) => Origin::Path(name.clone()),
+            (None, None) => Origin::Nowhere,
         };
         Self {
             name,
@@ -190,7 +178,7 @@ impl Text {
             .into_inner()
             .map_err(|error| failed(error.into_error()))?;
         self.size = Some(file.metadata().map_err(failed)?.len());
-        self.origin = Origin::Copy(Arc::new(Mutex::new(file)), before);
+        self.origin = Origin::Pathless(PathlessFile::new(file, u64::MAX), before);
         *self = self.again_after(before)?;
         Ok(())
     }
@@ -220,17 +208,12 @@ impl Text {
                 text.skip_to(before)?;
                 Ok(text)
             }
-            Origin::Copy(file, first) => {
-                let copy = FromStart {
-                    file: Arc::clone(file),
-                    offset: 0,
-                };
-                let mut text = Self::new(Input::from_reader(&self.name, copy)?);
+            Origin::Pathless(file, first) => {
+                let mut text = Self::new(file.open(&self.name)?);
                 let lines =
                     std::mem::replace(&mut text.lines, Lines::after(Box::new(io::empty()), 0));
                 text.lines = Lines::after(lines.into_reader(), *first);
-                text.origin = Origin::Copy(Arc::clone(file), *first);
-                text.size = self.size;
+                text.origin = Origin::Pathless(file.clone(), *first);
                 text.skip_to(before)?;
                 Ok(text)
             }
@@ -249,6 +232,12 @@ fn broken(name: &str, gzip: bool, line: u64, bytes: u64, error: &io::Error) -> E
     if !gzip {
         let reason = format!("cannot be read {place}: {error}");
         return file_error(name, reason, "check the disk");
+    }
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        return Error::FileTooLarge {
+            path: name.to_owned(),
+            bytes,
+        };
     }
     let reason = if error.kind() == io::ErrorKind::UnexpectedEof {
         format!("the gzip data ends too early, {place}")

@@ -77,15 +77,23 @@ on_both! {
     fn a_file_that_is_too_large_or_stalls_stores_nothing(db: &TestDatabase) {
         let api = Api::with(db, |settings| {
             settings.server.import_bytes_max = 1_024;
-            settings.server.request_timeout = std::time::Duration::from_millis(300);
+            settings.server.import_unpacked_bytes_max = 2_048;
+            settings.server.body_idle_timeout = std::time::Duration::from_millis(300);
         });
         let rows = "2024-01-02T14:30:00Z,1.5\n".repeat(100);
         let answer = import(&api, "symbol=ES", format!("timestamp,price\n{rows}"));
         assert!(answer.detail(413).contains("server.import_bytes_max"), "{answer:?}");
+        let more = "2024-01-02T14:30:00Z,1.5\n".repeat(2_000);
+        let bomb = packed(format!("timestamp,price\n{more}").as_bytes());
+        assert!(bomb.len() < 1_024, "{}", bomb.len());
+        let answer = import(&api, "symbol=ES", bomb);
+        assert!(answer.detail(413).contains("server.import_unpacked_bytes_max"), "{answer:?}");
+        let within = packed(format!("timestamp,price\n{}", "\n".repeat(2_000)).as_bytes());
+        import(&api, "symbol=ES", within).json(200);
         let piece = Ok::<_, std::io::Error>(Bytes::from("timestamp,price\n2024-01-02T14:30:00Z,1.5\n"));
         let stalls = futures_util::stream::iter([piece]).chain(futures_util::stream::pending());
         let answer = import(&api, "symbol=ES", Body::from_stream(stalls));
-        assert!(answer.detail(408).contains("no byte"), "{answer:?}");
+        assert!(answer.detail(408).contains("server.body_idle_timeout_seconds"), "{answer:?}");
         assert_eq!(ticks_of(&api, "ES"), 0);
     }
 

@@ -200,6 +200,48 @@ on_both! {
         assert!(stored(&api).is_empty());
     }
 
+    fn the_first_hundred_bad_rows_are_named_and_the_others_counted(db: &TestDatabase) {
+        let api = Api::new(db);
+        let bad = vec![json!(7); 149];
+        let refused = api.post(PATH, &json!(bad)).json(422);
+        let named = refused["detail"].as_array().unwrap();
+        assert_eq!(named.len(), 101);
+        assert_eq!(named[99]["loc"], json!(["body", 99]));
+        assert_eq!(named[100]["loc"], json!(["body"]));
+        assert!(named[100]["msg"].as_str().unwrap().starts_with("49 more rows"), "{}", named[100]);
+        let long = json!([{"symbol": "ES", "timestamp": "x".repeat(1_000_000), "price": 1}]);
+        assert!(api.post(PATH, &long).text().len() < 2_000);
+        let mut some = bad;
+        some.push(ticks(1)[0].clone());
+        let report = api.post(PATH, &json!(some)).json(200);
+        assert_eq!((&report["received"], &report["rejected"]), (&json!(150), &json!(149)));
+        assert_eq!(report["errors"].as_array().unwrap().len(), 100);
+    }
+
+    fn questions_and_single_things_have_small_bodies(db: &TestDatabase) {
+        let api = Api::new(db);
+        let long = "x".repeat(70_000);
+        for path in [
+            "/api/historical-data/fetch",
+            "/api/v1/analytics/calculate-var",
+            "/api/instruments",
+            "/api/rules",
+            "/api/bars/delete",
+        ] {
+            let known = api.post(path, &json!({})).status != 404;
+            assert!(known, "{path}");
+            let plain = api.post(path, &json!({ "name": long }));
+            assert!(plain.detail(413).contains("65536"), "{path}: {}", plain.text());
+            let text = json!({ "name": long }).to_string();
+            let packed = api.send(post_gzip(path, "application/json", text.as_bytes()));
+            assert!(packed.detail(413).contains("65536"), "{path}: {}", packed.text());
+        }
+        // Many keys are no question.
+        let keys = vec![json!({"instrument_id": 1, "timestamp": 1, "source_id": 1, "sequence": 1}); 2_000];
+        let refused = api.post("/api/market-data/delete", &json!({ "keys": keys, "note": long }));
+        assert_eq!(refused.status, 422, "{}", refused.text());
+    }
+
     fn an_idempotency_key_makes_resending_safe(db: &TestDatabase) {
         let api = Api::new(db);
         let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00.000000Z", "price": 1640}]);

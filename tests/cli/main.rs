@@ -12,6 +12,8 @@ mod commands;
 mod coverage;
 mod field;
 mod import;
+#[cfg(unix)]
+mod outputs;
 mod presets;
 mod rules;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod abuse;
+mod bodies;
 mod process;
 mod shutdown;
 #[path = "../support/mod.rs"]
@@ -39,14 +40,26 @@ on_both! {
         serving.get("/api/instruments/1");
         serving.post("/api/instruments", r#"{"symbol":"SECRETSYM","name":"Secretname","type":"fx"}"#);
         let ended = serving.stop();
-        let mut answered = 0;
+        let (mut answered, mut draining) = (0, 0);
         for line in ended.log.lines() {
             let event: serde_json::Value = serde_json::from_str(line)
                 .unwrap_or_else(|error| panic!("{error}: {line}"));
             assert!(event["timestamp"].is_string() && event["level"].is_string(), "{line}");
-            answered += usize::from(event["fields"]["message"] == "answered");
+            assert!(event.get("span").is_none(), "a span is there twice: {line}");
+            let fields = &event["fields"];
+            for (name, value) in fields.as_object().unwrap() {
+                let text = value.as_str().unwrap_or_default().trim_end_matches(['s', 'm', 'µ', 'n']);
+                let is_ours = event["target"].as_str().unwrap().starts_with("tickbase");
+                assert!(!is_ours || name == "version" || text.parse::<f64>().is_err(), "{name} is a text: {line}");
+            }
+            if fields["message"] == "answered" {
+                answered += 1;
+                assert!(fields["duration_ms"].is_f64() && fields["status"].is_u64(), "{line}");
+                assert!(event["spans"][0]["id"].is_string(), "{line}");
+            }
+            draining += usize::from(fields["message"] == "draining" && fields["deadline_seconds"] == 30.0);
         }
-        assert_eq!(answered, 2, "{}", ended.log);
+        assert_eq!((answered, draining), (2, 1), "{}", ended.log);
         assert!(!ended.log.contains("SECRETSYM"), "{}", ended.log);
         assert!(!ended.log.contains("Secretname"), "{}", ended.log);
     }

@@ -119,6 +119,25 @@ impl TestDatabase {
         }
     }
 
+    /// Keeps everybody from writing ticks until it is dropped.
+    pub fn lock_writes(&self) -> Box<dyn std::any::Any> {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => {
+                let mut conn = SqliteConnection::establish(&self.url).unwrap();
+                conn.batch_execute("BEGIN IMMEDIATE").unwrap();
+                Box::new(conn)
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => {
+                let mut conn = PgConnection::establish(&self.url).unwrap();
+                let lock = "BEGIN; LOCK TABLE market_data IN SHARE ROW EXCLUSIVE MODE";
+                conn.batch_execute(lock).unwrap();
+                Box::new(conn)
+            }
+        }
+    }
+
     /// What a query on a bare connection finds in its column `text`.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         #[derive(QueryableByName)]

@@ -10,21 +10,18 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 
+use crate::api::body::TakenMemory;
 use crate::api::error::{ApiError, Place, Violation, WriteErrors};
 use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
 use crate::api::types::{IngestReport, PostedTicks, RowError};
 use crate::domain::Symbol;
 use crate::domain::tick::Tick;
-use crate::error::Error;
-use crate::ingest::{PostedBatch, PostedError, PostedFormat, ResolvedTicks};
+use crate::ingest::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};
 use crate::repository::instrument;
 use crate::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, RowOutcome,
 };
-
-/// Rejected rows that an answer names.
-const ERRORS_SHOWN_MAX: usize = 100;
 
 /// The answer to ticks that meet deleted ones.
 const DELETED_REMEDY: &str = "a deleted tick holds the key of each of the `deleted` ticks; restore it \
@@ -60,21 +57,17 @@ pub(super) async fn post(
 ) -> Result<axum::Json<IngestReport>, ApiError> {
     let format = format(request.headers())?;
     let key = idempotency_key(request.headers())?;
-    let text = extract::body(request, &state).await?;
-    let batch = read(text, format, state.config().batch_rows_max).await?;
+    let text = extract::body(request).await?;
+    // They are paid for until the ticks are stored.
+    let (batch, _memory) = read(&state, text, format).await?;
     let known = look_up(&state, &batch).await?;
     let ResolvedTicks {
         ticks,
         indexes,
-        rejected,
+        mut rejected,
         stamps_cut,
-        ..
     } = batch.resolve(&known);
-    let mut rejected: Vec<RowError> = rejected
-        .into_iter()
-        .map(|(index, reason)| RowError { index, reason })
-        .collect();
-    if ticks.is_empty() && !rejected.is_empty() {
+    if ticks.is_empty() && rejected.count() > 0 {
         return Err(nothing_left(&rejected));
     }
     // Who listens is told what was stored, and nobody else's ticks are copied for that.
@@ -92,15 +85,14 @@ pub(super) async fn post(
     if let (Some(ticks), Some(outcomes)) = (heard, &stored.outcomes) {
         state.realtime().publish_ticks(inserted(ticks, outcomes));
     }
-    rejected.extend(stored.rejected.iter().map(|row| RowError {
-        index: indexes.get(row.index).copied().unwrap_or(row.index),
-        reason: row.reason.clone(),
-    }));
-    rejected.sort_by_key(|row| row.index);
-    if stored.rejected.len() == stored.received && !rejected.is_empty() {
+    for row in &stored.rejected {
+        let index = indexes.get(row.index).copied().unwrap_or(row.index);
+        rejected.push(index, || row.reason.clone());
+    }
+    if stored.rejected.len() == stored.received && rejected.count() > 0 {
         return Err(nothing_left(&rejected));
     }
-    Ok(axum::Json(report(&stored, rejected, stamps_cut)))
+    Ok(axum::Json(report(&stored, &rejected, stamps_cut)))
 }
 
 /// Those of the ticks that were stored, with their sequences.
@@ -142,16 +134,27 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Reading a large body takes longer than a runtime's thread may be kept.
-async fn read(text: Bytes, format: PostedFormat, rows_max: usize) -> Result<PostedBatch, ApiError> {
-    let read = tokio::task::spawn_blocking(move || PostedBatch::read(&text, format, rows_max));
-    let batch = read.await.map_err(|_| Error::Closed)?;
-    batch.map_err(|error| match error {
+/// Reading a large body takes longer than a runtime's thread may be kept. The rows take memory,
+/// too: it is taken before there are any.
+async fn read(
+    state: &ApiState,
+    text: Bytes,
+    format: PostedFormat,
+) -> Result<(PostedBatch, TakenMemory), ApiError> {
+    let rows_max = state.config().batch_rows_max;
+    let memory = state.body_memory();
+    let counted = text.clone();
+    let count = memory.read(move || PostedBatch::ticks_max(&counted, format, rows_max));
+    let mut taken = memory.rows(count.await?).await?;
+    let batch = memory.read(move || PostedBatch::read(&text, format, rows_max));
+    let batch = batch.await?.map_err(|error| match error {
         PostedError::TooManyRows(_) => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body: {error}"))
         }
         PostedError::NotTicks(_) => ApiError::violation(["body"], error.to_string()),
-    })
+    })?;
+    taken.keep_rows(batch.ticks());
+    Ok((batch, taken))
 }
 
 /// The ids of the symbols that the batch names.
@@ -172,29 +175,47 @@ async fn look_up(state: &ApiState, batch: &PostedBatch) -> Result<HashMap<Symbol
         .collect())
 }
 
-/// No row could be stored: the first ones say why.
-fn nothing_left(rejected: &[RowError]) -> ApiError {
-    let violations = rejected.iter().take(ERRORS_SHOWN_MAX).map(|row| Violation {
-        loc: vec![Place::from("body"), Place::Index(row.index)],
-        msg: row.reason.clone(),
+/// No row could be stored: the first ones say why, and the last line how many more there are.
+fn nothing_left(rejected: &RejectedRows) -> ApiError {
+    let violation = |index: Option<usize>, msg: String| Violation {
+        loc: std::iter::once(Place::from("body"))
+            .chain(index.map(Place::Index))
+            .collect(),
+        msg,
         r#type: "value_error",
-    });
-    ApiError::Violations(violations.collect())
+    };
+    let named = rejected.first().iter();
+    let mut violations: Vec<Violation> = named
+        .map(|(index, reason)| violation(Some(*index), reason.clone()))
+        .collect();
+    let more = rejected.count() - violations.len();
+    if more > 0 {
+        let msg = format!("{more} more rows break a rule; mend these and send it again");
+        violations.push(violation(None, msg));
+    }
+    ApiError::Violations(violations)
 }
 
-fn report(stored: &InsertReport, rejected: Vec<RowError>, stamps_cut: u64) -> IngestReport {
+fn report(stored: &InsertReport, rejected: &RejectedRows, stamps_cut: u64) -> IngestReport {
     // A repeated key gets the first answer, whose rows may have been others.
     let stored_rows = stored.inserted + stored.duplicates + stored.conflicts + stored.deleted;
     IngestReport {
-        received: stored_rows + rejected.len(),
+        received: stored_rows + rejected.count(),
         inserted: stored.inserted,
         duplicates: stored.duplicates,
         conflicts: stored.conflicts,
         deleted: stored.deleted,
         late: stored.late,
-        rejected: rejected.len(),
+        rejected: rejected.count(),
         timestamps_truncated: stamps_cut,
-        errors: rejected.into_iter().take(ERRORS_SHOWN_MAX).collect(),
+        errors: rejected
+            .first()
+            .iter()
+            .map(|(index, reason)| RowError {
+                index: *index,
+                reason: reason.clone(),
+            })
+            .collect(),
         message: (stored.deleted > 0).then(|| DELETED_REMEDY.to_owned()),
     }
 }

@@ -76,13 +76,14 @@ fn rows_of_unknown_symbols_are_rejected_at_their_places() {
     assert_eq!(rows.indexes, [0]);
     assert_eq!(
         rows.rejected
+            .first()
             .iter()
             .map(|(index, _)| *index)
             .collect::<Vec<_>>(),
         [1, 2]
     );
     assert!(
-        rows.rejected[0]
+        rows.rejected.first()[0]
             .1
             .contains("no active instrument is named NQ")
     );
@@ -137,7 +138,7 @@ fn a_row_that_breaks_a_rule_costs_nobody_else() {
         let good = r#"{"symbol":"ES","timestamp":1378054800083,"price":1}"#;
         let batch = read(PostedFormat::Json, &format!("[{good},{row},{good}]"));
         assert_eq!(batch.indexes, [0, 2], "{row}");
-        let [(1, said)] = &batch.rejected[..] else {
+        let [(1, said)] = batch.rejected.first() else {
             panic!("{row}: {batch:?}");
         };
         assert!(said.contains(reason), "{row}: {said}");
@@ -154,8 +155,8 @@ fn a_csv_row_that_breaks_a_rule_says_which() {
     );
     assert_eq!(batch.indexes, [4]);
     let reasons = ["price: \"x\"", "2 fields, not 3", "timestamp", "symbol"];
-    assert_eq!(batch.rejected.len(), reasons.len());
-    for ((_, said), reason) in batch.rejected.iter().zip(reasons) {
+    assert_eq!(batch.rejected.count(), reasons.len());
+    for ((_, said), reason) in batch.rejected.first().iter().zip(reasons) {
         assert!(said.contains(reason), "{said:?} for {reason:?}");
     }
 }
@@ -202,6 +203,25 @@ fn a_text_that_is_not_what_it_says_is_refused_as_a_whole() {
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let batch = PostedBatch::read(deep.as_bytes(), PostedFormat::Json, ROWS_MAX);
     assert!(batch.is_err() || batch.unwrap().ticks.is_empty());
+}
+
+#[test]
+fn no_text_has_more_ticks_than_its_looks_tell() {
+    for (format, text) in [
+        (PostedFormat::Json, JSON),
+        (PostedFormat::Ndjson, NDJSON),
+        (PostedFormat::Csv, CSV),
+        (PostedFormat::Csv, CSV.trim_end()),
+    ] {
+        let most = PostedBatch::ticks_max(text.as_bytes(), format, ROWS_MAX);
+        assert!((2..=5).contains(&most), "{most}: {text}");
+        assert_eq!(PostedBatch::ticks_max(text.as_bytes(), format, 1), 1);
+    }
+    let numbers = format!("[{}1]", "1,".repeat(1_000_000));
+    assert_eq!(
+        PostedBatch::ticks_max(numbers.as_bytes(), PostedFormat::Json, ROWS_MAX),
+        1
+    );
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
 fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
     let mut states = text.family(
         Kind::Gauge,
-        "db_client_connection_count",
+        "db_client_connections",
         "Connections that are currently in the state described by the state label.",
     );
     for door in &pool.doors {
