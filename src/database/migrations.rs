@@ -42,16 +42,18 @@ pub struct MigrationStatus {
 
 /// Applies what is missing, all or nothing, and returns the names of what was applied.
 ///
+/// It looks first: with nothing to do it takes no lock, waits for nobody and writes nothing, so
+/// that a database is opened while another process writes, and on a server that takes no writes.
 /// Two processes that start at once wait for each other; the second finds nothing to do.
 pub(crate) fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
+    refuse_newer(conn)?;
+    if pending(conn)?.is_empty() {
+        return Ok(Vec::new());
+    }
     locked(conn, |conn| {
         refuse_newer(conn)?;
-        let applied = applied(conn)?;
         let mut done = Vec::new();
-        for migration in embedded(conn)?
-            .iter()
-            .filter(|m| !applied.contains_key(&m.version))
-        {
+        for migration in pending(conn)? {
             migration.run(conn)?;
             done.push(migration.full_name());
         }
@@ -106,11 +108,7 @@ pub(crate) fn status(conn: &mut BackendConnection<'_>) -> Result<Vec<MigrationSt
 /// Refuses a database that is newer or older than the code.
 pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
     refuse_newer(conn)?;
-    let applied = applied(conn)?;
-    let pending: Vec<Step> = embedded(conn)?
-        .into_iter()
-        .filter(|m| !applied.contains_key(&m.version))
-        .collect();
+    let pending = pending(conn)?;
     match pending.first() {
         None => Ok(()),
         Some(first) => Err(Error::SchemaOlder {
@@ -118,6 +116,14 @@ pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
             first: first.full_name(),
         }),
     }
+}
+
+/// The migrations of this build that the database lacks, in order.
+fn pending(conn: &mut BackendConnection<'_>) -> Result<Vec<Step>> {
+    let applied = applied(conn)?;
+    let mut all = embedded(conn)?;
+    all.retain(|migration| !applied.contains_key(&migration.version));
+    Ok(all)
 }
 
 fn refuse_newer(conn: &mut BackendConnection<'_>) -> Result<()> {
