@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod abuse;
+#[cfg(feature = "sqlite")]
+mod beside_writer;
 mod process;
 mod shutdown;
 #[path = "../support/mod.rs"]
