@@ -10,6 +10,9 @@ mod backpressure;
 mod budget;
 mod connection;
 mod doors;
+mod faults;
+#[cfg(feature = "sqlite")]
+mod files;
 mod histogram;
 mod insert_totals;
 mod instrumentation;
@@ -37,6 +40,8 @@ mod touched;
 mod under_way;
 #[cfg(feature = "sqlite")]
 mod write_lane;
+#[cfg(feature = "sqlite")]
+mod write_lock;
 #[cfg(feature = "postgres")]
 mod write_postgres;
 
@@ -72,6 +77,7 @@ use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;
+use migrations::Rows;
 use pool::Pools;
 use probe::Prober;
 use slow_query::{MIGRATIONS, SlowQueries};
@@ -147,19 +153,27 @@ impl Database {
         let pools = Pools::new(&config, &slow)?;
         let attachments: Arc<scope::Attachments> = Arc::default();
         #[cfg(feature = "sqlite")]
-        let lane = match &config.url {
-            DatabaseUrl::Sqlite(_) => Some(start_lane(&config, &slow, &attachments)?),
+        let files = match &config.url {
+            DatabaseUrl::Sqlite(path) => Some(Arc::new(files::DatabaseFiles::new(path))),
             DatabaseUrl::Postgres(_) => None,
         };
         #[cfg(feature = "sqlite")]
-        let prober = Prober::new(&config, opened_file(&config.url));
-        #[cfg(not(feature = "sqlite"))]
-        let prober = Prober::new(&config);
+        let lane = match &files {
+            Some(files) => Some(start_lane(&config, files, &slow, &attachments)?),
+            None => None,
+        };
+        let faults = Arc::default();
+        let prober = Prober::new(
+            &config,
+            #[cfg(feature = "sqlite")]
+            files,
+            Arc::clone(&faults),
+        );
         let database = Self {
             inner: Arc::new(Inner {
                 config,
                 prober,
-                operations: Operations::new(clock.clone(), Arc::clone(&slow)),
+                operations: Operations::new(clock.clone(), Arc::clone(&slow), faults),
                 clock,
                 slow,
                 #[cfg(feature = "sqlite")]
@@ -216,7 +230,8 @@ impl Database {
     /// # Errors
     /// [`Error::Migration`], [`Error::SchemaNewer`].
     pub fn migrate(&self) -> Result<Vec<String>> {
-        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || migrations::run(conn)).0)
+        let run = |conn: &mut BackendConnection<'_>| migrations::run(conn, self.config());
+        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || run(conn)).0)
     }
 
     /// Undoes the newest migration, with all that its tables hold; returns its name.
@@ -224,7 +239,32 @@ impl Database {
     /// # Errors
     /// As [`Database::migrate`].
     pub fn migrate_revert(&self) -> Result<Option<String>> {
-        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || migrations::revert(conn)).0)
+        self.revert(Rows::Deleted)
+    }
+
+    fn revert(&self, rows: Rows) -> Result<Option<String>> {
+        let revert =
+            |conn: &mut BackendConnection<'_>| migrations::revert(conn, self.config(), rows);
+        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || revert(conn)).0)
+    }
+
+    /// [`Database::migrate_revert`], unless it would delete rows, or values of columns. It counts
+    /// the rows of every table, which may take minutes where there are many.
+    ///
+    /// # Errors
+    /// As [`Database::migrate`]; [`Error::WouldDelete`], which says what would be lost.
+    pub fn migrate_revert_keeping_rows(&self) -> Result<Option<String>> {
+        self.revert(Rows::Kept)
+    }
+
+    /// Writes the applied migrations into `__diesel_schema_migrations`, the table of the diesel CLI
+    /// and of `MigrationHarness`, for those who run tickbase's migrations by these, too; returns
+    /// how many were not there. From then on tickbase keeps that table up to date.
+    ///
+    /// # Errors
+    /// [`Error::Query`], [`Error::SchemaNewer`].
+    pub fn record_migrations_for_diesel(&self) -> Result<usize> {
+        self.exclusive(|conn| migrations::record_for_diesel(conn, self.config()))
     }
 
     /// Every migration of this build and of the database, in order.
@@ -372,9 +412,9 @@ impl Database {
     #[must_use]
     pub fn sqlite_wal_bytes(&self) -> Option<u64> {
         #[cfg(feature = "sqlite")]
-        if self.backend() == Backend::Sqlite {
+        if let DatabaseUrl::Sqlite(path) = &self.inner.config.url {
             // No file is no WAL.
-            let file = std::fs::metadata(wal_path(&self.inner.config.url));
+            let file = std::fs::metadata(sqlite::file_beside(path, "-wal"));
             return Some(file.map_or(0, |file| file.len()));
         }
         None
@@ -411,13 +451,14 @@ impl std::fmt::Debug for Database {
 #[cfg(feature = "sqlite")]
 fn start_lane(
     config: &DatabaseConfig,
+    files: &Arc<files::DatabaseFiles>,
     slow: &Arc<SlowQueries>,
     attachments: &Arc<scope::Attachments>,
 ) -> Result<write_lane::WriteLane> {
     let (settings, slow) = (config.clone(), Arc::clone(slow));
     let sqlite = &config.sqlite;
     let wal = write_lane::Wal::new(
-        wal_path(&config.url),
+        files.path_beside("-wal"),
         sqlite.wal_bytes_max,
         sqlite.busy_timeout,
     );
@@ -425,6 +466,7 @@ fn start_lane(
         config.write.clone(),
         config.pool.acquire_timeout,
         wal,
+        Arc::clone(files),
         Arc::clone(attachments),
         Box::new(move || {
             let mut conn = sqlite::open_writer(&settings)?;
@@ -441,24 +483,4 @@ fn no_backend<W>(_work: W) -> Error {
         "this build has no PostgreSQL",
         "build with `--features postgres`",
     )
-}
-
-/// Which file was opened; the writer has created it by now.
-#[cfg(feature = "sqlite")]
-fn opened_file(url: &DatabaseUrl) -> Option<probe::FileIdentity> {
-    match url {
-        DatabaseUrl::Sqlite(path) => probe::FileIdentity::of(path),
-        DatabaseUrl::Postgres(_) => None,
-    }
-}
-
-/// The WAL lies beside the file, whose name it prolongs.
-#[cfg(feature = "sqlite")]
-fn wal_path(url: &DatabaseUrl) -> std::path::PathBuf {
-    let DatabaseUrl::Sqlite(path) = url else {
-        return std::path::PathBuf::new();
-    };
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
 }

@@ -94,6 +94,16 @@ pub enum Error {
         /// What the database said.
         reason: String,
     },
+    /// Taking a migration back would delete rows, and was not to.
+    #[error(
+        "taking {migration} back deletes {losses}; save what you need of it, then take it back with --yes"
+    )]
+    WouldDelete {
+        /// The migration's version and name.
+        migration: String,
+        /// How many rows of which tables and columns.
+        losses: String,
+    },
     /// The database was written by a newer tickbase.
     #[error(
         "the database has schema version {found}, this tickbase knows versions up to {known}; use a newer tickbase"
@@ -139,6 +149,16 @@ pub enum Error {
     WriteLockHeld {
         /// How long the lane waited.
         waited: Duration,
+    },
+    /// The database file, or its write-ahead log, is not the one that was opened: a restart would
+    /// find nothing of what is written now. When the file comes back, what was under way at that
+    /// moment may be in it all the same.
+    #[error("{reason}, so the write is not acknowledged; {remedy}")]
+    FileChanged {
+        /// Which file, and whether it is gone or another one.
+        reason: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
     /// The database was closed; nothing of the call was stored.
     #[error("the database is closed")]

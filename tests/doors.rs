@@ -153,6 +153,56 @@ on_both! {
         assert_eq!(stored(&database), (0, 0));
     }
 
+    fn a_write_inside_a_write_is_refused_by_each_door(db: &TestDatabase) {
+        let database = with_numbers(db);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let inner = database.clone();
+        let inside = move |asynchronous| match asynchronous {
+            false => inner.write("test.inner", |conn| store(conn, 2)),
+            true => tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(inner.write_async("test.inner", |conn| store(conn, 2))),
+        };
+        for (outer, inner) in [(false, false), (false, true), (true, false), (true, true)] {
+            let inside = inside.clone();
+            let work = move |conn: &mut BackendConnection<'_>| {
+                store(conn, 1)?;
+                inside(inner)
+            };
+            // A runtime cannot wait in another one, so the asynchronous door waits outside of it.
+            let answer = match outer {
+                false => database.write("test.outer", work),
+                true => runtime.block_on(database.write_async("test.outer", work)),
+            };
+            let error = answer.unwrap_err();
+            assert!(matches!(error, Error::Invalid { .. }), "{error}");
+            assert!(error.to_string().contains("inside another write"), "{error}");
+            assert_eq!(stored(&database), (0, 0), "{outer} {inner}");
+        }
+        let kept = database.write("test.outer", move |conn| {
+            inside(false).unwrap_err();
+            assert_eq!(count(conn)?, 0);
+            store(conn, 1)
+        });
+        kept.unwrap();
+        assert_eq!(stored(&database), (1, 1));
+        // The threads are free for other writes.
+        database.write("test.later", |conn| store(conn, 3)).unwrap();
+        assert_eq!(stored(&database), (2, 4));
+    }
+
+    fn a_read_inside_a_write_sees_what_was_committed(db: &TestDatabase) {
+        let database = with_numbers(db);
+        let inner = database.clone();
+        let write = move |conn: &mut BackendConnection<'_>| {
+            store(conn, 1)?;
+            Ok((count(conn)?, inner.read("test.inner", count)?))
+        };
+        assert_eq!(database.write("test.outer", write).unwrap(), (1, 0));
+    }
+
     fn the_read_door_cannot_write(db: &TestDatabase) {
         let database = with_numbers(db);
         let error = database.read("test.sneaks", |conn| store(conn, 1)).unwrap_err();

@@ -19,6 +19,7 @@ use super::types::{
     AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth,
     SlowQueries,
 };
+use crate::database::ProbeCause;
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::monitoring::MonitoringSnapshot;
@@ -80,6 +81,17 @@ fn verdict(snapshot: &MonitoringSnapshot) -> HealthWord {
     snapshot.health.into()
 }
 
+/// What is wrong, in words that name no file and no server: the log and the errors of
+/// `/api/health/database` have more.
+fn problem(word: HealthWord, snapshot: &MonitoringSnapshot) -> Option<&'static str> {
+    if word != HealthWord::Unhealthy {
+        return None;
+    }
+    let exhausted = "every connection is lent; raise pool.overflow, or ask for less at once";
+    let cause = snapshot.probe.cause;
+    Some(cause.map_or(exhausted, ProbeCause::explanation))
+}
+
 fn status(word: HealthWord) -> StatusCode {
     match word {
         HealthWord::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
@@ -128,9 +140,10 @@ fn today(state: &ApiState) -> Timestamp {
 
 /// How the system is
 ///
-/// `unhealthy` (503): the database does not answer, or no connection is left. `degraded`: it
-/// serves, and an alert is raised, or alerts could not be delivered (`alert_delivery` says what to
-/// do). A feed that has not begun yet is no fault.
+/// `unhealthy` (503): the database does not answer, its file is not the one that was opened, it is
+/// full or damaged, or no connection is left; `problem` says which. `degraded`: it serves, and an
+/// alert is raised, or alerts could not be delivered (`alert_delivery` says what to do). A feed that
+/// has not begun yet is no fault.
 #[utoipa::path(
     get,
     path = "/api/health",
@@ -165,6 +178,7 @@ async fn health(
     };
     let body = HealthBody {
         status: overall,
+        problem: problem(word, &snapshot),
         ingestion_active: within(INGESTION_ACTIVE_MICROS),
         last_tick: last_tick.map(|at| at.to_string()),
         api_connected: within(CONNECTED_MICROS),

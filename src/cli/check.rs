@@ -33,10 +33,7 @@ pub(super) fn run(context: &Context) -> Outcome {
         "migrations",
         (missing > 0).then(|| format!("{missing} are missing; run `tickbase migrate run`")),
     )];
-    // Without its tables there is nothing further to look at.
-    if missing < pending.len() {
-        findings.extend(CheckRepository::new(&database).run()?);
-    }
+    findings.extend(CheckRepository::new(&database).run()?);
     let findings: Vec<Line> = findings
         .into_iter()
         .map(|finding| Line {

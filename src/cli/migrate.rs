@@ -1,4 +1,4 @@
-//! `migrate run|revert|status`.
+//! `migrate run|revert|status|record-for-diesel`.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -11,10 +11,16 @@ use crate::app::Need;
 pub(super) enum Action {
     /// Apply the missing migrations, all or none
     Run,
-    /// Take the newest migration back, with all that its tables hold
-    Revert,
+    /// Take the newest migration back; with rows in what it made only by --yes
+    Revert {
+        /// Delete the rows and values that go with it
+        #[arg(long)]
+        yes: bool,
+    },
     /// List the migrations and when they were applied
     Status,
+    /// Let the diesel CLI take the applied migrations for applied, too
+    RecordForDiesel,
 }
 
 #[derive(Serialize)]
@@ -27,8 +33,9 @@ struct Line {
 pub(super) fn run(context: &Context, action: Action) -> Outcome {
     match action {
         Action::Run => up(context),
-        Action::Revert => down(context),
+        Action::Revert { yes } => down(context, yes),
         Action::Status => status(context),
+        Action::RecordForDiesel => record_for_diesel(context),
     }
 }
 
@@ -47,12 +54,24 @@ fn up(context: &Context) -> Outcome {
         })
 }
 
-fn down(context: &Context) -> Outcome {
-    let reverted = context.open(Need::AsItIs)?.migrate_revert()?;
+fn down(context: &Context, yes: bool) -> Outcome {
+    let database = context.open(Need::AsItIs)?;
+    let reverted = match yes {
+        true => database.migrate_revert()?,
+        false => database.migrate_revert_keeping_rows()?,
+    };
     let result = serde_json::json!({ "reverted": reverted });
     context.output.result(&result, |_| match &reverted {
         Some(name) => format!("reverted {name}"),
         None => "there is nothing to revert".to_owned(),
+    })
+}
+
+fn record_for_diesel(context: &Context) -> Outcome {
+    let recorded = context.open(Need::AsItIs)?.record_migrations_for_diesel()?;
+    let result = serde_json::json!({ "recorded": recorded });
+    context.output.result(&result, |_| {
+        format!("{recorded} migrations recorded in __diesel_schema_migrations")
     })
 }
 

@@ -10,7 +10,7 @@ use super::retry::{ATTEMPTS_MAX, Failure, backoff, classify};
 use super::tally::Run;
 #[cfg(feature = "postgres")]
 use super::write_postgres;
-use super::{BackendConnection, Database, instrumentation};
+use super::{BackendConnection, Database, instrumentation, touched};
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
@@ -116,11 +116,13 @@ impl Database {
     /// Nothing of `work` is kept when it returns an error or panics. It may run again (its
     /// neighbours' transaction died, PostgreSQL asked for it), so it must not count on running
     /// once; only its last run is kept. It must return the first database error that it meets,
-    /// and must not end the transaction itself.
+    /// and must not end the transaction itself. A write inside `work` is refused.
     ///
     /// # Errors
     /// What `work` returns, with `op` in it; [`Error::Closed`] after [`Database::close`];
-    /// [`Error::CommitUnknown`] on PostgreSQL when the connection broke during COMMIT.
+    /// [`Error::Invalid`] inside another write; [`Error::FileChanged`] on SQLite when the database
+    /// file was deleted or replaced; [`Error::CommitUnknown`] on PostgreSQL when the connection
+    /// broke during COMMIT.
     pub fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -142,17 +144,20 @@ impl Database {
     {
         let _span = tracing::debug_span!("db.write", op).entered();
         let call = self.inner.operations.begin(op);
+        if let Err(nested) = touched::refuse_nested(op) {
+            return call.end_write(Err(nested));
+        }
         #[cfg(feature = "sqlite")]
         if let Some(lane) = &self.inner.lane {
             let outcome = lane.write(call.account().clone(), size, work);
-            return call.end(outcome);
+            return call.end_write(outcome);
         }
         #[cfg(feature = "postgres")]
         let outcome =
             write_postgres::write(&self.inner.pools, &self.inner.writes, size, &call, work);
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
-        call.end(outcome)
+        call.end_write(outcome)
     }
 
     /// [`Database::write`] without blocking the thread. A caller that goes away before the answer
@@ -183,11 +188,14 @@ impl Database {
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
         let call = self.inner.operations.begin(op);
+        if let Err(nested) = touched::refuse_nested(op) {
+            return call.end_write(Err(nested));
+        }
         #[cfg(feature = "sqlite")]
         if let Some(lane) = &self.inner.lane {
             let account = call.account().clone();
             let outcome = lane.write_async(account, size, work).await;
-            return call.end(outcome);
+            return call.end_write(outcome);
         }
         #[cfg(feature = "postgres")]
         let outcome =
@@ -195,7 +203,7 @@ impl Database {
                 .await;
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
-        call.end(outcome)
+        call.end_write(outcome)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use super::faults::Faults;
 use super::histogram::{Histogram, HistogramCounts};
 use super::insert_totals::{InsertTotals, Totals};
 use super::retry::{Failure, classify};
@@ -49,6 +50,7 @@ struct Operation {
 struct Ledger {
     inserts: Totals,
     slow: Arc<SlowQueries>,
+    faults: Arc<Faults>,
 }
 
 /// All operations. A name is registered at its first call; after that recording takes only a
@@ -64,11 +66,15 @@ pub(crate) struct Operations {
 pub(crate) struct Account(Arc<Operation>);
 
 impl Operations {
-    pub(crate) fn new(clock: Clock, slow: Arc<SlowQueries>) -> Self {
+    pub(crate) fn new(clock: Clock, slow: Arc<SlowQueries>, faults: Arc<Faults>) -> Self {
         let inserts = Totals::new(clock);
         Self {
             by_name: RwLock::default(),
-            ledger: Arc::new(Ledger { inserts, slow }),
+            ledger: Arc::new(Ledger {
+                inserts,
+                slow,
+                faults,
+            }),
         }
     }
 
@@ -173,8 +179,18 @@ impl Call {
         outcome.map_err(|error| {
             operation.errors.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(op = operation.op, failure = ?classify(&error), "failed");
-            error.during(operation.op)
+            let error = error.during(operation.op);
+            operation.ledger.faults.found_by(&error);
+            error
         })
+    }
+
+    /// [`Call::end`] of a write.
+    pub(crate) fn end_write<T>(self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_ok() {
+            self.account.0.ledger.faults.written();
+        }
+        self.end(outcome)
     }
 }
 
@@ -187,7 +203,7 @@ mod tests {
     fn operations() -> Operations {
         let clock = Clock::system();
         let slow = SlowQueries::new(&ObserveConfig::default(), clock.clone());
-        Operations::new(clock, slow)
+        Operations::new(clock, slow, Arc::default())
     }
 
     /// For jobs of the write lane without a door.

@@ -2,12 +2,17 @@
 //!
 //! Every migration writes its own line into `tickbase_schema_migrations`, so the diesel CLI and
 //! this module leave the same trace, and a user's migrations, which share Diesel's table, are
-//! not disturbed. It owns the lock between processes; it does not decide when to migrate.
+//! not disturbed; what Diesel's runners are told is `diesel_table`'s. It owns the lock between
+//! processes; it does not decide when to migrate.
 
+mod diesel_table;
+mod losses;
 #[cfg(test)]
 mod tests;
 
 use diesel::connection::BoxableConnection;
+#[cfg(feature = "sqlite")]
+use diesel::connection::TransactionManager;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::prelude::*;
 #[cfg(feature = "sqlite")]
@@ -15,6 +20,11 @@ use diesel::result::QueryResult;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use super::connection::BackendConnection;
+#[cfg(feature = "sqlite")]
+use super::write_lock;
+use crate::config::DatabaseConfig;
+#[cfg(feature = "sqlite")]
+use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
 use crate::schema::tickbase_schema_migrations as versions;
 use crate::timestamp::Timestamp;
@@ -23,6 +33,9 @@ use crate::timestamp::Timestamp;
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 #[cfg(feature = "postgres")]
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The table that says which of them are applied.
+const VERSIONS: &str = "tickbase_schema_migrations";
 
 /// The advisory lock of tickbase's migrations on PostgreSQL: the bytes of "tickbase".
 #[cfg(feature = "postgres")]
@@ -42,26 +55,47 @@ pub struct MigrationStatus {
 
 /// Applies what is missing, all or nothing, and returns the names of what was applied.
 ///
+/// It looks first: with nothing to do it takes no lock, waits for nobody and writes nothing, so
+/// that a database is opened while another process writes, and on a server that takes no writes.
 /// Two processes that start at once wait for each other; the second finds nothing to do.
-pub(crate) fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
-    locked(conn, |conn| {
-        refuse_newer(conn)?;
-        let applied = applied(conn)?;
+pub(crate) fn run(
+    conn: &mut BackendConnection<'_>,
+    config: &DatabaseConfig,
+) -> Result<Vec<String>> {
+    if pending(conn)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    locked(conn, config, |conn| {
+        let all = embedded(conn)?;
+        let told = diesel_table::names_one_of(conn, &all)?;
         let mut done = Vec::new();
-        for migration in embedded(conn)?
-            .iter()
-            .filter(|m| !applied.contains_key(&m.version))
-        {
+        for migration in pending(conn)? {
             migration.run(conn)?;
+            if told {
+                diesel_table::insert(conn, [&*migration.version])?;
+            }
             done.push(migration.full_name());
         }
         Ok(done)
     })
 }
 
+/// What becomes of rows when a migration is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// They go with their tables and columns.
+    Deleted,
+    /// The migration stays when any would go.
+    Kept,
+}
+
 /// Undoes the newest migration and returns its name; `None` when there is none.
-pub(crate) fn revert(conn: &mut BackendConnection<'_>) -> Result<Option<String>> {
-    locked(conn, |conn| {
+pub(crate) fn revert(
+    conn: &mut BackendConnection<'_>,
+    config: &DatabaseConfig,
+    rows: Rows,
+) -> Result<Option<String>> {
+    locked(conn, config, |conn| {
         refuse_newer(conn)?;
         let applied = applied(conn)?;
         let newest = applied.keys().next_back().cloned();
@@ -72,8 +106,31 @@ pub(crate) fn revert(conn: &mut BackendConnection<'_>) -> Result<Option<String>>
         else {
             return Ok(None);
         };
+        if rows == Rows::Kept {
+            let losses = losses::of(conn, |conn| last.revert(conn))?;
+            if !losses.is_empty() {
+                return Err(Error::WouldDelete {
+                    migration: last.full_name(),
+                    losses: losses.join(", "),
+                });
+            }
+        }
         last.revert(conn)?;
+        diesel_table::delete(conn, &last.version)?;
         Ok(Some(last.full_name()))
+    })
+}
+
+/// Writes the applied migrations into the table of Diesel's runners, so that these take them for
+/// applied, too; returns how many it did not name.
+pub(crate) fn record_for_diesel(
+    conn: &mut BackendConnection<'_>,
+    config: &DatabaseConfig,
+) -> Result<usize> {
+    locked(conn, config, |conn| {
+        refuse_newer(conn)?;
+        let applied = applied(conn)?;
+        diesel_table::insert(conn, applied.keys().map(String::as_str))
     })
 }
 
@@ -105,12 +162,7 @@ pub(crate) fn status(conn: &mut BackendConnection<'_>) -> Result<Vec<MigrationSt
 
 /// Refuses a database that is newer or older than the code.
 pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
-    refuse_newer(conn)?;
-    let applied = applied(conn)?;
-    let pending: Vec<Step> = embedded(conn)?
-        .into_iter()
-        .filter(|m| !applied.contains_key(&m.version))
-        .collect();
+    let pending = pending(conn)?;
     match pending.first() {
         None => Ok(()),
         Some(first) => Err(Error::SchemaOlder {
@@ -118,6 +170,15 @@ pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
             first: first.full_name(),
         }),
     }
+}
+
+/// The migrations that are missing; an error when the database is newer than the code.
+fn pending(conn: &mut BackendConnection<'_>) -> Result<Vec<Step>> {
+    refuse_newer(conn)?;
+    let applied = applied(conn)?;
+    let mut all = embedded(conn)?;
+    all.retain(|step| !applied.contains_key(&step.version));
+    Ok(all)
 }
 
 fn refuse_newer(conn: &mut BackendConnection<'_>) -> Result<()> {
@@ -137,7 +198,7 @@ fn refuse_newer(conn: &mut BackendConnection<'_>) -> Result<()> {
 type Applied = std::collections::BTreeMap<String, (String, Timestamp)>;
 
 fn applied(conn: &mut BackendConnection<'_>) -> Result<Applied> {
-    if !version_table_exists(conn)? {
+    if !table_exists(conn, VERSIONS)? {
         return Ok(Applied::new());
     }
     let query = versions::table.select((versions::version, versions::name, versions::applied_at));
@@ -154,19 +215,21 @@ struct Exists {
     exists: bool,
 }
 
-fn version_table_exists(conn: &mut BackendConnection<'_>) -> Result<bool> {
+fn table_exists(conn: &mut BackendConnection<'_>, name: &str) -> Result<bool> {
     let row: Exists = match conn {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(c) => diesel::sql_query(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' \
-             AND name = 'tickbase_schema_migrations') AS \"exists\"",
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?) \
+             AS \"exists\"",
         )
+        .bind::<diesel::sql_types::Text, _>(name)
         .get_result(*c)?,
         #[cfg(feature = "postgres")]
-        BackendConnection::Postgres(c) => diesel::sql_query(
-            "SELECT to_regclass('tickbase_schema_migrations') IS NOT NULL AS \"exists\"",
-        )
-        .get_result(*c)?,
+        BackendConnection::Postgres(c) => {
+            diesel::sql_query("SELECT to_regclass($1) IS NOT NULL AS \"exists\"")
+                .bind::<diesel::sql_types::Text, _>(name)
+                .get_result(*c)?
+        }
     };
     Ok(row.exists)
 }
@@ -270,34 +333,59 @@ fn steps<DB: diesel::backend::Backend>(
 /// Runs `work` alone among all processes, in one transaction.
 fn locked<T>(
     conn: &mut BackendConnection<'_>,
+    config: &DatabaseConfig,
     work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
+    let _ = config; // A build without SQLite has no use for it.
     match conn {
         #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(c) => locked_sqlite(c, work),
+        BackendConnection::Sqlite(c) => locked_sqlite(c, config, work),
         #[cfg(feature = "postgres")]
         BackendConnection::Postgres(c) => locked_postgres(c, work),
     }
 }
 
-/// BEGIN IMMEDIATE is the lock. Foreign keys are off meanwhile, for inside a transaction they
+/// BEGIN IMMEDIATE is the lock, which is waited for as the write lane does. Foreign keys are off meanwhile, for inside a transaction they
 /// cannot be switched, and with them on a parent table can never be rebuilt; the check before
 /// the commit makes up for it.
 #[cfg(feature = "sqlite")]
 fn locked_sqlite<T>(
     conn: &mut SqliteConnection,
-    mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+    config: &DatabaseConfig,
+    work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
     use diesel::connection::SimpleConnection;
 
     conn.batch_execute("PRAGMA foreign_keys = OFF")?;
-    let done = conn.immediate_transaction(|conn| {
-        let done = work(&mut BackendConnection::from(&mut *conn))?;
-        check_foreign_keys(conn)?;
-        Ok(done)
-    });
+    let done = transaction_of_sqlite(conn, config, work);
     conn.batch_execute("PRAGMA foreign_keys = ON")?;
     done
+}
+
+#[cfg(feature = "sqlite")]
+fn transaction_of_sqlite<T>(
+    conn: &mut SqliteConnection,
+    config: &DatabaseConfig,
+    mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
+) -> Result<T> {
+    type Transactions = <SqliteConnection as Connection>::TransactionManager;
+
+    let DatabaseUrl::Sqlite(path) = &config.url else {
+        return Err(Error::Closed); // The connection is one of SQLite's.
+    };
+    write_lock::begin_at_start(conn, path, config.pool.acquire_timeout)?;
+    let done = work(&mut BackendConnection::from(&mut *conn))
+        .and_then(|done| check_foreign_keys(conn).map(|()| done));
+    match done {
+        Ok(done) => {
+            Transactions::commit_transaction(conn)?;
+            Ok(done)
+        }
+        Err(error) => {
+            Transactions::rollback_transaction(conn)?;
+            Err(error)
+        }
+    }
 }
 
 #[cfg(feature = "sqlite")]

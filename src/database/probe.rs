@@ -2,7 +2,8 @@
 //!
 //! The pool's connections prove nothing: an open SQLite file goes on answering when it has been
 //! moved away. The probe opens what a new process would open, and is never waited for longer than
-//! it may take. It repairs nothing and creates nothing.
+//! it may take. Nor does a fresh connection prove that there is room, or that every page is good:
+//! what statements found is an answer, too. It repairs nothing and creates nothing.
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -16,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::faults::Faults;
+#[cfg(feature = "sqlite")]
+use super::files::DatabaseFiles;
 use super::{Database, park};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::error::Error;
-#[cfg(feature = "sqlite")]
-pub(super) use sqlite::FileIdentity;
 
 /// Probes of one database that may wait for an answer at once: one that hangs keeps a thread.
 const UNDER_WAY_MAX: usize = 8;
@@ -49,14 +51,21 @@ pub struct ProbeFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProbeCause {
-    /// There is no file at the path, or no database of the name.
+    /// There is no file at the path, or its write-ahead log is gone, or there is no database of
+    /// the name.
     Missing,
-    /// Another file lies at the path than the one that was opened.
+    /// Another file lies at the path than the one that was opened, or another write-ahead log.
     Replaced,
     /// It may not be read, or not be written, or the user may not connect.
     PermissionDenied,
     /// What lies there is no database, is damaged, or lacks tickbase's tables.
     NotADatabase,
+    /// A statement came upon a damaged page.
+    Damaged,
+    /// The last write found no room.
+    Full,
+    /// The storage could not be read or written.
+    StorageFails,
     /// The server does not accept connections.
     Unreachable,
     /// No answer came in time.
@@ -64,8 +73,8 @@ pub enum ProbeCause {
 }
 
 impl ProbeCause {
-    /// Its name: `missing`, `replaced`, `permission_denied`, `not_a_database`, `unreachable` or
-    /// `timed_out`.
+    /// Its name: `missing`, `replaced`, `permission_denied`, `not_a_database`, `damaged`, `full`,
+    /// `storage_fails`, `unreachable` or `timed_out`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,8 +82,42 @@ impl ProbeCause {
             Self::Replaced => "replaced",
             Self::PermissionDenied => "permission_denied",
             Self::NotADatabase => "not_a_database",
+            Self::Damaged => "damaged",
+            Self::Full => "full",
+            Self::StorageFails => "storage_fails",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
+        }
+    }
+
+    /// What it means and what to do, in words for everybody: they name no file and no server.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Missing => {
+                "the database is not there: its file or write-ahead log was deleted or moved away, \
+                 or the server has no such database; writes are refused until it is back"
+            }
+            Self::Replaced => {
+                "the database file or its write-ahead log is not the one that was opened; writes \
+                 are refused until that one is back, or tickbase is restarted"
+            }
+            Self::PermissionDenied => {
+                "the database may not be read or written; let this user do so"
+            }
+            Self::NotADatabase => {
+                "there is no database of tickbase, or it is damaged; restore it from a backup"
+            }
+            Self::Damaged => {
+                "a statement came upon a damaged page; restore the database from a backup, or \
+                 repair it, and restart tickbase"
+            }
+            Self::Full => "the database is full; free disk space, and write again",
+            Self::StorageFails => {
+                "the storage of the database could not be read or written; check the disk"
+            }
+            Self::Unreachable => "the database does not accept connections; check that it runs",
+            Self::TimedOut => "the database does not answer in time; check the load on it",
         }
     }
 }
@@ -110,7 +153,8 @@ impl ProbeFailure {
 struct Question {
     config: Arc<DatabaseConfig>,
     #[cfg(feature = "sqlite")]
-    file: Option<FileIdentity>,
+    files: Option<Arc<DatabaseFiles>>,
+    faults: Arc<Faults>,
 }
 
 /// The probes of one database.
@@ -127,8 +171,10 @@ impl Database {
     pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
     /// Asks over a new connection, outside the pool, whether the database answers. On SQLite: the
-    /// file that was opened still lies at its path, can be opened for reading and writing, and is
-    /// a database with tickbase's tables; on PostgreSQL: a connection is made and answers a query.
+    /// file that was opened still lies at its path, and its write-ahead log beside it, can be
+    /// opened for reading and writing, and is a database with tickbase's tables; on PostgreSQL: a
+    /// connection is made and answers a query. On both: no write has found it full since the last
+    /// one that succeeded, and no statement has found it damaged.
     ///
     /// It blocks the thread for no longer than `timeout`.
     #[must_use]
@@ -168,13 +214,15 @@ type Answer = Result<(), ProbeFailure>;
 impl Prober {
     pub(super) fn new(
         config: &DatabaseConfig,
-        #[cfg(feature = "sqlite")] file: Option<FileIdentity>,
+        #[cfg(feature = "sqlite")] files: Option<Arc<DatabaseFiles>>,
+        faults: Arc<Faults>,
     ) -> Self {
         Self {
             question: Question {
                 config: Arc::new(config.clone()),
                 #[cfg(feature = "sqlite")]
-                file,
+                files,
+                faults,
             },
             under_way: Arc::default(),
         }
@@ -228,25 +276,27 @@ impl Prober {
 
 impl Question {
     fn ask(&self, timeout: Duration) -> Answer {
+        let found = self.ask_database(timeout).and_then(|()| {
+            let Some((cause, reason, remedy)) = self.faults.gravest() else {
+                return Ok(());
+            };
+            Err(Found::new(cause, reason, remedy))
+        });
+        found.map_err(|found| found.of(&self.config))
+    }
+
+    fn ask_database(&self, timeout: Duration) -> Result<(), Found> {
         let config = &self.config;
         match &config.url {
             #[cfg(feature = "sqlite")]
-            DatabaseUrl::Sqlite(path) => {
-                sqlite::ask(config, path, self.file, timeout).map_err(|found| found.of(config))
-            }
+            DatabaseUrl::Sqlite(path) => sqlite::ask(config, path, self.files.as_deref(), timeout),
             #[cfg(feature = "postgres")]
-            DatabaseUrl::Postgres(_) => {
-                postgres::ask(config, timeout).map_err(|found| found.of(config))
-            }
+            DatabaseUrl::Postgres(_) => postgres::ask(config, timeout),
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => {
-                let found = Found::new(
-                    ProbeCause::Unreachable,
-                    "this build has no such backend",
-                    "",
-                );
                 let _ = timeout;
-                Err(found.of(config))
+                let reason = "this build has no such backend";
+                Err(Found::new(ProbeCause::Unreachable, reason, ""))
             }
         }
     }

@@ -41,6 +41,7 @@ pub(crate) fn is_temporary(error: &Error) -> bool {
         Error::PoolTimeout { .. }
             | Error::QueueFull { .. }
             | Error::WriteLockHeld { .. }
+            | Error::FileChanged { .. }
             | Error::Closed
             | Error::Connect { .. }
             | Error::Full { .. }

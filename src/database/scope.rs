@@ -28,8 +28,8 @@ pub(crate) enum Ending {
     Committed,
     /// Nothing of it is there.
     RolledBack,
-    /// The connection broke during COMMIT: only the database knows.
-    #[cfg_attr(not(feature = "postgres"), allow(dead_code))] // SQLite always knows.
+    /// The connection broke during COMMIT, or the database file is not the one that was opened:
+    /// only a later look tells.
     Unknown,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The writer creates the file and switches it to WAL, once; readers cannot write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
@@ -85,6 +85,17 @@ pub(crate) fn existing(path: &Path) -> String {
         }
     }
     uri + "?mode=rw"
+}
+
+/// A file that SQLite keeps beside the database, `-wal` or `-shm`: its name prolongs that of the
+/// file, of the one that a link names.
+pub(crate) fn file_beside(database: &Path, suffix: &str) -> PathBuf {
+    let file = std::fs::canonicalize(database);
+    let mut name = file
+        .unwrap_or_else(|_| database.to_owned())
+        .into_os_string();
+    name.push(suffix);
+    name.into()
 }
 
 /// Opens the file, and creates it and its directory where they are missing.

@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{BackendConnection, Database, scope};
+use crate::error::{Error, Result};
 
 /// Instruments that have a version of their own; others share one with one of these, and are read
 /// again when that one changes. A power of two.
@@ -131,6 +132,24 @@ pub(super) fn of_work<R>(work: impl FnOnce() -> R) -> R {
         scope::touch(|touched| touched.everything = true);
     }
     answer
+}
+
+/// Whether this thread is inside the closure of a write door.
+pub(super) fn is_in_work() -> bool {
+    WORK.get().runs
+}
+
+/// Refuses a write inside a write: it would wait for the lane of the write around it, or be
+/// committed on a connection of its own, whatever becomes of that.
+pub(super) fn refuse_nested(op: &'static str) -> Result<()> {
+    if !is_in_work() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        op,
+        "it was called inside another write",
+        "use the connection that the closure was given",
+    ))
 }
 
 /// A statement begins on this thread.

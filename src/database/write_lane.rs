@@ -6,6 +6,7 @@
 //! after its commit. What happens inside one transaction is in [`group`]; the lane owns the
 //! connection, the queue and the thread.
 
+mod counters;
 mod group;
 mod job;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod wal;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -24,12 +25,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::backpressure::{BatchSize, WhenFull};
 use super::connection::{BackendConnection, transaction_depth};
-use super::histogram::{Histogram, HistogramCounts};
+use super::files::DatabaseFiles;
 use super::instrumentation::Account;
 use super::tally::Run;
-use super::{park, scope::Attachments};
+use super::{park, scope::Attachments, touched};
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
+pub use counters::WriterSnapshot;
+use counters::{Counters, add_time};
 use group::Writer;
 pub(crate) use job::Answer;
 use job::{Job, TypedJob};
@@ -40,81 +43,6 @@ const LANE: &str = "write_lane";
 
 /// Opens the write connection; called again when a connection had to be given up.
 pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>;
-
-/// The state of the write lane at one moment.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct WriterSnapshot {
-    /// Rows waiting in the queue; a write that is no batch counts as one.
-    pub queued_rows: usize,
-    /// The bound of the queue, in rows.
-    pub queue_rows_max: usize,
-    /// Callers that found the queue full and waited for room.
-    pub queue_waits: u64,
-    /// How long they waited, in all.
-    pub queue_wait_us: u64,
-    /// Callers that found the queue full and did not want to wait.
-    pub queue_refusals: u64,
-    /// Jobs committed.
-    pub committed_jobs: u64,
-    /// Rows that committed jobs recorded; `committed_rows / commits` is the mean group.
-    pub committed_rows: u64,
-    /// Jobs that failed and left nothing behind.
-    pub failed_jobs: u64,
-    /// Transactions committed; `committed_jobs / commits` is the mean group.
-    pub commits: u64,
-    /// Commits that a caller made on its own thread because the lane was idle.
-    pub led_commits: u64,
-    /// The largest group so far, in jobs.
-    pub group_jobs_max_seen: u64,
-    /// The largest group so far, in rows that its jobs recorded.
-    pub group_rows_max_seen: u64,
-    /// Transactions that died (disk full, ..) and whose jobs were run again one by one.
-    pub broken_groups: u64,
-    /// Write connections that were replaced.
-    pub replaced_connections: u64,
-    /// Times that another process held the lock longer than the busy timeout.
-    pub busy_waits: u64,
-    /// How long the writer waited for locks of other processes, in all.
-    pub lock_wait_us: u64,
-    /// Bytes of the WAL when it was last looked at, which is about every second of writing.
-    pub wal_bytes: u64,
-    /// Whether the WAL is past its limit because a reader does not end.
-    pub wal_starved: bool,
-    /// Looks at which it was.
-    pub wal_starvations: u64,
-    /// Times that the WAL was past its limit and could be begun anew.
-    pub wal_resets: u64,
-    /// From BEGIN to the end of COMMIT.
-    pub commit: HistogramCounts,
-    /// The writer's own checkpoints: those that begin the WAL anew past its limit, whether they
-    /// could or not. SQLite's own, which are part of a commit, are in `commit`.
-    pub checkpoint: HistogramCounts,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    queue_waits: AtomicU64,
-    queue_wait_us: AtomicU64,
-    queue_refusals: AtomicU64,
-    committed_jobs: AtomicU64,
-    committed_rows: AtomicU64,
-    failed_jobs: AtomicU64,
-    commits: AtomicU64,
-    led_commits: AtomicU64,
-    group_jobs_max_seen: AtomicU64,
-    group_rows_max_seen: AtomicU64,
-    broken_groups: AtomicU64,
-    replaced_connections: AtomicU64,
-    busy_waits: AtomicU64,
-    lock_wait_us: AtomicU64,
-    wal_bytes: AtomicU64,
-    wal_starved: AtomicBool,
-    wal_starvations: AtomicU64,
-    wal_resets: AtomicU64,
-    commit: Histogram,
-    checkpoint: Histogram,
-}
 
 /// The lane; dropping it drains the queue and closes the connection.
 pub(crate) struct WriteLane {
@@ -155,6 +83,7 @@ impl WriteLane {
         limits: WriteConfig,
         lock_wait_max: Duration,
         wal: Wal,
+        files: Arc<DatabaseFiles>,
         attachments: Arc<Attachments>,
         opener: Opener,
     ) -> Result<Self> {
@@ -163,6 +92,7 @@ impl WriteLane {
             opener,
             lock_wait_max,
             wal,
+            files,
             attachments,
             Arc::clone(&counters),
         )?;
@@ -204,7 +134,6 @@ impl WriteLane {
     {
         let account = account.into();
         let op = account.op();
-        refuse_nested(op)?;
         let (job, answer) = TypedJob::new(account, work);
         if let Some(mut writer) = self.shared.lead() {
             let run = Run::begin(LANE);
@@ -253,8 +182,10 @@ impl WriteLane {
         &self,
         work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
-        refuse_nested("exclusive")?;
+        touched::refuse_nested("exclusive")?;
         let mut writer = lock(&self.shared.writer);
+        let files = writer.files();
+        files.check()?;
         let conn = writer.connection()?;
         let run = || work(&mut BackendConnection::from(&mut *conn));
         let (done, _) = Run::of("exclusive", || catch_unwind(AssertUnwindSafe(run)));
@@ -262,36 +193,15 @@ impl WriteLane {
             writer.give_up_connection();
         }
         self.shared.release(writer);
-        done.unwrap_or_else(|payload| resume_unwind(payload))
+        let done = done.unwrap_or_else(|payload| resume_unwind(payload))?;
+        files.check()?;
+        Ok(done)
     }
 
     pub(crate) fn snapshot(&self) -> WriterSnapshot {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let queue_rows_max = self.shared.limits.queue_rows_max;
         let counters = &self.shared.counters;
-        WriterSnapshot {
-            queued_rows: self.shared.queued_rows(),
-            queue_rows_max: self.shared.limits.queue_rows_max,
-            queue_waits: count(&counters.queue_waits),
-            queue_wait_us: count(&counters.queue_wait_us),
-            queue_refusals: count(&counters.queue_refusals),
-            committed_jobs: count(&counters.committed_jobs),
-            committed_rows: count(&counters.committed_rows),
-            failed_jobs: count(&counters.failed_jobs),
-            commits: count(&counters.commits),
-            led_commits: count(&counters.led_commits),
-            group_jobs_max_seen: count(&counters.group_jobs_max_seen),
-            group_rows_max_seen: count(&counters.group_rows_max_seen),
-            broken_groups: count(&counters.broken_groups),
-            replaced_connections: count(&counters.replaced_connections),
-            busy_waits: count(&counters.busy_waits),
-            lock_wait_us: count(&counters.lock_wait_us),
-            wal_bytes: count(&counters.wal_bytes),
-            wal_starved: counters.wal_starved.load(Ordering::Relaxed),
-            wal_starvations: count(&counters.wal_starvations),
-            wal_resets: count(&counters.wal_resets),
-            commit: counters.commit.counts(),
-            checkpoint: counters.checkpoint.counts(),
-        }
+        counters.snapshot(self.shared.queued_rows(), queue_rows_max)
     }
 
     /// Refuses new jobs, drains the queue, closes the connection. Later calls do nothing.
@@ -301,7 +211,7 @@ impl WriteLane {
         self.shared.arrived.notify_all();
         // A job that closes the database, or drops its last handle, holds the connection that
         // the writer's thread waits for, or is on that thread.
-        if job::running_on_this_thread() || std::thread::current().id() == self.thread_id {
+        if touched::is_in_work() || std::thread::current().id() == self.thread_id {
             return;
         }
         let thread = lock(&self.thread).take();
@@ -315,18 +225,6 @@ impl Drop for WriteLane {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// A write inside a write would wait for itself.
-fn refuse_nested(op: &'static str) -> Result<()> {
-    if !job::running_on_this_thread() {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        op,
-        "it was called inside another write, which holds the write lane",
-        "use the connection that the closure was given",
-    ))
 }
 
 fn receive<T>(op: &'static str, answer: Result<Answer<T>, oneshot::error::RecvError>) -> Result<T> {
@@ -480,20 +378,4 @@ impl Shared {
 /// connection that a panic crossed is replaced.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn record_commit(counters: &Counters, jobs: u64, rows: u64, began: Instant) {
-    let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
-    let raise = |counter: &AtomicU64, seen| counter.fetch_max(seen, Ordering::Relaxed);
-    counters.commit.record(began.elapsed());
-    add(&counters.commits, 1);
-    add(&counters.committed_jobs, jobs);
-    add(&counters.committed_rows, rows);
-    raise(&counters.group_jobs_max_seen, jobs);
-    raise(&counters.group_rows_max_seen, rows);
-}
-
-fn add_time(counter: &AtomicU64, began: Instant) {
-    let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    counter.fetch_add(us, Ordering::Relaxed);
 }

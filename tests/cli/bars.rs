@@ -58,7 +58,7 @@ on_both! {
         db.raw("UPDATE market_data_bars SET data_source_id = 1 WHERE id = 1").unwrap();
         let mut reverted = String::new();
         while !reverted.contains("20261124000006_bar_series") {
-            let done = run(db, &["migrate", "revert"]);
+            let done = run(db, &["migrate", "revert", "--yes"]);
             assert_eq!(done.code, Some(0), "{done:?}");
             reverted = done.out;
         }

@@ -16,7 +16,10 @@ on_both! {
         let status = run(&db, &["migrate", "status", "--json"]).json();
         assert_eq!(status.as_array().unwrap().len(), count);
         assert!(status[count - 1]["applied_at"].is_string());
-        let down = run(&db, &["migrate", "revert", "--json"]).json();
+        let refused = run(&db, &["migrate", "revert"]);
+        let text = refused.failure();
+        assert!(text.contains(last) && text.contains("rows of data_sources") && text.contains("--yes"), "{text}");
+        let down = run(&db, &["migrate", "revert", "--yes", "--json"]).json();
         assert_eq!(down["reverted"], last);
         assert!(run(&db, &["migrate", "status", "--json"]).json()[count - 1]["applied_at"].is_null());
 
@@ -28,9 +31,17 @@ on_both! {
         assert_eq!(run(&db, &["migrate", "run"]).code, Some(0));
         assert_eq!(run(&db, &["check"]).code, Some(0));
         for _ in 0..count {
-            assert_eq!(run(&db, &["migrate", "revert"]).code, Some(0));
+            assert_eq!(run(&db, &["migrate", "revert", "--yes"]).code, Some(0));
         }
         says(run(&db, &["migrate", "revert"]).out, "there is nothing to revert");
+    }
+
+    fn the_diesel_cli_can_be_told_of_the_migrations(db: &TestDatabase) {
+        let all = run(db, &["migrate", "status", "--json"]).json().as_array().unwrap().len();
+        let told = run(db, &["migrate", "record-for-diesel"]);
+        says(told.out, &format!("{all} migrations recorded in __diesel_schema_migrations"));
+        let again = run(db, &["migrate", "record-for-diesel", "--json"]).json();
+        assert_eq!(again["recorded"], 0);
     }
 
     fn processes_that_migrate_at_once_apply_each_migration_once(db: &TestDatabase) {

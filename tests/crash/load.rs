@@ -138,7 +138,10 @@ impl<'a> Load<'a> {
             }
             Err(error) => error,
         };
-        let unknown = matches!(error, Error::CommitUnknown { .. });
+        let unknown = matches!(
+            error,
+            Error::CommitUnknown { .. } | Error::FileChanged { .. }
+        );
         let word = if unknown {
             Word::Unknown
         } else {

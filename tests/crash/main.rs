@@ -12,6 +12,8 @@
 mod child;
 mod closing;
 mod commits;
+#[cfg(all(feature = "sqlite", unix))]
+mod files;
 #[cfg(feature = "sqlite")]
 mod full;
 #[cfg(feature = "cli")]

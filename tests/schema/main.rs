@@ -9,6 +9,8 @@ mod before;
 mod dump;
 mod files;
 mod migrations;
+mod reverts;
+mod runners;
 
 /// What the generated files import as `crate::sql_types`.
 mod sql_types {

@@ -4,6 +4,8 @@
 
 mod abuse;
 mod bodies;
+#[cfg(feature = "sqlite")]
+mod beside_writer;
 mod process;
 mod shutdown;
 #[path = "../support/mod.rs"]

@@ -1,3 +1,12 @@
+-- Another runner than the one that has migrated a database is told what to do.
+DO $$
+BEGIN
+    IF to_regclass('tickbase_schema_migrations') IS NOT NULL THEN
+        RAISE EXCEPTION 'tickbase has migrated this database already: run `tickbase migrate record-for-diesel`, then other runners of these migrations know it';
+    END IF;
+END;
+$$;
+
 -- tickbase's own schema version, apart from Diesel's table, which the user's
 -- own migrations in the same database share.
 CREATE TABLE tickbase_schema_migrations (

@@ -1,3 +1,14 @@
+-- Another runner than the one that has migrated a database is told what to do. RAISE needs a
+-- trigger.
+CREATE TEMP TABLE tickbase_migrated_already (passes INTEGER);
+CREATE TEMP TRIGGER tickbase_migrated_already_refuse BEFORE INSERT ON tickbase_migrated_already
+BEGIN
+    SELECT RAISE(ABORT, 'tickbase has migrated this database already: run `tickbase migrate record-for-diesel`, then other runners of these migrations know it')
+    FROM main.sqlite_master WHERE type = 'table' AND name = 'tickbase_schema_migrations';
+END;
+INSERT INTO tickbase_migrated_already VALUES (1);
+DROP TABLE tickbase_migrated_already;
+
 -- tickbase's own schema version, apart from Diesel's table, which the user's
 -- own migrations in the same database share.
 CREATE TABLE tickbase_schema_migrations (

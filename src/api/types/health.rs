@@ -37,6 +37,8 @@ impl From<HealthStatus> for HealthWord {
 #[schema(as = Health)]
 pub(in crate::api) struct HealthBody {
     pub(in crate::api) status: HealthWord,
+    /// What is wrong and what to do, when it is unhealthy.
+    pub(in crate::api) problem: Option<&'static str>,
     /// Whether a tick came in within the last 60 s.
     pub(in crate::api) ingestion_active: bool,
     /// Event time of the newest tick.

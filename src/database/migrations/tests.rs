@@ -3,10 +3,28 @@
 use diesel::connection::SimpleConnection;
 
 use super::*;
+use crate::database::Backend;
 use crate::test_support::on_both;
 
 fn execute(conn: &mut BackendConnection<'_>, sql: &str) {
     crate::on_backend!(conn, |c| c.batch_execute(sql)).unwrap();
+}
+
+/// A connection of SQLite asks it for a path, which names the lock's holder in the log.
+fn config(conn: &BackendConnection<'_>) -> DatabaseConfig {
+    let url = match conn.backend() {
+        Backend::Sqlite => "test.db",
+        Backend::Postgres => "postgres://test",
+    };
+    DatabaseConfig::new(url).unwrap()
+}
+
+fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
+    super::run(conn, &config(conn))
+}
+
+fn revert(conn: &mut BackendConnection<'_>) -> Result<Option<String>> {
+    super::revert(conn, &config(conn), Rows::Deleted)
 }
 
 fn versions_in(conn: &mut BackendConnection<'_>) -> Vec<String> {
@@ -35,7 +53,7 @@ fn reverting_everything_and_running_again_restores_the_schema() {
             reverted.push(name);
         }
         assert_eq!(reverted.len(), all.len());
-        assert!(!version_table_exists(conn).unwrap());
+        assert!(!table_exists(conn, VERSIONS).unwrap());
         assert!(
             matches!(verify(conn), Err(Error::SchemaOlder { pending, .. }) if pending == all.len())
         );
@@ -78,7 +96,7 @@ fn a_failing_migration_leaves_nothing_behind() {
             "{error}"
         );
         assert!(
-            !version_table_exists(conn).unwrap(),
+            !table_exists(conn, VERSIONS).unwrap(),
             "the earlier ones were undone with it"
         );
         execute(conn, "DROP TABLE alert_logs");
@@ -113,7 +131,8 @@ fn a_parent_table_with_children_can_be_rebuilt() {
             conn,
             "INSERT INTO market_data (instrument_id, timestamp, source_id, sequence) VALUES (1, 1, 1, 0)",
         );
-        locked(conn, |conn| {
+        let config = config(conn);
+        locked(conn, &config, |conn| {
             execute(
                 conn,
                 "CREATE TABLE rebuilt (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, symbol TEXT); \
@@ -123,7 +142,7 @@ fn a_parent_table_with_children_can_be_rebuilt() {
             Ok(())
         })
         .unwrap();
-        let orphan = locked(conn, |conn| {
+        let orphan = locked(conn, &config, |conn| {
             execute(conn, "DELETE FROM instruments WHERE id = 1");
             Ok(())
         });

@@ -12,63 +12,32 @@ use diesel::prelude::*;
 
 use super::{Found, ProbeCause};
 use crate::config::DatabaseConfig;
+use crate::database::files::{BRING_BACK, DatabaseFiles};
 use crate::database::sqlite::existing;
 use crate::schema::tickbase_schema_migrations as versions;
 
-const MOVED: &str = "bring the file back, or restart tickbase with the path where it is now";
 const DENIED: &str = "let this user read and write the file and its directory";
 const DAMAGED: &str = "restore the file from a backup, or recover it with `sqlite3 FILE .recover`";
-
-/// Which file lies at a path: its device and inode, where the system has such.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::database) struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    /// Of the file at a path, if there is one.
-    pub(in crate::database) fn of(path: &Path) -> Option<Self> {
-        std::fs::metadata(path).ok().map(|file| Self::new(&file))
-    }
-
-    #[cfg(unix)]
-    fn new(file: &std::fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self {
-            device: file.dev(),
-            inode: file.ino(),
-        }
-    }
-
-    /// Without inodes every file is taken for the one that was opened.
-    #[cfg(not(unix))]
-    fn new(_file: &std::fs::Metadata) -> Self {
-        Self {
-            device: 0,
-            inode: 0,
-        }
-    }
-}
 
 pub(super) fn ask(
     config: &DatabaseConfig,
     path: &Path,
-    opened: Option<FileIdentity>,
+    files: Option<&DatabaseFiles>,
     timeout: Duration,
 ) -> Result<(), Found> {
+    if let Some(Err(change)) = files.map(DatabaseFiles::check) {
+        let cause = match change.missing {
+            true => ProbeCause::Missing,
+            false => ProbeCause::Replaced,
+        };
+        return Err(Found::new(cause, change.reason, change.remedy));
+    }
     let file = std::fs::metadata(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Found::new(ProbeCause::Missing, "the file is not there", MOVED),
         ErrorKind::PermissionDenied => {
             Found::new(ProbeCause::PermissionDenied, error.to_string(), DENIED)
         }
-        _ => Found::new(ProbeCause::Unreachable, error.to_string(), MOVED),
+        _ => Found::new(ProbeCause::Unreachable, error.to_string(), BRING_BACK),
     })?;
-    if opened.is_some_and(|opened| opened != FileIdentity::new(&file)) {
-        let reason = "another file lies there than the one that was opened, which still takes \
-                      what is written";
-        return Err(Found::new(ProbeCause::Replaced, reason, MOVED));
-    }
     if file.len() == 0 {
         let reason = "the file is empty";
         return Err(Found::new(ProbeCause::NotADatabase, reason, DAMAGED));

@@ -8,20 +8,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::result::QueryResult;
 use diesel::{Connection, SqliteConnection};
 
 use super::job::{Job, Ran};
-use super::{Counters, Opener, Wal, add_time, record_commit};
+use super::{Counters, Opener, Wal, add_time};
 use crate::database::connection::at_top_level;
+use crate::database::files::{DatabaseFiles, FileChange};
 use crate::database::retry::{Failure, classify_query};
 use crate::database::scope::{self, Attachments, Ending, Scope};
+use crate::database::write_lock;
 use crate::error::{Error, Result};
 
 /// A BEGIN that takes as long has waited: SQLite's first pause for a lock is one millisecond, and
 /// without a lock it takes microseconds.
 const LOCK_WAIT_LEAST: Duration = Duration::from_millis(1);
+
+/// How long the end waits for locks of other processes.
+const CLOSING_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// The write connection and how to get another one.
 pub(super) struct Writer {
@@ -30,6 +35,7 @@ pub(super) struct Writer {
     lock_wait_max: Duration,
     counters: Arc<Counters>,
     wal: Wal,
+    files: Arc<DatabaseFiles>,
     attachments: Arc<Attachments>,
     closed: bool,
 }
@@ -40,6 +46,16 @@ enum Broken {
     Dead,
     /// There was none: another process has held the lock for so long.
     Locked(Duration),
+    /// What it has written, a restart would not find.
+    Lost(FileChange),
+}
+
+/// Why a transaction is not acknowledged.
+enum Unacknowledged {
+    /// COMMIT failed.
+    Failed(diesel::result::Error),
+    /// A restart would not find it.
+    Lost(FileChange),
 }
 
 impl Writer {
@@ -47,16 +63,18 @@ impl Writer {
         opener: Opener,
         lock_wait_max: Duration,
         wal: Wal,
+        files: Arc<DatabaseFiles>,
         attachments: Arc<Attachments>,
         counters: Arc<Counters>,
     ) -> Result<Self> {
-        let connection = Some(opener()?);
+        let connection = Some(files.open_by(&opener)?);
         Ok(Self {
             connection,
             opener,
             lock_wait_max,
             counters,
             wal,
+            files,
             attachments,
             closed: false,
         })
@@ -65,13 +83,19 @@ impl Writer {
     /// The connection, opened anew if the last one was given up.
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection> {
         if self.connection.is_none() && !self.closed {
-            self.connection = Some((self.opener)()?);
+            self.connection = Some(self.files.open_by(&self.opener)?);
         }
         self.connection.as_mut().ok_or(Error::Closed)
     }
 
+    /// The files that the connection writes.
+    pub(super) fn files(&self) -> Arc<DatabaseFiles> {
+        Arc::clone(&self.files)
+    }
+
     /// Closes a connection whose state is unknown; whatever was open on it is rolled back.
     pub(super) fn give_up_connection(&mut self) {
+        self.files.closing();
         if self.connection.take().is_some() {
             self.counters
                 .replaced_connections
@@ -94,11 +118,21 @@ impl Writer {
     /// Ends cleanly: statistics for the planner, and no WAL left behind.
     pub(super) fn close(&mut self) {
         self.closed = true;
-        if let Some(mut conn) = self.connection.take() {
-            let ended = conn.batch_execute("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
-            if let Err(error) = ended {
+        self.files.closing();
+        let Some(mut conn) = self.connection.take() else {
+            return;
+        };
+        // Another process that writes makes up for it when it ends: it is not waited for long.
+        let ended = conn.batch_execute(&format!(
+            "PRAGMA busy_timeout = {}; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);",
+            CLOSING_WAIT_MAX.as_millis()
+        ));
+        match ended {
+            Err(error) if classify_query(&error) == Failure::Busy => {}
+            Err(error) => {
                 tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
             }
+            Ok(()) => {}
         }
     }
 
@@ -122,7 +156,7 @@ impl Writer {
                 let (count, rows) = committed.fold((0, 0), |(count, rows), (job, _)| {
                     (count + 1, rows + job.rows())
                 });
-                record_commit(&self.counters, count, rows, began);
+                self.counters.record_commit(count, rows, began);
                 let failed = outcomes.len() as u64 - count;
                 self.counters
                     .failed_jobs
@@ -130,13 +164,9 @@ impl Writer {
                 jobs.into_iter().for_each(Job::answer);
             }
             Err(Broken::Locked(waited)) => {
-                let failed = jobs.len() as u64;
-                self.counters
-                    .failed_jobs
-                    .fetch_add(failed, Ordering::Relaxed);
-                jobs.into_iter()
-                    .for_each(|job| job.refuse(Error::WriteLockHeld { waited }));
+                self.refuse_all(jobs, || Error::WriteLockHeld { waited });
             }
+            Err(Broken::Lost(change)) => self.refuse_all(jobs, || change.into()),
             Err(Broken::Dead) => {
                 self.counters.broken_groups.fetch_add(1, Ordering::Relaxed);
                 self.give_up_connection();
@@ -145,8 +175,16 @@ impl Writer {
         }
     }
 
+    fn refuse_all(&self, jobs: Vec<Box<dyn Job>>, error: impl Fn() -> Error) {
+        let failed = jobs.len() as u64;
+        self.counters
+            .failed_jobs
+            .fetch_add(failed, Ordering::Relaxed);
+        jobs.into_iter().for_each(|job| job.refuse(error()));
+    }
+
     fn try_group(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Ran>, Broken> {
-        let attachments = Arc::clone(&self.attachments);
+        let (attachments, files) = (Arc::clone(&self.attachments), self.files());
         let conn = self.begin().map_err(|error| match error {
             Error::WriteLockHeld { waited } => Broken::Locked(waited),
             _ => Broken::Dead,
@@ -156,15 +194,21 @@ impl Writer {
         for job in jobs {
             outcomes.push(run_in_savepoint(conn, job.as_mut())?);
         }
-        commit(conn).map_err(|_| Broken::Dead)?;
-        scope.end(Ending::Committed);
+        match commit(conn, &files) {
+            Ok(()) => scope.end(Ending::Committed),
+            Err(Unacknowledged::Failed(_)) => return Err(Broken::Dead),
+            Err(Unacknowledged::Lost(change)) => {
+                scope.end(Ending::Unknown);
+                return Err(Broken::Lost(change));
+            }
+        }
         Ok(outcomes)
     }
 
     /// Runs one job in a transaction of its own and answers it.
     pub(super) fn run_alone(&mut self, mut job: Box<dyn Job>) {
         let began = Instant::now();
-        let attachments = Arc::clone(&self.attachments);
+        let (attachments, files) = (Arc::clone(&self.attachments), self.files());
         let conn = match self.begin() {
             Ok(conn) => conn,
             Err(error) => {
@@ -175,16 +219,20 @@ impl Writer {
         let scope = Scope::begin(&attachments);
         let ran = job.run(conn);
         if ran == Ran::Ok {
-            match commit(conn) {
+            match commit(conn, &files) {
                 Ok(()) => {
                     scope.end(Ending::Committed);
-                    record_commit(&self.counters, 1, job.rows(), began);
+                    self.counters.record_commit(1, job.rows(), began);
                     job.answer();
                 }
-                Err(error) => {
+                Err(Unacknowledged::Failed(error)) => {
                     scope.end(Ending::RolledBack);
                     self.abandon();
                     job.refuse(error.into());
+                }
+                Err(Unacknowledged::Lost(change)) => {
+                    scope.end(Ending::Unknown);
+                    self.refuse_all(vec![job], || change.into());
                 }
             }
             return;
@@ -216,25 +264,16 @@ impl Writer {
     /// The busy timeout waits for other processes; past it we go on waiting, for a caller must not
     /// see a lock.
     fn take_lock(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.lock_wait_max;
-        let counters = Arc::clone(&self.counters);
-        let waited = self.lock_wait_max;
-        let conn = self.connection()?;
-        loop {
-            match AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE") {
-                Ok(()) => return Ok(()),
-                Err(error) if classify_query(&error) == Failure::Busy => {
-                    counters.busy_waits.fetch_add(1, Ordering::Relaxed);
-                    if Instant::now() >= deadline {
-                        return Err(Error::WriteLockHeld { waited });
-                    }
-                }
-                Err(error) => {
-                    self.give_up_connection();
-                    return Err(error.into());
-                }
-            }
+        let (counters, files) = (Arc::clone(&self.counters), self.files());
+        let wait_max = self.lock_wait_max;
+        let begun = write_lock::begin_immediate(self.connection()?, wait_max, || {
+            counters.busy_waits.fetch_add(1, Ordering::Relaxed);
+            write_lock::say_who_holds(files.path());
+        });
+        if !matches!(begun, Ok(()) | Err(Error::WriteLockHeld { .. })) {
+            self.give_up_connection();
         }
+        begun
     }
 }
 
@@ -261,11 +300,21 @@ fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ra
     Ok(ran)
 }
 
-fn commit(conn: &mut SqliteConnection) -> QueryResult<()> {
+/// Commits, if the files are those that were opened; and they must still be so after it, for a
+/// commit into a file that was deleted a moment before is lost. The connection is kept: while it
+/// is open, the file can be brought back.
+fn commit(conn: &mut SqliteConnection, files: &DatabaseFiles) -> Result<(), Unacknowledged> {
+    if let Err(change) = files.check_before_commit() {
+        rollback(conn).map_err(Unacknowledged::Failed)?;
+        return Err(Unacknowledged::Lost(change));
+    }
     if !at_top_level(conn) {
-        return Err(diesel::result::Error::BrokenTransactionManager);
+        let broken = diesel::result::Error::BrokenTransactionManager;
+        return Err(Unacknowledged::Failed(broken));
     }
     <SqliteConnection as Connection>::TransactionManager::commit_transaction(conn)
+        .map_err(Unacknowledged::Failed)?;
+    files.check_after_commit().map_err(Unacknowledged::Lost)
 }
 
 fn rollback(conn: &mut SqliteConnection) -> QueryResult<()> {

@@ -1,7 +1,6 @@
 //! A caller's closure on its way through the write lane, and the answer that goes back.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use diesel::SqliteConnection;
@@ -12,15 +11,6 @@ use crate::database::instrumentation::Account;
 use crate::database::tally::{Run, Tally};
 use crate::database::touched;
 use crate::error::{Error, Result};
-
-thread_local! {
-    static RUNNING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread is inside a job: there the lane must not be waited for.
-pub(super) fn running_on_this_thread() -> bool {
-    RUNNING.get()
-}
 
 /// What the caller gets.
 pub(crate) enum Answer<T> {
@@ -83,13 +73,11 @@ where
 {
     fn run(&mut self, conn: &mut SqliteConnection) -> Ran {
         let work = &mut self.work;
-        RUNNING.set(true);
         let (run, tally) = Run::of(self.account.op(), || {
             catch_unwind(AssertUnwindSafe(|| {
                 touched::of_work(|| work(&mut BackendConnection::from(conn)))
             }))
         });
-        RUNNING.set(false);
         let (ran, last) = match run {
             Ok(Ok(value)) => (Ran::Ok, Answer::Done(Ok(value))),
             Ok(Err(error)) => (Ran::Failed, Answer::Done(Err(error))),
