@@ -17,6 +17,7 @@ mod extract;
 mod guard;
 mod health;
 mod history;
+mod hosts;
 mod http_metrics;
 mod import;
 mod instruments;
@@ -28,6 +29,7 @@ mod respond;
 mod rules;
 mod server;
 mod state;
+mod tokens;
 mod types;
 
 use axum::Router;
@@ -46,7 +48,8 @@ pub use state::ApiState;
 use crate::config::ServerConfig;
 
 /// The whole API as a router: serve it with [`serve`], call it in tests, or merge it into the
-/// router of another application, whatever that one's state is.
+/// router of another application, whatever that one's state is. There, `bind` and `hosts` of the
+/// settings must say by which address and names that application is called.
 ///
 /// ```
 /// # fn main() -> tickbase::Result<()> {
@@ -79,13 +82,15 @@ where
         .layer(DefaultBodyLimit::max(config.body_bytes_max))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), guard::limit))
-        .layer(respond::catch_panics())
-        .layer(from_fn_with_state(state.clone(), access::observe));
+        .layer(from_fn_with_state(state.clone(), hosts::refuse_strangers))
+        .layer(respond::catch_panics());
     let router = match cors(config) {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.with_state::<S>(state.clone())
+    router
+        .layer(from_fn_with_state(state.clone(), access::observe))
+        .with_state::<S>(state.clone())
 }
 
 /// The OpenAPI document of the API, as `/api/openapi.json` has it.
@@ -106,7 +111,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(analytics::reads())
         .merge(with_body(state, analytics::posted_reads()));
     let reads = if state.config().protect_reads {
-        reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
+        reads.route_layer(from_fn(auth::require_token))
     } else {
         reads
     };

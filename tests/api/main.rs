@@ -20,6 +20,7 @@ mod market_data;
 mod realtime;
 mod rules;
 mod spoil;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod websocket;

@@ -5,8 +5,10 @@
 mod abuse;
 mod process;
 mod shutdown;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;
 mod wire;
 
 use std::path::Path;
