@@ -18,6 +18,7 @@ mod extract;
 mod guard;
 mod health;
 mod history;
+mod hosts;
 mod http_metrics;
 mod import;
 mod instruments;
@@ -29,6 +30,7 @@ mod respond;
 mod rules;
 mod server;
 mod state;
+mod tokens;
 mod types;
 
 use axum::Router;
@@ -47,7 +49,8 @@ pub use state::ApiState;
 use crate::config::ServerConfig;
 
 /// The whole API as a router: serve it with [`serve`], call it in tests, or merge it into the
-/// router of another application, whatever that one's state is.
+/// router of another application, whatever that one's state is. There, `bind` and `hosts` of the
+/// settings must say by which address and names that application is called.
 ///
 /// ```
 /// # fn main() -> tickbase::Result<()> {
@@ -78,13 +81,15 @@ where
         .fallback(respond::no_such_path)
         .method_not_allowed_fallback(respond::no_such_method)
         .layer(CompressionLayer::new())
-        .layer(respond::catch_panics())
-        .layer(from_fn_with_state(state.clone(), access::observe));
+        .layer(from_fn_with_state(state.clone(), hosts::refuse_strangers))
+        .layer(respond::catch_panics());
     let router = match cors(config) {
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.with_state::<S>(state.clone())
+    router
+        .layer(from_fn_with_state(state.clone(), access::observe))
+        .with_state::<S>(state.clone())
 }
 
 /// The OpenAPI document of the API, as `/api/openapi.json` has it.
@@ -107,7 +112,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(analytics::posted_reads());
     let reads = without_body(state, reads).merge(with_body(state, BodySize::Small, questions));
     let reads = if state.config().protect_reads {
-        reads.route_layer(from_fn_with_state(state.clone(), auth::require_token))
+        reads.route_layer(from_fn(auth::require_token))
     } else {
         reads
     };

@@ -15,9 +15,9 @@ use axum::Router;
 use crate::api::{self, ApiState, RealtimeHub};
 #[cfg(feature = "cli")]
 use crate::clock::Clock;
-use crate::config::Settings;
 #[cfg(feature = "cli")]
 use crate::config::{DatabaseConfig, DatabaseUrl};
+use crate::config::{ServerConfig, Settings};
 use crate::database::Database;
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
@@ -178,6 +178,14 @@ impl App {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
         api::serve(&self.api, self.router(), listener, shutdown).await
+    }
+
+    /// Accepts the tokens of these settings from now on; see [`ApiState::reload_tokens`].
+    ///
+    /// # Errors
+    /// Those of [`ApiState::reload_tokens`].
+    pub fn reload_tokens(&self, server: &ServerConfig) -> Result<()> {
+        self.api.reload_tokens(server)
     }
 
     /// Stops the services, commits what waits for the writer, closes the connections. It blocks

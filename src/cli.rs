@@ -78,7 +78,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Store the ticks or bars of CSV or NDJSON files, plain or gzip
     Import(import::Arguments),
-    /// Run the services and the HTTP API until Ctrl-C or SIGTERM
+    /// Run the services and the HTTP API until Ctrl-C or SIGTERM; SIGHUP reads the tokens again
     Serve(serve::Arguments),
     /// Write the ticks of an instrument as CSV or NDJSON
     Export(export::Arguments),
@@ -108,9 +108,23 @@ enum Command {
     Purge(purge::Arguments),
 }
 
+/// Where the settings come from beside the environment; they can be read again.
+#[derive(Clone)]
+struct SettingsSource {
+    file: Option<PathBuf>,
+    url: Option<String>,
+}
+
+impl SettingsSource {
+    fn read(&self) -> Result<Settings> {
+        app::settings(self.file.as_deref(), self.url.as_deref())
+    }
+}
+
 /// What every command is given.
 struct Context {
     settings: Settings,
+    source: SettingsSource,
     /// Whether the database was named, by option or environment.
     named: bool,
     output: Output,
@@ -184,9 +198,14 @@ fn run(cli: Cli) -> Outcome {
         json,
         ..
     } = cli.global;
+    let source = SettingsSource {
+        file: config,
+        url: database_url,
+    };
     let context = Context {
-        settings: app::settings(config.as_deref(), database_url.as_deref())?,
-        named: database_url.is_some() || app::environment_names_database(),
+        settings: source.read()?,
+        named: source.url.is_some() || app::environment_names_database(),
+        source,
         output: Output::new(json),
     };
     match cli.command {

@@ -5,11 +5,13 @@ pub mod alerts;
 pub mod cache;
 pub mod database;
 pub mod history;
+mod hosts;
 mod layers;
 mod limits;
 pub mod monitoring;
 pub mod server;
 mod settings;
+pub mod tokens;
 mod url;
 
 pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl, Secret};
@@ -19,9 +21,12 @@ pub use database::{
     WriteConfig,
 };
 pub use history::HistoryConfig;
+#[cfg(feature = "server")]
+pub(crate) use hosts::{Authority, Host};
 pub use monitoring::{MonitoringConfig, Threshold, Thresholds};
-pub use server::{ServerConfig, Token};
+pub use server::ServerConfig;
 pub use settings::Settings;
+pub use tokens::{NamedToken, Token, TokenRights};
 pub use url::DatabaseUrl;
 #[cfg(feature = "postgres")]
 pub(crate) use url::with_database;

@@ -1,4 +1,5 @@
-//! What every request leaves: its id, one line in the log, one entry in the metrics.
+//! What every request leaves: its id, one line in the log, one entry in the metrics. What every
+//! answer carries is put on it here, too.
 
 use std::time::Instant;
 
@@ -9,14 +10,18 @@ use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::auth::Caller;
+use super::respond::{secure, shortened};
 use super::state::ApiState;
 
 /// The header that carries a request's id, in and out.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken from a client.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Bytes of a path that a line of the log has.
+const PATH_SHOWN_MAX: usize = 256;
 
-/// Gives the request an id, measures it, and tells how it ended.
+/// Gives the request an id and its caller, measures it, and tells how it ended.
 pub(super) async fn observe(
     State(state): State<ApiState>,
     mut request: Request,
@@ -26,8 +31,10 @@ pub(super) async fn observe(
     let id = request_id(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let path = shortened(request.uri().path(), PATH_SHOWN_MAX).into_owned();
     request.headers_mut().insert(REQUEST_ID, id.clone());
+    let caller = Caller::of(state.tokens(), request.headers());
+    request.extensions_mut().insert(caller.clone());
     let text = id.to_str().unwrap_or_default().to_owned();
     let span = tracing::info_span!("request", id = text);
     let active = state.metrics().begin();
@@ -45,10 +52,12 @@ pub(super) async fn observe(
             status = status.as_u16(),
             duration_ms = elapsed.as_secs_f64() * 1e3,
             response_bytes = length(response.headers()),
+            token_name = caller.token_name(),
             "answered"
         );
     });
     response.headers_mut().insert(REQUEST_ID, id);
+    secure(response.headers_mut());
     response
 }
 

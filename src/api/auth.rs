@@ -1,131 +1,205 @@
-//! Who may write: a bearer token, compared in constant time. Without a token only a loopback
-//! address takes writes.
+//! Who may write, and who may read where reads are protected: by a bearer token, or without one by
+//! the address that the server listens to.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::state::ApiState;
-use crate::config::{ServerConfig, Token};
+use super::tokens::{AcceptedToken, AcceptedTokens};
+
+/// Before the token, in a WebSocket's list of protocols: browsers can send no other header.
+const TOKEN_PROTOCOL: &str = "tickbase.bearer.";
+
+/// Who sends a request, as far as a token tells.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    /// The request carries no token.
+    Anonymous,
+    /// It carries one that the server does not accept.
+    WrongToken,
+    /// It carries this one.
+    Bearer(Arc<AcceptedToken>),
+}
+
+impl Caller {
+    /// The one whose headers these are.
+    pub(super) fn of(tokens: &AcceptedTokens, headers: &HeaderMap) -> Self {
+        match protocol_token(headers).or_else(|| bearer_token(headers)) {
+            None => Self::Anonymous,
+            Some(text) => tokens.find(text).map_or(Self::WrongToken, Self::Bearer),
+        }
+    }
+
+    /// The name of the token.
+    pub(super) fn token_name(&self) -> Option<&str> {
+        match self {
+            Self::Bearer(token) => Some(token.name()),
+            Self::Anonymous | Self::WrongToken => None,
+        }
+    }
+
+    /// The token, or why the request is refused without one.
+    pub(super) fn token(&self) -> Result<&Arc<AcceptedToken>, ApiError> {
+        let detail = match self {
+            Self::Bearer(token) => return Ok(token),
+            Self::Anonymous => "this needs the header `Authorization: Bearer <token>`",
+            Self::WrongToken => "the token is none of the server's",
+        };
+        Err(ApiError::new(StatusCode::UNAUTHORIZED, detail))
+    }
+}
+
+/// The text after `Bearer`.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, text) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(text.trim())
+}
+
+/// The token of a WebSocket's handshake, as a protocol: never in the URL, which logs keep.
+fn protocol_token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::UPGRADE)?;
+    let lists = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+    let mut protocols = lists
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(',').map(str::trim));
+    protocols.find_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL))
+}
 
 /// Lets writes pass that may write.
 pub(super) async fn permit_writes(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Response {
-    match may_write(state.config(), request.headers()) {
+    match may_write(state.tokens(), state.address(), &caller) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-/// Lets requests pass that carry the token; all of them when there is none.
+/// Lets requests pass that carry a token.
 pub(super) async fn require_token(
-    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Response {
-    let checked = match &state.config().token {
-        Some(token) => check(token, request.headers()),
-        None => Ok(()),
-    };
-    match checked {
-        Ok(()) => next.run(request).await,
+    match caller.token() {
+        Ok(_) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn may_write(config: &ServerConfig, headers: &HeaderMap) -> Result<(), ApiError> {
-    match &config.token {
-        Some(token) => check(token, headers),
-        None if config.bind.ip().is_loopback() => Ok(()),
-        None => Err(ApiError::new(
-            StatusCode::FORBIDDEN,
+fn may_write(
+    tokens: &AcceptedTokens,
+    address: SocketAddr,
+    caller: &Caller,
+) -> Result<(), ApiError> {
+    let forbidden = |detail: String| Err(ApiError::new(StatusCode::FORBIDDEN, detail));
+    if tokens.is_empty() {
+        if address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        return forbidden(
             "writes are closed: the server listens to other machines and has no token; set \
-             server.token (TICKBASE_SERVER_TOKEN), or bind a loopback address",
-        )),
+             server.token (TICKBASE_SERVER_TOKEN), or bind a loopback address"
+                .to_owned(),
+        );
     }
-}
-
-/// Whether the header `authorization` carries the token.
-pub(super) fn check(token: &Token, headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| {
-        let (scheme, given) = value.to_str().ok()?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then_some(given.trim())
-    });
-    let Some(given) = given else {
-        return Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "this needs the header `Authorization: Bearer <token>`",
-        ));
-    };
-    compare(token, given)
-}
-
-/// Whether this is the token, in a time that does not tell how much of it is right.
-pub(super) fn compare(token: &Token, given: &str) -> Result<(), ApiError> {
-    if bool::from(given.as_bytes().ct_eq(token.as_bytes())) {
+    let token = caller.token()?;
+    if token.may_write() {
         return Ok(());
     }
-    Err(ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "the token is not the server's",
+    let name = token.name();
+    forbidden(format!(
+        "the token {name} may read only; use one with the rights write"
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{NamedToken, Token, TokenRights};
 
-    fn status(config: &ServerConfig, authorization: Option<&str>) -> u16 {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = authorization {
-            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-        }
-        match may_write(config, &headers) {
-            Ok(()) => 200,
+    const WRITES: &str = "0123456789abcdef";
+    const READS: &str = "fedcba9876543210";
+
+    fn tokens() -> AcceptedTokens {
+        let named =
+            |name, text, rights| NamedToken::new(name, Token::new(text).unwrap(), rights).unwrap();
+        AcceptedTokens::new(&[
+            named("desk", WRITES, TokenRights::Write),
+            named("grafana", READS, TokenRights::Read),
+        ])
+    }
+
+    fn caller(tokens: &AcceptedTokens, headers: &[(header::HeaderName, &str)]) -> Caller {
+        let headers = headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        Caller::of(tokens, &headers.collect())
+    }
+
+    fn status(checked: Result<impl Sized, ApiError>) -> u16 {
+        match checked {
+            Ok(_) => 200,
             Err(refusal) => refusal.into_response().status().as_u16(),
         }
     }
 
     #[test]
     fn without_a_token_only_a_loopback_address_takes_writes() {
-        let mut config = ServerConfig::default();
-        assert_eq!(status(&config, None), 200);
-        config.bind = "[::1]:8000".parse().unwrap();
-        assert_eq!(status(&config, None), 200);
-        config.bind = "0.0.0.0:8000".parse().unwrap();
-        assert_eq!(status(&config, None), 403);
+        let none = AcceptedTokens::new(&[]);
+        for (address, expected) in [
+            ("127.0.0.1:8000", 200),
+            ("[::1]:8000", 200),
+            ("[::ffff:127.0.0.1]:8000", 200),
+            ("0.0.0.0:8000", 403),
+            ("[::]:8000", 403),
+        ] {
+            let checked = may_write(&none, address.parse().unwrap(), &Caller::Anonymous);
+            assert_eq!(status(checked), expected, "{address}");
+        }
     }
 
     #[test]
-    fn a_token_opens_writes_to_who_has_it() {
-        let config = ServerConfig {
-            token: Some(Token::new("0123456789abcdef").unwrap()),
-            bind: "0.0.0.0:8000".parse().unwrap(),
-            ..ServerConfig::default()
-        };
-        for (authorization, expected) in [
-            (Some("Bearer 0123456789abcdef"), 200),
-            (Some("bearer 0123456789abcdef"), 200),
-            (None, 401),
-            (Some("Bearer 0123456789abcdeg"), 401),
-            (Some("Bearer 0123456789abcde"), 401),
-            (Some("Bearer "), 401),
-            (Some("Basic 0123456789abcdef"), 401),
-            (Some("0123456789abcdef"), 401),
+    fn a_token_opens_what_its_rights_say_to_who_has_it() {
+        let tokens = tokens();
+        let address = "0.0.0.0:8000".parse().unwrap();
+        for (authorization, writes, reads) in [
+            ("Bearer 0123456789abcdef", 200, 200),
+            ("bearer 0123456789abcdef", 200, 200),
+            ("Bearer fedcba9876543210", 403, 200),
+            ("Bearer 0123456789abcdeg", 401, 401),
+            ("Bearer 0123456789abcde", 401, 401),
+            ("Bearer 0123456789abcdef0", 401, 401),
+            ("Bearer ", 401, 401),
+            ("Basic 0123456789abcdef", 401, 401),
+            ("0123456789abcdef", 401, 401),
         ] {
-            assert_eq!(
-                status(&config, authorization),
-                expected,
-                "{authorization:?}"
-            );
+            let caller = caller(&tokens, &[(header::AUTHORIZATION, authorization)]);
+            let written = may_write(&tokens, address, &caller);
+            assert_eq!(status(written), writes, "{authorization}");
+            assert_eq!(status(caller.token()), reads, "{authorization}");
         }
+        assert_eq!(status(may_write(&tokens, address, &Caller::Anonymous)), 401);
+    }
+
+    #[test]
+    fn a_token_among_protocols_counts_in_a_handshake_alone() {
+        let tokens = tokens();
+        let protocols = format!("tickbase.v1, {TOKEN_PROTOCOL}{READS}");
+        let offered = (header::SEC_WEBSOCKET_PROTOCOL, protocols.as_str());
+        let upgrade = (header::UPGRADE, "websocket");
+        let handshake = caller(&tokens, &[offered.clone(), upgrade]);
+        assert_eq!(handshake.token_name(), Some("grafana"));
+        assert_eq!(caller(&tokens, &[offered]).token_name(), None);
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::Redirect;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -31,11 +32,19 @@ struct Described;
 
 struct Bearer;
 
+/// The page takes its scripts and styles from the server and asks nobody else. Its library puts
+/// styles and small pictures into the page itself.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
 impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The token of server.token, where the server has one"))
+            .description(Some("A token of the server's, where it has some"))
             .build();
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
@@ -58,7 +67,13 @@ pub(super) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
         )
     };
     // Relative, so that the page finds it under any prefix.
-    let page = SwaggerUi::new("/api/docs").config(Config::from("../openapi.json"));
+    let config = Config::from("../openapi.json").validator_url("none");
+    let page = Router::from(SwaggerUi::new("/api/docs").config(config));
+    let page = page.layer(map_response(|mut response: Response| async {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
+        response
+    }));
     Router::new()
         .route("/", get(|| async { Redirect::temporary("api/docs/") }))
         .route("/api/openapi.json", get(json))

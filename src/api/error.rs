@@ -1,7 +1,7 @@
 //! Errors as responses: which status each has, and the one shape of their bodies.
 //!
 //! `{"detail": "<text>"}`, or for a body or parameter `{"detail": [{"loc", "msg", "type"}]}` with
-//! 422. What the database says of itself stays in the log.
+//! 422. What the database says of itself, and where it is, stays in the log.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,14 @@ use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, ToSchema};
 
+use super::respond::shortened;
 use crate::database;
 use crate::error::Error;
 
+/// Bytes of a text that tells what is wrong: it may repeat what a client sent, however long.
+const TEXT_BYTES_MAX: usize = 2_000;
+/// Bytes of a name on the way to a value, likewise.
+const NAME_BYTES_MAX: usize = 256;
 /// Seconds after which a client that met a busy server may try again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
@@ -42,6 +47,18 @@ pub(super) struct Violation {
     pub(super) msg: String,
     /// Which kind of rule.
     pub(super) r#type: &'static str,
+}
+
+impl Violation {
+    /// What it repeats of the request is cut, in the text and in the names.
+    fn shorten(&mut self) {
+        self.msg = shortened(&self.msg, TEXT_BYTES_MAX).into_owned();
+        for step in &mut self.loc {
+            if let Place::Name(name) = step {
+                *name = shortened(name, NAME_BYTES_MAX).into_owned();
+            }
+        }
+    }
 }
 
 /// A step on the way to a value.
@@ -94,6 +111,34 @@ impl ApiError {
     }
 }
 
+/// What a client may know of an error: all of what it says of the request, and of the inside of the
+/// server the kind alone. Hosts, paths, URLs and the words of drivers are for the log.
+pub(super) fn public_text(error: &Error) -> String {
+    let kind = match error {
+        Error::Connect { .. } => "the database cannot be reached",
+        Error::Migration { .. } => "the schema cannot be brought up to date",
+        Error::Config { .. } | Error::Service { .. } => "a setting of the server cannot work",
+        Error::File { .. } => "the server cannot read or write a file of its own",
+        Error::Panicked { .. } => "a defect of the server",
+        Error::Invalid { .. }
+        | Error::NotFound { .. }
+        | Error::Conflict { .. }
+        | Error::PoolTimeout { .. }
+        | Error::Query { .. }
+        | Error::Full { .. }
+        | Error::SchemaNewer { .. }
+        | Error::SchemaOlder { .. }
+        | Error::QueueFull { .. }
+        | Error::WriteLockHeld { .. }
+        | Error::Closed
+        | Error::CommitUnknown { .. }
+        | Error::Rejected { .. }
+        | Error::NotRunning { .. }
+        | Error::Corrupt { .. } => return error.to_string(),
+    };
+    format!("{kind}; the server's log has more under the x-request-id")
+}
+
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let status = match &error {
@@ -112,7 +157,7 @@ impl From<Error> for ApiError {
                 "request failed"
             );
         }
-        Self::Status(status, error.to_string())
+        Self::Status(status, public_text(&error))
     }
 }
 
@@ -120,11 +165,13 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, detail) = match self {
             Self::Status(status, detail) => (status, detail),
-            Self::Violations(detail) => {
+            Self::Violations(mut detail) => {
+                detail.iter_mut().for_each(Violation::shorten);
                 let body = axum::Json(ValidationBody { detail });
                 return (StatusCode::UNPROCESSABLE_ENTITY, body).into_response();
             }
         };
+        let detail = shortened(&detail, TEXT_BYTES_MAX).into_owned();
         let mut response = (status, axum::Json(ErrorBody { detail })).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -148,6 +195,9 @@ pub(super) enum ReadErrors {
     /// The token is missing or wrong, where reads need one
     #[response(status = 401)]
     Unauthorized(ErrorBody),
+    /// Without a token: the header host names none of the server's hosts
+    #[response(status = 421)]
+    Misdirected(ErrorBody),
     /// A parameter breaks a rule
     #[response(status = 422)]
     Invalid(ValidationBody),
@@ -169,6 +219,9 @@ enum BodyErrors {
     /// The request's head or body cannot be read
     #[response(status = 400)]
     Malformed(ErrorBody),
+    /// A page of another origin sends it
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
     /// The body comes too slowly
     #[response(status = 408)]
     TooSlow(ErrorBody),
@@ -193,7 +246,8 @@ enum PermissionErrors {
     /// The token is missing or wrong
     #[response(status = 401)]
     Unauthorized(ErrorBody),
-    /// Writes are closed: the server listens to other machines and has no token
+    /// The token may read only, writes are closed because the server listens to other machines and
+    /// has no token, or a page of another origin sends it
     #[response(status = 403)]
     Forbidden(ErrorBody),
 }
@@ -247,6 +301,46 @@ mod tests {
         assert_eq!(status(Error::Closed), 503);
         assert_eq!(status(Error::NotRunning { service: "any" }), 503);
         assert_eq!(status(diesel::result::Error::NotFound.into()), 500);
+    }
+
+    #[test]
+    fn a_client_is_told_neither_where_the_database_is_nor_what_it_says() {
+        let (target, reason) = (
+            "postgres://desk@db7.internal:5432/ticks".to_owned(),
+            "could not translate host name \"db7.internal\" in /etc/hosts".to_owned(),
+        );
+        let (name, path, remedy) = (target.clone(), target.clone(), "ask db7".to_owned());
+        let service = "monitoring";
+        for error in [
+            Error::config(&target, &reason, &remedy),
+            Error::service(service, &reason, &remedy),
+            Error::Connect {
+                target,
+                reason: reason.clone(),
+                remedy: remedy.clone(),
+            },
+            Error::Migration {
+                name,
+                reason: reason.clone(),
+            },
+            Error::File {
+                path,
+                reason: reason.clone(),
+                remedy,
+            },
+            Error::Panicked {
+                op: "instrument.get",
+                message: reason,
+            },
+        ] {
+            let text = public_text(&error);
+            for private in ["db7", "5432", "translate", "/etc", "://"] {
+                assert!(!text.contains(private), "{text}");
+            }
+            assert!(text.contains("x-request-id"), "{text}");
+        }
+        let missing = Error::not_found("instrument 7", "list them");
+        assert_eq!(public_text(&missing), "instrument 7 not found; list them");
     }
 
     #[test]

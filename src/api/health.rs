@@ -17,7 +17,7 @@ use super::error::{ApiError, ReadErrors};
 use super::state::ApiState;
 use super::types::{
     AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth,
-    SlowQueries,
+    SlowQueries, public_errors,
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
@@ -66,6 +66,11 @@ impl Pulse {
         let monitoring = Arc::clone(state.monitoring());
         let look = tokio::task::spawn_blocking(move || monitoring.snapshot_now());
         let snapshot = Arc::new(look.await.map_err(|_| Error::Closed)?);
+        if !snapshot.errors.is_empty() {
+            // Clients are told the kind alone.
+            let errors = snapshot.errors.join("; ");
+            tracing::warn!(errors, "the database does not answer as it should");
+        }
         *last = Some((Instant::now(), Arc::clone(&snapshot)));
         Ok(snapshot)
     }
@@ -229,8 +234,9 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
 async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
     let today = today(&state);
     let snapshot = state.pulse().take(&state).await?;
-    if let Some(error) = &snapshot.probe.error {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error));
+    if snapshot.probe.error.is_some() {
+        let said = public_errors(&snapshot).join("; ");
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, said));
     }
     let unknown = || {
         let detail = "the database did not answer in time; /api/health/database has more";

@@ -12,17 +12,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::ws::{Utf8Bytes, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use tokio::sync::{OnceCell, broadcast, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::alerts;
+use super::auth::Caller;
 use super::error::{ApiError, ErrorBody, ReadErrors};
+use super::hosts;
 use super::state::ApiState;
 use super::types::{AlertData, AlertItem, TickData, Topic, message};
 use crate::domain::tick::Tick;
@@ -40,8 +43,6 @@ const EVENTS_BEHIND_MAX: usize = 1_024;
 const EVENT_ROWS_MAX: usize = 256;
 /// The protocol that the server speaks, for clients that must name one.
 const PROTOCOL: &str = "tickbase.v1";
-/// Before the token, in a client's list of protocols: browsers can send no other header.
-const TOKEN_PROTOCOL: &str = "tickbase.bearer.";
 
 /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. Cloning shares it.
 #[derive(Clone)]
@@ -251,8 +252,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// "alert_fired" | "database_performance", "instrumentId"?, "requestId"?}` as data, and `ping`.
 /// The server sends `connection_status`, `subscription_ack`, `market_data`, `alert_fired`,
 /// `database_performance`, `pong` and `error`; only what was subscribed to, and what was committed.
-/// A client that does not read is dropped. Where reads need the token, it is the header
-/// `authorization`, or for browsers the protocol `tickbase.bearer.<token>` beside `tickbase.v1`.
+/// A client that does not read is dropped. Where reads need a token, it is the header
+/// `authorization`, or for browsers the protocol `tickbase.bearer.<token>` beside `tickbase.v1`;
+/// a client whose token is taken away is dropped, too.
 #[utoipa::path(
     get,
     path = "/ws/realtime",
@@ -267,11 +269,17 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 )]
 async fn connect(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
     headers: HeaderMap,
     Handshake(upgrade): Handshake,
 ) -> Result<Response, ApiError> {
-    permit_token(&state, &headers)?;
-    permit_origin(&state, &headers)?;
+    let token = match state.config().protect_reads {
+        true => Some(Arc::clone(caller.token()?)),
+        false => None,
+    };
+    // Browsers let every page connect to every address, and do not ask whether it may.
+    hosts::permit_origin(&state, &uri, &headers)?;
     let hub = state.realtime();
     let refuse = |detail: &str| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     if *hub.inner.closing.borrow() {
@@ -285,7 +293,7 @@ async fn connect(
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .protocols([PROTOCOL]);
-    Ok(upgrade.on_upgrade(|socket| session::run(state, client, socket)))
+    Ok(upgrade.on_upgrade(|socket| session::run(state, client, token, socket)))
 }
 
 /// A handshake; anything else is refused in the form of all refusals.
@@ -301,42 +309,4 @@ impl FromRequestParts<ApiState> for Handshake {
             ApiError::new(StatusCode::BAD_REQUEST, detail)
         })
     }
-}
-
-/// The token as a header, or as a protocol: never in the URL, which logs keep.
-fn permit_token(state: &ApiState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let config = state.config();
-    let Some(token) = config.token.as_ref().filter(|_| config.protect_reads) else {
-        return Ok(());
-    };
-    let lists = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let protocols = lists
-        .filter_map(|list| list.to_str().ok())
-        .flat_map(|list| list.split(',').map(str::trim));
-    let mut given = protocols.filter_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL));
-    match given.next() {
-        Some(given) => super::auth::compare(token, given),
-        None => super::auth::check(token, headers),
-    }
-}
-
-/// Browsers let every page connect to every address: a page of another origin must be one that
-/// may call the API, or it would read what only this machine may.
-fn permit_origin(state: &ApiState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
-    };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let own = host.is_some_and(|host| origin.split_once("://").is_some_and(|it| it.1 == host));
-    let allowed = &state.config().cors_origins;
-    if own || allowed.iter().any(|it| it == "*" || it == origin) {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::FORBIDDEN,
-        "pages of this origin may not connect; add it to server.cors_origins",
-    ))
 }

@@ -1,25 +1,58 @@
-//! Responses that belong to no resource: unknown paths and methods, and a handler that panicked.
+//! What belongs to no resource: answers to unknown paths and methods, and of a handler that
+//! panicked; and the headers that keep a browser from doing more with an answer than showing it.
 
 use std::any::Any;
+use std::borrow::Cow;
 
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::ApiError;
 
+/// Bytes of a path that an answer repeats.
+const PATH_SHOWN_MAX: usize = 256;
+
+/// Answers load nothing and stand in no frame, unless they bring a policy of their own.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Puts on an answer what it needs before browsers.
+pub(super) fn secure(headers: &mut HeaderMap) {
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(POLICY);
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // For browsers that know no frame-ancestors.
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// A text with so many bytes at most; one that was longer ends in dots.
+pub(super) fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(bytes_max);
+    Cow::Owned(format!("{}..", &text[..end]))
+}
+
 pub(super) async fn no_such_path(uri: Uri) -> ApiError {
     let detail = format!(
         "there is nothing at {}; /api/docs has what there is",
-        uri.path()
+        shortened(uri.path(), PATH_SHOWN_MAX)
     );
     ApiError::new(StatusCode::NOT_FOUND, detail)
 }
 
 pub(super) async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     let detail = format!(
-        "{} takes no {method}; the header allow has what it takes",
-        uri.path()
+        "{} takes no {}; the header allow has what it takes",
+        shortened(uri.path(), PATH_SHOWN_MAX),
+        shortened(method.as_str(), PATH_SHOWN_MAX)
     );
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -51,6 +51,9 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
+    if let Ok(address) = listener.local_addr() {
+        state.listens_to(address);
+    }
     let handle = Handle::new();
     let stopping = handle.clone();
     let (readiness, deadline) = (state.readiness().clone(), state.config().shutdown_deadline);

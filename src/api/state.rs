@@ -1,5 +1,6 @@
 //! What every handler is given: the database, its watcher, the settings. Cloning shares it.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -7,12 +8,14 @@ use tokio::sync::Semaphore;
 
 use super::body::BodyMemory;
 use super::health::Pulse;
+use super::hosts::OwnHosts;
 use super::http_metrics::HttpMetrics;
 use super::readiness::Readiness;
 use super::realtime::RealtimeHub;
+use super::tokens::AcceptedTokens;
 use crate::config::{CacheConfig, ServerConfig};
 use crate::database::{BackendConnection, Database};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
 use crate::services::alert_delivery::AlertDelivery;
@@ -30,6 +33,10 @@ struct Inner {
     cache: Cache,
     monitoring: Arc<DatabaseMonitoringService>,
     config: ServerConfig,
+    tokens: AcceptedTokens,
+    hosts: OwnHosts,
+    /// Where it listens, once it does.
+    address: OnceLock<SocketAddr>,
     readiness: Readiness,
     places: Semaphore,
     body_memory: BodyMemory,
@@ -100,6 +107,8 @@ impl ApiState {
         config: ServerConfig,
     ) -> Result<Self> {
         config.validate()?;
+        let tokens = AcceptedTokens::new(&config.read_tokens()?);
+        let hosts = OwnHosts::new(&config);
         let places = Semaphore::new(config.concurrency_max);
         let body_memory = BodyMemory::new(&config);
         Ok(Self {
@@ -108,6 +117,9 @@ impl ApiState {
                 cache,
                 monitoring,
                 config,
+                tokens,
+                hosts,
+                address: OnceLock::new(),
                 readiness: Readiness::default(),
                 places,
                 body_memory,
@@ -170,6 +182,51 @@ impl ApiState {
     #[must_use]
     pub fn config(&self) -> &ServerConfig {
         &self.inner.config
+    }
+
+    /// Accepts the tokens of these settings from now on, and no others: those of before stay if they
+    /// cannot be read. The log names what was added, changed and removed. Clients of
+    /// `/ws/realtime` whose token is gone are dropped. No other setting is looked at.
+    ///
+    /// # Errors
+    /// Those of [`ServerConfig::read_tokens`]; [`Error::Config`] when there would be no token left:
+    /// that would open the server to whoever reaches it.
+    pub fn reload_tokens(&self, config: &ServerConfig) -> Result<()> {
+        let tokens = config.read_tokens()?;
+        if tokens.is_empty() && !self.tokens().is_empty() {
+            return Err(Error::config(
+                "server.tokens",
+                "the last token cannot be taken away while the server runs",
+                "put another one in its place, or start the server again",
+            ));
+        }
+        let changes = self.tokens().replace(&tokens);
+        tracing::info!(
+            added = changes.added.join(" "),
+            changed = changes.changed.join(" "),
+            removed = changes.removed.join(" "),
+            "tokens were read again; other settings count from the next start"
+        );
+        Ok(())
+    }
+
+    pub(super) fn tokens(&self) -> &AcceptedTokens {
+        &self.inner.tokens
+    }
+
+    pub(super) fn hosts(&self) -> &OwnHosts {
+        &self.inner.hosts
+    }
+
+    /// Says where the server listens.
+    pub(super) fn listens_to(&self, address: SocketAddr) {
+        // A second listener of the same router is called by the same hosts.
+        let _ = self.inner.address.set(address);
+    }
+
+    /// Where the server listens; before it does, where the settings say.
+    pub(super) fn address(&self) -> SocketAddr {
+        *self.inner.address.get().unwrap_or(&self.config().bind)
     }
 
     /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`.

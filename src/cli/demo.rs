@@ -136,7 +136,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         database.close();
         return Ok(());
     }
-    serve::until_signal(database, &settings, |address| {
+    serve::until_signal(database, &settings, &context.source, |address| {
         to_stderr(&format!(
             "tickbase: serving it on http://{address}/ until Ctrl-C; try /api/docs, or\n  \
              curl 'http://{address}/api/market-data/1?limit=3'"

@@ -3,13 +3,15 @@
 //! Owns the values, their defaults with reasons, and their limits. Where they come from is in
 //! `settings`.
 
-use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::hosts::check_host;
 use super::limits::{positive, set, within};
+use super::tokens::{NamedToken, Token, TokenText, TokensLayer};
 use crate::error::{Error, Result};
 
 /// The HTTP server.
@@ -17,10 +19,20 @@ use crate::error::{Error, Result};
 pub struct ServerConfig {
     /// Where it listens. Default 127.0.0.1:8000: nobody but this machine, until someone says so.
     pub bind: SocketAddr,
-    /// The bearer token that writes need. Without one, whoever reaches a loopback address may
-    /// write, and nobody elsewhere.
+    /// Names and addresses that the server is called by, beside `localhost` and the address of
+    /// `bind`, like `desk.example`: a request without a token for any other host is refused, as a
+    /// page could send it whose own name was made to lead here. With a port (`desk.example:443`)
+    /// pages of that port are the server's own, as behind a proxy. Default none.
+    pub hosts: Vec<String>,
+    /// A bearer token for writes, named `default`. Without any token, whoever reaches a loopback
+    /// address may write, and nobody elsewhere.
     pub token: Option<Token>,
-    /// Whether reads of `/api` need the token, too. Default no.
+    /// More tokens. Default none.
+    pub tokens: Vec<NamedToken>,
+    /// A directory with a token in each file, named `NAME.read` or `NAME.write`, as Docker and
+    /// Kubernetes mount secrets. Default none.
+    pub tokens_dir: Option<PathBuf>,
+    /// Whether reads of `/api` need a token, too. Default no.
     pub protect_reads: bool,
     /// Origins whose pages may call the API from a browser, such as `https://desk.example`; `*`
     /// is every origin. Default none.
@@ -58,53 +70,14 @@ pub struct ServerConfig {
     pub shutdown_deadline: Duration,
 }
 
-/// A secret that is never written out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// The shortest token: a shorter one is guessed.
-    pub const BYTES_MIN: usize = 16;
-
-    /// Checks a token.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when it is shorter than 16 characters, or has one that a header cannot
-    /// carry.
-    pub fn new(text: impl Into<String>) -> Result<Self> {
-        let text = text.into();
-        let refuse = |reason: &str| {
-            let remedy = "use 16 or more printable ASCII characters, like those of \
-                          `openssl rand -hex 32`";
-            Err(Error::config("server.token", reason, remedy))
-        };
-        if text.len() < Self::BYTES_MIN {
-            return refuse("it is shorter than 16 characters");
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse("it has a blank or a character that a header cannot carry");
-        }
-        Ok(Self(text))
-    }
-
-    /// The bytes to compare with.
-    #[cfg(feature = "server")]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8_000)),
+            hosts: Vec::new(),
             token: None,
+            tokens: Vec::new(),
+            tokens_dir: None,
             protect_reads: false,
             cors_origins: Vec::new(),
             body_bytes_max: 16 * 1_024 * 1_024,
@@ -177,11 +150,13 @@ impl ServerConfig {
         self.cors_origins
             .iter()
             .try_for_each(|origin| check_origin(origin))?;
-        if self.protect_reads && self.token.is_none() {
+        self.hosts.iter().try_for_each(|host| check_host(host))?;
+        self.check_tokens()?;
+        if self.protect_reads && !self.has_tokens() {
             return Err(Error::config(
                 "server.protect_reads",
                 "there is no token to protect them with",
-                "set server.token, too",
+                "set server.token, server.tokens or server.tokens_dir, too",
             ));
         }
         Ok(())
@@ -210,9 +185,12 @@ fn check_origin(origin: &str) -> Result<()> {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ServerLayer {
     bind: Option<String>,
+    hosts: Option<TextList>,
     token: Option<TokenText>,
+    tokens: Option<TokensLayer>,
+    tokens_dir: Option<PathBuf>,
     protect_reads: Option<bool>,
-    cors_origins: Option<Origins>,
+    cors_origins: Option<TextList>,
     body_bytes_max: Option<usize>,
     body_memory_bytes_max: Option<usize>,
     body_idle_timeout_seconds: Option<u64>,
@@ -226,19 +204,10 @@ pub(super) struct ServerLayer {
     shutdown_deadline_seconds: Option<u64>,
 }
 
-/// A text; a variable that reads as a number arrives as one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TokenText {
-    Written(String),
-    Integer(i64),
-    Other(serde::de::IgnoredAny),
-}
-
 /// A list; in a variable with commas.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Origins {
+enum TextList {
     List(Vec<String>),
     Commas(String),
 }
@@ -249,12 +218,19 @@ impl ServerLayer {
             config.bind = address(&bind)?;
         }
         if let Some(token) = self.token {
-            config.token = Some(token.into_token()?);
+            config.token = Some(token.into_token("server.token")?);
         }
+        if let Some(tokens) = self.tokens {
+            config.tokens = tokens.into_tokens()?;
+        }
+        if self.tokens_dir.is_some() {
+            config.tokens_dir = self.tokens_dir;
+        }
+        set(&mut config.hosts, self.hosts.map(TextList::into_list));
         set(&mut config.protect_reads, self.protect_reads);
         set(
             &mut config.cors_origins,
-            self.cors_origins.map(Origins::into_list),
+            self.cors_origins.map(TextList::into_list),
         );
         set(&mut config.body_bytes_max, self.body_bytes_max);
         set(
@@ -304,19 +280,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr> {
     })
 }
 
-impl TokenText {
-    /// A number may have been written in a form that its value does not keep: it is refused rather
-    /// than changed.
-    fn into_token(self) -> Result<Token> {
-        match self {
-            Self::Written(text) => Token::new(text),
-            Self::Integer(number) => Token::new(number.to_string()),
-            Self::Other(_) => Token::new(""),
-        }
-    }
-}
-
-impl Origins {
+impl TextList {
     fn into_list(self) -> Vec<String> {
         match self {
             Self::List(list) => list,
@@ -343,7 +307,7 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut ServerConfig);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 13] = [
             ("server.body_bytes_max", |c| c.body_bytes_max = 0),
             ("server.body_memory_bytes_max", |c| {
                 c.body_memory_bytes_max = 4 * c.body_bytes_max - 1
@@ -367,6 +331,7 @@ mod tests {
             ("server.cors_origins", |c| {
                 c.cors_origins = vec!["desk.example/".to_owned()]
             }),
+            ("server.hosts", |c| c.hosts = vec!["*".to_owned()]),
             ("server.protect_reads", |c| c.protect_reads = true),
         ];
         for (name, change) in cases {
@@ -376,16 +341,6 @@ mod tests {
             assert!(error.starts_with(name), "{error}");
             assert!(error.contains("; "), "{error} has no remedy");
         }
-    }
-
-    #[test]
-    fn a_token_is_long_fits_a_header_and_is_never_shown() {
-        for wrong in ["", "short", "sixteen letters ", "0123456789abcdeé"] {
-            let error = Token::new(wrong).unwrap_err().to_string();
-            assert!(error.starts_with("server.token"), "{error}");
-        }
-        let token = Token::new("0123456789abcdef").unwrap();
-        assert_eq!(format!("{token:?}"), "Token(..)");
     }
 
     #[test]

@@ -197,6 +197,21 @@ on_both! {
             above threshold 1650.0000\""));
     }
 
+    fn an_export_has_no_formula_for_a_spreadsheet(db: &TestDatabase) {
+        let api = undelivered(db);
+        let formula = rule(&api, 1, Some("=HYPERLINK(\"http://evil.example\")"));
+        let alert = alert(&formula, "2013-09-01T00:00:00.000000Z");
+        store(&api, NewAlertLog {
+            trigger_value: -5.25,
+            threshold_value: Some(-1.5),
+            alert_message: "@SUM(A1)".to_owned(),
+            ..alert
+        });
+        let line = api.get("/api/alerts/export").text().lines().nth(1).unwrap().to_owned();
+        assert!(line.contains(",\"'=HYPERLINK(\"\"http://evil.example\"\")\",1,ES,-5.25,-1.5,"), "{line}");
+        assert!(line.ends_with(",'@SUM(A1)"), "{line}");
+    }
+
     fn figures_are_of_the_last_days_and_without_what_was_deleted(db: &TestDatabase) {
         let api = undelivered(db);
         let empty = api.get("/api/alerts/stats").json(200);

@@ -253,7 +253,7 @@ on_both! {
             assert!(document["paths"][path].is_object(), "{path}");
         }
         let answers = &document["paths"]["/api/market-data"]["post"]["responses"];
-        for status in ["200", "400", "401", "403", "413", "415", "422", "500", "503"] {
+        for status in ["200", "400", "401", "403", "413", "415", "421", "422", "500", "503"] {
             assert!(answers[status].is_object(), "{status}: {answers}");
         }
         let page = api.get("/api/docs/");

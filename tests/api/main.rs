@@ -24,6 +24,7 @@ mod realtime;
 mod receiver;
 mod rules;
 mod spoil;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod websocket;

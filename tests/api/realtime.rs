@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tickbase::config::Token;
+use tickbase::config::{NamedToken, Token, TokenRights};
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule};
@@ -295,6 +295,63 @@ fn a_page_of_another_origin_may_not_connect_unless_it_is_named() {
             .expect("no entry");
         assert_eq!(status, 403, "{origin}");
     }
+    // A name that was made to lead here is in both headers, and alike.
+    let host = format!("evil.example:{}", served.address.port());
+    let origin = format!("http://{host}");
+    let (status, _) = served
+        .connect(&[("host", &host), ("origin", &origin)])
+        .err()
+        .expect("no entry");
+    assert_eq!(status, 421);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_token_opens_any_host_but_no_foreign_origin() {
+    let token = "0123456789abcdef";
+    let db = TestDatabase::sqlite();
+    let served = Served::with(&db, |settings| {
+        settings.server.token = Some(Token::new(token).unwrap());
+    });
+    let host = format!("evil.example:{}", served.address.port());
+    let origin = format!("http://{host}");
+    let protocols = format!("tickbase.v1, tickbase.bearer.{token}");
+    let bearer = ("sec-websocket-protocol", &*protocols);
+    served.connect(&[("host", &host), bearer]).unwrap();
+    let with_origin = [("host", &*host), ("origin", &*origin), bearer];
+    let (status, _) = served.connect(&with_origin).err().expect("no entry");
+    assert_eq!(status, 403);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_client_whose_token_is_taken_away_is_dropped_and_no_other() {
+    let named = |name: &str, text: &str| {
+        NamedToken::new(name, Token::new(text).unwrap(), TokenRights::Read).unwrap()
+    };
+    let (gone, kept) = ("0123456789abcdef", "fedcba9876543210");
+    let db = TestDatabase::sqlite();
+    let mut server = None;
+    let served = Served::with(&db, |settings| {
+        settings.server.tokens = vec![named("gone", gone), named("kept", kept)];
+        settings.server.protect_reads = true;
+        server = Some(settings.server.clone());
+    });
+    let connect = |token: &str| served.connect(&[("authorization", &format!("Bearer {token}"))]);
+    let (mut dropped, mut stays) = (connect(gone).unwrap(), connect(kept).unwrap());
+    stays.data("connection_status");
+    let mut server = server.unwrap();
+    server.tokens = Vec::new();
+    let refused = served.app.reload_tokens(&server).unwrap_err().to_string();
+    assert!(refused.contains("the last token"), "{refused}");
+    assert_eq!(stays.until_pong(), Vec::<Value>::new());
+    server.tokens = vec![named("kept", kept)];
+    served.app.reload_tokens(&server).unwrap();
+    let (code, reason) = dropped.end().expect("a close frame");
+    assert_eq!(code, 1008);
+    assert!(reason.contains("token"), "{reason}");
+    assert_eq!(stays.until_pong(), Vec::<Value>::new());
+    assert_eq!(connect(gone).err().expect("no entry").0, 401);
 }
 
 #[cfg(feature = "sqlite")]

@@ -71,12 +71,12 @@ impl Abused {
 
 pub(crate) fn head(length: impl std::fmt::Display) -> String {
     format!(
-        "POST /api/market-data HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        "POST /api/market-data HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\n\r\n"
     )
 }
 
-const CHUNKED: &str = "POST /api/market-data HTTP/1.1\r\nhost: x\r\n\
+const CHUNKED: &str = "POST /api/market-data HTTP/1.1\r\nhost: localhost\r\n\
     content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 
 on_both! {
@@ -84,11 +84,11 @@ on_both! {
         let abused = Abused::start(db, &[("HEADER_TIMEOUT_SECONDS", "1")]);
         assert!(abused.wire().rest().is_empty(), "who says nothing is told nothing");
         let mut first = abused.wire();
-        first.send("GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ");
+        first.send("GET /livez HTTP/1.1\r\nhost: localhost\r\nx-slow: ");
         assert!(first.drip(b'a') > 0);
         // The same in a connection that has been answered before.
         let mut second = abused.wire();
-        second.send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+        second.send("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
         second.answer().expect(200);
         second.send("GET /livez HTTP/1.1\r\nx-slow: ");
         assert!(second.drip(b'a') > 0);
@@ -116,7 +116,7 @@ on_both! {
         let abused = Abused::start(db, &[("REQUEST_TIMEOUT_SECONDS", "1")]);
         // More answers than any socket's buffers hold, and more requests than the server's own, so
         // that closing on those it has not read breaks the connection for the client to see.
-        let request = "GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(22_000);
+        let request = "GET /api/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(22_000);
         let mut deaf: Vec<Wire> = (0..4).map(|_| abused.wire()).collect();
         for wire in &mut deaf {
             wire.send(&request);
@@ -142,7 +142,7 @@ on_both! {
             b"\xff\xfe\xfd\r\n\r\n",
             b"GET / HTTP/9.9\r\n\r\n",
             b"GET\r\n\r\n",
-            b"GET /\xff\xfe HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
+            b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n no frames, surely no frames at all",
             bad_chunk.as_bytes(),
             cut_chunk.as_bytes(),
@@ -166,7 +166,7 @@ on_both! {
         let many: String = (0..1_000).map(|n| format!("x-{n}: 1\r\n")).collect();
         for headers in [one, many] {
             let mut wire = abused.wire();
-            let request = format!("GET /livez HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+            let request = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
             // The server may refuse before all of it is sent.
             let _ = wire.try_send(request);
             wire.answer().expect(431);
@@ -182,7 +182,7 @@ on_both! {
             wire.send(head(TICK.len()) + TICK);
         }
         abused.until_active(8);
-        let ask = "GET /api/instruments/1 HTTP/1.1\r\nhost: x\r\n\r\n";
+        let ask = "GET /api/instruments/1 HTTP/1.1\r\nhost: localhost\r\n\r\n";
         // One that is active may not have its place yet.
         while abused.serving.get("/api/instruments/1").0 != 503 {}
         let mut surplus: Vec<Wire> = (0..292).map(|_| abused.wire()).collect();
@@ -217,7 +217,7 @@ on_both! {
         let mut wire = abused.wire();
         let paths = ["/livez", "/api/instruments/1", "/nowhere", "/api/market-data/latest"];
         let requests = (0..40).map(|n| {
-            format!("GET {} HTTP/1.1\r\nhost: x\r\nx-request-id: p-{n}\r\n\r\n", paths[n % 4])
+            format!("GET {} HTTP/1.1\r\nhost: localhost\r\nx-request-id: p-{n}\r\n\r\n", paths[n % 4])
         });
         wire.send(requests.collect::<String>());
         for n in 0..40 {

@@ -15,7 +15,7 @@ use crate::support::on_both;
 use crate::wire::{Answer, Wire};
 
 const MIB: usize = 1 << 20;
-const ASK: &str = "GET /api/instruments/1 HTTP/1.1\r\nhost: x\r\n\r\n";
+const ASK: &str = "GET /api/instruments/1 HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn packed(text: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
@@ -27,7 +27,7 @@ fn packed(text: &[u8]) -> Vec<u8> {
 fn post_packed(kind: &str, text: &[u8]) -> Vec<u8> {
     let body = packed(text);
     let mut request = format!(
-        "POST /api/market-data HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\n\
+        "POST /api/market-data HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\n\
          content-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
@@ -191,7 +191,7 @@ on_both! {
             vec![],
         );
         let abused = Abused::start(db, &settings);
-        let import = "POST /api/import?symbol=ES HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\n\
+        let import = "POST /api/import?symbol=ES HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
             content-length: 1000000\r\n\r\ntimestamp,price\r\n";
         let until = Instant::now() + PATIENCE;
         let trickling: Vec<_> = (0..clients)
@@ -231,7 +231,7 @@ on_both! {
         let clients = scaled(200, 3_000);
         let abused = Abused::start(db, &[("HEADER_TIMEOUT_SECONDS", "60")]);
         let before = abused.serving.peak_kib().unwrap_or(0) / 1_024;
-        let request = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx-large: {}", "a".repeat(390_000));
+        let request = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx-large: {}", "a".repeat(390_000));
         let mut wires: Vec<Wire> = (0..clients).map(|_| abused.wire()).collect();
         for wire in &mut wires {
             // The server may refuse before all of it is sent.
@@ -245,10 +245,10 @@ on_both! {
         }
         // What no browser sends, and what every server takes.
         let mut wire = abused.wire();
-        wire.send(format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(30_000)));
+        wire.send(format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(30_000)));
         wire.answer().expect(200);
         let mut wire = abused.wire();
-        let _ = wire.try_send(format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(65_536)));
+        let _ = wire.try_send(format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(65_536)));
         wire.answer().expect(431);
         abused.is_well();
         report(

@@ -8,8 +8,10 @@ mod bodies;
 mod beside_writer;
 mod process;
 mod shutdown;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;
 mod wire;
 
 use std::path::Path;

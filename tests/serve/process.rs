@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Serving {
     child: Option<Child>,
     base: String,
-    log: Option<JoinHandle<String>>,
+    log: Arc<Mutex<String>>,
+    log_reader: Option<JoinHandle<()>>,
     agent: ureq::Agent,
 }
 
@@ -60,7 +62,8 @@ impl Serving {
         let mut command = command_on(url, &["--bind", "127.0.0.1:0"]);
         command.args(arguments).envs(variables.iter().copied());
         let mut child = command.spawn().unwrap();
-        let (address, log) = follow(child.stderr.take().unwrap());
+        let log = Arc::default();
+        let (address, log_reader) = follow(child.stderr.take().unwrap(), Arc::clone(&log));
         let base = address.recv_timeout(PATIENCE);
         let base = base.unwrap_or_else(|_| panic!("it does not listen: {:?}", child.wait()));
         let agent = ureq::Agent::config_builder()
@@ -70,7 +73,8 @@ impl Serving {
         Self {
             child: Some(child),
             base,
-            log: Some(log),
+            log,
+            log_reader: Some(log_reader),
             agent: agent.into(),
         }
     }
@@ -130,8 +134,24 @@ impl Serving {
 
     /// Sends SIGTERM, which asks it to end.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends SIGHUP, which asks it to read its tokens again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How many lines of its log so far have this text.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        let log = self.log.lock().unwrap();
+        log.lines().filter(|line| line.contains(text)).count()
     }
 
     /// Ends it by SIGKILL, as a crash does.
@@ -150,7 +170,8 @@ impl Serving {
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> Ended {
         let code = self.child.take().unwrap().wait().unwrap().code();
-        let log = self.log.take().unwrap().join().unwrap();
+        self.log_reader.take().unwrap().join().unwrap();
+        let log = std::mem::take(&mut *self.log.lock().unwrap());
         Ended { code, log }
     }
 }
@@ -164,21 +185,23 @@ impl Drop for Serving {
     }
 }
 
-/// Reads a log to its end, and tells the address that it names.
-fn follow(log: impl Read + Send + 'static) -> (Receiver<String>, JoinHandle<String>) {
+/// Reads a log to its end, keeps its lines, and tells the address that it names.
+fn follow(
+    log: impl Read + Send + 'static,
+    kept: Arc<Mutex<String>>,
+) -> (Receiver<String>, JoinHandle<()>) {
     let (found, address) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let mut all = String::new();
         for line in BufReader::new(log).lines() {
             let Ok(line) = line else { break };
             if let Some((_, rest)) = line.split_once("listening on ") {
                 let end = rest.find(|c: char| c.is_whitespace() || c == '"' || c == '\u{1b}');
                 let _ = found.send(rest[..end.unwrap_or(rest.len())].to_owned());
             }
-            all.push_str(&line);
-            all.push('\n');
+            let mut kept = kept.lock().unwrap();
+            kept.push_str(&line);
+            kept.push('\n');
         }
-        all
     });
     (address, reader)
 }

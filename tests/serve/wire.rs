@@ -44,6 +44,14 @@ impl Wire {
         let _ = self.0.get_ref().shutdown(Shutdown::Write);
     }
 
+    /// The line with the status of the next answer, whatever follows it.
+    #[track_caller]
+    pub(crate) fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
+    }
+
     /// The next answer, head and body.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> Answer {

@@ -117,33 +117,42 @@ impl Stream for Pages {
 
 /// Rows by RFC 4180.
 fn lines(items: &[AlertItem]) -> String {
-    let mut text = String::with_capacity(items.len() * 256);
+    let mut lines = String::with_capacity(items.len() * 256);
     for item in items {
         let threshold = item.threshold_value.map(|value| value.to_string());
         let cells = [
             item.id.to_string(),
             item.timestamp.clone(),
             item.rule_id.to_string(),
-            quoted(item.rule_name.as_deref().unwrap_or_default()),
+            text(item.rule_name.as_deref().unwrap_or_default()),
             item.instrument_id.to_string(),
-            quoted(&item.instrument_symbol),
+            text(&item.instrument_symbol),
             item.trigger_value.to_string(),
             threshold.unwrap_or_default(),
             word(&item.fired_status),
             word(&item.delivery_status),
-            quoted(&item.rule_condition),
+            text(&item.rule_condition),
             item.evaluation_time_ms.to_string(),
-            quoted(&item.alert_message),
+            text(&item.alert_message),
         ];
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
+        lines.push_str(&cells.join(","));
+        lines.push_str("\r\n");
     }
-    text
+    lines
 }
 
 fn word(word: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(word).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A cell of text, which somebody has named. A spreadsheet would compute one that begins like a
+/// formula; after an apostrophe it shows it.
+fn text(text: &str) -> String {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => quoted(&format!("'{text}")),
+        false => quoted(text),
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -163,5 +172,18 @@ mod tests {
         assert_eq!(quoted("a,b"), "\"a,b\"");
         assert_eq!(quoted("say \"x\""), "\"say \"\"x\"\"\"");
         assert_eq!(quoted("two\nlines"), "\"two\nlines\"");
+    }
+
+    #[test]
+    fn a_text_that_begins_like_a_formula_is_shown_not_computed() {
+        assert_eq!(text("=1+1"), "'=1+1");
+        assert_eq!(text("+1"), "'+1");
+        assert_eq!(text("-1"), "'-1");
+        assert_eq!(text("@A1"), "'@A1");
+        assert_eq!(text("\t=1"), "'\t=1");
+        assert_eq!(text("\r=1"), "\"'\r=1\"");
+        assert_eq!(text("=A1,\"x\""), "\"'=A1,\"\"x\"\"\"");
+        assert_eq!(text("ES above 1+1"), "ES above 1+1");
+        assert_eq!(text(""), "");
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Client, EVENTS_BEHIND_MAX, Event, MESSAGE_BYTES_MAX};
+use crate::api::error::public_text;
 use crate::api::state::ApiState;
+use crate::api::tokens::AcceptedToken;
 use crate::api::types::{
     AckData, ClientMessage, ConnectionData, ErrorData, PerformanceData, PongData, SubscriptionBody,
     Topic, message,
@@ -48,11 +50,15 @@ enum End {
     Slow,
     /// The client says nothing any more.
     Silent,
+    /// The token that the client came with is accepted no more.
+    Revoked,
 }
 
 struct Session {
     state: ApiState,
     client: Client,
+    /// Where reads need one.
+    token: Option<Arc<AcceptedToken>>,
     socket: WebSocket,
     events: Receiver<Arc<Event>>,
     closing: watch::Receiver<bool>,
@@ -63,13 +69,19 @@ struct Session {
     pinged: Instant,
 }
 
-pub(super) async fn run(state: ApiState, client: Client, socket: WebSocket) {
+pub(super) async fn run(
+    state: ApiState,
+    client: Client,
+    token: Option<Arc<AcceptedToken>>,
+    socket: WebSocket,
+) {
     let inner = &client.hub.inner;
     let (events, closing) = (inner.events.subscribe(), inner.closing.subscribe());
     let now = Instant::now();
     let mut session = Session {
         state,
         client,
+        token,
         socket,
         events,
         closing,
@@ -93,6 +105,14 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
     drop(closing.wait_for(|closing| *closing).await);
 }
 
+/// Comes true when the client's token is accepted no more; never for a client without one.
+async fn revoked(state: &ApiState, token: Option<&AcceptedToken>) {
+    match token {
+        Some(token) => state.tokens().revoked(token).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Session {
     async fn converse(&mut self) -> Result<Never, End> {
         let data = ConnectionData {
@@ -110,10 +130,12 @@ impl Session {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut closing = self.closing.clone();
+        let (state, token) = (self.state.clone(), self.token.clone());
         loop {
             tokio::select! {
                 biased;
                 () = closed(&mut closing) => return Err(End::Closing),
+                () = revoked(&state, token.as_deref()) => return Err(End::Revoked),
                 heard = self.socket.recv() => match heard {
                     Some(Ok(heard)) => self.hear(heard).await?,
                     Some(Err(_)) | None => return Err(End::Gone),
@@ -187,7 +209,11 @@ impl Session {
                     crate::error::Error::NotFound { .. } => "not_found",
                     _ => "unavailable",
                 };
-                return self.refuse(code, error.to_string(), asked.request_id).await;
+                if code == "unavailable" {
+                    tracing::error!(error = error.chain(), "a subscription failed");
+                }
+                let said = public_text(&error);
+                return self.refuse(code, said, asked.request_id).await;
             }
         }
         self.subscriptions.insert(key);
@@ -252,7 +278,9 @@ impl Session {
             Ok(texts) => texts,
             Err(error) => {
                 // What is lost is said: the client can read it over HTTP.
-                let said = format!("{} messages were lost: {error}", topic.as_str());
+                let topic = topic.as_str();
+                tracing::error!(topic, error = error.chain(), "messages were lost");
+                let said = format!("{topic} messages were lost: {}", public_text(&error));
                 return self.refuse("unavailable", said, None).await;
             }
         };
@@ -342,6 +370,10 @@ impl Session {
                 (TRY_AGAIN_LATER, reason)
             }
             End::Silent => (close_code::POLICY, "nothing was heard for 90 s"),
+            End::Revoked => (
+                close_code::POLICY,
+                "the token is none of the server's any more",
+            ),
         };
         let goodbye = Message::Close(Some(CloseFrame {
             code,

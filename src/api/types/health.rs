@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::rounded;
-use crate::database::{DoorSnapshot, HistogramSnapshot, PoolSnapshot};
+use crate::database::{DoorSnapshot, HistogramSnapshot, PoolSnapshot, ProbeCause};
 use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow};
 use crate::repository::storage::TableEstimate;
 use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
@@ -277,10 +277,27 @@ impl DatabaseHealth {
             performance: PerformanceBody::from(snapshot),
             storage: StorageBody::from(snapshot),
             alerts: snapshot.alerts().map(AlertBody::from).collect(),
-            errors: snapshot.errors.clone(),
+            errors: public_errors(snapshot),
             checked_at: snapshot.taken_at.to_string(),
         }
     }
+}
+
+/// What a client may know of what a snapshot met: the kind, and not where the database is or what
+/// it says.
+pub(in crate::api) fn public_errors(snapshot: &MonitoringSnapshot) -> Vec<String> {
+    let probe = &snapshot.probe;
+    let cause = probe.cause.map_or("unreachable", ProbeCause::as_str);
+    let of_probe = probe.error.as_ref().map(|_| {
+        let cause = cause.replace('_', " ");
+        format!("the database does not answer as it should ({cause}); the server's log has more")
+    });
+    let others = snapshot.errors.len() - usize::from(of_probe.is_some());
+    let of_others = (others > 0).then(|| {
+        let said = "some figures of the database cannot be read; the server's log has more";
+        said.to_owned()
+    });
+    of_probe.into_iter().chain(of_others).collect()
 }
 
 impl From<&PoolSnapshot> for PoolBody {
