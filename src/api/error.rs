@@ -134,7 +134,10 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::CommitUnknown { .. }
         | Error::Rejected { .. }
         | Error::NotRunning { .. }
-        | Error::Corrupt { .. } => return error.to_string(),
+        | Error::Corrupt { .. }
+        | Error::WouldDelete { .. }
+        | Error::FileTooLarge { .. }
+        | Error::FileChanged { .. } => return error.to_string(),
     };
     format!("{kind}; the server's log has more under the x-request-id")
 }
