@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-use super::connection::BackendConnection;
+use super::connection::{Backend, BackendConnection};
 use crate::error::{Error, Result};
 use crate::schema::tickbase_schema_migrations as versions;
 use crate::timestamp::Timestamp;
@@ -42,8 +42,12 @@ pub struct MigrationStatus {
 
 /// Applies what is missing, all or nothing, and returns the names of what was applied.
 ///
-/// Two processes that start at once wait for each other; the second finds nothing to do.
+/// Two processes that start at once wait for each other; the second finds nothing to do. On
+/// PostgreSQL it looks first: a standby takes no transaction that may write.
 pub(crate) fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
+    if conn.backend() == Backend::Postgres && pending(conn)?.is_empty() {
+        return Ok(Vec::new());
+    }
     locked(conn, |conn| {
         refuse_newer(conn)?;
         let applied = applied(conn)?;
@@ -105,12 +109,7 @@ pub(crate) fn status(conn: &mut BackendConnection<'_>) -> Result<Vec<MigrationSt
 
 /// Refuses a database that is newer or older than the code.
 pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
-    refuse_newer(conn)?;
-    let applied = applied(conn)?;
-    let pending: Vec<Step> = embedded(conn)?
-        .into_iter()
-        .filter(|m| !applied.contains_key(&m.version))
-        .collect();
+    let pending = pending(conn)?;
     match pending.first() {
         None => Ok(()),
         Some(first) => Err(Error::SchemaOlder {
@@ -118,6 +117,15 @@ pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
             first: first.full_name(),
         }),
     }
+}
+
+/// The migrations that are missing; an error when the database is newer than the code.
+fn pending(conn: &mut BackendConnection<'_>) -> Result<Vec<Step>> {
+    refuse_newer(conn)?;
+    let applied = applied(conn)?;
+    let mut all = embedded(conn)?;
+    all.retain(|step| !applied.contains_key(&step.version));
+    Ok(all)
 }
 
 fn refuse_newer(conn: &mut BackendConnection<'_>) -> Result<()> {
