@@ -13,6 +13,8 @@ mod doors;
 mod histogram;
 mod insert_totals;
 mod instrumentation;
+#[cfg(feature = "postgres")]
+mod libpq;
 mod migrations;
 #[cfg(feature = "sqlite")]
 pub(crate) mod opening;
@@ -113,6 +115,9 @@ struct Inner {
     lane: Option<write_lane::WriteLane>,
     #[cfg(feature = "postgres")]
     writes: Arc<under_way::Writes>,
+    /// How the transaction of a read begins, where a read is one.
+    #[cfg(feature = "postgres")]
+    begin_read: Option<Arc<str>>,
     pools: Pools,
 }
 
@@ -143,6 +148,10 @@ impl Database {
     /// [`Error::Config`], [`Error::Connect`].
     pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
+        #[cfg(feature = "postgres")]
+        if matches!(config.url, DatabaseUrl::Postgres(_)) {
+            postgres::refuse_unnamed_pooler(&config)?;
+        }
         let slow = SlowQueries::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
         let attachments: Arc<scope::Attachments> = Arc::default();
@@ -155,6 +164,16 @@ impl Database {
         let prober = Prober::new(&config, opened_file(&config.url));
         #[cfg(not(feature = "sqlite"))]
         let prober = Prober::new(&config);
+        #[cfg(feature = "postgres")]
+        let writes = under_way::Writes::new(
+            Arc::clone(&attachments),
+            postgres::begin_write(&config.postgres),
+        );
+        #[cfg(feature = "postgres")]
+        let begin_read = match &config.url {
+            DatabaseUrl::Sqlite(_) => None,
+            DatabaseUrl::Postgres(_) => postgres::begin_read(&config.postgres).map(Arc::from),
+        };
         let database = Self {
             inner: Arc::new(Inner {
                 config,
@@ -165,7 +184,9 @@ impl Database {
                 #[cfg(feature = "sqlite")]
                 lane,
                 #[cfg(feature = "postgres")]
-                writes: Arc::new(under_way::Writes::new(Arc::clone(&attachments))),
+                writes: Arc::new(writes),
+                #[cfg(feature = "postgres")]
+                begin_read,
                 attachments,
                 pools,
             }),
