@@ -17,7 +17,7 @@ mod url;
 pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl, Secret};
 pub use cache::CacheConfig;
 pub use database::{
-    DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, Synchronous,
+    DatabaseConfig, ObserveConfig, PoolConfig, Pooler, PostgresConfig, SqliteConfig, Synchronous,
     WriteConfig,
 };
 pub use history::HistoryConfig;

@@ -16,6 +16,8 @@ mod files;
 mod histogram;
 mod insert_totals;
 mod instrumentation;
+#[cfg(feature = "postgres")]
+mod libpq;
 mod migrations;
 #[cfg(feature = "sqlite")]
 pub(crate) mod opening;
@@ -29,6 +31,7 @@ mod probe;
 mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
+mod schema_version;
 mod scope;
 mod slow_query;
 mod snapshot;
@@ -77,10 +80,9 @@ use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::error::Error;
 use crate::error::Result;
 use instrumentation::Operations;
-use migrations::Rows;
 use pool::Pools;
 use probe::Prober;
-use slow_query::{MIGRATIONS, SlowQueries};
+use slow_query::SlowQueries;
 
 /// An open database; clones share it. It closes when the last clone goes, or at
 /// [`Database::close`].
@@ -119,6 +121,9 @@ struct Inner {
     lane: Option<write_lane::WriteLane>,
     #[cfg(feature = "postgres")]
     writes: Arc<under_way::Writes>,
+    /// How the transaction of a read begins, where a read is one.
+    #[cfg(feature = "postgres")]
+    begin_read: Option<Arc<str>>,
     pools: Pools,
 }
 
@@ -149,6 +154,10 @@ impl Database {
     /// [`Error::Config`], [`Error::Connect`].
     pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
+        #[cfg(feature = "postgres")]
+        if matches!(config.url, DatabaseUrl::Postgres(_)) {
+            postgres::refuse_unnamed_pooler(&config)?;
+        }
         let slow = SlowQueries::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
         let attachments: Arc<scope::Attachments> = Arc::default();
@@ -169,6 +178,16 @@ impl Database {
             files,
             Arc::clone(&faults),
         );
+        #[cfg(feature = "postgres")]
+        let writes = under_way::Writes::new(
+            Arc::clone(&attachments),
+            postgres::begin_write(&config.postgres),
+        );
+        #[cfg(feature = "postgres")]
+        let begin_read = match &config.url {
+            DatabaseUrl::Sqlite(_) => None,
+            DatabaseUrl::Postgres(_) => postgres::begin_read(&config.postgres).map(Arc::from),
+        };
         let database = Self {
             inner: Arc::new(Inner {
                 config,
@@ -179,7 +198,9 @@ impl Database {
                 #[cfg(feature = "sqlite")]
                 lane,
                 #[cfg(feature = "postgres")]
-                writes: Arc::new(under_way::Writes::new(Arc::clone(&attachments))),
+                writes: Arc::new(writes),
+                #[cfg(feature = "postgres")]
+                begin_read,
                 attachments,
                 pools,
             }),
@@ -223,56 +244,6 @@ impl Database {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
-    }
-
-    /// Applies the missing migrations, all or none; returns their names.
-    ///
-    /// # Errors
-    /// [`Error::Migration`], [`Error::SchemaNewer`].
-    pub fn migrate(&self) -> Result<Vec<String>> {
-        let run = |conn: &mut BackendConnection<'_>| migrations::run(conn, self.config());
-        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || run(conn)).0)
-    }
-
-    /// Undoes the newest migration, with all that its tables hold; returns its name.
-    ///
-    /// # Errors
-    /// As [`Database::migrate`].
-    pub fn migrate_revert(&self) -> Result<Option<String>> {
-        self.revert(Rows::Deleted)
-    }
-
-    fn revert(&self, rows: Rows) -> Result<Option<String>> {
-        let revert =
-            |conn: &mut BackendConnection<'_>| migrations::revert(conn, self.config(), rows);
-        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || revert(conn)).0)
-    }
-
-    /// [`Database::migrate_revert`], unless it would delete rows, or values of columns. It counts
-    /// the rows of every table, which may take minutes where there are many.
-    ///
-    /// # Errors
-    /// As [`Database::migrate`]; [`Error::WouldDelete`], which says what would be lost.
-    pub fn migrate_revert_keeping_rows(&self) -> Result<Option<String>> {
-        self.revert(Rows::Kept)
-    }
-
-    /// Writes the applied migrations into `__diesel_schema_migrations`, the table of the diesel CLI
-    /// and of `MigrationHarness`, for those who run tickbase's migrations by these, too; returns
-    /// how many were not there. From then on tickbase keeps that table up to date.
-    ///
-    /// # Errors
-    /// [`Error::Query`], [`Error::SchemaNewer`].
-    pub fn record_migrations_for_diesel(&self) -> Result<usize> {
-        self.exclusive(|conn| migrations::record_for_diesel(conn, self.config()))
-    }
-
-    /// Every migration of this build and of the database, in order.
-    ///
-    /// # Errors
-    /// [`Error::Query`].
-    pub fn migration_status(&self) -> Result<Vec<MigrationStatus>> {
-        self.read("migrations.status", migrations::status)
     }
 
     /// Runs `work` outside a transaction: alone on the write connection of SQLite, on a

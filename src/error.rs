@@ -68,6 +68,24 @@ pub enum Error {
         /// The state of the pool at that moment.
         state: String,
     },
+    /// PostgreSQL, or a pooler before it, accepts no more connections.
+    #[error(
+        "the server accepts no more connections ({state}); raise its max_connections or the limit of the role, the database or the pooler, or lower pool.base + pool.overflow"
+    )]
+    TooManyConnections {
+        /// What was tried, and the state of the pool at that moment.
+        state: String,
+    },
+    /// The server takes no writes; nothing of the call was stored.
+    #[error(
+        "{op}: the server is a standby and takes no writes, so nothing of this was stored; write to the primary, or send again when the failover has ended"
+    )]
+    ReadOnlyServer {
+        /// The operation's static name.
+        op: &'static str,
+        /// What Diesel says.
+        source: diesel::result::Error,
+    },
     /// A statement failed.
     #[error("{} failed", op.unwrap_or("query"))]
     Query {

@@ -33,7 +33,7 @@ async fn livez() -> &'static str {
 }
 
 /// Whether the process takes requests: not before the database is migrated and the services run,
-/// and not while it drains
+/// not while it drains, and not while the database takes no writes
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -46,9 +46,20 @@ async fn livez() -> &'static str {
 async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
     match state.readiness().phase() {
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Phase::Ready if is_read_only(&state).await => {
+            (StatusCode::SERVICE_UNAVAILABLE, "read-only\n")
+        }
         Phase::Ready => (StatusCode::OK, "ready\n"),
         Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     }
+}
+
+/// Whether the server takes no writes, by what the last write or round of monitoring has found;
+/// while that is so, by a probe of this moment.
+async fn is_read_only(state: &ApiState) -> bool {
+    state.db().is_read_only()
+        && state.pulse().take(state).await.is_ok()
+        && state.db().is_read_only()
 }
 
 /// All figures, as Prometheus reads them

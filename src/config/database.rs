@@ -105,6 +105,20 @@ pub struct PostgresConfig {
     pub connect_timeout: Duration,
     /// The name that `pg_stat_activity` shows.
     pub application_name: String,
+    /// How a pooler between here and the server (pgbouncer, say) lends the server's connections.
+    /// Default: there is none; one that is found is refused until it is named here.
+    pub pooler: Option<Pooler>,
+}
+
+/// How a pooler lends the server's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pooler {
+    /// For a whole session: settings are those of the session, as without a pooler.
+    Session,
+    /// For a transaction: settings are given to each transaction, reads are transactions, too, and
+    /// no statement is prepared for longer than it runs.
+    Transaction,
 }
 
 /// The write lane.
@@ -185,6 +199,7 @@ impl Default for PostgresConfig {
             statement_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             application_name: "tickbase".to_owned(),
+            pooler: None,
         }
     }
 }

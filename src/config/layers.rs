@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::database::{DatabaseConfig, Synchronous};
+use super::database::{DatabaseConfig, Pooler, Synchronous};
 use super::limits::set;
 
 #[derive(Default, Deserialize)]
@@ -68,6 +68,14 @@ pub(super) struct PostgresLayer {
     statement_timeout_ms: Option<u64>,
     connect_timeout_seconds: Option<u64>,
     application_name: Option<String>,
+    pooler: Option<PoolerName>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PoolerName {
+    Session,
+    Transaction,
 }
 
 #[derive(Default, Deserialize)]
@@ -145,6 +153,12 @@ impl PostgresLayer {
         let connect = self.connect_timeout_seconds.map(Duration::from_secs);
         set(&mut postgres.connect_timeout, connect);
         set(&mut postgres.application_name, self.application_name);
+        if let Some(name) = self.pooler {
+            postgres.pooler = Some(match name {
+                PoolerName::Session => Pooler::Session,
+                PoolerName::Transaction => Pooler::Transaction,
+            });
+        }
     }
 }
 

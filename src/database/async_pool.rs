@@ -75,18 +75,25 @@ impl<C: Session> AsyncDoor<C> {
         let deadline = self.budget.deadline();
         self.runtime.get_or_init(Handle::current);
         let permit = self.budget.permit(deadline).await?;
-        let object = match tokio::time::timeout_at(deadline.into(), self.pool.get()).await {
-            Ok(Ok(object)) => object,
-            Ok(Err(managed::PoolError::Backend(error))) => return Err(error),
-            Ok(Err(managed::PoolError::Closed)) => return Err(Error::Closed),
-            Ok(Err(other)) => {
-                return Err(Error::config(
-                    "pool",
-                    other.to_string(),
-                    "check the pool's settings",
-                ));
+        let object = loop {
+            match tokio::time::timeout_at(deadline.into(), self.pool.get()).await {
+                Ok(Ok(object)) => break object,
+                Ok(Err(managed::PoolError::Backend(Error::TooManyConnections { .. }))) => {
+                    // One of those that are open comes back before the server has another place.
+                    let wait = self.budget.until_returned(Door::Asynchronous, began);
+                    wait.await?;
+                }
+                Ok(Err(managed::PoolError::Backend(error))) => return Err(error),
+                Ok(Err(managed::PoolError::Closed)) => return Err(Error::Closed),
+                Ok(Err(other)) => {
+                    return Err(Error::config(
+                        "pool",
+                        other.to_string(),
+                        "check the pool's settings",
+                    ));
+                }
+                Err(_) => return Err(self.budget.timed_out(Door::Asynchronous, began)),
             }
-            Err(_) => return Err(self.budget.timed_out(Door::Asynchronous, began)),
         };
         self.budget
             .counters(Door::Asynchronous)
@@ -150,8 +157,10 @@ impl<C: Session> managed::Manager for Manager<C> {
             }
         };
         let (config, slow) = (Arc::clone(&self.config), Arc::clone(&self.slow));
+        let budget = Arc::clone(&self.budget);
         let conn = deadpool_diesel::Connection::new(Runtime::Tokio1, move || {
-            let mut conn = C::open(&config)?;
+            let open = || C::open(&config);
+            let mut conn = budget.open_on_server(Door::Asynchronous, open)?;
             conn.prepare(&config)?;
             slow.observe(&mut conn);
             Ok::<_, Error>(conn)
@@ -178,6 +187,13 @@ impl<C: Session> managed::Manager for Manager<C> {
                 }
                 pooled.life.slot.leave(Cause::Dead);
                 Err(RecycleError::message("it does not answer"))
+            }
+            Fitness::AskForWrites => {
+                if let Ok(true) = pooled.conn.interact(C::takes_writes).await {
+                    return Ok(());
+                }
+                pooled.life.slot.leave(Cause::ReadOnly);
+                Err(RecycleError::message("its server takes no writes"))
             }
         }
     }
@@ -297,12 +313,12 @@ impl AsyncCheckout {
     }
 
     /// The connection is closed when it comes back.
-    pub(crate) fn discard(&mut self) {
+    pub(super) fn close(&mut self, cause: Cause) {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(lent) => leave(lent),
+            Self::Sqlite(lent) => leave(lent, cause),
             #[cfg(feature = "postgres")]
-            Self::Postgres(lent) => leave(lent),
+            Self::Postgres(lent) => leave(lent, cause),
         }
     }
 }
@@ -320,8 +336,8 @@ async fn use_lent<C: Session, R: Send + 'static>(
     result
 }
 
-fn leave<C: Session>(lent: &mut Option<Lent<C>>) {
+fn leave<C: Session>(lent: &mut Option<Lent<C>>, cause: Cause) {
     if let Some(object) = lent.as_mut().and_then(|lent| lent.object.as_mut()) {
-        object.life.slot.leave(Cause::Dead);
+        object.life.slot.leave(cause);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::histogram::Histogram;
 use super::park;
@@ -23,11 +23,34 @@ use crate::error::{Error, Result};
 /// makes.
 pub(super) const ROOM_PAUSE: Duration = Duration::from_millis(1);
 
+/// How long no other connection is asked for after the server has refused one as one too many.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long the log says nothing more of such refusals.
+const REFUSAL_SILENCE: Duration = Duration::from_secs(60);
+
+/// How long a connection of the other door that was closed takes to leave the server, and how
+/// often it is looked.
+const LEAVING: (u32, Duration) = (20, Duration::from_millis(5));
+
+/// How long a server that takes no writes makes no further connections suspect: on a standby, each
+/// write that is tried would cost all of them.
+const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
+
 /// One of the two doors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Door {
     Blocking,
     Asynchronous,
+}
+
+impl Door {
+    fn other(self) -> Self {
+        match self {
+            Self::Blocking => Self::Asynchronous,
+            Self::Asynchronous => Self::Blocking,
+        }
+    }
 }
 
 /// Why a connection was closed.
@@ -39,6 +62,8 @@ pub(super) enum Cause {
     Recycled,
     /// It did not answer, or broke in use.
     Dead,
+    /// Its server was found to take no writes.
+    ReadOnly,
     /// Its user left a transaction open.
     OpenTransaction,
     /// Its user panicked.
@@ -50,7 +75,7 @@ pub(super) enum Cause {
 }
 
 /// The causes in the order of their counters.
-pub(super) const CAUSES: usize = 7;
+pub(super) const CAUSES: usize = 8;
 
 /// Counts of one door.
 #[derive(Debug, Default)]
@@ -78,6 +103,10 @@ pub(super) struct Budget {
     born: Instant,
     /// When a dead connection was last found, in nanoseconds since `born`.
     suspicion: AtomicU64,
+    /// The same of one whose server takes no writes.
+    read_only: AtomicU64,
+    /// A connection was closed or came back.
+    returned: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +115,8 @@ struct Open {
     count: usize,
     /// Those among them that wait for a caller.
     idle: usize,
+    /// When the server last refused another one, as one too many.
+    refused: Option<Instant>,
 }
 
 impl Budget {
@@ -103,6 +134,8 @@ impl Budget {
             evict: Default::default(),
             born: Instant::now(),
             suspicion: AtomicU64::new(0),
+            read_only: AtomicU64::new(0),
+            returned: Notify::new(),
         })
     }
 
@@ -170,8 +203,18 @@ impl Budget {
     /// The error of a caller who has waited long enough; it is counted.
     pub(super) fn timed_out(&self, door: Door, began: Instant) -> Error {
         self.counters(door).timeouts.fetch_add(1, Ordering::Relaxed);
+        let waited = began.elapsed();
+        if self
+            .lock()
+            .refused
+            .is_some_and(|at| at + REFUSAL_PAUSE >= began)
+        {
+            let open = self.open();
+            let state = format!("it has {open} of the pool, and none came back within {waited:?}");
+            return Error::TooManyConnections { state };
+        }
         Error::PoolTimeout {
-            waited: began.elapsed(),
+            waited,
             state: self.state(),
         }
     }
@@ -195,14 +238,62 @@ impl Budget {
     /// A place for a new connection, if there is one, or if the other door gives one up.
     pub(super) fn try_open(self: &Arc<Self>, door: Door) -> Option<OpenSlot> {
         self.try_take().or_else(|| {
-            let other = match door {
-                Door::Blocking => Door::Asynchronous,
-                Door::Asynchronous => Door::Blocking,
-            };
-            self.evict(other, Cause::Evicted)
+            self.evict(door.other(), Cause::Evicted)
                 .then(|| self.try_take())
                 .flatten()
         })
+    }
+
+    /// Opens a connection on a place that was had by [`Budget::try_open`]. A server that has just
+    /// refused one as one too many is not asked, unless the other door gives one up for it.
+    pub(super) fn open_on_server<T>(
+        &self,
+        door: Door,
+        mut open: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let refused = self.lock().refused;
+        if refused.is_none_or(|at| at.elapsed() >= REFUSAL_PAUSE) {
+            let outcome = self.noted(open());
+            if !matches!(outcome, Err(Error::TooManyConnections { .. })) {
+                return outcome;
+            }
+        }
+        if !self.evict(door.other(), Cause::Evicted) {
+            let state = "it has just refused another one".to_owned();
+            return Err(Error::TooManyConnections { state });
+        }
+        let mut looks = 1;
+        loop {
+            let outcome = self.noted(open());
+            if !matches!(outcome, Err(Error::TooManyConnections { .. })) || looks == LEAVING.0 {
+                return outcome;
+            }
+            std::thread::sleep(LEAVING.1);
+            looks += 1;
+        }
+    }
+
+    fn noted<T>(&self, outcome: Result<T>) -> Result<T> {
+        if let Err(error @ Error::TooManyConnections { .. }) = &outcome {
+            let before = self.lock().refused.replace(Instant::now());
+            if before.is_none_or(|at| at.elapsed() >= REFUSAL_SILENCE) {
+                tracing::warn!(%error, "callers wait for a connection that comes back");
+            }
+        }
+        outcome
+    }
+
+    /// After the server has refused a connection as one too many: waits until one has come back, or
+    /// until it may be asked again.
+    pub(super) async fn until_returned(&self, door: Door, began: Instant) -> Result<()> {
+        let left = self.acquire_timeout.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Err(self.timed_out(door, began));
+        }
+        let pause = left.min(REFUSAL_PAUSE);
+        // Either way it is looked again.
+        drop(tokio::time::timeout(pause, self.returned.notified()).await);
+        Ok(())
     }
 
     fn evict(&self, door: Door, cause: Cause) -> bool {
@@ -233,6 +324,17 @@ impl Budget {
     fn suspect(&self) {
         let now = self.since_born(Instant::now());
         self.suspicion.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// A server was found that takes no writes. Connections that were opened before lead there, too,
+    /// if the name leads elsewhere by now.
+    fn suspect_read_only(&self) {
+        let now = self.since_born(Instant::now());
+        let pause = u64::try_from(READ_ONLY_PAUSE.as_nanos()).unwrap_or(u64::MAX);
+        let later = |found: u64| (found == 0 || now >= found + pause).then_some(now);
+        let _ = self
+            .read_only
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, later);
     }
 
     fn since_born(&self, moment: Instant) -> u64 {
@@ -286,6 +388,7 @@ impl Drop for Permit {
             .counters(self.door)
             .in_use
             .fetch_sub(1, Ordering::Relaxed);
+        self.budget.returned.notify_one();
         // The pool was closed meanwhile, or is being closed: what came back must not stay.
         if self.budget.permits.is_closed() {
             while self.budget.evict(self.door, Cause::Shutdown) {}
@@ -312,8 +415,10 @@ impl OpenSlot {
     /// The connection is to be closed; the first cause stays, but that of a dead one: its
     /// transaction seems to be open, too.
     pub(super) fn leave(&mut self, cause: Cause) {
-        if cause == Cause::Dead {
-            self.budget.suspect();
+        match cause {
+            Cause::Dead => self.budget.suspect(),
+            Cause::ReadOnly => self.budget.suspect_read_only(),
+            _ => {}
         }
         if self
             .cause
@@ -327,6 +432,12 @@ impl OpenSlot {
     pub(super) fn is_suspect(&self, idle_since: Instant) -> bool {
         let found = self.budget.suspicion.load(Ordering::Acquire);
         found > 0 && self.budget.since_born(idle_since) <= found
+    }
+
+    /// Whether a server was found to take no writes after this connection was last asked.
+    pub(super) fn may_be_read_only(&self, asked: Instant) -> bool {
+        let found = self.budget.read_only.load(Ordering::Acquire);
+        found > 0 && self.budget.since_born(asked) <= found
     }
 
     /// A caller takes the connection.
@@ -369,6 +480,7 @@ impl Drop for OpenSlot {
         open.idle -= usize::from(self.idle);
         drop(open);
         if self.lived {
+            self.budget.returned.notify_one();
             let cause = self.cause.unwrap_or(Cause::Shutdown);
             self.budget.closed[cause as usize].fetch_add(1, Ordering::Relaxed);
         }

@@ -116,7 +116,7 @@ impl BackendConnection<'_> {
     }
 }
 
-fn atomic<C, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T>
+pub(super) fn atomic<C, T>(conn: &mut C, work: impl FnOnce(&mut C) -> Result<T>) -> Result<T>
 where
     C: Connection<TransactionManager = AnsiTransactionManager> + HasBackend,
 {

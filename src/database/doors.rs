@@ -3,17 +3,18 @@
 //! Timing, counting, spans and retries hang here. How a connection is had, and how a write is
 //! committed, is the pool's and the lane's.
 
+use std::sync::Arc;
+
 use super::backpressure::BatchSize;
+use super::budget::Cause;
 #[cfg(not(feature = "postgres"))]
 use super::no_backend;
-use super::retry::{ATTEMPTS_MAX, Failure, backoff, classify};
+use super::retry::{Failure, backoff, classify};
 use super::tally::Run;
 #[cfg(feature = "postgres")]
 use super::write_postgres;
 use super::{BackendConnection, Database, instrumentation, touched};
-#[allow(unused_imports)] // The documentation links to it.
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Database {
     /// Runs `work` on a pooled, read-only connection and blocks until it is done. It may run
@@ -42,6 +43,14 @@ impl Database {
         call.end(outcome)
     }
 
+    /// How the transaction of a read begins, where a read is one.
+    fn begin_read(&self) -> Option<Arc<str>> {
+        #[cfg(feature = "postgres")]
+        return self.inner.begin_read.clone();
+        #[cfg(not(feature = "postgres"))]
+        None
+    }
+
     fn read_once<T>(
         &self,
         call: &instrumentation::Call,
@@ -49,12 +58,14 @@ impl Database {
     ) -> Result<T> {
         let mut checkout = self.inner.pools.checkout()?;
         let op = call.account().op();
-        let (outcome, tally) = Run::of(op, || checkout.with(|conn| work(conn)));
+        let begin = self.begin_read();
+        let reads = || checkout.with(|conn| conn.reads(begin.as_deref(), &mut *work));
+        let (outcome, tally) = Run::of(op, reads);
         if outcome.is_ok() {
             call.account().credit(&tally);
         }
-        if lost(&outcome) {
-            checkout.discard();
+        if let Some(cause) = cause_to_close(&outcome) {
+            checkout.close(cause);
         }
         outcome
     }
@@ -87,9 +98,10 @@ impl Database {
         let mut attempt = 1;
         loop {
             let mut checkout = self.inner.pools.checkout_async().await?;
+            let begin = self.begin_read();
             let ((outcome, tally), back) = checkout
                 .interact(op, move |conn| {
-                    let run = Run::of(op, || work(conn));
+                    let run = Run::of(op, || conn.reads(begin.as_deref(), &mut work));
                     (run, work)
                 })
                 .await?;
@@ -97,8 +109,8 @@ impl Database {
             if outcome.is_ok() {
                 call.account().credit(&tally);
             }
-            if lost(&outcome) {
-                checkout.discard();
+            if let Some(cause) = cause_to_close(&outcome) {
+                checkout.close(cause);
             }
             drop(checkout);
             match again(&outcome, attempt) {
@@ -210,12 +222,15 @@ impl Database {
 /// Why another attempt is due, if it is.
 pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
     let failure = classify(outcome.as_ref().err()?);
-    (failure != Failure::Lasting && attempt < ATTEMPTS_MAX).then_some(failure)
+    (attempt < failure.attempts_max()).then_some(failure)
 }
 
-pub(super) fn lost<T>(outcome: &Result<T>) -> bool {
-    outcome
-        .as_ref()
-        .err()
-        .is_some_and(|error| classify(error) == Failure::ConnectionLost)
+/// Why the connection of a call must not serve another one, if so.
+pub(super) fn cause_to_close<T>(outcome: &Result<T>) -> Option<Cause> {
+    let error = outcome.as_ref().err()?;
+    match classify(error) {
+        Failure::ConnectionLost => Some(Cause::Dead),
+        Failure::ReadOnly => Some(Cause::ReadOnly),
+        _ => matches!(error, Error::CommitUnknown { .. }).then_some(Cause::Dead),
+    }
 }

@@ -418,6 +418,12 @@ fn locked_postgres<T>(
 ) -> Result<T> {
     use diesel::connection::SimpleConnection;
 
+    if super::postgres::is_standby(conn)? {
+        return Err(Error::Migration {
+            name: "on PostgreSQL".to_owned(),
+            reason: "the server is a standby and takes no writes; migrate its primary".to_owned(),
+        });
+    }
     conn.build_transaction().read_write().run(|conn| {
         // A migration may take longer than a statement of the service is allowed to.
         conn.batch_execute("SET LOCAL statement_timeout = 0")?;

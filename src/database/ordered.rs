@@ -5,6 +5,8 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::connection::{BackendConnection, HasBackend, transaction_depth};
+#[cfg(feature = "postgres")]
+use super::scope;
 use super::touched;
 use crate::error::Result;
 
@@ -28,6 +30,22 @@ const BEGIN_POSTGRES: &str =
 const BEGIN_SQLITE: &str = "BEGIN";
 
 impl BackendConnection<'_> {
+    /// Runs the reads of a call, in a transaction that begins with `begin` if there is one.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    pub(super) fn reads<T>(
+        &mut self,
+        begin: Option<&str>,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        #[cfg(feature = "postgres")]
+        if let (Self::Postgres(conn), Some(begin)) = (&mut *self, begin) {
+            return within(&mut **conn, begin, |conn| {
+                work(&mut BackendConnection::from(conn))
+            });
+        }
+        work(self)
+    }
+
     /// Runs reads that all see the database at one moment, whatever others commit meanwhile; on
     /// PostgreSQL they cannot write. Within a transaction they are a part of it, as it is.
     ///
@@ -44,9 +62,16 @@ impl BackendConnection<'_> {
                 work(&mut BackendConnection::from(conn))
             }),
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => within(&mut **conn, BEGIN_POSTGRES, |conn| {
-                work(&mut BackendConnection::from(conn))
-            }),
+            Self::Postgres(conn) => {
+                // The transaction of a read, which sees one moment already.
+                if transaction_depth(&mut **conn)? > 0 && !scope::is_open() {
+                    self.prefer_order()?;
+                    return work(self);
+                }
+                within(&mut **conn, BEGIN_POSTGRES, |conn| {
+                    work(&mut BackendConnection::from(conn))
+                })
+            }
         }
     }
 

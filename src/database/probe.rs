@@ -58,6 +58,8 @@ pub enum ProbeCause {
     Replaced,
     /// It may not be read, or not be written, or the user may not connect.
     PermissionDenied,
+    /// The server answers and takes no writes: it is a standby.
+    ReadOnly,
     /// What lies there is no database, is damaged, or lacks tickbase's tables.
     NotADatabase,
     /// A statement came upon a damaged page.
@@ -73,14 +75,15 @@ pub enum ProbeCause {
 }
 
 impl ProbeCause {
-    /// Its name: `missing`, `replaced`, `permission_denied`, `not_a_database`, `damaged`, `full`,
-    /// `storage_fails`, `unreachable` or `timed_out`.
+    /// Its name: `missing`, `replaced`, `permission_denied`, `read_only`, `not_a_database`,
+    /// `damaged`, `full`, `storage_fails`, `unreachable` or `timed_out`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Replaced => "replaced",
             Self::PermissionDenied => "permission_denied",
+            Self::ReadOnly => "read_only",
             Self::NotADatabase => "not_a_database",
             Self::Damaged => "damaged",
             Self::Full => "full",
@@ -104,6 +107,10 @@ impl ProbeCause {
             }
             Self::PermissionDenied => {
                 "the database may not be read or written; let this user do so"
+            }
+            Self::ReadOnly => {
+                "the server takes no writes: it is a standby; promote it, or let the URL lead to \
+                 its primary"
             }
             Self::NotADatabase => {
                 "there is no database of tickbase, or it is damaged; restore it from a backup"
@@ -173,8 +180,8 @@ impl Database {
     /// Asks over a new connection, outside the pool, whether the database answers. On SQLite: the
     /// file that was opened still lies at its path, and its write-ahead log beside it, can be
     /// opened for reading and writing, and is a database with tickbase's tables; on PostgreSQL: a
-    /// connection is made and answers a query. On both: no write has found it full since the last
-    /// one that succeeded, and no statement has found it damaged.
+    /// connection is made and answers a query, and the server takes writes. On both: no write has
+    /// found it full since the last one that succeeded, and no statement has found it damaged.
     ///
     /// It blocks the thread for no longer than `timeout`.
     #[must_use]
@@ -185,10 +192,7 @@ impl Database {
             let answer = park::block_until(answer, began + timeout);
             prober.judge(answer, timeout)
         });
-        Probe {
-            duration: began.elapsed(),
-            outcome,
-        }
+        self.probed(began, outcome)
     }
 
     /// [`Database::probe`] without blocking the thread.
@@ -202,10 +206,33 @@ impl Database {
             }
             Err(failure) => Err(failure),
         };
+        self.probed(began, outcome)
+    }
+
+    fn probed(&self, began: Instant, outcome: Answer) -> Probe {
+        #[cfg(feature = "postgres")]
+        match &outcome {
+            Ok(()) => self.inner.writes.found_read_only(false),
+            Err(failure) if failure.cause == ProbeCause::ReadOnly => {
+                self.inner.writes.found_read_only(true);
+            }
+            // Who does not answer may take writes when it does.
+            Err(_) => {}
+        }
         Probe {
             duration: began.elapsed(),
             outcome,
         }
+    }
+
+    /// Whether the server was found to be a standby, which takes no writes, by the last write or
+    /// probe; never on SQLite.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        return self.inner.writes.is_read_only();
+        #[cfg(not(feature = "postgres"))]
+        false
     }
 }
 

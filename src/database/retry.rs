@@ -7,7 +7,9 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use crate::error::Error;
 
 /// Attempts that one call makes in all.
-pub(crate) const ATTEMPTS_MAX: u32 = 5;
+const ATTEMPTS_MAX: u32 = 5;
+/// The same when the server takes no writes: only a new connection may lead to another one.
+const ATTEMPTS_READ_ONLY_MAX: u32 = 2;
 /// The pause before the second attempt; it doubles from there.
 const BACKOFF: Duration = Duration::from_millis(5);
 
@@ -20,6 +22,8 @@ pub(crate) enum Failure {
     Serialization,
     /// The connection is gone; whatever was under way on it was undone.
     ConnectionLost,
+    /// The server is a standby.
+    ReadOnly,
     /// Another attempt would fail alike.
     Lasting,
 }
@@ -28,6 +32,7 @@ pub(crate) enum Failure {
 pub(crate) fn classify(error: &Error) -> Failure {
     match error {
         Error::Query { source, .. } => classify_query(source),
+        Error::ReadOnlyServer { .. } => Failure::ReadOnly,
         _ => Failure::Lasting,
     }
 }
@@ -44,13 +49,26 @@ pub(crate) fn is_temporary(error: &Error) -> bool {
             | Error::FileChanged { .. }
             | Error::Closed
             | Error::Connect { .. }
+            | Error::TooManyConnections { .. }
             | Error::Full { .. }
             | Error::CommitUnknown { .. }
     ) || classify(error) != Failure::Lasting
 }
 
+impl Failure {
+    /// How often a call is tried in all that fails so.
+    pub(crate) fn attempts_max(self) -> u32 {
+        match self {
+            Self::Busy | Self::Serialization | Self::ConnectionLost => ATTEMPTS_MAX,
+            Self::ReadOnly => ATTEMPTS_READ_ONLY_MAX,
+            Self::Lasting => 1,
+        }
+    }
+}
+
 /// Judges an error of Diesel. SQLite's busy arrives as [`DatabaseErrorKind::Unknown`], as do
-/// PostgreSQL's deadlock and a server that was stopped: only the text tells.
+/// PostgreSQL's deadlock and libpq's lost connection. The texts of SQLite and libpq are always
+/// English, those of a server are in its language: of them no word is read.
 pub(crate) fn classify_query(error: &DieselError) -> Failure {
     let DieselError::DatabaseError(kind, info) = error else {
         return Failure::Lasting;
@@ -59,6 +77,9 @@ pub(crate) fn classify_query(error: &DieselError) -> Failure {
         DatabaseErrorKind::SerializationFailure => Failure::Serialization,
         DatabaseErrorKind::ClosedConnection => Failure::ConnectionLost,
         DatabaseErrorKind::Unknown | DatabaseErrorKind::UnableToSendCommand => {
+            if info.details().is_some_and(is_circle_of_processes) {
+                return Failure::Serialization;
+            }
             classify_text(info.message())
         }
         _ => Failure::Lasting,
@@ -71,11 +92,8 @@ fn classify_text(message: &str) -> Failure {
         "database table is locked",
         "database schema is locked",
     ];
-    const LOST: [&str; 8] = [
+    const LOST: [&str; 5] = [
         "server closed the connection unexpectedly",
-        "terminating connection due to",
-        "the database system is shutting down",
-        "the database system is in recovery mode",
         "no connection to the server",
         "connection not open",
         "could not receive data from server",
@@ -84,13 +102,30 @@ fn classify_text(message: &str) -> Failure {
     let has = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
     if has(&BUSY) {
         Failure::Busy
-    } else if has(&["deadlock detected"]) {
-        Failure::Serialization
     } else if has(&LOST) {
         Failure::ConnectionLost
     } else {
         Failure::Lasting
     }
+}
+
+/// Whether the details of an error are those of a deadlock. Diesel does not tell the SQLSTATE. In
+/// every language the server writes a line for each process, which names whom it waits for, and
+/// the last one waits for the first: `Process 71 waits for ShareLock on transaction 9; blocked by
+/// process 72.` An error that is taken for one by mistake is tried again, which does no harm.
+fn is_circle_of_processes(details: &str) -> bool {
+    let lines: Vec<Vec<&str>> = details
+        .lines()
+        .map(|line| {
+            let numbers = line.split(|c: char| !c.is_ascii_digit());
+            numbers.filter(|number| !number.is_empty()).collect()
+        })
+        .collect();
+    let waits_for_the_next = |n: usize| {
+        let next = &lines[(n + 1) % lines.len()];
+        lines[n].len() >= 2 && lines[n].iter().any(|number| next.contains(number))
+    };
+    lines.len() >= 2 && (0..lines.len()).all(waits_for_the_next)
 }
 
 /// The pause before attempt number `attempt` (counted from 1).
@@ -111,17 +146,48 @@ mod tests {
         use DatabaseErrorKind::{ClosedConnection, UniqueViolation, Unknown};
         for (kind, text, wanted) in [
             (Unknown, "database is locked", Failure::Busy),
-            (Unknown, "deadlock detected", Failure::Serialization),
             (ClosedConnection, "", Failure::ConnectionLost),
             (
                 Unknown,
-                "terminating connection due to administrator command",
+                "no connection to the server",
                 Failure::ConnectionLost,
             ),
             (Unknown, "database or disk is full", Failure::Lasting),
             (UniqueViolation, "database is locked", Failure::Lasting),
         ] {
             assert_eq!(classify(&database_error(kind, text)), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_deadlock_is_known_by_its_circle_in_any_language() {
+        for (details, is_one) in [
+            (
+                "Process 71 waits for ShareLock on transaction 9; blocked by process 72.\n\
+                 Process 72 waits for ShareLock on transaction 8; blocked by process 71.",
+                true,
+            ),
+            (
+                "Prozess 71 wartet auf ShareLock-Sperre auf Transaktion 9; blockiert von Prozess 72.\n\
+                 Prozess 72 wartet auf ShareLock-Sperre auf Tupel (0,1); blockiert von Prozess 73.\n\
+                 Prozess 73 wartet auf ShareLock-Sperre auf Transaktion 5; blockiert von Prozess 71.",
+                true,
+            ),
+            (
+                "Process 71 waits for ShareLock on transaction 9; blocked by process 72.",
+                false,
+            ),
+            (
+                "Key (a)=(1) already exists.\nKey (b)=(2) already exists.",
+                false,
+            ),
+            (
+                "view v1 depends on table t1\nview v2 depends on table t1",
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(is_circle_of_processes(details), is_one, "{details}");
         }
     }
 

@@ -192,6 +192,12 @@ pub(super) fn return_to(place: Place) {
     new.iter().for_each(|one| one.ended(Ending::RolledBack));
 }
 
+/// Whether the transaction of a write door is open on this thread.
+#[cfg(feature = "postgres")]
+pub(super) fn is_open() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
 /// Writes down what the transaction on this thread touches, if there is one.
 pub(super) fn touch(say: impl FnOnce(&mut Touched)) {
     CURRENT.with_borrow_mut(|current| {

@@ -16,6 +16,8 @@ pub struct ClosedByCause {
     pub recycled: u64,
     /// Did not answer, or broke in use.
     pub dead: u64,
+    /// Led to a server that takes no writes.
+    pub read_only: u64,
     /// Came back with a transaction open.
     pub open_transaction: u64,
     /// Their user panicked.
@@ -127,6 +129,7 @@ impl PoolSnapshot {
                 overflow: closed(Cause::Overflow),
                 recycled: closed(Cause::Recycled),
                 dead: closed(Cause::Dead),
+                read_only: closed(Cause::ReadOnly),
                 open_transaction: closed(Cause::OpenTransaction),
                 panicked: closed(Cause::Panicked),
                 evicted: closed(Cause::Evicted),

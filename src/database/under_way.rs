@@ -2,7 +2,7 @@
 //! became of them is counted. It runs none itself.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,10 @@ thread_local! {
 pub(super) struct Writes {
     /// What their transactions find attached to the database.
     pub(super) attachments: Arc<Attachments>,
+    /// How they begin.
+    pub(super) begin: String,
+    /// Whether the last write or probe met a server that takes no writes.
+    read_only: AtomicBool,
     state: Mutex<State>,
     ended: Condvar,
     committed_rows: AtomicU64,
@@ -36,11 +40,21 @@ struct State {
 pub(super) struct UnderWay(Arc<Writes>);
 
 impl Writes {
-    pub(super) fn new(attachments: Arc<Attachments>) -> Self {
+    pub(super) fn new(attachments: Arc<Attachments>, begin: String) -> Self {
         Self {
             attachments,
+            begin,
             ..Self::default()
         }
+    }
+
+    /// Remembers whether the server was found to take no writes.
+    pub(super) fn found_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
     }
 
     /// Counts a write until the answer is dropped; [`Error::Closed`] after [`Writes::close`].

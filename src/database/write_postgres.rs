@@ -11,23 +11,20 @@ use diesel::PgConnection;
 use diesel::connection::{
     AnsiTransactionManager, Connection, SimpleConnection, TransactionManager,
 };
-use diesel::result::Error as DieselError;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::backpressure::BatchSize;
 use super::connection::{BackendConnection, at_top_level, transaction_depth};
-use super::doors::{again, lost};
+use super::doors::{again, cause_to_close};
 use super::instrumentation::{Account, Call};
 use super::pool::Pools;
+use super::postgres;
 use super::retry::backoff;
 use super::scope::{Ending, Scope};
 use super::tally::Run;
 use super::touched;
 use super::under_way::Writes;
 use crate::error::{Error, Result};
-
-/// Whatever the server takes for granted: work locks rows, and must see then what their last
-/// holder has committed. A stricter transaction would fail at that point.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
 pub(super) fn write<T>(
     pools: &Pools,
@@ -40,8 +37,8 @@ pub(super) fn write<T>(
     loop {
         let mut checkout = pools.checkout_for(size)?;
         let outcome = checkout.with(|conn| transaction(writes, call.account(), conn, &mut work));
-        if lost(&outcome) || matches!(outcome, Err(Error::CommitUnknown { .. })) {
-            checkout.discard();
+        if let Some(cause) = cause_to_close(&outcome) {
+            checkout.close(cause);
         }
         drop(checkout);
         match again(&outcome, attempt) {
@@ -75,8 +72,8 @@ where
             })
             .await?;
         work = back;
-        if lost(&outcome) || matches!(outcome, Err(Error::CommitUnknown { .. })) {
-            checkout.discard();
+        if let Some(cause) = cause_to_close(&outcome) {
+            checkout.close(cause);
         }
         drop(checkout);
         match again(&outcome, attempt) {
@@ -106,7 +103,7 @@ fn transaction<T>(
     let began = Instant::now();
     let scope = Scope::begin(&writes.attachments);
     let (outcome, tally) = Run::of(op, || {
-        AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)?;
+        AnsiTransactionManager::begin_transaction_sql(conn, &writes.begin)?;
         let value = touched::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
         commit(op, conn).map(|()| value)
     });
@@ -115,6 +112,7 @@ fn transaction<T>(
             scope.end(Ending::Committed);
             account.credit(&tally);
             writes.committed(tally.rows, began);
+            writes.found_read_only(false);
         }
         Err(error) => {
             roll_back(op, conn);
@@ -124,7 +122,28 @@ fn transaction<T>(
             });
         }
     }
+    let outcome = outcome.map_err(|error| of_standby(op, error, conn));
+    if matches!(outcome, Err(Error::ReadOnlyServer { .. })) {
+        writes.found_read_only(true);
+    }
     outcome
+}
+
+/// The error of a write that failed because the server takes none. Diesel tells of its refusals no
+/// more than that they are unknown, but for one, so the server is asked.
+fn of_standby(op: &'static str, error: Error, conn: &mut PgConnection) -> Error {
+    use DatabaseErrorKind::{ReadOnlyTransaction, Unknown};
+    match error {
+        Error::Query { source, .. }
+            if matches!(
+                source,
+                DieselError::DatabaseError(Unknown | ReadOnlyTransaction, _)
+            ) && matches!(postgres::is_standby(conn), Ok(true)) =>
+        {
+            Error::ReadOnlyServer { op, source }
+        }
+        other => other,
+    }
 }
 
 /// Commits what `work` has written, or says why nothing of it is stored, or that this is unknown.

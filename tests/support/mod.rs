@@ -9,6 +9,10 @@ pub mod chaos;
 mod database;
 pub mod exposition;
 #[cfg(feature = "postgres")]
+pub mod forwarder;
+#[cfg(feature = "postgres")]
+pub mod pgbouncer;
+#[cfg(feature = "postgres")]
 pub mod server;
 #[cfg(feature = "postgres")]
 mod template;

@@ -34,6 +34,16 @@ impl Server {
         Self::start_with(&["durable"])
     }
 
+    /// Starts a server whose messages are in German.
+    pub fn start_german() -> Self {
+        Self::start_with(&["german"])
+    }
+
+    /// Starts a hot standby of another server, by streaming replication.
+    pub fn start_standby_of(primary: &Self) -> Self {
+        Self::start_with(&["standby-of", &primary.port.to_string()])
+    }
+
     fn start_with(arguments: &[&str]) -> Self {
         match Self::try_start(arguments) {
             Ok(server) => server,
@@ -102,6 +112,21 @@ impl Server {
     /// Brings a stopped server back, on the same port and with the same data.
     pub fn start_again(&mut self) {
         self.command("start", "started");
+    }
+
+    /// Brings a stopped server back as a standby, which takes no writes.
+    pub fn demote(&mut self) {
+        self.command("demote", "started");
+    }
+
+    /// Makes a standby take writes.
+    pub fn promote(&mut self) {
+        self.command("promote", "promoted");
+    }
+
+    /// The port that it listens on, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn command(&mut self, command: &str, expected: &str) {

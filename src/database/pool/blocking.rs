@@ -29,6 +29,9 @@ use crate::error::{Error, Result};
 const OPENERS: usize = 4;
 /// How often a waiting caller looks whether opening has failed.
 const FAILURE_LOOK: Duration = Duration::from_millis(50);
+/// The same after the server has refused a connection as one too many: r2d2 orders another one at
+/// each look, and wakes the caller when one comes back.
+const REFUSED_LOOK: Duration = Duration::from_millis(500);
 /// Bounds r2d2's pause between attempts to open: it is at most half of this.
 const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Hollow connections are dropped, and idle ones beyond the base closed, this long after one came.
@@ -138,23 +141,22 @@ impl<C: Session> BlockingDoor<C> {
             return Ok(self.lent(conn, permit, began));
         }
         let _need = self.needs.need();
-        let failures_before = self.failures.count.load(Ordering::Acquire);
+        let mut failures_before = self.failures.count.load(Ordering::Acquire);
+        let mut look = FAILURE_LOOK;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if let Ok(conn) = self.pool.get_timeout(left.min(FAILURE_LOOK)) {
-                self.budget
-                    .counters(Door::Blocking)
-                    .acquire
-                    .record(began.elapsed());
-                return Ok(BlockingCheckout {
-                    conn: Some(conn),
-                    permit,
-                });
+            if let Ok(conn) = self.pool.get_timeout(left.min(look)) {
+                return Ok(self.lent(conn, permit, began));
             }
-            if self.failures.count.load(Ordering::Acquire) != failures_before
+            let failures = self.failures.count.load(Ordering::Acquire);
+            if failures != failures_before
                 && let Some(error) = self.failures.take()
             {
-                return Err(error);
+                if !matches!(error, Error::TooManyConnections { .. }) {
+                    return Err(error);
+                }
+                // One of those that are open comes back before that.
+                (failures_before, look) = (failures, REFUSED_LOOK);
             }
             if left.is_zero() {
                 return Err(self.budget.timed_out(Door::Blocking, began));
@@ -267,7 +269,8 @@ impl<C: Session> ManageConnection for Manager<C> {
             }
             std::thread::sleep(ROOM_PAUSE);
         };
-        let conn = C::open(&self.config)?;
+        let open = || C::open(&self.config);
+        let conn = self.budget.open_on_server(Door::Blocking, open)?;
         slot.opened();
         let life = Life::new(slot, &self.config.pool);
         Ok(Pooled::Live(Live {
@@ -288,6 +291,11 @@ impl<C: Session> ManageConnection for Manager<C> {
                 life.slot.leave(Cause::Dead);
                 Error::from(error)
             }),
+            Fitness::AskForWrites if conn.takes_writes() => Ok(()),
+            Fitness::AskForWrites => {
+                life.slot.leave(Cause::ReadOnly);
+                Err(Error::Closed)
+            }
             Fitness::Expired => {
                 life.slot.leave(Cause::Recycled);
                 Err(Error::Closed)
@@ -331,7 +339,7 @@ struct ErrorHandler(Arc<Failures>);
 impl HandleError<Error> for ErrorHandler {
     fn handle_error(&self, error: Error) {
         match error {
-            Error::Connect { .. } | Error::Config { .. } => {
+            Error::Connect { .. } | Error::TooManyConnections { .. } | Error::Config { .. } => {
                 *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 self.0.count.fetch_add(1, Ordering::Release);
             }
@@ -352,6 +360,9 @@ impl Failures {
                 target: target.clone(),
                 reason: reason.clone(),
                 remedy: remedy.clone(),
+            }),
+            Error::TooManyConnections { state } => Some(Error::TooManyConnections {
+                state: state.clone(),
             }),
             other => Some(Error::config("pool", other.to_string(), "see the reason")),
         }
@@ -402,12 +413,12 @@ impl Checkout {
     }
 
     /// The connection is closed when it comes back.
-    pub(crate) fn discard(&mut self) {
+    pub(in crate::database) fn close(&mut self, cause: Cause) {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(checkout) => checkout.discard(),
+            Self::Sqlite(checkout) => checkout.close(cause),
             #[cfg(feature = "postgres")]
-            Self::Postgres(checkout) => checkout.discard(),
+            Self::Postgres(checkout) => checkout.close(cause),
         }
     }
 }
@@ -427,9 +438,9 @@ impl<C: Session> BlockingCheckout<C> {
             .conn
     }
 
-    fn discard(&mut self) {
+    fn close(&mut self, cause: Cause) {
         if let Some(pooled) = &mut self.conn {
-            pooled.leave(Cause::Dead);
+            pooled.leave(cause);
         }
     }
 }

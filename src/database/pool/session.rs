@@ -20,6 +20,8 @@ pub(crate) trait Session:
     fn open(config: &DatabaseConfig) -> Result<Self>;
     /// Applies and verifies the session's settings.
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()>;
+    /// Whether it still leads to a server that takes writes.
+    fn takes_writes(&mut self) -> bool;
     /// Ends a transaction that raw SQL has left open; says whether there was one.
     fn roll_back_raw_transaction(&mut self) -> bool;
     /// The connection as the doors lend it.
@@ -34,6 +36,11 @@ impl Session for diesel::SqliteConnection {
 
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {
         crate::database::sqlite::prepare(self, config, crate::database::sqlite::Role::Reader)
+    }
+
+    /// The file does not move; another look at it is the probe's.
+    fn takes_writes(&mut self) -> bool {
+        true
     }
 
     /// Without a transaction ROLLBACK is an error that never leaves the process: under 2 µs.
@@ -54,6 +61,10 @@ impl Session for diesel::PgConnection {
 
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {
         crate::database::postgres::prepare(self, config)
+    }
+
+    fn takes_writes(&mut self) -> bool {
+        matches!(crate::database::postgres::is_standby(self), Ok(false))
     }
 
     /// A statement outside a transaction is one of its own, which began with it; inside one it
@@ -81,6 +92,8 @@ pub(in crate::database) struct Life {
     pub(in crate::database) slot: OpenSlot,
     expires_at: Instant,
     idle_since: Instant,
+    /// When it was opened, or last asked whether it leads to a server that takes writes.
+    asked: Instant,
     ping_after: Duration,
     /// Not lent yet: neither too old nor to be pinged.
     fresh: bool,
@@ -92,6 +105,8 @@ pub(in crate::database) enum Fitness {
     Fit,
     /// It has idled, or another one was found dead: ask whether it still answers.
     Ping,
+    /// Another one was found to lead to a server that takes no writes: ask whether this one does.
+    AskForWrites,
     Expired,
 }
 
@@ -102,6 +117,7 @@ impl Life {
             slot,
             expires_at: now + config.recycle_after.mul_f64(jitter(config.recycle_jitter)),
             idle_since: now,
+            asked: now,
             ping_after: config.pre_ping_after,
             fresh: true,
         }
@@ -116,6 +132,9 @@ impl Life {
             Fitness::Fit
         } else if now >= self.expires_at {
             Fitness::Expired
+        } else if self.slot.may_be_read_only(self.asked) {
+            self.asked = now;
+            Fitness::AskForWrites
         } else if idle >= self.ping_after || self.slot.is_suspect(self.idle_since) {
             Fitness::Ping
         } else {

@@ -1,10 +1,10 @@
 //! The plans of slow statements, asked for outside the hot path and never by running one.
 //!
 //! Only a single SELECT, INSERT, UPDATE or DELETE is explained, without ANALYZE, on a read-only
-//! connection; on PostgreSQL in a transaction that is rolled back.
+//! connection; on PostgreSQL in a transaction.
 
 #[cfg(feature = "postgres")]
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
@@ -12,6 +12,8 @@ use super::text::{Kind, Words};
 use super::{QueryPlan, STATEMENT_BYTES_MAX, SlowQueries};
 use crate::database::BackendConnection;
 use crate::database::Database;
+#[cfg(feature = "postgres")]
+use crate::database::connection::atomic;
 use crate::database::retry::{Failure, classify_query};
 use crate::error::{Error, Result};
 
@@ -108,14 +110,17 @@ fn sqlite_lines(conn: &mut SqliteConnection, statement: &str) -> Result<Vec<Stri
 
 #[cfg(feature = "postgres")]
 fn postgres_lines(conn: &mut PgConnection, statement: &str) -> Result<Vec<String>> {
-    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN READ ONLY")?;
-    let lines = generic_plan(conn, statement);
-    AnsiTransactionManager::rollback_transaction(conn)?;
-    if lines.is_ok() {
-        // A prepared statement outlives the transaction.
+    atomic(conn, |conn| {
+        conn.batch_execute(&format!(
+            "SET LOCAL plan_cache_mode = force_generic_plan; \
+             SET LOCAL statement_timeout = {PLANNING_MS_MAX}; SET LOCAL lock_timeout = 100"
+        ))?;
+        diesel::sql_query(format!("PREPARE tickbase_explained AS {statement}")).execute(conn)?;
+        let lines = atomic(conn, |conn| generic_plan(conn, statement));
+        // A prepared statement outlives the transaction, and one that failed.
         conn.batch_execute("DEALLOCATE tickbase_explained")?;
-    }
-    lines
+        lines
+    })
 }
 
 /// The plan for all values: NULL stands for each parameter. PREPARE goes by the protocol that takes
@@ -127,11 +132,6 @@ fn generic_plan(conn: &mut PgConnection, statement: &str) -> Result<Vec<String>>
         #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
         line: String,
     }
-    conn.batch_execute(&format!(
-        "SET LOCAL plan_cache_mode = force_generic_plan; \
-         SET LOCAL statement_timeout = {PLANNING_MS_MAX}; SET LOCAL lock_timeout = 100"
-    ))?;
-    diesel::sql_query(format!("PREPARE tickbase_explained AS {statement}")).execute(conn)?;
     let arguments = match parameters(statement) {
         0 => String::new(),
         count => format!("({})", vec!["NULL"; count].join(", ")),

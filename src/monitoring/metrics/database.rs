@@ -188,6 +188,7 @@ fn connections(text: &mut Exposition, pool: &PoolSnapshot) {
         ("dead", closed.dead),
         ("open_transaction", closed.open_transaction),
         ("panicked", closed.panicked),
+        ("read_only", closed.read_only),
         ("evicted", closed.evicted),
         ("shutdown", closed.shutdown),
     ] {

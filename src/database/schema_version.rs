@@ -1,0 +1,61 @@
+//! A database's schema as its users see it: brought up to date, taken back, listed. How a migration
+//! runs is in `migrations`.
+
+use super::migrations::{self, MigrationStatus, Rows};
+use super::slow_query::MIGRATIONS;
+use super::{BackendConnection, Database, tally};
+#[allow(unused_imports)] // The documentation links to it.
+use crate::error::Error;
+use crate::error::Result;
+
+impl Database {
+    /// Applies the missing migrations, all or none; returns their names.
+    ///
+    /// # Errors
+    /// [`Error::Migration`], [`Error::SchemaNewer`].
+    pub fn migrate(&self) -> Result<Vec<String>> {
+        let run = |conn: &mut BackendConnection<'_>| migrations::run(conn, self.config());
+        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || run(conn)).0)
+    }
+
+    /// Undoes the newest migration, with all that its tables hold; returns its name.
+    ///
+    /// # Errors
+    /// As [`Database::migrate`].
+    pub fn migrate_revert(&self) -> Result<Option<String>> {
+        self.revert(Rows::Deleted)
+    }
+
+    fn revert(&self, rows: Rows) -> Result<Option<String>> {
+        let revert =
+            |conn: &mut BackendConnection<'_>| migrations::revert(conn, self.config(), rows);
+        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || revert(conn)).0)
+    }
+
+    /// [`Database::migrate_revert`], unless it would delete rows, or values of columns. It counts
+    /// the rows of every table, which may take minutes where there are many.
+    ///
+    /// # Errors
+    /// As [`Database::migrate`]; [`Error::WouldDelete`], which says what would be lost.
+    pub fn migrate_revert_keeping_rows(&self) -> Result<Option<String>> {
+        self.revert(Rows::Kept)
+    }
+
+    /// Writes the applied migrations into `__diesel_schema_migrations`, the table of the diesel CLI
+    /// and of `MigrationHarness`, for those who run tickbase's migrations by these, too; returns
+    /// how many were not there. From then on tickbase keeps that table up to date.
+    ///
+    /// # Errors
+    /// [`Error::Query`], [`Error::SchemaNewer`].
+    pub fn record_migrations_for_diesel(&self) -> Result<usize> {
+        self.exclusive(|conn| migrations::record_for_diesel(conn, self.config()))
+    }
+
+    /// Every migration of this build and of the database, in order.
+    ///
+    /// # Errors
+    /// [`Error::Query`].
+    pub fn migration_status(&self) -> Result<Vec<MigrationStatus>> {
+        self.read("migrations.status", migrations::status)
+    }
+}
