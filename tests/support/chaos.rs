@@ -17,6 +17,7 @@ pub fn scaled<T>(short: T, long: T) -> T {
 
 /// A row of the table of `docs/reliability.md`: what was tested, under which load, with which
 /// faults, and what was lost, doubled or refused in the end.
+#[allow(clippy::print_stdout)] // `scripts/chaos` reads it there.
 pub fn report(test: impl Display, load: impl Display, faults: impl Display, lost: impl Display) {
     // The test runner may have written the beginning of the line.
     println!("\nchaos: | {test} | {load} | {faults} | {lost} |");
