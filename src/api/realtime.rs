@@ -19,6 +19,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use tokio::sync::{OnceCell, broadcast, watch};
+use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -293,7 +294,9 @@ async fn connect(
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .protocols([PROTOCOL]);
-    Ok(upgrade.on_upgrade(|socket| session::run(state, client, token, socket)))
+    // What a conversation leaves in the log has the id of its handshake.
+    let id = tracing::Span::current();
+    Ok(upgrade.on_upgrade(|socket| session::run(state, client, token, socket).instrument(id)))
 }
 
 /// A handshake; anything else is refused in the form of all refusals.

@@ -13,6 +13,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::{filter, items};
 use crate::api::error::{ApiError, ReadErrors};
@@ -53,7 +54,8 @@ pub(super) async fn export(
     let (rows, next) = page(&state, filter, None).await?;
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD_MAX);
     let first = format!("{HEADER}{}", lines(&rows));
-    tokio::spawn(async move { send(&state, filter, first, next, sender).await });
+    let rest = async move { send(&state, filter, first, next, sender).await };
+    tokio::spawn(rest.in_current_span());
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (
