@@ -58,7 +58,7 @@ pub use insert_totals::{InsertCounts, InsertTotals};
 pub use instrumentation::OperationSnapshot;
 pub use migrations::MigrationStatus;
 #[cfg(test)]
-pub(crate) use migrations::run as migrate_connection;
+pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
 pub(crate) use park::block_on;
 pub use probe::{Probe, ProbeCause, ProbeFailure};

@@ -2,7 +2,6 @@
 
 use diesel::prelude::*;
 
-use crate::config::DatabaseConfig;
 use crate::database::{BackendConnection, migrate_connection};
 
 /// Runs a test on a fresh, migrated database of each backend of the build.
@@ -38,9 +37,8 @@ fn on_sqlite_of(
     let mut conn = open(path.to_str().unwrap()).unwrap();
     conn.batch_execute("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON")
         .unwrap();
-    let config = DatabaseConfig::new(path.to_str().unwrap()).unwrap();
     let mut conn = BackendConnection::from(&mut conn);
-    migrate_connection(&mut conn, &config).unwrap();
+    migrate_connection(&mut conn).unwrap();
     test(&mut conn);
 }
 
@@ -49,9 +47,8 @@ fn on_sqlite_of(
 pub(crate) fn on_postgres(test: impl Fn(&mut BackendConnection<'_>)) {
     let database = postgres::Fresh::create();
     let mut conn = PgConnection::establish(&database.url).unwrap();
-    let config = DatabaseConfig::new(&database.url).unwrap();
     let mut conn = BackendConnection::from(&mut conn);
-    migrate_connection(&mut conn, &config).unwrap();
+    migrate_connection(&mut conn).unwrap();
     test(&mut conn);
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use diesel::prelude::*;
 use support::{TestDatabase, on_both};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Database, Probe, ProbeCause};
@@ -128,6 +129,62 @@ mod sqlite {
         assert_eq!(cause(&database), Some(ProbeCause::NotADatabase));
         fs::write(db.url(), &whole).unwrap();
         assert_eq!(cause(&database), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_damaged_page_that_a_statement_meets_is_told_until_the_database_is_opened_anew() {
+        use std::os::unix::fs::FileExt;
+        let db = TestDatabase::sqlite();
+        db.raw("CREATE TABLE blobs (b BLOB)").unwrap();
+        db.raw("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let sound = fs::metadata(db.url()).unwrap().len();
+        db.raw(
+            "INSERT INTO blobs \
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 200) \
+             SELECT zeroblob(1000) FROM n; PRAGMA wal_checkpoint(TRUNCATE)",
+        )
+        .unwrap();
+        let file = fs::OpenOptions::new().write(true).open(db.url()).unwrap();
+        let rest = fs::metadata(db.url()).unwrap().len() - sound;
+        file.write_all_at(&vec![0xff; rest as usize], sound)
+            .unwrap();
+        drop(file);
+        let database = open(&db);
+        assert_eq!(cause(&database), None, "a probe reads one page");
+        let bytes = |conn: &mut tickbase::database::BackendConnection<'_>| {
+            let sum =
+                diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT sum(length(b)) FROM blobs");
+            Ok(tickbase::on_backend!(conn, |c| sum.get_result::<i64>(c))?)
+        };
+        let error = database.read("test.blobs", bytes).unwrap_err().chain();
+        assert!(error.contains("malformed"), "{error}");
+        assert_eq!(cause(&database), Some(ProbeCause::Damaged));
+        database.write("test.nothing", |_| Ok(())).unwrap();
+        assert_eq!(cause(&database), Some(ProbeCause::Damaged));
+        database.close();
+        assert_eq!(cause(&open(&db)), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_write_ahead_log_that_is_deleted_is_missing_and_saved_by_a_restart() {
+        let db = TestDatabase::sqlite();
+        let database = open(&db);
+        let insert = |conn: &mut tickbase::database::BackendConnection<'_>| {
+            let add = diesel::sql_query("INSERT INTO numbers VALUES (1)");
+            tickbase::on_backend!(conn, |c| add.execute(c))?;
+            Ok(())
+        };
+        db.raw("CREATE TABLE numbers (n BIGINT)").unwrap();
+        database.write("test.store", insert).unwrap();
+        fs::remove_file(format!("{}-wal", db.url())).unwrap();
+        assert_eq!(cause(&database), Some(ProbeCause::Missing));
+        let refused = database.write("test.store", insert).unwrap_err();
+        assert!(refused.to_string().contains("write-ahead log"), "{refused}");
+        database.close();
+        let stored = db.texts("SELECT CAST(n AS TEXT) AS text FROM numbers");
+        assert_eq!(stored, ["1"]);
     }
 
     #[test]

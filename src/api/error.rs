@@ -130,6 +130,8 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::SchemaOlder { .. }
         | Error::QueueFull { .. }
         | Error::WriteLockHeld { .. }
+        | Error::FileChanged { .. }
+        | Error::WouldDelete { .. }
         | Error::Closed
         | Error::CommitUnknown { .. }
         | Error::Rejected { .. }

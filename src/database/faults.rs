@@ -21,26 +21,21 @@ pub(super) struct Faults {
 impl Faults {
     /// Judges an error of an operation.
     pub(super) fn found_by(&self, error: &Error) {
-        let (fault, what) = match error {
-            Error::Full { .. } => (&self.full, "the database is full"),
-            Error::Query { source, .. } if has(source, &DAMAGED) => {
-                (&self.damaged, "the database is damaged")
-            }
-            Error::Query { source, .. } if has(source, &FAILING) => {
-                (&self.failing, "the storage of the database fails")
-            }
+        let fault = match error {
+            Error::Full { .. } => &self.full,
+            Error::Query { source, .. } if has(source, &DAMAGED) => &self.damaged,
+            Error::Query { source, .. } if has(source, &FAILING) => &self.failing,
             _ => return,
         };
-        if !fault.swap(true, Ordering::Relaxed) {
-            tracing::error!(error = error.chain(), "{what}");
-        }
+        fault.store(true, Ordering::Relaxed);
     }
 
     /// A write was committed.
     pub(super) fn written(&self) {
         for fault in [&self.full, &self.failing] {
-            if fault.load(Ordering::Relaxed) && fault.swap(false, Ordering::Relaxed) {
-                tracing::info!("the storage of the database takes writes again");
+            // A look costs less than a store that every thread would see.
+            if fault.load(Ordering::Relaxed) {
+                fault.store(false, Ordering::Relaxed);
             }
         }
     }

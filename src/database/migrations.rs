@@ -8,7 +8,7 @@
 mod diesel_table;
 mod losses;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use diesel::connection::BoxableConnection;
 #[cfg(feature = "sqlite")]

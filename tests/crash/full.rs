@@ -6,10 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tickbase::Error;
 use tickbase::config::DatabaseConfig;
-use tickbase::database::Database;
+use tickbase::database::{Database, ProbeCause};
 use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
 use tickbase::repository::purge::PurgeRepository;
@@ -69,6 +70,7 @@ fn fill(db: &TestDatabase, database: &Database, first: i64, journal: &mut Journa
     let said = write(database, first, usize::MAX);
     assert_eq!(said.count(Word::Refused), PRODUCERS, "{said}");
     assert!(said.count(Word::Stored) > 0, "{said}");
+    assert_eq!(probe(database), Some(ProbeCause::Full));
     journal.extend(said);
     compare(db, journal);
 }
@@ -77,8 +79,15 @@ fn fill(db: &TestDatabase, database: &Database, first: i64, journal: &mut Journa
 fn resume(db: &TestDatabase, database: &Database, first: i64, journal: &mut Journal) {
     let later = write(database, first, 20);
     assert!(later.count(Word::Stored) >= 20, "{later}");
+    assert_eq!(probe(database), None);
     journal.extend(later);
     compare(db, journal);
+}
+
+/// What the probe says of the disk.
+fn probe(database: &Database) -> Option<ProbeCause> {
+    let failure = database.probe(Duration::from_secs(60)).outcome.err()?;
+    Some(failure.cause)
 }
 
 fn compare(db: &TestDatabase, journal: &Journal) {

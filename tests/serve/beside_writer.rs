@@ -14,7 +14,7 @@ use crate::process::{Serving, command};
 use crate::support::TestDatabase;
 
 /// Longer than any start takes.
-const BUSY_TIMEOUT: (&str, &str) = ("TICKBASE_SQLITE__BUSY_TIMEOUT_MS", "25000");
+const BUSY_TIMEOUT: (&str, &str) = ("TICKBASE_SQLITE_BUSY_TIMEOUT_MS", "25000");
 const AT_ONCE: Duration = Duration::from_secs(12);
 
 /// The process of the test holds the lock.

@@ -6,6 +6,8 @@ mod abuse;
 mod bodies;
 #[cfg(feature = "sqlite")]
 mod beside_writer;
+#[cfg(feature = "sqlite")]
+mod lost_file;
 mod process;
 mod shutdown;
 mod strangers;

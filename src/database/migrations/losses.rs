@@ -22,6 +22,16 @@ struct Column {
     column: String,
 }
 
+/// A sequence of PostgreSQL.
+#[cfg(feature = "postgres")]
+#[derive(QueryableByName)]
+struct Sequence {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
+}
+
 /// Of what rows are lost, each in a few words: `7 rows of bars`, `volume in 7 rows of bars`. It
 /// counts the rows of every table, and leaves the database as it is.
 pub(super) fn of(
@@ -29,12 +39,17 @@ pub(super) fn of(
     take_back: impl Fn(&mut BackendConnection<'_>) -> Result<()>,
 ) -> Result<Vec<String>> {
     let before = tables(conn)?;
-    let (after, left) = undone(conn, |conn| {
+    #[cfg(feature = "postgres")]
+    let sequences = sequences(conn)?;
+    let tried = undone(conn, |conn| {
         take_back(conn)?;
         let after = tables(conn)?;
         let left = counts(conn, &after)?;
         Ok((after, left))
-    })?;
+    });
+    #[cfg(feature = "postgres")]
+    advance(conn, &sequences)?;
+    let (after, left) = tried?;
     let had = counts(conn, &before)?;
     let mut lost = Vec::new();
     for (table, columns) in &before {
@@ -78,6 +93,43 @@ fn undone<T>(
         (None, Err(error)) => Err(error),
         (None, Ok(())) => Err(Error::Closed), // Work that succeeds has found something.
     }
+}
+
+/// How far sequences are; none on SQLite, where they are rows.
+#[cfg(feature = "postgres")]
+fn sequences(conn: &mut BackendConnection<'_>) -> Result<Vec<Sequence>> {
+    Ok(match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => Vec::new(),
+        BackendConnection::Postgres(c) => diesel::sql_query(
+            "SELECT format('%I.%I', schemaname, sequencename) AS name, last_value AS last \
+             FROM pg_sequences WHERE last_value IS NOT NULL",
+        )
+        .load(*c)?,
+    })
+}
+
+/// Has sequences go on from where they were: what sets one back is not undone with a transaction,
+/// and numbers would be given twice.
+#[cfg(feature = "postgres")]
+fn advance(conn: &mut BackendConnection<'_>, to: &[Sequence]) -> Result<()> {
+    let now = sequences(conn)?;
+    match conn {
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => {}
+        BackendConnection::Postgres(c) => {
+            for Sequence { name, last } in to {
+                let is_back = |other: &Sequence| other.name == *name && other.last < *last;
+                if now.iter().any(is_back) {
+                    diesel::sql_query("SELECT setval($1::regclass, $2)")
+                        .bind::<Text, _>(name)
+                        .bind::<BigInt, _>(*last)
+                        .execute(*c)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The tables that the code sees, without those of the migrations' own.

@@ -19,7 +19,7 @@ fn config(conn: &BackendConnection<'_>) -> DatabaseConfig {
     DatabaseConfig::new(url).unwrap()
 }
 
-fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
+pub(crate) fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
     super::run(conn, &config(conn))
 }
 

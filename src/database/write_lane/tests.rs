@@ -455,3 +455,35 @@ fn asynchronous_callers_share_the_groups() {
     });
     assert_eq!(lane.stored(), (100, 99 * 100 / 2));
 }
+
+#[test]
+fn a_group_that_goes_into_a_deleted_file_is_acknowledged_to_nobody() {
+    let lane = lane();
+    let (path, kept) = (
+        lane.dir.path().join("lane.db"),
+        lane.dir.path().join("kept"),
+    );
+    std::fs::hard_link(&path, &kept).unwrap();
+    let deleted = path.clone();
+    let answers = lane.as_one_group(vec![
+        inserts(1),
+        Box::new(move |conn| {
+            std::fs::remove_file(&deleted).unwrap();
+            insert(conn, 2)
+        }),
+        inserts(3),
+    ]);
+    for answer in answers {
+        let error = answer.unwrap().unwrap_err();
+        assert!(matches!(error, Error::FileChanged { .. }), "{error}");
+    }
+    let alone = lane
+        .lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 4));
+    assert!(matches!(alone, Err(Error::FileChanged { .. })), "{alone:?}");
+    assert_eq!(lane.lane.snapshot().commits, 0);
+    std::fs::rename(&kept, &path).unwrap();
+    lane.lane
+        .write("test", BatchSize::ONE, |conn| insert(conn, 5))
+        .unwrap();
+}
