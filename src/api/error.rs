@@ -137,9 +137,9 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::Rejected { .. }
         | Error::NotRunning { .. }
         | Error::Corrupt { .. }
-        | Error::WouldDelete { .. }
         | Error::FileTooLarge { .. }
-        | Error::FileChanged { .. } => return error.to_string(),
+        | Error::TooManyConnections { .. }
+        | Error::ReadOnlyServer { .. } => return error.to_string(),
     };
     format!("{kind}; the server's log has more under the x-request-id")
 }
