@@ -132,8 +132,6 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::SchemaOlder { .. }
         | Error::QueueFull { .. }
         | Error::WriteLockHeld { .. }
-        | Error::FileChanged { .. }
-        | Error::WouldDelete { .. }
         | Error::Closed
         | Error::CommitUnknown { .. }
         | Error::Rejected { .. }
