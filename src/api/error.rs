@@ -126,12 +126,12 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::PoolTimeout { .. }
         | Error::Query { .. }
         | Error::Full { .. }
+        | Error::TooManyConnections { .. }
+        | Error::ReadOnlyServer { .. }
         | Error::SchemaNewer { .. }
         | Error::SchemaOlder { .. }
         | Error::QueueFull { .. }
         | Error::WriteLockHeld { .. }
-        | Error::FileChanged { .. }
-        | Error::WouldDelete { .. }
         | Error::Closed
         | Error::CommitUnknown { .. }
         | Error::Rejected { .. }

@@ -29,8 +29,8 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(200);
 /// How long the log says nothing more of such refusals.
 const REFUSAL_SILENCE: Duration = Duration::from_secs(60);
 
-/// How long a connection of the other door that was closed takes to leave the server, and how
-/// often it is looked.
+/// How often, and after which pause each, it is looked whether a connection of the other door that
+/// was closed has left the server.
 const LEAVING: (u32, Duration) = (20, Duration::from_millis(5));
 
 /// How long a server that takes no writes makes no further connections suspect: on a standby, each

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
 mod abuse;
-mod bodies;
 #[cfg(feature = "sqlite")]
 mod beside_writer;
+mod bodies;
 #[cfg(feature = "sqlite")]
 mod lost_file;
 mod process;

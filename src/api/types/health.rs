@@ -289,6 +289,11 @@ pub(in crate::api) fn public_errors(snapshot: &MonitoringSnapshot) -> Vec<String
     let probe = &snapshot.probe;
     let cause = probe.cause.map_or("unreachable", ProbeCause::as_str);
     let of_probe = probe.error.as_ref().map(|_| {
+        if probe.cause == Some(ProbeCause::ReadOnly) {
+            let said = "the server of the database is a standby: it is read and takes no writes; \
+                        promote it, or name the primary in the URL";
+            return said.to_owned();
+        }
         let cause = cause.replace('_', " ");
         format!("the database does not answer as it should ({cause}); the server's log has more")
     });
