@@ -169,7 +169,8 @@ mod sqlite {
     #[cfg(unix)]
     #[test]
     fn a_write_ahead_log_that_is_deleted_is_missing_and_saved_by_a_restart() {
-        let db = TestDatabase::sqlite();
+        // A file that tickbase has made itself.
+        let db = TestDatabase::sqlite_empty();
         let database = open(&db);
         let insert = |conn: &mut tickbase::database::BackendConnection<'_>| {
             let add = diesel::sql_query("INSERT INTO numbers VALUES (1)");

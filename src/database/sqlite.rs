@@ -40,6 +40,8 @@ pub struct PragmaState {
 pub(crate) fn open_writer(config: &DatabaseConfig) -> Result<SqliteConnection> {
     let mut conn = create(path_of(config)?, config.sqlite.file_mode)?;
     prepare(&mut conn, config, Role::Writer)?;
+    // The first look into a new file makes its log: from here on it can be told from another.
+    read(&mut conn, "schema_version")?;
     Ok(conn)
 }
 
