@@ -33,6 +33,7 @@ mod retry;
 pub(crate) mod row_table;
 mod schema_version;
 mod scope;
+mod shared_clock;
 mod slow_query;
 mod snapshot;
 #[cfg(feature = "sqlite")]

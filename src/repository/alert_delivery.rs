@@ -5,7 +5,6 @@
 //! delivers nothing, and decides neither when to try again nor when to give up. Every moment that is
 //! stored or compared here is by the clock of the database, which all processes share.
 
-mod database_clock;
 mod letters;
 mod outcome;
 mod queue;
@@ -27,7 +26,6 @@ use crate::error::Result;
 use crate::models::{AlertDelivery, AlertLog};
 use crate::repository::rows::{Recorded, Rows};
 use crate::timestamp::Timestamp;
-use database_clock::database_now;
 
 /// A channel by the name and kind that its deliveries are stored with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +109,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// Those of [`Database::read`].
     pub fn look(&self, channels: &[ChannelKey], free: &[bool]) -> Result<Look> {
         self.db.read("alert_delivery.look", |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             look(conn, channels, free, now)
         })
     }
@@ -124,7 +122,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// [`LIMIT_MAX`](Self::LIMIT_MAX); those of [`Database::write`].
     pub fn enqueue(&self, channels: Vec<ChannelKey>, limit: usize) -> Result<usize> {
         self.db.write("alert_delivery.enqueue", move |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             enqueue(conn, &channels, now, limit).recorded(conn)
         })
     }
@@ -137,7 +135,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// As [`enqueue`](Self::enqueue).
     pub fn claim(&self, channel: String, lease: Duration, limit: usize) -> Result<Vec<Claim>> {
         self.db.write("alert_delivery.claim", move |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             claim(conn, &channel, now, after(now, lease), limit).recorded(conn)
         })
     }
@@ -149,7 +147,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// Those of [`Database::write`].
     pub fn record(&self, tried: Vec<Tried>) -> Result<usize> {
         self.db.write("alert_delivery.record", move |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             record(conn, &tried, now).recorded(conn)
         })
     }
@@ -188,7 +186,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// Those of [`Database::write`].
     pub fn resend(&self, ids: Vec<i64>) -> Result<usize> {
         self.db.write("alert_delivery.resend", move |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             resend(conn, &ids, now).recorded(conn)
         })
     }
@@ -223,7 +221,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// As [`enqueue`](Self::enqueue).
     pub fn abandon(&self, channel: String, limit: usize) -> Result<usize> {
         self.db.write("alert_delivery.abandon", move |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             abandon(conn, &channel, now, limit).recorded(conn)
         })
     }
@@ -234,7 +232,7 @@ impl<'a> AlertDeliveryRepository<'a> {
     /// Those of [`Database::read`].
     pub fn depth(&self) -> Result<Vec<ChannelDepth>> {
         self.db.read("alert_delivery.depth", |conn| {
-            let now = database_now(conn)?;
+            let now = conn.shared_now()?;
             depth(conn, now)
         })
     }

@@ -211,8 +211,9 @@ on_both! {
     fn a_served_process_that_is_killed_has_lost_nothing_that_it_acknowledged(db: &TestDatabase) {
         add_rule(db);
         let kills = scaled(KILLS.0, KILLS.1);
-        let mut serving = Serving::start(db, &[], &[]);
-        let clients = Clients::of(&[&serving]);
+        let first = Serving::start(db, &[], &[]);
+        let clients = Clients::of(&[&first]);
+        let mut serving = Some(first);
         let mut chance = Chance::new(1);
         under_load(&clients, || {
             for _ in 0..kills {
@@ -221,9 +222,10 @@ on_both! {
                 let delay = chance.below(DELAY_MAX.as_micros() as u64);
                 std::thread::sleep(Duration::from_micros(delay));
                 // SIGKILL: it gets no say.
-                serving.kill();
-                serving = Serving::start(db, &[], &[]);
-                clients.go_to(&[&serving]);
+                drop(serving.take());
+                let next = Serving::start(db, &[], &[]);
+                clients.go_to(&[&next]);
+                serving = Some(next);
             }
         });
         let refused: usize = clients.refusals.lock().unwrap().values().sum();

@@ -108,14 +108,17 @@ on_both! {
         }
         assert_eq!(requests.len(), alerts);
         assert_eq!(requests.values().sum::<usize>(), alerts + refused, "none is sent twice");
-        assert!(refused > 0);
+        // The first pause is that of all requests under way, each further one that of a single one.
+        let seconds = alerts / per_second;
+        assert!((1..=4 + seconds * 5 / 4).contains(&refused), "{refused}");
         report(
             format!("a storm of alerts, {}", world.backend()),
             format!("{alerts} alerts at once, a receiver of {per_second} a second"),
             format!("{refused} answers of 429"),
             format!("0 lost, 0 doubled; {:.0} s", took.as_secs_f64()),
         );
-        // Each pause is up to a tenth longer than asked for, and costs a request.
-        assert!(took < ideal.mul_f64(1.25) + Duration::from_secs(4), "{took:?}");
+        // Each pause is up to a tenth longer than asked for, and costs a request, which takes its time
+        // on a busy machine.
+        assert!(took < ideal.mul_f64(1.5) + Duration::from_secs(4), "{took:?}");
     }
 }

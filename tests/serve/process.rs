@@ -154,13 +154,6 @@ impl Serving {
         log.lines().filter(|line| line.contains(text)).count()
     }
 
-    /// Ends it by SIGKILL, as a crash does.
-    pub(crate) fn kill(&mut self) {
-        let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
     /// Asks it to end and waits until it has.
     pub(crate) fn stop(mut self) -> Ended {
         self.terminate();
@@ -177,6 +170,7 @@ impl Serving {
 }
 
 impl Drop for Serving {
+    /// Ends it by SIGKILL, as a crash does.
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

@@ -8,7 +8,6 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::database_clock::database_now;
 use super::outcome::roll_up;
 use super::queue::{LiveAlert, live_alert};
 use super::{AlertDeliveryRepository, between};
@@ -141,7 +140,7 @@ pub fn resend_page(
     let letters = dead_letters(conn, filter, before, limit)?;
     let next = letters.get(limit - 1).map(|last| last.id);
     let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-    let now = database_now(conn)?;
+    let now = conn.shared_now()?;
     Ok((resend(conn, &ids, now)?, next))
 }
 
