@@ -138,8 +138,8 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::NotRunning { .. }
         | Error::Corrupt { .. }
         | Error::FileTooLarge { .. }
-        | Error::TooManyConnections { .. }
-        | Error::ReadOnlyServer { .. } => return error.to_string(),
+        | Error::FileChanged { .. }
+        | Error::WouldDelete { .. } => return error.to_string(),
     };
     format!("{kind}; the server's log has more under the x-request-id")
 }
