@@ -89,20 +89,17 @@ fn trickle(mut stream: TcpStream, pause: Duration, until: Instant) -> String {
 on_both! {
     fn packed_bodies_of_many_clients_share_the_memory(db: &TestDatabase) {
         let (clients, body) = scaled((24, 4 * MIB), (100, 16 * MIB));
-        let memory = (16 * body).to_string();
-        let body_max = body.to_string();
-        let settings = scaled(
-            // A sixteenth of what all of them unpack to is not enough for each at once.
-            vec![("BODY_BYTES_MAX", &*body_max), ("BODY_MEMORY_BYTES_MAX", "16777216")],
-            vec![("BODY_BYTES_MAX", &*body_max), ("BODY_MEMORY_BYTES_MAX", &*memory)],
-        );
+        // All of them together unpack to six times as much.
+        let (body_max, memory) = (body.to_string(), (clients * body / 6).to_string());
+        let settings = [("BODY_BYTES_MAX", &*body_max), ("BODY_MEMORY_BYTES_MAX", &*memory)];
         let abused = Abused::start(db, &settings);
         let request = post_packed("application/json", &vec![b' '; body]);
         assert!(request.len() < body / 500, "{}", request.len());
         let (answers, livez) = all_at_once(&abused, &vec![request; clients]);
         let blank = answers.iter().filter(|answer| answer.status == 422).count();
-        let told = answers.iter().filter(|answer| answer.status == 503).all(|answer| {
-            answer.header("retry-after").is_some() && answer.body.contains("body_memory_bytes_max")
+        // Memory, or the time of a request, was used up.
+        let told = answers.iter().all(|answer| {
+            answer.status == 422 || answer.status == 503 && answer.header("retry-after").is_some()
         });
         assert!(told && blank > 0, "{answers:?}");
         let most = scaled(90, 600);
