@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut DatabaseConfig);
-        let cases: [(&str, Change); 11] = [
+        let cases: [(&str, Change); 12] = [
             ("pool.base", |c| c.pool.base = 0),
             ("pool.acquire_timeout", |c| {
                 c.pool.acquire_timeout = Duration::ZERO
