@@ -126,8 +126,6 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::PoolTimeout { .. }
         | Error::Query { .. }
         | Error::Full { .. }
-        | Error::TooManyConnections { .. }
-        | Error::ReadOnlyServer { .. }
         | Error::SchemaNewer { .. }
         | Error::SchemaOlder { .. }
         | Error::QueueFull { .. }
@@ -138,6 +136,8 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::NotRunning { .. }
         | Error::Corrupt { .. }
         | Error::FileTooLarge { .. }
+        | Error::FileChanged { .. }
+        | Error::WouldDelete { .. }
         | Error::TooManyConnections { .. }
         | Error::ReadOnlyServer { .. } => return error.to_string(),
     };
