@@ -126,8 +126,6 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::PoolTimeout { .. }
         | Error::Query { .. }
         | Error::Full { .. }
-        | Error::TooManyConnections { .. }
-        | Error::ReadOnlyServer { .. }
         | Error::SchemaNewer { .. }
         | Error::SchemaOlder { .. }
         | Error::QueueFull { .. }
