@@ -118,7 +118,9 @@ pub(super) fn public_text(error: &Error) -> String {
         Error::Connect { .. } => "the database cannot be reached",
         Error::Migration { .. } => "the schema cannot be brought up to date",
         Error::Config { .. } | Error::Service { .. } => "a setting of the server cannot work",
-        Error::File { .. } | Error::FileTooLarge { .. } => "the server cannot read or write a file of its own",
+        Error::File { .. } | Error::FileTooLarge { .. } => {
+            "the server cannot read or write a file of its own"
+        }
         Error::Panicked { .. } => "a defect of the server",
         Error::Invalid { .. }
         | Error::NotFound { .. }

@@ -1,5 +1,6 @@
 //! Which database errors are worth another attempt. It retries nothing itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -110,22 +111,25 @@ fn classify_text(message: &str) -> Failure {
 }
 
 /// Whether the details of an error are those of a deadlock. Diesel does not tell the SQLSTATE. In
-/// every language the server writes a line for each process, which names whom it waits for, and
-/// the last one waits for the first: `Process 71 waits for ShareLock on transaction 9; blocked by
-/// process 72.` An error that is taken for one by mistake is tried again, which does no harm.
+/// every language the server writes a line for each process, which names it and the one it waits
+/// for, and the last one waits for the first: `Process 71 waits for ShareLock on transaction 9;
+/// blocked by process 72.` So each line shares two numbers with the lines beside it. An error that
+/// is taken for a deadlock by mistake is tried again, which does no harm.
 fn is_circle_of_processes(details: &str) -> bool {
-    let lines: Vec<Vec<&str>> = details
+    let lines: Vec<BTreeSet<&str>> = details
         .lines()
         .map(|line| {
             let numbers = line.split(|c: char| !c.is_ascii_digit());
             numbers.filter(|number| !number.is_empty()).collect()
         })
         .collect();
-    let waits_for_the_next = |n: usize| {
-        let next = &lines[(n + 1) % lines.len()];
-        lines[n].len() >= 2 && lines[n].iter().any(|number| next.contains(number))
+    let shares_two = |n: usize| {
+        let count = lines.len();
+        let (before, after) = (&lines[(n + count - 1) % count], &lines[(n + 1) % count]);
+        let shared = |number: &&&str| before.contains(*number) || after.contains(*number);
+        lines[n].iter().filter(shared).count() >= 2
     };
-    lines.len() >= 2 && (0..lines.len()).all(waits_for_the_next)
+    lines.len() >= 2 && (0..lines.len()).all(shares_two)
 }
 
 /// The pause before attempt number `attempt` (counted from 1).

@@ -159,7 +159,8 @@ impl Text {
         let failed = |error: io::Error| {
             file_error(
                 "temporary file",
-                error.to_string(),
+                // Its text may name a folder of the server to a client.
+                error.kind().to_string(),
                 "free some space in the folder for temporary files (TMPDIR), or import from a file",
             )
         };
