@@ -335,7 +335,10 @@ mod tests {
         std::fs::remove_file(file_beside(&path, "-wal")).unwrap();
         files.check().unwrap();
         files
-            .open_by(|| Ok(write(&file_beside(&path, "-wal"))))
+            .open_by(|| {
+                write(&file_beside(&path, "-wal"));
+                Ok(())
+            })
             .unwrap();
         files.check().unwrap();
         // Somebody else has.
@@ -360,7 +363,8 @@ mod tests {
         let replace = || {
             let other = directory.path().join("other");
             write(&other);
-            Ok(std::fs::rename(other, &path).unwrap())
+            std::fs::rename(other, &path).unwrap();
+            Ok(())
         };
         let error = files.open_by(replace).unwrap_err().to_string();
         assert!(error.contains("replaced while it was opened"), "{error}");

@@ -209,7 +209,7 @@ fn ticks_and_alerts(database: &Database) {
             .unwrap()
             .is_empty()
     );
-    assert_eq!(store.soft_delete_range(all.clone()).unwrap(), 6_200);
+    assert_eq!(store.soft_delete_range(all).unwrap(), 6_200);
     assert_eq!(store.restore_range(all).unwrap(), 6_200);
 }
 
