@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::{ApiError, ReadErrors};
+use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::state::ApiState;
 use super::types::{
     AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth,
@@ -155,6 +155,7 @@ fn today(state: &ApiState) -> Timestamp {
     tag = "health",
     responses(
         (status = 200, body = HealthBody, description = "Healthy or degraded"),
+        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
         (status = 503, body = HealthBody, description = "Unhealthy"),
     )
 )]
@@ -228,7 +229,8 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
     tag = "health",
     responses(
         (status = 200, body = DetailedHealth),
-        (status = 503, body = super::error::ErrorBody, description = "The database does not answer"),
+        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 503, body = ErrorBody, description = "The database does not answer"),
     )
 )]
 async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
@@ -267,6 +269,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
     tag = "health",
     responses(
         (status = 200, body = DatabaseHealth, description = "Healthy or degraded"),
+        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
         (status = 503, body = DatabaseHealth, description = "Unhealthy"),
     )
 )]

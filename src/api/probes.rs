@@ -26,7 +26,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     get,
     path = "/livez",
     tag = "probes",
-    responses((status = 200, body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+    )
 )]
 async fn livez() -> &'static str {
     "ok\n"
@@ -40,6 +43,7 @@ async fn livez() -> &'static str {
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain"),
+        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
         (status = 503, body = String, content_type = "text/plain"),
     )
 )]
@@ -69,6 +73,7 @@ async fn is_read_only(state: &ApiState) -> bool {
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
+        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
         (status = 503, body = ErrorBody, description = "The process ends"),
     )
 )]

@@ -135,8 +135,8 @@ on_both! {
         let nowhere = refused(&["--symbol", "NQ", "--frequency", "1h", "--out", nowhere.to_str().unwrap()]);
         assert!(nowhere.contains("nowhere/chart.svg: No such file"), "{nowhere}");
 
-        says(usage(db, &["--symbol", "NQ", "--out", "chart.gif"]), "tickbase: chart.gif: its ending says neither SVG nor PNG; name it like chart.svg or chart.png");
-        says(usage(db, &["--symbol", "NQ", "--out", "chart"]), "tickbase: chart: its ending says neither SVG nor PNG; name it like chart.svg or chart.png");
+        says(usage(db, &["--symbol", "NQ", "--out", "chart.gif"]), "tickbase: chart.gif: its ending says neither SVG nor PNG; name it like chart.svg or chart.png, or add --format");
+        says(usage(db, &["--symbol", "NQ", "--out", "chart"]), "tickbase: chart: its ending says neither SVG nor PNG; name it like chart.svg or chart.png, or add --format");
         says(usage(db, &["--symbol", "NQ", "--json"]), "tickbase: the chart itself goes to standard output; give --out FILE with --json");
         for (arguments, part) in [
             (&["--out", "x.svg", "--width", "0"][..], "0 is not in 320..=8000"),

@@ -277,7 +277,7 @@ on_both! {
         wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         // Settings, none of them changed; then a request by entries of the static table.
         wire.send([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        let head = b"\x82\x86\x04\x06/livez\x41\x01x";
+        let head = b"\x82\x86\x04\x06/livez\x41\x09localhost";
         let mut frame = vec![0, 0, u8::try_from(head.len()).unwrap(), 1, 5, 0, 0, 0, 1];
         frame.extend(head);
         wire.send(frame);

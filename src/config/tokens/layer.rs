@@ -212,7 +212,7 @@ mod tests {
             (
                 String::new(),
                 "0123456789abcdef:desk:write",
-                "neither read nor write",
+                "shorter than 16",
             ),
             (
                 String::new(),
