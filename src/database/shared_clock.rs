@@ -1,6 +1,7 @@
 //! The time of day that all who share a database agree on. It reads no table.
 
 use super::BackendConnection;
+#[cfg(feature = "sqlite")]
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::timestamp::Timestamp;

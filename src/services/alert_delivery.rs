@@ -29,6 +29,10 @@ mod backoff;
 mod channel;
 #[cfg(feature = "server")]
 mod http;
+#[cfg_attr(
+    not(feature = "server"),
+    expect(dead_code, reason = "only receivers over HTTP ask for time")
+)]
 mod pacing;
 #[cfg(feature = "server")]
 mod payload;
