@@ -8,6 +8,7 @@ use tickbase::config::{NamedToken, Settings, Token, TokenRights};
 
 use crate::client::{Answer, Api};
 use crate::support::{TestDatabase, on_both};
+#[cfg(feature = "postgres")]
 use crate::websocket::Served;
 
 const WRITES: &str = "0123456789abcdef";

@@ -144,7 +144,11 @@ on_both! {
 
     fn a_request_that_finds_no_memory_waits_and_is_told_when_to_come_again(db: &TestDatabase) {
         // Half of it has room for two bodies of the largest size, and their heads.
-        let settings = [("BODY_BYTES_MAX", "1048576"), ("BODY_MEMORY_BYTES_MAX", "4325376")];
+        let settings = [
+            ("BODY_BYTES_MAX", "1048576"),
+            ("BODY_MEMORY_BYTES_MAX", "4325376"),
+            ("BODY_IDLE_TIMEOUT_SECONDS", "60"),
+        ];
         let abused = Abused::start(db, &settings);
         let most = " ".repeat(MIB - TICK.len()) + TICK;
         let (start, end) = most.split_at(MIB - 1);
@@ -163,9 +167,10 @@ on_both! {
                 assert!(began.elapsed() >= Duration::from_secs(1), "it did not wait");
                 break answer;
             }
-            // The two had not been read so far.
+            // The two had not been read so far; they get their turn now.
             assert_eq!(answer.status, 200, "{answer:?}");
             assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(100));
         };
         assert_eq!(refused.header("retry-after"), Some("1"), "{}", refused.head);
         assert!(refused.body.contains("body_memory_bytes_max"), "{}", refused.body);

@@ -68,7 +68,7 @@ impl StorageRepository<'_> {
 
     /// Refreshes the statistics behind [`StorageRepository::estimate`] on SQLite, from a sample of
     /// each index; it holds the write lane for some milliseconds, so call it every few minutes at
-    /// most. PostgreSQL's autovacuum does this by itself, so nothing is done there.
+    /// most. While another process writes it is an error at once. PostgreSQL's autovacuum does this by itself, so nothing is done there.
     ///
     /// # Errors
     /// Those of [`Database::write`](crate::database::Database::write).
@@ -85,8 +85,16 @@ fn analyze(conn: &mut BackendConnection<'_>) -> Result<()> {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(conn) => {
             use diesel::connection::SimpleConnection;
-            conn.batch_execute(&format!("PRAGMA analysis_limit = {ANALYSIS_ROWS_MAX}"))?;
-            Ok(conn.batch_execute("ANALYZE")?)
+            let timeout = diesel::dsl::sql::<diesel::sql_types::Integer>("PRAGMA busy_timeout");
+            let timeout: i32 = timeout.get_result(*conn)?;
+            // Whoever writes in another process goes first: nobody waits for statistics, and a
+            // process that ends must not wait for them either.
+            conn.batch_execute(&format!(
+                "PRAGMA busy_timeout = 0; PRAGMA analysis_limit = {ANALYSIS_ROWS_MAX}"
+            ))?;
+            let analyzed = conn.batch_execute("ANALYZE");
+            conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
+            Ok(analyzed?)
         }
         #[cfg(feature = "postgres")]
         BackendConnection::Postgres(_) => Ok(()),
