@@ -1,7 +1,7 @@
 //! Tokens: who may read and who may write over HTTP, by which secret.
 //!
 //! Owns the values, and how they are read from a directory with a file for each, as Docker and
-//! Kubernetes mount secrets; how a settings file and a variable write them is in [`layer`]. No text
+//! Kubernetes mount secrets; how a settings file and a variable write them is in `layer`. No text
 //! of a token is in an error.
 
 mod layer;
