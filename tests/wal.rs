@@ -102,7 +102,8 @@ fn readers_that_overlap_all_the_time_do_not_let_the_wal_grow() {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let overlapping = database.read("test.read", |conn| {
-                        let begin = "BEGIN; SELECT count(*) FROM market_data";
+                        // A short read, however large the table has become.
+                        let begin = "BEGIN; SELECT id FROM market_data LIMIT 1";
                         on_backend!(conn, |c| c.batch_execute(begin))?;
                         std::thread::sleep(Duration::from_millis(10));
                         Ok(on_backend!(conn, |c| c.batch_execute("ROLLBACK"))?)
@@ -116,11 +117,12 @@ fn readers_that_overlap_all_the_time_do_not_let_the_wal_grow() {
         write_until(&database, &mut next, |_| {
             begun.elapsed() > Duration::from_secs(4)
         });
+        // On a busy machine the writer may miss the moment between two readers once, and takes
+        // another one a second later.
+        let resets = database.writer_snapshot().unwrap().wal_resets;
         write_until(&database, &mut next, |writer| {
-            writer.wal_resets > 0 || writer.wal_bytes <= WAL_BYTES_MAX
+            writer.wal_resets > resets.max(1) && !writer.wal_starved
         });
         done.store(true, Ordering::Relaxed);
     });
-    let writer = database.writer_snapshot().unwrap();
-    assert!(!writer.wal_starved, "{writer:?}");
 }

@@ -148,11 +148,16 @@ fn writes_follow_a_name_that_moves_to_the_new_primary() {
     for (writer, count) in load.acknowledged.iter().enumerate() {
         let count = count.load(Ordering::SeqCst);
         let sql = format!(
-            "SELECT (count(*) BETWEEN {count} AND {count} + 1)::text FROM market_data WHERE instrument_id = {}",
+            "SELECT count(*)::text FROM market_data WHERE instrument_id = {}",
             writer + 1
         );
-        let all = database.read("test.count", |conn| crate::text_of(conn, &sql));
-        assert_eq!(all.unwrap(), "true", "writer {writer} had {count}");
+        let stored = database.read("test.count", |conn| crate::text_of(conn, &sql));
+        let stored: i64 = stored.unwrap().parse().unwrap();
+        // The one under way at the end may have been stored without an acknowledgement.
+        assert!(
+            (count..=count + 1).contains(&stored),
+            "writer {writer} had {count} acknowledgements, {stored} are stored"
+        );
     }
     report(
         "a name moves from the old primary, now a standby, to the new one",

@@ -115,6 +115,20 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 [ "$running" = yes ] || failed "the server does not start: $(tail -n 3 "$log")"
 
+# A primary that stops sends everything to the standbys that are connected, and to no other.
+follows_the_primary() {
+    local sql="SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"
+    for _ in $(seq 300); do
+        [ -n "$("$bin/psql" -h 127.0.0.1 -p "$1" -U postgres -qtA -c "$sql" 2>/dev/null </dev/null)" ] &&
+            return
+        sleep 0.1
+    done
+    return 1
+}
+
+if [ "${1:-}" = standby-of ]; then
+    follows_the_primary "$2" || failed "the standby does not stream: $(tail -n 3 "$log")"
+fi
 [ "${1:-}" = standby-of ] ||
     as_owner "$bin/psql" -h "$base" -p "$port" -U postgres -q -v ON_ERROR_STOP=1 \
     -c "CREATE ROLE tickbase_password LOGIN SUPERUSER PASSWORD 'right'" \
