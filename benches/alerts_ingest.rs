@@ -26,7 +26,7 @@ use tickbase::Timestamp;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Condition, RuleType};
-use tickbase::ingest::{Feed, FeedOptions, Input, Target};
+use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input};
 use tickbase::models::NewAlertRule;
 use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
@@ -75,7 +75,7 @@ fn main() {
 fn trades(rows: usize) -> Vec<Tick> {
     let mut feed = Feed::open::<Tick>(Input::open(SAMPLE).unwrap(), &FeedOptions::default());
     let feed = feed.as_mut().unwrap();
-    let target = Target {
+    let target = FeedTarget {
         instrument_id: 1,
         source_id: 1,
         frequency: None,

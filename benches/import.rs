@@ -30,7 +30,7 @@ use diesel::prelude::*;
 use files::Trades;
 use tickbase::domain::Symbol;
 use tickbase::domain::tick::Tick;
-use tickbase::ingest::{Feed, FeedOptions, Import, ImportCommit, Input, Target, import, pump};
+use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Import, ImportCommit, Input, import, pump};
 use tickbase::repository::market_data::{self, InsertOptions, MarketDataRepository};
 
 /// How many times the rows the files of the memory table have. The page cache of the writer is full
@@ -39,7 +39,7 @@ const TIMES_LARGER: [usize; 3] = [1, 4, 16];
 /// The first argument of a process that only imports, for its peak memory.
 const ONLY_IMPORT: &str = "--only-import";
 
-const TARGET: Target = Target {
+const TARGET: FeedTarget = FeedTarget {
     instrument_id: 1,
     source_id: 1,
     frequency: None,

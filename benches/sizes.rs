@@ -17,7 +17,7 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, RangeQuery, TickRange,
+    InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
 };
 
 const SIZES: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
@@ -98,11 +98,11 @@ fn range(criterion: &mut Criterion) {
     group.measurement_time(Duration::from_secs(2));
     for size in SIZES
         .into_iter()
-        .filter(|size| *size <= RangeQuery::LIMIT_MAX)
+        .filter(|size| *size <= TickRangeQuery::LIMIT_MAX)
     {
         group.throughput(Throughput::Elements(size as u64));
         group.bench_with_input(BenchmarkId::from_parameter(size), &size, |bencher, size| {
-            let query = RangeQuery::new(TickRange::all(1), *size);
+            let query = TickRangeQuery::new(TickRange::all(1), *size);
             bencher.iter(|| assert_eq!(ticks.range(&query).unwrap().rows.len(), *size));
         });
     }

@@ -15,7 +15,7 @@ use diesel::sql_types::BigInt;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Backend, BackendConnection, Database};
 use tickbase::domain::tick::{DEFAULT_SOURCE_ID, Tick};
-use tickbase::ingest::{Feed, FeedOptions, Input, Target, pump};
+use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::soft_delete::SoftDeletable;
 use tickbase::tables::{instruments, market_data};
@@ -102,7 +102,7 @@ fn store_sample(db: &Database) -> tickbase::Result<usize> {
             .select(instruments::id)
             .first::<i64>(c))?)
     })?;
-    let target = Target {
+    let target = FeedTarget {
         instrument_id: es,
         source_id: DEFAULT_SOURCE_ID,
         frequency: None,

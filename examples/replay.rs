@@ -15,11 +15,11 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{InstrumentType, Symbol};
-use tickbase::ingest::{Feed, FeedOptions, Input, Target};
+use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input};
 use tickbase::models::NewInstrument;
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, RangeQuery, TickRange,
+    InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
 };
 use tickbase::{Error, Result};
 
@@ -82,7 +82,7 @@ pub fn replay(db: &Database, path: &str, batch: usize) -> Result<(Figures, Figur
 /// The trades of a file as a live feed has them: in their order, without sequences.
 fn trades(path: &str, instrument_id: i64) -> Result<Vec<Tick>> {
     let mut feed = Feed::open::<Tick>(Input::open(path)?, &FeedOptions::default())?;
-    let target = Target {
+    let target = FeedTarget {
         instrument_id,
         source_id: tickbase::domain::DEFAULT_SOURCE_ID,
         frequency: None,
@@ -103,7 +103,7 @@ fn trades(path: &str, instrument_id: i64) -> Result<Vec<Tick>> {
 }
 
 fn stored(ticks: &MarketDataRepository<'_>, instrument_id: i64) -> Result<Figures> {
-    let mut query = RangeQuery::new(TickRange::all(instrument_id), RangeQuery::LIMIT_MAX);
+    let mut query = TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
     let mut figures = (0, 0.0, 0.0);
     loop {
         let page = ticks.range(&query)?;

@@ -23,7 +23,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
-use crate::services::alert_delivery::AlertDelivery;
+use crate::services::alert_delivery::AlertDeliveryService;
 use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service};
 
@@ -45,7 +45,7 @@ pub struct App {
     database: Database,
     monitoring: Arc<DatabaseMonitoringService>,
     alerts: Arc<AlertEngine>,
-    delivery: Arc<AlertDelivery>,
+    delivery: Arc<AlertDeliveryService>,
     analytics: Arc<AnalyticsEngine>,
     history: Arc<HistoricalDataService>,
     api: ApiState,
@@ -75,7 +75,7 @@ impl App {
         let (watched, watcher) = (database.clone(), Arc::clone(&monitoring));
         let api = ApiState::with_cache(watched, cache, watcher, server)?;
         let alerts = Arc::new(AlertEngine::new(database.clone()));
-        let delivery = AlertDelivery::new(database.clone(), settings.alerts.clone())?;
+        let delivery = AlertDeliveryService::new(database.clone(), settings.alerts.clone())?;
         let delivery = Arc::new(delivery);
         let wake = delivery.waker();
         alerts.on_fired(move |_| wake()).detach();
@@ -122,7 +122,7 @@ impl App {
 
     /// What delivers alerts.
     #[must_use]
-    pub fn alert_delivery(&self) -> &Arc<AlertDelivery> {
+    pub fn alert_delivery(&self) -> &Arc<AlertDeliveryService> {
         &self.delivery
     }
 
@@ -206,7 +206,7 @@ impl App {
 /// What a command needs of the database.
 #[cfg(feature = "cli")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum DatabaseNeed {
     /// It may be created, and is migrated if the settings allow it.
     Prepared,
     /// It must be there, with the schema of this build.
@@ -240,17 +240,19 @@ pub(crate) fn environment_names_database() -> bool {
 
 /// Opens the database as far as a command needs it.
 #[cfg(feature = "cli")]
-pub(crate) fn open(mut config: DatabaseConfig, need: Need) -> Result<Database> {
-    if matches!(need, Need::Existing | Need::AsItIs) {
+pub(crate) fn open(mut config: DatabaseConfig, need: DatabaseNeed) -> Result<Database> {
+    if matches!(need, DatabaseNeed::Existing | DatabaseNeed::AsItIs) {
         refuse_missing(&config.url)?;
     }
     match need {
-        Need::Prepared => Database::open(config),
-        Need::Existing => {
+        DatabaseNeed::Prepared => Database::open(config),
+        DatabaseNeed::Existing => {
             config.migrate = false;
             Database::open(config)
         }
-        Need::AsItIs | Need::Bare => Database::open_as_it_is(config, Clock::system()),
+        DatabaseNeed::AsItIs | DatabaseNeed::Bare => {
+            Database::open_as_it_is(config, Clock::system())
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub struct ChartData<'a> {
     /// The candles, oldest first.
     pub candles: &'a [Candle],
     /// Lines over the candles.
-    pub averages: Vec<Average>,
+    pub averages: Vec<AverageLine>,
     /// Moments to mark. One before the first candle is counted in the legend, not drawn.
     pub alerts: Vec<AlertMark>,
 }
@@ -95,14 +95,14 @@ pub struct Title {
 
 /// A line of values, one for each candle.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Average {
+pub struct AverageLine {
     /// Its name in the legend.
     pub label: String,
     /// The values; `None` where there is none yet.
     pub values: Vec<Option<f64>>,
 }
 
-impl Average {
+impl AverageLine {
     /// The simple moving average of `period` closes, where there are as many.
     #[must_use]
     pub fn simple(candles: &[Candle], period: usize) -> Self {

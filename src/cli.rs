@@ -75,37 +75,37 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Replay the sample of real trades that comes with tickbase, and show what happened
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
     /// Store the ticks or bars of CSV or NDJSON files, plain or gzip
-    Import(import::Arguments),
+    Import(import::ImportArguments),
     /// Run the services and the HTTP API until Ctrl-C or SIGTERM; SIGHUP reads the tokens again
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
     /// Write the ticks of an instrument as CSV or NDJSON
-    Export(export::Arguments),
+    Export(export::ExportArguments),
     /// List, add, remove, import or export alert rules
     #[command(subcommand)]
-    Rules(rules::Action),
+    Rules(rules::RulesAction),
     /// Show alerts
     #[command(subcommand)]
-    Alerts(alerts::Action),
+    Alerts(alerts::AlertsAction),
     /// Draw candles, volume and alerts: in the terminal, or as a picture
-    Chart(chart::Arguments),
+    Chart(chart::ChartArguments),
     /// Build bars from ticks, list bars, or show what is built
     #[command(subcommand)]
-    Bars(bars::Action),
+    Bars(bars::BarsAction),
     /// Show which rules would have fired on the stored ticks; writes nothing
-    Replay(replay::Arguments),
+    Replay(replay::ReplayArguments),
     /// Bring the schema up to date, take the newest migration back, or list them
     #[command(subcommand)]
-    Migrate(migrate::Action),
+    Migrate(migrate::MigrateAction),
     /// Check that schema, pragmas, indexes and foreign keys are what they should be
     Check,
     /// Show how complete the bars of instruments are: gaps, duplicates, outliers
-    Coverage(coverage::Arguments),
+    Coverage(coverage::CoverageArguments),
     /// Show sizes and counts
     Stats,
     /// Remove for good what was deleted long ago; the only command that does
-    Purge(purge::Arguments),
+    Purge(purge::PurgeArguments),
 }
 
 /// Where the settings come from beside the environment; they can be read again.
@@ -131,7 +131,7 @@ struct Context {
 }
 
 impl Context {
-    fn open(&self, need: app::Need) -> Result<Database> {
+    fn open(&self, need: app::DatabaseNeed) -> Result<Database> {
         app::open(self.settings.database.clone(), need)
     }
 }
@@ -155,16 +155,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match start_log(&cli).and_then(|()| run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
-        Err(Failure::Usage(text)) => {
+        Err(CommandFailure::ReaderGone) => ExitCode::SUCCESS,
+        Err(CommandFailure::Usage(text)) => {
             output::to_stderr(&format!("tickbase: {text}"));
             ExitCode::from(2)
         }
-        Err(Failure::Error(error)) => {
+        Err(CommandFailure::Error(error)) => {
             output::to_stderr(&format!("tickbase: {}", error.chain()));
             ExitCode::FAILURE
         }
-        Err(Failure::Told(text)) => {
+        Err(CommandFailure::Told(text)) => {
             output::to_stderr(&format!("tickbase: {text}"));
             ExitCode::FAILURE
         }
@@ -172,7 +172,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Why a command did not end well.
-enum Failure {
+enum CommandFailure {
     /// It failed.
     Error(Error),
     /// The arguments do not fit together.
@@ -183,15 +183,15 @@ enum Failure {
     ReaderGone,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CommandFailure {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
 }
 
-type Outcome = std::result::Result<(), Failure>;
+type CommandResult = std::result::Result<(), CommandFailure>;
 
-fn run(cli: Cli) -> Outcome {
+fn run(cli: Cli) -> CommandResult {
     let Global {
         database_url,
         config,
@@ -227,13 +227,13 @@ fn run(cli: Cli) -> Outcome {
 }
 
 /// The log goes to standard error, one line an event: results alone are standard output's.
-fn start_log(cli: &Cli) -> Outcome {
+fn start_log(cli: &Cli) -> CommandResult {
     use tracing_subscriber::EnvFilter;
     let serves = matches!(&cli.command, Command::Serve(_));
     let filter = match &cli.global.log_level {
         Some(level) => EnvFilter::try_new(level).map_err(|error| {
             let text = format!("--log-level: {level:?} is no level ({error}); use info, say");
-            Failure::Usage(text)
+            CommandFailure::Usage(text)
         })?,
         None => EnvFilter::try_from_default_env()
             .unwrap_or_else(|_| EnvFilter::new(if serves { "info" } else { "warn" })),

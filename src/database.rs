@@ -7,6 +7,7 @@
 
 mod async_pool;
 mod backpressure;
+mod block_on;
 mod budget;
 mod connection;
 mod doors;
@@ -14,16 +15,19 @@ mod faults;
 #[cfg(feature = "sqlite")]
 mod files;
 mod histogram;
+#[cfg(feature = "postgres")]
+mod in_flight;
 mod insert_totals;
 mod instrumentation;
+mod invalidation;
 #[cfg(feature = "postgres")]
 mod libpq;
 mod migrations;
 #[cfg(feature = "sqlite")]
 pub(crate) mod opening;
+mod operation_counts;
 mod ordered;
 mod page;
-mod park;
 mod pool;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -32,16 +36,12 @@ mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
 mod schema_version;
-mod scope;
 mod shared_clock;
 mod slow_query;
 mod snapshot;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod tally;
-mod touched;
-#[cfg(feature = "postgres")]
-mod under_way;
+mod transaction_context;
 #[cfg(feature = "sqlite")]
 mod write_lane;
 #[cfg(feature = "sqlite")]
@@ -52,26 +52,26 @@ mod write_postgres;
 use std::sync::Arc;
 
 pub use backpressure::{BatchSize, WhenFull};
+pub(crate) use block_on::block_on;
 pub use connection::{Backend, BackendConnection, HasBackend};
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_totals::{InsertCounts, InsertTotals};
 pub use instrumentation::OperationSnapshot;
+pub(crate) use invalidation::CacheTag;
+pub use invalidation::{Invalidation, InvalidationGuard};
 pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
-pub(crate) use park::block_on;
 pub use probe::{Probe, ProbeCause, ProbeFailure};
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
-pub(crate) use scope::{Ending, Follower};
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
-pub(crate) use touched::StandsOn;
-pub use touched::{Said, Touch};
+pub(crate) use transaction_context::{Ending, TransactionHook};
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
@@ -83,7 +83,7 @@ use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
 use probe::Prober;
-use slow_query::SlowQueries;
+use slow_query::SlowQueryTable;
 
 /// An open database; clones share it. It closes when the last clone goes, or at
 /// [`Database::close`].
@@ -107,21 +107,21 @@ use slow_query::SlowQueries;
 #[doc(alias = "create_optimized_engine")]
 #[derive(Clone)]
 pub struct Database {
-    inner: Arc<Inner>,
+    inner: Arc<DatabaseInner>,
 }
 
-struct Inner {
+struct DatabaseInner {
     config: DatabaseConfig,
     clock: Clock,
     operations: Operations,
-    slow: Arc<SlowQueries>,
+    slow: Arc<SlowQueryTable>,
     prober: Prober,
-    attachments: Arc<scope::Attachments>,
+    attachments: Arc<transaction_context::Attachments>,
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
     #[cfg(feature = "postgres")]
-    writes: Arc<under_way::Writes>,
+    writes: Arc<in_flight::InFlightWrites>,
     /// How the transaction of a read begins, where a read is one.
     #[cfg(feature = "postgres")]
     begin_read: Option<Arc<str>>,
@@ -159,9 +159,9 @@ impl Database {
         if matches!(config.url, DatabaseUrl::Postgres(_)) {
             postgres::refuse_unnamed_pooler(&config)?;
         }
-        let slow = SlowQueries::new(&config.observe, clock.clone());
+        let slow = SlowQueryTable::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
-        let attachments: Arc<scope::Attachments> = Arc::default();
+        let attachments: Arc<transaction_context::Attachments> = Arc::default();
         #[cfg(feature = "sqlite")]
         let files = match &config.url {
             DatabaseUrl::Sqlite(path) => Some(Arc::new(files::DatabaseFiles::new(path))),
@@ -180,7 +180,7 @@ impl Database {
             Arc::clone(&faults),
         );
         #[cfg(feature = "postgres")]
-        let writes = under_way::Writes::new(
+        let writes = in_flight::InFlightWrites::new(
             Arc::clone(&attachments),
             postgres::begin_write(&config.postgres),
         );
@@ -190,7 +190,7 @@ impl Database {
             DatabaseUrl::Postgres(_) => postgres::begin_read(&config.postgres).map(Arc::from),
         };
         let database = Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(DatabaseInner {
                 config,
                 prober,
                 operations: Operations::new(clock.clone(), Arc::clone(&slow), faults),
@@ -273,7 +273,7 @@ impl Database {
             let mut conn = postgres::open(&self.inner.config)?;
             self.inner.slow.observe(&mut conn);
             let run = || work(&mut BackendConnection::from(&mut conn));
-            tally::Run::of("exclusive", run).0
+            operation_counts::OperationRun::of("exclusive", run).0
         }
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
@@ -295,8 +295,10 @@ impl Database {
         let Some(lane) = &self.inner.lane else {
             return Ok(Vec::new());
         };
-        let mut all = lane.exclusive(|conn| states(conn, sqlite::Role::Writer))?;
-        all.extend(self.read("check.pragmas", |conn| states(conn, sqlite::Role::Reader))?);
+        let mut all = lane.exclusive(|conn| states(conn, sqlite::ConnectionRole::Writer))?;
+        all.extend(self.read("check.pragmas", |conn| {
+            states(conn, sqlite::ConnectionRole::Reader)
+        })?);
         Ok(all)
     }
 
@@ -424,8 +426,8 @@ impl std::fmt::Debug for Database {
 fn start_lane(
     config: &DatabaseConfig,
     files: &Arc<files::DatabaseFiles>,
-    slow: &Arc<SlowQueries>,
-    attachments: &Arc<scope::Attachments>,
+    slow: &Arc<SlowQueryTable>,
+    attachments: &Arc<transaction_context::Attachments>,
 ) -> Result<write_lane::WriteLane> {
     let (settings, slow) = (config.clone(), Arc::clone(slow));
     let sqlite = &config.sqlite;

@@ -10,6 +10,7 @@ pub mod bar;
 pub mod bar_price;
 pub mod calendar;
 pub mod candle;
+pub mod condition;
 pub mod data_source;
 pub mod expression;
 pub mod instrument;
@@ -25,12 +26,13 @@ pub use bar_price::BarPrice;
 pub(crate) use bar_price::TickPrices;
 pub use calendar::TradingCalendar;
 pub use candle::Candle;
+pub use condition::{Condition, ConditionParameters, RuleCondition, RuleType, Trigger};
 pub use data_source::ProviderType;
-pub use expression::{Expression, ExpressionPart};
+pub use expression::Expression;
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 pub(crate) use period::DAY_MICROS;
 pub use places::{mean_places, price_places, price_text};
-pub use rule::{Condition, RuleShape, RuleType};
+pub use rule::{RuleKind, RuleShape};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 
 /// A closed list of words, stored as TEXT on both backends: `as_str`, `FromStr`, `Display` and the

@@ -33,8 +33,8 @@ mod text;
 #[cfg(feature = "server")]
 pub(crate) mod whole;
 
-pub use columns::{Column, ColumnMap};
-pub use feed::{BATCH_ROWS_MAX, Batch, Feed, LineRejection};
+pub use columns::{ColumnMap, ColumnSelector};
+pub use feed::{BATCH_ROWS_MAX, Feed, FeedBatch, LineRejection};
 pub use field::Field;
 pub use import::{
     Import, ImportCommit, ImportEvent, ImportListener, ImportReport, ImportSource, OtherSymbols,
@@ -49,4 +49,4 @@ pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
 pub use posted::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};
 pub use preset::{Preset, presets};
 pub use reading::FileReading;
-pub use record::{FeedRecord, Target};
+pub use record::{FeedRecord, FeedTarget};

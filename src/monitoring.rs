@@ -10,15 +10,15 @@ pub mod check;
 mod collect;
 pub mod health;
 pub mod metrics;
+mod notifier;
 mod process;
 mod rates;
 pub mod service;
 pub mod snapshot;
 mod statistics;
-mod told;
 
 pub use crate::services::Registration;
-pub use check::{Alert, Change, Check, CheckStatus, Level};
+pub use check::{Alert, Check, CheckLevel, CheckStatus, LevelChange};
 pub use health::HealthStatus;
 pub use service::DatabaseMonitoringService;
 pub use snapshot::{

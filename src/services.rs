@@ -32,7 +32,7 @@ pub(crate) use callbacks::Callbacks;
 pub use callbacks::Registration;
 pub use historical_data::HistoricalDataService;
 pub(crate) use record::{ServiceRecord, panic_text};
-pub(crate) use worker::{Bell, Worker, WorkerText};
+pub(crate) use worker::{Wakeup, Worker, WorkerText};
 
 use crate::error::Result;
 use crate::timestamp::Timestamp;

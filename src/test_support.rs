@@ -16,8 +16,8 @@ pub(crate) fn on_both(test: impl Fn(&mut BackendConnection<'_>)) {
 #[cfg(feature = "sqlite")]
 pub(crate) fn on_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
     use crate::database::opening::open;
-    use crate::database::sqlite::Role;
-    on_sqlite_of(|name| open(name, Role::Writer), test);
+    use crate::database::sqlite::ConnectionRole;
+    on_sqlite_of(|name| open(name, ConnectionRole::Writer), test);
 }
 
 /// [`on_sqlite`], on a connection that was not opened by the write lane.

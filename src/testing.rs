@@ -53,7 +53,7 @@ use crate::error::Result;
 pub struct TemporaryDatabase {
     database: Database,
     // Declared after the database: it goes when that is closed.
-    place: Place,
+    place: TempLocation,
 }
 
 impl TemporaryDatabase {
@@ -63,7 +63,7 @@ impl TemporaryDatabase {
     /// [`Error::File`] when the directory cannot be made; those of [`Database::open`].
     #[cfg(feature = "sqlite")]
     pub fn sqlite() -> Result<Self> {
-        Self::open(Place::directory()?)
+        Self::open(TempLocation::directory()?)
     }
 
     /// A database of its own on the PostgreSQL server of `admin_url`, whose user must be allowed
@@ -75,10 +75,10 @@ impl TemporaryDatabase {
     /// [`Database::open`].
     #[cfg(feature = "postgres")]
     pub fn postgres(admin_url: &str) -> Result<Self> {
-        Self::open(Place::on_server(admin_url)?)
+        Self::open(TempLocation::on_server(admin_url)?)
     }
 
-    fn open(place: Place) -> Result<Self> {
+    fn open(place: TempLocation) -> Result<Self> {
         let database = Database::open(place.config()?)?;
         Ok(Self { database, place })
     }
@@ -111,7 +111,7 @@ impl Drop for TemporaryDatabase {
 }
 
 /// Where the database is, and what is removed at its end.
-enum Place {
+enum TempLocation {
     #[cfg(feature = "sqlite")]
     Directory { path: PathBuf, url: String },
     #[cfg(feature = "postgres")]
@@ -122,7 +122,7 @@ enum Place {
     },
 }
 
-impl Place {
+impl TempLocation {
     #[cfg(feature = "sqlite")]
     fn directory() -> Result<Self> {
         let path = std::env::temp_dir().join(unused_name());
@@ -166,7 +166,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Debug for Place {
+impl std::fmt::Debug for TempLocation {
     /// The directory, or the name of the database; never the URL, which may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -178,7 +178,7 @@ impl std::fmt::Debug for Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TempLocation {
     /// What cannot be removed stays, and is logged: a test that passed does not fail for it.
     fn drop(&mut self) {
         let left = match self {

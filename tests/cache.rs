@@ -22,7 +22,7 @@ use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickKey, TickRange,
 };
 use tickbase::repository::storage::StorageRepository;
-use tickbase::services::cache::{Cache, CacheKind, Latest, read_latest};
+use tickbase::services::cache::{Cache, CacheKind, LatestTick, read_latest};
 use tickbase::{Error, Timestamp, on_backend};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -78,7 +78,7 @@ fn insert(db: &Database, instrument_id: i64, second: i64) {
     assert_eq!(report.unwrap().inserted, 1);
 }
 
-fn price(latest: &[Arc<Latest>]) -> Option<f64> {
+fn price(latest: &[Arc<LatestTick>]) -> Option<f64> {
     latest.first().and_then(|of| of.tick.price)
 }
 
@@ -341,7 +341,7 @@ on_both! {
         let read = || {
             let of = range();
             let fill = || db.read_async("test.bars", move |conn| {
-                let found = bar::range(conn, &bar::RangeQuery::new(of, 100))?;
+                let found = bar::range(conn, &bar::BarRangeQuery::new(of, 100))?;
                 Ok(found.rows)
             });
             let answer = runtime.block_on(cache.bars(1, "1d", fill)).unwrap();

@@ -18,7 +18,8 @@ use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::models::MarketData;
 use tickbase::repository::instrument::{InstrumentFilter, InstrumentRepository};
 use tickbase::repository::market_data::{
-    InsertOptions, InsertReport, MarketDataRepository, RangeQuery, RowOutcome, TickKey, TickRange,
+    InsertOptions, InsertReport, MarketDataRepository, RowOutcome, TickKey, TickRange,
+    TickRangeQuery,
 };
 
 const PRODUCERS: usize = 8;
@@ -119,7 +120,12 @@ fn all_send(
 /// All stored ticks, in key order.
 fn stored(db: &Database) -> Vec<MarketData> {
     let ticks = MarketDataRepository::new(db);
-    let page = |id| ticks.range(&RangeQuery::new(TickRange::all(id), RangeQuery::LIMIT_MAX));
+    let page = |id| {
+        ticks.range(&TickRangeQuery::new(
+            TickRange::all(id),
+            TickRangeQuery::LIMIT_MAX,
+        ))
+    };
     (1..=INSTRUMENTS)
         .flat_map(|id| page(id).unwrap().rows)
         .collect()

@@ -15,17 +15,17 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Aggregator, Frequency};
-use tickbase::ingest::{Feed, FeedOptions, Input, Target, pump};
+use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use tickbase::models::NewMarketDataBar;
 use tickbase::repository::bar::BarRepository;
 use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
 use tickbase::repository::market_data::{
-    self, InsertOptions, MarketDataRepository, RangeQuery, TickRange,
+    self, InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
 };
 use tickbase::services::historical_data::{BarBasis, BarOrigin, BarQuery, HistoryBar, bars};
 
 const ES: i64 = 1;
-const TARGET: Target = Target {
+const TARGET: FeedTarget = FeedTarget {
     instrument_id: ES,
     source_id: 1,
     frequency: None,
@@ -166,7 +166,7 @@ fn assert_same(db: &Database, expected: &[Expected]) {
 /// The bars of what is stored now, made from a look at every tick.
 fn plain(db: &Database, frequency: Frequency) -> Vec<Expected> {
     let repository = MarketDataRepository::new(db);
-    let mut query = RangeQuery::new(TickRange::all(ES), RangeQuery::LIMIT_MAX);
+    let mut query = TickRangeQuery::new(TickRange::all(ES), TickRangeQuery::LIMIT_MAX);
     let (mut fold, mut periods) = (Aggregator::new(frequency), Vec::new());
     loop {
         let page = repository.range(&query).unwrap();

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use tickbase::domain::bar::{Bar, Frequency};
 use tickbase::domain::tick::Tick;
-use tickbase::ingest::{Feed, FeedOptions, FeedRecord, Input, Target, pump};
+use tickbase::ingest::{Feed, FeedOptions, FeedRecord, FeedTarget, Input, pump};
 
-const TARGET: Target = Target {
+const TARGET: FeedTarget = FeedTarget {
     instrument_id: 1,
     source_id: 1,
     frequency: Some(Frequency::OneMinute),

@@ -14,7 +14,9 @@ use support::{TestDatabase, eventually, on_both};
 use tickbase::config::{DatabaseConfig, MonitoringConfig};
 use tickbase::database::{Database, QueryPlan};
 use tickbase::domain::tick::Tick;
-use tickbase::monitoring::{Change, Check, DatabaseMonitoringService, HealthStatus, Level};
+use tickbase::monitoring::{
+    Check, CheckLevel, DatabaseMonitoringService, HealthStatus, LevelChange,
+};
 use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::{Service, ServiceState};
@@ -109,7 +111,7 @@ on_both! {
     fn an_exhausted_pool_is_told_once_and_cleared_once(db: &TestDatabase) {
         let database = small(db);
         let monitoring = watch(&database);
-        let told = Arc::new(Mutex::new(Vec::<Change>::new()));
+        let told = Arc::new(Mutex::new(Vec::<LevelChange>::new()));
         let list = Arc::clone(&told);
         let _registered = monitoring.on_change(move |change| {
             list.lock().unwrap().push(change.clone());
@@ -123,7 +125,7 @@ on_both! {
                 let [alert] = &monitoring.alerts()[..] else {
                     panic!("{:?}", monitoring.alerts())
                 };
-                assert_eq!((alert.check, alert.level), (Check::PoolUtilization, Level::Critical));
+                assert_eq!((alert.check, alert.level), (Check::PoolUtilization, CheckLevel::Critical));
                 assert_eq!(monitoring.latest().unwrap().health, HealthStatus::Unhealthy);
             });
             for _ in 0..5 {
@@ -141,8 +143,8 @@ on_both! {
         let [raised, cleared] = &told[..] else {
             panic!("{told:?}")
         };
-        assert_eq!((raised.check, raised.to), (Check::PoolUtilization, Level::Critical));
-        assert_eq!((cleared.from, cleared.to), (Level::Critical, Level::Ok));
+        assert_eq!((raised.check, raised.to), (Check::PoolUtilization, CheckLevel::Critical));
+        assert_eq!((cleared.from, cleared.to), (CheckLevel::Critical, CheckLevel::Ok));
         assert!(monitoring.alerts().is_empty());
         assert_eq!(monitoring.latest().unwrap().health, HealthStatus::Healthy);
         let status = monitoring.status();
@@ -377,7 +379,10 @@ fn survives(database: &Database, take_away: impl FnOnce(), bring_back: impl FnOn
         .collect();
     assert_eq!(
         probe,
-        [&(Check::Probe, Level::Critical), &(Check::Probe, Level::Ok)]
+        [
+            &(Check::Probe, CheckLevel::Critical),
+            &(Check::Probe, CheckLevel::Ok)
+        ]
     );
 }
 

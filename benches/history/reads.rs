@@ -4,7 +4,7 @@
 use tickbase::Timestamp;
 use tickbase::database::Database;
 use tickbase::domain::{Aggregator, Frequency, TickFold};
-use tickbase::repository::market_data::{self, MarketDataRepository, RangeQuery, TickRange};
+use tickbase::repository::market_data::{self, MarketDataRepository, TickRange, TickRangeQuery};
 use tickbase::services::coverage::{SurveyOptions, TradingCalendar, coverage};
 use tickbase::services::historical_data::{BarQuery, bars};
 
@@ -100,7 +100,7 @@ fn range(db: &Database, rows: usize) -> Sums {
         start: moment(first),
         end: moment(last),
     };
-    let mut query = RangeQuery::new(range, RangeQuery::LIMIT_MAX);
+    let mut query = TickRangeQuery::new(range, TickRangeQuery::LIMIT_MAX);
     let mut sums = Sums::new();
     loop {
         let page = MarketDataRepository::new(db).range(&query).unwrap();

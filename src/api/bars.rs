@@ -23,14 +23,14 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
 }
 
 /// A selection whose texts were read; its names are looked up in the transaction.
-struct Selection {
+struct BarSelection {
     symbol: Option<Symbol>,
     source: Option<String>,
     /// The instrument is 0 when a symbol names it.
     range: BarRange,
 }
 
-impl TryFrom<BarSelectionBody> for Selection {
+impl TryFrom<BarSelectionBody> for BarSelection {
     type Error = ApiError;
 
     fn try_from(body: BarSelectionBody) -> Result<Self, ApiError> {
@@ -69,7 +69,7 @@ fn named(name: &str, error: Error) -> ApiError {
     }
 }
 
-impl Selection {
+impl BarSelection {
     /// The ranges of bars that came in.
     fn ranges(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarRange>> {
         let instrument_id = match &self.symbol {
@@ -121,7 +121,7 @@ async fn delete(
     State(state): State<ApiState>,
     Json(body): Json<BarSelectionBody>,
 ) -> Result<axum::Json<DeletedBars>, ApiError> {
-    let selection = Selection::try_from(body)?;
+    let selection = BarSelection::try_from(body)?;
     let now = state.db().clock().now();
     let delete = move |conn: &mut BackendConnection<'_>| {
         let mut deleted = 0;
@@ -152,7 +152,7 @@ async fn restore(
     State(state): State<ApiState>,
     Json(body): Json<BarSelectionBody>,
 ) -> Result<axum::Json<RestoredBars>, ApiError> {
-    let selection = Selection::try_from(body)?;
+    let selection = BarSelection::try_from(body)?;
     let restore = move |conn: &mut BackendConnection<'_>| {
         let (mut restored, mut conflicts) = (0, 0);
         for range in selection.ranges(conn)? {

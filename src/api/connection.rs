@@ -53,9 +53,9 @@ impl<S> Admitted<S> {
 }
 
 /// A request that is not answered yet, until it is dropped.
-struct Active(Arc<AtomicUsize>);
+struct RequestInFlight(Arc<AtomicUsize>);
 
-impl Drop for Active {
+impl Drop for RequestInFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -76,7 +76,7 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         self.active.fetch_add(1, Ordering::Relaxed);
-        let active = Active(Arc::clone(&self.active));
+        let active = RequestInFlight(Arc::clone(&self.active));
         let answer = self.service.call(request);
         Box::pin(async move {
             let _active = active;

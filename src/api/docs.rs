@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::error::{ErrorBody, Place, ValidationBody, Violation};
+use super::error::{ErrorBody, FieldError, PathSegment, ValidationBody};
 use super::state::ApiState;
 
 /// What the paths add to: title, version, and how to show a token.
@@ -25,7 +25,7 @@ use super::state::ApiState;
                        an instrument with price_decimals are rounded to them (half to even). A deleted row is in no answer."
     ),
     // What refusals are made of: the paths name them, but do not bring them along.
-    components(schemas(ErrorBody, ValidationBody, Violation, Place)),
+    components(schemas(ErrorBody, ValidationBody, FieldError, PathSegment)),
     modifiers(&Bearer)
 )]
 struct Described;

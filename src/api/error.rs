@@ -35,26 +35,26 @@ pub(super) struct ErrorBody {
 #[schema(as = ValidationError)]
 pub(super) struct ValidationBody {
     /// Each place that breaks a rule.
-    detail: Vec<Violation>,
+    detail: Vec<FieldError>,
 }
 
 /// A place of the request that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Violation {
+pub(super) struct FieldError {
     /// Where: `body`, `query`, `path` or `header`, then names and indexes.
-    pub(super) loc: Vec<Place>,
+    pub(super) loc: Vec<PathSegment>,
     /// The rule, and what would be accepted.
     pub(super) msg: String,
     /// Which kind of rule.
     pub(super) r#type: &'static str,
 }
 
-impl Violation {
+impl FieldError {
     /// What it repeats of the request is cut, in the text and in the names.
     fn shorten(&mut self) {
         self.msg = shortened(&self.msg, TEXT_BYTES_MAX).into_owned();
         for step in &mut self.loc {
-            if let Place::Name(name) = step {
+            if let PathSegment::Name(name) = step {
                 *name = shortened(name, NAME_BYTES_MAX).into_owned();
             }
         }
@@ -64,12 +64,12 @@ impl Violation {
 /// A step on the way to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Place {
+pub(super) enum PathSegment {
     Name(String),
     Index(usize),
 }
 
-impl From<&str> for Place {
+impl From<&str> for PathSegment {
     fn from(name: &str) -> Self {
         Self::Name(name.to_owned())
     }
@@ -81,7 +81,7 @@ pub(super) enum ApiError {
     /// A status and its text.
     Status(StatusCode, String),
     /// 422, with the places.
-    Violations(Vec<Violation>),
+    Violations(Vec<FieldError>),
 }
 
 impl ApiError {
@@ -91,8 +91,8 @@ impl ApiError {
 
     /// One place that breaks a rule.
     pub(super) fn violation<const N: usize>(loc: [&str; N], msg: impl Into<String>) -> Self {
-        Self::Violations(vec![Violation {
-            loc: loc.into_iter().map(Place::from).collect(),
+        Self::Violations(vec![FieldError {
+            loc: loc.into_iter().map(PathSegment::from).collect(),
             msg: msg.into(),
             r#type: "value_error",
         }])
@@ -172,7 +172,7 @@ impl IntoResponse for ApiError {
         let (status, detail) = match self {
             Self::Status(status, detail) => (status, detail),
             Self::Violations(mut detail) => {
-                detail.iter_mut().for_each(Violation::shorten);
+                detail.iter_mut().for_each(FieldError::shorten);
                 let body = axum::Json(ValidationBody { detail });
                 return (StatusCode::UNPROCESSABLE_ENTITY, body).into_response();
             }

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
-use super::error::{ApiError, Place, Violation};
+use super::error::{ApiError, FieldError, PathSegment};
 use super::state::ApiState;
-use super::types::Object;
+use super::types::JsonObject;
 
 /// Larger bodies are read off the runtime, whose threads may not be kept for as long.
 const READ_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
@@ -84,7 +84,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<ApiState> for Json<T> {
 
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let Object(value) = serde_path_to_error::deserialize(&mut json)
+    let JsonObject(value) = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| violation("body", error.path(), &no_object(error.inner(), bytes)))?;
     json.end().map_err(|error| {
         let msg = format!("it goes on after its end: {error}; send one object");
@@ -176,14 +176,14 @@ fn shortened(text: &str) -> String {
 
 fn violation(part: &str, path: &serde_path_to_error::Path, msg: &str) -> ApiError {
     use serde_path_to_error::Segment;
-    let mut loc = vec![Place::from(part)];
+    let mut loc = vec![PathSegment::from(part)];
     loc.extend(path.iter().filter_map(|segment| match segment {
-        Segment::Map { key } => Some(Place::Name(shortened(key))),
-        Segment::Enum { variant } => Some(Place::Name(shortened(variant))),
-        Segment::Seq { index } => Some(Place::Index(*index)),
+        Segment::Map { key } => Some(PathSegment::Name(shortened(key))),
+        Segment::Enum { variant } => Some(PathSegment::Name(shortened(variant))),
+        Segment::Seq { index } => Some(PathSegment::Index(*index)),
         Segment::Unknown => None,
     }));
-    ApiError::Violations(vec![Violation {
+    ApiError::Violations(vec![FieldError {
         loc,
         msg: shortened(msg),
         r#type: "value_error",

@@ -17,7 +17,7 @@ use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::state::ApiState;
 use super::types::{
     AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth,
-    SlowQueries, public_errors,
+    SlowQueryList, public_errors,
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
@@ -52,9 +52,9 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
 
 /// The snapshot that answers of the same moment share.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(Mutex<Option<(Instant, Arc<MonitoringSnapshot>)>>);
+pub(super) struct SnapshotCache(Mutex<Option<(Instant, Arc<MonitoringSnapshot>)>>);
 
-impl Pulse {
+impl SnapshotCache {
     /// A snapshot of this moment. Who comes while one is taken waits for that one.
     pub(super) async fn take(&self, state: &ApiState) -> Result<Arc<MonitoringSnapshot>> {
         let mut last = self.0.lock().await;
@@ -106,7 +106,7 @@ fn status(word: HealthWord) -> StatusCode {
 
 /// Figures of the tables.
 #[derive(Debug, Clone, Copy)]
-struct Figures {
+struct TableSummaries {
     instruments: InstrumentSummary,
     rules: RuleCounts,
     alerts: AlertSummary,
@@ -117,12 +117,12 @@ async fn figures(
     state: &ApiState,
     snapshot: &MonitoringSnapshot,
     since: Timestamp,
-) -> Option<Figures> {
+) -> Option<TableSummaries> {
     if snapshot.probe.error.is_some() {
         return None;
     }
     let read = state.read("health.figures", move |conn| {
-        Ok(Figures {
+        Ok(TableSummaries {
             instruments: instrument::summary(conn)?,
             rules: alert_rule::counts(conn)?,
             alerts: alert_log::summary(conn, since)?,
@@ -163,7 +163,7 @@ async fn health(
     State(state): State<ApiState>,
 ) -> Result<(StatusCode, axum::Json<HealthBody>), ApiError> {
     let now = state.db().clock().now();
-    let snapshot = state.pulse().take(&state).await?;
+    let snapshot = state.snapshot_cache().take(&state).await?;
     let word = verdict(&snapshot);
     let figures = figures(&state, &snapshot, today(&state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
@@ -215,7 +215,7 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
 
 /// How the service of historical data is, by a probe of this moment.
 pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
-    let snapshot = state.pulse().take(state).await?;
+    let snapshot = state.snapshot_cache().take(state).await?;
     let word = verdict(&snapshot);
     let figures = figures(state, &snapshot, today(state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
@@ -235,7 +235,7 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
 )]
 async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
     let today = today(&state);
-    let snapshot = state.pulse().take(&state).await?;
+    let snapshot = state.snapshot_cache().take(&state).await?;
     if snapshot.probe.error.is_some() {
         let said = public_errors(&snapshot).join("; ");
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, said));
@@ -276,7 +276,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
 async fn database(
     State(state): State<ApiState>,
 ) -> Result<(StatusCode, axum::Json<DatabaseHealth>), ApiError> {
-    let snapshot = state.pulse().take(&state).await?;
+    let snapshot = state.snapshot_cache().take(&state).await?;
     let word = verdict(&snapshot);
     Ok((
         status(word),
@@ -292,11 +292,11 @@ async fn database(
     get,
     path = "/api/health/slow-queries",
     tag = "health",
-    responses((status = 200, body = SlowQueries), ReadErrors)
+    responses((status = 200, body = SlowQueryList), ReadErrors)
 )]
-async fn slow_queries(State(state): State<ApiState>) -> axum::Json<SlowQueries> {
+async fn slow_queries(State(state): State<ApiState>) -> axum::Json<SlowQueryList> {
     let after = state.db().config().observe.slow_query_after;
     let queries = state.db().slow_queries();
     let evicted = state.db().slow_query_totals().evicted;
-    axum::Json(SlowQueries::new(after, queries, evicted))
+    axum::Json(SlowQueryList::new(after, queries, evicted))
 }

@@ -19,7 +19,7 @@ use crate::domain::{DAY_MICROS, Frequency};
 use crate::error::Error;
 use crate::repository::rows::Recorded;
 use crate::repository::{bar, data_source};
-use crate::services::cache::Answer;
+use crate::services::cache::Cached;
 use crate::services::historical_data::{self, BarQuery, SymbolHistory};
 use crate::timestamp::Timestamp;
 
@@ -172,7 +172,7 @@ fn moment(
     }
 }
 
-fn item(symbol: &str, query: BarQuery, answer: &Answer<SymbolHistory>) -> SymbolBars {
+fn item(symbol: &str, query: BarQuery, answer: &Cached<SymbolHistory>) -> SymbolBars {
     let found = &answer.value;
     let history = &found.history;
     let first = history.bars.first().map(|bar| bar.timestamp);

@@ -21,13 +21,13 @@ pub(super) struct RouteCounts {
     pub(super) duration: HistogramCounts,
 }
 
-type Key = (String, &'static str, u16);
+type RouteKey = (String, &'static str, u16);
 
 /// Counts requests.
 #[derive(Debug, Default)]
 pub(super) struct HttpMetrics {
     active: Arc<AtomicU64>,
-    routes: RwLock<BTreeMap<Key, Arc<Histogram>>>,
+    routes: RwLock<BTreeMap<RouteKey, Arc<Histogram>>>,
 }
 
 /// A request that is worked on, until it is dropped.

@@ -12,14 +12,14 @@ use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
-    DeletedTicks, KeyBody, LatestQuery, LatestTicks, Object, OrderWord, RestoredTicks,
+    DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, OrderWord, RestoredTicks,
     SelectionBody, TickItem, TickPage, TickQuery,
 };
 use crate::database::BackendConnection;
 use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument;
-use crate::repository::market_data::{self, Order, RangeQuery, TickKey, TickRange};
+use crate::repository::market_data::{self, TickKey, TickOrder, TickRange, TickRangeQuery};
 use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
 
@@ -77,7 +77,7 @@ async fn range(
     }))
 }
 
-fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery, ApiError> {
+fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
     let moment = |name: &str, text: &Option<String>| {
         let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
         parsed.map_err(|error| named(["query", name], error))
@@ -86,7 +86,7 @@ fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery, ApiError> {
         .cursor
         .as_deref()
         .map(|text| cursor::to_tick(text, id).ok_or_else(|| cursor::foreign("next_cursor")));
-    Ok(RangeQuery {
+    Ok(TickRangeQuery {
         range: TickRange {
             instrument_id: id,
             start: moment("start", &query.start)?,
@@ -94,8 +94,8 @@ fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery, ApiError> {
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
         order: match query.order.unwrap_or_default() {
-            OrderWord::Asc => Order::Ascending,
-            OrderWord::Desc => Order::Descending,
+            OrderWord::Asc => TickOrder::Ascending,
+            OrderWord::Desc => TickOrder::Descending,
         },
         cursor: cursor.transpose()?,
     })
@@ -164,12 +164,12 @@ fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
 }
 
 /// What a selection names.
-enum Selection {
+enum TickSelection {
     Keys(Vec<TickKey>),
     Range(TickRange),
 }
 
-impl TryFrom<SelectionBody> for Selection {
+impl TryFrom<SelectionBody> for TickSelection {
     type Error = ApiError;
 
     fn try_from(body: SelectionBody) -> Result<Self, ApiError> {
@@ -199,21 +199,24 @@ impl TryFrom<SelectionBody> for Selection {
     }
 }
 
-fn keys_of(keys: Vec<Object<KeyBody>>) -> Result<Vec<TickKey>, ApiError> {
+fn keys_of(keys: Vec<JsonObject<KeyBody>>) -> Result<Vec<TickKey>, ApiError> {
     if keys.len() > KEYS_MAX {
         let msg = format!("it has {} keys; send at most {KEYS_MAX}", keys.len());
         return Err(ApiError::violation(["body", "keys"], msg));
     }
-    let keys = keys.into_iter().enumerate().map(|(index, Object(key))| {
-        let place = index.to_string();
-        let loc = ["body", "keys", &place, "timestamp"];
-        Ok(TickKey {
-            instrument_id: key.instrument_id,
-            timestamp: key.timestamp.parse().map_err(|error| named(loc, error))?,
-            source_id: key.source_id,
-            sequence: key.sequence,
-        })
-    });
+    let keys = keys
+        .into_iter()
+        .enumerate()
+        .map(|(index, JsonObject(key))| {
+            let place = index.to_string();
+            let loc = ["body", "keys", &place, "timestamp"];
+            Ok(TickKey {
+                instrument_id: key.instrument_id,
+                timestamp: key.timestamp.parse().map_err(|error| named(loc, error))?,
+                source_id: key.source_id,
+                sequence: key.sequence,
+            })
+        });
     keys.collect()
 }
 
@@ -231,14 +234,14 @@ async fn delete(
     Json(body): Json<SelectionBody>,
 ) -> Result<axum::Json<DeletedTicks>, ApiError> {
     let now = state.db().clock().now();
-    let deleted = match Selection::try_from(body)? {
-        Selection::Keys(keys) => {
+    let deleted = match TickSelection::try_from(body)? {
+        TickSelection::Keys(keys) => {
             let delete = move |conn: &mut BackendConnection<'_>| {
                 market_data::soft_delete_keys(conn, &keys, now).recorded(conn)
             };
             state.write("market_data.soft_delete_keys", delete).await?
         }
-        Selection::Range(range) => {
+        TickSelection::Range(range) => {
             let delete = move |conn: &mut BackendConnection<'_>| {
                 market_data::soft_delete_range(conn, &range, now).recorded(conn)
             };
@@ -261,14 +264,14 @@ async fn restore(
     State(state): State<ApiState>,
     Json(body): Json<SelectionBody>,
 ) -> Result<axum::Json<RestoredTicks>, ApiError> {
-    let restored = match Selection::try_from(body)? {
-        Selection::Keys(keys) => {
+    let restored = match TickSelection::try_from(body)? {
+        TickSelection::Keys(keys) => {
             let restore = move |conn: &mut BackendConnection<'_>| {
                 market_data::restore_keys(conn, &keys).recorded(conn)
             };
             state.write("market_data.restore_keys", restore).await?
         }
-        Selection::Range(range) => {
+        TickSelection::Range(range) => {
             let restore = move |conn: &mut BackendConnection<'_>| {
                 market_data::restore_range(conn, &range).recorded(conn)
             };

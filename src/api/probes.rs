@@ -11,7 +11,7 @@ use super::http_metrics::HttpMetrics;
 use super::readiness::Phase;
 use super::realtime::RealtimeHub;
 use super::state::ApiState;
-use crate::monitoring::metrics::{self, CONTENT_TYPE, Exposition, Kind};
+use crate::monitoring::metrics::{self, CONTENT_TYPE, Exposition, MetricKind};
 use crate::services::Service;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -62,7 +62,7 @@ async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
 /// while that is so, by a probe of this moment.
 async fn is_read_only(state: &ApiState) -> bool {
     state.db().is_read_only()
-        && state.pulse().take(state).await.is_ok()
+        && state.snapshot_cache().take(state).await.is_ok()
         && state.db().is_read_only()
 }
 
@@ -81,7 +81,7 @@ async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let mut text = Exposition::default();
     metrics::database_metrics(&mut text, state.db());
     metrics::process_metrics(&mut text);
-    let snapshot = state.pulse().take(&state).await?;
+    let snapshot = state.snapshot_cache().take(&state).await?;
     metrics::snapshot_metrics(&mut text, &snapshot);
     services(&mut text, &state);
     metrics::cache_metrics(&mut text, &state.cache().snapshot());
@@ -131,19 +131,19 @@ fn services(text: &mut Exposition, state: &ApiState) {
             totals.late,
         ),
     ] {
-        text.single(Kind::Counter, name, help, value as f64);
+        text.single(MetricKind::Counter, name, help, value as f64);
     }
 }
 
 fn realtime(text: &mut Exposition, hub: &RealtimeHub) {
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_realtime_clients",
         "Clients of /ws/realtime.",
         hub.clients() as f64,
     );
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_realtime_clients_dropped_total",
         "Clients that were dropped because they read too slowly.",
         hub.clients_dropped() as f64,
@@ -153,13 +153,13 @@ fn realtime(text: &mut Exposition, hub: &RealtimeHub) {
 /// The names are those of OpenTelemetry's conventions for HTTP servers.
 fn requests(text: &mut Exposition, metrics: &HttpMetrics) {
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "http_server_active_requests",
         "Requests that are worked on.",
         metrics.active() as f64,
     );
     let mut family = text.family(
-        Kind::Histogram,
+        MetricKind::Histogram,
         "http_server_request_duration_seconds",
         "Time from a request's head to its answer.",
     );

@@ -48,10 +48,10 @@ const PROTOCOL: &str = "tickbase.v1";
 /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. Cloning shares it.
 #[derive(Clone)]
 pub struct RealtimeHub {
-    inner: Arc<Inner>,
+    inner: Arc<HubInner>,
 }
 
-struct Inner {
+struct HubInner {
     events: broadcast::Sender<Arc<Event>>,
     closing: watch::Sender<bool>,
     clients: AtomicUsize,
@@ -81,7 +81,7 @@ struct EventText {
 impl Default for RealtimeHub {
     fn default() -> Self {
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(HubInner {
                 events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
                 closing: watch::Sender::new(false),
                 clients: AtomicUsize::new(0),

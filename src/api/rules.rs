@@ -143,7 +143,7 @@ async fn add(
     Json(body): Json<RuleBody>,
 ) -> Result<(StatusCode, axum::Json<RuleItem>), ApiError> {
     let new = NewAlertRule::try_from(body)?;
-    new.shape().check()?;
+    new.shape().kind()?;
     let now = state.db().clock().now();
     let added = state.write("alert_rule.insert", move |conn| {
         let row = alert_rule::insert(conn, &new, now).recorded(conn)?;

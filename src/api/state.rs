@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 use super::body::BodyMemory;
-use super::health::Pulse;
+use super::health::SnapshotCache;
 use super::hosts::OwnHosts;
 use super::http_metrics::HttpMetrics;
 use super::readiness::Readiness;
@@ -18,17 +18,17 @@ use crate::database::{BackendConnection, Database};
 use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::monitoring::DatabaseMonitoringService;
-use crate::services::alert_delivery::AlertDelivery;
+use crate::services::alert_delivery::AlertDeliveryService;
 use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service, ServiceState};
 
 /// The state of the API; not that of an application that mounts it.
 #[derive(Clone)]
 pub struct ApiState {
-    inner: Arc<Inner>,
+    inner: Arc<ApiStateInner>,
 }
 
-struct Inner {
+struct ApiStateInner {
     db: Database,
     cache: Cache,
     monitoring: Arc<DatabaseMonitoringService>,
@@ -41,7 +41,7 @@ struct Inner {
     places: Semaphore,
     body_memory: BodyMemory,
     metrics: HttpMetrics,
-    pulse: Pulse,
+    pulse: SnapshotCache,
     realtime: RealtimeHub,
     alerts: OnceLock<AlertServices>,
     history: HistoryFigures,
@@ -78,7 +78,7 @@ impl HistoryFigures {
 /// What makes alerts and what delivers them, for their figures.
 pub(super) struct AlertServices {
     pub(super) engine: Arc<AlertEngine>,
-    pub(super) delivery: Arc<AlertDelivery>,
+    pub(super) delivery: Arc<AlertDeliveryService>,
 }
 
 impl ApiState {
@@ -112,7 +112,7 @@ impl ApiState {
         let places = Semaphore::new(config.concurrency_max);
         let body_memory = BodyMemory::new(&config);
         Ok(Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(ApiStateInner {
                 db,
                 cache,
                 monitoring,
@@ -124,7 +124,7 @@ impl ApiState {
                 places,
                 body_memory,
                 metrics: HttpMetrics::default(),
-                pulse: Pulse::default(),
+                pulse: SnapshotCache::default(),
                 realtime: RealtimeHub::default(),
                 alerts: OnceLock::new(),
                 history: HistoryFigures::default(),
@@ -135,7 +135,7 @@ impl ApiState {
 
     /// Shows the figures of these services in `/metrics`, and sends what the engine fires to the
     /// clients of `/ws/realtime`, after its commit. A second call does nothing.
-    pub fn show_alerts(&self, engine: &Arc<AlertEngine>, delivery: &Arc<AlertDelivery>) {
+    pub fn show_alerts(&self, engine: &Arc<AlertEngine>, delivery: &Arc<AlertDeliveryService>) {
         let services = AlertServices {
             engine: Arc::clone(engine),
             delivery: Arc::clone(delivery),
@@ -263,7 +263,7 @@ impl ApiState {
         &self.inner.metrics
     }
 
-    pub(super) fn pulse(&self) -> &Pulse {
+    pub(super) fn snapshot_cache(&self) -> &SnapshotCache {
         &self.inner.pulse
     }
 

@@ -48,7 +48,7 @@ pub(super) use import::*;
 pub(super) use instruments::*;
 pub(super) use market_data::*;
 pub(super) use numbers::{Rounding, quantity, rounded};
-pub(super) use object::Object;
+pub(super) use object::JsonObject;
 pub(super) use realtime::*;
 pub(super) use rules::*;
 pub(super) use slow_queries::*;

@@ -1,24 +1,24 @@
 //! Alerts of a picture: a mark each, and the text of those that have room.
 
 use super::merge::Placed;
-use super::picture::{ALERT, Area, BACKGROUND, Frame};
-use super::scene::{Anchor, Shape};
+use super::picture::{ALERT, Area, BACKGROUND, PictureFrame};
+use super::scene::{Anchor, DrawnShape};
 
 /// Texts of a picture; one with more would be a list.
 const LABELS_MAX: usize = 12;
 
 /// The marks, and texts that cover neither a candle nor a mark nor each other.
-pub(super) fn alerts(frame: &Frame) -> Vec<Shape> {
+pub(super) fn alerts(frame: &PictureFrame) -> Vec<DrawnShape> {
     let alerts = &frame.drawn.alerts;
     let places: Vec<(f64, f64)> = alerts.iter().map(|alert| place(frame, alert)).collect();
     let radius = (frame.slot * 0.6).clamp(frame.size * 0.22, frame.size * 0.36);
     let marks = alerts
         .iter()
         .zip(&places)
-        .map(|(alert, (x, y))| Shape::Group {
+        .map(|(alert, (x, y))| DrawnShape::Group {
             class: "alert",
             title: Some(format!("{}  {}", alert.timestamp, alert.message)),
-            shapes: vec![Shape::Circle {
+            shapes: vec![DrawnShape::Circle {
                 x: *x,
                 y: *y,
                 radius,
@@ -26,12 +26,12 @@ pub(super) fn alerts(frame: &Frame) -> Vec<Shape> {
                 stroke: BACKGROUND,
             }],
         });
-    let marks = Shape::group("alerts", marks.collect());
+    let marks = DrawnShape::group("alerts", marks.collect());
     vec![labels(frame, &places, radius), marks]
 }
 
 /// At its price; above its candle when it has none.
-fn place(frame: &Frame, alert: &Placed) -> (f64, f64) {
+fn place(frame: &PictureFrame, alert: &Placed) -> (f64, f64) {
     let x = frame.x(alert.candle);
     let y = match alert.price {
         Some(price) => frame.y(price),
@@ -41,7 +41,7 @@ fn place(frame: &Frame, alert: &Placed) -> (f64, f64) {
     (x, y.max(frame.prices.top + frame.size * 0.4))
 }
 
-fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
+fn labels(frame: &PictureFrame, places: &[(f64, f64)], radius: f64) -> DrawnShape {
     let marks = places.len();
     let mut taken: Vec<Area> = places.iter().map(|place| around(*place, radius)).collect();
     let mut shapes = Vec::new();
@@ -62,7 +62,7 @@ fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
         taken.push(area);
         taken.extend(way(*place, area));
         shapes.extend(leader(*place, area, radius));
-        shapes.push(Shape::Rectangle {
+        shapes.push(DrawnShape::Rectangle {
             x: area.left,
             y: area.top,
             width: area.width(),
@@ -73,12 +73,12 @@ fn labels(frame: &Frame, places: &[(f64, f64)], radius: f64) -> Shape {
         let baseline = area.bottom - frame.size * 0.35;
         let left = area.left + frame.size * 0.2;
         let mut label = frame.text(left, baseline, Anchor::Start, ALERT, &text);
-        if let Shape::Text(text) = &mut label {
+        if let DrawnShape::Text(text) = &mut label {
             text.size = frame.size * 0.9;
         }
         shapes.push(label);
     }
-    Shape::group("alert-labels", shapes)
+    DrawnShape::group("alert-labels", shapes)
 }
 
 /// Points on the way from a mark to its text, which no other text may cover.
@@ -93,7 +93,7 @@ fn way((x, y): (f64, f64), area: Area) -> impl Iterator<Item = Area> {
 }
 
 /// From a mark to its text, where that is not beside it.
-fn leader((x, y): (f64, f64), area: Area, radius: f64) -> Option<Shape> {
+fn leader((x, y): (f64, f64), area: Area, radius: f64) -> Option<DrawnShape> {
     let to = (
         x.clamp(area.left, area.right),
         y.clamp(area.top, area.bottom),
@@ -101,7 +101,7 @@ fn leader((x, y): (f64, f64), area: Area, radius: f64) -> Option<Shape> {
     let (right, down) = (to.0 - x, to.1 - y);
     let length = right.hypot(down);
     let from = (x + right / length * radius, y + down / length * radius);
-    (length > radius * 3.0).then(|| Shape::line(from, to, ALERT, 0.75))
+    (length > radius * 3.0).then(|| DrawnShape::line(from, to, ALERT, 0.75))
 }
 
 fn around((x, y): (f64, f64), radius: f64) -> Area {
@@ -115,7 +115,7 @@ fn around((x, y): (f64, f64), radius: f64) -> Area {
 
 /// A place beside a mark, or not far from it, where a text covers nothing.
 fn free(
-    frame: &Frame,
+    frame: &PictureFrame,
     text: &str,
     (x, y): (f64, f64),
     radius: f64,
@@ -159,7 +159,7 @@ fn overlap(one: &Area, other: &Area) -> bool {
         && other.top < one.bottom
 }
 
-fn covers_chart(frame: &Frame, area: &Area) -> bool {
+fn covers_chart(frame: &PictureFrame, area: &Area) -> bool {
     let candle = |x: f64| ((x - frame.prices.left) / frame.slot).max(0.0) as usize;
     let candles = &frame.drawn.candles;
     // One more to each side, as lines go on to them.

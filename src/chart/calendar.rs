@@ -13,7 +13,7 @@ pub(super) const DAY: i64 = 24 * HOUR;
 
 /// A period that begins at a natural boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Period {
+pub(super) enum CalendarPeriod {
     /// So many microseconds, a divisor of the day.
     Micros(i64),
     /// From Monday to Sunday.
@@ -22,7 +22,7 @@ pub(super) enum Period {
     Months(i64),
 }
 
-impl Period {
+impl CalendarPeriod {
     /// All of them, shortest first.
     pub(super) const ALL: [Self; 33] = [
         Self::Micros(SECOND),
@@ -80,7 +80,7 @@ impl Period {
     }
 }
 
-impl std::fmt::Display for Period {
+impl std::fmt::Display for CalendarPeriod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             Self::Micros(length) if length < MINUTE => write!(f, "{}s", length / SECOND),
@@ -153,28 +153,32 @@ mod tests {
     fn periods_change_at_their_natural_boundaries_and_nowhere_else() {
         for (period, before, first) in [
             (
-                Period::Micros(5 * MINUTE),
+                CalendarPeriod::Micros(5 * MINUTE),
                 "2013-09-03T10:24:59Z",
                 "2013-09-03T10:25:00Z",
             ),
             (
-                Period::Micros(DAY),
+                CalendarPeriod::Micros(DAY),
                 "1969-12-31T23:59:59Z",
                 "1970-01-01T00:00:00Z",
             ),
-            (Period::Week, "2013-09-01T23:59:59Z", "2013-09-02T00:00:00Z"),
             (
-                Period::Months(1),
+                CalendarPeriod::Week,
+                "2013-09-01T23:59:59Z",
+                "2013-09-02T00:00:00Z",
+            ),
+            (
+                CalendarPeriod::Months(1),
                 "2016-02-29T23:59:59Z",
                 "2016-03-01T00:00:00Z",
             ),
             (
-                Period::Months(3),
+                CalendarPeriod::Months(3),
                 "2016-03-31T23:59:59Z",
                 "2016-04-01T00:00:00Z",
             ),
             (
-                Period::Months(120),
+                CalendarPeriod::Months(120),
                 "2019-12-31T23:59:59Z",
                 "2020-01-01T00:00:00Z",
             ),

@@ -1,13 +1,13 @@
 //! Candles, volumes and moving averages of a picture.
 
 use super::calendar::moment;
-use super::picture::{Area, FALLING, Frame, LINES, RISING, crisp};
+use super::picture::{Area, FALLING, LINES, PictureFrame, RISING, crisp};
 use super::price_axis::{PriceRange, price_text, volume_text};
-use super::scene::{Rgb, Shape};
+use super::scene::{DrawnShape, Rgb};
 use crate::domain::Candle;
 
 /// The candles, each with its figures as a text to point at.
-pub(super) fn candles(frame: &Frame) -> Shape {
+pub(super) fn candles(frame: &PictureFrame) -> DrawnShape {
     let drawn = &frame.drawn.candles;
     let shapes = drawn.iter().enumerate().map(|(index, candle)| {
         let x = crisp(frame.x(index));
@@ -19,7 +19,7 @@ pub(super) fn candles(frame: &Frame) -> Shape {
         // Open and close at one price are a line; so thin a body would not be seen.
         let height = (close - open).max(1.0);
         let middle = (open + close) / 2.0;
-        Shape::Group {
+        DrawnShape::Group {
             class: if candle.close < candle.open {
                 "candle falling"
             } else {
@@ -27,16 +27,16 @@ pub(super) fn candles(frame: &Frame) -> Shape {
             },
             title: Some(figures(frame, candle)),
             shapes: vec![
-                Shape::line((x, top), (x, bottom), wick(fill, width), wick_width(frame)),
-                Shape::rectangle(x - width / 2.0, middle - height / 2.0, width, height, fill),
+                DrawnShape::line((x, top), (x, bottom), wick(fill, width), wick_width(frame)),
+                DrawnShape::rectangle(x - width / 2.0, middle - height / 2.0, width, height, fill),
             ],
         }
     });
-    Shape::group("candles", shapes.collect())
+    DrawnShape::group("candles", shapes.collect())
 }
 
 /// An odd number of pixels, so that the wick is in the middle of the body and both are sharp.
-fn body_width(frame: &Frame) -> f64 {
+fn body_width(frame: &PictureFrame) -> f64 {
     let widest = (frame.slot * 0.72).min(frame.size * 1.6);
     let odd = ((widest - 1.0) / 2.0).floor() * 2.0 + 1.0;
     odd.max(1.0)
@@ -52,7 +52,7 @@ fn wick(fill: Rgb, body_width: f64) -> Rgb {
     Rgb::from_be_bytes([0, red, green, blue])
 }
 
-fn wick_width(frame: &Frame) -> f64 {
+fn wick_width(frame: &PictureFrame) -> f64 {
     if body_width(frame) > 12.0 && frame.size > 20.0 {
         3.0
     } else {
@@ -68,7 +68,7 @@ fn color(candle: &Candle) -> Rgb {
     }
 }
 
-fn figures(frame: &Frame, candle: &Candle) -> String {
+fn figures(frame: &PictureFrame, candle: &Candle) -> String {
     let price = |price| price_text(price, frame.places, 0);
     let moments = frame.drawn.candles.iter().map(|candle| candle.timestamp);
     format!(
@@ -83,14 +83,14 @@ fn figures(frame: &Frame, candle: &Candle) -> String {
 }
 
 /// Volumes from the bottom of their panel.
-pub(super) fn volumes(frame: &Frame, area: Area, range: PriceRange) -> Shape {
+pub(super) fn volumes(frame: &PictureFrame, area: Area, range: PriceRange) -> DrawnShape {
     let drawn = frame.drawn.candles.iter().enumerate();
     let bar = |(index, candle): (usize, &Candle)| {
         let width = body_width(frame);
         let share = 1.0 - range.share_from_top(candle.volume);
         // What is traded is seen, however little.
         let height = (share * area.height()).max(1.0);
-        Shape::Rectangle {
+        DrawnShape::Rectangle {
             x: crisp(frame.x(index)) - width / 2.0,
             y: area.bottom - height,
             width,
@@ -100,13 +100,13 @@ pub(super) fn volumes(frame: &Frame, area: Area, range: PriceRange) -> Shape {
         }
     };
     let traded = drawn.filter(|(_, candle)| candle.volume > 0.0);
-    Shape::group("volumes", traded.map(bar).collect())
+    DrawnShape::group("volumes", traded.map(bar).collect())
 }
 
 /// A line for each moving average, with gaps where it has no value.
-pub(super) fn averages(frame: &Frame) -> Vec<Shape> {
+pub(super) fn averages(frame: &PictureFrame) -> Vec<DrawnShape> {
     let lines = frame.drawn.averages.iter().zip(LINES.into_iter().cycle());
-    let line = |(average, stroke): (&super::Average, Rgb)| {
+    let line = |(average, stroke): (&super::AverageLine, Rgb)| {
         let places: Vec<Option<(f64, f64)>> = average
             .values
             .iter()
@@ -114,13 +114,13 @@ pub(super) fn averages(frame: &Frame) -> Vec<Shape> {
             .map(|(index, value)| value.map(|value| (frame.x(index), frame.y(value))))
             .collect();
         let parts = places.split(Option::is_none).filter(|part| part.len() > 1);
-        let shapes = parts.map(|part| Shape::Line {
+        let shapes = parts.map(|part| DrawnShape::Line {
             points: part.iter().copied().flatten().collect(),
             stroke,
             width: frame.size * 0.12,
             is_dashed: false,
         });
-        Shape::group("average", shapes.collect())
+        DrawnShape::group("average", shapes.collect())
     };
     lines.map(line).collect()
 }

@@ -6,7 +6,7 @@ use super::merge::{Drawn, clean};
 use super::price_axis::price_text;
 
 /// The texts above a chart.
-pub(super) struct Figures {
+pub(super) struct ChartTexts {
     pub(super) title: String,
     /// From the first to the last candle.
     pub(super) range: String,
@@ -18,7 +18,7 @@ pub(super) struct Figures {
     pub(super) low: String,
 }
 
-impl Figures {
+impl ChartTexts {
     pub(super) fn of(data: &ChartData<'_>, drawn: &Drawn, places: usize) -> Self {
         let (first, last) = (data.candles[0], data.candles[data.candles.len() - 1]);
         let price = |price: f64| price_text(price, places, 0);

@@ -4,7 +4,7 @@
 use tiny_skia::{Path, PathBuilder};
 use ttf_parser::{Face, OutlineBuilder};
 
-use super::scene::{Anchor, Text};
+use super::scene::{Anchor, SceneText};
 use crate::error::{Error, Result};
 
 /// Roboto, cut to Latin, Greek and Cyrillic letters; `data/font/README.md` has its origin.
@@ -48,7 +48,7 @@ impl Font {
     }
 
     /// The outlines of a text; none when it has only spaces.
-    pub(super) fn outline(&self, text: &Text) -> Option<Path> {
+    pub(super) fn outline(&self, text: &SceneText) -> Option<Path> {
         let width = self.width(&text.text, text.size);
         let mut pen = Pen {
             path: PathBuilder::new(),

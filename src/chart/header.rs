@@ -1,35 +1,35 @@
 //! The lines above a picture: title, figures, legend.
 
-use super::figures::{Figures, alerts_legend};
+use super::figures::{ChartTexts, alerts_legend};
 use super::font::Font;
 use super::merge::Drawn;
 use super::picture::{ALERT, BACKGROUND, FALLING, INK, LINES, RISING};
-use super::scene::{Anchor, Rgb, Shape, Text};
+use super::scene::{Anchor, DrawnShape, Rgb, SceneText};
 
 /// What stands above the panels.
 pub(super) struct Header {
     pub(super) title: String,
-    pub(super) shapes: Vec<Shape>,
+    pub(super) shapes: Vec<DrawnShape>,
     /// Where it ends.
     pub(super) bottom: f64,
 }
 
 /// What the legend shows before a name.
-enum Mark {
+enum LegendMark {
     None,
     Line(Rgb),
     Dot(Rgb),
 }
 
-struct Part {
-    mark: Mark,
+struct HeaderPart {
+    mark: LegendMark,
     text: String,
     fill: Rgb,
 }
 
 /// Lays out the header over the whole width.
 pub(super) fn header(
-    figures: &Figures,
+    figures: &ChartTexts,
     drawn: &Drawn,
     font: &Font,
     size: f64,
@@ -38,7 +38,7 @@ pub(super) fn header(
     let large = size * 1.4;
     let room = width - 2.0 * size;
     let mut y = (size * 0.7 + large).round();
-    let title = Text {
+    let title = SceneText {
         x: size,
         y,
         size: large,
@@ -57,18 +57,18 @@ pub(super) fn header(
     if !legend.is_empty() {
         y = flow.lay(legend, y + size * 1.6);
     }
-    let mut shapes = vec![Shape::Text(title)];
+    let mut shapes = vec![DrawnShape::Text(title)];
     shapes.extend(flow.shapes);
     Header {
         title: format!("{}, {}", figures.title, figures.range),
-        shapes: vec![Shape::group("header", shapes)],
+        shapes: vec![DrawnShape::group("header", shapes)],
         bottom: y + size * 0.3,
     }
 }
 
-fn figure_parts(figures: &Figures) -> Vec<Part> {
-    let part = |text: &String, fill| Part {
-        mark: Mark::None,
+fn figure_parts(figures: &ChartTexts) -> Vec<HeaderPart> {
+    let part = |text: &String, fill| HeaderPart {
+        mark: LegendMark::None,
         text: text.clone(),
         fill,
     };
@@ -82,17 +82,17 @@ fn figure_parts(figures: &Figures) -> Vec<Part> {
     ]
 }
 
-fn legend_parts(drawn: &Drawn) -> Vec<Part> {
+fn legend_parts(drawn: &Drawn) -> Vec<HeaderPart> {
     let lines = drawn.averages.iter().zip(LINES.into_iter().cycle());
-    let mut parts: Vec<Part> = lines
-        .map(|(line, color)| Part {
-            mark: Mark::Line(color),
+    let mut parts: Vec<HeaderPart> = lines
+        .map(|(line, color)| HeaderPart {
+            mark: LegendMark::Line(color),
             text: line.label.clone(),
             fill: INK,
         })
         .collect();
-    parts.extend(alerts_legend(drawn).map(|text| Part {
-        mark: Mark::Dot(ALERT),
+    parts.extend(alerts_legend(drawn).map(|text| HeaderPart {
+        mark: LegendMark::Dot(ALERT),
         text,
         fill: INK,
     }));
@@ -104,19 +104,19 @@ struct Flow<'a> {
     font: &'a Font,
     size: f64,
     room: f64,
-    shapes: Vec<Shape>,
+    shapes: Vec<DrawnShape>,
 }
 
 impl Flow<'_> {
     /// Lays parts out from a line on; returns the last line.
-    fn lay(&mut self, parts: Vec<Part>, y: f64) -> f64 {
+    fn lay(&mut self, parts: Vec<HeaderPart>, y: f64) -> f64 {
         let (size, left) = (self.size, self.size);
         let (mut x, mut y) = (left, y.round());
         for part in parts {
             let mark = match part.mark {
-                Mark::None => 0.0,
-                Mark::Line(_) => size * 2.0,
-                Mark::Dot(_) => size * 1.1,
+                LegendMark::None => 0.0,
+                LegendMark::Line(_) => size * 2.0,
+                LegendMark::Dot(_) => size * 1.1,
             };
             let text = self.font.fitted(&part.text, size, self.room - mark);
             let width = mark + self.font.width(&text, size);
@@ -125,7 +125,7 @@ impl Flow<'_> {
                 y = (y + size * 1.5).round();
             }
             self.mark(&part.mark, x, y);
-            self.shapes.push(Shape::Text(Text {
+            self.shapes.push(DrawnShape::Text(SceneText {
                 x: x + mark,
                 y,
                 size,
@@ -138,15 +138,16 @@ impl Flow<'_> {
         y
     }
 
-    fn mark(&mut self, mark: &Mark, x: f64, y: f64) {
+    fn mark(&mut self, mark: &LegendMark, x: f64, y: f64) {
         let (size, middle) = (self.size, y - self.size * 0.36);
         match *mark {
-            Mark::None => {}
-            Mark::Line(stroke) => {
+            LegendMark::None => {}
+            LegendMark::Line(stroke) => {
                 let (from, to) = ((x, middle), (x + size * 1.5, middle));
-                self.shapes.push(Shape::line(from, to, stroke, size * 0.16));
+                self.shapes
+                    .push(DrawnShape::line(from, to, stroke, size * 0.16));
             }
-            Mark::Dot(fill) => self.shapes.push(Shape::Circle {
+            LegendMark::Dot(fill) => self.shapes.push(DrawnShape::Circle {
                 x: x + size * 0.4,
                 y: middle,
                 radius: size * 0.32,

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::calendar::Period;
-use super::{Average, ChartData};
+use super::calendar::CalendarPeriod;
+use super::{AverageLine, ChartData};
 use crate::domain::Candle;
 use crate::timestamp::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone)]
 pub(super) struct Drawn {
     pub(super) candles: Vec<Candle>,
-    pub(super) averages: Vec<Average>,
+    pub(super) averages: Vec<AverageLine>,
     pub(super) alerts: Vec<Placed>,
     /// Alerts from before the first candle.
     pub(super) alerts_before: usize,
@@ -36,7 +36,7 @@ pub(super) fn fitted(data: &ChartData<'_>, candles_max: usize) -> Drawn {
         .iter()
         .map(|of| merged(&data.candles[of.clone()]))
         .collect();
-    let average = |average: &Average| Average {
+    let average = |average: &AverageLine| AverageLine {
         label: clean(&average.label),
         values: groups.iter().map(|of| average.values[of.end - 1]).collect(),
     };
@@ -76,7 +76,7 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
             frequency.to_owned(),
         );
     }
-    let natural = Period::ALL.into_iter().find_map(|period| {
+    let natural = CalendarPeriod::ALL.into_iter().find_map(|period| {
         let groups = by_period(candles, period);
         (groups.len() <= max).then_some((period, groups))
     });
@@ -103,7 +103,7 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
     (groups, text)
 }
 
-fn by_period(candles: &[Candle], period: Period) -> Vec<Range<usize>> {
+fn by_period(candles: &[Candle], period: CalendarPeriod) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut last = None;
     for (index, candle) in candles.iter().enumerate() {

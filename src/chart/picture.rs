@@ -5,10 +5,10 @@ use super::candles::{averages, candles, volumes};
 use super::font::Font;
 use super::header::header;
 use super::merge::{Drawn, fitted};
-use super::price_axis::{PriceRange, Ticks, price_text, volume_text};
-use super::scene::{Anchor, Rgb, Scene, Shape, Text};
+use super::price_axis::{AxisTicks, PriceRange, price_text, volume_text};
+use super::scene::{Anchor, DrawnShape, Rgb, Scene, SceneText};
 use super::time_axis::{Room, TimeTick, ticks};
-use super::{ChartData, figures::Figures};
+use super::{ChartData, figures::ChartTexts};
 use crate::error::{Error, Result};
 
 pub(super) const BACKGROUND: Rgb = 0xff_ffff;
@@ -98,7 +98,7 @@ impl Area {
 }
 
 /// What all parts of a picture share.
-pub(super) struct Frame {
+pub(super) struct PictureFrame {
     pub(super) drawn: Drawn,
     pub(super) font: Font,
     /// Size of most letters.
@@ -113,7 +113,7 @@ pub(super) struct Frame {
     pub(super) places: usize,
 }
 
-impl Frame {
+impl PictureFrame {
     /// The middle of a candle.
     pub(super) fn x(&self, candle: usize) -> f64 {
         self.prices.left + (candle as f64 + 0.5) * self.slot
@@ -124,8 +124,8 @@ impl Frame {
         self.prices.top + self.range.share_from_top(price) * self.prices.height()
     }
 
-    pub(super) fn text(&self, x: f64, y: f64, anchor: Anchor, fill: Rgb, text: &str) -> Shape {
-        Shape::Text(Text {
+    pub(super) fn text(&self, x: f64, y: f64, anchor: Anchor, fill: Rgb, text: &str) -> DrawnShape {
+        DrawnShape::Text(SceneText {
             x,
             y,
             size: self.size,
@@ -151,7 +151,7 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
         .iter()
         .flat_map(|candle| [candle.high, candle.low]);
     let range = PriceRange::of(prices.chain(lines).chain(marks)).padded(0.05);
-    let ticks = Ticks::of(range, ((height / letters / 5.0) as usize).clamp(3, 14));
+    let ticks = AxisTicks::of(range, ((height / letters / 5.0) as usize).clamp(3, 14));
     let last = data.candles[data.candles.len() - 1].close;
     let places = data.places();
     let last = price_text(last, places, ticks.places);
@@ -169,7 +169,7 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
     // A candle of one pixel and its gap.
     let drawn = fitted(data, (plot.width() / 2.0) as usize);
     let head = header(
-        &Figures::of(data, &drawn, places),
+        &ChartTexts::of(data, &drawn, places),
         &drawn,
         &font,
         letters,
@@ -181,7 +181,7 @@ pub(super) fn scene(data: &ChartData<'_>, size: PictureSize) -> Result<Scene> {
         .fold(0.0, |max: f64, candle| max.max(candle.volume));
     let top = (head.bottom + letters * 0.6).round();
     let (prices, volumes) = panels(Area { top, ..plot }, letters, volume_max > 0.0);
-    let frame = Frame {
+    let frame = PictureFrame {
         slot: plot.width() / drawn.candles.len() as f64,
         drawn,
         font,
@@ -224,7 +224,7 @@ fn panels(plot: Area, letters: f64, has_volume: bool) -> (Area, Option<Area>) {
 }
 
 /// Vertical lines with their times under the lowest panel.
-fn time_axis(frame: &Frame) -> Vec<Shape> {
+fn time_axis(frame: &PictureFrame) -> Vec<DrawnShape> {
     let plot = frame.prices;
     let bottom = frame.volumes.map_or(plot.bottom, |area| area.bottom);
     let found = ticks(
@@ -242,11 +242,21 @@ fn time_axis(frame: &Frame) -> Vec<Shape> {
     for tick in found {
         let x = crisp(frame.x(tick.candle));
         let stroke = if tick.is_major { FRAME } else { GRID };
-        grid.push(Shape::line((x, plot.top), (x, plot.bottom), stroke, 1.0));
+        grid.push(DrawnShape::line(
+            (x, plot.top),
+            (x, plot.bottom),
+            stroke,
+            1.0,
+        ));
         if let Some(area) = frame.volumes {
-            grid.push(Shape::line((x, area.top), (x, area.bottom), stroke, 1.0));
+            grid.push(DrawnShape::line(
+                (x, area.top),
+                (x, area.bottom),
+                stroke,
+                1.0,
+            ));
         }
-        grid.push(Shape::line((x, bottom), (x, bottom + 4.0), FRAME, 1.0));
+        grid.push(DrawnShape::line((x, bottom), (x, bottom + 4.0), FRAME, 1.0));
         labels.push(time_label(frame, &tick, baseline));
     }
     let zone = frame.text(
@@ -257,10 +267,13 @@ fn time_axis(frame: &Frame) -> Vec<Shape> {
         "UTC",
     );
     labels.push(zone);
-    vec![Shape::group("grid", grid), Shape::group("times", labels)]
+    vec![
+        DrawnShape::group("grid", grid),
+        DrawnShape::group("times", labels),
+    ]
 }
 
-fn time_label(frame: &Frame, tick: &TimeTick, baseline: f64) -> Shape {
+fn time_label(frame: &PictureFrame, tick: &TimeTick, baseline: f64) -> DrawnShape {
     let width = frame.font.width(&tick.label, frame.size);
     let x = frame.prices.left + tick.left + width / 2.0;
     let fill = if tick.is_major { INK } else { MUTED };
@@ -268,13 +281,13 @@ fn time_label(frame: &Frame, tick: &TimeTick, baseline: f64) -> Shape {
 }
 
 /// Horizontal lines with their prices, but where the last price stands.
-fn price_axis(frame: &Frame, ticks: &Ticks) -> Vec<Shape> {
+fn price_axis(frame: &PictureFrame, ticks: &AxisTicks) -> Vec<DrawnShape> {
     let area = frame.prices;
     let (mut grid, mut labels) = (Vec::new(), Vec::new());
     let taken = last_label(frame).1;
     for tick in &ticks.values {
         let y = frame.y(*tick);
-        grid.push(Shape::line(
+        grid.push(DrawnShape::line(
             (area.left, crisp(y)),
             (area.right, crisp(y)),
             GRID,
@@ -285,21 +298,21 @@ fn price_axis(frame: &Frame, ticks: &Ticks) -> Vec<Shape> {
         }
     }
     vec![
-        Shape::group("grid", grid),
+        DrawnShape::group("grid", grid),
         border(area),
-        Shape::group("prices", labels),
+        DrawnShape::group("prices", labels),
     ]
 }
 
-fn axis_label(frame: &Frame, y: f64, text: &str) -> Shape {
+fn axis_label(frame: &PictureFrame, y: f64, text: &str) -> DrawnShape {
     let x = frame.prices.right + frame.size * 0.6;
     frame.text(x, y + frame.size * 0.36, Anchor::Start, MUTED, text)
 }
 
-fn border(area: Area) -> Shape {
+fn border(area: Area) -> DrawnShape {
     let (left, right) = (crisp(area.left), crisp(area.right));
     let (top, bottom) = (crisp(area.top), crisp(area.bottom));
-    Shape::Line {
+    DrawnShape::Line {
         points: vec![
             (left, top),
             (right, top),
@@ -314,7 +327,7 @@ fn border(area: Area) -> Shape {
 }
 
 /// The panel of volumes with its own axis.
-fn volumes_of(frame: &Frame) -> Vec<Shape> {
+fn volumes_of(frame: &PictureFrame) -> Vec<DrawnShape> {
     let Some(area) = frame.volumes else {
         return Vec::new();
     };
@@ -322,14 +335,14 @@ fn volumes_of(frame: &Frame) -> Vec<Shape> {
         low: 0.0,
         high: frame.volume_max / 0.94,
     };
-    let ticks = Ticks::of(
+    let ticks = AxisTicks::of(
         range,
         ((area.height() / frame.size / 2.0) as usize).clamp(2, 4),
     );
     let (mut grid, mut labels) = (Vec::new(), Vec::new());
     for tick in ticks.values.iter().filter(|tick| **tick > 0.0) {
         let y = area.top + range.share_from_top(*tick) * area.height();
-        grid.push(Shape::line(
+        grid.push(DrawnShape::line(
             (area.left, crisp(y)),
             (area.right, crisp(y)),
             GRID,
@@ -339,23 +352,23 @@ fn volumes_of(frame: &Frame) -> Vec<Shape> {
     }
     let name = (area.left + frame.size * 0.5, area.top + frame.size * 1.2);
     vec![
-        Shape::group("grid", grid),
+        DrawnShape::group("grid", grid),
         volumes(frame, area, range),
         border(area),
-        Shape::group("volume-axis", labels),
+        DrawnShape::group("volume-axis", labels),
         frame.text(name.0, name.1, Anchor::Start, MUTED, "Volume"),
     ]
 }
 
 /// Height and middle of the label of the last price.
-fn last_label(frame: &Frame) -> (f64, f64) {
+fn last_label(frame: &PictureFrame) -> (f64, f64) {
     let height = (frame.size * 1.5).round();
     let candles = &frame.drawn.candles;
     (height, frame.y(candles[candles.len() - 1].close))
 }
 
 /// A dashed line at the last price, and the price on the axis.
-fn last_price(frame: &Frame, text: &str) -> Vec<Shape> {
+fn last_price(frame: &PictureFrame, text: &str) -> Vec<DrawnShape> {
     let candles = &frame.drawn.candles;
     let last = candles[candles.len() - 1];
     let fill = if last.close < last.open {
@@ -367,7 +380,7 @@ fn last_price(frame: &Frame, text: &str) -> Vec<Shape> {
     let x = frame.prices.right + frame.size * 0.6;
     let width = frame.font.width(text, frame.size) + frame.size * 0.6;
     let shapes = vec![
-        Shape::Line {
+        DrawnShape::Line {
             points: vec![
                 (frame.prices.left, crisp(y)),
                 (frame.prices.right, crisp(y)),
@@ -376,7 +389,7 @@ fn last_price(frame: &Frame, text: &str) -> Vec<Shape> {
             width: 1.0,
             is_dashed: true,
         },
-        Shape::rectangle(
+        DrawnShape::rectangle(
             x - frame.size * 0.3,
             (y - height / 2.0).round(),
             width,
@@ -385,7 +398,7 @@ fn last_price(frame: &Frame, text: &str) -> Vec<Shape> {
         ),
         frame.text(x, y + frame.size * 0.36, Anchor::Start, BACKGROUND, text),
     ];
-    vec![Shape::group("last", shapes)]
+    vec![DrawnShape::group("last", shapes)]
 }
 
 /// The nearest place where a line of one pixel is sharp.

@@ -7,7 +7,7 @@ use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke,
 use tiny_skia::{LineJoin, Transform};
 
 use super::font::Font;
-use super::scene::{Rgb, Scene, Shape};
+use super::scene::{DrawnShape, Rgb, Scene};
 use crate::error::{Error, Result};
 
 pub(super) fn write(scene: &Scene) -> Result<Vec<u8>> {
@@ -37,9 +37,9 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(&mut self, shape: &Shape) {
+    fn draw(&mut self, shape: &DrawnShape) {
         match shape {
-            Shape::Rectangle {
+            DrawnShape::Rectangle {
                 x,
                 y,
                 width,
@@ -54,13 +54,13 @@ impl Canvas {
                         .fill_rect(rect, &paint, Transform::identity(), None);
                 }
             }
-            Shape::Line {
+            DrawnShape::Line {
                 points,
                 stroke,
                 width,
                 is_dashed,
             } => self.line(points, *stroke, *width, *is_dashed),
-            Shape::Circle {
+            DrawnShape::Circle {
                 x,
                 y,
                 radius,
@@ -71,11 +71,11 @@ impl Canvas {
                 self.fill(circle.as_ref(), *fill);
                 self.stroke(circle.as_ref(), *stroke, &Stroke::default());
             }
-            Shape::Text(text) => {
+            DrawnShape::Text(text) => {
                 let outline = self.font.outline(text);
                 self.fill(outline.as_ref(), text.fill);
             }
-            Shape::Group { shapes, .. } => shapes.iter().for_each(|shape| self.draw(shape)),
+            DrawnShape::Group { shapes, .. } => shapes.iter().for_each(|shape| self.draw(shape)),
         }
     }
 

@@ -45,13 +45,13 @@ impl PriceRange {
 
 /// Round numbers in a range.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ticks {
+pub(super) struct AxisTicks {
     pub(super) values: Vec<f64>,
     /// Places that tell each from its neighbours.
     pub(super) places: usize,
 }
 
-impl Ticks {
+impl AxisTicks {
     /// At most `max` multiples of 1, 2, 2.5 or 5 times a power of ten, as many as fit.
     pub(super) fn of(range: PriceRange, max: usize) -> Self {
         const STEPS: [(f64, i32); 4] = [(1.0, 0), (2.0, 0), (2.5, 1), (5.0, 0)];
@@ -94,7 +94,7 @@ fn nearly_whole(ratio: f64) -> f64 {
     }
 }
 
-impl Ticks {
+impl AxisTicks {
     /// The number at a tick.
     pub(super) fn text(&self, tick: f64) -> String {
         domain::price_text(tick, self.places)
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn ticks(low: f64, high: f64, max: usize) -> (Vec<f64>, usize) {
-        let ticks = Ticks::of(PriceRange { low, high }, max);
+        let ticks = AxisTicks::of(PriceRange { low, high }, max);
         (ticks.values, ticks.places)
     }
 
@@ -188,7 +188,7 @@ mod tests {
             for span in [8.3e-11, 2e-6, 0.01, 0.5, 3.0, 77.7, 1e6] {
                 let range = PriceRange::of([low, low + span].into_iter());
                 for max in [2, 4, 9, 20] {
-                    let Ticks { values, places } = Ticks::of(range, max);
+                    let AxisTicks { values, places } = AxisTicks::of(range, max);
                     assert!(values.len() <= max, "{range:?} {max}: {values:?}");
                     assert!(
                         max < 9 || values.len() >= max / 3,

@@ -11,7 +11,7 @@ pub(super) struct Scene {
     pub(super) background: Rgb,
     /// What the picture shows, for who cannot see it.
     pub(super) title: String,
-    pub(super) shapes: Vec<Shape>,
+    pub(super) shapes: Vec<DrawnShape>,
 }
 
 /// What of a text stands at its place.
@@ -23,7 +23,7 @@ pub(super) enum Anchor {
 
 /// A letter's place, size and colour.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Text {
+pub(super) struct SceneText {
     pub(super) x: f64,
     /// The line on which letters stand.
     pub(super) y: f64,
@@ -35,7 +35,7 @@ pub(super) struct Text {
 
 /// What is drawn.
 #[derive(Debug, Clone)]
-pub(super) enum Shape {
+pub(super) enum DrawnShape {
     Rectangle {
         x: f64,
         y: f64,
@@ -58,16 +58,16 @@ pub(super) enum Shape {
         fill: Rgb,
         stroke: Rgb,
     },
-    Text(Text),
+    Text(SceneText),
     /// Shapes that belong together, with a class for style sheets and a text to point at.
     Group {
         class: &'static str,
         title: Option<String>,
-        shapes: Vec<Shape>,
+        shapes: Vec<DrawnShape>,
     },
 }
 
-impl Shape {
+impl DrawnShape {
     /// A straight line.
     pub(super) fn line(from: (f64, f64), to: (f64, f64), stroke: Rgb, width: f64) -> Self {
         Self::Line {
@@ -91,7 +91,7 @@ impl Shape {
     }
 
     /// Shapes of one class.
-    pub(super) fn group(class: &'static str, shapes: Vec<Shape>) -> Self {
+    pub(super) fn group(class: &'static str, shapes: Vec<DrawnShape>) -> Self {
         Self::Group {
             class,
             title: None,

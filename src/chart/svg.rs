@@ -3,7 +3,7 @@
 //! A viewer may have another font than ours: each text says how long it is, and is fitted.
 
 use super::font::Font;
-use super::scene::{Anchor, Rgb, Scene, Shape, Text};
+use super::scene::{Anchor, DrawnShape, Rgb, Scene, SceneText};
 use crate::error::Result;
 
 pub(super) fn write(scene: &Scene) -> Result<String> {
@@ -24,9 +24,9 @@ pub(super) fn write(scene: &Scene) -> Result<String> {
     Ok(out)
 }
 
-fn element(out: &mut String, shape: &Shape, font: &Font) {
+fn element(out: &mut String, shape: &DrawnShape, font: &Font) {
     let text = match shape {
-        Shape::Rectangle {
+        DrawnShape::Rectangle {
             x,
             y,
             width,
@@ -45,7 +45,7 @@ fn element(out: &mut String, shape: &Shape, font: &Font) {
                 color(*fill)
             )
         }
-        Shape::Line {
+        DrawnShape::Line {
             points,
             stroke,
             width,
@@ -64,7 +64,7 @@ fn element(out: &mut String, shape: &Shape, font: &Font) {
                 number(*width)
             )
         }
-        Shape::Circle {
+        DrawnShape::Circle {
             x,
             y,
             radius,
@@ -77,8 +77,8 @@ fn element(out: &mut String, shape: &Shape, font: &Font) {
                 "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{fill}\" stroke=\"{stroke}\"/>"
             )
         }
-        Shape::Text(text) => letters(text, font),
-        Shape::Group {
+        DrawnShape::Text(text) => letters(text, font),
+        DrawnShape::Group {
             class,
             title,
             shapes,
@@ -96,7 +96,7 @@ fn element(out: &mut String, shape: &Shape, font: &Font) {
     out.push('\n');
 }
 
-fn letters(text: &Text, font: &Font) -> String {
+fn letters(text: &SceneText, font: &Font) -> String {
     let anchor = match text.anchor {
         Anchor::Start => "",
         Anchor::Middle => " text-anchor=\"middle\"",

@@ -6,9 +6,9 @@ use console::{measure_text_width, truncate_str};
 
 use super::ChartData;
 use super::calendar::clock;
-use super::figures::{Figures, alerts_legend};
+use super::figures::{ChartTexts, alerts_legend};
 use super::merge::{Drawn, fitted};
-use super::price_axis::{PriceRange, Ticks, price_text, volume_text};
+use super::price_axis::{AxisTicks, PriceRange, price_text, volume_text};
 use super::time_axis::{Room, TimeTick, ticks};
 use cells::{Color, Grid, paint};
 
@@ -64,11 +64,11 @@ impl Default for TerminalSize {
 }
 
 /// What all parts of a chart share.
-struct Frame {
+struct TerminalFrame {
     drawn: Drawn,
     size: TerminalSize,
     range: PriceRange,
-    ticks: Ticks,
+    ticks: AxisTicks,
     /// Places of prices.
     places: usize,
     last: String,
@@ -79,7 +79,7 @@ struct Frame {
     plot: usize,
 }
 
-impl Frame {
+impl TerminalFrame {
     fn column(&self, candle: usize) -> usize {
         candle * self.slot + (self.slot - 1) / 2
     }
@@ -92,7 +92,7 @@ pub(super) fn draw(data: &ChartData<'_>, size: TerminalSize) -> String {
         ..size
     };
     let frame = frame(data, size);
-    let figures = Figures::of(data, &frame.drawn, frame.places);
+    let figures = ChartTexts::of(data, &frame.drawn, frame.places);
     let mut lines = header(&figures, size);
     lines.extend(prices(&frame));
     lines.extend(alert_row(&frame));
@@ -107,7 +107,7 @@ pub(super) fn draw(data: &ChartData<'_>, size: TerminalSize) -> String {
     text
 }
 
-fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
+fn frame(data: &ChartData<'_>, size: TerminalSize) -> TerminalFrame {
     let lines = data
         .averages
         .iter()
@@ -117,7 +117,7 @@ fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
         .iter()
         .flat_map(|candle| [candle.high, candle.low]);
     let range = PriceRange::of(prices.chain(lines.copied()));
-    let ticks = Ticks::of(range, (size.rows / 2).max(2));
+    let ticks = AxisTicks::of(range, (size.rows / 2).max(2));
     let close = data.candles[data.candles.len() - 1].close;
     let places = data.places();
     let last = price_text(close, places, ticks.places);
@@ -138,7 +138,7 @@ fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
         .candles
         .iter()
         .fold(0.0, |max: f64, candle| max.max(candle.volume));
-    Frame {
+    TerminalFrame {
         drawn,
         size,
         range,
@@ -152,7 +152,7 @@ fn frame(data: &ChartData<'_>, size: TerminalSize) -> Frame {
 }
 
 /// Title, range and figures, on as few lines as they need.
-fn header(figures: &Figures, size: TerminalSize) -> Vec<String> {
+fn header(figures: &ChartTexts, size: TerminalSize) -> Vec<String> {
     let title = truncate_str(&figures.title, size.columns, "…").into_owned();
     let direction = if figures.is_rise {
         Color::Green
@@ -190,7 +190,7 @@ fn flow(parts: impl Iterator<Item = String>, columns: usize) -> Vec<String> {
     lines
 }
 
-fn prices(frame: &Frame) -> Vec<String> {
+fn prices(frame: &TerminalFrame) -> Vec<String> {
     let mut grid = Grid::new(frame.plot, frame.size.rows);
     for (line, (mark, color)) in frame.drawn.averages.iter().zip(LINES.into_iter().cycle()) {
         for (index, value) in line.values.iter().enumerate() {
@@ -202,7 +202,7 @@ fn prices(frame: &Frame) -> Vec<String> {
     }
     for (index, candle) in frame.drawn.candles.iter().enumerate() {
         let half = |price| half_row(frame, price);
-        let spans = cells::Spans {
+        let spans = cells::CandleRows {
             wick: (half(candle.high), half(candle.low)),
             body: (
                 half(candle.open.max(candle.close)),
@@ -229,14 +229,14 @@ fn with_axis(lines: Vec<String>, labels: Vec<(&str, String)>) -> Vec<String> {
 }
 
 /// The half row of a price: the highest is in the first, the lowest in the last.
-fn half_row(frame: &Frame, price: f64) -> usize {
+fn half_row(frame: &TerminalFrame, price: f64) -> usize {
     let halves = frame.size.rows * 2;
     let share = frame.range.share_from_top(price).clamp(0.0, 1.0);
     ((share * halves as f64) as usize).min(halves - 1)
 }
 
 /// A mark under each candle that has alerts; their number where there are more.
-fn alert_row(frame: &Frame) -> Option<String> {
+fn alert_row(frame: &TerminalFrame) -> Option<String> {
     if frame.drawn.alerts.is_empty() {
         return None;
     }
@@ -257,7 +257,7 @@ fn alert_row(frame: &Frame) -> Option<String> {
     Some(format!("{row}│"))
 }
 
-fn volumes(frame: &Frame) -> Vec<String> {
+fn volumes(frame: &TerminalFrame) -> Vec<String> {
     if frame.volume_max <= 0.0 {
         return Vec::new();
     }
@@ -278,7 +278,7 @@ fn volumes(frame: &Frame) -> Vec<String> {
     lines
 }
 
-fn time_axis(frame: &Frame) -> Vec<String> {
+fn time_axis(frame: &TerminalFrame) -> Vec<String> {
     let found = ticks(
         &frame.drawn.candles,
         &Room {
@@ -310,7 +310,7 @@ fn time_axis(frame: &Frame) -> Vec<String> {
 }
 
 /// What the marks mean, and the newest alerts.
-fn legend(frame: &Frame) -> Vec<String> {
+fn legend(frame: &TerminalFrame) -> Vec<String> {
     let color = frame.size.color;
     let mut parts = Vec::new();
     if !color {

@@ -61,7 +61,7 @@ fn text(data: &ChartData<'_>, columns: usize, color: bool) -> String {
 fn a_chart_of_text() {
     let candles = minutes(23, 40);
     let mut data = data(&candles);
-    data.averages = vec![Average::simple(&candles, 5)];
+    data.averages = vec![AverageLine::simple(&candles, 5)];
     data.alerts = vec![
         alert(at("2013-09-03T10:30:07Z"), Some(1642.0), "price"),
         alert(at("2013-09-03T10:45:00Z"), None, "block"),
@@ -117,7 +117,10 @@ fn no_line_is_wider_than_the_terminal() {
     let candles = minutes(0, 500);
     let mut data = data(&candles);
     data.title.name = "Ein sehr langer Name 長い名前 ".repeat(20);
-    data.averages = vec![Average::simple(&candles, 50), Average::simple(&candles, 7)];
+    data.averages = vec![
+        AverageLine::simple(&candles, 50),
+        AverageLine::simple(&candles, 7),
+    ];
     data.alerts = vec![alert(candles[40].timestamp, None, &"long ".repeat(99))];
     for columns in [40, 60, 80, 100, 143, 200] {
         for color in [false, true] {
@@ -223,7 +226,10 @@ fn an_svg_is_well_formed_and_names_what_it_shows() {
     let candles = minutes(0, 60);
     let mut data = data(&candles);
     data.title.name = "<S&P> \"500\" \u{1b}".to_owned();
-    data.averages = vec![Average::simple(&candles, 20), Average::simple(&candles, 90)];
+    data.averages = vec![
+        AverageLine::simple(&candles, 20),
+        AverageLine::simple(&candles, 90),
+    ];
     data.alerts = vec![alert(candles[9].timestamp, Some(1_641.0), "above & beyond")];
     let text = svg(&data, PictureSize::new(600, 400).unwrap()).unwrap();
     let svg = roxmltree::Document::parse(&text).unwrap();
@@ -269,8 +275,8 @@ fn no_texts_overlap_at_any_size_and_density() {
         let mut data = data(&candles);
         data.title.name = "A name that is much longer than any picture is wide ".repeat(9);
         data.averages = vec![
-            Average::simple(&candles, period),
-            Average::simple(&candles, 2),
+            AverageLine::simple(&candles, period),
+            AverageLine::simple(&candles, 2),
         ];
         let marked = candles.iter().step_by(7).enumerate();
         let price = |index: usize, candle: &Candle| index.is_multiple_of(2).then_some(candle.close);
@@ -360,7 +366,7 @@ fn what_cannot_be_drawn_is_refused_with_the_reason() {
     broken[1].low = -1e16;
     assert!(refused(&data(&broken)).contains("too great; leave it out"));
     let mut short = data(&candles);
-    short.averages = vec![Average::simple(&candles[1..], 1)];
+    short.averages = vec![AverageLine::simple(&candles[1..], 1)];
     assert!(refused(&short).contains("MA 1 has 2 values for 3 candles"));
     let mut nowhere = data(&candles);
     nowhere.alerts = vec![alert(candles[0].timestamp, Some(f64::INFINITY), "x")];
@@ -397,11 +403,11 @@ fn unusual_prices_are_drawn_in_every_form() {
 fn a_simple_average_begins_with_its_period() {
     let candles = minutes(0, 4);
     let closes: Vec<f64> = candles.iter().map(|candle| candle.close).collect();
-    let average = Average::simple(&candles, 2);
+    let average = AverageLine::simple(&candles, 2);
     assert_eq!(average.values[0], None);
     assert_eq!(average.values[3], Some((closes[2] + closes[3]) / 2.0));
     assert!(
-        Average::simple(&candles, 0)
+        AverageLine::simple(&candles, 0)
             .values
             .iter()
             .all(Option::is_none)

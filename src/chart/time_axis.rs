@@ -3,7 +3,7 @@
 //! Candles stand side by side whatever time lies between them, so that a tick belongs to a
 //! candle: to the first of a natural period.
 
-use super::calendar::{DAY, HOUR, MINUTE, Period, civil, clock, month};
+use super::calendar::{CalendarPeriod, DAY, HOUR, MINUTE, civil, clock, month};
 use crate::domain::Candle;
 use crate::timestamp::Timestamp;
 
@@ -36,7 +36,7 @@ pub(super) struct Room<'a> {
 /// The ticks of the finest period whose labels have room.
 pub(super) fn ticks(candles: &[Candle], room: &Room<'_>) -> Vec<TimeTick> {
     let width = candles.len() as f64 * room.slot;
-    let fitting = Period::ALL.into_iter().find_map(|period| {
+    let fitting = CalendarPeriod::ALL.into_iter().find_map(|period| {
         let found = candidates(candles, period);
         let labels = found
             .iter()
@@ -48,7 +48,7 @@ pub(super) fn ticks(candles: &[Candle], room: &Room<'_>) -> Vec<TimeTick> {
         return placed;
     }
     let first = candles[0].timestamp;
-    let only = Candidate {
+    let only = TickMarkCandidate {
         candle: 0,
         label: date_and_time(first),
         rank: 0,
@@ -56,7 +56,7 @@ pub(super) fn ticks(candles: &[Candle], room: &Room<'_>) -> Vec<TimeTick> {
     place(vec![only], room)
 }
 
-struct Candidate {
+struct TickMarkCandidate {
     candle: usize,
     label: String,
     /// The greater, the rather it is drawn.
@@ -65,7 +65,7 @@ struct Candidate {
 
 const RANK_DAY: u8 = 3;
 
-fn candidates(candles: &[Candle], period: Period) -> Vec<Candidate> {
+fn candidates(candles: &[Candle], period: CalendarPeriod) -> Vec<TickMarkCandidate> {
     let mut found = Vec::new();
     let with_seconds = candles
         .iter()
@@ -74,16 +74,17 @@ fn candidates(candles: &[Candle], period: Period) -> Vec<Candidate> {
         let at = candle.timestamp;
         let before = index.checked_sub(1).map(|before| candles[before].timestamp);
         let begins = before.is_none_or(|before| period.number(before) != period.number(at));
-        let is_new = |of: Period| before.is_some_and(|before| of.number(before) != of.number(at));
-        let new_day = is_new(Period::Micros(DAY));
+        let is_new =
+            |of: CalendarPeriod| before.is_some_and(|before| of.number(before) != of.number(at));
+        let new_day = is_new(CalendarPeriod::Micros(DAY));
         // A bar that is not there leaves its period without a tick, rather than a crooked one.
         let is_start = match period {
-            Period::Micros(length) => at.micros() % length == 0,
-            Period::Week | Period::Months(_) => before.is_some(),
+            CalendarPeriod::Micros(length) => at.micros() % length == 0,
+            CalendarPeriod::Week | CalendarPeriod::Months(_) => before.is_some(),
         };
         if begins && (is_start || new_day) {
             let (label, rank) = label(at, period, is_new, with_seconds);
-            found.push(Candidate {
+            found.push(TickMarkCandidate {
                 candle: index,
                 label,
                 rank,
@@ -95,15 +96,15 @@ fn candidates(candles: &[Candle], period: Period) -> Vec<Candidate> {
 
 fn label(
     at: Timestamp,
-    period: Period,
-    is_new: impl Fn(Period) -> bool,
+    period: CalendarPeriod,
+    is_new: impl Fn(CalendarPeriod) -> bool,
     with_seconds: bool,
 ) -> (String, u8) {
     let date = civil(at);
-    let by_month = matches!(period, Period::Months(_));
-    if is_new(Period::Months(12)) {
+    let by_month = matches!(period, CalendarPeriod::Months(_));
+    if is_new(CalendarPeriod::Months(12)) {
         let year = format!("{:04}", date.year());
-        let is_coarse = by_month || period == Period::Week;
+        let is_coarse = by_month || period == CalendarPeriod::Week;
         let text = if is_coarse {
             year
         } else {
@@ -115,11 +116,11 @@ fn label(
         return (month(at).to_owned(), RANK_DAY + 1);
     }
     let day = || format!("{} {}", month(at), date.day());
-    if is_new(Period::Months(1)) {
+    if is_new(CalendarPeriod::Months(1)) {
         return (day(), RANK_DAY + 1);
     }
     let is_midnight = at.micros() % DAY == 0;
-    if is_new(Period::Micros(DAY)) || is_midnight || !period.is_within_day() {
+    if is_new(CalendarPeriod::Micros(DAY)) || is_midnight || !period.is_within_day() {
         return (day(), RANK_DAY);
     }
     let rank = match at.micros() {
@@ -140,7 +141,7 @@ fn date_and_time(at: Timestamp) -> String {
 }
 
 /// The candidates that do not touch one of higher rank, in the order of time.
-fn place(mut candidates: Vec<Candidate>, room: &Room<'_>) -> Vec<TimeTick> {
+fn place(mut candidates: Vec<TickMarkCandidate>, room: &Room<'_>) -> Vec<TimeTick> {
     let lowest = candidates.iter().map(|one| one.rank).min().unwrap_or(0);
     // The first is pushed aside by the edge: it gives way to those that stand under their candle.
     candidates.sort_by_key(|one| (std::cmp::Reverse(one.rank), one.candle == 0, one.candle));

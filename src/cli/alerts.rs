@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::named::{instrument, moment};
 use super::output::{grouped, table};
-use super::{Context, Outcome};
-use crate::app::Need;
+use super::{CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::database::BackendConnection;
 use crate::domain::{DAY_MICROS, Frequency, Symbol};
 use crate::error::Result;
@@ -19,9 +19,9 @@ use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum AlertsAction {
     /// List alerts, newest first
-    List(ListArguments),
+    List(ListAlertsArguments),
     /// Show how many there were, and how long evaluating took
     Stats,
     /// Have deliveries that were given up (dead letters) tried again, by a running `serve`
@@ -29,7 +29,7 @@ pub(super) enum Action {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ListArguments {
+pub(super) struct ListAlertsArguments {
     /// Only those of this instrument
     #[arg(long)]
     symbol: Option<String>,
@@ -64,16 +64,16 @@ pub(super) struct ResendArguments {
     dry_run: bool,
 }
 
-pub(super) fn run(context: &Context, action: &Action) -> Outcome {
+pub(super) fn run(context: &Context, action: &AlertsAction) -> CommandResult {
     match action {
-        Action::List(arguments) => list(context, arguments),
-        Action::Stats => stats(context),
-        Action::Resend(arguments) => resend(context, arguments),
+        AlertsAction::List(arguments) => list(context, arguments),
+        AlertsAction::Stats => stats(context),
+        AlertsAction::Resend(arguments) => resend(context, arguments),
     }
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ListedAlert {
     id: i64,
     timestamp: String,
     symbol: String,
@@ -87,14 +87,14 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Listed {
-    alerts: Vec<Shown>,
+struct AlertListing {
+    alerts: Vec<ListedAlert>,
     /// Whether there are older ones.
     has_more: bool,
 }
 
-fn list(context: &Context, arguments: &ListArguments) -> Outcome {
-    let database = context.open(Need::Existing)?;
+fn list(context: &Context, arguments: &ListAlertsArguments) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let symbol = arguments.symbol.as_deref().map(Symbol::new).transpose()?;
     let of = symbol.map(|symbol| instrument(&database, &symbol).map(|found| found.id));
     let filter = AlertFilter {
@@ -107,7 +107,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     let query = PageQuery::new(filter, arguments.limit);
     let listed = database.read("alert_log.page", |conn| {
         let page = alert_log::page(conn, &query)?;
-        Ok(Listed {
+        Ok(AlertListing {
             has_more: page.next.is_some(),
             alerts: shown(conn, page.rows)?,
         })
@@ -115,7 +115,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     context.output.result(&listed, for_people)
 }
 
-fn shown(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Shown>> {
+fn shown(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<ListedAlert>> {
     let ids = |id: fn(&AlertLog) -> i64| {
         let mut ids: Vec<i64> = rows.iter().map(id).collect();
         ids.sort_unstable();
@@ -126,7 +126,7 @@ fn shown(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Sh
     let rules: HashMap<i64, Option<String>> =
         rules.into_iter().map(|rule| (rule.id, rule.name)).collect();
     let symbols = symbols(conn, &ids(|row| row.instrument_id))?;
-    let one = |row: AlertLog| Shown {
+    let one = |row: AlertLog| ListedAlert {
         id: row.id,
         timestamp: row.timestamp.to_string(),
         symbol: symbols.get(&row.instrument_id).cloned().unwrap_or_default(),
@@ -148,11 +148,11 @@ fn symbols(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<HashMap<i64,
     Ok(labels.into_iter().map(symbol).collect())
 }
 
-fn for_people(listed: &Listed) -> String {
+fn for_people(listed: &AlertListing) -> String {
     if listed.alerts.is_empty() {
         return "there are no alerts".to_owned();
     }
-    let line = |alert: &Shown| format!("{}  {}\n", alert.timestamp, alert.message);
+    let line = |alert: &ListedAlert| format!("{}  {}\n", alert.timestamp, alert.message);
     let mut text: String = listed.alerts.iter().map(line).collect();
     if listed.has_more {
         text.push_str("there are older ones: --limit or --end shows them\n");
@@ -172,8 +172,8 @@ struct Stats {
     alerts_by_rule_type: BTreeMap<&'static str, i64>,
 }
 
-fn stats(context: &Context) -> Outcome {
-    let database = context.open(Need::Existing)?;
+fn stats(context: &Context) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let stats = database.read("alert_log.stats", |conn| figures(conn, now))?;
     context.output.result(&stats, |stats| {
@@ -246,7 +246,7 @@ struct DeadLetter {
 }
 
 #[derive(Serialize)]
-struct Resent {
+struct ResendReport {
     dry_run: bool,
     /// Deliveries that are due again, or would be.
     resent: usize,
@@ -255,8 +255,8 @@ struct Resent {
     deliveries: Option<Vec<DeadLetter>>,
 }
 
-fn resend(context: &Context, arguments: &ResendArguments) -> Outcome {
-    let database = context.open(Need::Existing)?;
+fn resend(context: &Context, arguments: &ResendArguments) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     if !arguments.ids.is_empty() {
         // A slip in one of them is told before anything is sent.
         database.read("alert_log.get", |conn| {
@@ -286,7 +286,7 @@ fn resend(context: &Context, arguments: &ResendArguments) -> Outcome {
         }
     }
     database.close();
-    let report = Resent {
+    let report = ResendReport {
         dry_run: arguments.dry_run,
         resent,
         deliveries: listed,
@@ -315,7 +315,7 @@ fn dead_letters(
     }
 }
 
-fn resent_for_people(report: &Resent) -> String {
+fn resent_for_people(report: &ResendReport) -> String {
     let count = grouped(report.resent as u64);
     let Some(listed) = &report.deliveries else {
         return match report.resent {

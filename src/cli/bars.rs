@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::named::{self, instrument, moment};
 use super::output::{grouped, table};
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::domain::{BarPrice, Frequency, PriceDecimals, Symbol, mean_places, price_text};
 use crate::error::Error;
 use crate::models::{BarSeries, Instrument};
@@ -22,12 +22,12 @@ use crate::timestamp::Timestamp;
 const BARS_LISTED_MAX: usize = 10_000;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum BarsAction {
     /// Build the bars of closed periods from shorter bars and ticks, repair stale ones, and keep them
     /// from then on
     Build(BuildArguments),
     /// Show bars: stored where they are, else made of shorter bars, and of ticks where there are none
-    List(ListArguments),
+    List(ListBarsArguments),
     /// Show what is built, and how much of it is stale
     Status,
     /// Move bars that came in to the trash; what was made of them is made anew
@@ -59,7 +59,7 @@ pub(super) struct BuildArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ListArguments {
+pub(super) struct ListBarsArguments {
     /// The instrument
     #[arg(long)]
     symbol: String,
@@ -85,11 +85,11 @@ pub(super) struct ListArguments {
     source: Option<String>,
     /// What stands for periods without a bar
     #[arg(long, value_enum, default_value_t)]
-    fill: FillWord,
+    fill: FillArgument,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum FillWord {
+enum FillArgument {
     /// Nothing
     #[default]
     None,
@@ -99,13 +99,13 @@ enum FillWord {
     Null,
 }
 
-pub(super) fn run(context: &Context, action: &Action) -> Outcome {
+pub(super) fn run(context: &Context, action: &BarsAction) -> CommandResult {
     match action {
-        Action::Build(arguments) => build(context, arguments),
-        Action::List(arguments) => list(context, arguments),
-        Action::Status => status(context),
-        Action::Delete(arguments) => trash::delete(context, arguments),
-        Action::Restore(arguments) => trash::restore(context, arguments),
+        BarsAction::Build(arguments) => build(context, arguments),
+        BarsAction::List(arguments) => list(context, arguments),
+        BarsAction::Status => status(context),
+        BarsAction::Delete(arguments) => trash::delete(context, arguments),
+        BarsAction::Restore(arguments) => trash::restore(context, arguments),
     }
 }
 
@@ -126,14 +126,14 @@ struct Built {
 }
 
 /// Shortest frequency first: the longer ones are then made of its bars.
-fn build(context: &Context, arguments: &BuildArguments) -> Outcome {
+fn build(context: &Context, arguments: &BuildArguments) -> CommandResult {
     let symbols = arguments.symbols.iter().map(|symbol| Symbol::new(symbol));
     let symbols: Result<Vec<Symbol>, Error> = symbols.collect();
     let symbols = symbols?;
     let mut frequencies = arguments.frequencies.clone();
     frequencies.sort_unstable();
     frequencies.dedup();
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let ids = symbols
         .iter()
         .map(|symbol| instrument(&database, symbol).map(|found| found.id));
@@ -208,7 +208,7 @@ fn built_for_people(built: &[Built]) -> String {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct BarListing {
     symbol: String,
     #[serde(skip)]
     price_decimals: Option<PriceDecimals>,
@@ -218,7 +218,7 @@ struct Listed {
     data_source: &'static str,
     /// The names of the data sources whose bars they were made of, and `ticks`.
     sources: Vec<String>,
-    bars: Vec<Shown>,
+    bars: Vec<ListedBar>,
     /// Whether there are older ones in the range.
     has_more: bool,
     /// What there is when there are no such bars.
@@ -226,7 +226,7 @@ struct Listed {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ListedBar {
     timestamp: String,
     /// `imported`, `built`, `aggregated` or `filled`.
     origin: &'static str,
@@ -240,13 +240,13 @@ struct Shown {
     open_interest: Option<f64>,
 }
 
-fn list(context: &Context, arguments: &ListArguments) -> Outcome {
+fn list(context: &Context, arguments: &ListBarsArguments) -> CommandResult {
     if !(1..=BARS_LISTED_MAX).contains(&arguments.limit) {
         let text = format!("--limit: give a number from 1 to {BARS_LISTED_MAX}");
-        return Err(Failure::Usage(text));
+        return Err(CommandFailure::Usage(text));
     }
     let symbol = Symbol::new(&arguments.symbol)?;
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let instrument = instrument(&database, &symbol)?;
     let query = BarQuery {
         start: arguments.start,
@@ -258,9 +258,9 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
         },
         max_records: Some(arguments.limit),
         fill: match arguments.fill {
-            FillWord::None => Fill::None,
-            FillWord::Previous => Fill::Previous,
-            FillWord::Null => Fill::Null,
+            FillArgument::None => Fill::None,
+            FillArgument::Previous => Fill::Previous,
+            FillArgument::Null => Fill::Null,
         },
         ..BarQuery::all(instrument.id, arguments.frequency)
     };
@@ -274,11 +274,11 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
             Ok((history, message))
         })
     })?;
-    let listed = Listed::of(&instrument, &query, &history, message);
+    let listed = BarListing::of(&instrument, &query, &history, message);
     context.output.result(&listed, listed_for_people)
 }
 
-impl Listed {
+impl BarListing {
     fn of(
         of: &Instrument,
         query: &BarQuery,
@@ -297,7 +297,7 @@ impl Listed {
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            bars: history.bars.iter().map(Shown::of).collect(),
+            bars: history.bars.iter().map(ListedBar::of).collect(),
             has_more: history.has_more,
             message,
         }
@@ -315,7 +315,7 @@ impl Listed {
     }
 }
 
-impl Shown {
+impl ListedBar {
     fn of(bar: &HistoryBar) -> Self {
         let values = bar.values.as_ref();
         Self {
@@ -338,7 +338,7 @@ impl Shown {
     }
 }
 
-fn listed_for_people(listed: &Listed) -> String {
+fn listed_for_people(listed: &BarListing) -> String {
     if let Some(message) = &listed.message {
         let none = format!("no {} bars of {} there", listed.frequency, listed.symbol);
         return format!("{none}: {message}");
@@ -399,8 +399,8 @@ impl From<&SeriesStatus> for Status {
     }
 }
 
-fn status(context: &Context) -> Outcome {
-    let database = context.open(Need::Existing)?;
+fn status(context: &Context) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let all = BarSeriesRepository::new(&database).list()?;
     let all: Vec<Status> = all.iter().map(Status::from).collect();
     context.output.result(&all, |all| status_for_people(all))

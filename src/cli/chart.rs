@@ -12,9 +12,9 @@ use clap::{Args, ValueEnum};
 
 use super::named::{self, moment};
 use super::output::{cannot_write, grouped, to_file, to_stderr, to_stdout};
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
-use crate::chart::{self, Average, ChartData, PictureSize, TerminalSize, Title};
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
+use crate::chart::{self, AverageLine, ChartData, PictureSize, TerminalSize, Title};
 use crate::database::Database;
 use crate::domain::{BarPrice, Candle, Frequency, Symbol};
 use crate::error::Error;
@@ -22,7 +22,7 @@ use crate::models::Instrument;
 use crate::timestamp::Timestamp;
 
 pub(super) use marks::marks;
-use source::{BARS_MAX, Found, Wanted};
+use source::{BARS_MAX, ChartSource, Wanted};
 
 /// Bars of a picture when nothing says how many.
 const PICTURE_BARS: usize = 150;
@@ -31,7 +31,7 @@ const AVERAGES_MAX: usize = 5;
 const AVERAGE_PERIOD_MAX: i64 = 1_000;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ChartArguments {
     /// The instrument
     #[arg(long)]
     symbol: String,
@@ -98,12 +98,12 @@ pub(super) enum PictureKind {
 }
 
 impl PictureKind {
-    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn of(path: &Path) -> Result<Self, CommandFailure> {
         let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         match ending.to_ascii_lowercase().as_str() {
             "svg" => Ok(Self::Svg),
             "png" => Ok(Self::Png),
-            _ => Err(Failure::Usage(format!(
+            _ => Err(CommandFailure::Usage(format!(
                 "{}: its ending says neither SVG nor PNG; name it like chart.svg or chart.png, \
                  or add --format",
                 path.display()
@@ -112,25 +112,25 @@ impl PictureKind {
     }
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &ChartArguments) -> CommandResult {
     let picture = arguments.out.as_deref();
     let picture = picture.map(|path| {
         let kind = arguments.format.map_or_else(|| PictureKind::of(path), Ok)?;
-        Ok::<_, Failure>((path, kind))
+        Ok::<_, CommandFailure>((path, kind))
     });
     let picture = picture.transpose()?;
     if picture.is_none() && context.output.is_json() {
         let text = "the chart itself goes to standard output; give --out FILE with --json";
-        return Err(Failure::Usage(text.to_owned()));
+        return Err(CommandFailure::Usage(text.to_owned()));
     }
     if arguments.ma.len() > AVERAGES_MAX {
         let count = arguments.ma.len();
         let text =
             format!("--ma: {count} averages are too many to tell apart; give {AVERAGES_MAX}");
-        return Err(Failure::Usage(text));
+        return Err(CommandFailure::Usage(text));
     }
     let symbol = Symbol::new(&arguments.symbol)?;
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let instrument = named::instrument(&database, &symbol)?;
     let size = terminal_size(arguments.color, arguments.columns);
     let default = match picture {
@@ -164,13 +164,13 @@ struct Read {
     candles: Vec<Candle>,
     /// Candles at the beginning that only moving averages need.
     before: usize,
-    averages: Vec<Average>,
+    averages: Vec<AverageLine>,
     alerts: Vec<chart::AlertMark>,
 }
 
 impl Read {
-    fn data(&self, instrument: &Instrument, arguments: &Arguments) -> ChartData<'_> {
-        let shown = |average: &Average| Average {
+    fn data(&self, instrument: &Instrument, arguments: &ChartArguments) -> ChartData<'_> {
+        let shown = |average: &AverageLine| AverageLine {
             label: average.label.clone(),
             values: average.values[self.before..].to_vec(),
         };
@@ -194,7 +194,7 @@ impl Read {
 fn read(
     database: &Database,
     instrument: &Instrument,
-    arguments: &Arguments,
+    arguments: &ChartArguments,
     default: usize,
 ) -> Result<Read, Error> {
     let all_of_range = arguments.start.is_some();
@@ -216,7 +216,7 @@ fn read(
     let found = database.read("chart.bars", |conn| {
         conn.snapshot(|conn| source::candles(conn, &wanted))
     })?;
-    let Found {
+    let ChartSource {
         candles,
         before,
         is_cut,
@@ -231,7 +231,7 @@ fn read(
              choose a shorter range or a longer --frequency"
         ));
     }
-    let average = |period: &u32| Average::simple(&candles, *period as usize);
+    let average = |period: &u32| AverageLine::simple(&candles, *period as usize);
     let averages = arguments.ma.iter().map(average).collect();
     let first = candles[before].timestamp;
     let last = candles[candles.len() - 1].timestamp;
@@ -250,7 +250,7 @@ fn read(
     })
 }
 
-fn no_bars(instrument: &Instrument, arguments: &Arguments, alternative: String) -> Error {
+fn no_bars(instrument: &Instrument, arguments: &ChartArguments, alternative: String) -> Error {
     let mut what = format!("{} bars of {}", arguments.frequency, instrument.symbol);
     if let Some(start) = arguments.start {
         what.push_str(&format!(" from {start}"));
@@ -300,7 +300,7 @@ pub(super) fn write_picture(
     kind: PictureKind,
     size: PictureSize,
     path: &Path,
-) -> Outcome {
+) -> CommandResult {
     let bytes = match kind {
         PictureKind::Svg => chart::svg(data, size)?.into_bytes(),
         PictureKind::Png => chart::png(data, size)?,

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::repository::check::{CheckRepository, Finding};
 
 #[derive(Serialize)]
-struct Line {
+struct CheckLine {
     subject: String,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,13 +17,13 @@ struct Line {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct CheckReport {
     ok: bool,
-    findings: Vec<Line>,
+    findings: Vec<CheckLine>,
 }
 
-pub(super) fn run(context: &Context) -> Outcome {
-    let database = context.open(Need::AsItIs)?;
+pub(super) fn run(context: &Context) -> CommandResult {
+    let database = context.open(DatabaseNeed::AsItIs)?;
     let pending = database.migration_status()?;
     let missing = pending
         .iter()
@@ -34,16 +34,16 @@ pub(super) fn run(context: &Context) -> Outcome {
         (missing > 0).then(|| format!("{missing} are missing; run `tickbase migrate run`")),
     )];
     findings.extend(CheckRepository::new(&database).run()?);
-    let findings: Vec<Line> = findings
+    let findings: Vec<CheckLine> = findings
         .into_iter()
-        .map(|finding| Line {
+        .map(|finding| CheckLine {
             subject: finding.subject,
             ok: finding.problem.is_none(),
             problem: finding.problem,
             note: finding.note,
         })
         .collect();
-    let report = Report {
+    let report = CheckReport {
         ok: findings.iter().all(|line| line.ok),
         findings,
     };
@@ -52,15 +52,15 @@ pub(super) fn run(context: &Context) -> Outcome {
         0 => Ok(()),
         wrong => {
             let all = report.findings.len();
-            Err(Failure::Told(format!(
+            Err(CommandFailure::Told(format!(
                 "{wrong} of {all} checks failed; the lines above say what to do"
             )))
         }
     }
 }
 
-fn for_people(report: &Report) -> String {
-    let line = |line: &Line| match (&line.problem, &line.note) {
+fn for_people(report: &CheckReport) -> String {
+    let line = |line: &CheckLine| match (&line.problem, &line.note) {
         (None, None) => format!("ok      {}\n", line.subject),
         (None, Some(note)) => format!("ok      {}: {note}\n", line.subject),
         (Some(problem), _) => {
@@ -74,6 +74,6 @@ fn for_people(report: &Report) -> String {
     text
 }
 
-fn wrong(report: &Report) -> usize {
+fn wrong(report: &CheckReport) -> usize {
     report.findings.iter().filter(|line| !line.ok).count()
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::named::{instrument_on, moment};
 use super::output::{grouped, table};
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::database::BackendConnection;
 use crate::domain::{Frequency, Symbol};
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::services::coverage::{Coverage, SurveyOptions, TradingCalendar, covera
 use crate::timestamp::Timestamp;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct CoverageArguments {
     /// An instrument; all active ones by default
     #[arg(long = "symbol", value_name = "SYMBOL")]
     symbols: Vec<String>,
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Series {
+struct CoverageLine {
     symbol: String,
     frequency: &'static str,
     calendar: &'static str,
@@ -77,14 +77,14 @@ struct OutlierLine {
     score: f64,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &CoverageArguments) -> CommandResult {
     let symbols = arguments.symbols.iter().map(|text| Symbol::new(text));
     let symbols = symbols.collect::<Result<Vec<_>>>()?;
     // What cannot be asked is refused before a database is opened.
     let any = options(arguments, Frequency::OneDay, TradingCalendar::EveryDay);
     any.check()
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    let database = context.open(Need::Existing)?;
+        .map_err(|error| CommandFailure::Usage(error.to_string()))?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let series = database.read("coverage.survey", |conn| {
         let mut series = Vec::new();
         for instrument in named(conn, &symbols)? {
@@ -104,7 +104,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 fn options(
-    arguments: &Arguments,
+    arguments: &CoverageArguments,
     frequency: Frequency,
     calendar: TradingCalendar,
 ) -> SurveyOptions {
@@ -125,9 +125,9 @@ fn named(conn: &mut BackendConnection<'_>, symbols: &[Symbol]) -> Result<Vec<Ins
     found.collect()
 }
 
-fn shown(instrument: &Instrument, options: &SurveyOptions, found: Coverage) -> Series {
+fn shown(instrument: &Instrument, options: &SurveyOptions, found: Coverage) -> CoverageLine {
     let text = |moment: Timestamp| moment.to_string();
-    Series {
+    CoverageLine {
         symbol: instrument.symbol.to_string(),
         frequency: options.frequency.as_str(),
         calendar: options.calendar.as_str(),
@@ -164,7 +164,7 @@ fn shown(instrument: &Instrument, options: &SurveyOptions, found: Coverage) -> S
     }
 }
 
-fn for_people(series: &[Series]) -> String {
+fn for_people(series: &[CoverageLine]) -> String {
     if series.is_empty() {
         return "no instrument has bars of this frequency; import some, or ticks".to_owned();
     }
@@ -205,7 +205,7 @@ fn for_people(series: &[Series]) -> String {
 }
 
 /// The gaps and outliers that are listed.
-fn details(of: &Series, text: &mut String) {
+fn details(of: &CoverageLine, text: &mut String) {
     if let Some((first, last)) = of.holidays_known {
         text.push_str(&format!(
             "\n{} {}: {} knows holidays from {first} to {last}; in other years every weekday is \

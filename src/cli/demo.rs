@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::chart::PictureKind;
 use super::output::{grouped, micros, table, to_stderr};
-use super::{Context, Outcome, serve};
-use crate::app::{self, Need};
+use super::{CommandResult, Context, serve};
+use crate::app::{self, DatabaseNeed};
 use crate::config::DatabaseUrl;
 use crate::database::Database;
 use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, Symbol};
 use crate::error::{Error, Result};
-use crate::ingest::{Feed, FeedOptions, Input, Target, pump};
+use crate::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use crate::models::Instrument;
 use crate::repository::instrument::InstrumentRepository;
 use crate::repository::market_data::{InsertOptions, MarketDataRepository};
@@ -36,7 +36,7 @@ const BATCH_TICKS: usize = 500;
 const READERS: usize = 4;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DemoArguments {
     /// End after the replay
     #[arg(long)]
     no_serve: bool,
@@ -49,24 +49,24 @@ pub(super) struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct DemoReport {
     database: String,
     rows: usize,
     inserted: usize,
     duplicates: usize,
     elapsed_seconds: f64,
     rows_per_second: f64,
-    latest: Vec<Latest>,
+    latest: Vec<DemoLatest>,
     alerts: rules::Alerts,
     pool: Pool,
-    writer: Option<Writer>,
-    operations: Vec<Operation>,
+    writer: Option<DemoWriter>,
+    operations: Vec<DemoOperation>,
     #[serde(skip)]
     chart: String,
 }
 
 #[derive(Serialize)]
-struct Latest {
+struct DemoLatest {
     symbol: String,
     timestamp: String,
     price: Option<f64>,
@@ -85,7 +85,7 @@ struct Pool {
 }
 
 #[derive(Serialize)]
-struct Writer {
+struct DemoWriter {
     jobs: u64,
     commits: u64,
     commit_us_p50: u64,
@@ -93,7 +93,7 @@ struct Writer {
 }
 
 #[derive(Serialize)]
-struct Operation {
+struct DemoOperation {
     op: &'static str,
     calls: u64,
     errors: u64,
@@ -110,7 +110,7 @@ struct Replay {
     seconds: f64,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &DemoArguments) -> CommandResult {
     let picture = arguments.chart.as_deref();
     let picture = picture.map(|path| PictureKind::of(path).map(|kind| (path, kind)));
     let picture = picture.transpose()?;
@@ -126,7 +126,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if let Some(bind) = arguments.bind {
         settings.server.bind = bind;
     }
-    let database = app::open(settings.database.clone(), Need::Prepared)?;
+    let database = app::open(settings.database.clone(), DatabaseNeed::Prepared)?;
     let report = demonstrate(&database)?;
     context.output.result(&report, for_people)?;
     if let Some((path, kind)) = picture {
@@ -145,7 +145,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-fn demonstrate(database: &Database) -> Result<Report> {
+fn demonstrate(database: &Database) -> Result<DemoReport> {
     let instrument = instrument(database)?;
     let watching = rules::prepare(database, instrument.id)?;
     let engine = AlertEngine::new(database.clone());
@@ -158,7 +158,7 @@ fn demonstrate(database: &Database) -> Result<Report> {
     let chart = chart::of(database, &instrument)?.text()?;
     let pool = database.pool_snapshot();
     let acquire = pool.doors[0].acquire.summary();
-    Ok(Report {
+    Ok(DemoReport {
         database: database.config().url.to_string(),
         rows: replay.rows,
         inserted: replay.inserted,
@@ -167,7 +167,7 @@ fn demonstrate(database: &Database) -> Result<Report> {
         rows_per_second: (replay.rows as f64 / replay.seconds.max(1e-9)).round(),
         latest: latest
             .iter()
-            .map(|tick| Latest {
+            .map(|tick| DemoLatest {
                 symbol: instrument.symbol.to_string(),
                 timestamp: tick.timestamp.to_string(),
                 price: tick.price,
@@ -230,7 +230,7 @@ fn read_latest(database: &Database, instrument_id: i64, done: &AtomicBool) -> Re
 fn replay(database: &Database, instrument: &Instrument) -> Result<Replay> {
     let input = Input::from_reader("the sample", Cursor::new(SAMPLE))?;
     let mut feed = Feed::open::<Tick>(input, &FeedOptions::default())?;
-    let target = Target {
+    let target = FeedTarget {
         instrument_id: instrument.id,
         source_id: DEFAULT_SOURCE_ID,
         frequency: None,
@@ -252,10 +252,10 @@ fn replay(database: &Database, instrument: &Instrument) -> Result<Replay> {
 }
 
 #[cfg(feature = "sqlite")]
-fn writer(database: &Database) -> Option<Writer> {
+fn writer(database: &Database) -> Option<DemoWriter> {
     let writer = database.writer_snapshot()?;
     let commit = writer.commit.summary();
-    Some(Writer {
+    Some(DemoWriter {
         jobs: writer.committed_jobs,
         commits: writer.commits,
         commit_us_p50: commit.p50_us,
@@ -264,14 +264,14 @@ fn writer(database: &Database) -> Option<Writer> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn writer(_database: &Database) -> Option<Writer> {
+fn writer(_database: &Database) -> Option<DemoWriter> {
     None
 }
 
-fn operations(database: &Database) -> Vec<Operation> {
+fn operations(database: &Database) -> Vec<DemoOperation> {
     let operation = |of: crate::database::OperationSnapshot| {
         let duration = of.duration.summary();
-        Operation {
+        DemoOperation {
             op: of.op,
             calls: of.calls,
             errors: of.errors,
@@ -282,7 +282,7 @@ fn operations(database: &Database) -> Vec<Operation> {
     database.operations().into_iter().map(operation).collect()
 }
 
-fn for_people(report: &Report) -> String {
+fn for_people(report: &DemoReport) -> String {
     let mut text = format!(
         "{SYMBOL} trades of 2013-09-03, replayed into {}\n\n{}\n\
          rows        {} in {:.2} s: {} rows/s, committed {BATCH_TICKS} at a time beside {READERS} readers\n\
@@ -329,7 +329,7 @@ fn for_people(report: &Report) -> String {
     text + &operations_table(&report.operations)
 }
 
-fn operations_table(operations: &[Operation]) -> String {
+fn operations_table(operations: &[DemoOperation]) -> String {
     let header = ["operation", "calls", "errors", "p50", "p99"].map(str::to_owned);
     let mut rows = vec![header.to_vec()];
     rows.extend(operations.iter().map(|of| {

@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use super::named::{self, moment};
 use super::output::{cannot_write, grouped, to_file, to_stderr};
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::database::Database;
 use crate::domain::{Frequency, Symbol};
 use crate::models::MarketData;
-use crate::repository::market_data::{MarketDataRepository, RangeQuery, TickRange};
+use crate::repository::market_data::{MarketDataRepository, TickRange, TickRangeQuery};
 use crate::timestamp::Timestamp;
 
 /// The names of the columns, in the order of [`cells`].
@@ -38,13 +38,13 @@ const COLUMNS: [&str; 12] = [
 ];
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ExportArguments {
     /// The instrument
     #[arg(long)]
     symbol: String,
     /// What is written
     #[arg(long, value_enum, default_value_t)]
-    kind: Kind,
+    kind: ExportKind,
     /// The period of bars: 1min 5min 15min 30min 1h 4h 1d 1w 1M
     #[arg(long, value_name = "PERIOD", required_if_eq("kind", "bars"))]
     frequency: Option<Frequency>,
@@ -63,7 +63,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ExportKind {
     /// As they are stored
     #[default]
     Ticks,
@@ -78,14 +78,14 @@ enum Format {
     Ndjson,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &ExportArguments) -> CommandResult {
     let symbol = Symbol::new(&arguments.symbol)?;
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let instrument = named::instrument(&database, &symbol)?;
     let rows = rows(arguments, instrument.id)?;
     let Some(path) = &arguments.out else {
         if context.output.is_json() {
-            return Err(Failure::Usage(
+            return Err(CommandFailure::Usage(
                 "the rows themselves go to standard output; give --out FILE with --json, or \
                  --format ndjson"
                     .to_owned(),
@@ -112,12 +112,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 /// What is written.
-enum Rows {
+enum ExportSource {
     Ticks(TickRange),
     Bars(bars::Bars),
 }
 
-impl Rows {
+impl ExportSource {
     fn name(&self) -> &'static str {
         match self {
             Self::Ticks(_) => "ticks",
@@ -126,24 +126,24 @@ impl Rows {
     }
 }
 
-fn rows(arguments: &Arguments, instrument_id: i64) -> Result<Rows, Failure> {
+fn rows(arguments: &ExportArguments, instrument_id: i64) -> Result<ExportSource, CommandFailure> {
     let (start, end) = (arguments.start, arguments.end);
     match (arguments.kind, arguments.frequency) {
-        (Kind::Ticks, None) => Ok(Rows::Ticks(TickRange {
+        (ExportKind::Ticks, None) => Ok(ExportSource::Ticks(TickRange {
             instrument_id,
             start,
             end,
         })),
-        (Kind::Bars, Some(frequency)) => Ok(Rows::Bars(bars::Bars {
+        (ExportKind::Bars, Some(frequency)) => Ok(ExportSource::Bars(bars::Bars {
             instrument_id,
             frequency,
             start,
             end,
         })),
-        (Kind::Ticks, Some(_)) => Err(Failure::Usage(
+        (ExportKind::Ticks, Some(_)) => Err(CommandFailure::Usage(
             "ticks have no --frequency; add --kind bars".to_owned(),
         )),
-        (Kind::Bars, None) => Err(Failure::Usage(
+        (ExportKind::Bars, None) => Err(CommandFailure::Usage(
             "bars need a --frequency, like 1min".to_owned(),
         )),
     }
@@ -151,14 +151,14 @@ fn rows(arguments: &Arguments, instrument_id: i64) -> Result<Rows, Failure> {
 
 fn write(
     database: &Database,
-    rows: &Rows,
+    rows: &ExportSource,
     format: Format,
     mut out: impl Write,
     name: &str,
-) -> Result<u64, Failure> {
+) -> Result<u64, CommandFailure> {
     match rows {
-        Rows::Ticks(range) => write_ticks(database, *range, format, &mut out, name),
-        Rows::Bars(of) => bars::write(database, of, format, &mut out, name),
+        ExportSource::Ticks(range) => write_ticks(database, *range, format, &mut out, name),
+        ExportSource::Bars(of) => bars::write(database, of, format, &mut out, name),
     }
 }
 
@@ -168,10 +168,10 @@ fn write_ticks(
     format: Format,
     mut out: &mut dyn Write,
     name: &str,
-) -> Result<u64, Failure> {
+) -> Result<u64, CommandFailure> {
     let failed = |error: io::Error| cannot_write(name, &error);
     let ticks = MarketDataRepository::new(database);
-    let mut query = RangeQuery::new(range, RangeQuery::LIMIT_MAX);
+    let mut query = TickRangeQuery::new(range, TickRangeQuery::LIMIT_MAX);
     let mut rows = 0;
     if format == Format::Csv {
         writeln!(out, "{}", COLUMNS.join(",")).map_err(failed)?;
@@ -212,7 +212,7 @@ fn csv_line(out: &mut impl Write, tick: &MarketData) -> io::Result<()> {
 
 /// A tick as one object; absent values are left out.
 #[derive(Serialize)]
-struct Line {
+struct TickLine {
     timestamp: String,
     source_id: i64,
     sequence: i64,
@@ -249,7 +249,7 @@ fn plain<S: serde::Serializer>(value: &Option<f64>, out: S) -> Result<S::Ok, S::
 }
 
 fn json_line(out: &mut impl Write, tick: &MarketData) -> io::Result<()> {
-    let line = Line {
+    let line = TickLine {
         timestamp: tick.timestamp.to_string(),
         source_id: tick.source_id,
         sequence: tick.sequence,

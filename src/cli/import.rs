@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::output::{grouped, table, to_stderr};
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::domain::bar::Frequency;
 use crate::domain::{InstrumentType, Symbol};
 use crate::error::Result;
@@ -24,7 +24,7 @@ use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
 const SHOWN_MAX: usize = 20;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ImportArguments {
     /// CSV or NDJSON, plain or gzip; `-` is standard input
     #[arg(required_unless_present = "preset", value_name = "FILE")]
     files: Vec<String>,
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     create_source: bool,
     /// What the rows are [default: bars when there are open, high, low and close, else ticks]
     #[arg(long, value_enum)]
-    kind: Option<Kind>,
+    kind: Option<KindArgument>,
     /// The period of bars: 1min 5min 15min 30min 1h 4h 1d 1w 1M [default: as they are spaced]
     #[arg(long, value_name = "PERIOD")]
     frequency: Option<Frequency>,
@@ -96,7 +96,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum KindArgument {
     Ticks,
     Bars,
 }
@@ -112,18 +112,18 @@ struct Summary {
     rows_per_second: f64,
 }
 
-pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: ImportArguments) -> CommandResult {
     if arguments.preset.as_deref() == Some("list") {
         return context.output.result(&presets(), |all| list(all));
     }
     if arguments.files.is_empty() {
-        return Err(Failure::Usage(
+        return Err(CommandFailure::Usage(
             "name a FILE, or - for standard input".to_owned(),
         ));
     }
     let plan = plan(&arguments)?;
-    let database = context.open(Need::Prepared)?;
-    let watch = Arc::new(Watch::new());
+    let database = context.open(DatabaseNeed::Prepared)?;
+    let watch = Arc::new(ImportProgress::new());
     let heard = Arc::clone(&watch);
     let listener: ImportListener = Arc::new(move |event| heard.hear(event));
     let start = Instant::now();
@@ -134,18 +134,18 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
     let summary = summary(outcome?, elapsed);
     context.output.result(&summary, for_people)?;
     if summary.report.stored_nothing() {
-        return Err(Failure::Told(nothing_stored(&summary.report)));
+        return Err(CommandFailure::Told(nothing_stored(&summary.report)));
     }
     Ok(())
 }
 
-fn plan(arguments: &Arguments) -> std::result::Result<Import, Failure> {
+fn plan(arguments: &ImportArguments) -> std::result::Result<Import, CommandFailure> {
     let kind = arguments.kind.map(|kind| match kind {
-        Kind::Ticks => ImportKind::Ticks,
-        Kind::Bars => ImportKind::Bars,
+        KindArgument::Ticks => ImportKind::Ticks,
+        KindArgument::Bars => ImportKind::Bars,
     });
     if kind == Some(ImportKind::Ticks) && arguments.frequency.is_some() {
-        return Err(Failure::Usage(
+        return Err(CommandFailure::Usage(
             "ticks have no --frequency; leave it out, or name --kind bars".to_owned(),
         ));
     }
@@ -179,7 +179,7 @@ fn list(presets: &[Preset]) -> String {
     table(&rows.collect::<Vec<_>>())
 }
 
-fn feed_options(arguments: &Arguments) -> Result<FeedOptions> {
+fn feed_options(arguments: &ImportArguments) -> Result<FeedOptions> {
     let thousands = arguments.thousands.as_deref();
     let numbers = NumberFormat {
         decimal_comma: arguments.decimal_comma,
@@ -328,13 +328,13 @@ fn repeated_key_remedy(file: &FileReading) -> String {
 }
 
 /// What the import tells: the bar, and the first rows that did not get in.
-struct Watch {
+struct ImportProgress {
     bar: ProgressBar,
-    shown: Mutex<Shown>,
+    shown: Mutex<ShownRejections>,
 }
 
 #[derive(Default)]
-struct Shown {
+struct ShownRejections {
     lines: Vec<String>,
     rejected: usize,
     conflicts: usize,
@@ -346,7 +346,7 @@ fn is_odd_stamp(reason: &str) -> bool {
     reason.starts_with("timestamp: ") && reason.contains("write it like")
 }
 
-impl Watch {
+impl ImportProgress {
     fn new() -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
@@ -361,7 +361,7 @@ impl Watch {
 
     fn hear(&self, event: &ImportEvent<'_>) {
         match *event {
-            ImportEvent::Started => *self.shown() = Shown::default(),
+            ImportEvent::Started => *self.shown() = ShownRejections::default(),
             ImportEvent::File { name, size_bytes } => self.start_bar(name, size_bytes),
             ImportEvent::Batch { rows, bytes_read } => {
                 self.bar.set_position(bytes_read);
@@ -432,7 +432,7 @@ impl Watch {
         }
     }
 
-    fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
+    fn shown(&self) -> std::sync::MutexGuard<'_, ShownRejections> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

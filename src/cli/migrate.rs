@@ -4,11 +4,11 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::output::table;
-use super::{Context, Outcome};
-use crate::app::Need;
+use super::{CommandResult, Context};
+use crate::app::DatabaseNeed;
 
 #[derive(Debug, Clone, Copy, Subcommand)]
-pub(super) enum Action {
+pub(super) enum MigrateAction {
     /// Apply the missing migrations, all or none
     Run,
     /// Take the newest migration back; with rows in what it made only by --yes
@@ -24,23 +24,23 @@ pub(super) enum Action {
 }
 
 #[derive(Serialize)]
-struct Line {
+struct MigrationLine {
     version: String,
     name: String,
     applied_at: Option<String>,
 }
 
-pub(super) fn run(context: &Context, action: Action) -> Outcome {
+pub(super) fn run(context: &Context, action: MigrateAction) -> CommandResult {
     match action {
-        Action::Run => up(context),
-        Action::Revert { yes } => down(context, yes),
-        Action::Status => status(context),
-        Action::RecordForDiesel => record_for_diesel(context),
+        MigrateAction::Run => up(context),
+        MigrateAction::Revert { yes } => down(context, yes),
+        MigrateAction::Status => status(context),
+        MigrateAction::RecordForDiesel => record_for_diesel(context),
     }
 }
 
-fn up(context: &Context) -> Outcome {
-    let applied = context.open(Need::Bare)?.migrate()?;
+fn up(context: &Context) -> CommandResult {
+    let applied = context.open(DatabaseNeed::Bare)?.migrate()?;
     context
         .output
         .result(&serde_json::json!({ "applied": applied }), |_| {
@@ -54,8 +54,8 @@ fn up(context: &Context) -> Outcome {
         })
 }
 
-fn down(context: &Context, yes: bool) -> Outcome {
-    let database = context.open(Need::AsItIs)?;
+fn down(context: &Context, yes: bool) -> CommandResult {
+    let database = context.open(DatabaseNeed::AsItIs)?;
     let reverted = match yes {
         true => database.migrate_revert()?,
         false => database.migrate_revert_keeping_rows()?,
@@ -67,26 +67,28 @@ fn down(context: &Context, yes: bool) -> Outcome {
     })
 }
 
-fn record_for_diesel(context: &Context) -> Outcome {
-    let recorded = context.open(Need::AsItIs)?.record_migrations_for_diesel()?;
+fn record_for_diesel(context: &Context) -> CommandResult {
+    let recorded = context
+        .open(DatabaseNeed::AsItIs)?
+        .record_migrations_for_diesel()?;
     let result = serde_json::json!({ "recorded": recorded });
     context.output.result(&result, |_| {
         format!("{recorded} migrations recorded in __diesel_schema_migrations")
     })
 }
 
-fn status(context: &Context) -> Outcome {
-    let all = context.open(Need::AsItIs)?.migration_status()?;
-    let lines: Vec<Line> = all
+fn status(context: &Context) -> CommandResult {
+    let all = context.open(DatabaseNeed::AsItIs)?.migration_status()?;
+    let lines: Vec<MigrationLine> = all
         .into_iter()
-        .map(|migration| Line {
+        .map(|migration| MigrationLine {
             version: migration.version,
             name: migration.name,
             applied_at: migration.applied_at.map(|at| at.to_string()),
         })
         .collect();
     context.output.result(&lines, |lines| {
-        let row = |line: &Line| {
+        let row = |line: &MigrationLine| {
             let applied = line
                 .applied_at
                 .clone()

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Failure;
+use super::CommandFailure;
 use crate::error::Error;
 pub(super) use file::to_file;
 
@@ -29,7 +29,7 @@ impl Output {
         &self,
         value: &T,
         for_people: impl FnOnce(&T) -> String,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandFailure> {
         let text = if self.json {
             serde_json::to_string(value).map_err(|error| {
                 Error::invalid("result", error.to_string(), "report this as a defect")
@@ -42,7 +42,7 @@ impl Output {
 }
 
 /// Writes a text and a line end to standard output.
-pub(super) fn to_stdout(text: &str) -> Result<(), Failure> {
+pub(super) fn to_stdout(text: &str) -> Result<(), CommandFailure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end())
         .and_then(|()| out.flush())
@@ -55,11 +55,11 @@ pub(super) fn to_stderr(text: &str) {
 }
 
 /// What a failed write of output means.
-pub(super) fn cannot_write(name: &str, error: &io::Error) -> Failure {
+pub(super) fn cannot_write(name: &str, error: &io::Error) -> CommandFailure {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return Failure::ReaderGone;
+        return CommandFailure::ReaderGone;
     }
-    Failure::Error(Error::File {
+    CommandFailure::Error(Error::File {
         path: name.to_owned(),
         reason: error.to_string(),
         remedy: "check its directory, permissions and free space".to_owned(),

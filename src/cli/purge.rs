@@ -5,13 +5,13 @@ use jiff::{Span, SpanRelativeTo};
 use serde::Serialize;
 
 use super::output::{grouped, table};
-use super::{Context, Outcome};
-use crate::app::Need;
+use super::{CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::error::Error;
 use crate::repository::purge::{PurgeReport, PurgeRepository};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct PurgeArguments {
     /// How long ago it was deleted, at least: 30d, 12h, 90m, 1w
     #[arg(long, value_name = "AGE", value_parser = age, allow_hyphen_values = true)]
     older_than: i64,
@@ -21,15 +21,15 @@ pub(super) struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct PurgedTables {
     dry_run: bool,
     deleted: usize,
     kept: usize,
-    tables: Vec<Table>,
+    tables: Vec<PurgedTable>,
 }
 
 #[derive(Serialize)]
-struct Table {
+struct PurgedTable {
     table: &'static str,
     deleted: usize,
     kept: usize,
@@ -56,8 +56,8 @@ fn age(text: &str) -> Result<i64, Error> {
     i64::try_from(age.as_micros()).map_err(|_| refuse(format!("{text:?} is too long")))
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let database = context.open(Need::Existing)?;
+pub(super) fn run(context: &Context, arguments: &PurgeArguments) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let cut_off = now.saturating_add_micros(-arguments.older_than);
     let report = PurgeRepository::new(&database).run(cut_off, arguments.dry_run)?;
@@ -65,15 +65,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     context.output.result(&readable(&report), for_people)
 }
 
-fn readable(report: &PurgeReport) -> Report {
-    let tables = report.tables.iter().map(|of| Table {
+fn readable(report: &PurgeReport) -> PurgedTables {
+    let tables = report.tables.iter().map(|of| PurgedTable {
         table: of.table,
         deleted: of.deleted,
         kept: of.kept,
         reasons: of.reasons.iter().map(ToString::to_string).collect(),
         kept_rows: of.kept_rows.iter().map(ToString::to_string).collect(),
     });
-    Report {
+    PurgedTables {
         dry_run: report.dry_run,
         deleted: report.deleted(),
         kept: report.kept(),
@@ -81,7 +81,7 @@ fn readable(report: &PurgeReport) -> Report {
     }
 }
 
-fn for_people(report: &Report) -> String {
+fn for_people(report: &PurgedTables) -> String {
     let deleted = if report.dry_run {
         "would be deleted"
     } else {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::named::{self, moment};
 use super::output::grouped;
 use super::rules::{NamedRule, RuleFormat, read_file, with_ids};
-use super::{Context, Failure, Outcome};
-use crate::app::Need;
+use super::{CommandFailure, CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::database::Database;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::services::replay::{Replayed, replay};
 use crate::timestamp::Timestamp;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ReplayArguments {
     /// The instrument
     #[arg(long)]
     symbol: String,
@@ -54,7 +54,7 @@ struct Fired {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct RuleReplayReport {
     symbol: String,
     rules: usize,
     ticks: u64,
@@ -64,18 +64,20 @@ struct Report {
     fired: Vec<Fired>,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &ReplayArguments) -> CommandResult {
     let symbol = Symbol::new(&arguments.symbol)?;
     if let (Some(from), Some(to)) = (arguments.from, arguments.to)
         && from > to
     {
-        return Err(Failure::Usage(format!("--from {from} is after --to {to}")));
+        return Err(CommandFailure::Usage(format!(
+            "--from {from} is after --to {to}"
+        )));
     }
     let named = match &arguments.rules {
         Some(path) => Some(read_file(path, RuleFormat::of(path, arguments.format)?)?),
         None => None,
     };
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let instrument = named::instrument(&database, &symbol)?;
     let rules = match &named {
         Some(named) => of_file(&database, named, &instrument)?,
@@ -139,8 +141,8 @@ fn report(
     replayed: Replayed,
     elapsed_seconds: f64,
     fired: Vec<Fired>,
-) -> Report {
-    Report {
+) -> RuleReplayReport {
+    RuleReplayReport {
         symbol: symbol.to_string(),
         rules,
         ticks: replayed.ticks,
@@ -151,7 +153,7 @@ fn report(
     }
 }
 
-fn for_people(report: &Report) -> String {
+fn for_people(report: &RuleReplayReport) -> String {
     let line = |fired: &Fired| format!("{}  {}\n", fired.timestamp, fired.message);
     let mut text: String = report.fired.iter().map(line).collect();
     text.push_str(&format!(

@@ -13,8 +13,8 @@ pub(super) use file::{NamedRule, RuleFormat, read as read_file, type_of};
 
 use super::named::{self, unknown};
 use super::output::{cannot_write, table, to_file, to_stderr, to_stdout};
-use super::{Context, Outcome};
-use crate::app::Need;
+use super::{CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::database::BackendConnection;
 use crate::decimal::Decimal;
 use crate::domain::{Condition, RuleType, Symbol};
@@ -24,9 +24,9 @@ use crate::repository::alert_rule::{self, RuleFilter};
 use crate::repository::instrument;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum RulesAction {
     /// List the rules, newest first
-    List(ListArguments),
+    List(ListRulesArguments),
     /// Add a rule
     Add(Box<AddArguments>),
     /// Move rules to the trash; their alerts stay
@@ -56,7 +56,7 @@ pub(super) enum Action {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ListArguments {
+pub(super) struct ListRulesArguments {
     /// Only those of this instrument
     #[arg(long)]
     symbol: Option<String>,
@@ -104,19 +104,19 @@ pub(super) struct AddArguments {
     inactive: bool,
 }
 
-pub(super) fn run(context: &Context, action: Action) -> Outcome {
+pub(super) fn run(context: &Context, action: RulesAction) -> CommandResult {
     match action {
-        Action::List(arguments) => list(context, &arguments),
-        Action::Add(arguments) => add(context, *arguments),
-        Action::Remove { ids } => remove(context, ids),
-        Action::Import { file, format } => import(context, &file, format),
-        Action::Export { file, format } => export(context, file.as_deref(), format),
+        RulesAction::List(arguments) => list(context, &arguments),
+        RulesAction::Add(arguments) => add(context, *arguments),
+        RulesAction::Remove { ids } => remove(context, ids),
+        RulesAction::Import { file, format } => import(context, &file, format),
+        RulesAction::Export { file, format } => export(context, file.as_deref(), format),
     }
 }
 
 /// A rule as `list` and `add` show it.
 #[derive(Serialize)]
-struct Shown {
+struct ListedRule {
     id: i64,
     #[serde(flatten)]
     rule: ExportedRule,
@@ -124,8 +124,8 @@ struct Shown {
     created_at: String,
 }
 
-fn list(context: &Context, arguments: &ListArguments) -> Outcome {
-    let database = context.open(Need::Existing)?;
+fn list(context: &Context, arguments: &ListRulesArguments) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let symbol = arguments.symbol.as_deref().map(Symbol::new).transpose()?;
     let of = symbol.map(|symbol| named::instrument(&database, &symbol).map(|found| found.id));
     let filter = RuleFilter {
@@ -140,7 +140,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     context.output.result(&shown, |shown| for_people(shown))
 }
 
-fn shown(conn: &mut BackendConnection<'_>, rules: Vec<AlertRule>) -> Result<Vec<Shown>> {
+fn shown(conn: &mut BackendConnection<'_>, rules: Vec<AlertRule>) -> Result<Vec<ListedRule>> {
     let ids: BTreeSet<i64> = rules.iter().map(|rule| rule.instrument_id).collect();
     let ids: Vec<i64> = ids.into_iter().collect();
     let labels = instrument::labels_of_all(conn, &ids)?;
@@ -149,7 +149,7 @@ fn shown(conn: &mut BackendConnection<'_>, rules: Vec<AlertRule>) -> Result<Vec<
         .map(|label| (label.id, label.symbol))
         .collect();
     let one = |rule: AlertRule| {
-        Some(Shown {
+        Some(ListedRule {
             id: rule.id,
             last_triggered: rule.last_triggered.map(|at| at.to_string()),
             created_at: rule.created_at.to_string(),
@@ -159,7 +159,7 @@ fn shown(conn: &mut BackendConnection<'_>, rules: Vec<AlertRule>) -> Result<Vec<
     Ok(rules.into_iter().filter_map(one).collect())
 }
 
-fn for_people(rules: &[Shown]) -> String {
+fn for_people(rules: &[ListedRule]) -> String {
     if rules.is_empty() {
         return "there are no rules".to_owned();
     }
@@ -181,7 +181,7 @@ fn for_people(rules: &[Shown]) -> String {
     table(&rows)
 }
 
-fn add(context: &Context, arguments: AddArguments) -> Outcome {
+fn add(context: &Context, arguments: AddArguments) -> CommandResult {
     let threshold = arguments.threshold.as_deref().map(str::parse::<Decimal>);
     let rule = NewAlertRule {
         condition: arguments.condition,
@@ -197,13 +197,13 @@ fn add(context: &Context, arguments: AddArguments) -> Outcome {
         cooldown_seconds: arguments.cooldown,
         ..NewAlertRule::new(0, type_of(arguments.condition))
     };
-    rule.shape().check()?;
+    rule.shape().kind()?;
     let named = NamedRule {
         place: String::new(),
         symbol: Symbol::new(&arguments.symbol)?,
         rule,
     };
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let added = database.write("alert_rule.insert", move |conn| {
         let rules = with_ids(conn, std::slice::from_ref(&named))?;
@@ -244,8 +244,8 @@ pub(super) fn with_ids(
     found.collect()
 }
 
-fn remove(context: &Context, ids: Vec<i64>) -> Outcome {
-    let database = context.open(Need::Existing)?;
+fn remove(context: &Context, ids: Vec<i64>) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let removed = database.write("alert_rule.soft_delete", move |conn| {
         // One that is not there is a slip of the pen: then none is removed.
@@ -269,10 +269,10 @@ struct Imported {
     unchanged: usize,
 }
 
-fn import(context: &Context, path: &Path, format: Option<RuleFormat>) -> Outcome {
+fn import(context: &Context, path: &Path, format: Option<RuleFormat>) -> CommandResult {
     let named = read_file(path, RuleFormat::of(path, format)?)?;
     let read = named.len();
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let added = database.write("alert_rule.import", move |conn| {
         let rules = with_ids(conn, &named)?;
@@ -305,13 +305,13 @@ fn import(context: &Context, path: &Path, format: Option<RuleFormat>) -> Outcome
     })
 }
 
-fn export(context: &Context, path: Option<&Path>, format: Option<RuleFormat>) -> Outcome {
+fn export(context: &Context, path: Option<&Path>, format: Option<RuleFormat>) -> CommandResult {
     let format = match path {
         Some(path) => RuleFormat::of(path, format)?,
         None if context.output.is_json() => RuleFormat::Json,
         None => format.unwrap_or(RuleFormat::Toml),
     };
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let (rules, left_out) = database.read("alert_rule.export", |conn| {
         let mut rules = alert_rule::list(conn, RuleFilter::default())?;
         rules.reverse();

@@ -6,20 +6,20 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{Context, Outcome, SettingsSource};
+use super::{CommandResult, Context, SettingsSource};
 use crate::app::App;
 use crate::config::Settings;
 use crate::database::Database;
 use crate::error::{Error, Result};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct ServeArguments {
     /// Address to listen to, like 127.0.0.1:8000; other machines reach 0.0.0.0:8000
     #[arg(long, value_name = "ADDR")]
     bind: Option<SocketAddr>,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &ServeArguments) -> CommandResult {
     let mut settings = context.settings.clone();
     if let Some(bind) = arguments.bind {
         settings.server.bind = bind;

@@ -3,28 +3,28 @@
 use serde::Serialize;
 
 use super::output::{bytes, grouped, table};
-use super::{Context, Outcome};
-use crate::app::Need;
+use super::{CommandResult, Context};
+use crate::app::DatabaseNeed;
 use crate::repository::storage::{StorageRepository, TickCoverage};
 
 #[derive(Serialize)]
-struct Report {
+struct StatsReport {
     database: String,
     database_bytes: i64,
     free_bytes: i64,
-    tables: Vec<Table>,
-    ticks: Vec<Ticks>,
+    tables: Vec<TableStats>,
+    ticks: Vec<TickStats>,
 }
 
 #[derive(Serialize)]
-struct Table {
+struct TableStats {
     table: &'static str,
     active: i64,
     deleted: i64,
 }
 
 #[derive(Serialize)]
-struct Ticks {
+struct TickStats {
     symbol: String,
     ticks: i64,
     first: String,
@@ -32,16 +32,16 @@ struct Ticks {
     ticks_per_second: Option<f64>,
 }
 
-pub(super) fn run(context: &Context) -> Outcome {
-    let database = context.open(Need::Existing)?;
+pub(super) fn run(context: &Context) -> CommandResult {
+    let database = context.open(DatabaseNeed::Existing)?;
     let storage = StorageRepository::new(&database);
     let size = storage.size()?;
-    let tables = storage.counts()?.into_iter().map(|count| Table {
+    let tables = storage.counts()?.into_iter().map(|count| TableStats {
         table: count.table,
         active: count.active,
         deleted: count.deleted,
     });
-    let report = Report {
+    let report = StatsReport {
         database: database.config().url.to_string(),
         database_bytes: size.database_bytes,
         free_bytes: size.free_bytes,
@@ -51,8 +51,8 @@ pub(super) fn run(context: &Context) -> Outcome {
     context.output.result(&report, for_people)
 }
 
-fn ticks(coverage: &TickCoverage) -> Ticks {
-    Ticks {
+fn ticks(coverage: &TickCoverage) -> TickStats {
+    TickStats {
         symbol: coverage.symbol.to_string(),
         ticks: coverage.ticks,
         first: coverage.first.to_string(),
@@ -61,7 +61,7 @@ fn ticks(coverage: &TickCoverage) -> Ticks {
     }
 }
 
-fn for_people(report: &Report) -> String {
+fn for_people(report: &StatsReport) -> String {
     let text = |parts: &[&str]| {
         parts
             .iter()

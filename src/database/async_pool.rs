@@ -15,39 +15,39 @@ use tokio::sync::oneshot;
 
 use super::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
 use super::connection::BackendConnection;
-use super::pool::{Fitness, Life, Session, uncleanliness};
-use super::slow_query::SlowQueries;
+use super::pool::{Fitness, Life, PooledSession, uncleanliness};
+use super::slow_query::SlowQueryTable;
 use super::snapshot::DoorSnapshot;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
 
-pub(super) struct AsyncDoor<C: Session> {
-    pool: managed::Pool<Manager<C>>,
+pub(super) struct AsyncDoor<C: PooledSession> {
+    pool: managed::Pool<AsyncManager<C>>,
     budget: Arc<Budget>,
     /// The runtime of the first caller: connections are closed on its threads.
     runtime: OnceLock<Handle>,
 }
 
-pub(super) struct Manager<C: Session> {
+pub(super) struct AsyncManager<C: PooledSession> {
     config: Arc<DatabaseConfig>,
     budget: Arc<Budget>,
-    slow: Arc<SlowQueries>,
+    slow: Arc<SlowQueryTable>,
     connection: PhantomData<fn() -> C>,
 }
 
 /// A pooled connection with its place in the budget.
-pub(super) struct Pooled<C: Session> {
+pub(super) struct AsyncPooled<C: PooledSession> {
     conn: deadpool_diesel::Connection<C>,
     life: Life,
 }
 
-impl<C: Session> AsyncDoor<C> {
+impl<C: PooledSession> AsyncDoor<C> {
     pub(super) fn new(
         config: &Arc<DatabaseConfig>,
         budget: &Arc<Budget>,
-        slow: &Arc<SlowQueries>,
+        slow: &Arc<SlowQueryTable>,
     ) -> Result<Arc<Self>> {
-        let manager = Manager {
+        let manager = AsyncManager {
             config: Arc::clone(config),
             budget: Arc::clone(budget),
             slow: Arc::clone(slow),
@@ -138,17 +138,17 @@ impl<C: Session> AsyncDoor<C> {
     }
 }
 
-impl<C: Session> Drop for AsyncDoor<C> {
+impl<C: PooledSession> Drop for AsyncDoor<C> {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl<C: Session> managed::Manager for Manager<C> {
-    type Type = Pooled<C>;
+impl<C: PooledSession> managed::Manager for AsyncManager<C> {
+    type Type = AsyncPooled<C>;
     type Error = Error;
 
-    async fn create(&self) -> Result<Pooled<C>> {
+    async fn create(&self) -> Result<AsyncPooled<C>> {
         let mut slot = loop {
             match self.budget.try_open(Door::Asynchronous) {
                 Some(slot) => break slot,
@@ -170,10 +170,14 @@ impl<C: Session> managed::Manager for Manager<C> {
         let mut life = Life::new(slot, &self.config.pool);
         // deadpool lends a new one without asking.
         life.is_asked_for();
-        Ok(Pooled { conn, life })
+        Ok(AsyncPooled { conn, life })
     }
 
-    async fn recycle(&self, pooled: &mut Pooled<C>, _metrics: &Metrics) -> RecycleResult<Error> {
+    async fn recycle(
+        &self,
+        pooled: &mut AsyncPooled<C>,
+        _metrics: &Metrics,
+    ) -> RecycleResult<Error> {
         match pooled.life.is_asked_for() {
             Fitness::Fit => Ok(()),
             Fitness::Expired => {
@@ -200,8 +204,8 @@ impl<C: Session> managed::Manager for Manager<C> {
 }
 
 /// A lent connection; it comes back when this is dropped, then the permit.
-pub(crate) struct Lent<C: Session> {
-    object: Option<Object<Manager<C>>>,
+pub(crate) struct Lent<C: PooledSession> {
+    object: Option<Object<AsyncManager<C>>>,
     door: Arc<AsyncDoor<C>>,
     began: Instant,
     /// A closure is running on the connection.
@@ -209,7 +213,7 @@ pub(crate) struct Lent<C: Session> {
     permit: Permit,
 }
 
-impl<C: Session> Lent<C> {
+impl<C: PooledSession> Lent<C> {
     /// Runs `work` on the connection, looks whether it left the connection clean, and returns the
     /// loan with the result.
     ///
@@ -251,7 +255,7 @@ impl<C: Session> Lent<C> {
     }
 }
 
-impl<C: Session> Drop for Lent<C> {
+impl<C: PooledSession> Drop for Lent<C> {
     fn drop(&mut self) {
         let door = &self.door;
         door.budget
@@ -323,7 +327,7 @@ impl AsyncCheckout {
     }
 }
 
-async fn use_lent<C: Session, R: Send + 'static>(
+async fn use_lent<C: PooledSession, R: Send + 'static>(
     lent: &mut Option<Lent<C>>,
     op: &'static str,
     work: impl FnOnce(&mut BackendConnection<'_>) -> R + Send + 'static,
@@ -336,7 +340,7 @@ async fn use_lent<C: Session, R: Send + 'static>(
     result
 }
 
-fn leave<C: Session>(lent: &mut Option<Lent<C>>, cause: Cause) {
+fn leave<C: PooledSession>(lent: &mut Option<Lent<C>>, cause: Cause) {
     if let Some(object) = lent.as_mut().and_then(|lent| lent.object.as_mut()) {
         object.life.slot.leave(cause);
     }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::block_on;
 use super::histogram::Histogram;
-use super::park;
 use crate::config::PoolConfig;
 use crate::error::{Error, Result};
 
@@ -95,7 +95,7 @@ pub(super) struct Budget {
     pub(super) capacity: usize,
     acquire_timeout: Duration,
     permits: Arc<Semaphore>,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
     pub(super) opened: AtomicU64,
     pub(super) closed: [AtomicU64; CAUSES],
     doors: [DoorCounters; 2],
@@ -110,7 +110,7 @@ pub(super) struct Budget {
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenConnections {
     /// Connections that exist, those being opened and closed included.
     count: usize,
     /// Those among them that wait for a caller.
@@ -177,7 +177,7 @@ impl Budget {
             return Ok(Permit::new(self, Door::Blocking, permit));
         }
         let _waiting = Waiting::new(self, Door::Blocking);
-        let acquired = park::block_until(Arc::clone(&self.permits).acquire_owned(), deadline);
+        let acquired = block_on::block_until(Arc::clone(&self.permits).acquire_owned(), deadline);
         match acquired {
             Some(Ok(permit)) => Ok(Permit::new(self, Door::Blocking, permit)),
             Some(Err(_)) => Err(Error::Closed),
@@ -342,7 +342,7 @@ impl Budget {
         u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

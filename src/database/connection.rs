@@ -12,7 +12,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::insert_totals::InsertCounts;
-use super::{scope, tally, touched};
+use super::{invalidation, operation_counts, transaction_context};
 use crate::error::Result;
 
 /// Which database a connection speaks to.
@@ -77,17 +77,17 @@ impl BackendConnection<'_> {
     /// operation, once the work has succeeded and, in a write, was committed. What is counted in a
     /// run that is undone or repeated is forgotten.
     pub fn record_rows(&mut self, rows: usize) {
-        tally::add_rows(rows as u64);
+        operation_counts::add_rows(rows as u64);
     }
 
     /// Counts an insertion of ticks.
     pub(crate) fn record_ticks(&mut self, counts: &InsertCounts) {
-        tally::add_ticks(counts);
+        operation_counts::add_ticks(counts);
     }
 
     /// Counts an insertion of bars.
     pub(crate) fn record_bars(&mut self, counts: &InsertCounts) {
-        tally::add_bars(counts);
+        operation_counts::add_bars(counts);
     }
 
     /// Runs `work` so that all of it is kept or none: a savepoint inside a transaction, else a
@@ -121,19 +121,22 @@ where
     C: Connection<TransactionManager = AnsiTransactionManager> + HasBackend,
 {
     let outer = transaction_depth(conn)?;
-    let own = touched::own_statements();
+    let own = invalidation::own_statements();
     AnsiTransactionManager::begin_transaction(conn)?;
     drop(own);
-    let (counted, place) = (tally::mark(), scope::mark());
+    let (counted, place) = (
+        operation_counts::savepoint(),
+        transaction_context::savepoint(),
+    );
     let outcome = work(conn);
-    let _own = touched::own_statements();
+    let _own = invalidation::own_statements();
     let ended = match &outcome {
         Ok(_) => AnsiTransactionManager::commit_transaction(conn),
         Err(_) => AnsiTransactionManager::rollback_transaction(conn),
     };
     if outcome.is_err() {
-        tally::return_to(counted);
-        scope::return_to(place);
+        operation_counts::rollback_to(counted);
+        transaction_context::rollback_to(place);
     }
     let as_before = matches!(transaction_depth(conn), Ok(depth) if depth == outer);
     let not_undone = outer > 0 && outcome.is_err() && ended.is_err();

@@ -9,11 +9,11 @@ use super::backpressure::BatchSize;
 use super::budget::Cause;
 #[cfg(not(feature = "postgres"))]
 use super::no_backend;
-use super::retry::{Failure, backoff, classify};
-use super::tally::Run;
+use super::operation_counts::OperationRun;
+use super::retry::{AttemptFailure, backoff, classify};
 #[cfg(feature = "postgres")]
 use super::write_postgres;
-use super::{BackendConnection, Database, instrumentation, touched};
+use super::{BackendConnection, Database, instrumentation, invalidation};
 use crate::error::{Error, Result};
 
 impl Database {
@@ -60,9 +60,9 @@ impl Database {
         let op = call.account().op();
         let begin = self.begin_read();
         let reads = || checkout.with(|conn| conn.reads(begin.as_deref(), &mut *work));
-        let (outcome, tally) = Run::of(op, reads);
+        let (outcome, tally) = OperationRun::of(op, reads);
         if outcome.is_ok() {
-            call.account().credit(&tally);
+            call.account().add_counts(&tally);
         }
         if let Some(cause) = cause_to_close(&outcome) {
             checkout.close(cause);
@@ -101,13 +101,13 @@ impl Database {
             let begin = self.begin_read();
             let ((outcome, tally), back) = checkout
                 .interact(op, move |conn| {
-                    let run = Run::of(op, || conn.reads(begin.as_deref(), &mut work));
+                    let run = OperationRun::of(op, || conn.reads(begin.as_deref(), &mut work));
                     (run, work)
                 })
                 .await?;
             work = back;
             if outcome.is_ok() {
-                call.account().credit(&tally);
+                call.account().add_counts(&tally);
             }
             if let Some(cause) = cause_to_close(&outcome) {
                 checkout.close(cause);
@@ -156,7 +156,7 @@ impl Database {
     {
         let _span = tracing::debug_span!("db.write", op).entered();
         let call = self.inner.operations.begin(op);
-        if let Err(nested) = touched::refuse_nested(op) {
+        if let Err(nested) = invalidation::refuse_nested(op) {
             return call.end_write(Err(nested));
         }
         #[cfg(feature = "sqlite")]
@@ -200,7 +200,7 @@ impl Database {
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
         let call = self.inner.operations.begin(op);
-        if let Err(nested) = touched::refuse_nested(op) {
+        if let Err(nested) = invalidation::refuse_nested(op) {
             return call.end_write(Err(nested));
         }
         #[cfg(feature = "sqlite")]
@@ -220,7 +220,7 @@ impl Database {
 }
 
 /// Why another attempt is due, if it is.
-pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
+pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<AttemptFailure> {
     let failure = classify(outcome.as_ref().err()?);
     (attempt < failure.attempts_max()).then_some(failure)
 }
@@ -229,8 +229,8 @@ pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<Failure> {
 pub(super) fn cause_to_close<T>(outcome: &Result<T>) -> Option<Cause> {
     let error = outcome.as_ref().err()?;
     match classify(error) {
-        Failure::ConnectionLost => Some(Cause::Dead),
-        Failure::ReadOnly => Some(Cause::ReadOnly),
+        AttemptFailure::ConnectionLost => Some(Cause::Dead),
+        AttemptFailure::ReadOnly => Some(Cause::ReadOnly),
         _ => matches!(error, Error::CommitUnknown { .. }).then_some(Cause::Dead),
     }
 }

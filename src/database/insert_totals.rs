@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::tally::Tally;
+use super::operation_counts::OperationCounts;
 use crate::clock::Clock;
 use crate::timestamp::Timestamp;
 
@@ -72,14 +72,14 @@ pub struct InsertTotals {
 }
 
 #[derive(Debug, Default)]
-struct Counters([AtomicU64; 9]);
+struct InsertCounters([AtomicU64; 9]);
 
 /// The totals of one database.
 #[derive(Debug)]
 pub(super) struct Totals {
     clock: Clock,
-    ticks: Counters,
-    bars: Counters,
+    ticks: InsertCounters,
+    bars: InsertCounters,
     /// `i64::MIN` for never.
     last_ticks_at: AtomicI64,
 }
@@ -88,14 +88,14 @@ impl Totals {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             clock,
-            ticks: Counters::default(),
-            bars: Counters::default(),
+            ticks: InsertCounters::default(),
+            bars: InsertCounters::default(),
             last_ticks_at: AtomicI64::new(i64::MIN),
         }
     }
 
     /// Adds what a committed run has counted.
-    pub(super) fn add(&self, tally: &Tally) {
+    pub(super) fn add(&self, tally: &OperationCounts) {
         if tally.ticks.received > 0 {
             self.ticks.add(&tally.ticks);
             let now = self.clock.now().micros();
@@ -116,7 +116,7 @@ impl Totals {
     }
 }
 
-impl Counters {
+impl InsertCounters {
     fn add(&self, counts: &InsertCounts) {
         let added = [
             counts.received,

@@ -9,9 +9,9 @@ use std::time::Instant;
 use super::faults::Faults;
 use super::histogram::{Histogram, HistogramCounts};
 use super::insert_totals::{InsertTotals, Totals};
-use super::retry::{Failure, classify};
-use super::slow_query::SlowQueries;
-use super::tally::Tally;
+use super::operation_counts::OperationCounts;
+use super::retry::{AttemptFailure, classify};
+use super::slow_query::SlowQueryTable;
 use crate::clock::Clock;
 use crate::error::Result;
 
@@ -36,20 +36,20 @@ pub struct OperationSnapshot {
 }
 
 #[derive(Debug)]
-struct Operation {
+struct OperationMetrics {
     op: &'static str,
     errors: AtomicU64,
     retries: AtomicU64,
     rows: AtomicU64,
     duration: Histogram,
-    ledger: Arc<Ledger>,
+    ledger: Arc<OperationTable>,
 }
 
 /// What all operations of a database add to.
 #[derive(Debug)]
-struct Ledger {
+struct OperationTable {
     inserts: Totals,
-    slow: Arc<SlowQueries>,
+    slow: Arc<SlowQueryTable>,
     faults: Arc<Faults>,
 }
 
@@ -57,20 +57,20 @@ struct Ledger {
 /// shared lock and atomic additions.
 #[derive(Debug)]
 pub(crate) struct Operations {
-    by_name: RwLock<HashMap<&'static str, Arc<Operation>>>,
-    ledger: Arc<Ledger>,
+    by_name: RwLock<HashMap<&'static str, Arc<OperationMetrics>>>,
+    ledger: Arc<OperationTable>,
 }
 
 /// Where the rows of an operation's completed runs are added up.
 #[derive(Debug, Clone)]
-pub(crate) struct Account(Arc<Operation>);
+pub(crate) struct OperationHandle(Arc<OperationMetrics>);
 
 impl Operations {
-    pub(crate) fn new(clock: Clock, slow: Arc<SlowQueries>, faults: Arc<Faults>) -> Self {
+    pub(crate) fn new(clock: Clock, slow: Arc<SlowQueryTable>, faults: Arc<Faults>) -> Self {
         let inserts = Totals::new(clock);
         Self {
             by_name: RwLock::default(),
-            ledger: Arc::new(Ledger {
+            ledger: Arc::new(OperationTable {
                 inserts,
                 slow,
                 faults,
@@ -81,7 +81,7 @@ impl Operations {
     /// Starts the measurement of one call.
     pub(crate) fn begin(&self, op: &'static str) -> Call {
         Call {
-            account: Account(self.operation(op)),
+            account: OperationHandle(self.operation(op)),
             began: Instant::now(),
         }
     }
@@ -110,7 +110,7 @@ impl Operations {
         all
     }
 
-    fn operation(&self, op: &'static str) -> Arc<Operation> {
+    fn operation(&self, op: &'static str) -> Arc<OperationMetrics> {
         let known = self
             .by_name
             .read()
@@ -119,14 +119,14 @@ impl Operations {
             .cloned();
         known.unwrap_or_else(|| {
             let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-            let new = || Arc::new(Operation::new(op, &self.ledger));
+            let new = || Arc::new(OperationMetrics::new(op, &self.ledger));
             Arc::clone(by_name.entry(op).or_insert_with(new))
         })
     }
 }
 
-impl Operation {
-    fn new(op: &'static str, ledger: &Arc<Ledger>) -> Self {
+impl OperationMetrics {
+    fn new(op: &'static str, ledger: &Arc<OperationTable>) -> Self {
         Self {
             op,
             errors: AtomicU64::new(0),
@@ -138,13 +138,13 @@ impl Operation {
     }
 }
 
-impl Account {
+impl OperationHandle {
     pub(crate) fn op(&self) -> &'static str {
         self.0.op
     }
 
     /// Adds what a run has counted that stands: a read that succeeded, a write after its commit.
-    pub(crate) fn credit(&self, tally: &Tally) {
+    pub(crate) fn add_counts(&self, tally: &OperationCounts) {
         let operation = &self.0;
         operation.rows.fetch_add(tally.rows, Ordering::Relaxed);
         operation.ledger.inserts.add(tally);
@@ -156,17 +156,17 @@ impl Account {
 
 /// One call under way.
 pub(crate) struct Call {
-    account: Account,
+    account: OperationHandle,
     began: Instant,
 }
 
 impl Call {
-    pub(crate) fn account(&self) -> &Account {
+    pub(crate) fn account(&self) -> &OperationHandle {
         &self.account
     }
 
     /// Counts another attempt.
-    pub(crate) fn retried(&self, because: Failure) {
+    pub(crate) fn retried(&self, because: AttemptFailure) {
         let operation = &self.account.0;
         operation.retries.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(op = operation.op, ?because, "another attempt");
@@ -202,12 +202,12 @@ mod tests {
 
     fn operations() -> Operations {
         let clock = Clock::system();
-        let slow = SlowQueries::new(&ObserveConfig::default(), clock.clone());
+        let slow = SlowQueryTable::new(&ObserveConfig::default(), clock.clone());
         Operations::new(clock, slow, Arc::default())
     }
 
     /// For jobs of the write lane without a door.
-    impl From<&'static str> for Account {
+    impl From<&'static str> for OperationHandle {
         fn from(op: &'static str) -> Self {
             operations().begin(op).account
         }

@@ -82,7 +82,7 @@ pub(crate) fn run(
 
 /// What becomes of rows when a migration is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rows {
+pub(crate) enum RowsOnRevert {
     /// They go with their tables and columns.
     Deleted,
     /// The migration stays when any would go.
@@ -93,7 +93,7 @@ pub(crate) enum Rows {
 pub(crate) fn revert(
     conn: &mut BackendConnection<'_>,
     config: &DatabaseConfig,
-    rows: Rows,
+    rows: RowsOnRevert,
 ) -> Result<Option<String>> {
     locked(conn, config, |conn| {
         refuse_newer(conn)?;
@@ -106,7 +106,7 @@ pub(crate) fn revert(
         else {
             return Ok(None);
         };
-        if rows == Rows::Kept {
+        if rows == RowsOnRevert::Kept {
             let losses = losses::of(conn, |conn| last.revert(conn))?;
             if !losses.is_empty() {
                 return Err(Error::WouldDelete {
@@ -173,7 +173,7 @@ pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
 }
 
 /// The migrations that are missing; an error when the database is newer than the code.
-fn pending(conn: &mut BackendConnection<'_>) -> Result<Vec<Step>> {
+fn pending(conn: &mut BackendConnection<'_>) -> Result<Vec<EmbeddedMigration>> {
     refuse_newer(conn)?;
     let applied = applied(conn)?;
     let mut all = embedded(conn)?;
@@ -235,20 +235,20 @@ fn table_exists(conn: &mut BackendConnection<'_>, name: &str) -> Result<bool> {
 }
 
 /// One embedded migration, ready for its backend.
-struct Step {
+struct EmbeddedMigration {
     version: String,
     name: String,
-    body: Body,
+    body: MigrationBody,
 }
 
-enum Body {
+enum MigrationBody {
     #[cfg(feature = "sqlite")]
     Sqlite(Box<dyn Migration<diesel::sqlite::Sqlite>>),
     #[cfg(feature = "postgres")]
     Postgres(Box<dyn Migration<diesel::pg::Pg>>),
 }
 
-impl Step {
+impl EmbeddedMigration {
     fn full_name(&self) -> String {
         format!("{}_{}", self.version, self.name)
     }
@@ -264,9 +264,13 @@ impl Step {
     fn apply(&self, conn: &mut BackendConnection<'_>, up: bool) -> Result<()> {
         let done = match (&self.body, conn) {
             #[cfg(feature = "sqlite")]
-            (Body::Sqlite(body), BackendConnection::Sqlite(c)) => apply(body.as_ref(), *c, up),
+            (MigrationBody::Sqlite(body), BackendConnection::Sqlite(c)) => {
+                apply(body.as_ref(), *c, up)
+            }
             #[cfg(feature = "postgres")]
-            (Body::Postgres(body), BackendConnection::Postgres(c)) => apply(body.as_ref(), *c, up),
+            (MigrationBody::Postgres(body), BackendConnection::Postgres(c)) => {
+                apply(body.as_ref(), *c, up)
+            }
             // Steps come from `embedded`, which chose them by this very connection.
             #[cfg(all(feature = "sqlite", feature = "postgres"))]
             _ => Ok(()),
@@ -294,24 +298,24 @@ where
     }
 }
 
-fn embedded(conn: &BackendConnection<'_>) -> Result<Vec<Step>> {
+fn embedded(conn: &BackendConnection<'_>) -> Result<Vec<EmbeddedMigration>> {
     match conn {
         #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => steps(&SQLITE, Body::Sqlite),
+        BackendConnection::Sqlite(_) => steps(&SQLITE, MigrationBody::Sqlite),
         #[cfg(feature = "postgres")]
-        BackendConnection::Postgres(_) => steps(&POSTGRES, Body::Postgres),
+        BackendConnection::Postgres(_) => steps(&POSTGRES, MigrationBody::Postgres),
     }
 }
 
 fn steps<DB: diesel::backend::Backend>(
     source: &EmbeddedMigrations,
-    body: fn(Box<dyn Migration<DB>>) -> Body,
-) -> Result<Vec<Step>> {
+    body: fn(Box<dyn Migration<DB>>) -> MigrationBody,
+) -> Result<Vec<EmbeddedMigration>> {
     let unreadable = |e: Box<dyn std::error::Error + Send + Sync>| Error::Migration {
         name: "embedded".to_owned(),
         reason: e.to_string(),
     };
-    let mut all: Vec<Step> = MigrationSource::<DB>::migrations(source)
+    let mut all: Vec<EmbeddedMigration> = MigrationSource::<DB>::migrations(source)
         .map_err(unreadable)?
         .into_iter()
         .map(|migration| {
@@ -319,7 +323,7 @@ fn steps<DB: diesel::backend::Backend>(
             let name = full
                 .split_once('_')
                 .map_or(full.clone(), |(_, name)| name.to_owned());
-            Step {
+            EmbeddedMigration {
                 version: migration.name().version().to_string(),
                 name,
                 body: body(migration),
@@ -391,13 +395,13 @@ fn transaction_of_sqlite<T>(
 #[cfg(feature = "sqlite")]
 fn check_foreign_keys(conn: &mut SqliteConnection) -> Result<()> {
     #[derive(QueryableByName)]
-    struct Violation {
+    struct ForeignKeyViolation {
         #[diesel(sql_type = diesel::sql_types::Text)]
         table: String,
         #[diesel(sql_type = diesel::sql_types::Text)]
         parent: String,
     }
-    let violations: QueryResult<Vec<Violation>> =
+    let violations: QueryResult<Vec<ForeignKeyViolation>> =
         diesel::sql_query("PRAGMA foreign_key_check").load(conn);
     match violations?.first() {
         None => Ok(()),

@@ -15,28 +15,28 @@ use diesel::prelude::*;
 use libsqlite3_sys as ffi;
 
 use super::row_table;
-use super::sqlite::Role;
+use super::sqlite::ConnectionRole;
 
 thread_local! {
     /// What connections that are opened on this thread are for; `None` for those of others.
-    static OPENING: Cell<Option<Role>> = const { Cell::new(None) };
+    static OPENING: Cell<Option<ConnectionRole>> = const { Cell::new(None) };
 }
 
 /// Ends the opening, after a panic too.
-struct End;
+struct OpeningGuard;
 
-impl Drop for End {
+impl Drop for OpeningGuard {
     fn drop(&mut self) {
         OPENING.set(None);
     }
 }
 
 /// Opens a connection for a role.
-pub(crate) fn open(name: &str, role: Role) -> ConnectionResult<SqliteConnection> {
+pub(crate) fn open(name: &str, role: ConnectionRole) -> ConnectionResult<SqliteConnection> {
     // SAFETY: the entry point has the type that SQLite calls it by. Registering it again does
     // nothing. It is called for every connection of the process, and only acts on those of `open`.
     unsafe { ffi::sqlite3_auto_extension(Some(tell)) };
-    let _end = End;
+    let _end = OpeningGuard;
     OPENING.set(Some(role));
     SqliteConnection::establish(name)
 }
@@ -55,11 +55,11 @@ unsafe extern "C" fn tell(
     // and where to put what it is now, which may be null.
     let kept = unsafe { ffi::sqlite3_db_config(db, option, on, null_mut::<c_int>()) };
     match role {
-        Role::Writer if kept == ffi::SQLITE_OK => {
+        ConnectionRole::Writer if kept == ffi::SQLITE_OK => {
             // SAFETY: as above.
             unsafe { row_table::add_to(db) }
         }
-        Role::Writer | Role::Reader => kept,
+        ConnectionRole::Writer | ConnectionRole::Reader => kept,
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn plans_do_not_follow_bound_values_on_our_connections_alone() {
-        for role in [Role::Writer, Role::Reader] {
+        for role in [ConnectionRole::Writer, ConnectionRole::Reader] {
             let plan = plan(&mut open(":memory:", role).unwrap());
             assert!(plan.starts_with("SCAN"), "{plan}");
         }

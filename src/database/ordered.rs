@@ -5,9 +5,9 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::connection::{BackendConnection, HasBackend, transaction_depth};
+use super::invalidation;
 #[cfg(feature = "postgres")]
-use super::scope;
-use super::touched;
+use super::transaction_context;
 use crate::error::Result;
 
 /// What is asked for in the order of an index is read in it, from here to the end of the
@@ -64,7 +64,7 @@ impl BackendConnection<'_> {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 // The transaction of a read, which sees one moment already.
-                if transaction_depth(&mut **conn)? > 0 && !scope::is_open() {
+                if transaction_depth(&mut **conn)? > 0 && !transaction_context::is_open() {
                     self.prefer_order()?;
                     return work(self);
                 }
@@ -84,7 +84,7 @@ impl BackendConnection<'_> {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 use diesel::connection::SimpleConnection;
-                let _own = touched::own_statements();
+                let _own = invalidation::own_statements();
                 Ok(conn.batch_execute(IN_ORDER)?)
             }
         }
@@ -109,6 +109,6 @@ where
 }
 
 fn own<T>(statement: impl FnOnce() -> QueryResult<T>) -> QueryResult<T> {
-    let _own = touched::own_statements();
+    let _own = invalidation::own_statements();
     statement()
 }

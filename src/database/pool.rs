@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use blocking::BlockingDoor;
 pub(crate) use blocking::Checkout;
-pub(super) use session::{Fitness, Life, Session, uncleanliness};
+pub(super) use session::{Fitness, Life, PooledSession, uncleanliness};
 
 use super::async_pool::{AsyncCheckout, AsyncDoor};
 #[cfg(feature = "postgres")]
@@ -22,7 +22,7 @@ use super::backpressure::{BatchSize, WhenFull};
 use super::budget::Budget;
 #[cfg(feature = "postgres")]
 use super::budget::Door;
-use super::slow_query::SlowQueries;
+use super::slow_query::SlowQueryTable;
 use super::snapshot::{DoorSnapshot, PoolSnapshot};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
@@ -42,7 +42,7 @@ enum Doors {
     Postgres(Both<diesel::PgConnection>),
 }
 
-struct Both<C: Session> {
+struct Both<C: PooledSession> {
     blocking: Arc<BlockingDoor<C>>,
     asynchronous: Arc<AsyncDoor<C>>,
 }
@@ -59,11 +59,11 @@ macro_rules! on_doors {
     };
 }
 
-impl<C: Session> Both<C> {
+impl<C: PooledSession> Both<C> {
     fn new(
         config: &Arc<DatabaseConfig>,
         budget: &Arc<Budget>,
-        slow: &Arc<SlowQueries>,
+        slow: &Arc<SlowQueryTable>,
     ) -> Result<Self> {
         Ok(Self {
             blocking: BlockingDoor::new(config, budget, slow)?,
@@ -74,7 +74,7 @@ impl<C: Session> Both<C> {
 
 impl Pools {
     /// The pools of a configuration; opens no connection.
-    pub(crate) fn new(config: &DatabaseConfig, slow: &Arc<SlowQueries>) -> Result<Self> {
+    pub(crate) fn new(config: &DatabaseConfig, slow: &Arc<SlowQueryTable>) -> Result<Self> {
         let config = Arc::new(config.clone());
         let budget = Budget::new(&config.pool);
         let doors = match &config.url {

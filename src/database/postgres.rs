@@ -39,7 +39,7 @@ pub(crate) fn establish(config: &DatabaseConfig) -> Result<PgConnection> {
     loop {
         let refused = match PgConnection::establish(&url) {
             Ok(conn) => return Ok(conn),
-            Err(error) => Refusal::of(config, &url, &error.to_string()),
+            Err(error) => ConnectRefusal::of(config, &url, &error.to_string()),
         };
         if !refused.is_over || attempts == ESTABLISH_ATTEMPTS {
             return Err(refused.into_error(config));
@@ -158,12 +158,12 @@ pub(crate) fn refuse_unnamed_pooler(config: &DatabaseConfig) -> Result<()> {
     let timeout = config.postgres.connect_timeout;
     let connect = || {
         RawConnection::open(&url)
-            .map_err(|reason| Refusal::of(config, &url, &reason).into_error(config))
+            .map_err(|reason| ConnectRefusal::of(config, &url, &reason).into_error(config))
     };
     let first = connect()?;
     let Some(process) = first.answering_process(timeout) else {
         let reason = format!("it accepts a connection and does not answer within {timeout:?}");
-        return Err(Refusal::without_code(&reason).into_error(config));
+        return Err(ConnectRefusal::without_code(&reason).into_error(config));
     };
     let announced = first.announced_process();
     if announced == process {
@@ -196,7 +196,7 @@ pub(super) fn is_standby(conn: &mut PgConnection) -> QueryResult<bool> {
 }
 
 /// A connection that was not made.
-pub(super) struct Refusal {
+pub(super) struct ConnectRefusal {
     /// Why, in the words of libpq or the server, without a password.
     pub(super) reason: String,
     /// The server's code for it.
@@ -205,7 +205,7 @@ pub(super) struct Refusal {
     is_over: bool,
 }
 
-impl Refusal {
+impl ConnectRefusal {
     /// Asks again for the code, where the text is one of the server's.
     pub(super) fn of(config: &DatabaseConfig, url: &str, text: &str) -> Self {
         let text = config.url.without_password(text);

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::faults::Faults;
 #[cfg(feature = "sqlite")]
 use super::files::DatabaseFiles;
-use super::{Database, park};
+use super::{Database, block_on};
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::error::Error;
 
@@ -157,7 +157,7 @@ impl ProbeFailure {
 
 /// What is asked, by a thread that may outlive its caller.
 #[derive(Clone)]
-struct Question {
+struct ProbeTask {
     config: Arc<DatabaseConfig>,
     #[cfg(feature = "sqlite")]
     files: Option<Arc<DatabaseFiles>>,
@@ -166,12 +166,12 @@ struct Question {
 
 /// The probes of one database.
 pub(super) struct Prober {
-    question: Question,
+    question: ProbeTask,
     under_way: Arc<AtomicUsize>,
 }
 
 /// A probe under way, while its thread lives.
-struct UnderWay(Arc<AtomicUsize>);
+struct ProbeInFlight(Arc<AtomicUsize>);
 
 impl Database {
     /// How long a probe may take unless the caller says otherwise.
@@ -189,7 +189,7 @@ impl Database {
         let began = Instant::now();
         let prober = &self.inner.prober;
         let outcome = prober.ask(timeout).and_then(|answer| {
-            let answer = park::block_until(answer, began + timeout);
+            let answer = block_on::block_until(answer, began + timeout);
             prober.judge(answer, timeout)
         });
         self.probed(began, outcome)
@@ -209,7 +209,7 @@ impl Database {
         self.probed(began, outcome)
     }
 
-    fn probed(&self, began: Instant, outcome: Answer) -> Probe {
+    fn probed(&self, began: Instant, outcome: ProbeResult) -> Probe {
         #[cfg(feature = "postgres")]
         match &outcome {
             Ok(()) => self.inner.writes.found_read_only(false),
@@ -236,7 +236,7 @@ impl Database {
     }
 }
 
-type Answer = Result<(), ProbeFailure>;
+type ProbeResult = Result<(), ProbeFailure>;
 
 impl Prober {
     pub(super) fn new(
@@ -245,7 +245,7 @@ impl Prober {
         faults: Arc<Faults>,
     ) -> Self {
         Self {
-            question: Question {
+            question: ProbeTask {
                 config: Arc::new(config.clone()),
                 #[cfg(feature = "sqlite")]
                 files,
@@ -257,7 +257,7 @@ impl Prober {
 
     /// Asks on a thread of its own, which a caller can leave behind: opening a file on a storage
     /// that is gone may never return, and a thread of a runtime's pool would keep that from ending.
-    fn ask(&self, timeout: Duration) -> Result<oneshot::Receiver<Answer>, ProbeFailure> {
+    fn ask(&self, timeout: Duration) -> Result<oneshot::Receiver<ProbeResult>, ProbeFailure> {
         let one_more = |under_way: usize| (under_way < UNDER_WAY_MAX).then_some(under_way + 1);
         let begun = self
             .under_way
@@ -266,7 +266,7 @@ impl Prober {
             let reason = format!("{UNDER_WAY_MAX} earlier probes still wait for an answer");
             return Err(self.timed_out(&reason));
         }
-        let under_way = UnderWay(Arc::clone(&self.under_way));
+        let under_way = ProbeInFlight(Arc::clone(&self.under_way));
         let (answered, answer) = oneshot::channel();
         let question = self.question.clone();
         let thread = std::thread::Builder::new()
@@ -285,9 +285,9 @@ impl Prober {
 
     fn judge(
         &self,
-        answer: Option<Result<Answer, oneshot::error::RecvError>>,
+        answer: Option<Result<ProbeResult, oneshot::error::RecvError>>,
         timeout: Duration,
-    ) -> Answer {
+    ) -> ProbeResult {
         match answer {
             Some(Ok(answer)) => answer,
             Some(Err(_)) => Err(self.timed_out("the probe ended without an answer")),
@@ -301,18 +301,18 @@ impl Prober {
     }
 }
 
-impl Question {
-    fn ask(&self, timeout: Duration) -> Answer {
+impl ProbeTask {
+    fn ask(&self, timeout: Duration) -> ProbeResult {
         let found = self.ask_database(timeout).and_then(|()| {
             let Some((cause, reason, remedy)) = self.faults.gravest() else {
                 return Ok(());
             };
-            Err(Found::new(cause, reason, remedy))
+            Err(ProbeFinding::new(cause, reason, remedy))
         });
         found.map_err(|found| found.of(&self.config))
     }
 
-    fn ask_database(&self, timeout: Duration) -> Result<(), Found> {
+    fn ask_database(&self, timeout: Duration) -> Result<(), ProbeFinding> {
         let config = &self.config;
         match &config.url {
             #[cfg(feature = "sqlite")]
@@ -323,20 +323,20 @@ impl Question {
             _ => {
                 let _ = timeout;
                 let reason = "this build has no such backend";
-                Err(Found::new(ProbeCause::Unreachable, reason, ""))
+                Err(ProbeFinding::new(ProbeCause::Unreachable, reason, ""))
             }
         }
     }
 }
 
 /// A failure before it is known of which database.
-struct Found {
+struct ProbeFinding {
     cause: ProbeCause,
     reason: String,
     remedy: &'static str,
 }
 
-impl Found {
+impl ProbeFinding {
     fn new(cause: ProbeCause, reason: impl Into<String>, remedy: &'static str) -> Self {
         Self {
             cause,
@@ -350,7 +350,7 @@ impl Found {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ProbeInFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

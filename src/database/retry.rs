@@ -16,7 +16,7 @@ const BACKOFF: Duration = Duration::from_millis(5);
 
 /// Why an attempt failed, as far as another attempt is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum AttemptFailure {
     /// Another connection holds the lock.
     Busy,
     /// PostgreSQL undid the transaction in favour of another one.
@@ -30,11 +30,11 @@ pub(crate) enum Failure {
 }
 
 /// Judges an error of the crate.
-pub(crate) fn classify(error: &Error) -> Failure {
+pub(crate) fn classify(error: &Error) -> AttemptFailure {
     match error {
         Error::Query { source, .. } => classify_query(source),
-        Error::ReadOnlyServer { .. } => Failure::ReadOnly,
-        _ => Failure::Lasting,
+        Error::ReadOnlyServer { .. } => AttemptFailure::ReadOnly,
+        _ => AttemptFailure::Lasting,
     }
 }
 
@@ -53,10 +53,10 @@ pub(crate) fn is_temporary(error: &Error) -> bool {
             | Error::TooManyConnections { .. }
             | Error::Full { .. }
             | Error::CommitUnknown { .. }
-    ) || classify(error) != Failure::Lasting
+    ) || classify(error) != AttemptFailure::Lasting
 }
 
-impl Failure {
+impl AttemptFailure {
     /// How often a call is tried in all that fails so.
     pub(crate) fn attempts_max(self) -> u32 {
         match self {
@@ -70,24 +70,24 @@ impl Failure {
 /// Judges an error of Diesel. SQLite's busy arrives as [`DatabaseErrorKind::Unknown`], as do
 /// PostgreSQL's deadlock and libpq's lost connection. The texts of SQLite and libpq are always
 /// English, those of a server are in its language: of them no word is read.
-pub(crate) fn classify_query(error: &DieselError) -> Failure {
+pub(crate) fn classify_query(error: &DieselError) -> AttemptFailure {
     let DieselError::DatabaseError(kind, info) = error else {
-        return Failure::Lasting;
+        return AttemptFailure::Lasting;
     };
     match kind {
-        DatabaseErrorKind::SerializationFailure => Failure::Serialization,
-        DatabaseErrorKind::ClosedConnection => Failure::ConnectionLost,
+        DatabaseErrorKind::SerializationFailure => AttemptFailure::Serialization,
+        DatabaseErrorKind::ClosedConnection => AttemptFailure::ConnectionLost,
         DatabaseErrorKind::Unknown | DatabaseErrorKind::UnableToSendCommand => {
             if info.details().is_some_and(is_circle_of_processes) {
-                return Failure::Serialization;
+                return AttemptFailure::Serialization;
             }
             classify_text(info.message())
         }
-        _ => Failure::Lasting,
+        _ => AttemptFailure::Lasting,
     }
 }
 
-fn classify_text(message: &str) -> Failure {
+fn classify_text(message: &str) -> AttemptFailure {
     const BUSY: [&str; 3] = [
         "database is locked",
         "database table is locked",
@@ -102,11 +102,11 @@ fn classify_text(message: &str) -> Failure {
     ];
     let has = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
     if has(&BUSY) {
-        Failure::Busy
+        AttemptFailure::Busy
     } else if has(&LOST) {
-        Failure::ConnectionLost
+        AttemptFailure::ConnectionLost
     } else {
-        Failure::Lasting
+        AttemptFailure::Lasting
     }
 }
 
@@ -149,15 +149,19 @@ mod tests {
     fn only_what_another_attempt_can_mend_is_retried() {
         use DatabaseErrorKind::{ClosedConnection, UniqueViolation, Unknown};
         for (kind, text, wanted) in [
-            (Unknown, "database is locked", Failure::Busy),
-            (ClosedConnection, "", Failure::ConnectionLost),
+            (Unknown, "database is locked", AttemptFailure::Busy),
+            (ClosedConnection, "", AttemptFailure::ConnectionLost),
             (
                 Unknown,
                 "no connection to the server",
-                Failure::ConnectionLost,
+                AttemptFailure::ConnectionLost,
             ),
-            (Unknown, "database or disk is full", Failure::Lasting),
-            (UniqueViolation, "database is locked", Failure::Lasting),
+            (Unknown, "database or disk is full", AttemptFailure::Lasting),
+            (
+                UniqueViolation,
+                "database is locked",
+                AttemptFailure::Lasting,
+            ),
         ] {
             assert_eq!(classify(&database_error(kind, text)), wanted, "{text}");
         }
@@ -215,6 +219,6 @@ mod tests {
             .batch_execute("CREATE TABLE t (x); BEGIN IMMEDIATE; INSERT INTO t VALUES (1)")
             .unwrap();
         let error = other.batch_execute("INSERT INTO t VALUES (2)").unwrap_err();
-        assert_eq!(classify_query(&error), Failure::Busy, "{error}");
+        assert_eq!(classify_query(&error), AttemptFailure::Busy, "{error}");
     }
 }

@@ -16,14 +16,14 @@ use libsqlite3_sys as ffi;
 
 /// A row: column `n` is named `c<n>`, the integers first. The rowid is the row's number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Cells {
+pub(crate) struct RowCells {
     /// `c0` to `c3`.
     pub(crate) integers: [i64; 4],
     /// `c4` to `c12`; what is not a number is NULL.
     pub(crate) reals: [f64; 9],
 }
 
-impl Cells {
+impl RowCells {
     /// A real of a row that may be NULL.
     pub(crate) fn real(value: Option<f64>) -> f64 {
         value.unwrap_or(f64::NAN)
@@ -37,23 +37,23 @@ const DECLARATION: &CStr =
 
 /// Rows whose borrow is known to the caller of [`show`] alone.
 #[derive(Clone, Copy)]
-struct Shown {
-    first: *const Cells,
+struct LentRows {
+    first: *const RowCells,
     count: usize,
 }
 
-const NOTHING: Shown = Shown {
+const NOTHING: LentRows = LentRows {
     first: null(),
     count: 0,
 };
 
 thread_local! {
     /// What the table shows on this thread.
-    static SHOWN: Cell<Shown> = const { Cell::new(NOTHING) };
+    static SHOWN: Cell<LentRows> = const { Cell::new(NOTHING) };
 }
 
 /// Shows what was shown before, after a panic too.
-struct Restore(Shown);
+struct Restore(LentRows);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -62,8 +62,8 @@ impl Drop for Restore {
 }
 
 /// Runs `work` while `tickbase_rows` has these rows.
-pub(crate) fn show<T>(rows: &[Cells], work: impl FnOnce() -> T) -> T {
-    let shown = Shown {
+pub(crate) fn show<T>(rows: &[RowCells], work: impl FnOnce() -> T) -> T {
+    let shown = LentRows {
         first: rows.as_ptr(),
         count: rows.len(),
     };
@@ -216,7 +216,7 @@ unsafe extern "C" fn column(
     // SAFETY: as in `filter`.
     let row = unsafe { (*cursor.cast::<Scan>()).row };
     let column = usize::try_from(column).unwrap_or(usize::MAX);
-    let Shown { first, count } = SHOWN.get();
+    let LentRows { first, count } = SHOWN.get();
     if row >= count {
         // SAFETY: SQLite gives the place of the result.
         unsafe { ffi::sqlite3_result_null(out) };
@@ -253,16 +253,16 @@ mod tests {
     use diesel::sql_types::{BigInt, Double, Nullable};
 
     use super::*;
-    use crate::database::sqlite::Role;
+    use crate::database::sqlite::ConnectionRole;
 
-    fn squares(count: i64) -> Vec<Cells> {
-        let row = |number: i64| Cells {
+    fn squares(count: i64) -> Vec<RowCells> {
+        let row = |number: i64| RowCells {
             integers: [number, i64::MIN, i64::MAX, 0],
             reals: [(number * number) as f64; 9],
         };
-        let mut rows: Vec<Cells> = (0..count).map(row).collect();
+        let mut rows: Vec<RowCells> = (0..count).map(row).collect();
         rows.iter_mut()
-            .for_each(|row| row.reals[8] = Cells::real(None));
+            .for_each(|row| row.reals[8] = RowCells::real(None));
         rows
     }
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     fn connection() -> SqliteConnection {
-        crate::database::opening::open(":memory:", Role::Writer).unwrap()
+        crate::database::opening::open(":memory:", ConnectionRole::Writer).unwrap()
     }
 
     fn seen(conn: &mut SqliteConnection) -> Vec<Seen> {

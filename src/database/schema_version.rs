@@ -1,9 +1,9 @@
 //! A database's schema as its users see it: brought up to date, taken back, listed. How a migration
 //! runs is in `migrations`.
 
-use super::migrations::{self, MigrationStatus, Rows};
+use super::migrations::{self, MigrationStatus, RowsOnRevert};
 use super::slow_query::MIGRATIONS;
-use super::{BackendConnection, Database, tally};
+use super::{BackendConnection, Database, operation_counts};
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
@@ -15,7 +15,7 @@ impl Database {
     /// [`Error::Migration`], [`Error::SchemaNewer`].
     pub fn migrate(&self) -> Result<Vec<String>> {
         let run = |conn: &mut BackendConnection<'_>| migrations::run(conn, self.config());
-        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || run(conn)).0)
+        self.exclusive(|conn| operation_counts::OperationRun::of(MIGRATIONS, || run(conn)).0)
     }
 
     /// Undoes the newest migration, with all that its tables hold; returns its name.
@@ -23,13 +23,13 @@ impl Database {
     /// # Errors
     /// As [`Database::migrate`].
     pub fn migrate_revert(&self) -> Result<Option<String>> {
-        self.revert(Rows::Deleted)
+        self.revert(RowsOnRevert::Deleted)
     }
 
-    fn revert(&self, rows: Rows) -> Result<Option<String>> {
+    fn revert(&self, rows: RowsOnRevert) -> Result<Option<String>> {
         let revert =
             |conn: &mut BackendConnection<'_>| migrations::revert(conn, self.config(), rows);
-        self.exclusive(|conn| tally::Run::of(MIGRATIONS, || revert(conn)).0)
+        self.exclusive(|conn| operation_counts::OperationRun::of(MIGRATIONS, || revert(conn)).0)
     }
 
     /// [`Database::migrate_revert`], unless it would delete rows, or values of columns. It counts
@@ -38,7 +38,7 @@ impl Database {
     /// # Errors
     /// As [`Database::migrate`]; [`Error::WouldDelete`], which says what would be lost.
     pub fn migrate_revert_keeping_rows(&self) -> Result<Option<String>> {
-        self.revert(Rows::Kept)
+        self.revert(RowsOnRevert::Kept)
     }
 
     /// Writes the applied migrations into `__diesel_schema_migrations`, the table of the diesel CLI

@@ -18,7 +18,7 @@ use diesel::connection::{
     Connection, DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
 };
 
-use super::{tally, touched};
+use super::{invalidation, operation_counts};
 use crate::clock::Clock;
 use crate::config::ObserveConfig;
 use crate::timestamp::Timestamp;
@@ -84,17 +84,17 @@ pub struct SlowQueryTotals {
 
 /// The table of slow statements; switched off when the threshold is zero.
 #[derive(Debug)]
-pub(crate) struct SlowQueries {
+pub(crate) struct SlowQueryTable {
     after: Duration,
     entries_max: usize,
     clock: Clock,
-    table: Mutex<HashMap<u64, Entry>>,
+    table: Mutex<HashMap<u64, SlowQueryEntry>>,
     observed: AtomicU64,
     evicted: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SlowQueryEntry {
     shown: SlowQuery,
     /// The statement as it was sent, until its plan is taken; `None` when it is too long.
     statement: Option<String>,
@@ -107,7 +107,7 @@ struct Slow {
     us: u64,
 }
 
-impl SlowQueries {
+impl SlowQueryTable {
     pub(super) fn new(config: &ObserveConfig, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             after: config.slow_query_after,
@@ -157,7 +157,7 @@ impl SlowQueries {
     fn record(&self, slow: Slow) {
         let normalized = text::normalized(&slow.text);
         let fingerprint = text::fingerprint(&normalized);
-        tally::set_slow(fingerprint);
+        operation_counts::set_slow(fingerprint);
         self.observed.fetch_add(1, Ordering::Relaxed);
         let (op, duration_us) = (slow.op, slow.us);
         let now = self.clock.now();
@@ -170,14 +170,17 @@ impl SlowQueries {
         if table.len() >= self.entries_max {
             self.evict(&mut table);
         }
-        table.insert(fingerprint, Entry::new(fingerprint, &normalized, slow, now));
+        table.insert(
+            fingerprint,
+            SlowQueryEntry::new(fingerprint, &normalized, slow, now),
+        );
         drop(table);
         let sql = text::shortened(&normalized, SHOWN_BYTES_MAX);
         // Not a warning: who runs one command did not ask how long its statements take.
         tracing::info!(op, duration_us, fingerprint, sql, "slow statement");
     }
 
-    fn evict(&self, table: &mut HashMap<u64, Entry>) {
+    fn evict(&self, table: &mut HashMap<u64, SlowQueryEntry>) {
         let least = table.iter().min_by_key(|(_, entry)| entry.shown.total_us);
         if let Some(fingerprint) = least.map(|(fingerprint, _)| *fingerprint) {
             table.remove(&fingerprint);
@@ -203,12 +206,12 @@ impl SlowQueries {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, SlowQueryEntry>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
+impl SlowQueryEntry {
     fn new(fingerprint: u64, normalized: &str, slow: Slow, now: Timestamp) -> Self {
         let shown = SlowQuery {
             fingerprint,
@@ -250,7 +253,7 @@ impl Entry {
 
 /// Measures the statements of one connection, which runs one at a time.
 struct Observer {
-    slow: Arc<SlowQueries>,
+    slow: Arc<SlowQueryTable>,
     began: Option<Instant>,
     next: Option<Box<dyn Instrumentation>>,
 }
@@ -259,7 +262,7 @@ impl Instrumentation for Observer {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match &event {
             InstrumentationEvent::StartQuery { .. } => {
-                touched::statement();
+                invalidation::statement();
                 self.began = (!self.slow.after.is_zero()).then(Instant::now);
             }
             InstrumentationEvent::FinishQuery { query, .. } => {
@@ -281,7 +284,7 @@ impl Instrumentation for Observer {
 impl Observer {
     #[cold]
     fn keep(&self, query: &dyn DebugQuery, took: Duration) {
-        let op = tally::current_op();
+        let op = operation_counts::current_op();
         if op == EXPLAIN || op == MIGRATIONS {
             return;
         }

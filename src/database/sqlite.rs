@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum ConnectionRole {
     /// The one connection that writes.
     Writer,
     /// A connection of the pool, `query_only`.
@@ -39,7 +39,7 @@ pub struct PragmaState {
 /// Opens the connection that writes, and sets it up.
 pub(crate) fn open_writer(config: &DatabaseConfig) -> Result<SqliteConnection> {
     let mut conn = create(path_of(config)?, config.sqlite.file_mode)?;
-    prepare(&mut conn, config, Role::Writer)?;
+    prepare(&mut conn, config, ConnectionRole::Writer)?;
     // The first look into a new file makes its log: from here on it can be told from another.
     read(&mut conn, "schema_version")?;
     Ok(conn)
@@ -47,7 +47,7 @@ pub(crate) fn open_writer(config: &DatabaseConfig) -> Result<SqliteConnection> {
 
 /// Opens a connection of the pool, which sets it up.
 pub(crate) fn open_reader(config: &DatabaseConfig) -> Result<SqliteConnection> {
-    let opened = opening::open(&existing(path_of(config)?), Role::Reader);
+    let opened = opening::open(&existing(path_of(config)?), ConnectionRole::Reader);
     opened.map_err(|error| Error::Connect {
         target: format!("{:?}", config.url),
         reason: error.to_string(),
@@ -123,7 +123,7 @@ fn create(path: &Path, mode: u32) -> Result<SqliteConnection> {
     }
     let name = file_name(path)?;
     create_file(path, mode);
-    opening::open(name, Role::Writer).map_err(|error| {
+    opening::open(name, ConnectionRole::Writer).map_err(|error| {
         let remedy = "check that the file and its directory may be read and written";
         unusable(path, &error.to_string(), remedy)
     })
@@ -145,7 +145,7 @@ fn create_file(path: &Path, mode: u32) {
 pub(crate) fn prepare(
     conn: &mut SqliteConnection,
     config: &DatabaseConfig,
-    role: Role,
+    role: ConnectionRole,
 ) -> Result<()> {
     let DatabaseUrl::Sqlite(path) = &config.url else {
         return Ok(());
@@ -169,11 +169,11 @@ pub(crate) fn prepare(
 pub(crate) fn pragma_states(
     conn: &mut SqliteConnection,
     config: &SqliteConfig,
-    role: Role,
+    role: ConnectionRole,
 ) -> Result<Vec<PragmaState>> {
     let role_name = match role {
-        Role::Writer => "writer",
-        Role::Reader => "reader",
+        ConnectionRole::Writer => "writer",
+        ConnectionRole::Reader => "reader",
     };
     let mut states = Vec::new();
     for (name, wanted) in pragmas(config, role) {
@@ -210,7 +210,7 @@ fn took(wanted: &str, actual: &str) -> bool {
 
 /// The pragmas in the order in which they are applied. `busy_timeout` comes first: each of the
 /// others may meet a lock.
-fn pragmas(config: &SqliteConfig, role: Role) -> Vec<(&'static str, String)> {
+fn pragmas(config: &SqliteConfig, role: ConnectionRole) -> Vec<(&'static str, String)> {
     let synchronous = match config.synchronous {
         Synchronous::Normal => 1,
         Synchronous::Full => 2,
@@ -218,11 +218,11 @@ fn pragmas(config: &SqliteConfig, role: Role) -> Vec<(&'static str, String)> {
     let (cache_kib, mmap_bytes, query_only) = match role {
         // Mapped pages cost the writer a look into the WAL's index at each visit (every foreign key
         // of every row is one), which its own cache does not: 5 to 8 % of a bulk insertion.
-        Role::Writer => (config.writer_cache_kib, 0, 0),
-        Role::Reader => (config.reader_cache_kib, config.mmap_bytes, 1),
+        ConnectionRole::Writer => (config.writer_cache_kib, 0, 0),
+        ConnectionRole::Reader => (config.reader_cache_kib, config.mmap_bytes, 1),
     };
     let mut all = vec![("busy_timeout", config.busy_timeout.as_millis().to_string())];
-    if role == Role::Writer {
+    if role == ConnectionRole::Writer {
         // Stored in the file: readers go on while the writer writes.
         all.push(("journal_mode", "wal".to_owned()));
     }

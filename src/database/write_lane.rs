@@ -26,15 +26,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use super::backpressure::{BatchSize, WhenFull};
 use super::connection::{BackendConnection, transaction_depth};
 use super::files::DatabaseFiles;
-use super::instrumentation::Account;
-use super::tally::Run;
-use super::{park, scope::Attachments, touched};
+use super::instrumentation::OperationHandle;
+use super::operation_counts::OperationRun;
+use super::{block_on, invalidation, transaction_context::Attachments};
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
 pub use counters::WriterSnapshot;
-use counters::{Counters, add_time};
-use group::Writer;
-pub(crate) use job::Answer;
+use counters::{LaneCounters, add_time};
+use group::LaneWriter;
+pub(crate) use job::JobOutcome;
 use job::{Job, TypedJob};
 pub(crate) use wal::Wal;
 
@@ -46,18 +46,18 @@ pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>
 
 /// The lane; dropping it drains the queue and closes the connection.
 pub(crate) struct WriteLane {
-    shared: Arc<Shared>,
+    shared: Arc<LaneShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     thread_id: ThreadId,
 }
 
-struct Shared {
+struct LaneShared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     /// Room in the queue; a waiting job holds one permit for each of its rows.
     room: Arc<Semaphore>,
-    writer: Mutex<Writer>,
-    counters: Arc<Counters>,
+    writer: Mutex<LaneWriter>,
+    counters: Arc<LaneCounters>,
     limits: WriteConfig,
 }
 
@@ -87,8 +87,8 @@ impl WriteLane {
         attachments: Arc<Attachments>,
         opener: Opener,
     ) -> Result<Self> {
-        let counters = Arc::new(Counters::default());
-        let writer = Writer::open(
+        let counters = Arc::new(LaneCounters::default());
+        let writer = LaneWriter::open(
             opener,
             lock_wait_max,
             wal,
@@ -96,7 +96,7 @@ impl WriteLane {
             attachments,
             Arc::clone(&counters),
         )?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LaneShared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             room: Arc::new(Semaphore::new(limits.queue_rows_max)),
@@ -124,7 +124,7 @@ impl WriteLane {
     /// Runs a job and returns after its commit. Blocks the thread.
     pub(crate) fn write<T, F>(
         &self,
-        account: impl Into<Account>,
+        account: impl Into<OperationHandle>,
         size: BatchSize,
         work: F,
     ) -> Result<T>
@@ -136,7 +136,7 @@ impl WriteLane {
         let op = account.op();
         let (job, answer) = TypedJob::new(account, work);
         if let Some(mut writer) = self.shared.lead() {
-            let run = Run::begin(LANE);
+            let run = OperationRun::begin(LANE);
             writer.run_alone(Box::new(job));
             drop(run);
             self.shared
@@ -147,17 +147,17 @@ impl WriteLane {
         } else {
             let room = match self.shared.room_at_once(size)? {
                 Some(room) => room,
-                None => park::block_on(self.shared.room(size))?,
+                None => block_on::block_on(self.shared.room(size))?,
             };
             self.shared.enqueue(Box::new(job), size, room)?;
         }
-        receive(op, park::block_on(answer))
+        receive(op, block_on::block_on(answer))
     }
 
     /// Runs a job and returns after its commit, without blocking the thread.
     pub(crate) async fn write_async<T, F>(
         &self,
-        account: impl Into<Account>,
+        account: impl Into<OperationHandle>,
         size: BatchSize,
         work: F,
     ) -> Result<T>
@@ -182,13 +182,13 @@ impl WriteLane {
         &self,
         work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
-        touched::refuse_nested("exclusive")?;
+        invalidation::refuse_nested("exclusive")?;
         let mut writer = lock(&self.shared.writer);
         let files = writer.files();
         files.check()?;
         let conn = writer.connection()?;
         let run = || work(&mut BackendConnection::from(&mut *conn));
-        let (done, _) = Run::of("exclusive", || catch_unwind(AssertUnwindSafe(run)));
+        let (done, _) = OperationRun::of("exclusive", || catch_unwind(AssertUnwindSafe(run)));
         if done.is_err() || !matches!(transaction_depth(conn), Ok(0)) {
             writer.give_up_connection();
         }
@@ -211,7 +211,7 @@ impl WriteLane {
         self.shared.arrived.notify_all();
         // A job that closes the database, or drops its last handle, holds the connection that
         // the writer's thread waits for, or is on that thread.
-        if touched::is_in_work() || std::thread::current().id() == self.thread_id {
+        if invalidation::is_in_work() || std::thread::current().id() == self.thread_id {
             return;
         }
         let thread = lock(&self.thread).take();
@@ -227,18 +227,21 @@ impl Drop for WriteLane {
     }
 }
 
-fn receive<T>(op: &'static str, answer: Result<Answer<T>, oneshot::error::RecvError>) -> Result<T> {
+fn receive<T>(
+    op: &'static str,
+    answer: Result<JobOutcome<T>, oneshot::error::RecvError>,
+) -> Result<T> {
     match answer {
-        Ok(Answer::Done(outcome)) => outcome,
-        Ok(Answer::Panicked(payload)) => resume_unwind(payload),
+        Ok(JobOutcome::Done(outcome)) => outcome,
+        Ok(JobOutcome::Panicked(payload)) => resume_unwind(payload),
         // The job was dropped unanswered: the lane ended before it ran.
         Err(_) => Err(Error::Closed.during(op)),
     }
 }
 
-impl Shared {
+impl LaneShared {
     /// The write connection, when the lane is idle: then the caller commits on its own thread.
-    fn lead(&self) -> Option<MutexGuard<'_, Writer>> {
+    fn lead(&self) -> Option<MutexGuard<'_, LaneWriter>> {
         let queue = lock(&self.queue);
         if queue.closed || !queue.jobs.is_empty() {
             return None;
@@ -252,7 +255,7 @@ impl Shared {
 
     /// Gives the write connection back. What arrived meanwhile has woken the writer, which waits
     /// for the connection: to wake it once more would cost each lone commit two switches of thread.
-    fn release(&self, writer: MutexGuard<'_, Writer>) {
+    fn release(&self, writer: MutexGuard<'_, LaneWriter>) {
         let tend = writer.is_tending_due();
         drop(writer);
         if tend {
@@ -321,7 +324,7 @@ impl Shared {
 
     /// The writer thread: takes what waits, commits it, until the lane is closed and empty.
     fn drain(&self) {
-        let _run = Run::begin(LANE);
+        let _run = OperationRun::begin(LANE);
         while self.wait_for_work() {
             // First the connection, then the jobs: while they are in the queue no caller leads,
             // and those that come during the wait join the group.

@@ -9,7 +9,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
-use super::retry::{Failure, classify_query};
+use super::retry::{AttemptFailure, classify_query};
 use crate::error::{Error, Result};
 
 /// The byte of the `-shm` file that SQLite locks to write: WAL_WRITE_LOCK.
@@ -27,7 +27,7 @@ pub(super) fn begin_immediate(
     loop {
         match AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE") {
             Ok(()) => return Ok(()),
-            Err(error) if classify_query(&error) == Failure::Busy => {
+            Err(error) if classify_query(&error) == AttemptFailure::Busy => {
                 waits();
                 if Instant::now() >= deadline {
                     return Err(Error::WriteLockHeld { waited: wait_max });

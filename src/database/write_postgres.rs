@@ -16,19 +16,19 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::backpressure::BatchSize;
 use super::connection::{BackendConnection, at_top_level, transaction_depth};
 use super::doors::{again, cause_to_close};
-use super::instrumentation::{Account, Call};
+use super::in_flight::InFlightWrites;
+use super::instrumentation::{Call, OperationHandle};
+use super::invalidation;
+use super::operation_counts::OperationRun;
 use super::pool::Pools;
 use super::postgres;
 use super::retry::backoff;
-use super::scope::{Ending, Scope};
-use super::tally::Run;
-use super::touched;
-use super::under_way::Writes;
+use super::transaction_context::{Ending, TransactionContext};
 use crate::error::{Error, Result};
 
 pub(super) fn write<T>(
     pools: &Pools,
-    writes: &Arc<Writes>,
+    writes: &Arc<InFlightWrites>,
     size: BatchSize,
     call: &Call,
     mut work: impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
@@ -52,7 +52,7 @@ pub(super) fn write<T>(
 
 pub(super) async fn write_async<T, F>(
     pools: &Pools,
-    writes: &Arc<Writes>,
+    writes: &Arc<InFlightWrites>,
     size: BatchSize,
     call: &Call,
     mut work: F,
@@ -86,8 +86,8 @@ where
 }
 
 fn transaction<T>(
-    writes: &Arc<Writes>,
-    account: &Account,
+    writes: &Arc<InFlightWrites>,
+    account: &OperationHandle,
     conn: &mut BackendConnection<'_>,
     work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -101,16 +101,16 @@ fn transaction<T>(
     let _under_way = writes.begin()?;
     let op = account.op();
     let began = Instant::now();
-    let scope = Scope::begin(&writes.attachments);
-    let (outcome, tally) = Run::of(op, || {
+    let scope = TransactionContext::begin(&writes.attachments);
+    let (outcome, tally) = OperationRun::of(op, || {
         AnsiTransactionManager::begin_transaction_sql(conn, &writes.begin)?;
-        let value = touched::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
+        let value = invalidation::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
         commit(op, conn).map(|()| value)
     });
     match &outcome {
         Ok(_) => {
             scope.end(Ending::Committed);
-            account.credit(&tally);
+            account.add_counts(&tally);
             writes.committed(tally.rows, began);
             writes.found_read_only(false);
         }

@@ -13,7 +13,7 @@ use bigdecimal::BigDecimal;
 use serde_json::value::RawValue;
 
 use crate::decimal::Decimal;
-use crate::domain::rule::{Condition, RuleShape, RuleType};
+use crate::domain::condition::{ConditionParameters, RuleCondition, Trigger};
 use crate::error::{Error, Result};
 
 /// The longest expression, in bytes.
@@ -39,20 +39,7 @@ pub enum Expression {
     /// Matches when one of them does.
     Any(Vec<Expression>),
     /// One condition.
-    One(ExpressionPart),
-}
-
-/// One condition of an expression, with the parameters that a rule of its type needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpressionPart {
-    /// When it matches.
-    pub condition: Condition,
-    /// The value that it compares with.
-    pub threshold: Option<Decimal>,
-    /// The window of a rate of change, in seconds.
-    pub time_window_seconds: Option<i32>,
-    /// The length of the mean, in ticks.
-    pub moving_average_period: Option<i32>,
+    One(RuleCondition),
 }
 
 impl Expression {
@@ -116,17 +103,15 @@ struct PriceBounds {
 }
 
 impl PriceBounds {
-    fn add(&mut self, part: &ExpressionPart) {
+    fn add(&mut self, part: &RuleCondition) {
         let Some(threshold) = &part.threshold else {
             return;
         };
         let at = threshold.as_big_decimal().clone();
-        match part.condition {
-            Condition::Above => self.above(at),
-            Condition::Below => self.below(at),
-            Condition::CrossesAbove if part.moving_average_period.is_none() => self.above(at),
-            Condition::CrossesBelow if part.moving_average_period.is_none() => self.below(at),
-            Condition::Equals => {
+        match part.trigger {
+            Trigger::Above | Trigger::CrossesAbove => self.above(at),
+            Trigger::Below | Trigger::CrossesBelow => self.below(at),
+            Trigger::Equals => {
                 // How near is the instrument's matter: half a unit of its last place at most.
                 let half = BigDecimal::new(5.into(), 1);
                 self.above(&at - &half);
@@ -203,7 +188,7 @@ fn read(json: &RawValue, place: &str, depth: usize, conditions: &mut usize) -> R
     })
 }
 
-fn read_part(fields: &Fields<'_>, place: &str) -> Result<ExpressionPart> {
+fn read_part(fields: &Fields<'_>, place: &str) -> Result<RuleCondition> {
     if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
         let name: String = name.chars().take(32).collect();
         return Err(refused(format!("{place} has the unknown field {name:?}")));
@@ -214,27 +199,16 @@ fn read_part(fields: &Fields<'_>, place: &str) -> Result<ExpressionPart> {
         return Err(refused(format!("{place} names no condition")));
     };
     let condition = condition.parse().map_err(|error| inside(place, error))?;
-    let part = ExpressionPart {
-        condition,
-        threshold: present(fields, "threshold")
-            .map(Decimal::from_json)
-            .transpose()
-            .map_err(|error| inside(place, of_threshold(error)))?,
+    let threshold = present(fields, "threshold")
+        .map(Decimal::from_json)
+        .transpose()
+        .map_err(|error| inside(place, of_threshold(error)))?;
+    let parameters = ConditionParameters {
+        threshold: threshold.as_ref(),
         time_window_seconds: number(fields, "time_window_seconds", place)?,
         moving_average_period: number(fields, "moving_average_period", place)?,
     };
-    let shape = RuleShape {
-        rule_type: RuleType::of(condition),
-        condition: Some(condition),
-        threshold: part.threshold.as_ref(),
-        expression: None,
-        time_window_seconds: part.time_window_seconds,
-        moving_average_period: part.moving_average_period,
-        cooldown_seconds: 0,
-        name: None,
-    };
-    shape.check().map_err(|error| inside(place, error))?;
-    Ok(part)
+    RuleCondition::new(condition, parameters).map_err(|error| inside(place, error))
 }
 
 /// The text of a field that is there and not null.

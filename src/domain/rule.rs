@@ -1,87 +1,27 @@
-//! Words of alert rules, and which of them belong together.
+//! What an alert rule is: one condition, or several that are joined.
 //!
 //! It decides whether a rule can ever fire as it is written; evaluating it is the alert engine's.
 
 use crate::decimal::Decimal;
+use crate::domain::condition::{
+    Condition, ConditionParameters, RULE_SECONDS_MAX, RuleCondition, RuleType, in_range, missing,
+};
 use crate::domain::expression::Expression;
-use crate::domain::text_enum;
 use crate::error::{Error, Result};
-
-text_enum! {
-    /// What a rule watches.
-    pub enum RuleType = "rule_type" {
-        /// The price against a threshold.
-        Threshold = "threshold",
-        /// The price crossing a threshold or its own mean.
-        Crossover = "crossover",
-        /// The change of the price within a time window.
-        RateOfChange = "rate_of_change",
-        /// The volume against a threshold or its own mean.
-        VolumeSpike = "volume_spike",
-        /// Several conditions, joined by all or any.
-        MultiCondition = "multi_condition",
-    }
-}
-
-text_enum! {
-    /// When a rule matches.
-    pub enum Condition = "condition" {
-        /// Price above the threshold.
-        Above = "above",
-        /// Price below the threshold.
-        Below = "below",
-        /// Price nearer to the threshold than half a unit of the last place that the instrument
-        /// shows (0.00005 where `price_decimals` is 4); the threshold itself where it shows all.
-        Equals = "equals",
-        /// Price going from below to above.
-        CrossesAbove = "crosses_above",
-        /// Price going from above to below.
-        CrossesBelow = "crosses_below",
-        /// Price risen by the threshold, in percent.
-        PercentChangeUp = "percent_change_up",
-        /// Price fallen by the threshold, in percent.
-        PercentChangeDown = "percent_change_down",
-        /// Volume above the threshold.
-        VolumeAbove = "volume_above",
-    }
-}
-
-impl RuleType {
-    /// The conditions that belong to this type; none for [`RuleType::MultiCondition`], whose
-    /// conditions are in its expression.
-    #[must_use]
-    pub const fn conditions(self) -> &'static [Condition] {
-        match self {
-            Self::Threshold => &[Condition::Above, Condition::Below, Condition::Equals],
-            Self::Crossover => &[Condition::CrossesAbove, Condition::CrossesBelow],
-            Self::RateOfChange => &[Condition::PercentChangeUp, Condition::PercentChangeDown],
-            Self::VolumeSpike => &[Condition::VolumeAbove],
-            Self::MultiCondition => &[],
-        }
-    }
-
-    /// The type that a condition belongs to.
-    #[must_use]
-    pub const fn of(condition: Condition) -> Self {
-        match condition {
-            Condition::Above | Condition::Below | Condition::Equals => Self::Threshold,
-            Condition::CrossesAbove | Condition::CrossesBelow => Self::Crossover,
-            Condition::PercentChangeUp | Condition::PercentChangeDown => Self::RateOfChange,
-            Condition::VolumeAbove => Self::VolumeSpike,
-        }
-    }
-}
 
 /// The longest name of a rule, in characters.
 pub const RULE_NAME_LENGTH_MAX: usize = 100;
-pub use crate::domain::expression::EXPRESSION_BYTES_MAX;
 
-/// The longest time window and cooldown, in seconds.
-pub const RULE_SECONDS_MAX: i32 = 3_600;
-/// The longest moving average, in ticks.
-pub const MOVING_AVERAGE_PERIOD_MAX: i32 = 1_000;
+/// When a rule fires; made once, from what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleKind {
+    /// When its condition matches.
+    Single(RuleCondition),
+    /// When its expression does.
+    Composite(Expression),
+}
 
-/// The parts of a rule that must fit together.
+/// A rule as it is written: the columns of its row, which must fit together.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleShape<'a> {
     /// What it watches.
@@ -102,134 +42,72 @@ pub struct RuleShape<'a> {
     pub name: Option<&'a str>,
 }
 
-impl RuleShape<'_> {
-    /// Checks that the rule can fire as it is written.
+impl<'a> RuleShape<'a> {
+    /// The rule, which can fire as it is written.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a condition of another type, a missing parameter, one out of range,
-    /// a mean of one price (which is the price, so nothing crosses it), or an expression that
-    /// [`Expression::parse`] refuses.
-    pub fn check(&self) -> Result<()> {
-        self.check_ranges()?;
+    /// [`Error::Invalid`] for a condition of another type, a number out of range, a name that is
+    /// too long, and what [`RuleCondition::new`] or [`Expression::parse`] refuses.
+    pub fn kind(&self) -> Result<RuleKind> {
+        let cooldown = Some(self.cooldown_seconds);
+        in_range("cooldown_seconds", cooldown, 0, RULE_SECONDS_MAX)?;
+        self.check_name()?;
         if self.rule_type == RuleType::MultiCondition {
-            return self.check_expression();
+            self.parameters().check_ranges()?;
+            return self.expression().map(RuleKind::Composite);
         }
-        self.check_condition()?;
+        let condition = self.condition()?;
         if self.expression.is_some() {
             return Err(foreign("expression", self.rule_type));
         }
-        if self.rule_type == RuleType::RateOfChange && self.time_window_seconds.is_none() {
-            return Err(missing(
-                "time_window_seconds",
-                self.rule_type,
-                "1 to 3600 seconds",
-            ));
-        }
-        // A crossover of the price and its own mean needs no threshold.
-        let has_mean =
-            self.rule_type == RuleType::Crossover && self.moving_average_period.is_some();
-        if has_mean && self.moving_average_period == Some(1) {
-            return Err(Error::invalid(
-                "moving_average_period",
-                "the mean of one price is the price itself, so it could never be crossed",
-                format!("use 2 to {MOVING_AVERAGE_PERIOD_MAX}"),
-            ));
-        }
-        if self.threshold.is_none() && !has_mean {
-            return Err(missing(
-                "threshold",
-                self.rule_type,
-                "the value to compare with",
-            ));
-        }
-        Ok(())
+        RuleCondition::new(condition, self.parameters()).map(RuleKind::Single)
     }
 
-    fn check_ranges(&self) -> Result<()> {
-        let seconds = RULE_SECONDS_MAX;
-        in_range("time_window_seconds", self.time_window_seconds, 1, seconds)?;
-        let period = self.moving_average_period;
-        in_range(
-            "moving_average_period",
-            period,
-            1,
-            MOVING_AVERAGE_PERIOD_MAX,
-        )?;
-        in_range("cooldown_seconds", Some(self.cooldown_seconds), 0, seconds)?;
+    fn parameters(&self) -> ConditionParameters<'a> {
+        ConditionParameters {
+            threshold: self.threshold,
+            time_window_seconds: self.time_window_seconds,
+            moving_average_period: self.moving_average_period,
+        }
+    }
+
+    fn check_name(&self) -> Result<()> {
         let length = self.name.map_or(0, |name| name.chars().count());
         if length > RULE_NAME_LENGTH_MAX {
-            let remedy = format!("use at most {RULE_NAME_LENGTH_MAX}");
             return Err(Error::invalid(
                 "name",
                 format!("it has {length} characters"),
-                remedy,
+                format!("use at most {RULE_NAME_LENGTH_MAX}"),
             ));
         }
         Ok(())
     }
 
-    fn check_condition(&self) -> Result<()> {
+    fn condition(&self) -> Result<Condition> {
         let accepted = self.rule_type.conditions();
-        let words = || {
-            accepted
-                .iter()
-                .map(|c| c.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let words: Vec<_> = accepted.iter().map(|c| c.as_str()).collect();
+        let words = format!("one of {}", words.join(", "));
         match self.condition {
-            Some(condition) if accepted.contains(&condition) => Ok(()),
+            Some(condition) if accepted.contains(&condition) => Ok(condition),
             Some(condition) => Err(Error::invalid(
                 "condition",
                 format!("{condition} does not belong to a {} rule", self.rule_type),
-                format!("use one of {}", words()),
+                format!("use {words}"),
             )),
-            None => Err(missing(
-                "condition",
-                self.rule_type,
-                &format!("one of {}", words()),
-            )),
+            None => Err(missing("condition", self.rule_type, &words)),
         }
     }
 
-    fn check_expression(&self) -> Result<()> {
+    fn expression(&self) -> Result<Expression> {
         if self.condition.is_some() {
             return Err(foreign("condition", self.rule_type));
         }
         if self.threshold.is_some() {
             return Err(foreign("threshold", self.rule_type));
         }
-        let Some(expression) = self.expression else {
-            return Err(missing(
-                "expression",
-                self.rule_type,
-                r#"such as {"all":[..]}"#,
-            ));
-        };
-        Expression::parse(expression).map(|_| ())
+        let missing = || missing("expression", self.rule_type, r#"such as {"all":[..]}"#);
+        Expression::parse(self.expression.ok_or_else(missing)?)
     }
-}
-
-fn in_range(name: &'static str, value: Option<i32>, min: i32, max: i32) -> Result<()> {
-    match value {
-        Some(value) if !(min..=max).contains(&value) => {
-            let remedy = format!("use {min} to {max}");
-            Err(Error::invalid(
-                name,
-                format!("{value} is out of range"),
-                remedy,
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn missing(name: &'static str, rule_type: RuleType, remedy: &str) -> Error {
-    Error::invalid(
-        name,
-        format!("a {rule_type} rule needs it"),
-        format!("give {remedy}"),
-    )
 }
 
 fn foreign(name: &'static str, rule_type: RuleType) -> Error {
@@ -239,6 +117,7 @@ fn foreign(name: &'static str, rule_type: RuleType) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::expression::EXPRESSION_BYTES_MAX;
 
     fn shape(rule_type: RuleType) -> RuleShape<'static> {
         RuleShape {
@@ -254,7 +133,7 @@ mod tests {
     }
 
     fn refusal(shape: RuleShape<'_>) -> String {
-        shape.check().unwrap_err().to_string()
+        shape.kind().unwrap_err().to_string()
     }
 
     #[test]
@@ -273,7 +152,7 @@ mod tests {
                 threshold: Some(&one),
                 ..shape(rule_type)
             }
-            .check()
+            .kind()
             .unwrap();
             let none = RuleShape {
                 condition: None,
@@ -291,13 +170,13 @@ mod tests {
             time_window_seconds: Some(60),
             ..rate
         }
-        .check()
+        .kind()
         .unwrap();
         let mean = RuleShape {
             moving_average_period: Some(5),
             ..shape(RuleType::Crossover)
         };
-        mean.check().unwrap();
+        mean.kind().unwrap();
         let price_itself = RuleShape {
             moving_average_period: Some(1),
             ..mean
@@ -352,7 +231,7 @@ mod tests {
             expression: Some(good),
             ..multi
         }
-        .check()
+        .kind()
         .unwrap();
         let long = format!(r#"{{"all":["{}"]}}"#, "x".repeat(EXPRESSION_BYTES_MAX));
         assert!(
@@ -395,14 +274,14 @@ mod tests {
                 ..good
             },
         ] {
-            assert!(wrong.check().is_err(), "{wrong:?}");
+            assert!(wrong.kind().is_err(), "{wrong:?}");
         }
         RuleShape {
             cooldown_seconds: 0,
             name: Some(&name[..100]),
             ..good
         }
-        .check()
+        .kind()
         .unwrap();
     }
 }

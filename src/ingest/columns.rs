@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// A column, as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Column {
+pub enum ColumnSelector {
     /// By the header's name, in any case.
     Name(String),
     /// By its position, from 1.
@@ -19,7 +19,7 @@ pub enum Column {
 /// What the user maps: `timestamp=DateTime,price=Price,volume=3,high=`. It adds to what the header
 /// says; a field without a column (`high=`) is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ColumnMap(Vec<(Field, Column)>);
+pub struct ColumnMap(Vec<(Field, ColumnSelector)>);
 
 /// The most columns that a file may have.
 pub(super) const COLUMNS_MAX: usize = 10_000;
@@ -27,7 +27,7 @@ pub(super) const COLUMNS_MAX: usize = 10_000;
 impl ColumnMap {
     /// A map of these pairs; of two pairs of one field the first counts.
     #[must_use]
-    pub fn new(pairs: impl IntoIterator<Item = (Field, Column)>) -> Self {
+    pub fn new(pairs: impl IntoIterator<Item = (Field, ColumnSelector)>) -> Self {
         let mut map = Self::default();
         for (field, column) in pairs {
             if map.get(field).is_none() {
@@ -45,7 +45,7 @@ impl ColumnMap {
 
     /// The column of a field, if the map names the field.
     #[must_use]
-    pub fn get(&self, field: Field) -> Option<&Column> {
+    pub fn get(&self, field: Field) -> Option<&ColumnSelector> {
         let pair = self.0.iter().find(|(mapped, _)| *mapped == field);
         pair.map(|(_, column)| column)
     }
@@ -56,13 +56,13 @@ impl ColumnMap {
         let mut columns = self
             .0
             .iter()
-            .filter(|(_, column)| *column != Column::Absent);
+            .filter(|(_, column)| *column != ColumnSelector::Absent);
         columns.clone().next().is_some()
-            && columns.all(|(_, column)| matches!(column, Column::Position(_)))
+            && columns.all(|(_, column)| matches!(column, ColumnSelector::Position(_)))
     }
 
     /// The pairs, in the order in which they were given.
-    pub fn iter(&self) -> impl Iterator<Item = (Field, &Column)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Field, &ColumnSelector)> {
         self.0.iter().map(|(field, column)| (*field, column))
     }
 }
@@ -83,7 +83,7 @@ impl FromStr for ColumnMap {
     }
 }
 
-fn pair(part: &str) -> Result<(Field, Column)> {
+fn pair(part: &str) -> Result<(Field, ColumnSelector)> {
     let (name, column) = part
         .split_once('=')
         .ok_or_else(|| refuse(format!("{part:?} is no field=column")))?;
@@ -96,10 +96,10 @@ fn pair(part: &str) -> Result<(Field, Column)> {
         refuse(format!("{name:?} is no field (fields are {known})"))
     })?;
     let column = match column.parse::<usize>() {
-        Ok(position) if (1..=COLUMNS_MAX).contains(&position) => Column::Position(position),
+        Ok(position) if (1..=COLUMNS_MAX).contains(&position) => ColumnSelector::Position(position),
         Ok(position) => return Err(refuse(format!("position {position} is not from 1 up"))),
-        Err(_) if column.is_empty() => Column::Absent,
-        Err(_) => Column::Name(column.to_owned()),
+        Err(_) if column.is_empty() => ColumnSelector::Absent,
+        Err(_) => ColumnSelector::Name(column.to_owned()),
     };
     Ok((field, column))
 }
@@ -138,10 +138,13 @@ mod tests {
         let map = own.or("timestamp=1,high=2,price=3".parse().unwrap());
         assert_eq!(
             map.get(Field::Price),
-            Some(&Column::Name("last".to_owned()))
+            Some(&ColumnSelector::Name("last".to_owned()))
         );
-        assert_eq!(map.get(Field::High), Some(&Column::Absent));
-        assert_eq!(map.get(Field::Timestamp), Some(&Column::Position(1)));
+        assert_eq!(map.get(Field::High), Some(&ColumnSelector::Absent));
+        assert_eq!(
+            map.get(Field::Timestamp),
+            Some(&ColumnSelector::Position(1))
+        );
         assert_eq!((map.get(Field::Low), map.iter().count()), (None, 3));
     }
 

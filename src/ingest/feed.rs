@@ -11,12 +11,12 @@ use super::lines::{LINE_BYTES_MAX, Line};
 use super::options::{FeedOptions, ImportKind};
 use super::owners::{OwnerOfRow, Owners, RowOwner};
 use super::reading::FileReading;
-use super::record::{FeedRecord, RecordView, RowReader, Target};
+use super::record::{FeedRecord, FeedTarget, RecordView, RowReader};
 use super::series::Numbering;
-use super::shape::Shape;
+use super::shape::RowFormat;
 use super::spacing::Spacing;
-use super::survey::{self, Survey};
-use super::text::Text;
+use super::survey::{self, FeedSurvey};
+use super::text::FeedText;
 use crate::error::{Error, Result};
 
 /// Rows, stored or rejected, that one batch holds at most.
@@ -33,7 +33,7 @@ pub struct LineRejection {
 
 /// Some records of a feed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch<T> {
+pub struct FeedBatch<T> {
     /// The records, in the order of the file, all of the target.
     pub rows: Vec<T>,
     /// The line of each record.
@@ -51,7 +51,7 @@ pub struct Batch<T> {
     pub stamps_cut: u64,
 }
 
-impl<T> Default for Batch<T> {
+impl<T> Default for FeedBatch<T> {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
@@ -65,7 +65,7 @@ impl<T> Default for Batch<T> {
     }
 }
 
-impl<T> Batch<T> {
+impl<T> FeedBatch<T> {
     fn seen(&self) -> u64 {
         (self.rows.len() + self.rejected.len()) as u64 + self.other_symbols
     }
@@ -74,11 +74,11 @@ impl<T> Batch<T> {
 /// Reads a feed's records; it holds one batch and a few lines in memory, and a few bytes per
 /// distinct stamp.
 pub struct Feed {
-    text: Text,
+    text: FeedText,
     options: FeedOptions,
     head: Head,
-    survey: Arc<Survey>,
-    shape: Shape,
+    survey: Arc<FeedSurvey>,
+    shape: RowFormat,
     owners: Owners,
     reader: RowReader,
     /// Whether a row was read: the first one tells whether the preset is the right one.
@@ -105,13 +105,13 @@ impl Feed {
     /// As [`Feed::open`].
     pub fn open_as(input: Input, options: &FeedOptions, kind: Option<ImportKind>) -> Result<Self> {
         let mut options = options.clone();
-        let mut text = Text::new(input);
+        let mut text = FeedText::new(input);
         let mut head = head::read(&mut text, &options, kind)?;
         let survey = survey::survey(&mut text, &mut head, &mut options)?;
         Ok(Self::start(text, options, head, Arc::new(survey)))
     }
 
-    fn start(text: Text, options: FeedOptions, head: Head, survey: Arc<Survey>) -> Self {
+    fn start(text: FeedText, options: FeedOptions, head: Head, survey: Arc<FeedSurvey>) -> Self {
         let layout = head.shape.layout();
         let numbering = if layout.has(Field::Sequence) {
             Numbering::Column
@@ -220,11 +220,14 @@ impl Feed {
     /// # Errors
     /// [`Error::File`] when the file cannot be read on, or when an option is missing without which
     /// its numbers cannot be read; it names the line.
-    pub fn next_batch<T: FeedRecord>(&mut self, target: &Target) -> Result<Option<Batch<T>>> {
-        let mut batch = Batch {
+    pub fn next_batch<T: FeedRecord>(
+        &mut self,
+        target: &FeedTarget,
+    ) -> Result<Option<FeedBatch<T>>> {
+        let mut batch = FeedBatch {
             rows: Vec::with_capacity(BATCH_ROWS_MAX),
             lines: Vec::with_capacity(BATCH_ROWS_MAX),
-            ..Batch::default()
+            ..FeedBatch::default()
         };
         let cut_before = self.reader.stamps_cut;
         let owners_before = self.owners.all().len();
@@ -235,7 +238,7 @@ impl Feed {
             let seen = (batch.rejected.len(), batch.seen());
             match line {
                 Line::Text(line) => {
-                    let mut rows = Rows {
+                    let mut rows = RowContext {
                         shape: &mut self.shape,
                         owners: &mut self.owners,
                         reader: &mut self.reader,
@@ -289,15 +292,15 @@ impl Feed {
 }
 
 /// What reads the rows of a feed, borrowed apart from its lines.
-struct Rows<'f> {
-    shape: &'f mut Shape,
+struct RowContext<'f> {
+    shape: &'f mut RowFormat,
     owners: &'f mut Owners,
     reader: &'f mut RowReader,
-    target: &'f Target,
+    target: &'f FeedTarget,
 }
 
-impl Rows<'_> {
-    fn read<T: FeedRecord>(&mut self, number: u64, line: &[u8], batch: &mut Batch<T>) {
+impl RowContext<'_> {
+    fn read<T: FeedRecord>(&mut self, number: u64, line: &[u8], batch: &mut FeedBatch<T>) {
         if self.shape.passes_over(line) {
             return;
         }

@@ -10,8 +10,8 @@ use super::json::{self, Keys};
 use super::layout::{Layout, NameRules};
 use super::lines::LINE_BYTES_MAX;
 use super::options::{FeedFormat, FeedOptions, ImportKind};
-use super::shape::Shape;
-use super::text::Text;
+use super::shape::RowFormat;
+use super::text::FeedText;
 use crate::domain::Symbol;
 use crate::error::Result;
 use crate::timestamp::{DateOrderSurvey, StampReader};
@@ -22,7 +22,7 @@ const HEAD_LINES: usize = 25;
 /// What the first lines tell.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
-    pub(super) shape: Shape,
+    pub(super) shape: RowFormat,
     pub(super) kind: ImportKind,
     /// Lines with text that were passed over, as they stand before the header.
     pub(super) lines_before: u64,
@@ -36,7 +36,7 @@ pub(super) struct Head {
 /// [`Error::File`](crate::error::Error::File) when the text is not a feed, lacks a column that its rows need, or does not
 /// have what the options name.
 pub(super) fn read(
-    text: &mut Text,
+    text: &mut FeedText,
     options: &FeedOptions,
     kind: Option<ImportKind>,
 ) -> Result<Head> {
@@ -62,7 +62,7 @@ pub(super) fn read(
 }
 
 /// The first line with text.
-fn first_line(text: &Text) -> Result<(u64, &[u8])> {
+fn first_line(text: &FeedText) -> Result<(u64, &[u8])> {
     let name = text.name();
     let lines = text.ahead().iter();
     let mut lines = lines.map(|(number, line)| (*number, line.as_deref()));
@@ -93,7 +93,7 @@ fn read_json(
     let (layout, values) = json::first_layout(line, map, NameRules::OfFiles)?;
     let (layout, kind) = settle(layout, Some(&values), kind, options)?;
     Ok(Head {
-        shape: Shape::Json(Keys::new(layout, map, NameRules::OfFiles)),
+        shape: RowFormat::Json(Keys::new(layout, map, NameRules::OfFiles)),
         kind,
         lines_before: 0,
         header_line: number - 1,
@@ -101,13 +101,13 @@ fn read_json(
 }
 
 /// A line of the head that can be a header or a row.
-struct Candidate<'t> {
+struct HeadLine<'t> {
     number: u64,
     line: &'t [u8],
     delimiter: Option<u8>,
 }
 
-impl Candidate<'_> {
+impl HeadLine<'_> {
     fn cells(&self) -> Vec<String> {
         let delimiter = self.delimiter.unwrap_or(b',');
         csv::names(self.line, delimiter).unwrap_or_default()
@@ -115,7 +115,7 @@ impl Candidate<'_> {
 }
 
 /// The lines that are neither blank nor a comment, and not the line `sep=;` of spreadsheets.
-fn candidates<'t>(text: &'t Text, options: &FeedOptions) -> Vec<Candidate<'t>> {
+fn candidates<'t>(text: &'t FeedText, options: &FeedOptions) -> Vec<HeadLine<'t>> {
     let mut separator = options.delimiter;
     let mut candidates = Vec::new();
     for (number, line) in text.ahead() {
@@ -128,7 +128,7 @@ fn candidates<'t>(text: &'t Text, options: &FeedOptions) -> Vec<Candidate<'t>> {
             separator = separator.or(Some(*delimiter));
             continue;
         }
-        candidates.push(Candidate {
+        candidates.push(HeadLine {
             number: *number,
             line,
             delimiter: separator.or_else(|| csv::delimiter_of(line)),
@@ -137,15 +137,15 @@ fn candidates<'t>(text: &'t Text, options: &FeedOptions) -> Vec<Candidate<'t>> {
     candidates
 }
 
-type Refusal = (u64, String);
+type HeadRefusal = (u64, String);
 
 /// Takes the first line that is a header of rows; without one, the file's first line is a row.
 fn read_csv(
     first: u64,
-    text: &Text,
+    text: &FeedText,
     options: &FeedOptions,
     kind: Option<ImportKind>,
-) -> std::result::Result<Head, Refusal> {
+) -> std::result::Result<Head, HeadRefusal> {
     let candidates = candidates(text, options);
     let Some(top) = candidates.first() else {
         return Err((first, "there are only comments".to_owned()));
@@ -185,7 +185,7 @@ fn read_csv(
 }
 
 fn with_header(
-    candidates: &[Candidate<'_>],
+    candidates: &[HeadLine<'_>],
     index: usize,
     options: &FeedOptions,
     kind: Option<ImportKind>,
@@ -195,7 +195,7 @@ fn with_header(
     let names = csv::names(header.line, delimiter).map_err(|why| format!("the header {why}"))?;
     refuse_many(names.len())?;
     let row = candidates.get(index + 1).map(|row| {
-        let row = Candidate {
+        let row = HeadLine {
             delimiter: header.delimiter,
             ..*row
         };
@@ -212,7 +212,7 @@ fn with_header(
         ));
     }
     Ok(Head {
-        shape: Shape::Csv { delimiter, layout },
+        shape: RowFormat::Csv { delimiter, layout },
         kind,
         lines_before: index as u64,
         header_line: header.number,
@@ -220,13 +220,13 @@ fn with_header(
 }
 
 /// Whether a line has as many cells as a row, and one of them is a stamp.
-fn is_row(line: &Candidate<'_>, columns: usize) -> bool {
+fn is_row(line: &HeadLine<'_>, columns: usize) -> bool {
     let cells = line.cells();
     cells.len() == columns && cells.iter().any(|cell| is_stamp(cell))
 }
 
 fn without_header(
-    row: &Candidate<'_>,
+    row: &HeadLine<'_>,
     options: &FeedOptions,
     kind: Option<ImportKind>,
 ) -> std::result::Result<Head, String> {
@@ -246,7 +246,7 @@ fn without_header(
     let layout = Layout::of_positions(cells.len(), &options.columns)?;
     let (layout, kind) = settle(layout, Some(&cells), kind, options)?;
     Ok(Head {
-        shape: Shape::Csv { delimiter, layout },
+        shape: RowFormat::Csv { delimiter, layout },
         kind,
         lines_before: 0,
         header_line: row.number - 1,

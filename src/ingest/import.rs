@@ -15,7 +15,7 @@ use std::io::Read;
 use super::feed::Feed;
 use super::input::{Input, PathlessFile, file_error};
 use super::options::{FeedOptions, ImportKind};
-use super::record::Target;
+use super::record::FeedTarget;
 use crate::database::Database;
 use crate::domain::bar::{Bar, Frequency};
 use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, Symbol};
@@ -160,7 +160,7 @@ pub fn import(
         .into_iter()
         .map(|source| open(source.into(), plan))
         .collect::<Result<Vec<_>>>()?;
-    let run = run::Run {
+    let run = run::ImportRun {
         plan: plan.clone(),
         now: db.clock().now(),
         listener,
@@ -172,12 +172,12 @@ pub fn import(
 }
 
 /// A file that was looked at, and the frequency of its bars.
-struct OpenedFile {
+struct ImportFile {
     feed: Feed,
     frequency: Option<Frequency>,
 }
 
-fn open(source: ImportSource, plan: &Import) -> Result<OpenedFile> {
+fn open(source: ImportSource, plan: &Import) -> Result<ImportFile> {
     let options = FeedOptions {
         symbol: plan.symbol.clone(),
         ..plan.feed.clone()
@@ -201,7 +201,7 @@ fn open(source: ImportSource, plan: &Import) -> Result<OpenedFile> {
             }
         },
     };
-    Ok(OpenedFile { feed, frequency })
+    Ok(ImportFile { feed, frequency })
 }
 
 /// Numbers that only an option reads are the first thing to mend of a file whose frequency is not
@@ -209,7 +209,7 @@ fn open(source: ImportSource, plan: &Import) -> Result<OpenedFile> {
 fn refuse_unread_numbers(feed: &mut Feed) -> Result<()> {
     feed.keep()?;
     // Days and hours are minutes, too: their rows are read up to the numbers.
-    let any = Target {
+    let any = FeedTarget {
         instrument_id: 0,
         source_id: DEFAULT_SOURCE_ID,
         frequency: Some(Frequency::OneMinute),

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::cells::{Cell, Cells};
-use super::columns::{Column, ColumnMap};
+use super::columns::{ColumnMap, ColumnSelector};
 use super::field::{Field, NameMeaning};
 use super::layout::{Layout, NameRules};
 
@@ -34,7 +34,7 @@ pub(super) fn first_layout(
 ) -> Result<(Layout, Vec<String>), String> {
     if map
         .iter()
-        .any(|(_, column)| matches!(column, Column::Position(_)))
+        .any(|(_, column)| matches!(column, ColumnSelector::Position(_)))
     {
         return Err("the keys of JSON have names, not positions".to_owned());
     }
@@ -71,7 +71,7 @@ impl Keys {
     /// Reads the fields of one object.
     pub(super) fn read<'a>(&mut self, text: &'a [u8], cells: &mut Cells<'a>) -> Result<(), String> {
         let mut json = serde_json::Deserializer::from_slice(text);
-        Object { keys: self, cells }
+        RowObject { keys: self, cells }
             .deserialize(&mut json)
             .and_then(|()| json.end())
             .map_err(|error| error.to_string())
@@ -126,12 +126,12 @@ fn shown(key: &str) -> String {
     key.chars().take(40).collect()
 }
 
-struct Object<'k, 'c, 'a> {
+struct RowObject<'k, 'c, 'a> {
     keys: &'k mut Keys,
     cells: &'c mut Cells<'a>,
 }
 
-impl<'de> DeserializeSeed<'de> for Object<'_, '_, 'de> {
+impl<'de> DeserializeSeed<'de> for RowObject<'_, '_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -139,7 +139,7 @@ impl<'de> DeserializeSeed<'de> for Object<'_, '_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_, '_, 'de> {
+impl<'de> Visitor<'de> for RowObject<'_, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

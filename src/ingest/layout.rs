@@ -1,7 +1,7 @@
 //! Which column of a feed is which field: by the names of its header or its keys, and by the map
 //! of the user, which wins.
 
-use super::columns::{Column, ColumnMap};
+use super::columns::{ColumnMap, ColumnSelector};
 use super::field::{Field, NameMeaning, RANK_OF_DOUBTFUL_STAMPS};
 
 /// Whose names a feed uses.
@@ -71,10 +71,10 @@ impl Layout {
     fn place(&mut self, map: &ColumnMap, by_name: bool) -> Result<(), String> {
         for (field, column) in map.iter() {
             let index = match column {
-                Column::Absent => continue,
-                Column::Position(position) => *position - 1,
-                Column::Name(name) if by_name => self.position_of(name)?,
-                Column::Name(name) => {
+                ColumnSelector::Absent => continue,
+                ColumnSelector::Position(position) => *position - 1,
+                ColumnSelector::Name(name) if by_name => self.position_of(name)?,
+                ColumnSelector::Name(name) => {
                     return Err(format!(
                         "there is no header to find {name:?} in: map by position, like \
                          timestamp=1,price=2"
@@ -182,7 +182,7 @@ impl Layout {
     fn settle_stamp(&mut self, map: &ColumnMap, meanings: &[Option<NameMeaning>]) {
         let by_user = |field| {
             map.get(field)
-                .is_some_and(|column| *column != Column::Absent)
+                .is_some_and(|column| *column != ColumnSelector::Absent)
         };
         let Some(stamp) = self.column_of(Field::Timestamp) else {
             return;

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use super::feed::{Batch, Feed};
-use super::record::{FeedRecord, Target};
+use super::feed::{Feed, FeedBatch};
+use super::record::{FeedRecord, FeedTarget};
 use crate::error::{Error, Result};
 
 /// Batches that wait between the threads; the reader waits when there are as many.
@@ -16,8 +16,8 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 /// The first error of the feed or of `store`; nothing is read or stored after it.
 pub fn pump<T: FeedRecord>(
     feed: &mut Feed,
-    target: &Target,
-    mut store: impl FnMut(Batch<T>) -> Result<()>,
+    target: &FeedTarget,
+    mut store: impl FnMut(FeedBatch<T>) -> Result<()>,
 ) -> Result<()> {
     let (sender, batches) = sync_channel(BATCHES_IN_FLIGHT_MAX);
     std::thread::scope(|scope| {
@@ -42,8 +42,8 @@ pub fn pump<T: FeedRecord>(
 
 fn read_all<T: FeedRecord>(
     feed: &mut Feed,
-    target: &Target,
-    batches: &SyncSender<Batch<T>>,
+    target: &FeedTarget,
+    batches: &SyncSender<FeedBatch<T>>,
 ) -> Result<()> {
     while let Some(batch) = feed.next_batch(target)? {
         if batches.send(batch).is_err() {

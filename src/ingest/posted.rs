@@ -21,8 +21,8 @@ use super::json::Keys;
 use super::layout::{Layout, NameRules};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
 use super::owners::{InstrumentName, OwnerOfRow, Owners, RowOwner, SourceName};
-use super::record::{RowReader, Target};
-use super::shape::Shape;
+use super::record::{FeedTarget, RowReader};
+use super::shape::RowFormat;
 use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, Symbol};
 pub use rejected::RejectedRows;
@@ -202,7 +202,7 @@ impl PostedBatch {
 
 /// A text on its way.
 struct Posted {
-    shape: Shape,
+    shape: RowFormat,
     owners: Owners,
     reader: RowReader,
     count: usize,
@@ -210,7 +210,7 @@ struct Posted {
 }
 
 impl Posted {
-    fn new(shape: Shape, rows: usize) -> Self {
+    fn new(shape: RowFormat, rows: usize) -> Self {
         Self {
             shape,
             owners: Owners::posted(),
@@ -243,7 +243,7 @@ impl Posted {
 
     fn row(&mut self, text: &[u8]) {
         /// The caller's to fill in.
-        const NOBODY: Target = Target {
+        const NOBODY: FeedTarget = FeedTarget {
             instrument_id: 0,
             source_id: DEFAULT_SOURCE_ID,
             frequency: None,
@@ -286,20 +286,20 @@ impl Posted {
     }
 }
 
-fn posted_keys() -> Shape {
+fn posted_keys() -> RowFormat {
     let rules = NameRules::OfPosts;
-    Shape::Json(Keys::new(Layout::default(), &ColumnMap::default(), rules))
+    RowFormat::Json(Keys::new(Layout::default(), &ColumnMap::default(), rules))
 }
 
 /// The columns of a posted CSV; `None` when there is no line.
-fn posted_header(lines: &mut Lines<&[u8]>) -> Result<Option<Shape>, PostedError> {
+fn posted_header(lines: &mut Lines<&[u8]>) -> Result<Option<RowFormat>, PostedError> {
     let layout = |line: &[u8]| {
         let delimiter = csv::delimiter_of(line)
             .ok_or("it is no CSV: the first line has one field, a header of ticks has more")?;
         let names = csv::names(line, delimiter).map_err(|reason| format!("the header {reason}"))?;
         let layout = Layout::of_names(names, &ColumnMap::default(), NameRules::OfPosts)?;
         layout.check_ticks()?;
-        Ok(Shape::Csv { delimiter, layout })
+        Ok(RowFormat::Csv { delimiter, layout })
     };
     while let Some(line) = lines.next().map_err(not_read)? {
         match line {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::columns::{Column, ColumnMap};
+use super::columns::{ColumnMap, ColumnSelector};
 use super::field::Field;
 use super::import::Import;
 use super::options::{FeedOptions, ImportKind};
@@ -157,9 +157,9 @@ impl Preset {
         };
         let columns = self.columns.iter().map(|(field, at)| {
             let column = match *at {
-                ColumnAt::Position(position) => Column::Position(position),
-                ColumnAt::Name(name) => Column::Name(name.to_owned()),
-                ColumnAt::Nowhere => Column::Absent,
+                ColumnAt::Position(position) => ColumnSelector::Position(position),
+                ColumnAt::Name(name) => ColumnSelector::Name(name.to_owned()),
+                ColumnAt::Nowhere => ColumnSelector::Absent,
             };
             (*field, column)
         });

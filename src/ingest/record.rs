@@ -4,7 +4,7 @@ use super::cells::{Cell, Cells};
 use super::field::Field;
 use super::number::NumberFormat;
 use super::options::{BarStamps, FeedOptions, ImportKind};
-use super::series::{Numbering, Series};
+use super::series::{FeedSeries, Numbering};
 use super::spacing;
 use crate::domain::bar::{Bar, Frequency, RawBar};
 use crate::domain::tick::{RawTick, Tick};
@@ -13,7 +13,7 @@ use crate::timestamp::{FeedZone, StampForm, StampReader, Timestamp, WrittenStamp
 
 /// What the rows of a feed belong to, where they do not say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
+pub struct FeedTarget {
     /// The instrument's id.
     pub instrument_id: i64,
     /// The data source's id; see [`DEFAULT_SOURCE_ID`](crate::domain::tick::DEFAULT_SOURCE_ID).
@@ -31,7 +31,7 @@ pub trait FeedRecord: Sized + Send + sealed::Sealed {
     #[doc(hidden)]
     fn read(
         record: &RecordView<'_>,
-        target: &Target,
+        target: &FeedTarget,
         series: u32,
         reader: &mut RowReader,
     ) -> Result<Self>;
@@ -60,7 +60,7 @@ pub struct RowReader {
     numbers: NumberFormat,
     numbering: Numbering,
     bar_stamps: BarStamps,
-    series: Vec<Series>,
+    series: Vec<FeedSeries>,
     /// Whether messages name the options of imports.
     names_options: bool,
     unread_number: Option<Error>,
@@ -186,7 +186,12 @@ impl RowReader {
     }
 
     /// A tick whose instrument and source are those of the target.
-    pub(super) fn tick(&mut self, cells: &Cells<'_>, target: &Target, series: u32) -> Result<Tick> {
+    pub(super) fn tick(
+        &mut self,
+        cells: &Cells<'_>,
+        target: &FeedTarget,
+        series: u32,
+    ) -> Result<Tick> {
         let stamp = self.stamp(cells, series)?;
         // Counted before anything can be rejected: a row that is mended later and imported again
         // must not shift the numbers of the others.
@@ -220,7 +225,7 @@ impl RowReader {
         Ok(tick)
     }
 
-    fn bar(&mut self, cells: &Cells<'_>, target: &Target, series: u32) -> Result<Bar> {
+    fn bar(&mut self, cells: &Cells<'_>, target: &FeedTarget, series: u32) -> Result<Bar> {
         let frequency = target.frequency.ok_or_else(|| {
             Error::invalid(
                 "frequency",
@@ -299,7 +304,7 @@ impl FeedRecord for Tick {
 
     fn read(
         record: &RecordView<'_>,
-        target: &Target,
+        target: &FeedTarget,
         series: u32,
         reader: &mut RowReader,
     ) -> Result<Self> {
@@ -316,7 +321,7 @@ impl FeedRecord for Bar {
 
     fn read(
         record: &RecordView<'_>,
-        target: &Target,
+        target: &FeedTarget,
         series: u32,
         reader: &mut RowReader,
     ) -> Result<Self> {
@@ -328,10 +333,10 @@ impl FeedRecord for Bar {
     }
 }
 
-fn one_of(series: &mut Vec<Series>, index: u32) -> &mut Series {
+fn one_of(series: &mut Vec<FeedSeries>, index: u32) -> &mut FeedSeries {
     let index = index as usize;
     if index >= series.len() {
-        series.resize_with(index + 1, Series::default);
+        series.resize_with(index + 1, FeedSeries::default);
     }
     &mut series[index]
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::occurrence::Occurrences;
-use super::survey::Survey;
+use super::survey::FeedSurvey;
 use crate::timestamp::Timestamp;
 
 /// Where the sequences of ticks come from.
@@ -18,7 +18,7 @@ pub(super) enum Numbering {
     Downwards,
     /// The rows of a stamp are counted from the bottom, because the file runs from the newest row
     /// to the oldest; the survey has counted them.
-    Upwards(Arc<Survey>),
+    Upwards(Arc<FeedSurvey>),
 }
 
 impl Numbering {
@@ -29,14 +29,14 @@ impl Numbering {
 
 /// The rows of one instrument and source that were read.
 #[derive(Debug, Default)]
-pub(super) struct Series {
+pub(super) struct FeedSeries {
     pub(super) rows: Occurrences,
     /// The numbers of the last stamp's rows.
     numbers: HashSet<i64>,
     last: Option<Timestamp>,
 }
 
-impl Series {
+impl FeedSeries {
     /// Whether a row above with the same stamp has the same number. Rows of one stamp stand
     /// together in files of trades: only those are compared, so that memory does not grow.
     pub(super) fn repeats(&mut self, at: Timestamp, number: i64) -> bool {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_number_repeats_within_its_stamp_alone() {
-        let mut series = Series::default();
+        let mut series = FeedSeries::default();
         let at = |micros| Timestamp::from_micros(micros).unwrap();
         let seen = [(1, 7), (1, 8), (1, 7), (2, 7), (2, 7), (3, 7)]
             .map(|(micros, number)| series.repeats(at(micros), number));

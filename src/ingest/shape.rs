@@ -7,12 +7,12 @@ use super::layout::Layout;
 
 /// The form of a feed's rows.
 #[derive(Debug, Clone)]
-pub(super) enum Shape {
+pub(super) enum RowFormat {
     Csv { delimiter: u8, layout: Layout },
     Json(Keys),
 }
 
-impl Shape {
+impl RowFormat {
     pub(super) fn layout(&self) -> &Layout {
         match self {
             Self::Csv { layout, .. } => layout,

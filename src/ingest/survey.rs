@@ -15,9 +15,9 @@ use super::options::{FeedOptions, ImportKind};
 use super::owners::{OwnerOfRow, Owners};
 use super::record::RowReader;
 use super::series::Numbering;
-use super::shape::Shape;
+use super::shape::RowFormat;
 use super::spacing::Spacing;
-use super::text::Text;
+use super::text::FeedText;
 use crate::error::{Error, Result};
 use crate::timestamp::{DateOrderSurvey, TimestampFormat, WrittenStamp};
 
@@ -28,7 +28,7 @@ const LINES_LOOKED_AT: usize = 25;
 
 /// What the whole file told.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct FeedSurvey {
     /// The rows run from the newest to the oldest.
     pub(super) downward: bool,
     /// The rows of each stamp, for each series; counted for ticks that are numbered upwards.
@@ -79,10 +79,10 @@ struct Peek {
 /// [`Error::File`] when none of the first rows has a stamp that can be read,
 /// or when the order of dates cannot be decided.
 pub(super) fn survey(
-    text: &mut Text,
+    text: &mut FeedText,
     head: &mut Head,
     options: &mut FeedOptions,
-) -> Result<Survey> {
+) -> Result<FeedSurvey> {
     let peek = peek(text, head, options)?;
     if let (Some((number, reason)), false) = (&peek.refusal, peek.readable) {
         return Err(refuse(text, options, *number, reason));
@@ -92,19 +92,19 @@ pub(super) fn survey(
     let same = peek.steps.rises + peek.steps.falls == 0 && text.ended();
     let ordered = !counted || rising || same;
     if head.kind == ImportKind::Ticks && ordered && !peek.dates {
-        return Ok(Survey::default());
+        return Ok(FeedSurvey::default());
     }
     text.keep()?;
     if peek.dates {
         decide_dates(text, head, options)?;
     }
     if head.kind == ImportKind::Ticks && !counted {
-        return Ok(Survey::default());
+        return Ok(FeedSurvey::default());
     }
     choose_volume(text, head, options)?;
-    let mut survey = Survey {
+    let mut survey = FeedSurvey {
         downward: direction(text, head, options)?,
-        ..Survey::default()
+        ..FeedSurvey::default()
     };
     if head.kind == ImportKind::Bars || survey.downward {
         read_stamps(text, head, options, &mut survey)?;
@@ -113,7 +113,7 @@ pub(super) fn survey(
 }
 
 /// The refusal of a file for one of its rows.
-pub(super) fn refuse(text: &Text, options: &FeedOptions, number: u64, reason: &str) -> Error {
+pub(super) fn refuse(text: &FeedText, options: &FeedOptions, number: u64, reason: &str) -> Error {
     let remedy = match options.preset {
         Some(preset) => format!("check whether the file is of preset {preset}"),
         None => "check the file, or --columns and --timestamp-format".to_owned(),
@@ -135,7 +135,7 @@ fn clock_reader(options: &FeedOptions) -> RowReader {
     reader(&options)
 }
 
-fn peek(text: &mut Text, head: &Head, options: &FeedOptions) -> Result<Peek> {
+fn peek(text: &mut FeedText, head: &Head, options: &FeedOptions) -> Result<Peek> {
     let mut peek = Peek::default();
     let mut stamps = clock_reader(options);
     let mut shape = head.shape.clone();
@@ -162,7 +162,7 @@ impl Peek {
         &mut self,
         number: u64,
         line: &[u8],
-        shape: &mut Shape,
+        shape: &mut RowFormat,
         owners: &mut Owners,
         stamps: &mut RowReader,
         options: &FeedOptions,
@@ -209,13 +209,13 @@ impl Peek {
     }
 }
 
-fn owners(shape: &Shape, options: &FeedOptions) -> Owners {
+fn owners(shape: &RowFormat, options: &FeedOptions) -> Owners {
     Owners::new(shape.layout(), options.symbol.clone())
 }
 
 /// Calls `each` with the fields and the series of every row that can be split.
 fn rows(
-    text: &Text,
+    text: &FeedText,
     head: &Head,
     options: &FeedOptions,
     mut each: impl FnMut(&Cells<'_>, u32),
@@ -236,7 +236,7 @@ fn rows(
     Ok(())
 }
 
-fn decide_dates(text: &Text, head: &Head, options: &mut FeedOptions) -> Result<()> {
+fn decide_dates(text: &FeedText, head: &Head, options: &mut FeedOptions) -> Result<()> {
     let mut dates = DateOrderSurvey::default();
     rows(text, head, options, |cells, _| {
         if let Some(stamp) = cells.stamp() {
@@ -254,8 +254,8 @@ fn decide_dates(text: &Text, head: &Head, options: &mut FeedOptions) -> Result<(
 
 /// Takes the count of price changes for the volume, where the column of real volume is all 0, as
 /// MetaTrader writes it for what has no exchange.
-fn choose_volume(text: &Text, head: &mut Head, options: &FeedOptions) -> Result<()> {
-    let Shape::Csv { layout, .. } = &head.shape else {
+fn choose_volume(text: &FeedText, head: &mut Head, options: &FeedOptions) -> Result<()> {
+    let RowFormat::Csv { layout, .. } = &head.shape else {
         return Ok(());
     };
     if options.columns.get(Field::Volume).is_some() || layout.tick_volume().is_none() {
@@ -266,7 +266,7 @@ fn choose_volume(text: &Text, head: &mut Head, options: &FeedOptions) -> Result<
         let volume = cells.get(Field::Volume).bytes();
         traded |= volume.iter().any(|byte| matches!(byte, b'1'..=b'9'));
     })?;
-    if let Shape::Csv { layout, .. } = &mut head.shape
+    if let RowFormat::Csv { layout, .. } = &mut head.shape
         && !traded
         && let Some(index) = layout.tick_volume()
     {
@@ -277,7 +277,7 @@ fn choose_volume(text: &Text, head: &mut Head, options: &FeedOptions) -> Result<
 }
 
 /// Whether most steps from row to row lead back in time.
-fn direction(text: &Text, head: &Head, options: &FeedOptions) -> Result<bool> {
+fn direction(text: &FeedText, head: &Head, options: &FeedOptions) -> Result<bool> {
     let mut steps = Steps::default();
     let mut stamps = clock_reader(options);
     rows(text, head, options, |cells, series| {
@@ -289,7 +289,12 @@ fn direction(text: &Text, head: &Head, options: &FeedOptions) -> Result<bool> {
 }
 
 /// Counts the rows of each stamp, and the distances of bars.
-fn read_stamps(text: &Text, head: &Head, options: &FeedOptions, survey: &mut Survey) -> Result<()> {
+fn read_stamps(
+    text: &FeedText,
+    head: &Head,
+    options: &FeedOptions,
+    survey: &mut FeedSurvey,
+) -> Result<()> {
     let mut stamps = if survey.downward {
         RowReader::new(options, Numbering::Upwards(Arc::default()))
     } else {

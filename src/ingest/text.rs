@@ -25,7 +25,7 @@ enum Origin {
 }
 
 /// The text of a feed.
-pub(super) struct Text {
+pub(super) struct FeedText {
     name: String,
     gzip: bool,
     origin: Origin,
@@ -39,7 +39,7 @@ pub(super) struct Text {
     read: Arc<AtomicU64>,
 }
 
-impl Text {
+impl FeedText {
     pub(super) fn new(input: Input) -> Self {
         let (size, read) = (input.size_bytes(), input.bytes_read());
         let Input {

@@ -104,7 +104,7 @@ impl Check {
 /// How ill a check finds the database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Level {
+pub enum CheckLevel {
     /// Nothing to tell.
     #[default]
     Ok,
@@ -114,7 +114,7 @@ pub enum Level {
     Critical,
 }
 
-impl Level {
+impl CheckLevel {
     /// The level as responses and logs write it: `ok`, `warning`, `critical`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -133,7 +133,7 @@ pub struct CheckStatus {
     /// The check.
     pub check: Check,
     /// Its level.
-    pub level: Level,
+    pub level: CheckLevel,
     /// Since when it is at this level; `None` before it has first changed.
     pub since: Option<Timestamp>,
     /// The last value; `None` when there was nothing to judge.
@@ -148,13 +148,13 @@ pub type Alert = CheckStatus;
 /// A check that went from one level to another.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Change {
+pub struct LevelChange {
     /// The check.
     pub check: Check,
     /// Its level before.
-    pub from: Level,
+    pub from: CheckLevel,
     /// Its level now.
-    pub to: Level,
+    pub to: CheckLevel,
     /// The value; `None` when there is nothing to judge any more.
     pub value: Option<f64>,
     /// The threshold that it passed: that of the new level when it is a worse one, else the eased
@@ -166,21 +166,21 @@ pub struct Change {
 
 /// What is known of every check from the rounds so far.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CheckState([Known; Check::ALL.len()]);
+pub struct CheckState([CheckRecord; Check::ALL.len()]);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Known {
-    status: (Level, Option<Timestamp>),
+struct CheckRecord {
+    status: (CheckLevel, Option<Timestamp>),
     seen: (Option<f64>, Option<f64>),
     /// The level that it is about to take, and the rounds in a row that spoke for it.
-    pending: Option<(Level, u32)>,
+    pending: Option<(CheckLevel, u32)>,
 }
 
 impl Default for CheckState {
     /// Every check is `Ok`.
     fn default() -> Self {
-        let known = Known {
-            status: (Level::Ok, None),
+        let known = CheckRecord {
+            status: (CheckLevel::Ok, None),
             seen: (None, None),
             pending: None,
         };
@@ -209,7 +209,7 @@ pub fn evaluate(
     facts: &Facts,
     config: &MonitoringConfig,
     now: Timestamp,
-) -> (CheckState, Vec<Change>) {
+) -> (CheckState, Vec<LevelChange>) {
     let mut after = before.clone();
     let mut changes = Vec::new();
     for (check, known) in Check::ALL.into_iter().zip(&mut after.0) {
@@ -220,24 +220,24 @@ pub fn evaluate(
 
 fn step(
     check: Check,
-    known: &mut Known,
+    known: &mut CheckRecord,
     facts: &Facts,
     config: &MonitoringConfig,
     now: Timestamp,
-) -> Option<Change> {
+) -> Option<LevelChange> {
     let judged = judge(check, facts, &config.thresholds);
     let from = known.status.0;
-    let target = judged.map_or(Level::Ok, |judged| {
-        let speaks_for = |level: &Level| {
+    let target = judged.map_or(CheckLevel::Ok, |judged| {
+        let speaks_for = |level: &CheckLevel| {
             past(judged, *level)
                 || (from >= *level && past_eased(judged, *level, config.clear_share))
         };
-        let worst_first = [Level::Critical, Level::Warning];
+        let worst_first = [CheckLevel::Critical, CheckLevel::Warning];
         worst_first.into_iter().find(speaks_for).unwrap_or_default()
     });
     let to = settle(check, known, target, config);
     let value = judged.map(|judged| judged.value);
-    let level = to.max(Level::Warning);
+    let level = to.max(CheckLevel::Warning);
     known.seen = (value, judged.map(|judged| judged.threshold(level)));
     if to == from {
         return None;
@@ -247,7 +247,7 @@ fn step(
         true => judged.threshold(to),
         false => judged.eased(from, config.clear_share),
     });
-    Some(Change {
+    Some(LevelChange {
         check,
         from,
         to,
@@ -258,7 +258,12 @@ fn step(
 }
 
 /// The level after a round that speaks for `target`: it must have been spoken for often enough.
-fn settle(check: Check, known: &mut Known, target: Level, config: &MonitoringConfig) -> Level {
+fn settle(
+    check: Check,
+    known: &mut CheckRecord,
+    target: CheckLevel,
+    config: &MonitoringConfig,
+) -> CheckLevel {
     let level = known.status.0;
     if target == level {
         known.pending = None;

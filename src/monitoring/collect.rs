@@ -23,7 +23,7 @@ const OWN: [&str; 3] = [
 
 /// The counts at one moment, from which the next look tells its window.
 #[derive(Debug, Clone)]
-pub(super) struct Counts {
+pub(super) struct CountsAtMoment {
     at: Instant,
     acquire: HistogramCounts,
     operations: Vec<OperationSnapshot>,
@@ -32,7 +32,7 @@ pub(super) struct Counts {
     sample: Sample,
 }
 
-impl Counts {
+impl CountsAtMoment {
     /// All counts now. It takes some microseconds, and no lock that a caller waits for.
     pub(super) fn now(db: &Database) -> Self {
         Self::of(db, &db.pool_snapshot(), process::look().as_ref())
@@ -118,7 +118,7 @@ impl Commits {
 /// What a look is compared with.
 #[derive(Debug, Clone)]
 pub(super) struct Before {
-    pub(super) counts: Counts,
+    pub(super) counts: CountsAtMoment,
     pub(super) samples: Samples,
     pub(super) checks: CheckState,
     pub(super) storage: Option<StorageEstimate>,
@@ -130,7 +130,7 @@ pub(super) fn look(
     db: &Database,
     config: &MonitoringConfig,
     before: &Before,
-) -> (MonitoringSnapshot, Counts) {
+) -> (MonitoringSnapshot, CountsAtMoment) {
     // The pool first: what monitoring itself asks for is not what it should see.
     let pool = db.pool_snapshot();
     let probe = probe(db, config.probe_timeout);
@@ -140,7 +140,7 @@ pub(super) fn look(
     };
     let errors = probe.error.iter().cloned().chain(asked.errors);
     let process = process::look();
-    let counts = Counts::of(db, &pool, process.as_ref());
+    let counts = CountsAtMoment::of(db, &pool, process.as_ref());
     let window = counts.at.duration_since(before.counts.at);
     let checks: Vec<_> = before.checks.statuses().collect();
     let snapshot = MonitoringSnapshot {
@@ -217,7 +217,11 @@ fn probe(db: &Database, timeout: Duration) -> ProbeOutcome {
 }
 
 /// What the checks look at.
-pub(super) fn facts(snapshot: &MonitoringSnapshot, before: &Before, counts: &Counts) -> Facts {
+pub(super) fn facts(
+    snapshot: &MonitoringSnapshot,
+    before: &Before,
+    counts: &CountsAtMoment,
+) -> Facts {
     let minute = Duration::from_secs(60);
     let known = before.samples.know(&counts.sample, minute);
     let rates = &snapshot.rates;
@@ -258,7 +262,11 @@ fn both_doors(pool: &PoolSnapshot, of: fn(&DoorSnapshot) -> &HistogramCounts) ->
     of(first).merge(of(second))
 }
 
-fn operations(counts: &Counts, before: &Counts, window: Duration) -> Vec<OperationWindow> {
+fn operations(
+    counts: &CountsAtMoment,
+    before: &CountsAtMoment,
+    window: Duration,
+) -> Vec<OperationWindow> {
     let per_second = |count: u64| match window.is_zero() {
         true => 0.0,
         false => count as f64 / window.as_secs_f64(),
@@ -285,7 +293,7 @@ fn operations(counts: &Counts, before: &Counts, window: Duration) -> Vec<Operati
 }
 
 /// The calls of the window, all operations of users together.
-fn calls(counts: &Counts, before: &Counts) -> HistogramCounts {
+fn calls(counts: &CountsAtMoment, before: &CountsAtMoment) -> HistogramCounts {
     let theirs = counts.operations.iter().filter(|o| !OWN.contains(&o.op));
     let windows = theirs.map(|now| in_window(now, older(before, now.op)));
     windows.fold(HistogramCounts::default(), |sum, one| sum.merge(&one))
@@ -299,7 +307,7 @@ fn in_window(now: &OperationSnapshot, older: Option<&OperationSnapshot>) -> Hist
 }
 
 /// Operations are sorted by name.
-fn older<'a>(before: &'a Counts, op: &str) -> Option<&'a OperationSnapshot> {
+fn older<'a>(before: &'a CountsAtMoment, op: &str) -> Option<&'a OperationSnapshot> {
     let all = &before.operations;
     let place = all.binary_search_by_key(&op, |operation| operation.op);
     place.ok().and_then(|place| all.get(place))

@@ -1,6 +1,6 @@
 //! The verdict in one word, from the probe and the alerts. It is a pure function.
 
-use super::check::{Alert, Check, Level};
+use super::check::{Alert, Check, CheckLevel};
 
 /// How the database is.
 ///
@@ -39,9 +39,10 @@ impl HealthStatus {
     /// The verdict on a probe (`None` when there was none yet) and the raised alerts.
     #[must_use]
     pub fn of(probe_failed: Option<bool>, alerts: &[Alert]) -> Self {
-        let exhausted =
-            |alert: &Alert| alert.check == Check::PoolUtilization && alert.level == Level::Critical;
-        let raised = |alert: &Alert| alert.level > Level::Ok;
+        let exhausted = |alert: &Alert| {
+            alert.check == Check::PoolUtilization && alert.level == CheckLevel::Critical
+        };
+        let raised = |alert: &Alert| alert.level > CheckLevel::Ok;
         if probe_failed == Some(true) || alerts.iter().any(exhausted) {
             return Self::Unhealthy;
         }
@@ -56,7 +57,7 @@ impl HealthStatus {
 mod tests {
     use super::*;
 
-    fn alert(check: Check, level: Level) -> Alert {
+    fn alert(check: Check, level: CheckLevel) -> Alert {
         Alert {
             check,
             level,
@@ -69,12 +70,12 @@ mod tests {
     #[test]
     fn the_verdict_is_that_of_the_table() {
         use HealthStatus::{Degraded, Healthy, Unhealthy};
-        let pool_warning = alert(Check::PoolUtilization, Level::Warning);
-        let pool_critical = alert(Check::PoolUtilization, Level::Critical);
-        let wal_critical = alert(Check::WalBytes, Level::Critical);
-        let ok = alert(Check::WalBytes, Level::Ok);
+        let pool_warning = alert(Check::PoolUtilization, CheckLevel::Warning);
+        let pool_critical = alert(Check::PoolUtilization, CheckLevel::Critical);
+        let wal_critical = alert(Check::WalBytes, CheckLevel::Critical);
+        let ok = alert(Check::WalBytes, CheckLevel::Ok);
         // The probe has come back, its alert is not cleared yet.
-        let probe_critical = alert(Check::Probe, Level::Critical);
+        let probe_critical = alert(Check::Probe, CheckLevel::Critical);
         for (probe_failed, alerts, verdict) in [
             (None, vec![], Healthy),
             (Some(false), vec![], Healthy),

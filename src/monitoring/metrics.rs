@@ -19,7 +19,7 @@ mod tests;
 pub use cache::cache_metrics;
 pub use database::{database_metrics, process_metrics};
 pub use delivery::delivery_metrics;
-pub use exposition::{CONTENT_TYPE, Exposition, Family, Kind};
+pub use exposition::{CONTENT_TYPE, Exposition, Family, MetricKind};
 pub use rounds::snapshot_metrics;
 
 use super::DatabaseMonitoringService;
@@ -54,7 +54,7 @@ pub fn render(monitoring: &DatabaseMonitoringService) -> String {
 pub fn service_metrics(text: &mut Exposition, services: &[&dyn Service]) {
     let all: Vec<_> = services.iter().map(|s| (s.name(), s.status())).collect();
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_service_running",
         "Whether a service runs (1) or not (0).",
     );
@@ -63,7 +63,7 @@ pub fn service_metrics(text: &mut Exposition, services: &[&dyn Service]) {
         family.sample(&[("service", service)], f64::from(u8::from(running)));
     }
     let mut family = text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_service_runs_total",
         "Runs of a service that ended, by outcome.",
     );
@@ -74,7 +74,7 @@ pub fn service_metrics(text: &mut Exposition, services: &[&dyn Service]) {
         }
     }
     let mut family = text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_service_panics_total",
         "Panics that a service caught, in runs and in callbacks of its users.",
     );
@@ -82,7 +82,7 @@ pub fn service_metrics(text: &mut Exposition, services: &[&dyn Service]) {
         family.sample(&[("service", service)], status.panics as f64);
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_service_last_run_timestamp_seconds",
         "When a service last ended a run, in seconds since the epoch.",
     );

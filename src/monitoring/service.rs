@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::check::{Alert, Change, CheckState, Level, evaluate};
-use super::collect::{self, Before, Counts};
+use super::check::{Alert, CheckLevel, CheckState, LevelChange, evaluate};
+use super::collect::{self, Before, CountsAtMoment};
 use super::health::HealthStatus;
+use super::notifier::ChangeNotifier;
 use super::rates::Samples;
 use super::snapshot::MonitoringSnapshot;
 use super::statistics::Statistics;
-use super::told::Told;
 use crate::config::MonitoringConfig;
 use crate::database::Database;
 use crate::error::Result;
-use crate::services::{Bell, Registration, Service, ServiceStatus, Worker, WorkerText, lock};
+use crate::services::{Registration, Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 
 const TEXT: WorkerText = WorkerText {
     service: "database_monitoring",
@@ -58,24 +58,24 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Debug)]
 pub struct DatabaseMonitoringService {
-    watch: Arc<Watch>,
+    watch: Arc<MonitoringShared>,
 }
 
 /// What the thread and the callers share.
-struct Watch {
+struct MonitoringShared {
     db: Database,
     config: MonitoringConfig,
     worker: Worker,
-    told: Told,
+    told: ChangeNotifier,
     /// One round at a time; held while the database is asked.
     round: Mutex<()>,
     /// Held for moments only.
-    known: Mutex<Known>,
+    known: Mutex<MonitoringState>,
     /// Slow statements of which plans were asked for.
     explained: AtomicU64,
 }
 
-struct Known {
+struct MonitoringState {
     before: Before,
     history: VecDeque<Arc<MonitoringSnapshot>>,
 }
@@ -87,7 +87,7 @@ impl DatabaseMonitoringService {
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
     pub fn new(db: Database, config: MonitoringConfig) -> Result<Self> {
         config.validate()?;
-        let counts = Counts::now(&db);
+        let counts = CountsAtMoment::now(&db);
         let mut samples = Samples::default();
         samples.push(counts.sample());
         let before = Before {
@@ -97,13 +97,13 @@ impl DatabaseMonitoringService {
             storage: None,
             postgres: None,
         };
-        let watch = Watch {
+        let watch = MonitoringShared {
             worker: Worker::new(TEXT, db.clock().clone()),
             db,
             config,
-            told: Told::default(),
+            told: ChangeNotifier::default(),
             round: Mutex::default(),
-            known: Mutex::new(Known {
+            known: Mutex::new(MonitoringState {
                 before,
                 history: VecDeque::new(),
             }),
@@ -158,13 +158,18 @@ impl DatabaseMonitoringService {
     pub fn alerts(&self) -> Vec<Alert> {
         let known = self.watch.known();
         let statuses = known.before.checks.statuses();
-        statuses.filter(|status| status.level > Level::Ok).collect()
+        statuses
+            .filter(|status| status.level > CheckLevel::Ok)
+            .collect()
     }
 
     /// Has `callback` called once for each change of a level, in order, on the thread of the
     /// round. One that panics harms neither the others nor the service; it is logged, counted in
     /// the status, and called again at the next change.
-    pub fn on_change(&self, callback: impl Fn(&Change) + Send + Sync + 'static) -> Registration {
+    pub fn on_change(
+        &self,
+        callback: impl Fn(&LevelChange) + Send + Sync + 'static,
+    ) -> Registration {
         self.watch.told.register(callback)
     }
 }
@@ -194,8 +199,8 @@ impl Drop for DatabaseMonitoringService {
     }
 }
 
-impl Watch {
-    fn rounds(&self, bell: &Bell) {
+impl MonitoringShared {
+    fn rounds(&self, bell: &Wakeup) {
         let mut due = Instant::now();
         let mut statistics = Statistics::default();
         loop {
@@ -205,7 +210,7 @@ impl Watch {
                 // A round that took longer than the interval is not made up for.
                 due = (due + self.config.interval).max(Instant::now());
             } else {
-                let sample = Counts::now(&self.db).sample();
+                let sample = CountsAtMoment::now(&self.db).sample();
                 self.known().before.samples.push(sample);
             }
             let left = due.saturating_duration_since(Instant::now());
@@ -231,7 +236,7 @@ impl Watch {
         self.told.enqueue(changes);
         drop(one_at_a_time);
         self.worker.ended((!errors.is_empty()).then_some(errors));
-        self.told.tell(|| self.worker.record().panicked());
+        self.told.notify(|| self.worker.record().panicked());
         snapshot
     }
 
@@ -249,7 +254,12 @@ impl Watch {
         }
     }
 
-    fn remember(&self, counts: Counts, checks: CheckState, snapshot: Arc<MonitoringSnapshot>) {
+    fn remember(
+        &self,
+        counts: CountsAtMoment,
+        checks: CheckState,
+        snapshot: Arc<MonitoringSnapshot>,
+    ) {
         let mut known = self.known();
         known.before.samples.push(counts.sample());
         known.before.counts = counts;
@@ -264,12 +274,12 @@ impl Watch {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, MonitoringState> {
         lock(&self.known)
     }
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for MonitoringShared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch")
             .field("db", &self.db)
@@ -279,7 +289,7 @@ impl std::fmt::Debug for Watch {
 }
 
 /// One line for each change of a level.
-fn log(change: &Change) {
+fn log(change: &LevelChange) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -294,8 +304,8 @@ fn log(change: &Change) {
         };
     }
     match change.to {
-        Level::Critical => line!(error),
-        Level::Warning => line!(warn),
-        Level::Ok => line!(info),
+        CheckLevel::Critical => line!(error),
+        CheckLevel::Warning => line!(warn),
+        CheckLevel::Ok => line!(info),
     }
 }

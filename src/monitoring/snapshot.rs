@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::check::{Alert, CheckStatus, Level};
+use super::check::{Alert, CheckLevel, CheckStatus};
 use super::health::HealthStatus;
 #[cfg(feature = "sqlite")]
 use crate::database::WriterSnapshot;
@@ -61,7 +61,9 @@ pub struct MonitoringSnapshot {
 impl MonitoringSnapshot {
     /// The checks that are not `Ok`.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.checks.iter().filter(|check| check.level > Level::Ok)
+        self.checks
+            .iter()
+            .filter(|check| check.level > CheckLevel::Ok)
     }
 }
 

@@ -5,7 +5,7 @@
 //! delivers nothing, and decides neither when to try again nor when to give up. Every moment that is
 //! stored or compared here is by the clock of the database, which all processes share.
 
-mod letters;
+mod dead_letters;
 mod outcome;
 mod queue;
 #[cfg(test)]
@@ -14,17 +14,17 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use letters::{
+pub use dead_letters::{
     ChannelDepth, DeadLetterFilter, abandon, dead_letters, depth, of_alert, resend, resend_page,
 };
-pub use outcome::{Outcome, Tried, record};
+pub use outcome::{DeliveryOutcome, Tried, record};
 pub use queue::{Look, claim, enqueue, look};
 
 use crate::database::Database;
 use crate::domain::{ChannelKind, PriceDecimals, Symbol};
 use crate::error::Result;
 use crate::models::{AlertDelivery, AlertLog};
-use crate::repository::rows::{Recorded, Rows};
+use crate::repository::rows::{CountRows, Recorded};
 use crate::timestamp::Timestamp;
 
 /// A channel by the name and kind that its deliveries are stored with.
@@ -81,7 +81,7 @@ impl Claim {
     }
 }
 
-impl Rows for Claim {
+impl CountRows for Claim {
     fn rows(&self) -> usize {
         1
     }

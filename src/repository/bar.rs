@@ -14,14 +14,14 @@ mod store;
 mod tests;
 
 pub(crate) use batch::replace;
-pub use batch::{InsertReport, UpsertReport, insert_batch, upsert_batch};
+pub use batch::{BarInsertReport, UpsertReport, insert_batch, upsert_batch};
 pub use counts::{FrequencyCount, frequency_counts};
 pub(crate) use delete::remove;
 pub use delete::{
     RestoreReport, imported_ranges, restore, restore_range, soft_delete, soft_delete_range,
 };
 pub use keys::{BarKey, BarRange};
-pub use read::{RangeQuery, count, range};
+pub use read::{BarRangeQuery, count, range};
 pub(crate) use read::{
     ScannedBar, contested_periods, newest_starts, oldest_starts, scan, stored_frequencies,
 };
@@ -56,7 +56,7 @@ impl<'a> BarRepository<'a> {
     pub fn insert_batch(
         &self,
         bars: impl IntoIterator<Item = impl Into<NewMarketDataBar>>,
-    ) -> Result<InsertReport> {
+    ) -> Result<BarInsertReport> {
         let bars: Vec<NewMarketDataBar> = bars.into_iter().map(Into::into).collect();
         let now = self.db.clock().now();
         self.db.write("bar.insert_batch", move |conn| {
@@ -86,7 +86,7 @@ impl<'a> BarRepository<'a> {
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`RangeQuery::LIMIT_MAX`], or a start after the end; those of [`Database::read`].
-    pub fn range(&self, query: &RangeQuery) -> Result<Page<MarketDataBar, BarKey>> {
+    pub fn range(&self, query: &BarRangeQuery) -> Result<Page<MarketDataBar, BarKey>> {
         self.db
             .read("bar.range", |conn| range(conn, query).recorded(conn))
     }

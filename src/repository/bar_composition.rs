@@ -21,7 +21,7 @@ mod ticks;
 
 pub(crate) use parts::ComposedBar;
 pub(crate) use reading::ComposedSources;
-pub(crate) use spans::Span;
+pub(crate) use spans::TimeSpan;
 
 use crate::database::BackendConnection;
 use crate::domain::{BarPrice, Frequency};
@@ -29,7 +29,7 @@ use crate::error::Result;
 use crate::repository::bar::{self, BarRange};
 use crate::repository::bar_series::{self, BuiltSources, SeriesKey};
 use crate::repository::market_data::{self, PricesOf};
-use level::Level;
+use level::FrequencyLevel;
 use reading::Reading;
 
 /// Periods of the shortest bars that are read at a time, a month of minutes: what is open between
@@ -46,7 +46,7 @@ pub(crate) struct Composition {
     source: Option<i64>,
     built: BuiltSources,
     /// The frequencies whose bars are taken, longest first.
-    levels: Vec<Level>,
+    levels: Vec<FrequencyLevel>,
     takes_ticks: bool,
 }
 
@@ -100,7 +100,10 @@ impl Composition {
             price,
             source,
             built,
-            levels: levels.iter().map(|of| Level::new(*of, &series)).collect(),
+            levels: levels
+                .iter()
+                .map(|of| FrequencyLevel::new(*of, &series))
+                .collect(),
             takes_ticks: !as_stored,
         })
     }
@@ -122,13 +125,13 @@ impl Composition {
     pub(crate) fn bars(
         &self,
         conn: &mut BackendConnection<'_>,
-        span: Span,
+        span: TimeSpan,
         ticks_max: usize,
     ) -> Result<Composed> {
         let (mut bars, mut reading) = (Vec::new(), Reading::default());
         let mut to = span.start;
         while to < span.end && (to == span.start || reading.cost() < ticks_max) {
-            let rest = Span { start: to, ..span };
+            let rest = TimeSpan { start: to, ..span };
             let Some(window) = self.window(conn, rest)? else {
                 to = span.end;
                 break;
@@ -153,7 +156,7 @@ impl Composition {
     fn read(
         &self,
         conn: &mut BackendConnection<'_>,
-        window: Span,
+        window: TimeSpan,
         ticks_max: usize,
         reading: &mut Reading,
     ) -> Result<i64> {
@@ -170,7 +173,7 @@ impl Composition {
     }
 
     /// The next periods to read, from the first one on that may have a bar; `None` when none has.
-    fn window(&self, conn: &mut BackendConnection<'_>, rest: Span) -> Result<Option<Span>> {
+    fn window(&self, conn: &mut BackendConnection<'_>, rest: TimeSpan) -> Result<Option<TimeSpan>> {
         let Some(length) = self.window_length() else {
             return Ok(Some(rest));
         };
@@ -190,7 +193,7 @@ impl Composition {
         let window = first.into_iter().min().map(|first| {
             let (start, end) = self.frequency.period_micros(first.micros());
             let last = self.frequency.period_micros(start + length).0;
-            let window = Span {
+            let window = TimeSpan {
                 start,
                 end: last.max(end),
             };
@@ -214,7 +217,7 @@ impl Composition {
     }
 
     /// The stored bars of a level among which those that are taken are.
-    fn range_of(&self, level: &Level, span: Span) -> BarRange {
+    fn range_of(&self, level: &FrequencyLevel, span: TimeSpan) -> BarRange {
         let built_alone = match self.price {
             BarPrice::Last => None,
             quote => self.built.of(quote),

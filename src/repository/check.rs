@@ -333,14 +333,14 @@ fn plans(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
 #[cfg(feature = "sqlite")]
 fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
     #[derive(QueryableByName)]
-    struct Line {
+    struct PlanDetail {
         #[diesel(sql_type = Text)]
         detail: String,
     }
     let mut findings = Vec::new();
     for (name, statement, seek) in plan_samples()? {
         let explain = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
-        let lines: Vec<Line> = match explain.load(conn) {
+        let lines: Vec<PlanDetail> = match explain.load(conn) {
             Ok(lines) => lines,
             // It names a column that is not there, which has a finding of its own.
             Err(error) => {
@@ -349,7 +349,7 @@ fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
                 continue;
             }
         };
-        let sorts = |line: &Line| line.detail.contains("TEMP B-TREE");
+        let sorts = |line: &PlanDetail| line.detail.contains("TEMP B-TREE");
         let seeks = lines.iter().any(|line| line.detail.contains(seek)) && !lines.iter().any(sorts);
         let problem = (!seeks).then(|| {
             let plan: Vec<String> = lines.into_iter().map(|line| line.detail).collect();

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::repository::market_data::InsertReport;
 use crate::schema::ingest_batches;
@@ -80,7 +80,7 @@ pub(crate) fn remember(
 
 /// Forgets keys older than 24 hours; returns how many.
 pub(crate) fn expire(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let delete = diesel::delete(ingest_batches::table.filter(is_expired(now)));
     Ok(crate::on_backend!(conn, |c| delete.execute(c))?)
 }

@@ -22,7 +22,7 @@ mod prices;
 mod read;
 #[cfg(test)]
 mod tests;
-mod watch;
+mod tick_hook;
 
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
 pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
@@ -34,8 +34,8 @@ pub(crate) use prices::{
 };
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
-pub use read::{Order, RangeQuery, count, count_since, range};
-pub(crate) use watch::{Demand, TickWatcher, Versions, Watcher};
+pub use read::{TickOrder, TickRangeQuery, count, count_since, range};
+pub(crate) use tick_hook::{Demand, InstrumentVersions, TickWatcher, Watcher};
 
 use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;
@@ -105,7 +105,7 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`RangeQuery::LIMIT_MAX`]; those of [`Database::read`].
-    pub fn range(&self, query: &RangeQuery) -> Result<Page<MarketData, TickKey>> {
+    pub fn range(&self, query: &TickRangeQuery) -> Result<Page<MarketData, TickKey>> {
         self.db.read("market_data.range", |conn| {
             range(conn, query).recorded(conn)
         })

@@ -6,7 +6,7 @@
 //! deletes an active row; the triggers of the database would refuse it, too.
 
 mod alerts;
-mod parents;
+mod referenced;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -22,8 +22,8 @@ use crate::repository::ingest_batch;
 use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
 use alerts::AlertRows;
-use parents::{Gone, Parent, Place, Survey};
-use trash::Leaf;
+use referenced::{DeletedReferences, Parent, PurgeCandidates, PurgeCursor};
+use trash::LeafTable;
 
 /// Rows of one transaction: some 10 ms of the writer's time.
 const ROWS_PER_TRANSACTION_MAX: usize = 5_000;
@@ -77,8 +77,8 @@ impl<'a> PurgeRepository<'a> {
             deliveries,
             alerts,
             self.delete_parent("purge.alert_rules", Parent::AlertRules, cut_off)?,
-            self.delete_leaf("purge.market_data", Leaf::MarketData, cut_off)?,
-            self.delete_leaf("purge.market_data_bars", Leaf::MarketDataBars, cut_off)?,
+            self.delete_leaf("purge.market_data", LeafTable::MarketData, cut_off)?,
+            self.delete_leaf("purge.market_data_bars", LeafTable::MarketDataBars, cut_off)?,
             self.delete_parent("purge.instruments", Parent::Instruments, cut_off)?,
             TablePurge::new("ingest_batches", expired()?),
         ])
@@ -86,7 +86,12 @@ impl<'a> PurgeRepository<'a> {
 
     /// Chunk by chunk until nothing is left; oldest first, so that a run that is cut off has done
     /// the older part.
-    fn delete_leaf(&self, op: &'static str, leaf: Leaf, cut_off: Timestamp) -> Result<TablePurge> {
+    fn delete_leaf(
+        &self,
+        op: &'static str,
+        leaf: LeafTable,
+        cut_off: Timestamp,
+    ) -> Result<TablePurge> {
         let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
         let mut deleted = 0;
         loop {
@@ -128,15 +133,15 @@ impl<'a> PurgeRepository<'a> {
             Parent::Instruments => INSTRUMENTS_PER_TRANSACTION_MAX,
         };
         let mut purge = TablePurge::new(parent.name(), 0);
-        let mut after = Some(Place::START);
+        let mut after = Some(PurgeCursor::START);
         while let Some(place) = after {
-            let Survey { kept, free, next } = self.db.read("purge.survey", |conn| {
-                parents::survey(conn, parent, cut_off, place, None)
+            let PurgeCandidates { kept, free, next } = self.db.read("purge.survey", |conn| {
+                referenced::survey(conn, parent, cut_off, place, None)
             })?;
             for ids in free.chunks(per_transaction) {
                 let ids = ids.to_vec();
                 let delete = move |conn: &mut BackendConnection<'_>| {
-                    parents::delete(conn, parent, &ids).recorded(conn)
+                    referenced::delete(conn, parent, &ids).recorded(conn)
                 };
                 purge.deleted += self.db.write(op, delete)?;
             }
@@ -161,8 +166,8 @@ fn count_all(
         deliveries,
         alerts,
         count_parent(conn, Parent::AlertRules, cut_off, &mut kept_rules)?,
-        count_leaf(conn, Leaf::MarketData, cut_off)?,
-        count_leaf(conn, Leaf::MarketDataBars, cut_off)?,
+        count_leaf(conn, LeafTable::MarketData, cut_off)?,
+        count_leaf(conn, LeafTable::MarketDataBars, cut_off)?,
         count_parent(conn, Parent::Instruments, cut_off, &mut kept_rules)?,
         TablePurge::new("ingest_batches", usize::try_from(expired).unwrap_or(0)),
     ])
@@ -183,14 +188,14 @@ fn count_parent(
     kept_rules: &mut BTreeMap<i64, i64>,
 ) -> Result<TablePurge> {
     let mut purge = TablePurge::new(parent.name(), 0);
-    let mut after = Some(Place::START);
+    let mut after = Some(PurgeCursor::START);
     while let Some(place) = after {
-        let gone = Gone {
+        let gone = DeletedReferences {
             cut_off,
             kept_rules,
         };
-        let Survey { kept, free, next } =
-            parents::survey(conn, parent, cut_off, place, Some(gone))?;
+        let PurgeCandidates { kept, free, next } =
+            referenced::survey(conn, parent, cut_off, place, Some(gone))?;
         if parent == Parent::AlertRules {
             for rule in &kept {
                 *kept_rules.entry(rule.instrument_id).or_default() += 1;
@@ -205,7 +210,7 @@ fn count_parent(
 
 fn count_leaf(
     conn: &mut BackendConnection<'_>,
-    leaf: Leaf,
+    leaf: LeafTable,
     cut_off: Timestamp,
 ) -> Result<TablePurge> {
     let rows = trash::count(conn, leaf, cut_off)?;

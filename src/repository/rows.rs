@@ -7,14 +7,14 @@ use crate::models::{
 };
 
 /// A result that stands for rows.
-pub(crate) trait Rows {
+pub(crate) trait CountRows {
     /// Rows read or written.
     fn rows(&self) -> usize;
 }
 
 macro_rules! one_row {
     ($($model:ident),+) => {
-        $(impl Rows for $model {
+        $(impl CountRows for $model {
             fn rows(&self) -> usize {
                 1
             }
@@ -34,32 +34,32 @@ one_row!(
 );
 
 /// Rows that a statement changed.
-impl Rows for usize {
+impl CountRows for usize {
     fn rows(&self) -> usize {
         *self
     }
 }
 
-impl<T: Rows> Rows for Vec<T> {
+impl<T: CountRows> CountRows for Vec<T> {
     fn rows(&self) -> usize {
-        self.iter().map(Rows::rows).sum()
+        self.iter().map(CountRows::rows).sum()
     }
 }
 
-impl<T: Rows> Rows for Option<T> {
+impl<T: CountRows> CountRows for Option<T> {
     fn rows(&self) -> usize {
-        self.as_ref().map_or(0, Rows::rows)
+        self.as_ref().map_or(0, CountRows::rows)
     }
 }
 
-impl<T: Rows, K> Rows for Page<T, K> {
+impl<T: CountRows, K> CountRows for Page<T, K> {
     fn rows(&self) -> usize {
         self.rows.rows()
     }
 }
 
 /// A row and those that belong to it.
-impl<T: Rows, U: Rows> Rows for (T, Vec<U>) {
+impl<T: CountRows, U: CountRows> CountRows for (T, Vec<U>) {
     fn rows(&self) -> usize {
         self.0.rows() + self.1.rows()
     }
@@ -71,7 +71,7 @@ pub(crate) trait Recorded {
     fn recorded(self, conn: &mut BackendConnection<'_>) -> Self;
 }
 
-impl<T: Rows> Recorded for Result<T> {
+impl<T: CountRows> Recorded for Result<T> {
     fn recorded(self, conn: &mut BackendConnection<'_>) -> Self {
         self.inspect(|answer| conn.record_rows(answer.rows()))
     }

@@ -153,8 +153,9 @@ pub fn coverage(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
             min(moment),
             max(moment),
         ));
-    let spans: Vec<Span> = crate::on_backend!(conn, |c| ticks.load(c))?;
-    let mut spans: HashMap<i64, Span> = spans.into_iter().map(|span| (span.0, span)).collect();
+    let spans: Vec<InstrumentSpanRow> = crate::on_backend!(conn, |c| ticks.load(c))?;
+    let mut spans: HashMap<i64, InstrumentSpanRow> =
+        spans.into_iter().map(|span| (span.0, span)).collect();
     let symbols = instruments::table
         .active()
         .select((instruments::id, instruments::symbol))
@@ -173,7 +174,7 @@ pub fn coverage(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
 }
 
 /// Instrument, ticks, first and last moment.
-type Span = (i64, i64, Option<Timestamp>, Option<Timestamp>);
+type InstrumentSpanRow = (i64, i64, Option<Timestamp>, Option<Timestamp>);
 
 /// The space that the database takes.
 ///

@@ -46,7 +46,7 @@ use tokio::sync::broadcast;
 
 pub use snapshot::{ChannelSnapshot, DeliverySnapshot};
 
-use super::{Bell, Service, ServiceStatus, Worker, WorkerText, lock};
+use super::{Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 use crate::config::AlertsConfig;
 use crate::database::Database;
 use crate::error::Result;
@@ -86,11 +86,11 @@ const TEXT: WorkerText = WorkerText {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct AlertDelivery {
+pub struct AlertDeliveryService {
     outbox: Arc<Outbox>,
 }
 
-impl AlertDelivery {
+impl AlertDeliveryService {
     /// Of this database, which it keeps open. It does not start.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl AlertDelivery {
     /// Has it look for due deliveries at once; cheap, and welcome after every commit of alerts.
     /// Does nothing while it does not run: it looks when it starts.
     pub fn wake(&self) {
-        self.outbox.worker.ring();
+        self.outbox.worker.notify();
     }
 
     /// Something that wakes it from another thread, for as long as it is there.
@@ -174,13 +174,13 @@ impl AlertDelivery {
     }
 }
 
-impl Service for AlertDelivery {
+impl Service for AlertDeliveryService {
     fn name(&self) -> &'static str {
         TEXT.service
     }
 
     fn start(&self) -> Result<()> {
-        let prepare = |bell: &Arc<Bell>| run::prepare(&self.outbox, bell);
+        let prepare = |bell: &Arc<Wakeup>| run::prepare(&self.outbox, bell);
         self.outbox.worker.start_with(prepare)
     }
 
@@ -193,7 +193,7 @@ impl Service for AlertDelivery {
     }
 }
 
-impl Drop for AlertDelivery {
+impl Drop for AlertDeliveryService {
     fn drop(&mut self) {
         self.stop();
     }

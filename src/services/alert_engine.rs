@@ -69,40 +69,39 @@
 //!
 //! # Memory and its past
 //!
-//! [`Evaluator::commit`] and [`Evaluator::roll_back`] follow the transaction, and a [`Mark`] the
+//! [`Evaluator::commit`] and [`Evaluator::roll_back`] follow the transaction, and a [`JournalMark`] the
 //! savepoints within it. After a start, and whenever [`Evaluator::is_unsettled`] says that a rule
 //! needs more past than there is, the caller loads stored ticks by [`Evaluator::history_need`] and
 //! gives them to [`Evaluator::warm_up`]; so it does when ticks of the recent past were deleted or
 //! restored. The past is then that of the stored ticks in key order, late ones included.
 
+mod composite;
 mod firing;
 mod history;
-mod joined;
+mod instrument_rules;
 mod journal;
-mod mean;
+mod lookback;
 mod message;
 mod need;
 mod plan;
 mod ranks;
-mod reach;
+mod recent_values;
 mod rule;
-mod slot;
+mod rule_state;
 mod sum;
-mod tape;
 #[cfg(test)]
 mod tests;
-mod trigger;
-mod watch;
+mod threshold_range;
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 pub use firing::{Firing, Firings, WatchedInstrument};
-pub use journal::Mark;
+use instrument_rules::InstrumentRules;
+pub use journal::JournalMark;
 use journal::{Journal, Undo};
 pub use need::HistoryNeed;
 pub use rule::Rule;
-use watch::Watch;
 
 use crate::domain::StoredTick;
 use crate::error::{Error, Result};
@@ -111,14 +110,14 @@ use crate::timestamp::Timestamp;
 /// Evaluates rules on ticks. See the [module](self).
 #[derive(Debug, Default)]
 pub struct Evaluator {
-    watches: HashMap<i64, Watch>,
+    watches: HashMap<i64, InstrumentRules>,
     /// The instrument of each rule.
     rules: HashMap<i64, i64>,
     journal: Journal,
     /// Whether something is evaluated that is neither committed nor rolled back.
     is_open: bool,
     /// Changes of the rules that wait for the end of the open batch.
-    waiting: Vec<Change>,
+    waiting: Vec<EngineChange>,
     totals: AlertTotals,
 }
 
@@ -138,7 +137,7 @@ pub struct AlertTotals {
 
 /// A change of what is watched.
 #[derive(Debug)]
-enum Change {
+enum EngineChange {
     Watch(WatchedInstrument),
     Forget(i64),
     Put(Box<Rule>),
@@ -156,12 +155,12 @@ impl Evaluator {
     ///
     /// As all changes, it takes effect at once, or at the end of the open batch if there is one.
     pub fn watch(&mut self, instrument: WatchedInstrument) {
-        self.change(Change::Watch(instrument));
+        self.change(EngineChange::Watch(instrument));
     }
 
     /// Watches an instrument no more, and forgets its rules and its past.
     pub fn forget(&mut self, instrument_id: i64) {
-        self.change(Change::Forget(instrument_id));
+        self.change(EngineChange::Forget(instrument_id));
     }
 
     /// Adds a rule, or takes another version of it: changed, switched on or off, restored. What
@@ -172,21 +171,22 @@ impl Evaluator {
     /// [`Error::NotFound`] when its instrument is not watched.
     pub fn put_rule(&mut self, rule: Rule) -> Result<()> {
         let id = rule.instrument_id();
-        let is_waiting = |change: &Change| matches!(change, Change::Watch(it) if it.id == id);
+        let is_waiting =
+            |change: &EngineChange| matches!(change, EngineChange::Watch(it) if it.id == id);
         if !self.watches.contains_key(&id) && !self.waiting.iter().any(is_waiting) {
             let what = format!("watched instrument {id} of rule {}", rule.id());
             return Err(Error::not_found(what, "watch the instrument first"));
         }
-        self.change(Change::Put(Box::new(rule)));
+        self.change(EngineChange::Put(Box::new(rule)));
         Ok(())
     }
 
     /// Forgets a rule.
     pub fn remove_rule(&mut self, rule_id: i64) {
-        self.change(Change::Remove(rule_id));
+        self.change(EngineChange::Remove(rule_id));
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: EngineChange) {
         if self.is_open {
             self.waiting.push(change);
         } else {
@@ -194,36 +194,36 @@ impl Evaluator {
         }
     }
 
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: EngineChange) {
         match change {
-            Change::Watch(facts) => match self.watches.get_mut(&facts.id) {
+            EngineChange::Watch(facts) => match self.watches.get_mut(&facts.id) {
                 Some(watch) => watch.set_facts(facts),
                 None => {
-                    self.watches.insert(facts.id, Watch::new(facts));
+                    self.watches.insert(facts.id, InstrumentRules::new(facts));
                 }
             },
-            Change::Forget(id) => {
+            EngineChange::Forget(id) => {
                 if let Some(watch) = self.watches.remove(&id) {
                     watch.rule_ids().for_each(|rule| {
                         self.rules.remove(&rule);
                     });
                 }
             }
-            Change::Put(rule) => {
+            EngineChange::Put(rule) => {
                 let (id, instrument) = (rule.id(), rule.instrument_id());
                 if self
                     .rules
                     .get(&id)
                     .is_some_and(|before| *before != instrument)
                 {
-                    self.apply(Change::Remove(id));
+                    self.apply(EngineChange::Remove(id));
                 }
                 if let Some(watch) = self.watches.get_mut(&instrument) {
                     self.rules.insert(id, instrument);
                     watch.put(*rule);
                 }
             }
-            Change::Remove(id) => {
+            EngineChange::Remove(id) => {
                 let instrument = self.rules.remove(&id);
                 let watch = instrument.and_then(|instrument| self.watches.get_mut(&instrument));
                 if let Some(watch) = watch {
@@ -237,7 +237,7 @@ impl Evaluator {
     #[must_use]
     pub fn history_need(&self, instrument_id: i64) -> HistoryNeed {
         let watch = self.watches.get(&instrument_id);
-        watch.map(Watch::history_need).unwrap_or_default()
+        watch.map(InstrumentRules::history_need).unwrap_or_default()
     }
 
     /// Whether older ticks of an instrument, if there are any, could change what a rule does: a
@@ -246,7 +246,7 @@ impl Evaluator {
     /// is left.
     pub fn is_unsettled(&mut self, instrument_id: i64) -> bool {
         let watch = self.watches.get_mut(&instrument_id);
-        watch.is_some_and(Watch::is_unsettled)
+        watch.is_some_and(InstrumentRules::is_unsettled)
     }
 
     /// Takes stored ticks, oldest first, as the past of an instrument, in place of the one that it
@@ -277,7 +277,7 @@ impl Evaluator {
     }
 
     /// The place to which [`Evaluator::roll_back_to`] returns: taken before a savepoint.
-    pub fn mark(&mut self) -> Mark {
+    pub fn mark(&mut self) -> JournalMark {
         self.is_open = true;
         self.journal.mark()
     }
@@ -290,7 +290,7 @@ impl Evaluator {
         self.mark();
         self.journal.totals(self.totals);
         let mut firings = Firings::default();
-        let mut current: Option<(i64, Option<&mut Watch>)> = None;
+        let mut current: Option<(i64, Option<&mut InstrumentRules>)> = None;
         for tick in ticks {
             let id = tick.instrument_id;
             if current.as_ref().is_none_or(|(current, _)| *current != id) {
@@ -329,11 +329,11 @@ impl Evaluator {
 
     /// Undoes what was evaluated since the mark, because the savepoint was; what was evaluated
     /// before it stays open. A mark of a batch that has ended undoes nothing.
-    pub fn roll_back_to(&mut self, mark: Mark) {
+    pub fn roll_back_to(&mut self, mark: JournalMark) {
         self.undo_after(mark);
     }
 
-    fn undo_after(&mut self, mark: Mark) {
+    fn undo_after(&mut self, mark: JournalMark) {
         for (instrument, change) in self.journal.take_after(mark) {
             if let Undo::Totals(totals) = change {
                 self.totals = totals;
@@ -369,7 +369,7 @@ impl Evaluator {
         self.watches.get(&instrument_id)?.newest_tick()
     }
 
-    fn watch_of(&self, rule_id: i64) -> Option<&Watch> {
+    fn watch_of(&self, rule_id: i64) -> Option<&InstrumentRules> {
         self.watches.get(self.rules.get(&rule_id)?)
     }
 

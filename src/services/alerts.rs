@@ -5,11 +5,11 @@
 //! [`alert_engine`](super::alert_engine)'s; it runs on the threads that write ticks, and has one
 //! of its own for callbacks alone.
 
+mod engine_run;
+mod evaluation;
 mod load;
-mod memory;
-mod open;
-mod session;
-mod told;
+mod notifier;
+mod state;
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,8 +21,8 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::repository::market_data::Watcher;
-use session::{Session, Shared};
-use told::Told;
+use engine_run::{EngineRun, EngineTotals};
+use notifier::AlertNotifier;
 
 const NAME: &str = "alert_engine";
 
@@ -70,12 +70,12 @@ const NAME: &str = "alert_engine";
 #[derive(Debug)]
 pub struct AlertEngine {
     db: Database,
-    shared: Arc<Shared>,
-    running: Mutex<Option<Running>>,
+    shared: Arc<EngineTotals>,
+    running: Mutex<Option<RunningEngine>>,
 }
 
-struct Running {
-    session: Arc<Session>,
+struct RunningEngine {
+    session: Arc<EngineRun>,
     watcher: Arc<Watcher>,
     teller: JoinHandle<()>,
 }
@@ -84,11 +84,11 @@ impl AlertEngine {
     /// Of this database, which it keeps open. It does not start.
     #[must_use]
     pub fn new(db: Database) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(EngineTotals {
             clock: db.clock().clone(),
             record: ServiceRecord::default(),
             totals: Mutex::default(),
-            told: Arc::new(Told::default()),
+            told: Arc::new(AlertNotifier::default()),
         });
         Self {
             db,
@@ -111,12 +111,12 @@ impl AlertEngine {
     }
 
     /// The most alerts that wait for callbacks.
-    pub const WAITING_MAX: usize = told::WAITING_MAX;
+    pub const WAITING_MAX: usize = notifier::WAITING_MAX;
 
     /// Alerts that callbacks were not told, because as many as may were waiting for them.
     #[must_use]
-    pub fn untold(&self) -> u64 {
-        self.shared.told.untold()
+    pub fn missed(&self) -> u64 {
+        self.shared.told.missed()
     }
 
     /// What was evaluated and committed since the engine was made, over restarts. It waits for no
@@ -148,7 +148,7 @@ impl Service for AlertEngine {
         if running.is_some() {
             return Err(Error::service(NAME, "it runs already", "stop it first"));
         }
-        let session = Arc::new(Session::new(Arc::clone(&self.shared)));
+        let session = Arc::new(EngineRun::new(Arc::clone(&self.shared)));
         let watcher = Arc::new(Watcher(Box::new(Arc::clone(&session))));
         if !self.db.attach(Arc::clone(&watcher)) {
             let remedy = "stop that one first; one engine sees every tick of the database";
@@ -162,13 +162,13 @@ impl Service for AlertEngine {
         let opened = self.shared.told.open();
         let teller = std::thread::Builder::new()
             .name("tickbase-alerts".to_owned())
-            .spawn(move || teller.told.tell(opened, || teller.record.panicked()))
+            .spawn(move || teller.told.notify(opened, || teller.record.panicked()))
             .map_err(|error| {
                 self.db.detach(&watcher);
                 Error::service(NAME, error.to_string(), "raise the limit of threads")
             })?;
         self.shared.record.started(self.shared.clock.now());
-        *running = Some(Running {
+        *running = Some(RunningEngine {
             session,
             watcher,
             teller,
@@ -203,7 +203,7 @@ impl Drop for AlertEngine {
     }
 }
 
-impl std::fmt::Debug for Running {
+impl std::fmt::Debug for RunningEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Running").finish_non_exhaustive()
     }

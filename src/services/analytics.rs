@@ -41,12 +41,12 @@ mod together;
 mod value_at_risk;
 mod volume_profile;
 
-pub use columns::Columns;
+pub use columns::PriceColumns;
 pub use drawdown::{Drawdown, max_drawdown};
-pub use levels::{Level, Levels, PIVOT_BARS, levels};
+pub use levels::{Levels, PIVOT_BARS, PriceLevel, levels};
 pub use missing::{Measured, Missing};
 pub use normal::{normal_density, normal_quantile};
-pub use parameters::{Buckets, Confidence, Horizon, PerYear, Period, Simulation};
+pub use parameters::{Buckets, Confidence, Horizon, LookbackPeriod, PerYear, Simulation};
 pub use signals::{
     Cross, CrossKind, LONG, MIDDLE, SHORT, TREND_ADX_MIN, Trend, cross, trend, trend_of,
 };

@@ -22,7 +22,7 @@ pub use correlation::{CorrelationMatrix, CorrelationQuestion};
 pub use indicators::{Indicator, IndicatorQuestion, IndicatorValue, Indicators};
 pub use market::{CrossAt, MarketAnalysis, MarketQuestion};
 pub use risk::{RiskMetrics, RiskQuestion, ValueAtRiskAnswer, ValueAtRiskQuestion};
-pub use series::{Extent, Series, Subject, Window};
+pub use series::{AnalysisWindow, BarsOfInstrument, Extent, Subject};
 pub use volume::{VolumeAnswer, VolumeQuestion};
 
 use super::{Service, ServiceRecord, ServiceStatus};
@@ -66,7 +66,7 @@ pub struct AnalyticsEngine {
 
 /// What the engine can be asked. It comes with the questions of this module; a type of yours is
 /// one, too, when it says which bars it needs and what it makes of them.
-pub trait Question: Clone + Send + 'static {
+pub trait AnalyticsQuestion: Clone + Send + 'static {
     /// What it is answered with.
     type Answer: Send + 'static;
 
@@ -77,13 +77,13 @@ pub trait Question: Clone + Send + 'static {
     ///
     /// # Errors
     /// [`Error::NotFound`] for an instrument that is not there; those of the database.
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>>;
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>>;
 
     /// Computes the answer, without a database. Too little data is part of it, not an error.
     ///
     /// # Errors
     /// [`Error::Invalid`] for what no formula takes.
-    fn answer(&self, series: Vec<Series>) -> Result<Self::Answer>;
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<Self::Answer>;
 }
 
 impl AnalyticsEngine {
@@ -101,7 +101,7 @@ impl AnalyticsEngine {
     ///
     /// # Errors
     /// [`Error::NotRunning`]; those of the question, and of [`Database::read`].
-    pub fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer> {
+    pub fn ask<Q: AnalyticsQuestion>(&self, question: &Q) -> Result<Q::Answer> {
         self.refuse_unless_running()?;
         let read = self.db.read(Q::OPERATION, |conn| {
             conn.snapshot(|conn| question.read(conn))
@@ -114,7 +114,7 @@ impl AnalyticsEngine {
     ///
     /// # Errors
     /// As [`ask`](Self::ask); [`Error::Panicked`] when a question of the caller's does.
-    pub async fn ask_async<Q: Question>(&self, question: Q) -> Result<Q::Answer> {
+    pub async fn ask_async<Q: AnalyticsQuestion>(&self, question: Q) -> Result<Q::Answer> {
         self.refuse_unless_running()?;
         let reader = question.clone();
         let read = self.db.read_async(Q::OPERATION, move |conn| {
@@ -146,7 +146,10 @@ impl AnalyticsEngine {
     }
 }
 
-async fn computed<Q: Question>(question: Q, series: Vec<Series>) -> Result<Q::Answer> {
+async fn computed<Q: AnalyticsQuestion>(
+    question: Q,
+    series: Vec<BarsOfInstrument>,
+) -> Result<Q::Answer> {
     let work = tokio::task::spawn_blocking(move || question.answer(series));
     work.await.unwrap_or_else(|error| {
         Err(Error::Panicked {

@@ -28,7 +28,7 @@ pub use size::CacheSize;
 pub use snapshot::{CacheKind, CacheKindSnapshot, CacheSnapshot};
 
 use crate::config::CacheConfig;
-use crate::database::{BackendConnection, Database, Page, StandsOn};
+use crate::database::{BackendConnection, CacheTag, Database, Page};
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::{Instrument, MarketData};
@@ -36,9 +36,9 @@ use crate::repository::instrument::{self, InstrumentLabel, InstrumentPage};
 use crate::repository::market_data;
 use crate::repository::rows::Recorded;
 use flights::{Flights, Landed};
-use size::Named;
-use snapshot::Outcome;
-use store::{Entry, Key, Of, Store};
+use size::CachedId;
+use snapshot::LookupOutcome;
+use store::{CacheEntry, CacheKey, CacheSubject, Store};
 
 /// The cache of one database; clones share it.
 ///
@@ -57,10 +57,10 @@ use store::{Entry, Key, Of, Store};
 /// ```
 #[derive(Clone)]
 pub struct Cache {
-    inner: Arc<Inner>,
+    inner: Arc<CacheInner>,
 }
 
-struct Inner {
+struct CacheInner {
     db: Database,
     store: Store,
     flights: Flights,
@@ -69,7 +69,7 @@ struct Inner {
 /// The newest tick of an instrument, and what is shown with it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Latest {
+pub struct LatestTick {
     /// The tick.
     pub tick: MarketData,
     /// Its instrument's name, and to how many places its prices are rounded.
@@ -78,7 +78,7 @@ pub struct Latest {
 
 /// An answer, and where it came from.
 #[derive(Debug)]
-pub struct Answer<T> {
+pub struct Cached<T> {
     /// The answer.
     pub value: Arc<T>,
     /// Whether it was in memory; `false` for one that was read for this call, or for another one
@@ -94,7 +94,7 @@ impl Cache {
     pub fn new(db: Database, config: CacheConfig) -> Result<Self> {
         config.validate()?;
         Ok(Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(CacheInner {
                 db,
                 store: Store::new(&config),
                 flights: Flights::default(),
@@ -107,7 +107,7 @@ impl Cache {
     ///
     /// # Errors
     /// Those of [`Database::read_async`].
-    pub async fn latest(&self, instrument_ids: &[i64]) -> Result<Vec<Arc<Latest>>> {
+    pub async fn latest(&self, instrument_ids: &[i64]) -> Result<Vec<Arc<LatestTick>>> {
         self.latest_by(instrument_ids, |ids| {
             let read = move |conn: &mut BackendConnection<'_>| read_latest(conn, &ids);
             self.inner.db.read_async("market_data.latest", read)
@@ -120,25 +120,25 @@ impl Cache {
     ///
     /// # Errors
     /// What `read` returns. Errors are not kept; who waited for the same read tries alone.
-    pub async fn latest_by<F, R>(&self, ids: &[i64], mut read: F) -> Result<Vec<Arc<Latest>>>
+    pub async fn latest_by<F, R>(&self, ids: &[i64], mut read: F) -> Result<Vec<Arc<LatestTick>>>
     where
         F: FnMut(Vec<i64>) -> R,
-        R: Future<Output = Result<Vec<Latest>>>,
+        R: Future<Output = Result<Vec<LatestTick>>>,
     {
         let ids: Vec<i64> = BTreeSet::from_iter(ids.iter().copied())
             .into_iter()
             .collect();
         let key = |id: &i64| {
-            let of = Of::Instrument(*id);
-            self.key::<Option<Arc<Latest>>>(CacheKind::Latest, of, StandsOn::Instrument(*id))
+            let of = CacheSubject::Instrument(*id);
+            self.key::<Option<Arc<LatestTick>>>(CacheKind::Latest, of, CacheTag::Instrument(*id))
         };
-        let keys: Vec<Key> = ids.iter().map(key).collect();
+        let keys: Vec<CacheKey> = ids.iter().map(key).collect();
         let fill = |places: Vec<usize>| {
             let wanted: Vec<i64> = places.iter().map(|place| ids[*place]).collect();
             let read = read(wanted.clone());
             async move {
                 let found = read.await?.into_iter();
-                let mut found: HashMap<i64, Latest> =
+                let mut found: HashMap<i64, LatestTick> =
                     found.map(|one| (one.tick.instrument_id, one)).collect();
                 let in_order = wanted.iter().map(|id| found.remove(id).map(Arc::new));
                 Ok(in_order.collect())
@@ -156,10 +156,10 @@ impl Cache {
     /// # Errors
     /// [`Error::NotFound`]; those of [`Database::read_async`].
     pub async fn instrument(&self, id: i64) -> Result<Arc<Instrument>> {
-        let stands_on = StandsOn::Instrument(id);
+        let stands_on = CacheTag::Instrument(id);
         let key = self.key::<Option<Arc<Instrument>>>(
             CacheKind::Instruments,
-            Of::Instrument(id),
+            CacheSubject::Instrument(id),
             stands_on,
         );
         let read = move |conn: &mut BackendConnection<'_>| match instrument::get(conn, id)
@@ -180,9 +180,9 @@ impl Cache {
     /// # Errors
     /// Those of [`instrument::page`] and of [`Database::read_async`].
     pub async fn instruments(&self, page: InstrumentPage) -> Result<Arc<Page<Instrument, Symbol>>> {
-        let of = Of::Text(format!("{page:?}").into());
+        let of = CacheSubject::Text(format!("{page:?}").into());
         let key =
-            self.key::<Page<Instrument, Symbol>>(CacheKind::Instruments, of, StandsOn::Instruments);
+            self.key::<Page<Instrument, Symbol>>(CacheKind::Instruments, of, CacheTag::Instruments);
         let read =
             move |conn: &mut BackendConnection<'_>| instrument::page(conn, &page).recorded(conn);
         Ok(self.read_one(key, "instrument.page", read).await?.value)
@@ -193,8 +193,8 @@ impl Cache {
     /// # Errors
     /// Those of [`Database::read_async`].
     pub async fn instrument_ids(&self, limit: usize) -> Result<Arc<Vec<i64>>> {
-        let of = Of::Text(format!("ids {limit}").into());
-        let key = self.key::<Vec<i64>>(CacheKind::Instruments, of, StandsOn::Members);
+        let of = CacheSubject::Text(format!("ids {limit}").into());
+        let key = self.key::<Vec<i64>>(CacheKind::Instruments, of, CacheTag::Members);
         let read = move |conn: &mut BackendConnection<'_>| instrument::active_ids(conn, limit);
         Ok(self
             .read_one(key, "instrument.active_ids", read)
@@ -207,11 +207,11 @@ impl Cache {
     /// # Errors
     /// Those of [`Database::read_async`].
     pub async fn instrument_id(&self, symbol: Symbol) -> Result<Option<i64>> {
-        let of = Of::Text(format!("id {symbol}").into());
-        let key = self.key::<Named>(CacheKind::Instruments, of, StandsOn::Members);
+        let of = CacheSubject::Text(format!("id {symbol}").into());
+        let key = self.key::<CachedId>(CacheKind::Instruments, of, CacheTag::Members);
         let read = move |conn: &mut BackendConnection<'_>| {
             let found = instrument::by_symbol(conn, &symbol).recorded(conn)?;
-            Ok(Named(found.map(|instrument| instrument.id)))
+            Ok(CachedId(found.map(|instrument| instrument.id)))
         };
         let found = self.read_one(key, "instrument.by_symbol", read).await?;
         Ok(found.value.0)
@@ -227,14 +227,14 @@ impl Cache {
         instrument_id: i64,
         query: impl Into<Arc<str>>,
         read: F,
-    ) -> Result<Answer<T>>
+    ) -> Result<Cached<T>>
     where
         T: CacheSize + Send + Sync + 'static,
         F: FnOnce() -> R,
         R: Future<Output = Result<T>>,
     {
-        let of = Of::InstrumentText(instrument_id, query.into());
-        let key = self.key::<T>(CacheKind::Bars, of, StandsOn::Bars(instrument_id));
+        let of = CacheSubject::InstrumentText(instrument_id, query.into());
+        let key = self.key::<T>(CacheKind::Bars, of, CacheTag::Bars(instrument_id));
         self.one(key, read).await
     }
 
@@ -248,15 +248,15 @@ impl Cache {
         instrument_ids: &[i64],
         query: impl Into<Arc<str>>,
         read: F,
-    ) -> Result<Answer<T>>
+    ) -> Result<Cached<T>>
     where
         T: CacheSize + Send + Sync + 'static,
         F: FnOnce() -> R,
         R: Future<Output = Result<T>>,
     {
-        let key = Key {
+        let key = CacheKey {
             kind: CacheKind::Analytics,
-            of: Of::Text(query.into()),
+            of: CacheSubject::Text(query.into()),
             value: TypeId::of::<T>(),
             version: self.inner.db.version_of_bars(instrument_ids),
         };
@@ -270,8 +270,8 @@ impl Cache {
     }
 
     /// The version is read here, before anything is looked up or read.
-    fn key<T: Any>(&self, kind: CacheKind, of: Of, stands_on: StandsOn) -> Key {
-        Key {
+    fn key<T: Any>(&self, kind: CacheKind, of: CacheSubject, stands_on: CacheTag) -> CacheKey {
+        CacheKey {
             kind,
             of,
             value: TypeId::of::<T>(),
@@ -279,7 +279,7 @@ impl Cache {
         }
     }
 
-    async fn read_one<T, F>(&self, key: Key, op: &'static str, read: F) -> Result<Answer<T>>
+    async fn read_one<T, F>(&self, key: CacheKey, op: &'static str, read: F) -> Result<Cached<T>>
     where
         T: CacheSize + Send + Sync + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
@@ -287,7 +287,7 @@ impl Cache {
         self.one(key, || self.inner.db.read_async(op, read)).await
     }
 
-    async fn one<T, F, R>(&self, key: Key, read: F) -> Result<Answer<T>>
+    async fn one<T, F, R>(&self, key: CacheKey, read: F) -> Result<Cached<T>>
     where
         T: CacheSize + Send + Sync + 'static,
         F: FnOnce() -> R,
@@ -310,7 +310,7 @@ impl Cache {
 
     /// The answers of keys of one kind, in their order: from memory, from those who read them at
     /// this time, and from one fill for all others, which is given their places.
-    async fn many<T, F, R>(&self, keys: &[Key], mut fill: F) -> Result<Vec<Answer<T>>>
+    async fn many<T, F, R>(&self, keys: &[CacheKey], mut fill: F) -> Result<Vec<Cached<T>>>
     where
         T: CacheSize + Send + Sync + 'static,
         F: FnMut(Vec<usize>) -> R,
@@ -318,11 +318,11 @@ impl Cache {
     {
         let store = &self.inner.store;
         let is_off = keys.first().is_none_or(|key| store.is_off(key.kind));
-        let mut answers: Vec<Option<Answer<T>>> = keys
+        let mut answers: Vec<Option<Cached<T>>> = keys
             .iter()
             .map(|key| store.get(key).and_then(|entry| answer(&entry, true)))
             .collect();
-        store.count(keys, answers.iter().flatten().count(), Outcome::Hit);
+        store.count(keys, answers.iter().flatten().count(), LookupOutcome::Hit);
         let mut alone = is_off;
         loop {
             let open = |place: &usize| answers[*place].is_none();
@@ -335,20 +335,20 @@ impl Cache {
                 if let Some(entry) = store.get(&keys[place]) {
                     // It has landed since it was looked up.
                     answers[place] = answer(&entry, true);
-                    store.count(keys, 1, Outcome::Hit);
+                    store.count(keys, 1, LookupOutcome::Hit);
                     flight.land(place, Landed::Filled(entry));
                 }
             }
             let led = flight.led();
             if !led.is_empty() {
-                store.count(keys, led.len(), Outcome::Miss);
+                store.count(keys, led.len(), LookupOutcome::Miss);
                 let began = Instant::now();
                 let filled = fill(led.clone()).await;
                 store.count_fill(keys, is_done(&filled, led.len()));
                 let filled = filled.and_then(|values| complete(values, led.len()));
                 let values = filled.inspect_err(|_| flight.fail())?;
                 for (place, value) in led.into_iter().zip(values) {
-                    let entry = Entry::new(&keys[place], value, began);
+                    let entry = CacheEntry::new(&keys[place], value, began);
                     answers[place] = answer(&entry, false);
                     store.insert(&keys[place], &entry);
                     flight.land(place, Landed::Filled(entry));
@@ -358,7 +358,7 @@ impl Cache {
                 match landing.wait_for(Option::is_some).await.as_deref() {
                     Ok(Some(Landed::Filled(entry))) => {
                         answers[place] = answer(entry, false);
-                        store.count(keys, 1, Outcome::Joined);
+                        store.count(keys, 1, LookupOutcome::Joined);
                     }
                     // One after another they would wait for the same failure again and again.
                     Ok(_) => alone = true,
@@ -376,9 +376,9 @@ impl std::fmt::Debug for Cache {
     }
 }
 
-fn answer<T: Any + Send + Sync>(entry: &Entry, cached: bool) -> Option<Answer<T>> {
+fn answer<T: Any + Send + Sync>(entry: &CacheEntry, cached: bool) -> Option<Cached<T>> {
     let value = Arc::clone(&entry.value).downcast().ok()?;
-    Some(Answer { value, cached })
+    Some(Cached { value, cached })
 }
 
 /// Whether a read has done its work: that there is no such thing, or that the question cannot be
@@ -406,13 +406,13 @@ fn short() -> Error {
 ///
 /// # Errors
 /// [`Error::Query`].
-pub fn read_latest(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<Latest>> {
+pub fn read_latest(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<LatestTick>> {
     let ticks = market_data::latest(conn, ids).recorded(conn)?;
     let labels = instrument::labels(conn, ids)?.into_iter();
     let mut labels: HashMap<i64, InstrumentLabel> = labels.map(|label| (label.id, label)).collect();
     let latest = ticks.into_iter().filter_map(|tick| {
         let label = labels.remove(&tick.instrument_id)?;
-        Some(Latest { tick, label })
+        Some(LatestTick { tick, label })
     });
     Ok(latest.collect())
 }

@@ -153,20 +153,20 @@ impl Coverage {
 }
 
 /// A change from one close to the next.
-struct Change {
+struct CloseChange {
     timestamp: Timestamp,
     close: f64,
     previous_close: f64,
 }
 
-impl Change {
+impl CloseChange {
     fn value(&self) -> f64 {
         self.close - self.previous_close
     }
 }
 
 /// Looks at the bars of a range in the order of time.
-pub struct Survey {
+pub struct CoverageScan {
     options: SurveyOptions,
     sessions: TradingSessions,
     first: Option<Timestamp>,
@@ -174,10 +174,10 @@ pub struct Survey {
     present: u64,
     unexpected: u64,
     gaps: Vec<Gap>,
-    changes: Vec<Change>,
+    changes: Vec<CloseChange>,
 }
 
-impl Survey {
+impl CoverageScan {
     /// # Errors
     /// Those of [`SurveyOptions::check`] and of [`TradingSessions::of`].
     pub fn new(options: SurveyOptions) -> Result<Self> {
@@ -204,7 +204,7 @@ impl Survey {
             Some((last, _)) if period <= frequency.period_start(last) => return,
             Some((last, previous_close)) => {
                 self.gap(frequency.period_end(last), period);
-                self.changes.push(Change {
+                self.changes.push(CloseChange {
                     timestamp: start,
                     close,
                     previous_close,
@@ -290,8 +290,8 @@ fn greatest<T>(
 }
 
 /// How many changes are outliers, and the greatest of them.
-fn outliers(changes: &[Change], options: &SurveyOptions) -> (u64, Vec<Outlier>) {
-    let mut values: Vec<f64> = changes.iter().map(Change::value).collect();
+fn outliers(changes: &[CloseChange], options: &SurveyOptions) -> (u64, Vec<Outlier>) {
+    let mut values: Vec<f64> = changes.iter().map(CloseChange::value).collect();
     let Some(middle) = median(&mut values) else {
         return (0, Vec::new());
     };

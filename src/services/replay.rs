@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::{Instrument, MarketData};
-use crate::repository::market_data::{MarketDataRepository, Order, RangeQuery, TickRange};
+use crate::repository::market_data::{MarketDataRepository, TickOrder, TickRange, TickRangeQuery};
 use crate::services::alert_engine::{Evaluator, Firing, HistoryNeed, Rule, WatchedInstrument};
 use crate::timestamp::Timestamp;
 
@@ -66,7 +66,7 @@ pub fn replay(
         start,
         end,
     };
-    let mut query = RangeQuery::new(range, PAGE_ROWS);
+    let mut query = TickRangeQuery::new(range, PAGE_ROWS);
     let ticks = MarketDataRepository::new(db);
     loop {
         let page = ticks.range(&query)?;
@@ -115,12 +115,12 @@ fn warm_up(
         start: None,
         end: Some(before),
     };
-    let mut query = RangeQuery {
-        order: Order::Descending,
-        ..RangeQuery::new(range, PAGE_ROWS)
+    let mut query = TickRangeQuery {
+        order: TickOrder::Descending,
+        ..TickRangeQuery::new(range, PAGE_ROWS)
     };
     let ticks = MarketDataRepository::new(db);
-    let mut past = Past::default();
+    let mut past = ReplayPast::default();
     // Each try takes the whole past again: it is made when the past has doubled.
     let mut next_try = 0;
     loop {
@@ -142,13 +142,13 @@ fn warm_up(
 
 /// The ticks before the range.
 #[derive(Default)]
-struct Past {
+struct ReplayPast {
     newest_first: Vec<StoredTick>,
     prices: usize,
     volumes: usize,
 }
 
-impl Past {
+impl ReplayPast {
     fn add(&mut self, tick: StoredTick) {
         self.prices += usize::from(tick.price.is_some());
         self.volumes += usize::from(tick.volume.is_some());

@@ -14,12 +14,12 @@ use crate::error::{Error, Result};
 
 thread_local! {
     /// The worker that this thread works for.
-    static OF: Cell<*const Inner> = const { Cell::new(std::ptr::null()) };
+    static OF: Cell<*const WorkerInner> = const { Cell::new(std::ptr::null()) };
 }
 
 /// A thread that works until it is stopped, and what became of its rounds.
 #[derive(Debug)]
-pub(crate) struct Worker(Arc<Inner>);
+pub(crate) struct Worker(Arc<WorkerInner>);
 
 /// What a worker is called, and what the log says of its rounds.
 #[derive(Debug, Clone, Copy)]
@@ -35,24 +35,24 @@ pub(crate) struct WorkerText {
 }
 
 #[derive(Debug)]
-struct Inner {
+struct WorkerInner {
     text: WorkerText,
     clock: Clock,
     record: ServiceRecord,
     /// Held for moments only: whoever rings or stops must not wait for an end.
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<RunningWorker>>,
 }
 
 #[derive(Debug, Clone)]
-struct Running {
-    bell: Arc<Bell>,
+struct RunningWorker {
+    bell: Arc<Wakeup>,
     /// Held while its end is waited for.
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Worker {
     pub(crate) fn new(text: WorkerText, clock: Clock) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(WorkerInner {
             text,
             clock,
             record: ServiceRecord::default(),
@@ -61,14 +61,17 @@ impl Worker {
     }
 
     /// Starts the thread. It runs `work`, which returns when the bell says so.
-    pub(crate) fn start(&self, work: impl FnOnce(&Bell) + Send + 'static) -> Result<()> {
+    pub(crate) fn start(&self, work: impl FnOnce(&Wakeup) + Send + 'static) -> Result<()> {
         self.start_with(|_| Ok(work))
     }
 
     /// Starts the thread with the work that `prepare` makes for its bell, if that succeeds.
-    pub(crate) fn start_with<W>(&self, prepare: impl FnOnce(&Arc<Bell>) -> Result<W>) -> Result<()>
+    pub(crate) fn start_with<W>(
+        &self,
+        prepare: impl FnOnce(&Arc<Wakeup>) -> Result<W>,
+    ) -> Result<()>
     where
-        W: FnOnce(&Bell) + Send + 'static,
+        W: FnOnce(&Wakeup) + Send + 'static,
     {
         // One that was asked to stop is waited for, so that no two work at once.
         let last = lock(&self.0.running).clone();
@@ -79,12 +82,12 @@ impl Worker {
         if running.as_ref().is_some_and(|it| !it.bell.is_stopped()) {
             return Err(self.refused("it runs already", "stop it first"));
         }
-        let bell = Arc::<Bell>::default();
+        let bell = Arc::<Wakeup>::default();
         self.0.record.started(self.0.clock.now());
         let thread = prepare(&bell)
             .and_then(|work| self.run(Arc::clone(&bell), work))
             .inspect_err(|_| self.0.record.stopped())?;
-        *running = Some(Running {
+        *running = Some(RunningWorker {
             bell,
             thread: Arc::new(Mutex::new(Some(thread))),
         });
@@ -93,8 +96,8 @@ impl Worker {
 
     fn run(
         &self,
-        bell: Arc<Bell>,
-        work: impl FnOnce(&Bell) + Send + 'static,
+        bell: Arc<Wakeup>,
+        work: impl FnOnce(&Wakeup) + Send + 'static,
     ) -> Result<JoinHandle<()>> {
         let inner = Arc::clone(&self.0);
         self.spawn(self.0.text.thread.to_owned(), move || {
@@ -118,9 +121,9 @@ impl Worker {
     }
 
     /// Wakes the thread; does nothing while there is none.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify(&self) {
         if let Some(running) = &*lock(&self.0.running) {
-            running.bell.ring();
+            running.bell.notify();
         }
     }
 
@@ -133,7 +136,7 @@ impl Worker {
         }
     }
 
-    fn wait_for(&self, running: &Running) {
+    fn wait_for(&self, running: &RunningWorker) {
         if OF.get() == Arc::as_ptr(&self.0) {
             return; // Out of a callback or the log: the work ends when that has returned.
         }
@@ -188,9 +191,9 @@ impl Worker {
     }
 }
 
-impl Inner {
+impl WorkerInner {
     /// The work of the thread with this bell is over.
-    fn over(&self, bell: &Arc<Bell>, ended: std::thread::Result<()>) {
+    fn over(&self, bell: &Arc<Wakeup>, ended: std::thread::Result<()>) {
         let mut running = lock(&self.running);
         if !running
             .as_ref()
@@ -211,7 +214,7 @@ impl Inner {
 
 /// Lets the thread of a worker sleep, wakes it, and tells it to stop.
 #[derive(Debug, Default)]
-pub(crate) struct Bell {
+pub(crate) struct Wakeup {
     state: Mutex<BellState>,
     changed: Condvar,
 }
@@ -222,9 +225,9 @@ struct BellState {
     stopped: bool,
 }
 
-impl Bell {
+impl Wakeup {
     /// Ends the sleep of the thread, or the next one when it is awake.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify(&self) {
         lock(&self.state).rung = true;
         self.changed.notify_all();
     }

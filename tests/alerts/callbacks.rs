@@ -49,7 +49,7 @@ on_both! {
         place.engine.stop();
         let status = place.engine.status();
         assert_eq!((status.state, status.panics, status.errors), (ServiceState::Stopped, 3, 0));
-        assert_eq!((place.fired().len(), place.engine.untold()), (3, 0));
+        assert_eq!((place.fired().len(), place.engine.missed()), (3, 0));
     }
 
     fn a_callback_may_write_to_the_database_and_is_forgotten_when_it_goes(db: &TestDatabase) {

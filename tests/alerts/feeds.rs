@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tickbase::domain::Symbol;
 use tickbase::domain::tick::Tick;
-use tickbase::ingest::{Feed, FeedOptions, Import, ImportCommit, Input, Target, import};
+use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Import, ImportCommit, Input, import};
 use tickbase::models::AlertRule;
 
 use crate::place::{Key, Place, demanded, of_every_type};
@@ -25,7 +25,7 @@ fn with_rules(db: &TestDatabase) -> (Place, Vec<AlertRule>) {
 fn sample() -> Vec<Tick> {
     let mut feed =
         Feed::open::<Tick>(Input::open(SAMPLE).unwrap(), &FeedOptions::default()).unwrap();
-    let target = Target {
+    let target = FeedTarget {
         instrument_id: 1,
         source_id: 1,
         frequency: None,

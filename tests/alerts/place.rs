@@ -9,7 +9,7 @@ use tickbase::models::{AlertLog, AlertRule, MarketData, NewAlertRule};
 use tickbase::repository::alert_log::{AlertFilter, AlertLogRepository, PageQuery};
 use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::repository::market_data::{
-    InsertOptions, InsertReport, MarketDataRepository, RangeQuery, TickRange,
+    InsertOptions, InsertReport, MarketDataRepository, TickRange, TickRangeQuery,
 };
 use tickbase::services::{AlertEngine, Service};
 
@@ -72,7 +72,8 @@ impl Place {
     /// The stored ticks of an instrument, in the order of their keys.
     pub fn stored(&self, instrument_id: i64) -> Vec<StoredTick> {
         let repository = MarketDataRepository::new(&self.db);
-        let mut query = RangeQuery::new(TickRange::all(instrument_id), RangeQuery::LIMIT_MAX);
+        let mut query =
+            TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
         let mut ticks = Vec::new();
         loop {
             let page = repository.range(&query).unwrap();

@@ -434,6 +434,6 @@ on_both! {
     }
 }
 
-fn bar_query(range: BarRange) -> tickbase::repository::bar::RangeQuery {
-    tickbase::repository::bar::RangeQuery::new(range, 100)
+fn bar_query(range: BarRange) -> tickbase::repository::bar::BarRangeQuery {
+    tickbase::repository::bar::BarRangeQuery::new(range, 100)
 }

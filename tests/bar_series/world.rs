@@ -10,7 +10,7 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{BarPrice, Frequency, InstrumentType, ProviderType, Symbol};
 use tickbase::models::{BarSeries, MarketDataBar, NewDataSource, NewInstrument};
-use tickbase::repository::bar::{BarRange, BarRepository, RangeQuery as BarQuery};
+use tickbase::repository::bar::{BarRange, BarRangeQuery as BarQuery, BarRepository};
 use tickbase::repository::bar_series::{
     self, BarSeriesRepository, BuildReport, BuildSpan, SeriesKey,
 };

@@ -8,7 +8,7 @@ use tickbase::database::Database;
 use tickbase::domain::{ChannelKind, Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule};
 use tickbase::repository::alert_delivery::{
-    AlertDeliveryRepository, ChannelKey, Claim, Outcome, Tried,
+    AlertDeliveryRepository, ChannelKey, Claim, DeliveryOutcome, Tried,
 };
 use tickbase::repository::alert_log::AlertLogRepository;
 use tickbase::repository::alert_rule::AlertRuleRepository;
@@ -53,7 +53,7 @@ fn given_up(db: &TestDatabase, count: i64) -> Vec<i64> {
         delivery_id: claim.delivery.id,
         alert_id: claim.delivery.alert_id,
         attempts: claim.delivery.attempts,
-        outcome: Outcome::Dead {
+        outcome: DeliveryOutcome::Dead {
             error: "answered 404".to_owned(),
         },
     };

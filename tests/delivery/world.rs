@@ -15,7 +15,7 @@ use tickbase::repository::alert_delivery::AlertDeliveryRepository;
 use tickbase::repository::alert_log::AlertLogRepository;
 use tickbase::repository::alert_rule::AlertRuleRepository;
 use tickbase::services::Service;
-use tickbase::services::alert_delivery::AlertDelivery;
+use tickbase::services::alert_delivery::AlertDeliveryService;
 
 use crate::receiver::{PATIENCE, Receiver};
 use crate::support::TestDatabase;
@@ -120,7 +120,7 @@ impl<'a> World<'a> {
     }
 
     /// A service that looks only when it is woken.
-    pub(crate) fn service(&self, channels: Vec<ChannelConfig>) -> AlertDelivery {
+    pub(crate) fn service(&self, channels: Vec<ChannelConfig>) -> AlertDeliveryService {
         self.service_with(channels, |_| {})
     }
 
@@ -128,7 +128,7 @@ impl<'a> World<'a> {
         &self,
         channels: Vec<ChannelConfig>,
         change: impl FnOnce(&mut AlertsConfig),
-    ) -> AlertDelivery {
+    ) -> AlertDeliveryService {
         let config = AlertsConfig::default().with(|config| {
             config.channels = channels;
             config.poll_interval = Duration::from_secs(3_600);
@@ -139,11 +139,11 @@ impl<'a> World<'a> {
             config.total_timeout = PATIENCE;
             change(config);
         });
-        AlertDelivery::new(self.db.clone(), config).unwrap()
+        AlertDeliveryService::new(self.db.clone(), config).unwrap()
     }
 
     /// Lets time pass for the deliveries, and wakes the service.
-    pub(crate) fn pass(&self, time: Duration, service: &AlertDelivery) {
+    pub(crate) fn pass(&self, time: Duration, service: &AlertDeliveryService) {
         let micros = time.as_micros();
         let (wait, time) = if self.place.dir().is_some() {
             ("PRAGMA busy_timeout = 30000;", micros.to_string())
@@ -190,7 +190,7 @@ pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until the service has looked once more, from now on: what it does not do then, it does
 /// not do.
-pub(crate) fn one_more_look(service: &AlertDelivery) {
+pub(crate) fn one_more_look(service: &AlertDeliveryService) {
     for _ in 0..2 {
         // The first may have been under way.
         let before = service.status().runs;

@@ -271,7 +271,7 @@ fn names(code: &str, at: usize) -> Vec<(usize, String)> {
 }
 
 /// How many `mod name { .. }` are open at a place.
-fn inline_depth(code: &str, at: usize) -> usize {
+pub(crate) fn inline_depth(code: &str, at: usize) -> usize {
     let mut open = Vec::new();
     for (place, byte) in code.bytes().enumerate().take(at) {
         match byte {

@@ -5,10 +5,15 @@
 //! failure names the file, the line, the rule and the remedy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
+mod circles;
+mod counts;
 mod layers;
 mod manners;
+mod names;
 mod seams;
 mod source;
+
+use std::path::{Path, PathBuf};
 
 use source::{Source, Violation, sources};
 
@@ -47,6 +52,40 @@ fn readable(path: &str) -> bool {
 #[test]
 fn imports_go_down_only() {
     hold(layers::violations, &rust(&["src/"]));
+}
+
+#[test]
+fn types_are_named_in_words_of_the_field() {
+    hold(names::banned, &rust(&["src/"]));
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    let doubles: Vec<String> = names::doubles(&rust(&["src/"]))
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(doubles.is_empty(), "\n{}\n", doubles.join("\n"));
+}
+
+/// Not a rule: what `scripts/test house` prints.
+#[test]
+fn the_house_in_figures() {
+    let counts = counts::counts(&rust(&["src/"]), test_binaries());
+    println!("{}", counts.join("\n"));
+    assert!(test_binaries() > 1, "it missed the tests");
+}
+
+/// Each file of `tests` is a program, and each folder with a `main.rs`.
+fn test_binaries() -> usize {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let entries = std::fs::read_dir(tests)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let is_program = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ending == "rs") || path.join("main.rs").exists()
+    };
+    entries.filter(is_program).count()
 }
 
 #[test]

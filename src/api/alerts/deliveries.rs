@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use crate::api::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use crate::api::extract::{Id, Query};
 use crate::api::state::ApiState;
-use crate::api::types::{DeliveryItem, ResendQuery, Resent};
+use crate::api::types::{DeliveryItem, ResendQuery, ResentCount};
 use crate::config::AlertsConfig;
 use crate::repository::alert_delivery::{self, AlertDeliveryRepository, DeadLetterFilter};
 use crate::repository::alert_log;
@@ -61,7 +61,7 @@ async fn list(
     params(("id" = i64, Path), ResendQuery),
     security((), ("bearer" = [])),
     responses(
-        (status = 200, body = Resent),
+        (status = 200, body = ResentCount),
         (status = 404, body = ErrorBody, description = "No active alert has this id"),
         WriteErrors,
     )
@@ -70,7 +70,7 @@ async fn resend(
     State(state): State<ApiState>,
     Id(id): Id,
     Query(query): Query<ResendQuery>,
-) -> Result<axum::Json<Resent>, ApiError> {
+) -> Result<axum::Json<ResentCount>, ApiError> {
     resent(&state, Some(id), query).await
 }
 
@@ -81,12 +81,12 @@ async fn resend(
     tag = "alerts",
     params(ResendQuery),
     security((), ("bearer" = [])),
-    responses((status = 200, body = Resent), WriteErrors)
+    responses((status = 200, body = ResentCount), WriteErrors)
 )]
 async fn resend_all(
     State(state): State<ApiState>,
     Query(query): Query<ResendQuery>,
-) -> Result<axum::Json<Resent>, ApiError> {
+) -> Result<axum::Json<ResentCount>, ApiError> {
     resent(&state, None, query).await
 }
 
@@ -94,7 +94,7 @@ async fn resent(
     state: &ApiState,
     alert_id: Option<i64>,
     query: ResendQuery,
-) -> Result<axum::Json<Resent>, ApiError> {
+) -> Result<axum::Json<ResentCount>, ApiError> {
     if let Some(name) = query.channel.as_deref()
         && !AlertsConfig::is_channel_name(name)
     {
@@ -128,5 +128,5 @@ async fn resent(
     if let Some(alerts) = state.alerts() {
         alerts.delivery.wake();
     }
-    Ok(axum::Json(Resent { resent }))
+    Ok(axum::Json(ResentCount { resent }))
 }

@@ -66,13 +66,13 @@ pub(super) async fn export(
     Ok((headers, Body::from_stream(Pages(receiver))).into_response())
 }
 
-type Found = (Vec<AlertItem>, Option<Cursor<AlertKey>>);
+type ExportedAlerts = (Vec<AlertItem>, Option<Cursor<AlertKey>>);
 
 async fn page(
     state: &ApiState,
     filter: AlertFilter,
     cursor: Option<Cursor<AlertKey>>,
-) -> Result<Found> {
+) -> Result<ExportedAlerts> {
     let query = PageQuery {
         filter,
         limit: PAGE_ROWS,

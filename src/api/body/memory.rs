@@ -26,8 +26,8 @@ const ROW_BYTES: usize = 400;
 /// The memory of all bodies, and the processors that work on them.
 #[derive(Debug)]
 pub(in crate::api) struct BodyMemory {
-    texts: Half,
-    rows: Half,
+    texts: MemoryShare,
+    rows: MemoryShare,
     /// Who unpacks. Each holds its part of the memory while it waits for more, so only few may.
     unpackers: Arc<Semaphore>,
     /// Who reads rows.
@@ -35,7 +35,7 @@ pub(in crate::api) struct BodyMemory {
 }
 
 #[derive(Debug, Clone)]
-struct Half {
+struct MemoryShare {
     free: Arc<Semaphore>,
     wait_max: Duration,
     units: u32,
@@ -45,7 +45,7 @@ struct Half {
 /// Memory that a request has taken, until it is dropped.
 #[derive(Debug)]
 pub(in crate::api) struct TakenMemory {
-    half: Half,
+    half: MemoryShare,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -53,7 +53,7 @@ impl BodyMemory {
     pub(in crate::api) fn new(config: &ServerConfig) -> Self {
         let bytes_max = config.body_memory_bytes_max;
         let units = u32::try_from(bytes_max / 2 / UNIT_BYTES).unwrap_or(u32::MAX);
-        let half = || Half {
+        let half = || MemoryShare {
             free: Arc::new(Semaphore::new(units as usize)),
             wait_max: WAIT_MAX,
             units,
@@ -111,7 +111,7 @@ pub(in crate::api) async fn off_runtime<T: Send + 'static>(
     done.map_err(|_| Error::Closed.into())
 }
 
-impl Half {
+impl MemoryShare {
     fn nothing(&self) -> TakenMemory {
         TakenMemory {
             half: self.clone(),
@@ -181,7 +181,7 @@ impl TakenMemory {
     }
 }
 
-impl Half {
+impl MemoryShare {
     fn used_up(&self) -> ApiError {
         let detail = format!(
             "the bodies of other requests use up the memory for them ({} bytes, \

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::api::body::TakenMemory;
-use crate::api::error::{ApiError, Place, Violation, WriteErrors};
+use crate::api::error::{ApiError, FieldError, PathSegment, WriteErrors};
 use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
 use crate::api::types::{IngestReport, PostedTicks, RowError};
@@ -177,15 +177,15 @@ async fn look_up(state: &ApiState, batch: &PostedBatch) -> Result<HashMap<Symbol
 
 /// No row could be stored: the first ones say why, and the last line how many more there are.
 fn nothing_left(rejected: &RejectedRows) -> ApiError {
-    let violation = |index: Option<usize>, msg: String| Violation {
-        loc: std::iter::once(Place::from("body"))
-            .chain(index.map(Place::Index))
+    let violation = |index: Option<usize>, msg: String| FieldError {
+        loc: std::iter::once(PathSegment::from("body"))
+            .chain(index.map(PathSegment::Index))
             .collect(),
         msg,
         r#type: "value_error",
     };
     let named = rejected.first().iter();
-    let mut violations: Vec<Violation> = named
+    let mut violations: Vec<FieldError> = named
         .map(|(index, reason)| violation(Some(*index), reason.clone()))
         .collect();
     let more = rejected.count() - violations.len();

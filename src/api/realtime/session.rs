@@ -41,7 +41,7 @@ const GOODBYE_MAX: Duration = Duration::from_secs(1);
 const TRY_AGAIN_LATER: u16 = 1013;
 
 /// Why a conversation ends.
-enum End {
+enum SessionEnd {
     /// The client went, or its connection broke.
     Gone,
     /// The server goes.
@@ -54,7 +54,7 @@ enum End {
     Revoked,
 }
 
-struct Session {
+struct RealtimeSession {
     state: ApiState,
     client: Client,
     /// Where reads need one.
@@ -78,7 +78,7 @@ pub(super) async fn run(
     let inner = &client.hub.inner;
     let (events, closing) = (inner.events.subscribe(), inner.closing.subscribe());
     let now = Instant::now();
-    let mut session = Session {
+    let mut session = RealtimeSession {
         state,
         client,
         token,
@@ -113,8 +113,8 @@ async fn revoked(state: &ApiState, token: Option<&AcceptedToken>) {
     }
 }
 
-impl Session {
-    async fn converse(&mut self) -> Result<Never, End> {
+impl RealtimeSession {
+    async fn converse(&mut self) -> Result<Never, SessionEnd> {
         let data = ConnectionData {
             status: "connected",
             server_version: env!("CARGO_PKG_VERSION"),
@@ -134,23 +134,23 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                () = closed(&mut closing) => return Err(End::Closing),
-                () = revoked(&state, token.as_deref()) => return Err(End::Revoked),
+                () = closed(&mut closing) => return Err(SessionEnd::Closing),
+                () = revoked(&state, token.as_deref()) => return Err(SessionEnd::Revoked),
                 heard = self.socket.recv() => match heard {
                     Some(Ok(heard)) => self.hear(heard).await?,
-                    Some(Err(_)) | None => return Err(End::Gone),
+                    Some(Err(_)) | None => return Err(SessionEnd::Gone),
                 },
                 event = self.events.recv() => match event {
                     Ok(event) => self.tell(&event).await?,
-                    Err(RecvError::Lagged(_)) => return Err(End::Slow),
-                    Err(RecvError::Closed) => return Err(End::Closing),
+                    Err(RecvError::Lagged(_)) => return Err(SessionEnd::Slow),
+                    Err(RecvError::Closed) => return Err(SessionEnd::Closing),
                 },
                 _ = look.tick() => self.look().await?,
             }
         }
     }
 
-    async fn hear(&mut self, heard: Message) -> Result<(), End> {
+    async fn hear(&mut self, heard: Message) -> Result<(), SessionEnd> {
         self.heard = Instant::now();
         match heard {
             Message::Text(text) => self.answer(&text).await,
@@ -160,7 +160,7 @@ impl Session {
         }
     }
 
-    async fn answer(&mut self, text: &str) -> Result<(), End> {
+    async fn answer(&mut self, text: &str) -> Result<(), SessionEnd> {
         let heard: ClientMessage = match serde_json::from_str(text) {
             Ok(heard) => heard,
             Err(error) => {
@@ -189,7 +189,7 @@ impl Session {
         }
     }
 
-    async fn subscribe(&mut self, asked: SubscriptionBody) -> Result<(), End> {
+    async fn subscribe(&mut self, asked: SubscriptionBody) -> Result<(), SessionEnd> {
         let key = (asked.subscription_type, asked.instrument_id);
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX && !self.subscriptions.contains(&key) {
             let said = format!("there are {SUBSCRIPTIONS_MAX} subscriptions; unsubscribe first");
@@ -225,7 +225,7 @@ impl Session {
         Ok(())
     }
 
-    async fn unsubscribe(&mut self, asked: SubscriptionBody) -> Result<(), End> {
+    async fn unsubscribe(&mut self, asked: SubscriptionBody) -> Result<(), SessionEnd> {
         let key = (asked.subscription_type, asked.instrument_id);
         if !self.subscriptions.remove(&key) {
             let said = "there is no such subscription";
@@ -238,7 +238,7 @@ impl Session {
         &mut self,
         status: &'static str,
         asked: SubscriptionBody,
-    ) -> Result<(), End> {
+    ) -> Result<(), SessionEnd> {
         let data = AckData {
             status,
             subscription_type: asked.subscription_type,
@@ -254,7 +254,7 @@ impl Session {
         code: &'static str,
         said: impl Into<String>,
         request_id: Option<String>,
-    ) -> Result<(), End> {
+    ) -> Result<(), SessionEnd> {
         let data = ErrorData {
             code,
             message: said.into(),
@@ -264,7 +264,7 @@ impl Session {
     }
 
     /// Sends those messages of an event that the client subscribed to.
-    async fn tell(&mut self, event: &Event) -> Result<(), End> {
+    async fn tell(&mut self, event: &Event) -> Result<(), SessionEnd> {
         let topic = event.topic();
         let all = self.subscriptions.contains(&(topic, None));
         let is_wanted =
@@ -293,10 +293,10 @@ impl Session {
     }
 
     /// Sends what a new round of monitoring saw, and looks after the client.
-    async fn look(&mut self) -> Result<(), End> {
+    async fn look(&mut self) -> Result<(), SessionEnd> {
         let silent = self.heard.elapsed();
         if silent > SILENT_MAX {
-            return Err(End::Silent);
+            return Err(SessionEnd::Silent);
         }
         if silent > PING_AFTER && self.pinged.elapsed() > PING_AFTER {
             self.pinged = Instant::now();
@@ -323,17 +323,17 @@ impl Session {
         &mut self,
         message_type: &'static str,
         data: &T,
-    ) -> Result<(), End> {
+    ) -> Result<(), SessionEnd> {
         let now = self.state.db().clock().now();
         self.send(message(message_type, now, data).into()).await
     }
 
-    async fn send(&mut self, text: Utf8Bytes) -> Result<(), End> {
+    async fn send(&mut self, text: Utf8Bytes) -> Result<(), SessionEnd> {
         self.deliver(Message::Text(text)).await
     }
 
     /// Sends a message, for as long as the client does not fall behind the ring.
-    async fn deliver(&mut self, message: Message) -> Result<(), End> {
+    async fn deliver(&mut self, message: Message) -> Result<(), SessionEnd> {
         let mut further = self.events.resubscribe();
         let mut closing = self.closing.clone();
         let events = &self.events;
@@ -349,28 +349,28 @@ impl Session {
             biased;
             sent = timeout(SEND_MAX, self.socket.send(message)) => match sent {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Gone),
-                Err(_) => Err(End::Slow),
+                Ok(Err(_)) => Err(SessionEnd::Gone),
+                Err(_) => Err(SessionEnd::Slow),
             },
-            () = falls_behind => Err(End::Slow),
-            () = closed(&mut closing) => Err(End::Closing),
+            () = falls_behind => Err(SessionEnd::Slow),
+            () = closed(&mut closing) => Err(SessionEnd::Closing),
         }
     }
 
     /// Says why, as far as the client still listens.
-    async fn part(mut self, end: End) {
+    async fn part(mut self, end: SessionEnd) {
         let (code, reason) = match end {
-            End::Gone => return,
-            End::Closing => (close_code::AWAY, "the server is ending; connect again"),
-            End::Slow => {
+            SessionEnd::Gone => return,
+            SessionEnd::Closing => (close_code::AWAY, "the server is ending; connect again"),
+            SessionEnd::Slow => {
                 let dropped = &self.client.hub.inner.clients_dropped;
                 dropped.fetch_add(1, Ordering::AcqRel);
                 tracing::warn!("a client of /ws/realtime was dropped: it reads too slowly");
                 let reason = "too slow: read faster, or subscribe to less";
                 (TRY_AGAIN_LATER, reason)
             }
-            End::Silent => (close_code::POLICY, "nothing was heard for 90 s"),
-            End::Revoked => (
+            SessionEnd::Silent => (close_code::POLICY, "nothing was heard for 90 s"),
+            SessionEnd::Revoked => (
                 close_code::POLICY,
                 "the token is none of the server's any more",
             ),

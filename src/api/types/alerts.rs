@@ -110,7 +110,7 @@ pub(in crate::api) struct ResendQuery {
 
 /// What is sent again.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct Resent {
+pub(in crate::api) struct ResentCount {
     /// Deliveries that had been given up and are due again.
     pub(in crate::api) resent: usize,
 }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::ingest::whole;
 use crate::services::analytics::{Buckets, Confidence, Horizon, RiskMethod, Simulation};
 use crate::services::analytics_engine::{
-    CorrelationQuestion, Indicator, IndicatorQuestion, MarketQuestion, RiskQuestion,
-    ValueAtRiskQuestion, VolumeQuestion, Window,
+    AnalysisWindow, CorrelationQuestion, Indicator, IndicatorQuestion, MarketQuestion,
+    RiskQuestion, ValueAtRiskQuestion, VolumeQuestion,
 };
 
 /// A day: what a market analysis and a volume profile look back on.
@@ -59,8 +59,12 @@ pub(in crate::api) enum MethodWord {
     MonteCarlo,
 }
 
-fn window(hours: Option<u32>, default: u32, frequency: Option<FrequencyWord>) -> Result<Window> {
-    Window::new(hours.unwrap_or(default), frequency.map(Into::into))
+fn window(
+    hours: Option<u32>,
+    default: u32,
+    frequency: Option<FrequencyWord>,
+) -> Result<AnalysisWindow> {
+    AnalysisWindow::new(hours.unwrap_or(default), frequency.map(Into::into))
 }
 
 /// What a market analysis takes in.

@@ -16,7 +16,7 @@ use crate::services::historical_data::{BarBasis, Fill, HistoryBar, SymbolHistory
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Fill)]
-pub(in crate::api) enum FillWord {
+pub(in crate::api) enum FillParameter {
     /// Nothing: the period is absent.
     #[default]
     None,
@@ -26,12 +26,12 @@ pub(in crate::api) enum FillWord {
     Null,
 }
 
-impl From<FillWord> for Fill {
-    fn from(word: FillWord) -> Self {
+impl From<FillParameter> for Fill {
+    fn from(word: FillParameter) -> Self {
         match word {
-            FillWord::None => Self::None,
-            FillWord::Previous => Self::Previous,
-            FillWord::Null => Self::Null,
+            FillParameter::None => Self::None,
+            FillParameter::Previous => Self::Previous,
+            FillParameter::Null => Self::Null,
         }
     }
 }
@@ -105,7 +105,7 @@ pub(in crate::api) struct FetchBody {
     /// What stands for empty periods between two bars; nothing when absent.
     #[serde(default)]
     #[schema(default = "none")]
-    pub(in crate::api) fill: FillWord,
+    pub(in crate::api) fill: FillParameter,
 }
 
 /// The bars of each symbol, in the order in which they were asked for.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Object, Rounding, quantity};
+use super::{JsonObject, Rounding, quantity};
 use crate::domain::{PriceDecimals, Symbol};
 use crate::ingest::whole;
 use crate::models::MarketData;
@@ -247,7 +247,7 @@ pub(in crate::api) struct KeyBody {
 pub(in crate::api) struct SelectionBody {
     /// At most 100,000.
     #[schema(value_type = Option<Vec<KeyBody>>)]
-    pub(in crate::api) keys: Option<Vec<Object<KeyBody>>>,
+    pub(in crate::api) keys: Option<Vec<JsonObject<KeyBody>>>,
     #[serde(default, deserialize_with = "whole::optional")]
     pub(in crate::api) instrument_id: Option<i64>,
     #[schema(format = DateTime)]

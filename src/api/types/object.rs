@@ -10,9 +10,9 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 
 /// A value that was written as an object.
 #[derive(Debug, Clone)]
-pub(in crate::api) struct Object<T>(pub(in crate::api) T);
+pub(in crate::api) struct JsonObject<T>(pub(in crate::api) T);
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for JsonObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let inner = deserializer.deserialize_map(OfMap(PhantomData));
         inner.map(Self)

@@ -13,7 +13,7 @@ const VERSION: &str = "1.0";
 /// Every message of the server.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a, T> {
+struct MessageEnvelope<'a, T> {
     message_type: &'static str,
     version: &'static str,
     timestamp: String,
@@ -26,7 +26,7 @@ pub(in crate::api) fn message<T: Serialize>(
     now: crate::timestamp::Timestamp,
     data: &T,
 ) -> String {
-    let envelope = Envelope {
+    let envelope = MessageEnvelope {
         message_type,
         version: VERSION,
         timestamp: now.to_string(),

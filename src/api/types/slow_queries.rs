@@ -9,7 +9,7 @@ use crate::database::{QueryPlan, SlowQuery};
 
 /// The statements that took long.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct SlowQueries {
+pub(in crate::api) struct SlowQueryList {
     /// From which time on a statement is slow; 0 when none is looked for.
     slow_query_after_ms: f64,
     /// Entries that had to go because the table was full.
@@ -38,7 +38,7 @@ struct SlowStatement {
     plan_unknown: Option<String>,
 }
 
-impl SlowQueries {
+impl SlowQueryList {
     pub(in crate::api) fn new(after: Duration, queries: Vec<SlowQuery>, evicted: u64) -> Self {
         Self {
             slow_query_after_ms: after.as_secs_f64() * 1e3,

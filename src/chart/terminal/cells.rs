@@ -37,26 +37,26 @@ pub(super) fn paint(text: &str, color: Color, colored: bool) -> String {
 }
 
 /// First and last half row of a candle's parts.
-pub(super) struct Spans {
+pub(super) struct CandleRows {
     pub(super) wick: (usize, usize),
     pub(super) body: (usize, usize),
 }
 
 /// What is seen in half a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Half {
+enum HalfCell {
     Nothing,
     Wick,
     Body,
 }
 
-impl Spans {
-    fn at(&self, half: usize) -> Half {
+impl CandleRows {
+    fn at(&self, half: usize) -> HalfCell {
         let within = |(first, last): (usize, usize)| (first..=last).contains(&half);
         match () {
-            () if within(self.body) => Half::Body,
-            () if within(self.wick) => Half::Wick,
-            () => Half::Nothing,
+            () if within(self.body) => HalfCell::Body,
+            () if within(self.wick) => HalfCell::Wick,
+            () => HalfCell::Nothing,
         }
     }
 
@@ -70,8 +70,8 @@ impl Spans {
 /// The character of a cell. A filled body is drawn by blocks: falling and rising candles differ
 /// without colours. A block has no room for a wick in its cell, which is left out only where the
 /// body would not be seen as filled at all.
-fn character(upper: Half, lower: Half, filled: bool, has_full_cell: bool) -> char {
-    use Half::{Body, Nothing, Wick};
+fn character(upper: HalfCell, lower: HalfCell, filled: bool, has_full_cell: bool) -> char {
+    use HalfCell::{Body, Nothing, Wick};
     match (upper, lower) {
         (Nothing, Nothing) => ' ',
         (Body, Body) if filled => '█',
@@ -112,7 +112,7 @@ impl Grid {
         }
     }
 
-    pub(super) fn candle(&mut self, column: usize, spans: &Spans, falls: bool, colored: bool) {
+    pub(super) fn candle(&mut self, column: usize, spans: &CandleRows, falls: bool, colored: bool) {
         let color = if falls { Color::Red } else { Color::Green };
         let full = spans.has_full_cell();
         for row in spans.wick.0 / 2..=spans.wick.1 / 2 {
@@ -164,7 +164,7 @@ mod tests {
 
     fn column(wick: (usize, usize), body: (usize, usize), falls: bool) -> String {
         let mut grid = Grid::new(1, 4);
-        grid.candle(0, &Spans { wick, body }, falls, false);
+        grid.candle(0, &CandleRows { wick, body }, falls, false);
         grid.lines(false).concat()
     }
 

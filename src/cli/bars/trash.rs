@@ -3,10 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::Need;
+use crate::app::DatabaseNeed;
 use crate::cli::named::{instrument_on, moment};
 use crate::cli::output::grouped;
-use crate::cli::{Context, Outcome};
+use crate::cli::{CommandResult, Context};
 use crate::database::BackendConnection;
 use crate::domain::{Frequency, Symbol};
 use crate::error::{Error, Result};
@@ -58,13 +58,13 @@ impl RangeArguments {
 }
 
 #[derive(Serialize)]
-struct Deleted {
+struct DeletedBarCount {
     deleted: usize,
 }
 
-pub(super) fn delete(context: &Context, arguments: &RangeArguments) -> Outcome {
+pub(super) fn delete(context: &Context, arguments: &RangeArguments) -> CommandResult {
     let symbol = Symbol::new(&arguments.symbol)?;
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let (arguments, now) = (arguments.clone(), database.clock().now());
     let deleted = database.write("bar.soft_delete_range", move |conn| {
         let mut deleted = 0;
@@ -74,7 +74,7 @@ pub(super) fn delete(context: &Context, arguments: &RangeArguments) -> Outcome {
         Ok(deleted)
     })?;
     database.close();
-    context.output.result(&Deleted { deleted }, |of| {
+    context.output.result(&DeletedBarCount { deleted }, |of| {
         format!("{} bars deleted", grouped(of.deleted))
     })
 }
@@ -85,9 +85,9 @@ struct Restored {
     conflicts: usize,
 }
 
-pub(super) fn restore(context: &Context, arguments: &RangeArguments) -> Outcome {
+pub(super) fn restore(context: &Context, arguments: &RangeArguments) -> CommandResult {
     let symbol = Symbol::new(&arguments.symbol)?;
-    let database = context.open(Need::Existing)?;
+    let database = context.open(DatabaseNeed::Existing)?;
     let arguments = arguments.clone();
     let restored = database.write("bar.restore_range", move |conn| {
         let (mut restored, mut conflicts) = (0, 0);

@@ -25,7 +25,7 @@ pub(super) struct Wanted {
 }
 
 /// What there is of it, in one snapshot.
-pub(super) struct Found {
+pub(super) struct ChartSource {
     /// Oldest first.
     pub(super) candles: Vec<Candle>,
     /// How many of them are from before what is drawn.
@@ -37,7 +37,7 @@ pub(super) struct Found {
 }
 
 /// Reads the bars of a chart.
-pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Result<Found> {
+pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Result<ChartSource> {
     let query = BarQuery {
         start: wanted.start,
         end: wanted.end,
@@ -63,7 +63,7 @@ pub(super) fn candles(conn: &mut BackendConnection<'_>, wanted: &Wanted) -> Resu
     }
     let before = candles.len();
     candles.extend(drawn.bars.iter().filter_map(HistoryBar::candle));
-    Ok(Found {
+    Ok(ChartSource {
         candles,
         before,
         is_cut: drawn.has_more,

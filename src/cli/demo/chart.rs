@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::chart::{self, AlertMark, Average, ChartData, PictureSize, Title};
-use crate::cli::Outcome;
+use crate::chart::{self, AlertMark, AverageLine, ChartData, PictureSize, Title};
+use crate::cli::CommandResult;
 use crate::cli::chart::{ColorChoice, PictureKind, marks, terminal_size, write_picture};
 use crate::database::{BackendConnection, Database};
 use crate::domain::Candle;
 use crate::error::Result;
 use crate::models::{Instrument, MarketData};
-use crate::repository::market_data::{RangeQuery, TickRange, range};
+use crate::repository::market_data::{TickRange, TickRangeQuery, range};
 use crate::timestamp::Timestamp;
 
 const CANDLE_MICROS: i64 = 5_000_000;
@@ -37,7 +37,7 @@ pub(super) fn of<'a>(database: &Database, instrument: &'a Instrument) -> Result<
 }
 
 fn candles(conn: &mut BackendConnection<'_>, instrument_id: i64) -> Result<Vec<Candle>> {
-    let mut query = RangeQuery::new(TickRange::all(instrument_id), RangeQuery::LIMIT_MAX);
+    let mut query = TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
     let mut trades = Vec::new();
     loop {
         let page = range(conn, &query)?;
@@ -86,7 +86,7 @@ impl Chart<'_> {
     }
 
     /// As a picture of the default size.
-    pub(super) fn write(&self, kind: PictureKind, path: &Path) -> Outcome {
+    pub(super) fn write(&self, kind: PictureKind, path: &Path) -> CommandResult {
         write_picture(&self.data(), kind, PictureSize::default(), path)
     }
 
@@ -99,7 +99,7 @@ impl Chart<'_> {
             },
             price_decimals: self.instrument.price_decimals,
             candles: &self.candles,
-            averages: vec![Average::simple(&self.candles, AVERAGE_CANDLES)],
+            averages: vec![AverageLine::simple(&self.candles, AVERAGE_CANDLES)],
             alerts: self.alerts.clone(),
         }
     }

@@ -20,11 +20,11 @@ pub(super) struct Alerts {
     fired: i64,
     by_rule: Vec<(String, i64)>,
     /// The oldest ones.
-    first: Vec<Shown>,
+    first: Vec<DemoAlert>,
 }
 
 #[derive(Debug, Serialize)]
-struct Shown {
+struct DemoAlert {
     timestamp: String,
     message: String,
 }
@@ -110,7 +110,7 @@ pub(super) fn fired(database: &Database, rules: &[AlertRule]) -> Result<Alerts> 
         fired: count(None)?,
         by_rule,
         first: oldest
-            .map(|alert| Shown {
+            .map(|alert| DemoAlert {
                 timestamp: alert.timestamp.to_string(),
                 message: alert.alert_message.clone(),
             })

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Format, plain};
-use crate::cli::Failure;
+use crate::cli::CommandFailure;
 use crate::cli::output::cannot_write;
 use crate::database::Database;
 use crate::domain::Frequency;
@@ -35,7 +35,7 @@ pub(super) fn write(
     format: Format,
     out: &mut dyn Write,
     name: &str,
-) -> Result<u64, Failure> {
+) -> Result<u64, CommandFailure> {
     refuse_crossed(of)?;
     let failed = |error| cannot_write(name, &error);
     if format == Format::Csv {
@@ -68,7 +68,7 @@ pub(super) fn write(
     Ok(rows)
 }
 
-fn refuse_crossed(of: &Bars) -> Result<(), Failure> {
+fn refuse_crossed(of: &Bars) -> Result<(), CommandFailure> {
     match (of.start, of.end) {
         (Some(start), Some(end)) if start > end => {
             let reason = format!("{start} is after end, {end}");
@@ -88,7 +88,7 @@ fn window_end(frequency: Frequency, start: Timestamp) -> Timestamp {
 
 /// A bar as one object; absent values are left out.
 #[derive(Serialize)]
-struct Line {
+struct BarLine {
     timestamp: String,
     #[serde(serialize_with = "plain")]
     open: Option<f64>,
@@ -131,7 +131,7 @@ fn csv_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::
 }
 
 fn json_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::Result<()> {
-    let line = Line {
+    let line = BarLine {
         timestamp: start.to_string(),
         open: Some(bar.open),
         high: Some(bar.high),

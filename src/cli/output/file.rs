@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::cannot_write;
-use crate::cli::Failure;
+use crate::cli::CommandFailure;
 
 /// Links that are followed; more are a circle.
 const LINKS_MAX: usize = 40;
@@ -22,8 +22,8 @@ const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1
 /// What `write` says, or that the file cannot be written; it is then as it was.
 pub(in crate::cli) fn to_file<T>(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    write: impl FnOnce(&mut dyn Write) -> Result<T, CommandFailure>,
+) -> Result<T, CommandFailure> {
     let failed = |error: io::Error| cannot_write(&path.display().to_string(), &error);
     let target = followed(path).map_err(failed)?;
     if STANDARD_OUTPUT.iter().any(|name| target == Path::new(name)) {
@@ -74,9 +74,9 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 fn replace<T>(
     target: &Path,
     old: Option<(&Metadata, File)>,
-    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
-    failed: impl Fn(io::Error) -> Failure,
-) -> Result<T, Failure> {
+    write: impl FnOnce(&mut dyn Write) -> Result<T, CommandFailure>,
+    failed: impl Fn(io::Error) -> CommandFailure,
+) -> Result<T, CommandFailure> {
     let beside = match beside(target) {
         Ok(beside) => beside,
         // Whoever may write the file and not its directory writes into the file itself.
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fn write(path: &Path, text: &str) -> Result<(), CommandFailure> {
         to_file(path, |out| {
             out.write_all(text.as_bytes()).unwrap();
             Ok(())
@@ -228,7 +228,7 @@ mod tests {
             }
             let failed = to_file::<()>(&path, |out| {
                 out.write_all(b"half").unwrap();
-                Err(Failure::Error(Error::Closed))
+                Err(CommandFailure::Error(Error::Closed))
             });
             assert!(failed.is_err());
             assert_eq!(fs::read_to_string(&path).ok().as_deref(), old);

@@ -154,7 +154,7 @@ impl WrittenRule {
             cooldown_seconds: self.cooldown_seconds.unwrap_or(new.cooldown_seconds),
             ..new
         };
-        rule.shape().check()?;
+        rule.shape().kind()?;
         Ok(NamedRule {
             place: place.to_owned(),
             symbol,

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use diesel::migration::MigrationConnection;
 use diesel::prelude::*;
 
-use super::{Step, table_exists};
+use super::{EmbeddedMigration, table_exists};
 use crate::database::connection::BackendConnection;
 use crate::error::Result;
 
@@ -27,7 +27,10 @@ diesel::table! {
 use self::__diesel_schema_migrations::dsl;
 
 /// Whether it names one of these migrations.
-pub(super) fn names_one_of(conn: &mut BackendConnection<'_>, steps: &[Step]) -> Result<bool> {
+pub(super) fn names_one_of(
+    conn: &mut BackendConnection<'_>,
+    steps: &[EmbeddedMigration],
+) -> Result<bool> {
     if !table_exists(conn, NAME)? {
         return Ok(false);
     }

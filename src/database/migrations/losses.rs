@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 /// The columns of each table.
 type Tables = BTreeMap<String, BTreeSet<String>>;
 /// The rows of each table.
-type Counts = BTreeMap<String, i64>;
+type RowCounts = BTreeMap<String, i64>;
 
 #[derive(QueryableByName)]
-struct Column {
+struct SchemaColumn {
     #[diesel(sql_type = Text)]
     table: String,
     #[diesel(sql_type = Text)]
@@ -134,7 +134,7 @@ fn advance(conn: &mut BackendConnection<'_>, to: &[Sequence]) -> Result<()> {
 
 /// The tables that the code sees, without those of the migrations' own.
 fn tables(conn: &mut BackendConnection<'_>) -> Result<Tables> {
-    let columns: Vec<Column> = match conn {
+    let columns: Vec<SchemaColumn> = match conn {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(c) => diesel::sql_query(
             "SELECT t.name AS \"table\", c.name AS \"column\" \
@@ -154,7 +154,7 @@ fn tables(conn: &mut BackendConnection<'_>) -> Result<Tables> {
         .load(*c)?,
     };
     let mut tables = Tables::new();
-    for Column { table, column } in columns {
+    for SchemaColumn { table, column } in columns {
         if !table.ends_with("_schema_migrations") {
             tables.entry(table).or_default().insert(column);
         }
@@ -162,8 +162,8 @@ fn tables(conn: &mut BackendConnection<'_>) -> Result<Tables> {
     Ok(tables)
 }
 
-fn counts(conn: &mut BackendConnection<'_>, tables: &Tables) -> Result<Counts> {
-    let mut counts = Counts::new();
+fn counts(conn: &mut BackendConnection<'_>, tables: &Tables) -> Result<RowCounts> {
+    let mut counts = RowCounts::new();
     for table in tables.keys() {
         let rows = count(conn, &format!("SELECT count(*) FROM {}", quoted(table)))?;
         counts.insert(table.clone(), rows);

@@ -24,7 +24,7 @@ pub(crate) fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
 }
 
 fn revert(conn: &mut BackendConnection<'_>) -> Result<Option<String>> {
-    super::revert(conn, &config(conn), Rows::Deleted)
+    super::revert(conn, &config(conn), RowsOnRevert::Deleted)
 }
 
 fn versions_in(conn: &mut BackendConnection<'_>) -> Vec<String> {

@@ -16,12 +16,12 @@ use r2d2::event::{AcquireEvent, CheckinEvent};
 use r2d2::{CustomizeConnection, HandleError, HandleEvent, ManageConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::needs::{Hollow, Needs, Order};
-use super::session::{Fitness, Life, Session, uncleanliness};
+use super::needs::{ConnectionOrder, Hollow, Needs};
+use super::session::{Fitness, Life, PooledSession, uncleanliness};
 use crate::config::DatabaseConfig;
 use crate::database::budget::{Budget, Cause, Door, Permit, ROOM_PAUSE};
 use crate::database::connection::BackendConnection;
-use crate::database::slow_query::SlowQueries;
+use crate::database::slow_query::SlowQueryTable;
 use crate::database::snapshot::DoorSnapshot;
 use crate::error::{Error, Result};
 
@@ -39,15 +39,15 @@ const TRIM_AFTER: Duration = Duration::from_millis(5);
 /// r2d2's own limit, in capacities: hollow connections count in it too.
 const ORDERS_PER_CAPACITY: u32 = 4;
 
-pub(super) struct BlockingDoor<C: Session> {
-    pool: r2d2::Pool<Manager<C>>,
+pub(super) struct BlockingDoor<C: PooledSession> {
+    pool: r2d2::Pool<BlockingManager<C>>,
     budget: Arc<Budget>,
     failures: Arc<Failures>,
     needs: Arc<Needs>,
 }
 
 /// What r2d2 keeps.
-enum Pooled<C> {
+enum BlockingPooled<C> {
     Live(Live<C>),
     /// Nobody needed it any more when it was to be opened. It is never lent.
     #[allow(dead_code)] // It counts itself while it lives.
@@ -59,7 +59,7 @@ struct Live<C> {
     conn: C,
     life: Life,
     /// The need that it was opened for, until a caller has it.
-    order: Option<Order>,
+    order: Option<ConnectionOrder>,
 }
 
 /// Attempts to open that failed, and why the last one did.
@@ -69,18 +69,18 @@ struct Failures {
     last: Mutex<Option<Error>>,
 }
 
-struct Manager<C> {
+struct BlockingManager<C> {
     config: Arc<DatabaseConfig>,
     budget: Arc<Budget>,
     needs: Arc<Needs>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
-impl<C: Session> BlockingDoor<C> {
+impl<C: PooledSession> BlockingDoor<C> {
     pub(super) fn new(
         config: &Arc<DatabaseConfig>,
         budget: &Arc<Budget>,
-        slow: &Arc<SlowQueries>,
+        slow: &Arc<SlowQueryTable>,
     ) -> Result<Arc<Self>> {
         let failures = Arc::new(Failures::default());
         let needs = Arc::new(Needs::default());
@@ -112,7 +112,7 @@ impl<C: Session> BlockingDoor<C> {
                 budget: Arc::clone(budget),
                 trimmer: Arc::clone(&trimmer),
             }))
-            .build(Manager {
+            .build(BlockingManager {
                 config: Arc::clone(config),
                 budget: Arc::clone(budget),
                 needs: Arc::clone(&needs),
@@ -166,7 +166,7 @@ impl<C: Session> BlockingDoor<C> {
 
     fn lent(
         &self,
-        conn: r2d2::PooledConnection<Manager<C>>,
+        conn: r2d2::PooledConnection<BlockingManager<C>>,
         permit: Permit,
         began: Instant,
     ) -> BlockingCheckout<C> {
@@ -200,7 +200,7 @@ impl<C: Session> BlockingDoor<C> {
     }
 }
 
-impl<C> Pooled<C> {
+impl<C> BlockingPooled<C> {
     fn live(&mut self) -> Option<&mut Live<C>> {
         match self {
             Self::Live(live) => Some(live),
@@ -220,7 +220,7 @@ trait Trim: Send + Sync {
     fn trim(&self);
 }
 
-impl<C: Session> Trim for BlockingDoor<C> {
+impl<C: PooledSession> Trim for BlockingDoor<C> {
     fn trim(&self) {
         while self.budget.has_surplus() {
             let Some(surplus) = self.pool.try_get() else {
@@ -250,13 +250,13 @@ impl Trimmer {
     }
 }
 
-impl<C: Session> ManageConnection for Manager<C> {
-    type Connection = Pooled<C>;
+impl<C: PooledSession> ManageConnection for BlockingManager<C> {
+    type Connection = BlockingPooled<C>;
     type Error = Error;
 
-    fn connect(&self) -> Result<Pooled<C>> {
+    fn connect(&self) -> Result<BlockingPooled<C>> {
         let Some(order) = self.needs.order() else {
-            return Ok(Pooled::Hollow(self.needs.hollow()));
+            return Ok(BlockingPooled::Hollow(self.needs.hollow()));
         };
         let deadline = Instant::now() + REOPEN_PAUSE_MAX;
         let mut slot = loop {
@@ -273,15 +273,15 @@ impl<C: Session> ManageConnection for Manager<C> {
         let conn = self.budget.open_on_server(Door::Blocking, open)?;
         slot.opened();
         let life = Life::new(slot, &self.config.pool);
-        Ok(Pooled::Live(Live {
+        Ok(BlockingPooled::Live(Live {
             conn,
             life,
             order: Some(order),
         }))
     }
 
-    fn is_valid(&self, pooled: &mut Pooled<C>) -> Result<()> {
-        let Pooled::Live(Live { conn, life, order }) = pooled else {
+    fn is_valid(&self, pooled: &mut BlockingPooled<C>) -> Result<()> {
+        let BlockingPooled::Live(Live { conn, life, order }) = pooled else {
             return Err(Error::Closed);
         };
         drop(order.take());
@@ -303,7 +303,7 @@ impl<C: Session> ManageConnection for Manager<C> {
         }
     }
 
-    fn has_broken(&self, pooled: &mut Pooled<C>) -> bool {
+    fn has_broken(&self, pooled: &mut BlockingPooled<C>) -> bool {
         if std::thread::panicking() {
             pooled.leave(Cause::Panicked);
         }
@@ -314,12 +314,12 @@ impl<C: Session> ManageConnection for Manager<C> {
 #[derive(Debug)]
 struct Customizer {
     config: Arc<DatabaseConfig>,
-    slow: Arc<SlowQueries>,
+    slow: Arc<SlowQueryTable>,
 }
 
-impl<C: Session> CustomizeConnection<Pooled<C>, Error> for Customizer {
-    fn on_acquire(&self, pooled: &mut Pooled<C>) -> Result<()> {
-        let Pooled::Live(Live { conn, life, .. }) = pooled else {
+impl<C: PooledSession> CustomizeConnection<BlockingPooled<C>, Error> for Customizer {
+    fn on_acquire(&self, pooled: &mut BlockingPooled<C>) -> Result<()> {
+        let BlockingPooled::Live(Live { conn, life, .. }) = pooled else {
             return Ok(());
         };
         conn.prepare(&self.config)
@@ -424,12 +424,12 @@ impl Checkout {
 }
 
 /// A lent connection; it comes back when this is dropped, then the permit.
-pub(crate) struct BlockingCheckout<C: Session> {
-    conn: Option<r2d2::PooledConnection<Manager<C>>>,
+pub(crate) struct BlockingCheckout<C: PooledSession> {
+    conn: Option<r2d2::PooledConnection<BlockingManager<C>>>,
     permit: Permit,
 }
 
-impl<C: Session> BlockingCheckout<C> {
+impl<C: PooledSession> BlockingCheckout<C> {
     #[allow(clippy::expect_used)] // It is taken only by `drop`, and a hollow one is never lent.
     fn conn(&mut self) -> &mut C {
         let live = self.conn.as_mut().and_then(|pooled| pooled.live());
@@ -445,7 +445,7 @@ impl<C: Session> BlockingCheckout<C> {
     }
 }
 
-impl<C: Session> Drop for BlockingCheckout<C> {
+impl<C: PooledSession> Drop for BlockingCheckout<C> {
     fn drop(&mut self) {
         if let Some(mut pooled) = self.conn.take()
             && !std::thread::panicking()

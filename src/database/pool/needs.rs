@@ -13,35 +13,35 @@ pub(super) struct Needs {
 }
 
 /// A caller that needs a new connection, while it lives.
-pub(super) struct Need<'a>(&'a Needs);
+pub(super) struct CallerNeed<'a>(&'a Needs);
 
 /// A connection on its way, while it lives.
-pub(super) struct Order(Arc<Needs>);
+pub(super) struct ConnectionOrder(Arc<Needs>);
 
 impl Needs {
-    pub(super) fn need(&self) -> Need<'_> {
+    pub(super) fn need(&self) -> CallerNeed<'_> {
         self.callers.fetch_add(1, Ordering::AcqRel);
-        Need(self)
+        CallerNeed(self)
     }
 
     /// The right to open a connection, if there is a caller without one on its way.
-    pub(super) fn order(self: &Arc<Self>) -> Option<Order> {
+    pub(super) fn order(self: &Arc<Self>) -> Option<ConnectionOrder> {
         let callers = self.callers.load(Ordering::Acquire);
         let more = |orders: usize| (orders < callers).then_some(orders + 1);
         let ordered = self
             .orders
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        ordered.ok().map(|_| Order(Arc::clone(self)))
+        ordered.ok().map(|_| ConnectionOrder(Arc::clone(self)))
     }
 }
 
-impl Drop for Need<'_> {
+impl Drop for CallerNeed<'_> {
     fn drop(&mut self) {
         self.0.callers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Drop for Order {
+impl Drop for ConnectionOrder {
     fn drop(&mut self) {
         self.0.orders.fetch_sub(1, Ordering::AcqRel);
     }

@@ -13,7 +13,7 @@ use crate::database::connection::BackendConnection;
 use crate::error::Result;
 
 /// A connection that can be pooled.
-pub(crate) trait Session:
+pub(crate) trait PooledSession:
     R2D2Connection + Connection<TransactionManager = AnsiTransactionManager> + Send + 'static
 {
     /// Opens one, which is yet to be prepared.
@@ -29,13 +29,17 @@ pub(crate) trait Session:
 }
 
 #[cfg(feature = "sqlite")]
-impl Session for diesel::SqliteConnection {
+impl PooledSession for diesel::SqliteConnection {
     fn open(config: &DatabaseConfig) -> Result<Self> {
         crate::database::sqlite::open_reader(config)
     }
 
     fn prepare(&mut self, config: &DatabaseConfig) -> Result<()> {
-        crate::database::sqlite::prepare(self, config, crate::database::sqlite::Role::Reader)
+        crate::database::sqlite::prepare(
+            self,
+            config,
+            crate::database::sqlite::ConnectionRole::Reader,
+        )
     }
 
     /// The file does not move; another look at it is the probe's.
@@ -54,7 +58,7 @@ impl Session for diesel::SqliteConnection {
 }
 
 #[cfg(feature = "postgres")]
-impl Session for diesel::PgConnection {
+impl PooledSession for diesel::PgConnection {
     fn open(config: &DatabaseConfig) -> Result<Self> {
         crate::database::postgres::establish(config)
     }
@@ -151,7 +155,7 @@ impl Life {
 
 /// Whether the connection may serve another user; else why it must be closed. A transaction of
 /// Diesel's is seen in its manager, one of raw SQL by asking.
-pub(in crate::database) fn uncleanliness<C: Session>(conn: &mut C) -> Option<Cause> {
+pub(in crate::database) fn uncleanliness<C: PooledSession>(conn: &mut C) -> Option<Cause> {
     if AnsiTransactionManager::is_broken_transaction_manager(conn) {
         return Some(Cause::OpenTransaction);
     }

@@ -6,13 +6,13 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{Found, ProbeCause};
+use super::{ProbeCause, ProbeFinding};
 use crate::config::DatabaseConfig;
-use crate::database::postgres::{Refusal, named_url_of};
+use crate::database::postgres::{ConnectRefusal, named_url_of};
 
 /// What the server says of itself; the version table is the one that is there in every version.
 #[derive(QueryableByName)]
-struct State {
+struct ServerState {
     #[diesel(sql_type = Bool)]
     is_standby: bool,
     #[diesel(sql_type = Bool)]
@@ -22,21 +22,21 @@ struct State {
 const STATE: &str = "SELECT pg_is_in_recovery() AS is_standby, \
                      to_regclass('tickbase_schema_migrations') IS NOT NULL AS has_tables";
 
-pub(super) fn ask(config: &DatabaseConfig, timeout: Duration) -> Result<(), Found> {
+pub(super) fn ask(config: &DatabaseConfig, timeout: Duration) -> Result<(), ProbeFinding> {
     let config = config.clone().with(|config| {
         config.postgres.connect_timeout = timeout;
     });
     let url = named_url_of(&config, "tickbase probe");
     let url = url.map_err(|error| unreachable(error.to_string()))?;
     let mut conn = PgConnection::establish(&url)
-        .map_err(|error| judge(Refusal::of(&config, &url, &error.to_string())))?;
-    let state: State = diesel::sql_query(STATE)
+        .map_err(|error| judge(ConnectRefusal::of(&config, &url, &error.to_string())))?;
+    let state: ServerState = diesel::sql_query(STATE)
         .get_result(&mut conn)
         .map_err(|error| unreachable(error.to_string()))?;
     if !state.has_tables {
         let reason = "the table tickbase_schema_migrations does not exist";
         let remedy = "bring its tables back, or run `tickbase migrate run`";
-        return Err(Found::new(ProbeCause::NotADatabase, reason, remedy));
+        return Err(ProbeFinding::new(ProbeCause::NotADatabase, reason, remedy));
     }
     conn.batch_execute("SELECT 1 FROM tickbase_schema_migrations LIMIT 1")
         .map_err(|error| unreachable(error.to_string()))?;
@@ -44,41 +44,41 @@ pub(super) fn ask(config: &DatabaseConfig, timeout: Duration) -> Result<(), Foun
         let reason = "the server is a standby: it is read and takes no writes";
         let remedy = "promote it, or name the primary; a URL with several hosts and \
                       target_session_attrs=read-write finds it";
-        return Err(Found::new(ProbeCause::ReadOnly, reason, remedy));
+        return Err(ProbeFinding::new(ProbeCause::ReadOnly, reason, remedy));
     }
     Ok(())
 }
 
-fn unreachable(reason: String) -> Found {
+fn unreachable(reason: String) -> ProbeFinding {
     let remedy = "check that the server runs and answers";
-    Found::new(ProbeCause::Unreachable, reason, remedy)
+    ProbeFinding::new(ProbeCause::Unreachable, reason, remedy)
 }
 
-fn judge(refusal: Refusal) -> Found {
-    let Refusal {
+fn judge(refusal: ConnectRefusal) -> ProbeFinding {
+    let ConnectRefusal {
         reason, sqlstate, ..
     } = refusal;
     match sqlstate.as_deref() {
         Some("28000" | "28P01" | "42501") => {
             let remedy = "check user and password of the URL, and the server's pg_hba.conf";
-            Found::new(ProbeCause::PermissionDenied, reason, remedy)
+            ProbeFinding::new(ProbeCause::PermissionDenied, reason, remedy)
         }
         Some("3D000") => {
             let remedy = "create the database, or bring it back under its name";
-            Found::new(ProbeCause::Missing, reason, remedy)
+            ProbeFinding::new(ProbeCause::Missing, reason, remedy)
         }
         Some("53300") => {
             let remedy = "raise max_connections of the server, or lower pool.base + pool.overflow";
-            Found::new(ProbeCause::Unreachable, reason, remedy)
+            ProbeFinding::new(ProbeCause::Unreachable, reason, remedy)
         }
         // libpq's own words, which are always English.
         None if reason.contains("password") => {
             let remedy = "give the password that the server asks for";
-            Found::new(ProbeCause::PermissionDenied, reason, remedy)
+            ProbeFinding::new(ProbeCause::PermissionDenied, reason, remedy)
         }
         None if reason.contains("timeout expired") => {
             let remedy = "check the network and the server's load";
-            Found::new(ProbeCause::TimedOut, reason, remedy)
+            ProbeFinding::new(ProbeCause::TimedOut, reason, remedy)
         }
         _ => unreachable(reason),
     }

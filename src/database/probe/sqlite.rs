@@ -10,7 +10,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::{Found, ProbeCause};
+use super::{ProbeCause, ProbeFinding};
 use crate::config::DatabaseConfig;
 use crate::database::files::{BRING_BACK, DatabaseFiles};
 use crate::database::sqlite::existing;
@@ -24,29 +24,29 @@ pub(super) fn ask(
     path: &Path,
     files: Option<&DatabaseFiles>,
     timeout: Duration,
-) -> Result<(), Found> {
+) -> Result<(), ProbeFinding> {
     if let Some(Err(change)) = files.map(DatabaseFiles::check) {
         let cause = match change.missing {
             true => ProbeCause::Missing,
             false => ProbeCause::Replaced,
         };
-        return Err(Found::new(cause, change.reason, change.remedy));
+        return Err(ProbeFinding::new(cause, change.reason, change.remedy));
     }
     let file = std::fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => {
-            Found::new(ProbeCause::PermissionDenied, error.to_string(), DENIED)
+            ProbeFinding::new(ProbeCause::PermissionDenied, error.to_string(), DENIED)
         }
-        _ => Found::new(ProbeCause::Unreachable, error.to_string(), BRING_BACK),
+        _ => ProbeFinding::new(ProbeCause::Unreachable, error.to_string(), BRING_BACK),
     })?;
     if file.len() == 0 {
         let reason = "the file is empty";
-        return Err(Found::new(ProbeCause::NotADatabase, reason, DAMAGED));
+        return Err(ProbeFinding::new(ProbeCause::NotADatabase, reason, DAMAGED));
     }
     may_be_written(path)?;
     let busy_ms = config.sqlite.busy_timeout.min(timeout).as_millis();
     let mut conn = SqliteConnection::establish(&existing(path)).map_err(|error| {
         let reason = error.to_string();
-        Found::new(ProbeCause::PermissionDenied, reason, DENIED)
+        ProbeFinding::new(ProbeCause::PermissionDenied, reason, DENIED)
     })?;
     let waits = format!("PRAGMA busy_timeout = {busy_ms}");
     conn.batch_execute(&waits).map_err(|error| judge(&error))?;
@@ -60,22 +60,22 @@ pub(super) fn ask(
 
 /// Asked of the system: SQLite may open the file by a descriptor that this process has from before.
 #[cfg(unix)]
-fn may_be_written(path: &Path) -> Result<(), Found> {
+fn may_be_written(path: &Path) -> Result<(), ProbeFinding> {
     use rustix::fs::{Access, access};
     access(path, Access::READ_OK | Access::WRITE_OK).map_err(|error| {
         let reason = std::io::Error::from(error).to_string();
-        Found::new(ProbeCause::PermissionDenied, reason, DENIED)
+        ProbeFinding::new(ProbeCause::PermissionDenied, reason, DENIED)
     })
 }
 
 #[cfg(not(unix))]
-fn may_be_written(_path: &Path) -> Result<(), Found> {
+fn may_be_written(_path: &Path) -> Result<(), ProbeFinding> {
     Ok(())
 }
 
 /// Asks for the write lock and gives it back. That somebody else holds it is as good an answer:
 /// SQLite says first whether the file may be written.
-fn is_writable(conn: &mut SqliteConnection) -> Result<(), Found> {
+fn is_writable(conn: &mut SqliteConnection) -> Result<(), ProbeFinding> {
     let asked = conn
         .batch_execute("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE")
         .and_then(|()| conn.batch_execute("ROLLBACK"));
@@ -85,7 +85,7 @@ fn is_writable(conn: &mut SqliteConnection) -> Result<(), Found> {
     }
 }
 
-fn judge(error: &diesel::result::Error) -> Found {
+fn judge(error: &diesel::result::Error) -> ProbeFinding {
     let reason = error.to_string();
     let has = |texts: &[&str]| texts.iter().any(|text| reason.contains(text));
     if has(&[
@@ -94,19 +94,19 @@ fn judge(error: &diesel::result::Error) -> Found {
         "authorization",
         "access permission",
     ]) {
-        Found::new(ProbeCause::PermissionDenied, reason, DENIED)
+        ProbeFinding::new(ProbeCause::PermissionDenied, reason, DENIED)
     } else if has(&[
         "not a database",
         "malformed",
         "no such table",
         "unsupported file format",
     ]) {
-        Found::new(ProbeCause::NotADatabase, reason, DAMAGED)
+        ProbeFinding::new(ProbeCause::NotADatabase, reason, DAMAGED)
     } else if has(&["locked"]) {
         let remedy = "find the process that holds the lock, and end it";
-        Found::new(ProbeCause::TimedOut, reason, remedy)
+        ProbeFinding::new(ProbeCause::TimedOut, reason, remedy)
     } else {
-        Found::new(
+        ProbeFinding::new(
             ProbeCause::Unreachable,
             reason,
             "check the disk of the file",

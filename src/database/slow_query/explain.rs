@@ -8,13 +8,13 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::text::{Kind, Words};
-use super::{QueryPlan, STATEMENT_BYTES_MAX, SlowQueries};
+use super::text::{TokenKind, Words};
+use super::{QueryPlan, STATEMENT_BYTES_MAX, SlowQueryTable};
 use crate::database::BackendConnection;
 use crate::database::Database;
 #[cfg(feature = "postgres")]
 use crate::database::connection::atomic;
-use crate::database::retry::{Failure, classify_query};
+use crate::database::retry::{AttemptFailure, classify_query};
 use crate::error::{Error, Result};
 
 /// The operation under which plans are asked for; its own statements are not observed.
@@ -25,7 +25,7 @@ pub(in crate::database) const EXPLAIN: &str = "slow_query.explain";
 const PLANNING_MS_MAX: u32 = 2_000;
 
 /// Takes the plan of each statement that has none yet; returns how many were asked for.
-pub(in crate::database) fn explain(database: &Database, slow: &SlowQueries) -> Result<usize> {
+pub(in crate::database) fn explain(database: &Database, slow: &SlowQueryTable) -> Result<usize> {
     let unexplained = slow.unexplained();
     let asked = unexplained.len();
     for (fingerprint, statement) in unexplained {
@@ -52,7 +52,7 @@ fn plan(database: &Database, statement: &str) -> Result<QueryPlan> {
 }
 
 fn is_of_the_statement(error: &diesel::result::Error) -> bool {
-    classify_query(error) == Failure::Lasting
+    classify_query(error) == AttemptFailure::Lasting
 }
 
 fn too_long() -> String {
@@ -61,13 +61,13 @@ fn too_long() -> String {
 
 /// The statement, if it is one that can be explained without running anything; else why not.
 pub(super) fn explainable(statement: &str) -> Result<&str, String> {
-    let mut words = Words(statement).filter(|(kind, _)| *kind != Kind::Blank);
+    let mut words = Words(statement).filter(|(kind, _)| *kind != TokenKind::Blank);
     let verb = words.next().map_or("", |(_, word)| word);
     let known = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
     if !known.iter().any(|known| verb.eq_ignore_ascii_case(known)) {
         return Err(format!("{verb} has no plan"));
     }
-    let ends = |(_, word): (Kind, &str)| word == ";";
+    let ends = |(_, word): (TokenKind, &str)| word == ";";
     if words.by_ref().any(ends) && words.next().is_some() {
         return Err("it is more than one statement".to_owned());
     }
@@ -89,7 +89,7 @@ fn sqlite_lines(conn: &mut SqliteConnection, statement: &str) -> Result<Vec<Stri
     use diesel::sql_types::Integer;
     use std::collections::HashMap;
     #[derive(QueryableByName)]
-    struct Step {
+    struct PlanStep {
         #[diesel(sql_type = Integer)]
         id: i32,
         #[diesel(sql_type = Integer)]
@@ -98,7 +98,7 @@ fn sqlite_lines(conn: &mut SqliteConnection, statement: &str) -> Result<Vec<Stri
         detail: String,
     }
     let query = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
-    let steps: Vec<Step> = query.load(conn)?;
+    let steps: Vec<PlanStep> = query.load(conn)?;
     let mut depths = HashMap::from([(0, 0)]);
     let lines = steps.into_iter().map(|step| {
         let depth = depths.get(&step.parent).copied().unwrap_or(0);
@@ -128,7 +128,7 @@ fn postgres_lines(conn: &mut PgConnection, statement: &str) -> Result<Vec<String
 #[cfg(feature = "postgres")]
 fn generic_plan(conn: &mut PgConnection, statement: &str) -> Result<Vec<String>> {
     #[derive(QueryableByName)]
-    struct Line {
+    struct PlanLine {
         #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
         line: String,
     }
@@ -137,7 +137,7 @@ fn generic_plan(conn: &mut PgConnection, statement: &str) -> Result<Vec<String>>
         count => format!("({})", vec!["NULL"; count].join(", ")),
     };
     let explain = diesel::sql_query(format!("EXPLAIN EXECUTE tickbase_explained{arguments}"));
-    let lines: Vec<Line> = explain.load(conn)?;
+    let lines: Vec<PlanLine> = explain.load(conn)?;
     Ok(lines.into_iter().map(|line| line.line).collect())
 }
 
@@ -145,7 +145,7 @@ fn generic_plan(conn: &mut PgConnection, statement: &str) -> Result<Vec<String>>
 #[cfg(feature = "postgres")]
 fn parameters(statement: &str) -> usize {
     let numbers = Words(statement)
-        .filter(|(kind, _)| *kind == Kind::Parameter)
+        .filter(|(kind, _)| *kind == TokenKind::Parameter)
         .filter_map(|(_, word)| word[1..].parse().ok());
     numbers.max().unwrap_or(0)
 }

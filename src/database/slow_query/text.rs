@@ -10,7 +10,7 @@ const BINDS: &str = " -- binds: ";
 
 /// A word of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// White space or a comment.
     Blank,
     /// A text in quotes.
@@ -64,14 +64,14 @@ pub(super) fn normalized(sql: &str) -> String {
     let mut words: Vec<&str> = Vec::new();
     for (kind, word) in Words(sql) {
         match kind {
-            Kind::Blank => {
+            TokenKind::Blank => {
                 if words.last().is_some_and(|last| *last != " ") {
                     words.push(" ");
                 }
             }
-            Kind::Text | Kind::Number | Kind::Parameter => push_value(&mut words),
-            Kind::Other if word == ")" => push_end_of_row(&mut words),
-            Kind::Other => words.push(word),
+            TokenKind::Text | TokenKind::Number | TokenKind::Parameter => push_value(&mut words),
+            TokenKind::Other if word == ")" => push_end_of_row(&mut words),
+            TokenKind::Other => words.push(word),
         }
     }
     while matches!(words.last(), Some(&(" " | ";"))) {
@@ -101,8 +101,8 @@ fn push_end_of_row(words: &mut Vec<&str>) {
 /// The statement with `'?'` for each text in it, and without comments.
 pub(super) fn masked(sql: &str) -> String {
     let shown = Words(sql).map(|(kind, word)| match kind {
-        Kind::Text => "'?'",
-        Kind::Blank if !word.trim().is_empty() => " ",
+        TokenKind::Text => "'?'",
+        TokenKind::Blank if !word.trim().is_empty() => " ",
         _ => word,
     });
     shown.collect::<String>().trim().to_owned()
@@ -121,7 +121,7 @@ pub(super) fn shortened(text: &str, bytes_max: usize) -> &str {
 pub(super) struct Words<'a>(pub(super) &'a str);
 
 impl<'a> Iterator for Words<'a> {
-    type Item = (Kind, &'a str);
+    type Item = (TokenKind, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (kind, length) = first_word(self.0)?;
@@ -131,7 +131,7 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-fn first_word(sql: &str) -> Option<(Kind, usize)> {
+fn first_word(sql: &str) -> Option<(TokenKind, usize)> {
     let bytes = sql.as_bytes();
     let second = bytes.get(1).copied().unwrap_or(0);
     let name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
@@ -139,20 +139,22 @@ fn first_word(sql: &str) -> Option<(Kind, usize)> {
         from + sql[from..].find(|c| !of(c)).unwrap_or(sql.len() - from)
     };
     Some(match sql.chars().next()? {
-        c if c.is_whitespace() => (Kind::Blank, run(0, &char::is_whitespace)),
-        '-' if second == b'-' => (Kind::Blank, sql.find('\n').unwrap_or(sql.len())),
-        '/' if second == b'*' => (Kind::Blank, end_of_comment(bytes)),
-        '\'' => (Kind::Text, end_of_quoted(bytes, 0, false)),
+        c if c.is_whitespace() => (TokenKind::Blank, run(0, &char::is_whitespace)),
+        '-' if second == b'-' => (TokenKind::Blank, sql.find('\n').unwrap_or(sql.len())),
+        '/' if second == b'*' => (TokenKind::Blank, end_of_comment(bytes)),
+        '\'' => (TokenKind::Text, end_of_quoted(bytes, 0, false)),
         // A text with backslashes, as bits, or as bytes.
-        'e' | 'E' if second == b'\'' => (Kind::Text, end_of_quoted(bytes, 1, true)),
-        'b' | 'B' | 'x' | 'X' if second == b'\'' => (Kind::Text, end_of_quoted(bytes, 1, false)),
-        '"' | '`' => (Kind::Other, end_of_quoted(bytes, 0, false)),
-        '$' if second.is_ascii_digit() => (Kind::Parameter, run(1, &|c| c.is_ascii_digit())),
-        '$' => dollar_quoted(sql).map_or((Kind::Other, 1), |end| (Kind::Text, end)),
-        '?' => (Kind::Parameter, run(1, &|c| c.is_ascii_digit())),
-        c if c.is_ascii_digit() => (Kind::Number, run(0, &|c| name(c) || c == '.')),
-        c if name(c) => (Kind::Other, run(0, &name)),
-        c => (Kind::Other, c.len_utf8()),
+        'e' | 'E' if second == b'\'' => (TokenKind::Text, end_of_quoted(bytes, 1, true)),
+        'b' | 'B' | 'x' | 'X' if second == b'\'' => {
+            (TokenKind::Text, end_of_quoted(bytes, 1, false))
+        }
+        '"' | '`' => (TokenKind::Other, end_of_quoted(bytes, 0, false)),
+        '$' if second.is_ascii_digit() => (TokenKind::Parameter, run(1, &|c| c.is_ascii_digit())),
+        '$' => dollar_quoted(sql).map_or((TokenKind::Other, 1), |end| (TokenKind::Text, end)),
+        '?' => (TokenKind::Parameter, run(1, &|c| c.is_ascii_digit())),
+        c if c.is_ascii_digit() => (TokenKind::Number, run(0, &|c| name(c) || c == '.')),
+        c if name(c) => (TokenKind::Other, run(0, &name)),
+        c => (TokenKind::Other, c.len_utf8()),
     })
 }
 

@@ -57,7 +57,7 @@ pub struct WriterSnapshot {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct LaneCounters {
     pub(super) queue_waits: AtomicU64,
     pub(super) queue_wait_us: AtomicU64,
     pub(super) queue_refusals: AtomicU64,
@@ -80,7 +80,7 @@ pub(super) struct Counters {
     pub(super) checkpoint: Histogram,
 }
 
-impl Counters {
+impl LaneCounters {
     pub(super) fn snapshot(&self, queued_rows: usize, queue_rows_max: usize) -> WriterSnapshot {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         WriterSnapshot {

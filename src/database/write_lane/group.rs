@@ -13,11 +13,11 @@ use diesel::result::QueryResult;
 use diesel::{Connection, SqliteConnection};
 
 use super::job::{Job, Ran};
-use super::{Counters, Opener, Wal, add_time};
+use super::{LaneCounters, Opener, Wal, add_time};
 use crate::database::connection::at_top_level;
 use crate::database::files::{DatabaseFiles, FileChange};
-use crate::database::retry::{Failure, classify_query};
-use crate::database::scope::{self, Attachments, Ending, Scope};
+use crate::database::retry::{AttemptFailure, classify_query};
+use crate::database::transaction_context::{self, Attachments, Ending, TransactionContext};
 use crate::database::write_lock;
 use crate::error::{Error, Result};
 
@@ -29,11 +29,11 @@ const LOCK_WAIT_LEAST: Duration = Duration::from_millis(1);
 const CLOSING_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// The write connection and how to get another one.
-pub(super) struct Writer {
+pub(super) struct LaneWriter {
     connection: Option<SqliteConnection>,
     opener: Opener,
     lock_wait_max: Duration,
-    counters: Arc<Counters>,
+    counters: Arc<LaneCounters>,
     wal: Wal,
     files: Arc<DatabaseFiles>,
     attachments: Arc<Attachments>,
@@ -58,14 +58,14 @@ enum Unacknowledged {
     Lost(FileChange),
 }
 
-impl Writer {
+impl LaneWriter {
     pub(super) fn open(
         opener: Opener,
         lock_wait_max: Duration,
         wal: Wal,
         files: Arc<DatabaseFiles>,
         attachments: Arc<Attachments>,
-        counters: Arc<Counters>,
+        counters: Arc<LaneCounters>,
     ) -> Result<Self> {
         let connection = Some(files.open_by(&opener)?);
         Ok(Self {
@@ -128,7 +128,7 @@ impl Writer {
             CLOSING_WAIT_MAX.as_millis()
         ));
         match ended {
-            Err(error) if classify_query(&error) == Failure::Busy => {}
+            Err(error) if classify_query(&error) == AttemptFailure::Busy => {}
             Err(error) => {
                 tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
             }
@@ -189,7 +189,7 @@ impl Writer {
             Error::WriteLockHeld { waited } => Broken::Locked(waited),
             _ => Broken::Dead,
         })?;
-        let scope = Scope::begin(&attachments);
+        let scope = TransactionContext::begin(&attachments);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
             outcomes.push(run_in_savepoint(conn, job.as_mut())?);
@@ -216,7 +216,7 @@ impl Writer {
                 return job.refuse(error);
             }
         };
-        let scope = Scope::begin(&attachments);
+        let scope = TransactionContext::begin(&attachments);
         let ran = job.run(conn);
         if ran == Ran::Ok {
             match commit(conn, &files) {
@@ -282,7 +282,7 @@ impl Writer {
 fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ran, Broken> {
     conn.batch_execute("SAVEPOINT tickbase_job")
         .map_err(|_| Broken::Dead)?;
-    let place = scope::mark();
+    let place = transaction_context::savepoint();
     let ran = job.run(conn);
     if !at_top_level(conn) {
         return Err(Broken::Dead);
@@ -295,7 +295,7 @@ fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ra
     };
     conn.batch_execute(end).map_err(|_| Broken::Dead)?;
     if ran == Ran::Failed {
-        scope::return_to(place);
+        transaction_context::rollback_to(place);
     }
     Ok(ran)
 }

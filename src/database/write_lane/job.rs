@@ -7,13 +7,13 @@ use diesel::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::database::connection::BackendConnection;
-use crate::database::instrumentation::Account;
-use crate::database::tally::{Run, Tally};
-use crate::database::touched;
+use crate::database::instrumentation::OperationHandle;
+use crate::database::invalidation;
+use crate::database::operation_counts::{OperationCounts, OperationRun};
 use crate::error::{Error, Result};
 
 /// What the caller gets.
-pub(crate) enum Answer<T> {
+pub(crate) enum JobOutcome<T> {
     /// The closure's value after its commit, or why nothing of it was stored.
     Done(Result<T>),
     /// The closure panicked; nothing of it was stored.
@@ -40,23 +40,26 @@ pub(super) trait Job: Send {
 }
 
 pub(super) struct TypedJob<T, F> {
-    account: Account,
-    tally: Tally,
+    account: OperationHandle,
+    tally: OperationCounts,
     work: F,
-    last: Option<Answer<T>>,
-    caller: oneshot::Sender<Answer<T>>,
+    last: Option<JobOutcome<T>>,
+    caller: oneshot::Sender<JobOutcome<T>>,
 }
 
 impl<T, F> TypedJob<T, F>
 where
     F: FnMut(&mut BackendConnection<'_>) -> Result<T>,
 {
-    pub(super) fn new(account: Account, work: F) -> (Self, oneshot::Receiver<Answer<T>>) {
+    pub(super) fn new(
+        account: OperationHandle,
+        work: F,
+    ) -> (Self, oneshot::Receiver<JobOutcome<T>>) {
         let (caller, answer) = oneshot::channel();
         (
             Self {
                 account,
-                tally: Tally::default(),
+                tally: OperationCounts::default(),
                 work,
                 last: None,
                 caller,
@@ -73,15 +76,15 @@ where
 {
     fn run(&mut self, conn: &mut SqliteConnection) -> Ran {
         let work = &mut self.work;
-        let (run, tally) = Run::of(self.account.op(), || {
+        let (run, tally) = OperationRun::of(self.account.op(), || {
             catch_unwind(AssertUnwindSafe(|| {
-                touched::of_work(|| work(&mut BackendConnection::from(conn)))
+                invalidation::of_work(|| work(&mut BackendConnection::from(conn)))
             }))
         });
         let (ran, last) = match run {
-            Ok(Ok(value)) => (Ran::Ok, Answer::Done(Ok(value))),
-            Ok(Err(error)) => (Ran::Failed, Answer::Done(Err(error))),
-            Err(payload) => (Ran::Panicked, Answer::Panicked(payload)),
+            Ok(Ok(value)) => (Ran::Ok, JobOutcome::Done(Ok(value))),
+            Ok(Err(error)) => (Ran::Failed, JobOutcome::Done(Err(error))),
+            Err(payload) => (Ran::Panicked, JobOutcome::Panicked(payload)),
         };
         self.last = Some(last);
         self.tally = tally;
@@ -89,9 +92,9 @@ where
     }
 
     fn answer(self: Box<Self>) {
-        let answer = self.last.unwrap_or(Answer::Done(Err(Error::Closed)));
-        if matches!(answer, Answer::Done(Ok(_))) {
-            self.account.credit(&self.tally);
+        let answer = self.last.unwrap_or(JobOutcome::Done(Err(Error::Closed)));
+        if matches!(answer, JobOutcome::Done(Ok(_))) {
+            self.account.add_counts(&self.tally);
         }
         // A caller that went away (a dropped future) wants no answer.
         drop(self.caller.send(answer));
@@ -99,7 +102,7 @@ where
 
     fn refuse(self: Box<Self>, error: Error) {
         let error = error.during(self.account.op());
-        drop(self.caller.send(Answer::Done(Err(error))));
+        drop(self.caller.send(JobOutcome::Done(Err(error))));
     }
 
     fn rows(&self) -> u64 {

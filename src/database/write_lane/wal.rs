@@ -13,7 +13,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
-use super::Counters;
+use super::LaneCounters;
 use crate::error::Result;
 
 /// How often the size is looked at.
@@ -56,7 +56,7 @@ impl Wal {
     }
 
     /// Looks at the size, and begins the WAL anew when it is past the limit.
-    pub(super) fn tend(&mut self, conn: &mut SqliteConnection, counters: &Counters) {
+    pub(super) fn tend(&mut self, conn: &mut SqliteConnection, counters: &LaneCounters) {
         self.looked = Instant::now();
         if self.bytes(counters) <= self.bytes_max {
             counters.wal_starved.store(false, Ordering::Relaxed);
@@ -75,14 +75,14 @@ impl Wal {
         }
     }
 
-    fn bytes(&self, counters: &Counters) -> u64 {
+    fn bytes(&self, counters: &LaneCounters) -> u64 {
         // No file is no WAL.
         let bytes = std::fs::metadata(&self.path).map_or(0, |file| file.len());
         counters.wal_bytes.store(bytes, Ordering::Relaxed);
         bytes
     }
 
-    fn begin_anew(&self, conn: &mut SqliteConnection, counters: &Counters) -> Result<bool> {
+    fn begin_anew(&self, conn: &mut SqliteConnection, counters: &LaneCounters) -> Result<bool> {
         let wait = |conn: &mut SqliteConnection, time: Duration| {
             conn.batch_execute(&format!("PRAGMA busy_timeout = {}", time.as_millis()))
         };
@@ -95,7 +95,7 @@ impl Wal {
         Ok(checkpoint.busy == 0)
     }
 
-    fn starved(&mut self, counters: &Counters) {
+    fn starved(&mut self, counters: &LaneCounters) {
         counters.wal_starvations.fetch_add(1, Ordering::Relaxed);
         counters.wal_starved.store(true, Ordering::Relaxed);
         if self.warned.is_some_and(|at| at.elapsed() < WARN_EVERY) {

@@ -28,11 +28,9 @@ fn conditions_are_read_with_their_parameters_whatever_their_nesting() {
     let Expression::Any(parts) = Expression::parse(text).unwrap() else {
         panic!("it is any");
     };
-    let above = ExpressionPart {
-        condition: Condition::Above,
+    let above = RuleCondition {
+        trigger: Trigger::Above,
         threshold: Some("1650".parse().unwrap()),
-        time_window_seconds: None,
-        moving_average_period: None,
     };
     assert_eq!(parts[0], Expression::One(above));
     let Expression::All(inner) = &parts[1] else {
@@ -42,7 +40,7 @@ fn conditions_are_read_with_their_parameters_whatever_their_nesting() {
         panic!("it is a condition");
     };
     assert_eq!(volume.threshold, Some("2.5".parse().unwrap()));
-    assert_eq!(volume.moving_average_period, Some(20));
+    assert_eq!(volume.trigger, Trigger::VolumeAboveMean(20));
     assert_eq!(inner.len(), 3);
 }
 

@@ -11,7 +11,7 @@ use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
 use crate::ingest::{ColumnMap, pump};
 
-const TARGET: Target = Target {
+const TARGET: FeedTarget = FeedTarget {
     instrument_id: 7,
     source_id: 1,
     frequency: Some(Frequency::OneMinute),
@@ -34,10 +34,10 @@ fn open<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<
     Feed::open::<T>(Input::from_reader("feed.csv", bytes)?, options)
 }
 
-fn read<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<Batch<T>> {
+fn read<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<FeedBatch<T>> {
     let mut feed = open::<T>(text, options)?;
-    let mut all = Batch::default();
-    pump(&mut feed, &TARGET, |batch: Batch<T>| {
+    let mut all = FeedBatch::default();
+    pump(&mut feed, &TARGET, |batch: FeedBatch<T>| {
         all.rows.extend(batch.rows);
         all.lines.extend(batch.lines);
         all.rejected.extend(batch.rejected);
@@ -47,7 +47,7 @@ fn read<T: FeedRecord>(text: impl AsRef<[u8]>, options: &FeedOptions) -> Result<
     Ok(all)
 }
 
-fn ticks(text: impl AsRef<[u8]>) -> Batch<Tick> {
+fn ticks(text: impl AsRef<[u8]>) -> FeedBatch<Tick> {
     read(text, &FeedOptions::default()).unwrap()
 }
 
@@ -333,7 +333,7 @@ fn batches_are_bounded_and_an_error_of_the_store_ends_the_reading() {
     }
     let mut feed = open::<Tick>(&text, &FeedOptions::default()).unwrap();
     let mut batches = 0;
-    let result = pump(&mut feed, &TARGET, |batch: Batch<Tick>| {
+    let result = pump(&mut feed, &TARGET, |batch: FeedBatch<Tick>| {
         assert_eq!(batch.rows.len() + batch.rejected.len(), BATCH_ROWS_MAX);
         batches += 1;
         if batches == 2 {

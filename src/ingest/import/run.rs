@@ -5,30 +5,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::report::{ImportEvent, ImportListener, ImportReport};
 use super::resolve::{Ids, OwnerIds};
-use super::store::{Outcome, Stored};
-use super::{Import, OpenedFile};
+use super::store::{StoreOutcome, Stored};
+use super::{Import, ImportFile};
 use crate::database::{BackendConnection, BatchSize, Database, WhenFull};
 use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
 use crate::error::{Error, Result};
-use crate::ingest::feed::{Batch, Feed};
+use crate::ingest::feed::{Feed, FeedBatch};
 use crate::ingest::options::ImportKind;
 use crate::ingest::owners::RowOwner;
 use crate::ingest::pipeline::pump;
-use crate::ingest::record::Target;
+use crate::ingest::record::FeedTarget;
 use crate::timestamp::Timestamp;
 
 /// What is the same over the whole import.
 #[derive(Clone)]
-pub(super) struct Run {
+pub(super) struct ImportRun {
     pub(super) plan: Import,
     pub(super) now: Timestamp,
     pub(super) listener: ImportListener,
 }
 
-impl Run {
+impl ImportRun {
     /// Stores everything in one transaction, which the database may ask to begin again.
-    pub(super) fn in_one(self, db: &Database, mut files: Vec<OpenedFile>) -> Result<ImportReport> {
+    pub(super) fn in_one(self, db: &Database, mut files: Vec<ImportFile>) -> Result<ImportReport> {
         for file in &mut files {
             file.feed.keep()?;
         }
@@ -47,7 +47,7 @@ impl Run {
         })
     }
 
-    fn all(&self, conn: &mut BackendConnection<'_>, files: &[OpenedFile]) -> Result<ImportReport> {
+    fn all(&self, conn: &mut BackendConnection<'_>, files: &[ImportFile]) -> Result<ImportReport> {
         let mut progress = Progress::new(self);
         let mut ids = Ids::default();
         let target = ids.target(conn, &self.plan, self.now)?;
@@ -67,7 +67,7 @@ impl Run {
     }
 
     /// Commits each batch by itself.
-    pub(super) fn in_batches(self, db: &Database, files: Vec<OpenedFile>) -> Result<ImportReport> {
+    pub(super) fn in_batches(self, db: &Database, files: Vec<ImportFile>) -> Result<ImportReport> {
         (self.listener)(&ImportEvent::Started);
         let run = self.clone();
         let target = db.write("import.instrument", move |conn| {
@@ -96,14 +96,14 @@ trait Storage {
         rows: Vec<T>,
         owners: Vec<u32>,
         new_owners: Vec<RowOwner>,
-    ) -> Result<Outcome>;
+    ) -> Result<StoreOutcome>;
 }
 
 /// One transaction for all batches.
 struct InOne<'s, 'c> {
     conn: &'s mut BackendConnection<'c>,
     ids: &'s mut Ids,
-    run: &'s Run,
+    run: &'s ImportRun,
     target: OwnerIds,
     owners: Vec<Option<OwnerIds>>,
 }
@@ -114,7 +114,7 @@ impl Storage for InOne<'_, '_> {
         rows: Vec<T>,
         owners: Vec<u32>,
         new_owners: Vec<RowOwner>,
-    ) -> Result<Outcome> {
+    ) -> Result<StoreOutcome> {
         let (plan, now) = (&self.run.plan, self.run.now);
         let new = self
             .ids
@@ -122,7 +122,7 @@ impl Storage for InOne<'_, '_> {
         self.owners.extend(new);
         if self.ids.is_incomplete() {
             // Nothing will be stored: the rest is read to name every symbol that lacks.
-            return Ok(Outcome::default());
+            return Ok(StoreOutcome::default());
         }
         T::store(self.conn, &owned(rows, &owners, &self.owners), now)
     }
@@ -131,7 +131,7 @@ impl Storage for InOne<'_, '_> {
 /// A transaction for each batch.
 struct InBatches<'s> {
     db: &'s Database,
-    run: &'s Run,
+    run: &'s ImportRun,
     target: OwnerIds,
     owners: Vec<Option<OwnerIds>>,
 }
@@ -142,7 +142,7 @@ impl Storage for InBatches<'_> {
         rows: Vec<T>,
         owners: Vec<u32>,
         new_owners: Vec<RowOwner>,
-    ) -> Result<Outcome> {
+    ) -> Result<StoreOutcome> {
         let (now, target) = (self.run.now, self.target);
         if !new_owners.is_empty() {
             let plan = self.run.plan.clone();
@@ -178,14 +178,14 @@ fn owned<T: Stored>(rows: Vec<T>, owners: &[u32], ids: &[Option<OwnerIds>]) -> V
 
 /// A file on its way, and what became of the rows so far.
 struct Progress<'r> {
-    run: &'r Run,
+    run: &'r ImportRun,
     name: String,
     bytes: Arc<AtomicU64>,
     report: ImportReport,
 }
 
 impl<'r> Progress<'r> {
-    fn new(run: &'r Run) -> Self {
+    fn new(run: &'r ImportRun) -> Self {
         Self {
             run,
             name: String::new(),
@@ -210,7 +210,7 @@ impl<'r> Progress<'r> {
             name: &self.name,
             size_bytes: feed.size_bytes(),
         });
-        let target = Target {
+        let target = FeedTarget {
             instrument_id: target.instrument,
             source_id: target.source,
             frequency,
@@ -227,7 +227,7 @@ impl<'r> Progress<'r> {
         Ok(())
     }
 
-    fn batch<T: Stored>(&mut self, batch: Batch<T>, storage: &mut impl Storage) -> Result<()> {
+    fn batch<T: Stored>(&mut self, batch: FeedBatch<T>, storage: &mut impl Storage) -> Result<()> {
         let read = (batch.rows.len() + batch.rejected.len()) as u64 + batch.other_symbols;
         for row in &batch.rejected {
             self.rejected(row.line, &row.reason);

@@ -12,12 +12,16 @@ use crate::timestamp::Timestamp;
 
 /// Rows that the import knows how to store.
 pub(super) trait Stored: FeedRecord + 'static {
-    fn store(conn: &mut BackendConnection<'_>, rows: &[Self], now: Timestamp) -> Result<Outcome>;
+    fn store(
+        conn: &mut BackendConnection<'_>,
+        rows: &[Self],
+        now: Timestamp,
+    ) -> Result<StoreOutcome>;
 }
 
 /// What became of a batch; rows are named by their indexes in it.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct StoreOutcome {
     pub(super) inserted: usize,
     pub(super) updated: usize,
     pub(super) duplicates: usize,
@@ -28,7 +32,11 @@ pub(super) struct Outcome {
 }
 
 impl Stored for Tick {
-    fn store(conn: &mut BackendConnection<'_>, rows: &[Self], now: Timestamp) -> Result<Outcome> {
+    fn store(
+        conn: &mut BackendConnection<'_>,
+        rows: &[Self],
+        now: Timestamp,
+    ) -> Result<StoreOutcome> {
         let options = InsertOptions {
             outcomes: true,
             ..InsertOptions::default()
@@ -41,7 +49,7 @@ impl Stored for Tick {
                 .map(|(index, _)| index)
                 .collect()
         };
-        Ok(Outcome {
+        Ok(StoreOutcome {
             inserted: report.inserted,
             updated: 0,
             duplicates: report.duplicates,
@@ -58,10 +66,14 @@ impl Stored for Tick {
 }
 
 impl Stored for Bar {
-    fn store(conn: &mut BackendConnection<'_>, rows: &[Self], now: Timestamp) -> Result<Outcome> {
+    fn store(
+        conn: &mut BackendConnection<'_>,
+        rows: &[Self],
+        now: Timestamp,
+    ) -> Result<StoreOutcome> {
         let rows: Vec<NewMarketDataBar> = rows.iter().map(Into::into).collect();
         let report = bar::upsert_batch(conn, &rows, now)?;
-        Ok(Outcome {
+        Ok(StoreOutcome {
             inserted: report.inserted,
             updated: report.updated,
             duplicates: report.unchanged,
@@ -70,7 +82,7 @@ impl Stored for Bar {
                 .into_iter()
                 .map(|row| (row.index, row.reason))
                 .collect(),
-            ..Outcome::default()
+            ..StoreOutcome::default()
         })
     }
 }

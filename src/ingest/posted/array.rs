@@ -18,7 +18,7 @@ pub(super) fn rows(text: &[u8], rows_max: usize) -> Result<Vec<&RawValue>, Poste
     let kept_max = rows_max.saturating_add(1);
     let rows = match text.trim_ascii_start().first() {
         Some(b'[') => Array { kept_max }.deserialize(&mut json),
-        Some(b'{') => json.deserialize_map(Envelope { kept_max }),
+        Some(b'{') => json.deserialize_map(PostedEnvelope { kept_max }),
         Some(_) => return Err(refuse("it is neither an array nor an object")),
         None => return Err(refuse("it is empty")),
     };
@@ -60,11 +60,11 @@ impl<'de> Visitor<'de> for Array {
 }
 
 /// `{"ticks": [..]}`
-struct Envelope {
+struct PostedEnvelope {
     kept_max: usize,
 }
 
-impl<'de> Visitor<'de> for Envelope {
+impl<'de> Visitor<'de> for PostedEnvelope {
     type Value = Vec<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

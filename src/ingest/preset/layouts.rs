@@ -12,13 +12,13 @@ use super::{
     ColumnAt, DateOrder, Field, Frequency, ImportKind, Preset, PresetHeader, PresetZone, PriceForm,
 };
 
-type Columns = &'static [(Field, ColumnAt)];
+type PresetColumns = &'static [(Field, ColumnAt)];
 
 const fn ticks(
     name: &'static str,
     about: &'static str,
     source: &'static str,
-    columns: Columns,
+    columns: PresetColumns,
 ) -> Preset {
     Preset {
         name,
@@ -39,7 +39,7 @@ const fn bars(
     name: &'static str,
     about: &'static str,
     source: &'static str,
-    columns: Columns,
+    columns: PresetColumns,
 ) -> Preset {
     Preset {
         kind: ImportKind::Bars,
@@ -59,7 +59,7 @@ const KRAKEN: &str = "https://support.kraken.com/hc/en-us/sections/360009899492-
 const STOOQ: &str = "https://stooq.com/db/h/";
 const DUKASCOPY: &str = "https://www.dukascopy.com/swiss/english/marketwatch/historical/";
 
-const OHLCV: Columns = &[
+const OHLCV: PresetColumns = &[
     (Timestamp, Position(1)),
     (Open, Position(2)),
     (High, Position(3)),
@@ -68,7 +68,7 @@ const OHLCV: Columns = &[
     (Volume, Position(6)),
 ];
 /// The stamp of a symbol's first candle is that of its first trade; the close time tells the period.
-const KLINES: Columns = &[
+const KLINES: PresetColumns = &[
     (Timestamp, Position(1)),
     (Open, Position(2)),
     (High, Position(3)),
@@ -77,7 +77,7 @@ const KLINES: Columns = &[
     (Volume, Position(6)),
     (CloseTime, Position(7)),
 ];
-const DATE_TIME_OHLCV: Columns = &[
+const DATE_TIME_OHLCV: PresetColumns = &[
     (Date, Position(1)),
     (Time, Position(2)),
     (Open, Position(3)),
@@ -86,7 +86,7 @@ const DATE_TIME_OHLCV: Columns = &[
     (Close, Position(6)),
     (Volume, Position(7)),
 ];
-const POLYGON_BARS: Columns = &[
+const POLYGON_BARS: PresetColumns = &[
     (Symbol, Name("ticker")),
     (Timestamp, Name("window_start")),
     (Open, Name("open")),
@@ -95,7 +95,7 @@ const POLYGON_BARS: Columns = &[
     (Close, Name("close")),
     (Volume, Name("volume")),
 ];
-const STOOQ_DAILY: Columns = &[
+const STOOQ_DAILY: PresetColumns = &[
     (Symbol, Name("<TICKER>")),
     (Date, Name("<DATE>")),
     (Open, Name("<OPEN>")),
@@ -105,7 +105,7 @@ const STOOQ_DAILY: Columns = &[
     (Volume, Name("<VOL>")),
     (Time, Nowhere),
 ];
-const STOOQ_INTRADAY: Columns = &[
+const STOOQ_INTRADAY: PresetColumns = &[
     (Symbol, Name("<TICKER>")),
     (Date, Name("<DATE>")),
     (Open, Name("<OPEN>")),

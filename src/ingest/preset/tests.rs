@@ -5,7 +5,7 @@ use std::io::Cursor;
 use super::*;
 use crate::domain::bar::Bar;
 use crate::domain::tick::Tick;
-use crate::ingest::{Batch, Feed, FeedRecord, Input, Target, pump};
+use crate::ingest::{Feed, FeedBatch, FeedRecord, FeedTarget, Input, pump};
 
 fn options(name: &str, zone: Option<&str>) -> FeedOptions {
     let by_user = FeedOptions {
@@ -23,13 +23,13 @@ fn read<T: FeedRecord>(
 ) -> Result<Vec<T>> {
     let input = Input::from_reader("vendor.csv", Cursor::new(text.as_bytes().to_vec()))?;
     let mut feed = Feed::open::<T>(input, &options(name, zone))?;
-    let target = Target {
+    let target = FeedTarget {
         instrument_id: 7,
         source_id: 1,
         frequency,
     };
     let mut rows = Vec::new();
-    pump(&mut feed, &target, |batch: Batch<T>| {
+    pump(&mut feed, &target, |batch: FeedBatch<T>| {
         assert_eq!(batch.rejected, [], "{name}");
         rows.extend(batch.rows);
         Ok(())

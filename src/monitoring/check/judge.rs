@@ -1,6 +1,6 @@
 //! What each check looks at, and whether a value is past a level of its threshold.
 
-use super::{Check, Level};
+use super::{Check, CheckLevel};
 use crate::config::{Threshold, Thresholds};
 
 /// What a round has seen, as far as checks look at it. `None` where there was nothing to see.
@@ -84,15 +84,15 @@ pub(super) fn judge(check: Check, facts: &Facts, thresholds: &Thresholds) -> Opt
 
 impl Judged {
     /// The threshold of a level; that of a warning for `Ok`.
-    pub(super) fn threshold(self, level: Level) -> f64 {
+    pub(super) fn threshold(self, level: CheckLevel) -> f64 {
         match level {
-            Level::Critical => self.levels.critical,
-            Level::Ok | Level::Warning => self.levels.warning,
+            CheckLevel::Critical => self.levels.critical,
+            CheckLevel::Ok | CheckLevel::Warning => self.levels.warning,
         }
     }
 
     /// The threshold behind which a value must be to leave a level.
-    pub(super) fn eased(self, level: Level, clear_share: f64) -> f64 {
+    pub(super) fn eased(self, level: CheckLevel, clear_share: f64) -> f64 {
         match self.lower {
             true => self.threshold(level) / clear_share,
             false => self.threshold(level) * clear_share,
@@ -108,11 +108,11 @@ impl Judged {
 }
 
 /// Whether a value is past the threshold of a level.
-pub(super) fn past(judged: Judged, level: Level) -> bool {
+pub(super) fn past(judged: Judged, level: CheckLevel) -> bool {
     judged.beyond(judged.threshold(level))
 }
 
 /// Whether a value that was past the threshold of a level has not come back yet.
-pub(super) fn past_eased(judged: Judged, level: Level, clear_share: f64) -> bool {
+pub(super) fn past_eased(judged: Judged, level: CheckLevel, clear_share: f64) -> bool {
     judged.beyond(judged.eased(level, clear_share))
 }

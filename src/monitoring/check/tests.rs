@@ -307,7 +307,7 @@ fn a_change_tells_the_value_and_the_threshold_that_it_passed() {
     let status = state.statuses().next().unwrap();
     assert_eq!(
         (status.check, status.level),
-        (Check::PoolUtilization, Level::Critical)
+        (Check::PoolUtilization, CheckLevel::Critical)
     );
     assert_eq!((status.since, status.threshold), (Some(at), Some(0.85)));
 
@@ -315,7 +315,10 @@ fn a_change_tells_the_value_and_the_threshold_that_it_passed() {
     let [cleared] = &cleared[..] else {
         panic!("{cleared:?}")
     };
-    assert_eq!((cleared.from, cleared.to), (Level::Critical, Level::Ok));
+    assert_eq!(
+        (cleared.from, cleared.to),
+        (CheckLevel::Critical, CheckLevel::Ok)
+    );
     assert_eq!(
         (cleared.value, cleared.threshold),
         (Some(0.5), Some(0.85 * 0.9))

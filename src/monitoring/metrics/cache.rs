@@ -1,14 +1,14 @@
 //! The families of the cache, as they are at the moment of the scrape.
 
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricKind};
 use crate::services::cache::{CacheKindSnapshot, CacheSnapshot};
 
 const CACHE: &str = "cache";
 
 /// The families of the cache, by kind of answer: questions, reads, what it holds, what left it.
 pub fn cache_metrics(text: &mut Exposition, snapshot: &CacheSnapshot) {
-    type Counts = fn(&CacheKindSnapshot) -> Vec<(&'static str, u64)>;
-    let counters: [(&str, &str, &str, Counts); 3] = [
+    type ReadCacheCounts = fn(&CacheKindSnapshot) -> Vec<(&'static str, u64)>;
+    let counters: [(&str, &str, &str, ReadCacheCounts); 3] = [
         (
             "tickbase_cache_requests_total",
             "Questions to the cache: hit (answered from memory), miss (read for), joined (waited \
@@ -38,7 +38,7 @@ pub fn cache_metrics(text: &mut Exposition, snapshot: &CacheSnapshot) {
         ),
     ];
     for (name, help, label, counts) in counters {
-        let mut family = text.family(Kind::Counter, name, help);
+        let mut family = text.family(MetricKind::Counter, name, help);
         for of in &snapshot.kinds {
             for (value, count) in counts(of) {
                 family.sample(&[(CACHE, of.kind.as_str()), (label, value)], count as f64);
@@ -46,7 +46,7 @@ pub fn cache_metrics(text: &mut Exposition, snapshot: &CacheSnapshot) {
         }
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_cache_entries",
         "Answers in the cache.",
     );
@@ -54,7 +54,7 @@ pub fn cache_metrics(text: &mut Exposition, snapshot: &CacheSnapshot) {
         family.sample(&[(CACHE, of.kind.as_str())], of.entries as f64);
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_cache_size_bytes",
         "Bytes of the answers in the cache, with keys and bookkeeping.",
     );
@@ -62,7 +62,7 @@ pub fn cache_metrics(text: &mut Exposition, snapshot: &CacheSnapshot) {
         family.sample(&[(CACHE, of.kind.as_str())], of.bytes as f64);
     }
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_cache_size_max_bytes",
         "The bound of all answers in the cache together.",
         snapshot.bytes_max as f64,

@@ -2,7 +2,7 @@
 //! must be asked of the database is in `rounds`.
 
 use super::super::process;
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricKind};
 use super::seconds;
 #[cfg(feature = "sqlite")]
 use crate::database::WriterSnapshot;
@@ -20,7 +20,7 @@ pub fn database_metrics(text: &mut Exposition, db: &Database) {
         Backend::Sqlite => "sqlite",
     };
     text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_build_info",
         "The version that runs, and the backend of its database; always 1.",
     )
@@ -41,7 +41,7 @@ pub fn database_metrics(text: &mut Exposition, db: &Database) {
     }
     let slow = db.slow_query_totals();
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_slow_queries_total",
         "Statements that took longer than observe.slow_query_after.",
         slow.observed as f64,
@@ -54,13 +54,13 @@ pub fn process_metrics(text: &mut Exposition) {
         return;
     };
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "process_cpu_seconds_total",
         "Total user and system CPU time spent in seconds.",
         process.cpu_seconds,
     );
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "process_resident_memory_bytes",
         "Resident memory size in bytes.",
         process.resident_memory_bytes as f64,
@@ -69,7 +69,7 @@ pub fn process_metrics(text: &mut Exposition) {
 
 fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
     let mut durations = text.family(
-        Kind::Histogram,
+        MetricKind::Histogram,
         "db_client_operation_duration_seconds",
         "Duration of database operations, waiting for the connection and the commit included.",
     );
@@ -80,8 +80,8 @@ fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
         ];
         durations.durations(&labels, &operation.duration);
     }
-    type Of = fn(&OperationSnapshot) -> u64;
-    let counters: [(&str, &str, Of); 3] = [
+    type ReadOperation = fn(&OperationSnapshot) -> u64;
+    let counters: [(&str, &str, ReadOperation); 3] = [
         (
             "tickbase_operation_errors_total",
             "Database operations that ended in an error.",
@@ -99,7 +99,7 @@ fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
         ),
     ];
     for (name, help, of) in counters {
-        let mut family = text.family(Kind::Counter, name, help);
+        let mut family = text.family(MetricKind::Counter, name, help);
         for operation in all {
             family.sample(&[("db_operation_name", operation.op)], of(operation) as f64);
         }
@@ -108,7 +108,7 @@ fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
 
 fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
     let mut states = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "db_client_connections",
         "Connections that are currently in the state described by the state label.",
     );
@@ -121,19 +121,19 @@ fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
     // The doors share one budget: a number for each would count it twice.
     let both = [(POOL, "both")];
     text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "db_client_connection_max",
         "Connections that may be open, both doors together.",
     )
     .sample(&both, pool.capacity as f64);
     text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "db_client_connection_idle_max",
         "Connections that may be idle, both doors together.",
     )
     .sample(&both, pool.base as f64);
     let mut waiting = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "db_client_connection_pending_requests",
         "Callers that wait for a connection.",
     );
@@ -141,15 +141,15 @@ fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
         waiting.sample(&[(POOL, door.name)], door.waiting as f64);
     }
     let mut timeouts = text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "db_client_connection_timeouts_total",
         "Callers that gave up waiting for a connection.",
     );
     for door in &pool.doors {
         timeouts.sample(&[(POOL, door.name)], door.timeouts as f64);
     }
-    type Of = fn(&DoorSnapshot) -> &HistogramCounts;
-    let times: [(&str, &str, Of); 2] = [
+    type ReadDoor = fn(&DoorSnapshot) -> &HistogramCounts;
+    let times: [(&str, &str, ReadDoor); 2] = [
         (
             "db_client_connection_wait_time_seconds",
             "Time it took to obtain an open connection from the pool.",
@@ -162,7 +162,7 @@ fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
         ),
     ];
     for (name, help, of) in times {
-        let mut family = text.family(Kind::Histogram, name, help);
+        let mut family = text.family(MetricKind::Histogram, name, help);
         for door in &pool.doors {
             family.durations(&[(POOL, door.name)], of(door));
         }
@@ -171,14 +171,14 @@ fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
 
 fn connections(text: &mut Exposition, pool: &PoolSnapshot) {
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_connections_opened_total",
         "Connections that the pool has opened.",
         pool.opened as f64,
     );
     let closed = &pool.closed;
     let mut family = text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_connections_closed_total",
         "Connections that the pool has closed, by cause.",
     );
@@ -200,7 +200,7 @@ fn insertions(text: &mut Exposition, db: &Database) {
     let totals = db.insert_totals();
     let kinds = [("ticks", totals.ticks), ("bars", totals.bars)];
     let mut rows = text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_ingest_rows_total",
         "Rows of committed batches by what became of them; all outcomes are all rows received.",
     );
@@ -210,14 +210,14 @@ fn insertions(text: &mut Exposition, db: &Database) {
         }
     }
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_ingest_late_rows_total",
         "Inserted ticks that were older than the newest tick of their instrument.",
         totals.ticks.late as f64,
     );
     if let Some(at) = totals.last_ticks_at {
         text.single(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_ingest_last_timestamp_seconds",
             "When ticks were last acknowledged, in seconds since the epoch.",
             seconds(at.micros()),
@@ -240,13 +240,13 @@ fn outcomes(counts: &InsertCounts) -> [(&'static str, u64); 7] {
 fn commits(text: &mut Exposition, db: &Database) {
     let commits = db.commit_snapshot();
     text.family(
-        Kind::Histogram,
+        MetricKind::Histogram,
         "tickbase_write_transaction_duration_seconds",
         "Duration of write transactions, from BEGIN to the end of COMMIT.",
     )
     .durations(&[], &commits.commit);
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_write_rows_total",
         "Rows that committed writes recorded.",
         commits.rows as f64,
@@ -257,31 +257,31 @@ fn commits(text: &mut Exposition, db: &Database) {
 fn write_queue(text: &mut Exposition, writer: &WriterSnapshot) {
     for (kind, name, help, value) in [
         (
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_write_queue_rows",
             "Rows that wait for the writer.",
             writer.queued_rows as f64,
         ),
         (
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_write_queue_limit_rows",
             "Rows that may wait for the writer.",
             writer.queue_rows_max as f64,
         ),
         (
-            Kind::Counter,
+            MetricKind::Counter,
             "tickbase_write_queue_waits_total",
             "Callers that found the write queue full and waited for room.",
             writer.queue_waits as f64,
         ),
         (
-            Kind::Counter,
+            MetricKind::Counter,
             "tickbase_write_queue_wait_seconds_total",
             "Time that callers waited for room in the write queue.",
             writer.queue_wait_us as f64 / 1e6,
         ),
         (
-            Kind::Counter,
+            MetricKind::Counter,
             "tickbase_write_queue_refusals_total",
             "Callers that found the write queue full and did not want to wait.",
             writer.queue_refusals as f64,
@@ -294,7 +294,7 @@ fn write_queue(text: &mut Exposition, writer: &WriterSnapshot) {
 #[cfg(feature = "sqlite")]
 fn write_lane(text: &mut Exposition, writer: &WriterSnapshot) {
     text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_write_jobs_total",
         "Writes by outcome; those of one group share a transaction.",
     )
@@ -317,26 +317,26 @@ fn write_lane(text: &mut Exposition, writer: &WriterSnapshot) {
             writer.lock_wait_us as f64 / 1e6,
         ),
     ] {
-        text.single(Kind::Counter, name, help, value);
+        text.single(MetricKind::Counter, name, help, value);
     }
 }
 
 #[cfg(feature = "sqlite")]
 fn wal(text: &mut Exposition, writer: &WriterSnapshot) {
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_wal_bytes",
         "Bytes of the WAL when it was last looked at.",
         writer.wal_bytes as f64,
     );
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_wal_starvations_total",
         "Looks at which the WAL was past its limit because a reader did not end.",
         writer.wal_starvations as f64,
     );
     text.family(
-        Kind::Histogram,
+        MetricKind::Histogram,
         "tickbase_wal_checkpoint_duration_seconds",
         "Duration of checkpoints of the WAL.",
     )

@@ -1,7 +1,7 @@
 //! The families of the delivery of alerts. Counts are those of the moment of the scrape; how much
 //! waits is that of the service's last look.
 
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricKind};
 use crate::services::alert_delivery::DeliverySnapshot;
 
 const CHANNEL: &str = "channel";
@@ -11,7 +11,7 @@ const CHANNEL: &str = "channel";
 pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
     let configured = || snapshot.channels.iter().filter(|c| c.kind.is_some());
     let mut family = text.family(
-        Kind::Counter,
+        MetricKind::Counter,
         "tickbase_alert_delivery_attempts_total",
         "Attempts to deliver alerts, by channel and outcome: delivered, failed (another one \
          follows), deferred (it does not count, as the receiver takes nothing for now), dead (the \
@@ -30,7 +30,7 @@ pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
         }
     }
     let mut family = text.family(
-        Kind::Histogram,
+        MetricKind::Histogram,
         "tickbase_alert_delivery_attempt_duration_seconds",
         "Duration of attempts to deliver alerts, waiting for the answer included.",
     );
@@ -38,7 +38,7 @@ pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
         family.durations(&[(CHANNEL, &of.name)], &of.attempts);
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_alert_delivery_pause_seconds",
         "Time until this process sends on the channel again, as its receiver asked for; 0 when it \
          does not pause.",
@@ -55,7 +55,7 @@ pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
 /// What the database had to be asked for.
 fn waiting(text: &mut Exposition, snapshot: &DeliverySnapshot) {
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_alert_delivery_pending",
         "Deliveries of alerts that are neither done nor given up.",
     );
@@ -63,7 +63,7 @@ fn waiting(text: &mut Exposition, snapshot: &DeliverySnapshot) {
         family.sample(&[(CHANNEL, &of.name)], of.pending as f64);
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_alert_delivery_oldest_pending_age_seconds",
         "Age of the oldest delivery that is neither done nor given up; 0 when there is none.",
     );
@@ -72,7 +72,7 @@ fn waiting(text: &mut Exposition, snapshot: &DeliverySnapshot) {
         family.sample(&[(CHANNEL, &of.name)], age.as_secs_f64());
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_alert_delivery_dead_letters",
         "Deliveries of alerts that were given up and not tried again.",
     );

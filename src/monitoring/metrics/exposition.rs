@@ -18,7 +18,7 @@ const DURATION_BUCKETS: [u32; 12] = [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26
 /// What a family's samples are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows; its name ends with `_total`.
     Counter,
     /// Goes up and down.
@@ -27,7 +27,7 @@ pub enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -64,7 +64,7 @@ pub struct Exposition {
 #[must_use = "a family without samples is not written"]
 pub struct Family<'a> {
     text: &'a mut String,
-    kind: Kind,
+    kind: MetricKind,
     name: &'a str,
     help: &'a str,
     begun: bool,
@@ -72,7 +72,7 @@ pub struct Family<'a> {
 
 impl Exposition {
     /// Begins a family.
-    pub fn family<'a>(&'a mut self, kind: Kind, name: &'a str, help: &'a str) -> Family<'a> {
+    pub fn family<'a>(&'a mut self, kind: MetricKind, name: &'a str, help: &'a str) -> Family<'a> {
         Family {
             text: &mut self.text,
             kind,
@@ -83,7 +83,7 @@ impl Exposition {
     }
 
     /// A family of one sample without labels.
-    pub fn single(&mut self, kind: Kind, name: &str, help: &str, value: f64) {
+    pub fn single(&mut self, kind: MetricKind, name: &str, help: &str, value: f64) {
         self.family(kind, name, help).sample(&[], value);
     }
 

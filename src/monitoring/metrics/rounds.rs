@@ -3,27 +3,27 @@
 
 use super::super::health::HealthStatus;
 use super::super::snapshot::MonitoringSnapshot;
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricKind};
 use super::seconds;
 use crate::repository::storage::{PostgresActivity, TableEstimate};
 
 /// The families of a snapshot: when, size, probe, levels, verdict.
 pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_monitoring_snapshot_timestamp_seconds",
         "When the figures of monitoring were taken, in seconds since the epoch.",
         seconds(snapshot.taken_at.micros()),
     );
     if let Some(storage) = &snapshot.storage {
         text.single(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_database_bytes",
             "Bytes of the database, free pages included, without the WAL.",
             storage.size.database_bytes as f64,
         );
         text.single(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_database_free_bytes",
             "Bytes of pages that hold nothing; none are counted on PostgreSQL.",
             storage.size.free_bytes as f64,
@@ -34,20 +34,20 @@ pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
         server(text, activity);
     }
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_probe_success",
         "Whether the last probe, a fresh connection, was answered (1) or not (0).",
         f64::from(u8::from(snapshot.probe.error.is_none())),
     );
     text.single(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_probe_duration_seconds",
         "Duration of the last probe.",
         snapshot.probe.took.as_secs_f64(),
     );
     if let Some(share) = snapshot.rates.late_share {
         text.single(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_ingest_late_ratio",
             "Share of the ticks inserted in the last 5 minutes that were late.",
             share,
@@ -58,7 +58,7 @@ pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
 
 fn rows(text: &mut Exposition, tables: &[TableEstimate]) {
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_table_rows",
         "About how many rows a table holds, as of the last statistics.",
     );
@@ -74,7 +74,7 @@ fn rows(text: &mut Exposition, tables: &[TableEstimate]) {
 fn server(text: &mut Exposition, activity: &PostgresActivity) {
     let sessions = &activity.sessions;
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_postgres_sessions",
         "Sessions of all clients on the database, by state.",
     );
@@ -88,7 +88,7 @@ fn server(text: &mut Exposition, activity: &PostgresActivity) {
     }
     if let Some(age) = sessions.oldest_transaction_seconds {
         text.single(
-            Kind::Gauge,
+            MetricKind::Gauge,
             "tickbase_postgres_oldest_transaction_seconds",
             "Age of the oldest transaction of another session.",
             age,
@@ -117,22 +117,22 @@ fn server(text: &mut Exposition, activity: &PostgresActivity) {
             totals.temp_bytes,
         ),
     ] {
-        text.single(Kind::Counter, name, help, total as f64);
+        text.single(MetricKind::Counter, name, help, total as f64);
     }
 }
 
 fn levels(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_check_level",
-        "Level of a check: 0 ok, 1 warning, 2 critical.",
+        "CheckLevel of a check: 0 ok, 1 warning, 2 critical.",
     );
     for status in &snapshot.checks {
         let level = f64::from(status.level as u8);
         family.sample(&[("check", status.check.name())], level);
     }
     let mut family = text.family(
-        Kind::Gauge,
+        MetricKind::Gauge,
         "tickbase_health_status",
         "Verdict on the database: 1 for the one that holds, 0 for the others.",
     );

@@ -5,12 +5,12 @@ use super::*;
 #[test]
 fn a_family_has_its_help_and_type_once_before_its_samples() {
     let mut text = Exposition::default();
-    text.family(Kind::Gauge, "a_bytes", "How\nmany \\ bytes.")
+    text.family(MetricKind::Gauge, "a_bytes", "How\nmany \\ bytes.")
         .sample(&[], 1.5)
         .sample(&[("x", "1"), ("y", "2")], -3.0);
-    let _ = text.family(Kind::Gauge, "nothing", "Has no sample.");
+    let _ = text.family(MetricKind::Gauge, "nothing", "Has no sample.");
     text.single(
-        Kind::Counter,
+        MetricKind::Counter,
         "b_total",
         "Many.",
         18_446_744_073_709_551_615.0,
@@ -30,7 +30,7 @@ fn a_family_has_its_help_and_type_once_before_its_samples() {
 #[test]
 fn label_values_are_escaped() {
     let mut text = Exposition::default();
-    text.family(Kind::Gauge, "a", "A.")
+    text.family(MetricKind::Gauge, "a", "A.")
         .sample(&[("x", "C:\\\"new\"\nline é {},=")], 0.0);
     let text = text.finish();
     let line = text.lines().last().unwrap();
@@ -40,7 +40,7 @@ fn label_values_are_escaped() {
 #[test]
 fn what_is_no_number_is_written_as_go_reads_it() {
     let mut text = Exposition::default();
-    text.family(Kind::Gauge, "a", "A.")
+    text.family(MetricKind::Gauge, "a", "A.")
         .sample(&[("x", "1")], f64::INFINITY)
         .sample(&[("x", "2")], f64::NEG_INFINITY)
         .sample(&[("x", "3")], f64::NAN)
@@ -57,12 +57,8 @@ fn what_is_no_number_is_written_as_go_reads_it() {
 #[test]
 fn a_histogram_is_cumulative_and_ends_in_infinity() {
     let mut text = Exposition::default();
-    text.family(Kind::Histogram, "a_seconds", "A.").histogram(
-        &[("x", "1")],
-        &[(0.001, 2), (2.0, 5)],
-        3.25,
-        6,
-    );
+    text.family(MetricKind::Histogram, "a_seconds", "A.")
+        .histogram(&[("x", "1")], &[(0.001, 2), (2.0, 5)], 3.25, 6);
     let text = text.finish();
     let samples: Vec<_> = text.lines().skip(2).collect();
     assert_eq!(

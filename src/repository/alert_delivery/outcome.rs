@@ -6,9 +6,9 @@ use std::time::Duration;
 use diesel::dsl;
 use diesel::prelude::*;
 
-use super::letters::give_up;
+use super::dead_letters::give_up;
 use super::{AlertDeliveryRepository, after, before};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus};
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
@@ -17,7 +17,7 @@ use crate::timestamp::Timestamp;
 
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// It was delivered.
     Delivered,
     /// It failed and is due again.
@@ -54,7 +54,7 @@ pub struct Tried {
     /// Which attempt it was, by the count of its claim.
     pub attempts: i32,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
 }
 
 /// Stores what came of attempts; returns how many were stored.
@@ -65,7 +65,7 @@ pub struct Tried {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let mut stored = 0;
     for one in tried {
         stored += store(conn, one, now)?;
@@ -103,7 +103,7 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
         )
     };
     Ok(match &one.outcome {
-        Outcome::Delivered => {
+        DeliveryOutcome::Delivered => {
             let update = diesel::update(undelivered_query(one.delivery_id)).set((
                 alert_deliveries::status.eq(DeliveryState::Delivered),
                 alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
@@ -111,11 +111,11 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             ));
             crate::on_backend!(conn, |c| update.execute(c))?
         }
-        Outcome::Failed { retry_in, error } => {
+        DeliveryOutcome::Failed { retry_in, error } => {
             let update = diesel::update(held).set(failed(*retry_in, error));
             crate::on_backend!(conn, |c| update.execute(c))?
         }
-        Outcome::Deferred {
+        DeliveryOutcome::Deferred {
             retry_in,
             error,
             age_max,
@@ -133,7 +133,7 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             }
             usize::from(of.is_some())
         }
-        Outcome::Dead { error } => {
+        DeliveryOutcome::Dead { error } => {
             let update = diesel::update(held).set((
                 alert_deliveries::status.eq(DeliveryState::Dead),
                 alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
@@ -146,7 +146,7 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
 }
 
 /// A delivery, as far as its alert is concerned.
-pub(super) type Part = (String, ChannelKind, DeliveryState, Option<String>);
+pub(super) type DeliveryPart = (String, ChannelKind, DeliveryState, Option<String>);
 
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn parts_query(alert_id: i64) -> _ {
@@ -182,7 +182,8 @@ pub(super) fn roll_up(
             lock.execute(*c)?;
         }
     }
-    let parts: Vec<Part> = crate::on_backend!(&mut *conn, |c| parts_query(alert_id).load(c))?;
+    let parts: Vec<DeliveryPart> =
+        crate::on_backend!(&mut *conn, |c| parts_query(alert_id).load(c))?;
     if parts.is_empty() {
         return Ok(());
     }
@@ -200,7 +201,7 @@ pub(super) fn roll_up(
 
 /// The furthest that is true of the alert: given up on a channel, delivered on all, else Slack
 /// before the application.
-pub(super) fn status(parts: &[Part]) -> DeliveryStatus {
+pub(super) fn status(parts: &[DeliveryPart]) -> DeliveryStatus {
     let delivered = |wanted: ChannelKind| {
         parts
             .iter()
@@ -220,7 +221,7 @@ pub(super) fn status(parts: &[Part]) -> DeliveryStatus {
 }
 
 /// What failed on channels that did not get through yet, or were given up.
-fn errors(parts: &[Part]) -> Option<String> {
+fn errors(parts: &[DeliveryPart]) -> Option<String> {
     let open = parts
         .iter()
         .filter(|(_, _, state, _)| *state != DeliveryState::Delivered);

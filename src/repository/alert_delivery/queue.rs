@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::{AlertDeliveryRepository, AlertNotice, ChannelKey, Claim, between};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DeliveryState, PriceDecimals, Symbol};
 use crate::error::Result;
 use crate::models::{AlertDelivery, AlertLog};
@@ -166,7 +166,7 @@ pub fn enqueue(
     now: Timestamp,
     limit: usize,
 ) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let alerts = unqueued(conn, channels, limit)?;
     if alerts.is_empty() {
@@ -204,7 +204,7 @@ pub fn claim(
     lease_until: Timestamp,
     limit: usize,
 ) -> Result<Vec<Claim>> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let ids = due(conn, channel, now, limit)?;
     let first = diesel::update(
@@ -296,8 +296,8 @@ fn notices(
             instruments::symbol,
             instruments::price_decimals,
         ));
-    type Named = (i64, Symbol, Option<PriceDecimals>);
-    let named: Vec<Named> = crate::on_backend!(conn, |c| named.load(c))?;
+    type NamedInstrumentRow = (i64, Symbol, Option<PriceDecimals>);
+    let named: Vec<NamedInstrumentRow> = crate::on_backend!(conn, |c| named.load(c))?;
     let named: HashMap<i64, (Symbol, Option<PriceDecimals>)> =
         named.into_iter().map(|(id, s, d)| (id, (s, d))).collect();
     let notices = alerts.into_iter().filter_map(|alert| {

@@ -1,6 +1,6 @@
 //! Each query by its SQL, its plan and its behaviour on both backends.
 
-use super::letters::{dead_query, open_query};
+use super::dead_letters::{dead_query, open_query};
 use super::outcome::{held_query, parts_query, status, undelivered_query};
 use super::queue::{due_query, next_due_query, unqueued_query};
 use super::*;
@@ -42,7 +42,7 @@ fn see(conn: &mut BackendConnection<'_>, now: i64) -> Look {
     look(conn, &channels(), &[true; 3], at(now)).unwrap()
 }
 
-fn tried(claim: &Claim, outcome: Outcome) -> Tried {
+fn tried(claim: &Claim, outcome: DeliveryOutcome) -> Tried {
     Tried {
         delivery_id: claim.delivery.id,
         alert_id: claim.delivery.alert_id,
@@ -51,7 +51,12 @@ fn tried(claim: &Claim, outcome: Outcome) -> Tried {
     }
 }
 
-fn tell(conn: &mut BackendConnection<'_>, claim: &Claim, outcome: Outcome, now: i64) -> usize {
+fn tell(
+    conn: &mut BackendConnection<'_>,
+    claim: &Claim,
+    outcome: DeliveryOutcome,
+    now: i64,
+) -> usize {
     record(conn, &[tried(claim, outcome)], at(now)).unwrap()
 }
 
@@ -59,15 +64,15 @@ fn micros(count: i64) -> Duration {
     Duration::from_micros(u64::try_from(count).unwrap())
 }
 
-fn failed(retry_in: i64) -> Outcome {
-    Outcome::Failed {
+fn failed(retry_in: i64) -> DeliveryOutcome {
+    DeliveryOutcome::Failed {
         retry_in: micros(retry_in),
         error: "answered 500".to_owned(),
     }
 }
 
-fn dead() -> Outcome {
-    Outcome::Dead {
+fn dead() -> DeliveryOutcome {
+    DeliveryOutcome::Dead {
         error: "answered 400".to_owned(),
     }
 }
@@ -157,9 +162,9 @@ fn a_claim_is_held_until_its_lease_ends_and_counts_as_an_attempt() {
         // The first one's failure is no news any more; that it was delivered is.
         assert_eq!(tell(conn, &first[0], failed(5), 165), 0);
         assert_eq!(tell(conn, &first[0], dead(), 165), 0);
-        assert_eq!(tell(conn, &first[0], Outcome::Delivered, 166), 1);
+        assert_eq!(tell(conn, &first[0], DeliveryOutcome::Delivered, 166), 1);
         assert_eq!(tell(conn, &second[0], failed(5), 167), 0);
-        assert_eq!(tell(conn, &second[0], Outcome::Delivered, 167), 0);
+        assert_eq!(tell(conn, &second[0], DeliveryOutcome::Delivered, 167), 0);
         let row = of_alert(conn, ids[0]).unwrap().remove(1);
         assert_eq!(
             (row.channel.as_str(), row.completed_at),
@@ -179,17 +184,17 @@ fn the_alert_tells_how_far_its_delivery_got_at_every_moment() {
         let error = alert_log::get(conn, id).unwrap().error_message;
         assert_eq!(error.as_deref(), Some("hook: answered 500"));
         let desk = take(conn, "desk", 80).remove(0);
-        tell(conn, &desk, Outcome::Delivered, 81);
+        tell(conn, &desk, DeliveryOutcome::Delivered, 81);
         assert_eq!(stands(conn, id).0, DeliveryStatus::InAppSent);
         let ops = take(conn, "ops", 90).remove(0);
-        tell(conn, &ops, Outcome::Delivered, 91);
+        tell(conn, &ops, DeliveryOutcome::Delivered, 91);
         assert_eq!(
             stands(conn, id),
             (DeliveryStatus::SlackSent, Some(60), None)
         );
         assert_eq!(take(conn, "hook", 199), []);
         let hook = take(conn, "hook", 200).remove(0);
-        tell(conn, &hook, Outcome::Delivered, 201);
+        tell(conn, &hook, DeliveryOutcome::Delivered, 201);
         assert_eq!(
             stands(conn, id),
             (DeliveryStatus::AllDelivered, Some(60), Some(201))
@@ -282,7 +287,7 @@ fn what_the_receiver_put_off_was_no_attempt_and_what_waited_for_too_long_is_give
     on_both(|conn| {
         let ids = fired(conn, &[10, 20, 30]);
         enqueue(conn, &channels()[2..], at(50), 10).unwrap();
-        let deferred = |age_max: i64| Outcome::Deferred {
+        let deferred = |age_max: i64| DeliveryOutcome::Deferred {
             retry_in: micros(30),
             error: "answered 429".to_owned(),
             age_max: micros(age_max),
@@ -323,7 +328,7 @@ fn an_abandoned_channel_keeps_no_alert_open() {
         let ids = fired(conn, &[10, 20, 30]);
         enqueue(conn, &channels()[1..], at(50), 10).unwrap();
         let held = take(conn, "ops", 60);
-        tell(conn, &held[0], Outcome::Delivered, 61);
+        tell(conn, &held[0], DeliveryOutcome::Delivered, 61);
         assert_eq!(abandon(conn, "ops", at(70), 1).unwrap(), 1);
         assert_eq!(abandon(conn, "ops", at(71), 10).unwrap(), 1);
         assert_eq!(abandon(conn, "ops", at(72), 10).unwrap(), 0);
@@ -333,7 +338,7 @@ fn an_abandoned_channel_keeps_no_alert_open() {
         let error = alert_log::get(conn, ids[1]).unwrap().error_message;
         assert_eq!(error.as_deref(), Some("ops: its channel was abandoned"));
         // Whoever was at it has delivered it all the same.
-        assert_eq!(tell(conn, &held[1], Outcome::Delivered, 80), 1);
+        assert_eq!(tell(conn, &held[1], DeliveryOutcome::Delivered, 80), 1);
         assert_eq!(stands(conn, ids[1]).0, DeliveryStatus::SlackSent);
         assert_eq!(take(conn, "hook", 90).len(), 3);
     });

@@ -125,7 +125,7 @@ fn older(
     })?)
 }
 
-type OfInstrument = IfSome<dsl::Eq<alert_logs::instrument_id, i64>>;
+type AlertInstrumentFilter = IfSome<dsl::Eq<alert_logs::instrument_id, i64>>;
 type OfRule = IfSome<dsl::Eq<alert_logs::rule_id, i64>>;
 type IfFired = IfSome<dsl::Eq<alert_logs::fired_status, FiredStatus>>;
 type IfDelivered = IfSome<dsl::Eq<alert_logs::delivery_status, DeliveryStatus>>;
@@ -135,7 +135,7 @@ type IfDelivered = IfSome<dsl::Eq<alert_logs::delivery_status, DeliveryStatus>>;
 pub(super) fn between_query(filter: AlertFilter, first: Timestamp, last: Timestamp) -> _ {
     let active: Active<alert_logs::table> = alert_logs::table.active();
     let instrument = filter.instrument_id;
-    let of_instrument: OfInstrument =
+    let of_instrument: AlertInstrumentFilter =
         if_some(instrument.map(|id| alert_logs::instrument_id.eq(id)));
     let rule = filter.rule_id;
     let of_rule: OfRule = if_some(rule.map(|id| alert_logs::rule_id.eq(id)));

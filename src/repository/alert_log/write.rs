@@ -4,7 +4,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
@@ -22,7 +22,7 @@ const ALERTS_PER_STATEMENT_MAX: usize = 2_000;
 /// [`Error::Invalid`] for a value that is not finite; [`Error::NotFound`] when there is no such
 /// rule, instrument or source; [`Error::Query`].
 pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     new.check()?;
     let insert = alert_logs::table
         .insert()
@@ -57,7 +57,7 @@ pub(crate) fn insert_many(
     conn: &mut BackendConnection<'_>,
     new: &[NewAlertLog],
 ) -> Result<Vec<AlertLog>> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     // One is the usual number, and its statement stays prepared.
     if let [one] = new {
         return Ok(insert(conn, one)?.into_iter().collect());
@@ -93,7 +93,7 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let update = diesel::update(active_query(ids)).set(alert_logs::deleted_at.eq(now));
@@ -108,7 +108,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
 /// # Errors
 /// [`Error::Query`].
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let update =

@@ -6,7 +6,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::instrument_deleted;
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::error::Result;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
@@ -30,7 +30,7 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let query = active_query(ids).select(alert_rules::instrument_id);
@@ -51,7 +51,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
 /// [`Error::Conflict`](crate::Error::Conflict) naming a rule whose instrument is deleted;
 /// [`Error::Query`](crate::Error::Query). The caller's transaction must be undone then.
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let of = lock_instruments(conn, ids)?;

@@ -25,18 +25,19 @@ pub struct RuleFilter {
     pub rule_type: Option<RuleType>,
 }
 
-type OfInstrument = IfSome<dsl::Eq<alert_rules::instrument_id, i64>>;
+type RuleInstrumentFilter = IfSome<dsl::Eq<alert_rules::instrument_id, i64>>;
 type IfOn = IfSome<dsl::Eq<alert_rules::active, bool>>;
-type OfType = IfSome<dsl::Eq<alert_rules::rule_type, RuleType>>;
+type RuleTypeFilter = IfSome<dsl::Eq<alert_rules::rule_type, RuleType>>;
 
 #[dsl::auto_type(type_case = "PascalCase")]
 pub(super) fn list_query(filter: RuleFilter) -> _ {
     let rules: Active<alert_rules::table> = alert_rules::table.active();
     let id = filter.instrument_id;
-    let of_instrument: OfInstrument = if_some(id.map(|id| alert_rules::instrument_id.eq(id)));
+    let of_instrument: RuleInstrumentFilter =
+        if_some(id.map(|id| alert_rules::instrument_id.eq(id)));
     let on: IfOn = if_some(filter.active_only.then(|| alert_rules::active.eq(true)));
     let kind = filter.rule_type;
-    let of_type: OfType = if_some(kind.map(|kind| alert_rules::rule_type.eq(kind)));
+    let of_type: RuleTypeFilter = if_some(kind.map(|kind| alert_rules::rule_type.eq(kind)));
     rules
         .filter(of_instrument)
         .filter(on)

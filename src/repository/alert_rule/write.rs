@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::read::{by_id_query, get};
 use super::{instrument_deleted, not_found};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::instrument;
@@ -22,8 +22,8 @@ pub fn insert(
     new: &NewAlertRule,
     now: Timestamp,
 ) -> Result<AlertRule> {
-    let _said = conn.touches(Touch::Nothing);
-    new.shape().check()?;
+    let _said = conn.invalidates(Invalidation::Nothing);
+    new.shape().kind()?;
     instrument::lock(conn, &[new.instrument_id])?;
     instrument::get(conn, new.instrument_id)?;
     let insert = alert_rules::table.insert().values((
@@ -49,13 +49,13 @@ pub fn update(
     change: &AlertRuleChange,
     now: Timestamp,
 ) -> Result<AlertRule> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     // A rule never moves to another instrument. With that one locked no other change comes
     // between the look at the rule and the update.
     let instrument_id = get(conn, id)?.instrument_id;
     instrument::lock(conn, &[instrument_id])?;
     let rule = get(conn, id)?;
-    change.shape_of(&rule).check()?;
+    change.shape_of(&rule).kind()?;
     if change.active == Some(true) {
         instrument::get(conn, instrument_id).map_err(|error| match error {
             Error::NotFound { .. } => instrument_deleted(id, instrument_id, "switched on"),

@@ -12,7 +12,7 @@ use diesel::RunQueryDsl;
 use super::keys::BarKey;
 use super::read::of_keys;
 use super::store::WriteBars;
-use crate::database::{BackendConnection, InsertCounts, Touch};
+use crate::database::{BackendConnection, InsertCounts, Invalidation};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
@@ -24,7 +24,7 @@ use crate::timestamp::Timestamp;
 /// `received = inserted + duplicates + conflicts.len() + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct InsertReport {
+pub struct BarInsertReport {
     /// Bars in the batch.
     pub received: usize,
     /// Bars stored.
@@ -62,21 +62,21 @@ pub fn insert_batch(
     conn: &mut BackendConnection<'_>,
     bars: &[NewMarketDataBar],
     now: Timestamp,
-) -> Result<InsertReport> {
-    let _said = conn.touches(Touch::Nothing);
-    let mut batch = Batch::new(conn, bars)?;
-    let mut report = InsertReport {
+) -> Result<BarInsertReport> {
+    let _said = conn.invalidates(Invalidation::Nothing);
+    let mut batch = BarBatch::new(conn, bars)?;
+    let mut report = BarInsertReport {
         received: bars.len(),
-        ..InsertReport::default()
+        ..BarInsertReport::default()
     };
     for (index, bar) in std::mem::take(&mut batch.accepted) {
         match batch.held(bar) {
-            Held::Nothing => {
+            StoredPeriod::Nothing => {
                 batch.put(bar);
                 report.inserted += 1;
             }
-            Held::Same => report.duplicates += 1,
-            Held::Other => report.conflicts.push(index),
+            StoredPeriod::Same => report.duplicates += 1,
+            StoredPeriod::Other => report.conflicts.push(index),
         }
     }
     batch.write(conn, false, now)?;
@@ -102,20 +102,20 @@ pub fn upsert_batch(
     bars: &[NewMarketDataBar],
     now: Timestamp,
 ) -> Result<UpsertReport> {
-    let _said = conn.touches(Touch::Nothing);
-    let mut batch = Batch::new(conn, bars)?;
+    let _said = conn.invalidates(Invalidation::Nothing);
+    let mut batch = BarBatch::new(conn, bars)?;
     let mut report = UpsertReport {
         received: bars.len(),
         ..UpsertReport::default()
     };
     for (_, bar) in std::mem::take(&mut batch.accepted) {
         match batch.held(bar) {
-            Held::Nothing => report.inserted += 1,
-            Held::Same => {
+            StoredPeriod::Nothing => report.inserted += 1,
+            StoredPeriod::Same => {
                 report.unchanged += 1;
                 continue;
             }
-            Held::Other => report.updated += 1,
+            StoredPeriod::Other => report.updated += 1,
         }
         batch.put(bar);
     }
@@ -134,14 +134,14 @@ pub fn upsert_batch(
 }
 
 /// What a period holds, compared with a bar that comes.
-enum Held {
+enum StoredPeriod {
     Nothing,
     Same,
     Other,
 }
 
 /// The batch on its way.
-struct Batch<'a> {
+struct BarBatch<'a> {
     /// The bars that break no rule, in the order of the batch, with their indexes.
     accepted: Vec<(usize, &'a NewMarketDataBar)>,
     rejected: Vec<RowRejection>,
@@ -152,7 +152,7 @@ struct Batch<'a> {
     built: BuiltSources,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> BarBatch<'a> {
     /// Rejects what breaks a rule and loads what the periods of the others hold.
     fn new(conn: &mut BackendConnection<'_>, bars: &'a [NewMarketDataBar]) -> Result<Self> {
         let instruments: BTreeSet<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
@@ -183,11 +183,11 @@ impl<'a> Batch<'a> {
         })
     }
 
-    fn held(&self, bar: &NewMarketDataBar) -> Held {
+    fn held(&self, bar: &NewMarketDataBar) -> StoredPeriod {
         match self.periods.get(&bar.key()) {
-            None => Held::Nothing,
-            Some(held) if **held == *bar => Held::Same,
-            Some(_) => Held::Other,
+            None => StoredPeriod::Nothing,
+            Some(held) if **held == *bar => StoredPeriod::Same,
+            Some(_) => StoredPeriod::Other,
         }
     }
 
@@ -224,7 +224,7 @@ fn write(
 ) -> Result<()> {
     let mut ids: Vec<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
     ids.dedup(); // They come by key.
-    let _said = conn.touches(Touch::Bars(&ids));
+    let _said = conn.invalidates(Invalidation::Bars(&ids));
     let per_statement = match conn {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(_) => 1,

@@ -28,7 +28,7 @@ pub struct FrequencyCount {
 }
 
 /// Frequency, bars, oldest and newest one, of one instrument.
-type OfInstrument = (Frequency, i64, Option<Timestamp>, Option<Timestamp>);
+type BarCountRow = (Frequency, i64, Option<Timestamp>, Option<Timestamp>);
 
 /// By instrument, too, as the index is: the groups come one after the other, or are few enough to
 /// be kept. By frequency alone every bar is sorted.
@@ -52,7 +52,7 @@ macro_rules! counts_query {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn frequency_counts(conn: &mut BackendConnection<'_>) -> Result<Vec<FrequencyCount>> {
-    let parts: Vec<OfInstrument> = crate::on_backend!(conn, |c| counts_query!().load(c))?;
+    let parts: Vec<BarCountRow> = crate::on_backend!(conn, |c| counts_query!().load(c))?;
     let mut counts = BTreeMap::<Frequency, FrequencyCount>::new();
     for (frequency, bars, first, last) in parts {
         let count = counts.entry(frequency).or_insert(FrequencyCount {

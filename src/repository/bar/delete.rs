@@ -12,13 +12,13 @@ use diesel::prelude::*;
 use super::keys::{BarKey, BarRange};
 use super::read::{between_query, of_keys, of_source};
 use super::store::BAR_KEYS_PER_STATEMENT_MAX;
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
 use crate::repository::pass::each_row;
-use crate::repository::rows::Rows;
+use crate::repository::rows::CountRows;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source, instrument, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::market_data_bars;
@@ -93,9 +93,9 @@ fn lock_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec
 /// # Errors
 /// [`Error::Query`].
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let instruments = lock_instruments(conn, ids)?;
-    drop(conn.touches(Touch::Bars(&instruments)));
+    drop(conn.invalidates(Invalidation::Bars(&instruments)));
     let mut marks = Marks::of(conn, &instruments)?;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         touch_bars!(conn, marks, active_query(ids));
@@ -128,7 +128,7 @@ pub fn soft_delete_range(
     now: Timestamp,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
-    let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    let _said = conn.invalidates(Invalidation::Bars(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let mut marks = Marks::of(conn, &[of.instrument_id])?;
     touch_bars!(conn, marks, between_query(*of, first, last));
@@ -144,9 +144,9 @@ pub fn soft_delete_range(
 /// [`Error::Conflict`] naming the active bar that took a period meanwhile; [`Error::Query`]. The
 /// caller's transaction must be undone then.
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let instruments = lock_instruments(conn, ids)?;
-    drop(conn.touches(Touch::Bars(&instruments)));
+    drop(conn.invalidates(Invalidation::Bars(&instruments)));
     let mut marks = Marks::of(conn, &instruments)?;
     let mut changed = 0;
     for ids in ids.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
@@ -172,7 +172,7 @@ pub struct RestoreReport {
     pub conflicts: usize,
 }
 
-impl Rows for RestoreReport {
+impl CountRows for RestoreReport {
     fn rows(&self) -> usize {
         self.restored
     }
@@ -185,7 +185,7 @@ impl Rows for RestoreReport {
 /// [`Error::Invalid`] for a start after the end; [`Error::Query`].
 pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<RestoreReport> {
     let (first, last) = of.bounds()?;
-    let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    let _said = conn.invalidates(Invalidation::Bars(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let query = deleted_between_query(*of, first, last)
         .order((
@@ -253,7 +253,7 @@ pub fn imported_ranges(conn: &mut BackendConnection<'_>, of: &BarRange) -> Resul
 pub(super) fn deleted_between_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
     let deleted: Deleted<market_data_bars::table> = market_data_bars::table.deleted();
     let (instrument_id, frequency): (i64, Frequency) = (of.instrument_id, of.frequency);
-    let source: super::read::OfSource = of_source(of.data_source_id);
+    let source: super::read::BarSourceFilter = of_source(of.data_source_id);
     deleted
         .filter(market_data_bars::instrument_id.eq(instrument_id))
         .filter(market_data_bars::frequency.eq(frequency))

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::BuiltSources;
 use crate::repository::bounds;
-use crate::repository::market_data::Order;
+use crate::repository::market_data::TickOrder;
 use crate::repository::optional::{IfSome, if_some};
 use crate::repository::pass::each_row;
 use crate::soft_delete::{Active, SoftDeletable};
@@ -20,18 +20,18 @@ use crate::timestamp::Timestamp;
 
 /// What a page of a range asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RangeQuery {
+pub struct BarRangeQuery {
     /// Instrument, frequency, source and time.
     pub range: BarRange,
     /// Rows of a page, 1 to [`RangeQuery::LIMIT_MAX`].
     pub limit: usize,
     /// The order: by start of the period, then by source.
-    pub order: Order,
+    pub order: TickOrder,
     /// Where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<BarKey>>,
 }
 
-impl RangeQuery {
+impl BarRangeQuery {
     /// The most rows that one page holds.
     pub const LIMIT_MAX: usize = 10_000;
 
@@ -41,14 +41,14 @@ impl RangeQuery {
         Self {
             range,
             limit,
-            order: Order::Ascending,
+            order: TickOrder::Ascending,
             cursor: None,
         }
     }
 }
 
 /// The place of a bar among those of its instrument and frequency.
-type Place = (Timestamp, i64);
+type BarPosition = (Timestamp, i64);
 
 /// A page of the active bars of one instrument and frequency.
 ///
@@ -57,12 +57,12 @@ type Place = (Timestamp, i64);
 /// [`Error::Query`](crate::Error::Query).
 pub fn range(
     conn: &mut BackendConnection<'_>,
-    query: &RangeQuery,
+    query: &BarRangeQuery,
 ) -> Result<Page<MarketDataBar, BarKey>> {
-    let limit = bounds::probe(query.limit, RangeQuery::LIMIT_MAX)?;
+    let limit = bounds::probe(query.limit, BarRangeQuery::LIMIT_MAX)?;
     let (first, last) = query.range.bounds()?;
     let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
-    let ascending = (query.order == Order::Ascending) != backwards;
+    let ascending = (query.order == TickOrder::Ascending) != backwards;
     let from = query
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| (key.timestamp, key.data_source_id));
@@ -92,10 +92,10 @@ pub fn range(
     ))
 }
 
-pub(super) type OfSource = IfSome<dsl::Eq<market_data_bars::data_source_id, i64>>;
+pub(super) type BarSourceFilter = IfSome<dsl::Eq<market_data_bars::data_source_id, i64>>;
 
 /// Only bars of this source, if there is one.
-pub(super) fn of_source(source: Option<i64>) -> OfSource {
+pub(super) fn of_source(source: Option<i64>) -> BarSourceFilter {
     if_some(source.map(|id| market_data_bars::data_source_id.eq(id)))
 }
 
@@ -104,7 +104,7 @@ pub(super) fn of_source(source: Option<i64>) -> OfSource {
 pub(super) fn between_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
     let active: Active<market_data_bars::table> = market_data_bars::table.active();
     let (instrument_id, frequency): (i64, Frequency) = (of.instrument_id, of.frequency);
-    let source: OfSource = of_source(of.data_source_id);
+    let source: BarSourceFilter = of_source(of.data_source_id);
     active
         .filter(market_data_bars::instrument_id.eq(instrument_id))
         .filter(market_data_bars::frequency.eq(frequency))
@@ -113,7 +113,7 @@ pub(super) fn between_query(of: BarRange, first: Timestamp, last: Timestamp) -> 
 }
 
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn ascending_query(of: BarRange, from: Place, last: Timestamp, limit: i64) -> _ {
+pub(super) fn ascending_query(of: BarRange, from: BarPosition, last: Timestamp, limit: i64) -> _ {
     let (stamp, source): (Timestamp, i64) = from;
     let later_source = market_data_bars::timestamp
         .eq(stamp)
@@ -131,7 +131,7 @@ pub(super) fn ascending_query(of: BarRange, from: Place, last: Timestamp, limit:
 
 /// [`ascending_query`] the other way round.
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn descending_query(of: BarRange, from: Place, first: Timestamp, limit: i64) -> _ {
+pub(super) fn descending_query(of: BarRange, from: BarPosition, first: Timestamp, limit: i64) -> _ {
     let (stamp, source): (Timestamp, i64) = from;
     let earlier_source = market_data_bars::timestamp
         .eq(stamp)
@@ -332,19 +332,24 @@ pub(crate) fn contested_periods(
         market_data_bars::data_source_id,
     ));
     let (mut contested, mut of_period, mut end) = (0, 0_u64, i64::MIN);
-    type Key = (Timestamp, i64);
-    each_row!(conn, query, Key, |(start, source): Key| {
-        if built.contains(source) {
-            return Ok(());
+    type BarPeriodKey = (Timestamp, i64);
+    each_row!(
+        conn,
+        query,
+        BarPeriodKey,
+        |(start, source): BarPeriodKey| {
+            if built.contains(source) {
+                return Ok(());
+            }
+            if start.micros() >= end {
+                end = of.frequency.period_micros(start.micros()).1;
+                of_period = 0;
+            }
+            of_period += 1;
+            contested += u64::from(of_period == 2);
+            Ok(())
         }
-        if start.micros() >= end {
-            end = of.frequency.period_micros(start.micros()).1;
-            of_period = 0;
-        }
-        of_period += 1;
-        contested += u64::from(of_period == 2);
-        Ok(())
-    })?;
+    )?;
     Ok(contested)
 }
 

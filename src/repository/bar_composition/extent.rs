@@ -2,7 +2,7 @@
 //! that builds them backwards.
 
 use super::Composition;
-use super::spans::Span;
+use super::spans::TimeSpan;
 use crate::database::BackendConnection;
 use crate::domain::BarPrice;
 use crate::error::Result;
@@ -75,7 +75,7 @@ impl Composition {
     pub(crate) fn begin_before(
         &self,
         conn: &mut BackendConnection<'_>,
-        span: Span,
+        span: TimeSpan,
         ticks_max: usize,
     ) -> Result<i64> {
         let range = span.ticks(self.instrument_id);

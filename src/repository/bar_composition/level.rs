@@ -2,9 +2,9 @@
 //! periods the best one, and what they leave open for shorter bars and for ticks.
 
 use super::Composition;
-use super::parts::{Moments, Part};
+use super::parts::{Moments, PeriodPart};
 use super::reading::Reading;
-use super::spans::{Span, SpanCursor, bridged, without};
+use super::spans::{SpanCursor, TimeSpan, bridged, without};
 use crate::database::BackendConnection;
 use crate::domain::{BarAggregator, Frequency, PeriodBar};
 use crate::error::Result;
@@ -19,13 +19,13 @@ const BRIDGED_PERIODS_MAX: i64 = 64;
 
 /// A frequency whose bars make up those of the answer, or are those of the answer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Level {
+pub(super) struct FrequencyLevel {
     pub(super) frequency: Frequency,
     /// What is built of it.
     pub(super) series: Option<BarSeries>,
 }
 
-impl Level {
+impl FrequencyLevel {
     pub(super) fn new(frequency: Frequency, series: &[BarSeries]) -> Self {
         let series = series.iter().find(|series| series.frequency == frequency);
         Self {
@@ -35,26 +35,30 @@ impl Level {
     }
 
     /// The spans in which the built bars hold: in these a period without one is empty.
-    fn fresh(&self, conn: &mut BackendConnection<'_>, within: &[Span]) -> Result<Vec<Span>> {
+    fn fresh(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        within: &[TimeSpan],
+    ) -> Result<Vec<TimeSpan>> {
         let Some(series) = self.series else {
             return Ok(Vec::new());
         };
-        let built = Span::between(series.built_from, series.built_to);
+        let built = TimeSpan::between(series.built_from, series.built_to);
         let within = within.iter().map(|span| span.and(built));
-        let within: Vec<Span> = within.filter(|span| !span.is_empty()).collect();
+        let within: Vec<TimeSpan> = within.filter(|span| !span.is_empty()).collect();
         let (Some(first), Some(last)) = (within.first(), within.last()) else {
             return Ok(within);
         };
-        let whole = Span {
+        let whole = TimeSpan {
             start: first.start,
             end: last.end,
         };
         let (start, last) = whole.moments();
         let end = last.saturating_add_micros(1);
         let stale = bar_series::stale_between(conn, series.key(), start, end, usize::MAX)?;
-        let period = |at: &Timestamp| Span::of_period(self.frequency, at.micros());
+        let period = |at: &Timestamp| TimeSpan::of_period(self.frequency, at.micros());
         let stale = stale.iter().map(period);
-        Ok(without(&within, &stale.collect::<Vec<Span>>()))
+        Ok(without(&within, &stale.collect::<Vec<TimeSpan>>()))
     }
 }
 
@@ -63,9 +67,9 @@ impl Composition {
     pub(super) fn fresh(
         &self,
         conn: &mut BackendConnection<'_>,
-        level: &Level,
-        within: &[Span],
-    ) -> Result<Vec<Span>> {
+        level: &FrequencyLevel,
+        within: &[TimeSpan],
+    ) -> Result<Vec<TimeSpan>> {
         match self.source {
             None => level.fresh(conn, within),
             Some(_) => Ok(Vec::new()),
@@ -76,10 +80,10 @@ impl Composition {
     pub(super) fn read_level(
         &self,
         conn: &mut BackendConnection<'_>,
-        level: &Level,
-        open: &[Span],
+        level: &FrequencyLevel,
+        open: &[TimeSpan],
         reading: &mut Reading,
-    ) -> Result<Vec<Span>> {
+    ) -> Result<Vec<TimeSpan>> {
         let fresh = self.fresh(conn, level, open)?;
         let (start, end) = level.frequency.period_micros(0);
         let mut pass = LevelPass {
@@ -87,7 +91,7 @@ impl Composition {
             frequency: level.frequency,
             open: SpanCursor::new(open),
             fresh: SpanCursor::new(&fresh),
-            period: Span {
+            period: TimeSpan {
                 start: 0,
                 end: i64::MIN,
             },
@@ -118,7 +122,7 @@ struct LevelPass<'a> {
     open: SpanCursor<'a>,
     fresh: SpanCursor<'a>,
     /// The period of the last row, and whether it lies in an open span.
-    period: Span,
+    period: TimeSpan,
     is_open: bool,
     /// The bars of that period, as far as they are those of the best source.
     held: Vec<ScannedBar>,
@@ -127,7 +131,7 @@ struct LevelPass<'a> {
     fold: BarAggregator,
     moments: Moments,
     /// The periods that have a bar.
-    settled: Vec<Span>,
+    settled: Vec<TimeSpan>,
     reading: &'a mut Reading,
 }
 
@@ -136,7 +140,7 @@ impl LevelPass<'_> {
         let at = row.timestamp.micros();
         if at >= self.period.end {
             self.settle();
-            self.period = Span::of_period(self.frequency, at);
+            self.period = TimeSpan::of_period(self.frequency, at);
             self.is_open = self.open.contains(self.period.start);
         }
         if !self.is_open {
@@ -198,7 +202,7 @@ impl LevelPass<'_> {
     fn push(&mut self, bar: PeriodBar, stored: Option<i64>) {
         let moments = std::mem::take(&mut self.moments);
         let first = moments.first.unwrap_or_default();
-        self.reading.parts.push(Part {
+        self.reading.parts.push(PeriodPart {
             period: self.composition.frequency.period_micros(first).0,
             moments,
             stored,
@@ -207,7 +211,7 @@ impl LevelPass<'_> {
     }
 
     /// The periods that have a bar.
-    fn finish(mut self) -> Vec<Span> {
+    fn finish(mut self) -> Vec<TimeSpan> {
         self.settle();
         if let Some(done) = self.fold.finish() {
             self.push(done, None);

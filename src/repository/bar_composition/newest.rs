@@ -2,8 +2,8 @@
 //! million ticks cost about what those hundred hold.
 
 use super::Composition;
-use super::level::Level;
-use super::spans::{self, Span};
+use super::level::FrequencyLevel;
+use super::spans::{self, TimeSpan};
 use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::Result;
@@ -23,9 +23,9 @@ impl Composition {
     pub(crate) fn newest(
         &self,
         conn: &mut BackendConnection<'_>,
-        mut span: Span,
+        mut span: TimeSpan,
         count: usize,
-    ) -> Result<Span> {
+    ) -> Result<TimeSpan> {
         for level in &self.levels {
             let fresh = self.fresh(conn, level, &[span])?;
             let start = period_start(self.frequency, span, count, |span, limit| {
@@ -47,9 +47,9 @@ impl Composition {
     fn newest_starts(
         &self,
         conn: &mut BackendConnection<'_>,
-        level: &Level,
-        fresh: &[Span],
-        span: Span,
+        level: &FrequencyLevel,
+        fresh: &[TimeSpan],
+        span: TimeSpan,
         mut limit: usize,
     ) -> Result<Vec<Timestamp>> {
         let range = self.range_of(level, span);
@@ -73,9 +73,9 @@ impl Composition {
 /// `page` gives the newest stamps of a span, newest first, up to a limit.
 fn period_start(
     frequency: Frequency,
-    mut span: Span,
+    mut span: TimeSpan,
     count: usize,
-    mut page: impl FnMut(Span, usize) -> Result<Vec<Timestamp>>,
+    mut page: impl FnMut(TimeSpan, usize) -> Result<Vec<Timestamp>>,
 ) -> Result<Option<i64>> {
     let (mut found, mut limit) = (0, STAMPS_FIRST);
     while !span.is_empty() {
@@ -109,7 +109,7 @@ mod tests {
     fn found(stamps: &[i64], count: usize) -> (Option<i64>, usize) {
         let (mut read, span) = (
             0,
-            Span {
+            TimeSpan {
                 start: 0,
                 end: i64::MAX,
             },

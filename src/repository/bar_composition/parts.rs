@@ -30,7 +30,7 @@ impl Moments {
 
 /// What one frequency of bars, or the ticks, give of a period.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct PeriodPart {
     /// Start of the period.
     pub(super) period: i64,
     pub(super) moments: Moments,
@@ -39,7 +39,7 @@ pub(super) struct Part {
     pub(super) bar: PeriodBar,
 }
 
-impl Part {
+impl PeriodPart {
     /// Adds a part whose first moment is not before this one's. Its last one may be: bars and
     /// ticks of a period take turns.
     fn join(&mut self, other: Self) {
@@ -65,10 +65,10 @@ pub(crate) struct ComposedBar {
 }
 
 /// Puts the parts together, and the bars that they make in order of time behind `bars`.
-pub(super) fn join(mut parts: Vec<Part>, bars: &mut Vec<ComposedBar>) {
+pub(super) fn join(mut parts: Vec<PeriodPart>, bars: &mut Vec<ComposedBar>) {
     parts.sort_by_key(|part| (part.period, part.moments.first));
     bars.reserve(parts.len());
-    let mut open: Option<Part> = None;
+    let mut open: Option<PeriodPart> = None;
     for part in parts {
         match &mut open {
             // Bars that are stored for the whole period come alone, or from one source that names
@@ -82,7 +82,7 @@ pub(super) fn join(mut parts: Vec<Part>, bars: &mut Vec<ComposedBar>) {
     bars.extend(open.map(composed));
 }
 
-fn composed(part: Part) -> ComposedBar {
+fn composed(part: PeriodPart) -> ComposedBar {
     ComposedBar {
         stored: part.stored,
         bar: part.bar,

@@ -1,7 +1,7 @@
 //! What a composition has read so far: the parts of periods, the sources that they come from, and
 //! how many rows it took. It reads nothing itself.
 
-use super::parts::Part;
+use super::parts::PeriodPart;
 
 /// A bar takes about as long to read as so many ticks.
 const TICKS_PER_BAR: usize = 5;
@@ -9,7 +9,7 @@ const TICKS_PER_BAR: usize = 5;
 /// What has been read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<PeriodPart>,
     pub(super) ticks_read: usize,
     pub(super) bars_read: usize,
     /// The sources of bars, each with the last moment that it gave.

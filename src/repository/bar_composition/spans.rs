@@ -8,12 +8,12 @@ use crate::timestamp::Timestamp;
 /// From `start` (included) to `end` (excluded), in microseconds since the epoch. The end of the
 /// last period is beyond [`Timestamp::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct TimeSpan {
     pub(crate) start: i64,
     pub(crate) end: i64,
 }
 
-impl Span {
+impl TimeSpan {
     pub(super) fn is_empty(self) -> bool {
         self.start >= self.end
     }
@@ -73,14 +73,14 @@ impl Span {
 }
 
 /// What is left of the spans without the holes, both in order of time.
-pub(super) fn without(spans: &[Span], holes: &[Span]) -> Vec<Span> {
+pub(super) fn without(spans: &[TimeSpan], holes: &[TimeSpan]) -> Vec<TimeSpan> {
     let mut left = Vec::new();
     let mut holes = holes.iter().copied().peekable();
     for span in spans {
         let mut start = span.start;
         while let Some(hole) = holes.peek().filter(|hole| hole.start < span.end) {
             if hole.start > start {
-                left.push(Span {
+                left.push(TimeSpan {
                     start,
                     end: hole.start,
                 });
@@ -92,7 +92,7 @@ pub(super) fn without(spans: &[Span], holes: &[Span]) -> Vec<Span> {
             holes.next();
         }
         if start < span.end {
-            left.push(Span {
+            left.push(TimeSpan {
                 start,
                 end: span.end,
             });
@@ -103,8 +103,8 @@ pub(super) fn without(spans: &[Span], holes: &[Span]) -> Vec<Span> {
 
 /// The spans with those joined that at most `gap` microseconds divide: fewer reads, of a little
 /// more.
-pub(super) fn bridged(spans: Vec<Span>, gap: i64) -> Vec<Span> {
-    let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
+pub(super) fn bridged(spans: Vec<TimeSpan>, gap: i64) -> Vec<TimeSpan> {
+    let mut joined: Vec<TimeSpan> = Vec::with_capacity(spans.len());
     for span in spans {
         match joined.last_mut() {
             Some(last) if span.start - last.end <= gap => last.end = span.end,
@@ -116,11 +116,11 @@ pub(super) fn bridged(spans: Vec<Span>, gap: i64) -> Vec<Span> {
 
 /// The spans that hold moments which come in order of time.
 pub(super) struct SpanCursor<'a> {
-    spans: &'a [Span],
+    spans: &'a [TimeSpan],
 }
 
 impl<'a> SpanCursor<'a> {
-    pub(super) fn new(spans: &'a [Span]) -> Self {
+    pub(super) fn new(spans: &'a [TimeSpan]) -> Self {
         Self { spans }
     }
 
@@ -137,7 +137,7 @@ impl<'a> SpanCursor<'a> {
 }
 
 /// Whether one of the spans, which are in order, holds the moment.
-pub(super) fn contains(spans: &[Span], at: Timestamp) -> bool {
+pub(super) fn contains(spans: &[TimeSpan], at: Timestamp) -> bool {
     let after = spans.partition_point(|span| span.end <= at.micros());
     let span = spans.get(after);
     span.is_some_and(|span| span.start <= at.micros())
@@ -149,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    fn span(start: i64, end: i64) -> Span {
-        Span { start, end }
+    fn span(start: i64, end: i64) -> TimeSpan {
+        TimeSpan { start, end }
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// Spans in order that do not overlap.
-    fn some_spans() -> impl Strategy<Value = Vec<Span>> {
+    fn some_spans() -> impl Strategy<Value = Vec<TimeSpan>> {
         proptest::collection::btree_set(0..60_i64, 0..20).prop_map(|bounds| {
             let bounds: Vec<i64> = bounds.into_iter().collect();
             bounds
@@ -186,7 +186,7 @@ mod tests {
             holes in some_spans(),
         ) {
             let left = without(&spans, &holes);
-            let within = |spans: &[Span], at| spans.iter().any(|s| (s.start..s.end).contains(&at));
+            let within = |spans: &[TimeSpan], at| spans.iter().any(|s| (s.start..s.end).contains(&at));
             let mut cursor = SpanCursor::new(&left);
             for at in -1..61 {
                 let expected = within(&spans, at) && !within(&holes, at);

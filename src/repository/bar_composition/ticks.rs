@@ -1,9 +1,9 @@
 //! The ticks of what no bar covers, folded into parts of the periods of an answer.
 
 use super::Composition;
-use super::parts::{Moments, Part};
+use super::parts::{Moments, PeriodPart};
 use super::reading::Reading;
-use super::spans::{Span, SpanCursor, bridged};
+use super::spans::{SpanCursor, TimeSpan, bridged};
 use crate::database::BackendConnection;
 use crate::domain::{Aggregator, TickFold};
 use crate::error::Result;
@@ -19,8 +19,8 @@ impl Composition {
     pub(super) fn read_ticks(
         &self,
         conn: &mut BackendConnection<'_>,
-        window: Span,
-        open: &[Span],
+        window: TimeSpan,
+        open: &[TimeSpan],
         limit: usize,
         reading: &mut Reading,
     ) -> Result<i64> {
@@ -39,7 +39,7 @@ impl Composition {
             if to == window.end && limit < usize::MAX {
                 to = self.end_after(conn, window, group, left)?;
             }
-            let group = Span {
+            let group = TimeSpan {
                 end: group.end.min(to),
                 ..group
             };
@@ -72,8 +72,8 @@ impl Composition {
     fn end_after(
         &self,
         conn: &mut BackendConnection<'_>,
-        window: Span,
-        group: Span,
+        window: TimeSpan,
+        group: TimeSpan,
         left: usize,
     ) -> Result<i64> {
         let beyond = market_data::nth_stamp(conn, &group.ticks(self.instrument_id), left)?;
@@ -100,7 +100,7 @@ impl TickPass<'_> {
         let first = moments.first.unwrap_or_default();
         let frequency = self.composition.frequency;
         self.reading.note_ticks(first);
-        self.reading.parts.push(Part {
+        self.reading.parts.push(PeriodPart {
             period: frequency.period_micros(first).0,
             moments,
             stored: None,

@@ -7,11 +7,11 @@ use diesel::prelude::*;
 
 use super::bars;
 use super::read::{SeriesKey, stale_between};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{BarPrice, Frequency};
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
-use crate::repository::bar_composition::{Composition, Span};
+use crate::repository::bar_composition::{Composition, TimeSpan};
 use crate::repository::instrument;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{bar_series, instruments, stale_bars};
@@ -81,15 +81,15 @@ impl Goal {
 
 /// What a step did.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum BuildStep {
     /// It did something; there may be more to do.
-    Built(Work),
+    Built(BuildWork),
     /// Nothing is left to do. There is no series when there is nothing to make it of.
     Done(Option<BarSeries>),
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(super) struct BuildWork {
     pub(super) ticks_read: usize,
     pub(super) bars_read: usize,
     pub(super) bars_written: usize,
@@ -145,13 +145,13 @@ impl BuildReport {
     }
 
     /// Adds up; whether there may be more to do.
-    pub(super) fn add(&mut self, step: Step) -> Option<Work> {
+    pub(super) fn add(&mut self, step: BuildStep) -> Option<BuildWork> {
         match step {
-            Step::Done(series) => {
+            BuildStep::Done(series) => {
                 self.series = series;
                 None
             }
-            Step::Built(work) => {
+            BuildStep::Built(work) => {
                 self.transactions += 1;
                 self.ticks_read += work.ticks_read;
                 self.bars_read += work.bars_read;
@@ -170,21 +170,21 @@ pub(super) fn step(
     goal: &Goal,
     limit: usize,
     now: Timestamp,
-) -> Result<Step> {
+) -> Result<BuildStep> {
     let key = goal.key;
-    let _said = conn.touches(Touch::Bars(&[key.instrument_id]));
+    let _said = conn.invalidates(Invalidation::Bars(&[key.instrument_id]));
     conn.prefer_order()?;
     let Some(last_tick) = lock(conn, goal)? else {
-        return Ok(Step::Done(None));
+        return Ok(BuildStep::Done(None));
     };
     let found = find(conn, key)?;
     let composition = Composition::of_parts(conn, key)?;
     let Some(start) = start(conn, goal, found.as_ref(), &composition)? else {
-        return Ok(Step::Done(found));
+        return Ok(BuildStep::Done(found));
     };
     let series = match found {
         Some(series) => series,
-        None if goal.refreshes => return Ok(Step::Done(None)),
+        None if goal.refreshes => return Ok(BuildStep::Done(None)),
         None => create(conn, key, start, now)?,
     };
     let last_bar = composition.last_imported(conn, last_tick)?;
@@ -198,7 +198,7 @@ pub(super) fn step(
         composition,
         limit,
         now,
-        work: Work::default(),
+        work: BuildWork::default(),
     };
     if let Some(end) = end.filter(|end| *end > series.built_to) {
         builder.forward(&series, end)?;
@@ -208,11 +208,11 @@ pub(super) fn step(
     } else if start < series.built_from {
         builder.backward(&series, start)?;
     } else if !builder.repair(&series, start.max(goal.repaired_to), asked)? {
-        return Ok(Step::Done(Some(series)));
+        return Ok(BuildStep::Done(Some(series)));
     }
     let work = builder.work;
     conn.record_rows(work.bars_written + work.bars_removed);
-    Ok(Step::Built(work))
+    Ok(BuildStep::Built(work))
 }
 
 /// Locks the instrument against other writers, and says what its last tick is: `None` when a
@@ -286,7 +286,7 @@ struct Builder<'a, 'c> {
     composition: Composition,
     limit: usize,
     now: Timestamp,
-    work: Work,
+    work: BuildWork,
 }
 
 impl Builder<'_, '_> {
@@ -299,7 +299,7 @@ impl Builder<'_, '_> {
     /// Builds what comes before the series, the last part of it first, so that no gap opens.
     fn backward(&mut self, series: &BarSeries, start: Timestamp) -> Result<()> {
         let to = series.built_from;
-        let before = Span::between(start, to);
+        let before = TimeSpan::between(start, to);
         let from = self
             .composition
             .begin_before(self.conn, before, self.limit)?;
@@ -345,7 +345,7 @@ impl Builder<'_, '_> {
     ) -> Result<(Timestamp, usize)> {
         let made = self
             .composition
-            .bars(self.conn, Span::between(from, to), limit)?;
+            .bars(self.conn, TimeSpan::between(from, to), limit)?;
         let to = Timestamp::from_micros_clamped(made.to);
         self.work.ticks_read += made.ticks_read;
         self.work.bars_read += made.bars_read;

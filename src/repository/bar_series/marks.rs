@@ -14,7 +14,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::read::{BuiltSources, SeriesKey, of_instruments};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{BarPrice, Frequency, TickPrices};
 use crate::error::Result;
 use crate::models::BarSeries;
@@ -30,12 +30,12 @@ const MARKS_PER_STATEMENT_MAX: usize = 1_000;
 /// The periods that a change of ticks or bars touches, of every series of some instruments.
 pub(crate) struct Marks {
     /// By instrument, frequency and price.
-    series: Vec<Touched>,
+    series: Vec<SeriesInvalidation>,
     /// The instrument that was touched last, and where its series are.
     last: (i64, std::ops::Range<usize>),
 }
 
-struct Touched {
+struct SeriesInvalidation {
     of: BarSeries,
     /// Start and end of the period that was touched last.
     last: (i64, i64),
@@ -46,7 +46,7 @@ impl Marks {
     /// Nothing touched yet, of the series that these instruments have. The instruments are locked.
     pub(crate) fn of(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Self> {
         let series = of_instruments(conn, instrument_ids)?;
-        let untouched = |of| Touched {
+        let untouched = |of| SeriesInvalidation {
             of,
             last: (0, i64::MIN),
             periods: Vec::new(),
@@ -110,9 +110,9 @@ impl Marks {
         marks.store(conn)
     }
 
-    fn of_instrument(&mut self, instrument_id: i64) -> &mut [Touched] {
+    fn of_instrument(&mut self, instrument_id: i64) -> &mut [SeriesInvalidation] {
         if self.last.0 != instrument_id {
-            let id = |touched: &Touched| touched.of.instrument_id;
+            let id = |touched: &SeriesInvalidation| touched.of.instrument_id;
             let first = self.series.partition_point(|s| id(s) < instrument_id);
             let end = self.series.partition_point(|s| id(s) <= instrument_id);
             self.last = (instrument_id, first..end);
@@ -149,7 +149,7 @@ impl Marks {
 /// [`Error::Query`](crate::Error::Query).
 pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
     let (first, last) = bounds::moments(of.start, of.end)?;
-    let _said = conn.touches(Touch::Bars(&[of.instrument_id]));
+    let _said = conn.invalidates(Invalidation::Bars(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let mut marks = Marks::of(conn, &[of.instrument_id])?;
     for touched in &mut marks.series {
@@ -169,7 +169,7 @@ pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<us
     Ok(periods)
 }
 
-impl Touched {
+impl SeriesInvalidation {
     fn touch(&mut self, at: Timestamp) {
         let micros = at.micros();
         let is_same = self.last.0 <= micros && micros < self.last.1;

@@ -196,12 +196,12 @@ pub fn stale_between(
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 
-type OfInstrument = dsl::Eq<bar_series::instrument_id, instruments::id>;
+type InstrumentOfSeries = dsl::Eq<bar_series::instrument_id, instruments::id>;
 
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn list_query() -> _ {
-    let on: OfInstrument = bar_series::instrument_id.eq(instruments::id);
-    let active: ActiveOn<instruments::table, OfInstrument> = instruments::table.active_on(on);
+    let on: InstrumentOfSeries = bar_series::instrument_id.eq(instruments::id);
+    let active: ActiveOn<instruments::table, InstrumentOfSeries> = instruments::table.active_on(on);
     bar_series::table.inner_join(active)
 }
 
@@ -210,8 +210,8 @@ pub(super) fn list_query() -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
-    type Row = (Symbol, Option<Timestamp>, BarSeries);
-    let rows: Vec<Row> = crate::on_backend!(&mut *conn, |c| {
+    type NamedSeriesRow = (Symbol, Option<Timestamp>, BarSeries);
+    let rows: Vec<NamedSeriesRow> = crate::on_backend!(&mut *conn, |c| {
         let instrument = (instruments::symbol, instruments::last_tick);
         list_query()
             .select((instrument.0, instrument.1, BarSeries::as_select()))

@@ -6,7 +6,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::write::symbol_taken;
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::Instrument;
@@ -21,7 +21,7 @@ use crate::timestamp::Timestamp;
 /// [`Error::Conflict`] naming a rule that still watches one of them; [`Error::Query`]. The
 /// caller's transaction must be undone then.
 pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Instruments(ids));
+    let _said = conn.invalidates(Invalidation::Instruments(ids));
     lock(conn, ids)?;
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
@@ -95,14 +95,14 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
     deleted.filter(instruments::id.eq_any(ids))
 }
 
-type OfInstrument = dsl::Eq<alert_rules::instrument_id, instruments::id>;
+type RulesOfInstrument = dsl::Eq<alert_rules::instrument_id, instruments::id>;
 
 /// The rules that are evaluated for these instruments.
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn watching_query<'a>(ids: &'a [i64]) -> _ {
     let rules: Active<alert_rules::table> = alert_rules::table.active();
-    let on: OfInstrument = alert_rules::instrument_id.eq(instruments::id);
-    let watched: ActiveOn<instruments::table, OfInstrument> = instruments::table.active_on(on);
+    let on: RulesOfInstrument = alert_rules::instrument_id.eq(instruments::id);
+    let watched: ActiveOn<instruments::table, RulesOfInstrument> = instruments::table.active_on(on);
     rules
         .inner_join(watched)
         .filter(alert_rules::instrument_id.eq_any(ids))
@@ -137,7 +137,7 @@ fn refuse_watched(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
 /// [`Error::Conflict`] naming the active instrument that took a symbol meanwhile;
 /// [`Error::Query`]. The caller's transaction must be undone then.
 pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
-    let _said = conn.touches(Touch::Instruments(ids));
+    let _said = conn.invalidates(Invalidation::Instruments(ids));
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         refuse_taken_symbols(conn, ids)?;

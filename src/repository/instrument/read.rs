@@ -23,14 +23,15 @@ pub struct InstrumentFilter {
     pub status: Option<InstrumentStatus>,
 }
 
-type OfType = IfSome<dsl::Eq<instruments::instrument_type, InstrumentType>>;
+type InstrumentTypeFilter = IfSome<dsl::Eq<instruments::instrument_type, InstrumentType>>;
 type OfStatus = IfSome<dsl::Eq<instruments::status, InstrumentStatus>>;
 
 #[dsl::auto_type(type_case = "PascalCase")]
 pub(super) fn list_query(filter: InstrumentFilter) -> _ {
     let active: Active<instruments::table> = instruments::table.active();
     let kind = filter.instrument_type;
-    let of_type: OfType = if_some(kind.map(|kind| instruments::instrument_type.eq(kind)));
+    let of_type: InstrumentTypeFilter =
+        if_some(kind.map(|kind| instruments::instrument_type.eq(kind)));
     let status = filter.status;
     let of_status: OfStatus = if_some(status.map(|status| instruments::status.eq(status)));
     active

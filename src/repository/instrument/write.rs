@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::not_found;
 use super::read::{by_id_query, by_symbol};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 use crate::repository::or_conflict;
@@ -21,7 +21,7 @@ pub fn insert(
     new: &NewInstrument,
     now: Timestamp,
 ) -> Result<Instrument> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     if let Some(holder) = by_symbol(conn, &new.symbol)? {
         return Err(symbol_taken(
             format!("new instrument {:?}", new.name),
@@ -39,7 +39,7 @@ pub fn insert(
     });
     let stored =
         stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))?;
-    drop(conn.touches(Touch::Instruments(&[stored.id])));
+    drop(conn.invalidates(Invalidation::Instruments(&[stored.id])));
     Ok(stored)
 }
 
@@ -53,7 +53,7 @@ pub fn update(
     change: &InstrumentChange,
     now: Timestamp,
 ) -> Result<Instrument> {
-    let _said = conn.touches(Touch::Instruments(&[id]));
+    let _said = conn.invalidates(Invalidation::Instruments(&[id]));
     let update = diesel::update(by_id_query(id)).set((
         change,
         instruments::updated_at.eq(now),

@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
 use super::keys::{TickKey, TickRange};
 use super::latest::latest;
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::TickPrices;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
@@ -57,7 +57,7 @@ fn mark_keys(
     keys.sort_unstable();
     let ids: BTreeSet<i64> = keys.iter().map(|key| key.instrument_id).collect();
     let ids: Vec<i64> = ids.into_iter().collect();
-    let _said = conn.touches(Touch::Ticks(&ids));
+    let _said = conn.invalidates(Invalidation::Ticks(&ids));
     instrument::lock(conn, &ids)?;
     let mut changed = 0;
     for keys in keys.chunks(TICK_KEYS_PER_STATEMENT_MAX) {
@@ -90,11 +90,16 @@ macro_rules! marks_of {
                     market_data::bid.is_not_null(),
                     market_data::ask.is_not_null(),
                 ));
-            type Row = (Timestamp, bool, bool, bool);
-            each_row!($conn, ticks, Row, |(at, last, bid, ask): Row| {
-                marks.touch($instrument_id, at, TickPrices { last, bid, ask });
-                Ok(())
-            })?;
+            type DeletedTickRow = (Timestamp, bool, bool, bool);
+            each_row!(
+                $conn,
+                ticks,
+                DeletedTickRow,
+                |(at, last, bid, ask): DeletedTickRow| {
+                    marks.touch($instrument_id, at, TickPrices { last, bid, ask });
+                    Ok(())
+                }
+            )?;
         }
         marks
     }};
@@ -111,7 +116,7 @@ pub fn soft_delete_range(
     now: Timestamp,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
-    let _said = conn.touches(Touch::Ticks(&[of.instrument_id]));
+    let _said = conn.invalidates(Invalidation::Ticks(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let rows = market_data::table
         .active()
@@ -132,7 +137,7 @@ pub fn soft_delete_range(
 /// [`Error::Query`](crate::Error::Query).
 pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
     let (first, last) = of.bounds()?;
-    let _said = conn.touches(Touch::Ticks(&[of.instrument_id]));
+    let _said = conn.invalidates(Invalidation::Ticks(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
     let rows = market_data::table
         .deleted()

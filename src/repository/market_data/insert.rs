@@ -13,9 +13,9 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::future_limit::FutureLimit;
-use super::insert_order::{Row, Slots, in_key_order};
-use super::watch;
-use crate::database::{BackendConnection, BatchSize, InsertCounts, Touch, WhenFull};
+use super::insert_order::{IdSlots, KeyedTick, in_key_order};
+use super::tick_hook;
+use crate::database::{BackendConnection, BatchSize, InsertCounts, Invalidation, WhenFull};
 use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
 use crate::error::Result;
@@ -105,7 +105,7 @@ pub(super) type Stamp = (i64, Timestamp, i64);
 
 /// What became of a row's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum InsertOutcome {
     /// It was free, and the row is stored under it.
     Inserted,
     /// The same values are stored under it.
@@ -116,7 +116,7 @@ pub(super) enum Fate {
     Deleted,
 }
 
-impl Fate {
+impl InsertOutcome {
     /// The fate of a row whose key is taken.
     pub(super) const fn of_taken((same, deleted): (bool, bool)) -> Self {
         match (same, deleted) {
@@ -149,7 +149,7 @@ pub(super) trait TickStore {
     /// others, where a backend has such.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>>;
     /// Stores the rows whose key is free. They come in key order, each key once.
-    fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>>;
+    fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>>;
     /// The first free sequence of each stamp that has ticks.
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
     /// Writes what the instruments show as their last tick, and that they have others.
@@ -166,7 +166,7 @@ pub fn insert_batch(
     options: &InsertOptions,
     now: Timestamp,
 ) -> Result<InsertReport> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     if let Some(key) = &options.idempotency_key
         && let Some(first) = ingest_batch::find(conn, key, now)?
     {
@@ -174,9 +174,9 @@ pub fn insert_batch(
         return Ok(first);
     }
     let limit = FutureLimit::of(conn, now);
-    let mut batch = Batch::new(conn, ticks)?;
+    let mut batch = TickBatch::new(conn, ticks)?;
     let known = batch.instruments.iter().map(|followed| followed.known);
-    let watched = watch::prepare(conn, known)?;
+    let watched = tick_hook::prepare(conn, known)?;
     let rows = with_store(conn, |store| {
         let (rows, too_new) = in_key_order(
             ticks,
@@ -193,7 +193,7 @@ pub fn insert_batch(
         store.update_last_ticks(&batch.changed())?;
         Ok(rows)
     })?;
-    drop(conn.touches(Touch::Ticks(&batch.changed_ids())));
+    drop(conn.invalidates(Invalidation::Ticks(&batch.changed_ids())));
     batch.mark_built(conn, &rows)?;
     if let Some(watched) = watched {
         watched.evaluate(conn, &rows, &batch.outcomes)?;
@@ -230,7 +230,7 @@ fn replayed(ticks: usize) -> InsertCounts {
 }
 
 /// The batch on its way.
-struct Batch<'a> {
+struct TickBatch<'a> {
     ticks: &'a [Tick],
     /// The place of each tick's instrument in `instruments`; `None` for a rejected tick.
     places: Vec<Option<u32>>,
@@ -248,11 +248,11 @@ pub(super) struct Followed {
     changed: bool,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> TickBatch<'a> {
     /// Loads the instruments and sources that the ticks name, and rejects what names none.
     fn new(conn: &mut BackendConnection<'_>, ticks: &'a [Tick]) -> Result<Self> {
-        let instruments = Slots::of(ticks.iter().map(Tick::instrument_id));
-        let sources = Slots::of(ticks.iter().map(Tick::source_id));
+        let instruments = IdSlots::of(ticks.iter().map(Tick::instrument_id));
+        let sources = IdSlots::of(ticks.iter().map(Tick::source_id));
         let known = with_store(conn, |store| store.known_instruments(instruments.ids()))?;
         let mut batch = Self {
             ticks,
@@ -298,8 +298,8 @@ impl<'a> Batch<'a> {
 
     /// Stores the rows, which are in key order. Of several with one key the first is stored; the
     /// others are judged by it.
-    fn store(&mut self, rows: &[Row<'_>], store: &mut dyn TickStore) -> Result<()> {
-        let repeats = |pair: &[Row<'_>]| pair[0].key == pair[1].key;
+    fn store(&mut self, rows: &[KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
+        let repeats = |pair: &[KeyedTick<'_>]| pair[0].key == pair[1].key;
         if !rows.windows(2).any(repeats) {
             return self.store_distinct(rows, store);
         }
@@ -314,16 +314,16 @@ impl<'a> Batch<'a> {
             }
             let fate = match self.outcomes[first.index] {
                 RowOutcome::Conflict => store.store(&[*row])?[0],
-                RowOutcome::Deleted => Fate::Deleted,
-                _ if first.tick.values() == row.tick.values() => Fate::Same,
-                _ => Fate::Other,
+                RowOutcome::Deleted => InsertOutcome::Deleted,
+                _ if first.tick.values() == row.tick.values() => InsertOutcome::Same,
+                _ => InsertOutcome::Other,
             };
             self.outcomes[row.index] = outcome(row, fate);
         }
         Ok(())
     }
 
-    fn store_distinct(&mut self, rows: &[Row<'_>], store: &mut dyn TickStore) -> Result<()> {
+    fn store_distinct(&mut self, rows: &[KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
         for (row, fate) in rows.iter().zip(store.store(rows)?) {
             self.outcomes[row.index] = outcome(row, fate);
         }
@@ -332,7 +332,7 @@ impl<'a> Batch<'a> {
 
     /// Walks the stored ticks in the order of their keys, in which those who watch them take them:
     /// which are late, what is last. An unordered batch has no late ticks of its own making.
-    fn follow_last_ticks(&mut self, rows: &[Row<'_>]) {
+    fn follow_last_ticks(&mut self, rows: &[KeyedTick<'_>]) {
         for row in rows {
             let (RowOutcome::Inserted { .. }, Some(place)) =
                 (self.outcomes[row.index], self.places[row.index])
@@ -354,8 +354,8 @@ impl<'a> Batch<'a> {
 
     /// Marks the built bars that late ticks change. The usual batch has none: its instruments tell
     /// that by their first rows.
-    fn mark_built(&self, conn: &mut BackendConnection<'_>, rows: &[Row<'_>]) -> Result<()> {
-        let built = |row: &Row<'_>| {
+    fn mark_built(&self, conn: &mut BackendConnection<'_>, rows: &[KeyedTick<'_>]) -> Result<()> {
+        let built = |row: &KeyedTick<'_>| {
             let place = self.places[row.index]?;
             self.instruments[place as usize].known.bars_to
         };
@@ -364,9 +364,10 @@ impl<'a> Batch<'a> {
             let Some(bars_to) = built(&rows[0]) else {
                 continue;
             };
-            let is_old = |row: &&Row<'_>| row.key.timestamp < bars_to;
-            let is_stored =
-                |row: &&Row<'_>| matches!(self.outcomes[row.index], RowOutcome::Inserted { .. });
+            let is_old = |row: &&KeyedTick<'_>| row.key.timestamp < bars_to;
+            let is_stored = |row: &&KeyedTick<'_>| {
+                matches!(self.outcomes[row.index], RowOutcome::Inserted { .. })
+            };
             let old = rows.iter().take_while(is_old).filter(is_stored);
             for row in old {
                 let prices = TickPrices {
@@ -432,14 +433,14 @@ impl Followed {
     }
 }
 
-fn outcome(row: &Row<'_>, fate: Fate) -> RowOutcome {
+fn outcome(row: &KeyedTick<'_>, fate: InsertOutcome) -> RowOutcome {
     match fate {
-        Fate::Inserted => RowOutcome::Inserted {
+        InsertOutcome::Inserted => RowOutcome::Inserted {
             sequence: row.key.sequence,
         },
-        Fate::Same => RowOutcome::Duplicate,
-        Fate::Other => RowOutcome::Conflict,
-        Fate::Deleted => RowOutcome::Deleted,
+        InsertOutcome::Same => RowOutcome::Duplicate,
+        InsertOutcome::Other => RowOutcome::Conflict,
+        InsertOutcome::Deleted => RowOutcome::Deleted,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::timestamp::Timestamp;
 
 /// A tick with its key.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'a> {
+pub(super) struct KeyedTick<'a> {
     pub(super) key: TickKey,
     pub(super) tick: &'a Tick,
     /// Its place in the batch.
@@ -24,13 +24,13 @@ pub(super) struct Row<'a> {
 }
 
 /// The distinct ids of a column: each gets a slot, in the order of their first rows.
-pub(super) struct Slots {
+pub(super) struct IdSlots {
     ids: Vec<i64>,
     of_id: HashMap<i64, u32, Spread>,
     of_row: Vec<u32>,
 }
 
-impl Slots {
+impl IdSlots {
     pub(super) fn of(column: impl ExactSizeIterator<Item = i64>) -> Self {
         let mut slots = Self {
             ids: Vec::new(),
@@ -137,11 +137,11 @@ pub(super) fn in_key_order<'a>(
     instruments: &[Followed],
     newest_allowed: Timestamp,
     store: &mut dyn TickStore,
-) -> Result<(Vec<Row<'a>>, Vec<usize>)> {
+) -> Result<(Vec<KeyedTick<'a>>, Vec<usize>)> {
     let piles = Piles::of(places, instruments.len());
     let mut by_id: Vec<usize> = (0..instruments.len()).collect();
     by_id.sort_unstable_by_key(|place| instruments[*place].known.id);
-    let mut rows: Vec<Row<'a>> = Vec::with_capacity(piles.rows.len());
+    let mut rows: Vec<KeyedTick<'a>> = Vec::with_capacity(piles.rows.len());
     let mut too_new = Vec::new();
     let mut numbered = true;
     for place in by_id {
@@ -150,7 +150,7 @@ pub(super) fn in_key_order<'a>(
         rows.extend(piles.of_place(place).iter().map(|index| {
             let tick = &ticks[*index as usize];
             numbered &= tick.sequence().is_some();
-            Row {
+            KeyedTick {
                 // Those without a number come last at their stamp.
                 key: key(tick, tick.sequence().unwrap_or(i64::MAX)),
                 tick,
@@ -211,9 +211,9 @@ impl Piles {
 }
 
 /// Gives the rows without a sequence the next free ones of their stamps.
-fn number(rows: &mut [Row<'_>], store: &mut dyn TickStore) -> Result<()> {
-    let same_stamp = |a: &Row<'_>, b: &Row<'_>| stamp(a) == stamp(b);
-    let lacks = |row: &Row<'_>| row.tick.sequence().is_none();
+fn number(rows: &mut [KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
+    let same_stamp = |a: &KeyedTick<'_>, b: &KeyedTick<'_>| stamp(a) == stamp(b);
+    let lacks = |row: &KeyedTick<'_>| row.tick.sequence().is_none();
     let asked: Vec<Stamp> = rows
         .chunk_by(same_stamp)
         .filter(|rows| !rows[0].fresh && rows.iter().any(lacks))
@@ -238,7 +238,7 @@ fn number(rows: &mut [Row<'_>], store: &mut dyn TickStore) -> Result<()> {
     Ok(())
 }
 
-fn stamp(row: &Row<'_>) -> Stamp {
+fn stamp(row: &KeyedTick<'_>) -> Stamp {
     (row.key.instrument_id, row.key.timestamp, row.key.source_id)
 }
 

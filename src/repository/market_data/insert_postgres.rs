@@ -17,16 +17,16 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::insert::{Fate, KnownInstrument, Stamp, TickStore};
-use super::insert_order::Row;
+use super::insert::{InsertOutcome, KnownInstrument, Stamp, TickStore};
+use super::insert_order::KeyedTick;
 use crate::database::BackendConnection;
 use crate::error::{Error, Result};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
 use statements::{
-    Columns, FindTicks, InsertTicks, KeyColumns, LastSequences, LastTicks, Span, Spans, StoredKey,
-    StoredSpans,
+    FindTicks, InsertTicks, KeyColumns, LastSequences, LastTicks, StoredKey, StoredSpans,
+    TickArrays, TickSpan, TickSpanArrays,
 };
 
 /// Rows of one statement: the copies of them that the server keeps for the trigger of the table,
@@ -79,7 +79,7 @@ impl TickStore for PostgresStore<'_> {
         Ok(locked.into_iter().map(known).collect())
     }
 
-    fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
+    fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>> {
         let mut fates = Vec::with_capacity(rows.len());
         for rows in rows.chunks(ROWS_PER_STATEMENT_MAX) {
             fates.append(&mut if rows.len() < ROWS_IN_BULK_MIN {
@@ -118,9 +118,9 @@ impl TickStore for PostgresStore<'_> {
 
 impl PostgresStore<'_> {
     /// One statement, and a second one when keys were taken.
-    fn store_few(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
-        let stored: Vec<StoredKey> = InsertTicks(&Columns::of(rows)).load(self.0)?;
-        let mut fates = vec![Fate::Inserted; rows.len()];
+    fn store_few(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>> {
+        let stored: Vec<StoredKey> = InsertTicks(&TickArrays::of(rows)).load(self.0)?;
+        let mut fates = vec![InsertOutcome::Inserted; rows.len()];
         if stored.len() == rows.len() {
             return Ok(fates);
         }
@@ -128,14 +128,16 @@ impl PostgresStore<'_> {
         let taken = (0..rows.len()).filter(|at| !stored.contains(&rows[*at].key.into()));
         let taken: Vec<usize> = taken.collect();
         // What was deleted for good meanwhile is in nobody's way, but was not stored either.
-        taken.iter().for_each(|at| fates[*at] = Fate::Other);
+        taken
+            .iter()
+            .for_each(|at| fates[*at] = InsertOutcome::Other);
         self.judge(rows, &taken, &mut fates)?;
         Ok(fates)
     }
 
     /// Looks at the keys first, then copies the rows whose keys are free.
-    fn store_many(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
-        let mut fates = vec![Fate::Inserted; rows.len()];
+    fn store_many(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>> {
+        let mut fates = vec![InsertOutcome::Inserted; rows.len()];
         let doubtful = self.taken(rows, |row| (row.key.instrument_id, row.key.timestamp))?;
         if doubtful.is_empty() {
             self.copy(rows, &mut fates)?;
@@ -143,10 +145,10 @@ impl PostgresStore<'_> {
         }
         self.judge(rows, &doubtful, &mut fates)?;
         let free: Vec<usize> = (0..rows.len())
-            .filter(|at| fates[*at] == Fate::Inserted)
+            .filter(|at| fates[*at] == InsertOutcome::Inserted)
             .collect();
-        let rows: Vec<Row<'_>> = free.iter().map(|at| rows[*at]).collect();
-        let mut fates_of_free = vec![Fate::Inserted; rows.len()];
+        let rows: Vec<KeyedTick<'_>> = free.iter().map(|at| rows[*at]).collect();
+        let mut fates_of_free = vec![InsertOutcome::Inserted; rows.len()];
         self.copy(&rows, &mut fates_of_free)?;
         for (at, fate) in free.into_iter().zip(fates_of_free) {
             fates[at] = fate;
@@ -161,7 +163,7 @@ impl PostgresStore<'_> {
         items: &[T],
         place: impl Fn(&T) -> (i64, Timestamp),
     ) -> Result<Vec<usize>> {
-        let mut spans: Vec<Span> = Vec::new();
+        let mut spans: Vec<TickSpan> = Vec::new();
         for (id, at) in items.iter().map(&place) {
             match spans.last_mut() {
                 Some((last, first_at, last_at)) if *last == id => {
@@ -170,7 +172,7 @@ impl PostgresStore<'_> {
                 _ => spans.push((id, at, at)),
             }
         }
-        let found: Vec<Span> = StoredSpans(&Spans::of(&spans)).load(self.0)?;
+        let found: Vec<TickSpan> = StoredSpans(&TickSpanArrays::of(&spans)).load(self.0)?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -190,22 +192,27 @@ impl PostgresStore<'_> {
     }
 
     /// Compares those of the rows with what is stored under their keys, if anything is.
-    fn judge(&mut self, rows: &[Row<'_>], which: &[usize], fates: &mut [Fate]) -> Result<()> {
-        let asked: Vec<Row<'_>> = which.iter().map(|at| rows[*at]).collect();
-        let found: Vec<(i64, bool, bool)> = FindTicks(&Columns::of(&asked)).load(self.0)?;
+    fn judge(
+        &mut self,
+        rows: &[KeyedTick<'_>],
+        which: &[usize],
+        fates: &mut [InsertOutcome],
+    ) -> Result<()> {
+        let asked: Vec<KeyedTick<'_>> = which.iter().map(|at| rows[*at]).collect();
+        let found: Vec<(i64, bool, bool)> = FindTicks(&TickArrays::of(&asked)).load(self.0)?;
         for (number, same, deleted) in found {
             let at = usize::try_from(number - 1)
                 .ok()
                 .and_then(|at| which.get(at));
             if let Some(at) = at {
-                fates[*at] = Fate::of_taken((same, deleted));
+                fates[*at] = InsertOutcome::of_taken((same, deleted));
             }
         }
         Ok(())
     }
 
     /// Copies rows whose keys were free a moment ago.
-    fn copy(&mut self, rows: &[Row<'_>], fates: &mut [Fate]) -> Result<()> {
+    fn copy(&mut self, rows: &[KeyedTick<'_>], fates: &mut [InsertOutcome]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }

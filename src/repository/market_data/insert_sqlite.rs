@@ -13,9 +13,9 @@ use diesel::SqliteConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
-use super::insert::{Fate, KnownInstrument, Stamp, TickStore};
-use super::insert_order::Row;
-use crate::database::row_table::{self, Cells};
+use super::insert::{InsertOutcome, KnownInstrument, Stamp, TickStore};
+use super::insert_order::KeyedTick;
+use crate::database::row_table::{self, RowCells};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 use statements::{
@@ -34,7 +34,7 @@ pub(super) struct SqliteStore<'a>(pub(super) &'a mut SqliteConnection);
 impl TickStore for SqliteStore<'_> {
     /// The write lane is the lock.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>> {
-        let cells: Vec<Cells> = ids.iter().map(|id| of_id(*id)).collect();
+        let cells: Vec<RowCells> = ids.iter().map(|id| of_id(*id)).collect();
         let bulk = self.in_bulk(&cells, |conn| KnownInstruments.load(conn))?;
         let rows: Vec<KnownRow> = match bulk {
             Some(rows) => rows,
@@ -55,8 +55,8 @@ impl TickStore for SqliteStore<'_> {
         Ok(rows.into_iter().map(known).collect())
     }
 
-    fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Fate>> {
-        let mut fates = vec![Fate::Inserted; rows.len()];
+    fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>> {
+        let mut fates = vec![InsertOutcome::Inserted; rows.len()];
         let parts = rows.chunks(ROWS_IN_BULK_MAX);
         for (rows, fates) in parts.zip(fates.chunks_mut(ROWS_IN_BULK_MAX)) {
             self.find(rows, fates)?;
@@ -75,7 +75,7 @@ impl TickStore for SqliteStore<'_> {
     }
 
     fn update_last_ticks(&mut self, changed: &[KnownInstrument]) -> Result<()> {
-        let cells: Vec<Cells> = changed.iter().map(of_last_tick).collect();
+        let cells: Vec<RowCells> = changed.iter().map(of_last_tick).collect();
         let bulk = self.in_bulk(&cells, |conn| UpdateLastTicks.execute(conn))?;
         if bulk.is_none() {
             for last in changed {
@@ -91,7 +91,7 @@ impl SqliteStore<'_> {
     /// connection cannot show them.
     fn in_bulk<T>(
         &mut self,
-        rows: &[Cells],
+        rows: &[RowCells],
         statement: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
     ) -> Result<Option<T>> {
         if rows.len() < ROWS_IN_BULK_MIN {
@@ -104,9 +104,9 @@ impl SqliteStore<'_> {
     }
 
     /// Looks up the keys that may be stored, and writes the fates of those that are.
-    fn find(&mut self, rows: &[Row<'_>], fates: &mut [Fate]) -> Result<()> {
+    fn find(&mut self, rows: &[KeyedTick<'_>], fates: &mut [InsertOutcome]) -> Result<()> {
         let places: Vec<usize> = (0..rows.len()).filter(|at| !rows[*at].fresh).collect();
-        let cells: Vec<Cells> = places.iter().map(|at| of_row(&rows[*at])).collect();
+        let cells: Vec<RowCells> = places.iter().map(|at| of_row(&rows[*at])).collect();
         let found = match self.in_bulk(&cells, |conn| FindTicks.load::<(i64, bool, bool)>(conn))? {
             Some(found) => found,
             None => self.find_each(places.iter().map(|at| &rows[*at]))?,
@@ -114,7 +114,7 @@ impl SqliteStore<'_> {
         for (number, same, deleted) in found {
             let place = usize::try_from(number).ok().and_then(|at| places.get(at));
             if let Some(place) = place {
-                fates[*place] = Fate::of_taken((same, deleted));
+                fates[*place] = InsertOutcome::of_taken((same, deleted));
             }
         }
         Ok(())
@@ -122,7 +122,7 @@ impl SqliteStore<'_> {
 
     fn find_each<'r>(
         &mut self,
-        rows: impl Iterator<Item = &'r Row<'r>>,
+        rows: impl Iterator<Item = &'r KeyedTick<'r>>,
     ) -> Result<Vec<(i64, bool, bool)>> {
         let mut found = Vec::new();
         for (number, row) in (0..).zip(rows) {
@@ -133,10 +133,10 @@ impl SqliteStore<'_> {
     }
 
     /// Stores the rows whose fate it is to be inserted.
-    fn insert(&mut self, rows: &[Row<'_>], fates: &[Fate]) -> Result<()> {
+    fn insert(&mut self, rows: &[KeyedTick<'_>], fates: &[InsertOutcome]) -> Result<()> {
         let free = rows.iter().zip(fates);
-        let free = free.filter(|(_, fate)| **fate == Fate::Inserted);
-        let cells: Vec<Cells> = free.clone().map(|(row, _)| of_row(row)).collect();
+        let free = free.filter(|(_, fate)| **fate == InsertOutcome::Inserted);
+        let cells: Vec<RowCells> = free.clone().map(|(row, _)| of_row(row)).collect();
         let insert = InsertTicks::with_values_of(&cells);
         let count = match self.in_bulk(&cells, |conn| insert.execute(conn))? {
             Some(count) => count,
@@ -157,31 +157,31 @@ impl SqliteStore<'_> {
     }
 }
 
-fn of_id(id: i64) -> Cells {
-    Cells {
+fn of_id(id: i64) -> RowCells {
+    RowCells {
         integers: [id, 0, 0, 0],
         reals: [f64::NAN; 9],
     }
 }
 
 /// A tick, in the order of the columns of the table.
-fn of_row(row: &Row<'_>) -> Cells {
+fn of_row(row: &KeyedTick<'_>) -> RowCells {
     let key = &row.key;
-    Cells {
+    RowCells {
         integers: [
             key.instrument_id,
             key.timestamp.micros(),
             key.source_id,
             key.sequence,
         ],
-        reals: row.tick.values().map(Cells::real),
+        reals: row.tick.values().map(RowCells::real),
     }
 }
 
-fn of_last_tick(last: &KnownInstrument) -> Cells {
+fn of_last_tick(last: &KnownInstrument) -> RowCells {
     let mut cells = of_id(last.id);
     // An instrument that changed has a last tick.
     cells.integers[1] = last.last_tick.map_or(0, Timestamp::micros);
-    cells.reals[0] = Cells::real(last.last_price);
+    cells.reals[0] = RowCells::real(last.last_price);
     cells
 }

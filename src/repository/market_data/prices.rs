@@ -28,10 +28,10 @@ pub struct PricePoint {
 }
 
 /// The price is never absent: ticks without one are left out by the query.
-type Row = (Timestamp, Option<f64>, Option<f64>);
+type PriceRow = (Timestamp, Option<f64>, Option<f64>);
 
 impl PricePoint {
-    fn of((timestamp, price, volume): Row) -> Option<Self> {
+    fn of((timestamp, price, volume): PriceRow) -> Option<Self> {
         price.map(|price| Self {
             timestamp,
             price,
@@ -54,7 +54,7 @@ pub fn prices(
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
     let query = prices_query(of.instrument_id, first, last);
-    each_row!(conn, query, Row, |row| PricePoint::of(row)
+    each_row!(conn, query, PriceRow, |row| PricePoint::of(row)
         .map_or(Ok(()), &mut each))
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn prices_of(
             market_data::price,
             market_data::volume,
         ));
-        return each_row!(conn, query, Row, |row| PricePoint::of(row)
+        return each_row!(conn, query, PriceRow, |row| PricePoint::of(row)
             .map_or(Ok(()), &mut each));
     }
     let query = having_query(of, first, last).select((
@@ -126,7 +126,7 @@ pub(crate) fn prices_of(
 
 /// A range of one: of an equal source SQLite no longer sees that the key has the order that is asked
 /// for, and sorts.
-type OfSource = IfSome<dsl::Between<market_data::source_id, i64, i64>>;
+type TickSourceFilter = IfSome<dsl::Between<market_data::source_id, i64, i64>>;
 type HasPrice = IfSome<dsl::IsNotNull<market_data::price>>;
 type HasBid = IfSome<dsl::IsNotNull<market_data::bid>>;
 type HasAsk = IfSome<dsl::IsNotNull<market_data::ask>>;
@@ -136,7 +136,7 @@ type HasAsk = IfSome<dsl::IsNotNull<market_data::ask>>;
 pub(super) fn having_query(of: PricesOf, first: Timestamp, last: Timestamp) -> _ {
     let active: Active<market_data::table> = market_data::table.active();
     let instrument_id: i64 = of.instrument_id;
-    let (source, price, bid, ask): (OfSource, HasPrice, HasBid, HasAsk) = conditions(of);
+    let (source, price, bid, ask): (TickSourceFilter, HasPrice, HasBid, HasAsk) = conditions(of);
     active
         .filter(market_data::instrument_id.eq(instrument_id))
         .filter(market_data::timestamp.between(first, last))
@@ -151,7 +151,7 @@ pub(super) fn having_query(of: PricesOf, first: Timestamp, last: Timestamp) -> _
         ))
 }
 
-fn conditions(of: PricesOf) -> (OfSource, HasPrice, HasBid, HasAsk) {
+fn conditions(of: PricesOf) -> (TickSourceFilter, HasPrice, HasBid, HasAsk) {
     let is = |prices: &[BarPrice]| prices.contains(&of.price);
     let bid = is(&[BarPrice::Bid, BarPrice::Mid]);
     let ask = is(&[BarPrice::Ask, BarPrice::Mid]);
@@ -193,7 +193,10 @@ pub fn prices_of_all(
 ) -> Result<usize> {
     let (first, last) = bounds::moments(start, end)?;
     let query = prices_of_all_query(first, last);
-    each_row!(conn, query, (i64, Row), |(id, row): (i64, Row)| {
+    each_row!(conn, query, (i64, PriceRow), |(id, row): (
+        i64,
+        PriceRow
+    )| {
         PricePoint::of(row).map_or(Ok(()), |point| each(id, point))
     })
 }

@@ -14,7 +14,7 @@ use crate::timestamp::Timestamp;
 
 /// The order of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+pub enum TickOrder {
     /// Oldest first.
     #[default]
     Ascending,
@@ -24,18 +24,18 @@ pub enum Order {
 
 /// What a page of a range asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RangeQuery {
+pub struct TickRangeQuery {
     /// Instrument and time.
     pub range: TickRange,
     /// Rows of a page, 1 to [`RangeQuery::LIMIT_MAX`].
     pub limit: usize,
     /// The order.
-    pub order: Order,
+    pub order: TickOrder,
     /// Where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<TickKey>>,
 }
 
-impl RangeQuery {
+impl TickRangeQuery {
     /// The most rows that one page holds.
     pub const LIMIT_MAX: usize = 10_000;
 
@@ -45,7 +45,7 @@ impl RangeQuery {
         Self {
             range,
             limit,
-            order: Order::Ascending,
+            order: TickOrder::Ascending,
             cursor: None,
         }
     }
@@ -80,7 +80,7 @@ impl MarketData {
     }
 }
 
-type OfInstrument = dsl::Filter<
+type TicksOfInstrument = dsl::Filter<
     Active<market_data::table>,
     dsl::And<
         dsl::Eq<market_data::instrument_id, i64>,
@@ -88,7 +88,7 @@ type OfInstrument = dsl::Filter<
     >,
 >;
 
-fn of_instrument(of: &TickRange) -> Result<OfInstrument> {
+fn of_instrument(of: &TickRange) -> Result<TicksOfInstrument> {
     let (first, last) = of.bounds()?;
     Ok(market_data::table.active().filter(
         market_data::instrument_id
@@ -104,12 +104,12 @@ fn of_instrument(of: &TickRange) -> Result<OfInstrument> {
 /// [`Error::Query`](crate::Error::Query).
 pub fn range(
     conn: &mut BackendConnection<'_>,
-    query: &RangeQuery,
+    query: &TickRangeQuery,
 ) -> Result<Page<MarketData, TickKey>> {
-    let probe = bounds::probe(query.limit, RangeQuery::LIMIT_MAX)?;
+    let probe = bounds::probe(query.limit, TickRangeQuery::LIMIT_MAX)?;
     let (first, last) = query.range.bounds()?;
     let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
-    let ascending = (query.order == Order::Ascending) != backwards;
+    let ascending = (query.order == TickOrder::Ascending) != backwards;
     let of = query.range.instrument_id;
     let from = query
         .cursor
@@ -188,7 +188,9 @@ pub(super) fn descending_query(of: i64, from: TickKey, first: Timestamp, limit: 
         .limit(limit)
 }
 
-pub(super) fn count_query(of: &TickRange) -> Result<dsl::Select<OfInstrument, dsl::CountStar>> {
+pub(super) fn count_query(
+    of: &TickRange,
+) -> Result<dsl::Select<TicksOfInstrument, dsl::CountStar>> {
     Ok(of_instrument(of)?.select(dsl::count_star()))
 }
 

@@ -6,7 +6,7 @@
 use diesel::dsl;
 use diesel::prelude::*;
 
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::error::Result;
 use crate::soft_delete::{Deleted, SoftDeletable};
 use crate::tables::{alert_deliveries, alert_logs};
@@ -37,7 +37,7 @@ pub(super) fn delete_chunk(
     cut_off: Timestamp,
     limit: i64,
 ) -> Result<AlertRows> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let query = oldest_query(cut_off, limit);
     let ids: Vec<i64> = match &mut *conn {
         #[cfg(feature = "sqlite")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::parents::Kept;
+use super::referenced::ReferencedRow;
 
 /// Kept rows that a report names one by one; of the others it has the numbers.
 pub(super) const KEPT_ROWS_NAMED_MAX: usize = 20;
@@ -60,7 +60,7 @@ impl TablePurge {
     }
 
     /// Counts rows that are kept.
-    pub(super) fn keep(&mut self, rows: Vec<Kept>) {
+    pub(super) fn keep(&mut self, rows: Vec<ReferencedRow>) {
         self.kept += rows.len();
         for kept in rows {
             for (referrer, _) in &kept.row.referrers {

@@ -2,15 +2,15 @@
 //! `tests/purge.rs`.
 
 use super::alerts::oldest_query;
-use super::parents::{instruments_query, rules_query};
+use super::referenced::{instruments_query, rules_query};
 use super::trash::DeleteTrash;
 use super::*;
 use crate::repository::test_rows::{at, tail};
 use crate::test_support::sql_of;
 
-const LEAVES: [Leaf; 2] = [Leaf::MarketData, Leaf::MarketDataBars];
+const LEAVES: [LeafTable; 2] = [LeafTable::MarketData, LeafTable::MarketDataBars];
 
-fn delete(leaf: Leaf, locked: bool) -> DeleteTrash {
+fn delete(leaf: LeafTable, locked: bool) -> DeleteTrash {
     DeleteTrash {
         leaf,
         cut_off: at(1),
@@ -23,14 +23,14 @@ fn delete(leaf: Leaf, locked: bool) -> DeleteTrash {
 fn a_deletion_names_the_trash_up_to_the_cut_off_and_a_limit() {
     let sql = |leaf| sql_of::<diesel::pg::Pg, _>(&delete(leaf, true));
     insta::assert_snapshot!(tail(&oldest_query(at(1), 10)), @"FROM alert_logs WHERE ((alert_logs.deleted_at IS NOT NULL) AND (alert_logs.deleted_at <= $1)) ORDER BY alert_logs.deleted_at ASC LIMIT $2");
-    insta::assert_snapshot!(sql(Leaf::MarketData), @"DELETE FROM market_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
-    insta::assert_snapshot!(sql(Leaf::MarketDataBars), @"DELETE FROM market_data_bars WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
+    insta::assert_snapshot!(sql(LeafTable::MarketData), @"DELETE FROM market_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
+    insta::assert_snapshot!(sql(LeafTable::MarketDataBars), @"DELETE FROM market_data_bars WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
 }
 
 #[test]
 fn rows_that_others_may_refer_to_are_paged_in_the_order_of_deletion() {
-    insta::assert_snapshot!(tail(&rules_query(at(1), Place::START, 10)), @"FROM alert_rules WHERE (((alert_rules.deleted_at IS NOT NULL) AND (alert_rules.deleted_at BETWEEN $1 AND $2)) AND ((alert_rules.deleted_at > $3) OR ((alert_rules.deleted_at = $4) AND (alert_rules.id > $5)))) ORDER BY alert_rules.deleted_at ASC, alert_rules.id ASC LIMIT $6");
-    insta::assert_snapshot!(tail(&instruments_query(at(1), Place::START, 10)), @"FROM instruments WHERE (((instruments.deleted_at IS NOT NULL) AND (instruments.deleted_at BETWEEN $1 AND $2)) AND ((instruments.deleted_at > $3) OR ((instruments.deleted_at = $4) AND (instruments.id > $5)))) ORDER BY instruments.deleted_at ASC, instruments.id ASC LIMIT $6");
+    insta::assert_snapshot!(tail(&rules_query(at(1), PurgeCursor::START, 10)), @"FROM alert_rules WHERE (((alert_rules.deleted_at IS NOT NULL) AND (alert_rules.deleted_at BETWEEN $1 AND $2)) AND ((alert_rules.deleted_at > $3) OR ((alert_rules.deleted_at = $4) AND (alert_rules.id > $5)))) ORDER BY alert_rules.deleted_at ASC, alert_rules.id ASC LIMIT $6");
+    insta::assert_snapshot!(tail(&instruments_query(at(1), PurgeCursor::START, 10)), @"FROM instruments WHERE (((instruments.deleted_at IS NOT NULL) AND (instruments.deleted_at BETWEEN $1 AND $2)) AND ((instruments.deleted_at > $3) OR ((instruments.deleted_at = $4) AND (instruments.id > $5)))) ORDER BY instruments.deleted_at ASC, instruments.id ASC LIMIT $6");
 }
 
 #[cfg(feature = "sqlite")]
@@ -44,7 +44,7 @@ fn sqlite_finds_old_trash_in_its_index_and_deletes_by_key() {
             let step = format!("SEARCH {table} USING COVERING INDEX {table}_trash (deleted_at<?)");
             plan(conn, &delete(leaf, false), &step);
             let by_key = match leaf {
-                Leaf::MarketData => {
+                LeafTable::MarketData => {
                     "USING PRIMARY KEY (instrument_id=? AND timestamp=? AND source_id=? AND \
                      sequence=?)"
                 }
@@ -59,9 +59,13 @@ fn sqlite_finds_old_trash_in_its_index_and_deletes_by_key() {
         let step = "SEARCH alert_logs USING COVERING INDEX alert_logs_trash (deleted_at>? AND deleted_at<?)";
         plan(conn, &oldest_query(at(1), 10), step);
         let step = format!("USING INDEX alert_rules_trash {range}");
-        plan(conn, &rules_query(at(1), Place::START, 10), &step);
+        plan(conn, &rules_query(at(1), PurgeCursor::START, 10), &step);
         let step = format!("USING INDEX instruments_trash {range}");
-        plan(conn, &instruments_query(at(1), Place::START, 10), &step);
+        plan(
+            conn,
+            &instruments_query(at(1), PurgeCursor::START, 10),
+            &step,
+        );
     });
 }
 
@@ -74,9 +78,9 @@ fn postgresql_finds_old_trash_in_its_index() {
             plan(conn, &delete(leaf, true), &format!("{}_trash", leaf.name()));
         }
         plan(conn, &oldest_query(at(1), 10), "alert_logs_trash");
-        let rules = rules_query(at(1), Place::START, 10);
+        let rules = rules_query(at(1), PurgeCursor::START, 10);
         plan(conn, &rules, "alert_rules_trash");
-        let instruments = instruments_query(at(1), Place::START, 10);
+        let instruments = instruments_query(at(1), PurgeCursor::START, 10);
         plan(conn, &instruments, "instruments_trash");
     });
 }
@@ -98,7 +102,7 @@ fn postgresql_deletes_by_place_also_when_the_statistics_know_of_no_trash() {
              ANALYZE market_data; UPDATE market_data SET deleted_at = \"timestamp\"",
         )
         .unwrap();
-        let sql = sql_of::<diesel::pg::Pg, _>(&delete(Leaf::MarketData, true));
+        let sql = sql_of::<diesel::pg::Pg, _>(&delete(LeafTable::MarketData, true));
         let plan = postgres_plan(conn, &sql, 3);
         assert!(plan.contains("Tid Scan on market_data"), "{plan}");
     });
@@ -112,12 +116,13 @@ fn what_was_restored_or_is_referred_to_since_the_survey_stays() {
         let rule = alert_rule::insert(conn, &above_100(3), at(1)).unwrap().id;
         alert_rule::soft_delete(conn, &[rule], at(2)).unwrap();
         instrument::soft_delete(conn, &[1, 2, 3], at(5)).unwrap();
-        let survey = parents::survey(conn, Parent::Instruments, at(5), Place::START, None).unwrap();
+        let survey =
+            referenced::survey(conn, Parent::Instruments, at(5), PurgeCursor::START, None).unwrap();
         assert_eq!((survey.free, survey.next), (vec![1, 2], None));
         assert_eq!(survey.kept[0].instrument_id, 3);
         instrument::restore(conn, &[2]).unwrap();
         // 3 as if the rule had come after the survey.
-        let deleted = parents::delete(conn, Parent::Instruments, &[1, 2, 3]).unwrap();
+        let deleted = referenced::delete(conn, Parent::Instruments, &[1, 2, 3]).unwrap();
         assert_eq!(deleted, 1);
         assert_eq!(instrument::get(conn, 2).unwrap().id, 2);
         assert_eq!(instrument::restore(conn, &[1, 3]).unwrap(), 1);
@@ -139,9 +144,9 @@ fn surveys_follow_each_other_through_rows_deleted_at_one_moment() {
         alert_rule::soft_delete(conn, &ids[1_500..], at(4)).unwrap();
         let mut seen = Vec::new();
         let mut sizes = Vec::new();
-        let mut after = Some(Place::START);
+        let mut after = Some(PurgeCursor::START);
         while let Some(place) = after {
-            let survey = parents::survey(conn, Parent::AlertRules, at(5), place, None).unwrap();
+            let survey = referenced::survey(conn, Parent::AlertRules, at(5), place, None).unwrap();
             sizes.push(survey.free.len());
             seen.extend(survey.free);
             after = survey.next;

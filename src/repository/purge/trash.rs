@@ -7,7 +7,7 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType};
 
-use crate::database::{Backend, BackendConnection, Touch};
+use crate::database::{Backend, BackendConnection, Invalidation};
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
@@ -16,12 +16,12 @@ use crate::timestamp::Timestamp;
 
 /// A table that nothing refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaf {
+pub(super) enum LeafTable {
     MarketData,
     MarketDataBars,
 }
 
-impl Leaf {
+impl LeafTable {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::MarketData => market_data::table::NAME,
@@ -41,11 +41,11 @@ impl Leaf {
 /// Deletes the oldest rows of the trash, `limit` at most; returns how many.
 pub(super) fn delete_chunk(
     conn: &mut BackendConnection<'_>,
-    leaf: Leaf,
+    leaf: LeafTable,
     cut_off: Timestamp,
     limit: i64,
 ) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let delete = DeleteTrash {
         leaf,
         cut_off,
@@ -58,7 +58,7 @@ pub(super) fn delete_chunk(
 /// How many rows of the trash are old enough.
 pub(super) fn count(
     conn: &mut BackendConnection<'_>,
-    leaf: Leaf,
+    leaf: LeafTable,
     cut_off: Timestamp,
 ) -> Result<i64> {
     macro_rules! count {
@@ -71,8 +71,8 @@ pub(super) fn count(
         }};
     }
     Ok(match leaf {
-        Leaf::MarketData => count!(market_data),
-        Leaf::MarketDataBars => count!(market_data_bars),
+        LeafTable::MarketData => count!(market_data),
+        LeafTable::MarketDataBars => count!(market_data_bars),
     })
 }
 
@@ -85,7 +85,7 @@ pub(super) fn count(
 /// take. A place is unique within a partition only, so the moment is asked again, in words that
 /// do not lead the planner to the trash index: it would compare each row of it with each place.
 pub(super) struct DeleteTrash {
-    pub(super) leaf: Leaf,
+    pub(super) leaf: LeafTable,
     pub(super) cut_off: Timestamp,
     pub(super) limit: i64,
     /// Whether the rows are locked and deleted by their places: on PostgreSQL.

@@ -106,7 +106,7 @@ fn analyze(conn: &mut BackendConnection<'_>) -> Result<()> {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn estimates(conn: &mut BackendConnection<'_>) -> Result<Vec<TableEstimate>> {
-    let known: HashMap<String, Known> = known(conn)?
+    let known: HashMap<String, SampledIndex> = known(conn)?
         .into_iter()
         .map(|known| (known.name.clone(), known))
         .collect();
@@ -128,7 +128,7 @@ pub fn estimates(conn: &mut BackendConnection<'_>) -> Result<Vec<TableEstimate>>
 }
 
 #[derive(QueryableByName)]
-struct Known {
+struct SampledIndex {
     #[diesel(sql_type = Text)]
     name: String,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -137,7 +137,7 @@ struct Known {
     deleted: Option<i64>,
 }
 
-fn known(conn: &mut BackendConnection<'_>) -> Result<Vec<Known>> {
+fn known(conn: &mut BackendConnection<'_>) -> Result<Vec<SampledIndex>> {
     match conn {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(conn) => {
@@ -193,12 +193,12 @@ mod tests {
     #[cfg(feature = "sqlite")]
     #[test]
     fn a_refresh_makes_no_answer_of_a_cache_old() {
-        use crate::database::StandsOn;
+        use crate::database::CacheTag;
 
         let db = crate::testing::TemporaryDatabase::sqlite().unwrap();
-        let before = db.version(StandsOn::Members);
+        let before = db.version(CacheTag::Members);
         StorageRepository::new(&db).refresh_statistics().unwrap();
-        assert_eq!(db.version(StandsOn::Members), before);
+        assert_eq!(db.version(CacheTag::Members), before);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::database::Histogram;
 #[cfg(not(feature = "server"))]
 use crate::error::Error;
 use crate::error::Result;
-use crate::repository::alert_delivery::{AlertNotice, ChannelKey, Claim, Outcome};
+use crate::repository::alert_delivery::{AlertNotice, ChannelKey, Claim, DeliveryOutcome};
 use crate::timestamp::Timestamp;
 
 /// Alerts that a thread of a channel within the process takes at once: they share a commit.
@@ -27,7 +27,7 @@ pub(super) type Subscribers = broadcast::Sender<Arc<AlertNotice>>;
 
 /// What a receiver made of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum SendOutcome {
     /// It has it.
     Accepted,
     /// It may be asked again.
@@ -59,13 +59,13 @@ pub(super) struct Channel {
     pub(super) threads: usize,
     /// Alerts that each of them takes at once.
     pub(super) batch_max: usize,
-    pub(super) counts: Counts,
+    pub(super) counts: ChannelCounts,
     pub(super) pacing: Pacing,
-    target: Target,
+    target: DeliveryTarget,
 }
 
 #[derive(Debug)]
-enum Target {
+enum DeliveryTarget {
     Log,
     InApp(Subscribers),
     #[cfg(feature = "server")]
@@ -74,7 +74,7 @@ enum Target {
 
 /// What a channel has counted since the service was made.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct ChannelCounts {
     delivered: AtomicU64,
     failed: AtomicU64,
     deferred: AtomicU64,
@@ -83,13 +83,13 @@ pub(super) struct Counts {
     pub(super) attempts: Histogram,
 }
 
-impl Counts {
-    pub(super) fn count(&self, outcome: &Outcome) {
+impl ChannelCounts {
+    pub(super) fn count(&self, outcome: &DeliveryOutcome) {
         let count = match outcome {
-            Outcome::Delivered => &self.delivered,
-            Outcome::Failed { .. } => &self.failed,
-            Outcome::Deferred { .. } => &self.deferred,
-            Outcome::Dead { .. } => &self.dead,
+            DeliveryOutcome::Delivered => &self.delivered,
+            DeliveryOutcome::Failed { .. } => &self.failed,
+            DeliveryOutcome::Deferred { .. } => &self.deferred,
+            DeliveryOutcome::Dead { .. } => &self.dead,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
@@ -120,23 +120,23 @@ impl Channel {
             },
             threads,
             batch_max,
-            counts: Counts::default(),
+            counts: ChannelCounts::default(),
             pacing: Pacing::new(config.backoff_base, config.backoff_cap),
             target: target(channel, config, subscribers)?,
         })
     }
 
     /// Hands an alert over and waits for the answer.
-    pub(super) fn send(&self, claim: &Claim, now: Timestamp) -> Answer {
+    pub(super) fn send(&self, claim: &Claim, now: Timestamp) -> SendOutcome {
         match &self.target {
-            Target::Log => log(claim),
+            DeliveryTarget::Log => log(claim),
             // Nobody who listens is nobody who misses it.
-            Target::InApp(subscribers) => drop(subscribers.send(Arc::clone(&claim.notice))),
+            DeliveryTarget::InApp(subscribers) => drop(subscribers.send(Arc::clone(&claim.notice))),
             #[cfg(feature = "server")]
-            Target::Http(endpoint) => return endpoint.post(claim, now),
+            DeliveryTarget::Http(endpoint) => return endpoint.post(claim, now),
         }
         let _ = now;
-        Answer::Accepted
+        SendOutcome::Accepted
     }
 }
 
@@ -145,12 +145,12 @@ fn target(
     channel: &ChannelConfig,
     config: &AlertsConfig,
     subscribers: &Subscribers,
-) -> Result<Target> {
+) -> Result<DeliveryTarget> {
     Ok(match &channel.target {
-        ChannelTarget::Log => Target::Log,
-        ChannelTarget::InApp => Target::InApp(subscribers.clone()),
+        ChannelTarget::Log => DeliveryTarget::Log,
+        ChannelTarget::InApp => DeliveryTarget::InApp(subscribers.clone()),
         ChannelTarget::Webhook { .. } | ChannelTarget::Slack { .. } => {
-            Target::Http(Box::new(Endpoint::new(channel, config)?))
+            DeliveryTarget::Http(Box::new(Endpoint::new(channel, config)?))
         }
     })
 }
@@ -160,10 +160,10 @@ fn target(
     channel: &ChannelConfig,
     _config: &AlertsConfig,
     subscribers: &Subscribers,
-) -> Result<Target> {
+) -> Result<DeliveryTarget> {
     match &channel.target {
-        ChannelTarget::Log => Ok(Target::Log),
-        ChannelTarget::InApp => Ok(Target::InApp(subscribers.clone())),
+        ChannelTarget::Log => Ok(DeliveryTarget::Log),
+        ChannelTarget::InApp => Ok(DeliveryTarget::InApp(subscribers.clone())),
         _ => Err(Error::config(
             format!("alerts.channels.{}.kind", channel.name),
             "this build sends no HTTP requests",

@@ -8,7 +8,7 @@ use ureq::Agent;
 use ureq::http::{HeaderMap, StatusCode};
 
 use super::backoff;
-use super::channel::Answer;
+use super::channel::SendOutcome;
 use super::payload::{self, Signer};
 use crate::config::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl};
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ impl Endpoint {
     }
 
     /// Sends an alert and waits for the answer.
-    pub(super) fn post(&self, claim: &Claim, now: Timestamp) -> Answer {
+    pub(super) fn post(&self, claim: &Claim, now: Timestamp) -> SendOutcome {
         let body = if self.slack {
             payload::slack(&claim.notice)
         } else {
@@ -81,7 +81,7 @@ impl Endpoint {
                 let said = self.shown(&String::from_utf8_lossy(&text));
                 judge(head.status, &head.headers, &said, now)
             }
-            Err(error) => Answer::TryAgain {
+            Err(error) => SendOutcome::TryAgain {
                 reason: self.shown(&failure(&error)),
             },
         }
@@ -117,22 +117,22 @@ fn no_url(channel: &ChannelConfig) -> Error {
 
 /// What an answer means. A refusal that says for how long is none of this alert, whatever its
 /// status: some answer 403 to those who come too often.
-fn judge(status: StatusCode, headers: &HeaderMap, said: &str, now: Timestamp) -> Answer {
+fn judge(status: StatusCode, headers: &HeaderMap, said: &str, now: Timestamp) -> SendOutcome {
     if status.is_success() {
-        return Answer::Accepted;
+        return SendOutcome::Accepted;
     }
     let colon = if said.is_empty() { "" } else { ": " };
     let reason = format!("answered {}{colon}{said}", status.as_u16());
     let after = retry_after(headers, now);
     match status.as_u16() {
         // The final answer about this URL, whenever it is asked.
-        300..=399 => Answer::Refused {
+        300..=399 => SendOutcome::Refused {
             reason: format!("{reason}; redirects are not followed, give the final URL"),
         },
-        429 => Answer::Paused { reason, after },
-        _ if after.is_some() => Answer::Paused { reason, after },
-        408 | 425 | 500..=599 => Answer::TryAgain { reason },
-        _ => Answer::Refused { reason },
+        429 => SendOutcome::Paused { reason, after },
+        _ if after.is_some() => SendOutcome::Paused { reason, after },
+        408 | 425 | 500..=599 => SendOutcome::TryAgain { reason },
+        _ => SendOutcome::Refused { reason },
     }
 }
 
@@ -157,7 +157,7 @@ fn failure(error: &ureq::Error) -> String {
 mod tests {
     use super::*;
 
-    fn of(code: u16, headers: &[(&'static str, &str)]) -> Answer {
+    fn of(code: u16, headers: &[(&'static str, &str)]) -> SendOutcome {
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             all.insert(*name, value.parse().unwrap());
@@ -172,20 +172,23 @@ mod tests {
         for code in [200, 201, 204, 299] {
             assert_eq!(
                 of(code, &[("retry-after", "7")]),
-                Answer::Accepted,
+                SendOutcome::Accepted,
                 "{code}"
             );
         }
         for code in [408, 425, 500, 502, 503, 599] {
             let reason = format!("answered {code}");
-            assert_eq!(of(code, &[]), Answer::TryAgain { reason }, "{code}");
+            assert_eq!(of(code, &[]), SendOutcome::TryAgain { reason }, "{code}");
         }
         for code in [301, 302, 307, 308, 400, 401, 403, 404, 410, 422] {
-            assert!(matches!(of(code, &[]), Answer::Refused { .. }), "{code}");
+            assert!(
+                matches!(of(code, &[]), SendOutcome::Refused { .. }),
+                "{code}"
+            );
         }
         assert!(matches!(
             of(302, &[("retry-after", "7")]),
-            Answer::Refused { .. }
+            SendOutcome::Refused { .. }
         ));
     }
 
@@ -195,10 +198,10 @@ mod tests {
             let reason = format!("answered {code}");
             let after = Some(Duration::from_secs(7));
             let answer = of(code, &[("retry-after", "7")]);
-            assert_eq!(answer, Answer::Paused { reason, after }, "{code}");
+            assert_eq!(answer, SendOutcome::Paused { reason, after }, "{code}");
         }
         let wait = |headers: &[(&'static str, &str)]| match of(429, headers) {
-            Answer::Paused { after, .. } => after.map(|wait| wait.as_secs()),
+            SendOutcome::Paused { after, .. } => after.map(|wait| wait.as_secs()),
             other => panic!("{other:?}"),
         };
         assert_eq!(wait(&[]), None);

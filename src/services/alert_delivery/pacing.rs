@@ -20,13 +20,13 @@ const JITTER_MAX: f64 = 0.1;
 /// The pace of a channel.
 #[derive(Debug)]
 pub(super) struct Pacing {
-    state: Mutex<State>,
+    state: Mutex<PacingState>,
     backoff_base: Duration,
     backoff_cap: Duration,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PacingState {
     /// When the pause ends, or ended; none before the first one.
     paused_until: Option<Instant>,
     /// Pauses since a request was accepted.
@@ -87,7 +87,7 @@ impl Pacing {
     }
 }
 
-fn remaining(state: &State) -> Option<Duration> {
+fn remaining(state: &PacingState) -> Option<Duration> {
     let until = state.paused_until?;
     let remaining = until.saturating_duration_since(Instant::now());
     (!remaining.is_zero()).then_some(remaining)

@@ -9,15 +9,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::backoff;
-use super::channel::{Answer, Channel, Subscribers};
+use super::channel::{Channel, SendOutcome, Subscribers};
 use super::snapshot::QueueDepth;
 use crate::config::AlertsConfig;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::repository::alert_delivery::{
-    AlertDeliveryRepository, ChannelKey, Claim, Outcome, Tried,
+    AlertDeliveryRepository, ChannelKey, Claim, DeliveryOutcome, Tried,
 };
-use crate::services::{Bell, Worker, lock, panic_text};
+use crate::services::{Wakeup, Worker, lock, panic_text};
 
 /// Alerts that are queued in one transaction.
 const QUEUED_ALERTS_MAX: usize = 256;
@@ -39,8 +39,8 @@ pub(super) struct Outbox {
 
 /// A run: its bell, and a lane for each channel.
 #[derive(Debug)]
-struct Run {
-    bell: Arc<Bell>,
+struct DeliveryRun {
+    bell: Arc<Wakeup>,
     lanes: Vec<Lane>,
 }
 
@@ -61,7 +61,7 @@ struct LaneState {
 
 /// The threads of a run that deliver. They end, and are waited for, when this goes.
 struct Deliverers {
-    run: Arc<Run>,
+    run: Arc<DeliveryRun>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -69,10 +69,10 @@ struct Deliverers {
 /// after them.
 pub(super) fn prepare(
     outbox: &Arc<Outbox>,
-    bell: &Arc<Bell>,
-) -> Result<impl FnOnce(&Bell) + Send + use<>> {
+    bell: &Arc<Wakeup>,
+) -> Result<impl FnOnce(&Wakeup) + Send + use<>> {
     let mut deliverers = Deliverers {
-        run: Arc::new(Run::new(outbox, bell)),
+        run: Arc::new(DeliveryRun::new(outbox, bell)),
         threads: Vec::new(),
     };
     for (index, channel) in outbox.channels.iter().enumerate() {
@@ -84,7 +84,7 @@ pub(super) fn prepare(
         }
     }
     let outbox = Arc::clone(outbox);
-    Ok(move |bell: &Bell| outbox.look(&deliverers, bell))
+    Ok(move |bell: &Wakeup| outbox.look(&deliverers, bell))
 }
 
 impl Drop for Deliverers {
@@ -100,8 +100,8 @@ impl Drop for Deliverers {
     }
 }
 
-impl Run {
-    fn new(outbox: &Outbox, bell: &Arc<Bell>) -> Self {
+impl DeliveryRun {
+    fn new(outbox: &Outbox, bell: &Arc<Wakeup>) -> Self {
         let lane = |channel: &Channel| Lane {
             state: Mutex::new(LaneState {
                 waiting: VecDeque::new(),
@@ -154,7 +154,7 @@ impl Lane {
 
 impl Outbox {
     /// Looks for what is due until the bell says to stop.
-    fn look(&self, deliverers: &Deliverers, bell: &Bell) {
+    fn look(&self, deliverers: &Deliverers, bell: &Wakeup) {
         let mut depth_at: Option<Instant> = None;
         let longest = self.config.poll_interval;
         loop {
@@ -172,7 +172,7 @@ impl Outbox {
 
     /// One look at what is due and, from time to time, at how much waits; returns how long nothing
     /// will be due.
-    fn round(&self, run: &Run, depth_at: &mut Option<Instant>) -> Result<Option<Duration>> {
+    fn round(&self, run: &DeliveryRun, depth_at: &mut Option<Instant>) -> Result<Option<Duration>> {
         let next = self.hand_out_due(run)?;
         if depth_at.is_none_or(|at| at.elapsed() >= DEPTH_EVERY) {
             *depth_at = Some(Instant::now());
@@ -183,7 +183,7 @@ impl Outbox {
 
     /// Queues what fired and hands out what is due, as far as threads are free; returns how long
     /// nothing will be due.
-    fn hand_out_due(&self, run: &Run) -> Result<Option<Duration>> {
+    fn hand_out_due(&self, run: &DeliveryRun) -> Result<Option<Duration>> {
         let repository = AlertDeliveryRepository::new(&self.db);
         let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
         let free: Vec<bool> = run.lanes.iter().map(|lane| lane.free() > 0).collect();
@@ -227,7 +227,7 @@ impl Outbox {
     }
 
     /// A thread that delivers.
-    fn deliver(&self, run: &Run, index: usize) {
+    fn deliver(&self, run: &DeliveryRun, index: usize) {
         let (lane, channel) = (&run.lanes[index], &self.channels[index]);
         while let Some(batch) = lane.next() {
             let tried = batch.iter().map(|claim| self.attempt(channel, claim));
@@ -241,7 +241,7 @@ impl Outbox {
                 Err(payload) => self.unrecorded(channel, &panic_text(payload.as_ref())),
             }
             lane.done();
-            run.bell.ring();
+            run.bell.notify();
         }
     }
 
@@ -265,7 +265,7 @@ impl Outbox {
         let send = || channel.send(claim, self.db.clock().now());
         let answer = catch_unwind(AssertUnwindSafe(send)).unwrap_or_else(|payload| {
             self.worker.record().panicked();
-            Answer::TryAgain {
+            SendOutcome::TryAgain {
                 reason: panic_text(payload.as_ref()),
             }
         });
@@ -284,24 +284,30 @@ impl Outbox {
     }
 
     /// When to try again, or whether to, with an alert that was queued so long ago.
-    fn outcome(&self, channel: &Channel, claim: &Claim, answer: Answer, age: Duration) -> Outcome {
+    fn outcome(
+        &self,
+        channel: &Channel,
+        claim: &Claim,
+        answer: SendOutcome,
+        age: Duration,
+    ) -> DeliveryOutcome {
         let config = &self.config;
         let attempts = u32::try_from(claim.delivery.attempts).unwrap_or(u32::MAX);
-        let too_old = |reason: &str| Outcome::Dead {
+        let too_old = |reason: &str| DeliveryOutcome::Dead {
             error: format!(
                 "{reason}; it is given up after {} s",
                 config.age_max.as_secs()
             ),
         };
         match answer {
-            Answer::Accepted => {
+            SendOutcome::Accepted => {
                 channel.pacing.accepted();
-                Outcome::Delivered
+                DeliveryOutcome::Delivered
             }
             #[cfg(feature = "server")]
-            Answer::Refused { reason } => Outcome::Dead { error: reason },
+            SendOutcome::Refused { reason } => DeliveryOutcome::Dead { error: reason },
             #[cfg(feature = "server")]
-            Answer::Paused { reason, after } => {
+            SendOutcome::Paused { reason, after } => {
                 let (retry_in, begins) = channel.pacing.refused(after);
                 if begins {
                     pauses(channel, &reason, retry_in);
@@ -309,18 +315,20 @@ impl Outbox {
                 if age >= config.age_max {
                     return too_old(&reason);
                 }
-                Outcome::Deferred {
+                DeliveryOutcome::Deferred {
                     retry_in,
                     error: reason,
                     age_max: config.age_max,
                 }
             }
-            Answer::TryAgain { reason } if config.attempts_max.is_some_and(|m| attempts >= m) => {
+            SendOutcome::TryAgain { reason }
+                if config.attempts_max.is_some_and(|m| attempts >= m) =>
+            {
                 let error = format!("{reason}; that was attempt {attempts}, the last");
-                Outcome::Dead { error }
+                DeliveryOutcome::Dead { error }
             }
-            Answer::TryAgain { reason } if age >= config.age_max => too_old(&reason),
-            Answer::TryAgain { reason } => Outcome::Failed {
+            SendOutcome::TryAgain { reason } if age >= config.age_max => too_old(&reason),
+            SendOutcome::TryAgain { reason } => DeliveryOutcome::Failed {
                 retry_in: backoff::delay(attempts, config.backoff_base, config.backoff_cap),
                 error: reason,
             },
@@ -344,15 +352,17 @@ fn pauses(channel: &Channel, reason: &str, wait: Duration) {
 }
 
 /// A line for each attempt that failed, and a louder one for the last.
-fn tell(claim: &Claim, outcome: &Outcome) {
+fn tell(claim: &Claim, outcome: &DeliveryOutcome) {
     let delivery = &claim.delivery;
     let (channel, alert_id, attempts) = (&delivery.channel, delivery.alert_id, delivery.attempts);
     match outcome {
-        Outcome::Delivered => tracing::debug!(channel, alert_id, attempts, "alert delivered"),
-        Outcome::Deferred { error, .. } => {
+        DeliveryOutcome::Delivered => {
+            tracing::debug!(channel, alert_id, attempts, "alert delivered")
+        }
+        DeliveryOutcome::Deferred { error, .. } => {
             tracing::debug!(channel, alert_id, error, "an alert waits for its receiver");
         }
-        Outcome::Failed { error, retry_in } => {
+        DeliveryOutcome::Failed { error, retry_in } => {
             let retry_in_seconds = retry_in.as_secs_f64();
             tracing::warn!(
                 channel,
@@ -363,7 +373,7 @@ fn tell(claim: &Claim, outcome: &Outcome) {
                 "an alert was not delivered yet"
             );
         }
-        Outcome::Dead { error } => tracing::error!(
+        DeliveryOutcome::Dead { error } => tracing::error!(
             channel,
             alert_id,
             attempts,

@@ -7,23 +7,22 @@
 //! within the longest window (a feed with millisecond stamps writes at most 3.6 million an hour),
 //! and what an open batch adds.
 
-use super::mean::{Change, PriceMean, Side, VolumeMean, Window};
+use super::lookback::{ChangeWindow, PercentChange, PriceMean, Side, VolumeMean};
 use super::need::Parameters;
-use super::reach::Reach;
+use super::recent_values::RecentValues;
 use super::sum::Units;
-use super::tape::Tape;
-use super::trigger::Trigger;
-use crate::domain::StoredTick;
+use super::threshold_range::ThresholdRange;
+use crate::domain::{StoredTick, Trigger};
 use crate::timestamp::Timestamp;
 
 /// The past of an instrument.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     now: Now,
-    prices: Tape<Units>,
-    volumes: Tape<Units>,
+    prices: RecentValues<Units>,
+    volumes: RecentValues<Units>,
     /// The first price of each stamp: no later one of the same stamp can be a reference.
-    stamps: Tape<(i64, f64)>,
+    stamps: RecentValues<(i64, f64)>,
 }
 
 /// What is small.
@@ -39,7 +38,7 @@ struct Now {
     tick: TickReading,
     price_means: Vec<PriceMean>,
     volume_means: Vec<VolumeMean>,
-    windows: Vec<Window>,
+    windows: Vec<ChangeWindow>,
 }
 
 /// The newest tick's own values, and how it moved the price.
@@ -47,8 +46,8 @@ struct Now {
 struct TickReading {
     price: Option<f64>,
     volume: Option<f64>,
-    up: Reach,
-    down: Reach,
+    up: ThresholdRange,
+    down: ThresholdRange,
 }
 
 impl Default for TickReading {
@@ -56,8 +55,8 @@ impl Default for TickReading {
         Self {
             price: None,
             volume: None,
-            up: Reach::Nothing,
-            down: Reach::Nothing,
+            up: ThresholdRange::Nothing,
+            down: ThresholdRange::Nothing,
         }
     }
 }
@@ -96,7 +95,7 @@ impl History {
             now.since = None; // The stamps were not followed until now.
         }
         now.windows = (parameters.windows_micros.iter())
-            .map(|micros| Window::on_tape(*micros, &self.stamps))
+            .map(|micros| ChangeWindow::on_tape(*micros, &self.stamps))
             .collect();
     }
 
@@ -169,13 +168,15 @@ impl History {
 
     /// The thresholds of a trigger that the newest tick matches; `place` is that of the trigger's
     /// mean or window.
-    pub(super) fn reach(&self, trigger: Trigger, place: usize) -> Reach {
+    pub(super) fn reach(&self, trigger: Trigger, place: usize) -> ThresholdRange {
         let tick = &self.now.tick;
-        let of = |value: Option<f64>, reach: fn(f64) -> Reach| value.map_or(Reach::Nothing, reach);
+        let of = |value: Option<f64>, reach: fn(f64) -> ThresholdRange| {
+            value.map_or(ThresholdRange::Nothing, reach)
+        };
         match trigger {
-            Trigger::Above => of(tick.price, Reach::Under),
-            Trigger::Below => of(tick.price, Reach::Over),
-            Trigger::Equals => of(tick.price, Reach::Around),
+            Trigger::Above => of(tick.price, ThresholdRange::Under),
+            Trigger::Below => of(tick.price, ThresholdRange::Over),
+            Trigger::Equals => of(tick.price, ThresholdRange::Around),
             Trigger::CrossesAbove => tick.up,
             Trigger::CrossesBelow => tick.down,
             Trigger::CrossesAboveMean(_) => self.crossing(place, Side::Above),
@@ -183,31 +184,31 @@ impl History {
             Trigger::ChangeUp(_) => of(
                 self.change(place)
                     .map(|change| change.percent + change.error),
-                Reach::UpTo,
+                ThresholdRange::UpTo,
             ),
             Trigger::ChangeDown(_) => of(
                 self.change(place)
                     .map(|change| change.error - change.percent),
-                Reach::UpTo,
+                ThresholdRange::UpTo,
             ),
-            Trigger::VolumeAbove => of(tick.volume, Reach::Under),
+            Trigger::VolumeAbove => of(tick.volume, ThresholdRange::Under),
             Trigger::VolumeAboveMean(_) => of(
                 (self.now.volume_means.get(place))
                     .and_then(|mean| mean.reading)
                     .map(|reading| reading.exceeds_under),
-                Reach::Under,
+                ThresholdRange::Under,
             ),
         }
     }
 
-    fn crossing(&self, place: usize, side: Side) -> Reach {
+    fn crossing(&self, place: usize, side: Side) -> ThresholdRange {
         match self.now.price_means.get(place) {
-            Some(mean) if mean.crossed == Some(side) => Reach::Everything,
-            _ => Reach::Nothing,
+            Some(mean) if mean.crossed == Some(side) => ThresholdRange::Everything,
+            _ => ThresholdRange::Nothing,
         }
     }
 
-    fn change(&self, place: usize) -> Option<Change> {
+    fn change(&self, place: usize) -> Option<PercentChange> {
         self.now.windows.get(place)?.change
     }
 
@@ -260,7 +261,7 @@ impl History {
     pub(super) fn is_unsettled(&self) -> bool {
         let now = &self.now;
         let newest = now.newest.map_or(i64::MIN, Timestamp::micros);
-        let reaches = |window: &Window| {
+        let reaches = |window: &ChangeWindow| {
             let from = newest.saturating_sub(window.micros);
             now.since.is_some_and(|since| since < from)
         };
@@ -320,13 +321,13 @@ impl Now {
         }
         let came = self.price_before.replace(from);
         if price > from {
-            self.tick.up = Reach::Up {
+            self.tick.up = ThresholdRange::Up {
                 from,
                 with_from: came.is_some_and(|came| came < from),
                 to: price,
             };
         } else {
-            self.tick.down = Reach::Down {
+            self.tick.down = ThresholdRange::Down {
                 from,
                 with_from: came.is_some_and(|came| came > from),
                 to: price,

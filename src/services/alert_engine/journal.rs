@@ -8,11 +8,11 @@
 use std::ops::Range;
 
 use super::history::{History, SavedHistory};
-use super::slot::{Pause, Slot};
+use super::rule_state::{Cooldown, RuleState};
 
 /// A place to which an open batch can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct JournalMark {
     pub(super) batch: u64,
     pub(super) entries: usize,
 }
@@ -25,7 +25,7 @@ pub(super) enum Undo {
     History(Box<SavedHistory>),
     Slot {
         number: usize,
-        pause: Pause,
+        pause: Cooldown,
     },
     Counted {
         group: usize,
@@ -42,7 +42,7 @@ pub(super) enum Undo {
 
 /// How a group's counts were written in a stretch of the journal.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
+pub(super) struct GroupCounts {
     stretch: u64,
     entries: usize,
     /// The entry that takes the rest.
@@ -60,9 +60,9 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn mark(&mut self) -> Mark {
+    pub(super) fn mark(&mut self) -> JournalMark {
         self.stretch += 1;
-        Mark {
+        JournalMark {
             batch: self.batch,
             entries: self.entries.len(),
         }
@@ -83,7 +83,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn save_slot(&mut self, number: usize, slot: &mut Slot) {
+    pub(super) fn save_slot(&mut self, number: usize, slot: &mut RuleState) {
         if slot.saved_in != self.stretch {
             slot.saved_in = self.stretch;
             let pause = slot.pause;
@@ -98,10 +98,10 @@ impl Journal {
         group: usize,
         ranks: Range<usize>,
         rules: usize,
-        tally: &mut Tally,
+        tally: &mut GroupCounts,
     ) {
         if tally.stretch != self.stretch {
-            *tally = Tally::default();
+            *tally = GroupCounts::default();
             tally.stretch = self.stretch;
         }
         if tally.entries < rules {
@@ -123,7 +123,7 @@ impl Journal {
 
     /// Takes the entries after a mark out, newest first, each with its instrument. A mark of a
     /// batch that has ended has none.
-    pub(super) fn take_after(&mut self, mark: Mark) -> Vec<(i64, Undo)> {
+    pub(super) fn take_after(&mut self, mark: JournalMark) -> Vec<(i64, Undo)> {
         self.stretch += 1;
         if mark.batch != self.batch || mark.entries >= self.entries.len() {
             return Vec::new();
@@ -155,8 +155,8 @@ impl Journal {
     }
 
     /// The mark before everything.
-    pub(super) fn beginning(&self) -> Mark {
-        Mark {
+    pub(super) fn beginning(&self) -> JournalMark {
+        JournalMark {
             batch: self.batch,
             entries: 0,
         }

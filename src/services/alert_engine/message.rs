@@ -8,7 +8,9 @@
 use super::firing::Firing;
 use super::rule::RuleText;
 use crate::decimal::Decimal;
-use crate::domain::{Condition, Expression, ExpressionPart, mean_places, price_places, price_text};
+use crate::domain::{
+    Condition, Expression, RuleCondition, RuleKind, Trigger, mean_places, price_places, price_text,
+};
 
 /// Places of a percentage, unless the threshold has more.
 const PERCENT_PLACES: usize = 2;
@@ -29,58 +31,38 @@ pub(super) fn of(firing: &Firing) -> String {
 fn happened(firing: &Firing, rule: &RuleText) -> String {
     let places = places(firing);
     let value = firing.trigger_value;
-    match rule.condition {
-        None => {
-            let parts = rule
-                .expression
-                .as_ref()
-                .map(|parts| joined(parts, places, 0));
-            format!(
-                "Price {} with {}",
-                price(value, places),
-                parts.unwrap_or_default()
-            )
+    let condition = match &rule.kind {
+        RuleKind::Single(condition) => condition,
+        RuleKind::Composite(expression) => {
+            let parts = joined(expression, places, 0);
+            return format!("Price {} with {parts}", price(value, places));
         }
-        Some(Condition::PercentChangeUp | Condition::PercentChangeDown) => {
-            let threshold = threshold(rule.threshold.as_ref(), 1);
+    };
+    let exact = |places| threshold(condition.threshold.as_ref(), places);
+    match condition.trigger {
+        Trigger::ChangeUp(micros) | Trigger::ChangeDown(micros) => {
+            let threshold = exact(1);
             let places = PERCENT_PLACES.max(places_of(&threshold));
-            let seconds = rule.seconds.unwrap_or_default();
+            let seconds = micros / 1_000_000;
             format!("{value:.places$}% change in {seconds}s (threshold {threshold}%)")
         }
-        Some(Condition::VolumeAbove) => volume(firing, rule),
-        Some(condition) => {
-            let against = against_price(firing, rule, places);
-            format!(
-                "Price {} {} {against}",
-                price(value, places),
-                words(condition)
-            )
+        Trigger::VolumeAbove => format!("Volume {value} above threshold {}", exact(0)),
+        Trigger::VolumeAboveMean(period) => {
+            let level = firing.threshold_value.unwrap_or_default();
+            let level = trimmed(price_text(level, mean_places(None, &[value], &[level])));
+            let factor = exact(0);
+            format!("Volume {value} above threshold {level} ({factor} times the mean of {period})")
         }
-    }
-}
-
-fn against_price(firing: &Firing, rule: &RuleText, places: usize) -> String {
-    let crosses = matches!(
-        rule.condition,
-        Some(Condition::CrossesAbove | Condition::CrossesBelow)
-    );
-    match (rule.period.filter(|_| crosses), firing.threshold_value) {
-        (Some(period), Some(mean)) => {
-            format!("mean {} of {period} prices", price_text(mean, places))
-        }
-        _ => format!("threshold {}", threshold(rule.threshold.as_ref(), places)),
-    }
-}
-
-fn volume(firing: &Firing, rule: &RuleText) -> String {
-    let level = firing.threshold_value.unwrap_or_default();
-    let factor = threshold(rule.threshold.as_ref(), 0);
-    let volume = firing.trigger_value;
-    match rule.period {
-        None => format!("Volume {volume} above threshold {factor}"),
-        Some(period) => {
-            let level = trimmed(price_text(level, mean_places(None, &[volume], &[level])));
-            format!("Volume {volume} above threshold {level} ({factor} times the mean of {period})")
+        trigger => {
+            let against = match (trigger, firing.threshold_value) {
+                (
+                    Trigger::CrossesAboveMean(period) | Trigger::CrossesBelowMean(period),
+                    Some(mean),
+                ) => format!("mean {} of {period} prices", price_text(mean, places)),
+                _ => format!("threshold {}", exact(places)),
+            };
+            let words = words(trigger.condition());
+            format!("Price {} {words} {against}", price(value, places))
         }
     }
 }
@@ -106,21 +88,20 @@ fn joined(expression: &Expression, places: usize, depth: usize) -> String {
     }
 }
 
-fn part_text(part: &ExpressionPart, places: usize) -> String {
+fn part_text(part: &RuleCondition, places: usize) -> String {
     let of = |places| threshold(part.threshold.as_ref(), places);
-    let words = words(part.condition);
-    match (part.condition, part.moving_average_period) {
-        (Condition::CrossesAbove | Condition::CrossesBelow, Some(period)) => {
+    let words = words(part.trigger.condition());
+    match part.trigger {
+        Trigger::CrossesAboveMean(period) | Trigger::CrossesBelowMean(period) => {
             format!("{words} mean of {period} prices")
         }
-        (Condition::PercentChangeUp | Condition::PercentChangeDown, _) => {
-            let seconds = part.time_window_seconds.unwrap_or_default();
-            format!("{words} {}% in {seconds}s", of(1))
+        Trigger::ChangeUp(micros) | Trigger::ChangeDown(micros) => {
+            format!("{words} {}% in {}s", of(1), micros / 1_000_000)
         }
-        (Condition::VolumeAbove, Some(period)) => {
+        Trigger::VolumeAboveMean(period) => {
             format!("{words} {} times the mean of {period}", of(0))
         }
-        (Condition::VolumeAbove, None) => format!("{words} {}", of(0)),
+        Trigger::VolumeAbove => format!("{words} {}", of(0)),
         _ => format!("{words} {}", of(places)),
     }
 }
@@ -132,10 +113,14 @@ fn words(condition: Condition) -> String {
 fn places(firing: &Firing) -> usize {
     let decimals = firing.instrument.price_decimals;
     let price = firing.trigger_value;
-    match (firing.threshold_value, firing.rule.period) {
-        (Some(mean), Some(_)) => mean_places(decimals, &[price], &[mean]),
-        (Some(threshold), None) => price_places(decimals, &[price, threshold]),
-        (None, _) => price_places(decimals, &[price]),
+    let is_mean = match &firing.rule.kind {
+        RuleKind::Single(condition) => condition.trigger.has_mean(),
+        RuleKind::Composite(_) => false,
+    };
+    match firing.threshold_value {
+        Some(mean) if is_mean => mean_places(decimals, &[price], &[mean]),
+        Some(threshold) => price_places(decimals, &[price, threshold]),
+        None => price_places(decimals, &[price]),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::trigger::Trigger;
+use crate::domain::Trigger;
 
 /// The past that a set of rules needs before its next tick: the newest ticks that hold all of it.
 ///

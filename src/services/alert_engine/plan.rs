@@ -9,21 +9,20 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::composite::{CompositeRules, Wakes};
 use super::history::History;
-use super::joined::{Joined, Wakes};
-use super::journal::{Journal, Tally};
+use super::journal::{GroupCounts, Journal};
 use super::need::Parameters;
 use super::ranks::{RankSet, StretchCounts};
-use super::rule::{Body, Test};
-use super::slot::{Slot, Slots};
-use super::trigger::Trigger;
-use crate::domain::PriceDecimals;
+use super::rule::{RuleTest, Test};
+use super::rule_state::{RuleState, RuleStates};
+use crate::domain::{PriceDecimals, Trigger};
 
 /// How an instrument's rules are evaluated.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     groups: Vec<Group>,
-    joined: Joined,
+    joined: CompositeRules,
     /// When rules wake, and which. An entry that does not fit its rule any more is skipped.
     wakes: Wakes,
 }
@@ -40,7 +39,7 @@ struct Group {
     ready: RankSet,
     /// How often each rank was matched at ticks that some matched rule let pass.
     counts: StretchCounts,
-    tally: Tally,
+    tally: GroupCounts,
 }
 
 /// A rule that fires at a tick, and on what.
@@ -52,9 +51,9 @@ pub(super) struct Match {
 }
 
 /// What matching a tick changes, beside the plan.
-pub(super) struct Pass<'a> {
+pub(super) struct EvalContext<'a> {
     pub(super) history: &'a History,
-    pub(super) slots: &'a mut Slots,
+    pub(super) slots: &'a mut RuleStates,
     pub(super) journal: &'a mut Journal,
     pub(super) matches: &'a mut Vec<Match>,
     /// The stamp of the tick.
@@ -67,7 +66,7 @@ impl Plan {
     /// Arranges the active rules of an instrument with these decimals; `newest` is the stamp of
     /// the newest tick.
     pub(super) fn new(
-        slots: &mut Slots,
+        slots: &mut RuleStates,
         parameters: &Parameters,
         decimals: Option<PriceDecimals>,
         newest: Option<i64>,
@@ -82,14 +81,14 @@ impl Plan {
             }
             match &slot.rule.body {
                 _ if !slot.rule.active => {}
-                Body::One(test) => {
+                RuleTest::One(test) => {
                     let group = by_trigger.entry(test.trigger).or_default();
                     group.push((number, test.shown_with(decimals)));
                 }
-                Body::Joined(tree) => joined.push((number, tree.placed(parameters, decimals))),
+                RuleTest::Joined(tree) => joined.push((number, tree.placed(parameters, decimals))),
             }
         }
-        plan.joined = Joined::new(joined);
+        plan.joined = CompositeRules::new(joined);
         for (trigger, rules) in by_trigger {
             let number = plan.groups.len();
             let place = parameters.place(trigger);
@@ -104,7 +103,7 @@ impl Plan {
     }
 
     /// Lets rules fire again whose cooldown has ended.
-    pub(super) fn wake(&mut self, at: i64, slots: &mut Slots, journal: &mut Journal) {
+    pub(super) fn wake(&mut self, at: i64, slots: &mut RuleStates, journal: &mut Journal) {
         while let Some(Reverse((ready_at, number))) = self.wakes.peek().copied() {
             if ready_at > at {
                 return;
@@ -122,7 +121,7 @@ impl Plan {
     }
 
     /// Matches the newest tick of the history.
-    pub(super) fn run(&mut self, pass: &mut Pass<'_>) {
+    pub(super) fn run(&mut self, pass: &mut EvalContext<'_>) {
         for (number, group) in self.groups.iter_mut().enumerate() {
             group.run(number, pass, &mut self.wakes);
         }
@@ -130,13 +129,13 @@ impl Plan {
     }
 
     /// Takes what a rank's count says into the rule's own count.
-    pub(super) fn settle(&self, slot: &mut Slot) {
+    pub(super) fn settle(&self, slot: &mut RuleState) {
         slot.pause.suppressed += self.uncounted(slot);
         slot.pause.counted_from = self.count(slot);
     }
 
     /// The matches of a rule that cools down which its own count lacks.
-    pub(super) fn uncounted(&self, slot: &Slot) -> u64 {
+    pub(super) fn uncounted(&self, slot: &RuleState) -> u64 {
         if slot.pause.ready_at.is_none() {
             return 0;
         }
@@ -144,12 +143,12 @@ impl Plan {
         u64::try_from(since).unwrap_or_default()
     }
 
-    fn count(&self, slot: &Slot) -> i64 {
+    fn count(&self, slot: &RuleState) -> i64 {
         let of = |(group, rank): (usize, usize)| Some(self.groups.get(group)?.counts.get(rank));
         slot.place.and_then(of).unwrap_or_default()
     }
 
-    fn set_ready(&mut self, slot: &Slot, ready: bool) {
+    fn set_ready(&mut self, slot: &RuleState, ready: bool) {
         if let Some((group, rank)) = slot.place
             && let Some(group) = self.groups.get_mut(group)
         {
@@ -173,7 +172,7 @@ impl Plan {
     }
 
     /// Follows a rule whose pause was restored.
-    pub(super) fn follow(&mut self, number: usize, slot: &Slot) {
+    pub(super) fn follow(&mut self, number: usize, slot: &RuleState) {
         let wakes_at = slot.pause.ready_at;
         self.set_ready(slot, wakes_at.is_none());
         if let Some(ready_at) = wakes_at {
@@ -212,7 +211,7 @@ impl Group {
         place: usize,
         mut rules: Vec<(usize, Test)>,
         number: usize,
-        slots: &mut Slots,
+        slots: &mut RuleStates,
     ) -> Self {
         rules.sort_by(|(_, a), (_, b)| a.key.by_threshold(&b.key));
         let mut ready = RankSet::new(rules.len());
@@ -228,12 +227,12 @@ impl Group {
             highs: rules.iter().map(|(_, test)| test.key.high).collect(),
             ready,
             counts: StretchCounts::new(rules.len()),
-            tally: Tally::default(),
+            tally: GroupCounts::default(),
             slots: rules.into_iter().map(|(slot, _)| slot).collect(),
         }
     }
 
-    fn run(&mut self, number: usize, pass: &mut Pass<'_>, wakes: &mut Wakes) {
+    fn run(&mut self, number: usize, pass: &mut EvalContext<'_>, wakes: &mut Wakes) {
         let reach = pass.history.reach(self.trigger, self.place);
         let stretch = reach.of_sorted(&self.lows, &self.highs);
         if stretch.is_empty() {
@@ -266,11 +265,11 @@ impl Group {
         }
     }
 
-    fn push_match(&self, rank: usize, pass: &mut Pass<'_>) {
+    fn push_match(&self, rank: usize, pass: &mut EvalContext<'_>) {
         let slot = self.slots[rank];
         let threshold = match &pass.slots[slot].rule.body {
-            Body::One(test) => test.threshold,
-            Body::Joined(_) => 0.0,
+            RuleTest::One(test) => test.threshold,
+            RuleTest::Joined(_) => 0.0,
         };
         let (value, compared) = pass.history.values(self.trigger, self.place, threshold);
         pass.matches.push(Match {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::history::History;
 use super::need::{HistoryNeed, Parameters};
-use super::reach::Key;
-use super::trigger::Trigger;
+use super::threshold_range::ThresholdKey;
 use crate::decimal::Decimal;
-use crate::domain::{Condition, Expression, ExpressionPart, PriceDecimals, RuleShape, RuleType};
+use crate::domain::{
+    Expression, PriceDecimals, RuleCondition, RuleKind, RuleShape, RuleType, Trigger,
+};
 use crate::error::{Error, Result};
 use crate::models::AlertRule;
 use crate::timestamp::Timestamp;
@@ -19,13 +20,13 @@ pub struct Rule {
     pub(super) active: bool,
     pub(super) cooldown_micros: i64,
     pub(super) last_triggered: Option<Timestamp>,
-    pub(super) body: Body,
+    pub(super) body: RuleTest,
     pub(super) text: Arc<RuleText>,
 }
 
 /// What is compared.
 #[derive(Debug, Clone)]
-pub(super) enum Body {
+pub(super) enum RuleTest {
     One(Test),
     Joined(Tree),
 }
@@ -34,10 +35,9 @@ pub(super) enum Body {
 #[derive(Debug, Clone)]
 pub(super) struct Test {
     pub(super) trigger: Trigger,
-    condition: Condition,
     exact: Option<Decimal>,
     /// What is compared; its width follows the instrument, once the rule is in a plan.
-    pub(super) key: Key,
+    pub(super) key: ThresholdKey,
     /// The double nearest to the threshold; 0 when there is none.
     pub(super) threshold: f64,
     /// The place of the trigger's mean or window, once the rule is in a plan.
@@ -60,11 +60,7 @@ pub(super) struct RuleText {
     pub(super) rule_type: RuleType,
     /// The word of its condition, or the expression of a multi-condition rule.
     pub(super) condition_text: String,
-    pub(super) condition: Option<Condition>,
-    pub(super) threshold: Option<Decimal>,
-    pub(super) period: Option<i32>,
-    pub(super) seconds: Option<i32>,
-    pub(super) expression: Option<Expression>,
+    pub(super) kind: RuleKind,
 }
 
 impl Rule {
@@ -72,7 +68,7 @@ impl Rule {
     /// `last_triggered`. One that is not `active` is kept and not evaluated.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it could never fire: those of [`RuleShape::check`].
+    /// [`Error::Invalid`] when it could never fire: those of [`RuleShape::kind`].
     pub fn new(
         id: i64,
         instrument_id: i64,
@@ -80,31 +76,23 @@ impl Rule {
         active: bool,
         last_triggered: Option<Timestamp>,
     ) -> Result<Self> {
-        shape.check()?;
-        let expression = shape.expression.map(Expression::parse).transpose()?;
-        let body = match (&expression, shape.condition) {
-            (Some(expression), _) => Body::Joined(Tree::new(expression)),
-            (None, Some(condition)) => Body::One(Test::new(
-                Trigger::of_rule(shape, condition),
-                condition,
-                shape.threshold,
-            )),
-            (None, None) => return Err(unchecked(shape.rule_type)),
+        let kind = shape.kind()?;
+        let (body, word) = match &kind {
+            RuleKind::Single(condition) => {
+                let word = condition.trigger.condition().as_str();
+                (RuleTest::One(Test::new(condition)), Some(word))
+            }
+            RuleKind::Composite(expression) => {
+                (RuleTest::Joined(Tree::new(expression)), shape.expression)
+            }
         };
-        let word = shape.condition.map(Condition::as_str);
+        let name = shape.name.filter(|name| !name.is_empty());
         let text = RuleText {
             rule_id: id,
-            name: shape
-                .name
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned),
+            name: name.map(str::to_owned),
             rule_type: shape.rule_type,
-            condition_text: word.or(shape.expression).unwrap_or_default().to_owned(),
-            condition: shape.condition,
-            threshold: shape.threshold.cloned(),
-            period: shape.moving_average_period,
-            seconds: shape.time_window_seconds,
-            expression,
+            condition_text: word.unwrap_or_default().to_owned(),
+            kind,
         };
         Ok(Self {
             instrument_id,
@@ -156,16 +144,7 @@ impl TryFrom<&AlertRule> for Rule {
     }
 }
 
-#[cold]
-fn unchecked(rule_type: RuleType) -> Error {
-    Error::invalid(
-        "condition",
-        format!("a {rule_type} rule needs it"),
-        "give one",
-    )
-}
-
-impl Body {
+impl RuleTest {
     pub(super) fn triggers(&self, into: &mut Vec<Trigger>) {
         match self {
             Self::One(test) => into.push(test.trigger),
@@ -175,12 +154,12 @@ impl Body {
 }
 
 impl Test {
-    fn new(trigger: Trigger, condition: Condition, threshold: Option<&Decimal>) -> Self {
+    fn new(condition: &RuleCondition) -> Self {
+        let threshold = condition.threshold.as_ref();
         Self {
-            trigger,
-            condition,
+            trigger: condition.trigger,
             exact: threshold.cloned(),
-            key: Key::new(condition, threshold, None),
+            key: ThresholdKey::new(condition.trigger, threshold, None),
             threshold: threshold.map_or(0.0, Decimal::to_f64),
             place: 0,
         }
@@ -189,14 +168,9 @@ impl Test {
     /// The same, as wide as prices of these decimals ask for.
     pub(super) fn shown_with(&self, decimals: Option<PriceDecimals>) -> Self {
         Self {
-            key: Key::new(self.condition, self.exact.as_ref(), decimals),
+            key: ThresholdKey::new(self.trigger, self.exact.as_ref(), decimals),
             ..self.clone()
         }
-    }
-
-    fn of_part(part: &ExpressionPart) -> Self {
-        let trigger = Trigger::of_part(part);
-        Self::new(trigger, part.condition, part.threshold.as_ref())
     }
 }
 
@@ -205,7 +179,7 @@ impl Tree {
         match expression {
             Expression::All(parts) => Self::All(parts.iter().map(Self::new).collect()),
             Expression::Any(parts) => Self::Any(parts.iter().map(Self::new).collect()),
-            Expression::One(part) => Self::One(Test::of_part(part)),
+            Expression::One(part) => Self::One(Test::new(part)),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::database::BackendConnection;
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::{AlertRule, MarketData};
-use crate::repository::market_data::{Order, RangeQuery, TickRange};
+use crate::repository::market_data::{TickOrder, TickRange, TickRangeQuery};
 use crate::repository::{alert_rule, instrument, market_data};
 use crate::services::alert_engine::{Evaluator, HistoryNeed, Rule, WatchedInstrument};
 
@@ -97,10 +97,10 @@ fn warm_up(conn: &mut BackendConnection<'_>, evaluator: &mut Evaluator, id: i64)
     if need.is_none() {
         return Ok(());
     }
-    let mut past = Past::default();
-    let mut query = RangeQuery {
-        order: Order::Descending,
-        ..RangeQuery::new(TickRange::all(id), FIRST_PAGE_TICKS)
+    let mut past = LoadedPast::default();
+    let mut query = TickRangeQuery {
+        order: TickOrder::Descending,
+        ..TickRangeQuery::new(TickRange::all(id), FIRST_PAGE_TICKS)
     };
     loop {
         let page = market_data::range(conn, &query)?;
@@ -113,13 +113,13 @@ fn warm_up(conn: &mut BackendConnection<'_>, evaluator: &mut Evaluator, id: i64)
             }
         }
         query.cursor = page.next;
-        query.limit = RangeQuery::LIMIT_MAX;
+        query.limit = TickRangeQuery::LIMIT_MAX;
     }
 }
 
 /// Stored ticks, on the way back.
 #[derive(Debug, Default)]
-struct Past {
+struct LoadedPast {
     newest_first: Vec<StoredTick>,
     prices: usize,
     volumes: usize,
@@ -127,7 +127,7 @@ struct Past {
     before_window: usize,
 }
 
-impl Past {
+impl LoadedPast {
     fn take(&mut self, rows: &[MarketData], need: &HistoryNeed) {
         let newest = self.newest_first.first().map(|tick| tick.timestamp);
         let newest = newest.or(rows.first().map(|row| row.timestamp));

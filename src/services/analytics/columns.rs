@@ -4,7 +4,7 @@ use crate::domain::Candle;
 
 /// The fields of a series of candles, each of the same length.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Columns {
+pub struct PriceColumns {
     /// Highest prices.
     pub high: Vec<f64>,
     /// Lowest prices.
@@ -13,7 +13,7 @@ pub struct Columns {
     pub close: Vec<f64>,
 }
 
-impl Columns {
+impl PriceColumns {
     /// Those of candles, oldest first.
     #[must_use]
     pub fn of(candles: &[Candle]) -> Self {

@@ -7,22 +7,22 @@ use std::sync::LazyLock;
 
 use ta_lib::{Core, MAType, OutRange, RetCode};
 
-use super::columns::Columns;
+use super::columns::PriceColumns;
 use super::missing::{Measured, Missing, all_finite, enough};
-use super::parameters::Period;
+use super::parameters::LookbackPeriod;
 
 static CORE: LazyLock<Core> = LazyLock::new(Core::new);
 
 /// The values of an indicator, one for each bar from [`Line::start`] to the last. It has at least
 /// one, and each is finite.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line {
+pub struct IndicatorLine {
     start: usize,
     values: Vec<f64>,
     last: f64,
 }
 
-impl Line {
+impl IndicatorLine {
     /// Index of the first bar that has a value.
     #[must_use]
     pub fn start(&self) -> usize {
@@ -60,38 +60,38 @@ impl Line {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Macd {
     /// The fast average less the slow one.
-    pub macd: Line,
+    pub macd: IndicatorLine,
     /// The average of that.
-    pub signal: Line,
+    pub signal: IndicatorLine,
     /// The first less the second.
-    pub histogram: Line,
+    pub histogram: IndicatorLine,
 }
 
 /// Bands around a moving average.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bollinger {
     /// So many deviations above.
-    pub upper: Line,
+    pub upper: IndicatorLine,
     /// The average.
-    pub middle: Line,
+    pub middle: IndicatorLine,
     /// So many deviations below.
-    pub lower: Line,
+    pub lower: IndicatorLine,
 }
 
 /// Where the close stands between the lowest low and the highest high.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stochastic {
     /// The smoothed value, 0 to 100.
-    pub k: Line,
+    pub k: IndicatorLine,
     /// Its average, 0 to 100.
-    pub d: Line,
+    pub d: IndicatorLine,
 }
 
 /// Simple moving average: the mean of the last n values. TA-Lib `SMA`.
 ///
 /// # Errors
 /// [`Missing`].
-pub fn sma(values: &[f64], period: Period) -> Measured<Line> {
+pub fn sma(values: &[f64], period: LookbackPeriod) -> Measured<IndicatorLine> {
     let n = period.option();
     let lookback = CORE.sma_lookback(n);
     let [line] = lines(&[values], lookback, |end, [out]| {
@@ -105,7 +105,7 @@ pub fn sma(values: &[f64], period: Period) -> Measured<Line> {
 ///
 /// # Errors
 /// [`Missing`].
-pub fn ema(values: &[f64], period: Period) -> Measured<Line> {
+pub fn ema(values: &[f64], period: LookbackPeriod) -> Measured<IndicatorLine> {
     let n = period.option();
     let lookback = CORE.ema_lookback(n);
     let [line] = lines(&[values], lookback, |end, [out]| {
@@ -120,7 +120,7 @@ pub fn ema(values: &[f64], period: Period) -> Measured<Line> {
 ///
 /// # Errors
 /// [`Missing`]; [`Missing::NoVariance`] where neither is any gain or loss.
-pub fn rsi(values: &[f64], period: Period) -> Measured<Line> {
+pub fn rsi(values: &[f64], period: LookbackPeriod) -> Measured<IndicatorLine> {
     let n = period.option();
     let lookback = CORE.rsi_lookback(n);
     let [line] = lines(&[values], lookback, |end, [out]| {
@@ -136,7 +136,12 @@ pub fn rsi(values: &[f64], period: Period) -> Measured<Line> {
 ///
 /// # Errors
 /// [`Missing`].
-pub fn macd(values: &[f64], fast: Period, slow: Period, signal: Period) -> Measured<Macd> {
+pub fn macd(
+    values: &[f64],
+    fast: LookbackPeriod,
+    slow: LookbackPeriod,
+    signal: LookbackPeriod,
+) -> Measured<Macd> {
     let (fast, slow, signal) = (fast.option(), slow.option(), signal.option());
     let lookback = CORE.macd_lookback(fast, slow, signal);
     let [macd, signal, histogram] = lines(&[values], lookback, |end, [a, b, c]| {
@@ -155,7 +160,7 @@ pub fn macd(values: &[f64], fast: Period, slow: Period, signal: Period) -> Measu
 ///
 /// # Errors
 /// [`Missing`].
-pub fn bollinger(values: &[f64], period: Period, deviations: f64) -> Measured<Bollinger> {
+pub fn bollinger(values: &[f64], period: LookbackPeriod, deviations: f64) -> Measured<Bollinger> {
     let n = period.option();
     let lookback = CORE.bbands_lookback(n, deviations, deviations, MAType::SMA);
     let [upper, middle, lower] = lines(&[values], lookback, |end, [a, b, c]| {
@@ -185,7 +190,12 @@ pub fn bollinger(values: &[f64], period: Period, deviations: f64) -> Measured<Bo
 ///
 /// # Errors
 /// [`Missing`]; [`Missing::NoVariance`] where the last window has no range.
-pub fn stochastic(of: &Columns, period: Period, k: Period, d: Period) -> Measured<Stochastic> {
+pub fn stochastic(
+    of: &PriceColumns,
+    period: LookbackPeriod,
+    k: LookbackPeriod,
+    d: LookbackPeriod,
+) -> Measured<Stochastic> {
     let (n, k, d) = (period.option(), k.option(), d.option());
     let lookback = CORE.stoch_lookback(n, k, MAType::SMA, d, MAType::SMA);
     let [k, d] = lines(&[&of.high, &of.low, &of.close], lookback, |end, [a, b]| {
@@ -218,7 +228,7 @@ pub fn stochastic(of: &Columns, period: Period, k: Period, d: Period) -> Measure
 ///
 /// # Errors
 /// [`Missing`].
-pub fn atr(of: &Columns, period: Period) -> Measured<Line> {
+pub fn atr(of: &PriceColumns, period: LookbackPeriod) -> Measured<IndicatorLine> {
     let n = period.option();
     let lookback = CORE.atr_lookback(n);
     let [line] = lines(&[&of.high, &of.low, &of.close], lookback, |end, [out]| {
@@ -233,7 +243,7 @@ pub fn atr(of: &Columns, period: Period) -> Measured<Line> {
 ///
 /// # Errors
 /// [`Missing`]; [`Missing::NoVariance`] where the last window has no range.
-pub fn williams_r(of: &Columns, period: Period) -> Measured<Line> {
+pub fn williams_r(of: &PriceColumns, period: LookbackPeriod) -> Measured<IndicatorLine> {
     let n = period.option();
     let lookback = CORE.willr_lookback(n);
     let [line] = lines(&[&of.high, &of.low, &of.close], lookback, |end, [out]| {
@@ -249,7 +259,7 @@ pub fn williams_r(of: &Columns, period: Period) -> Measured<Line> {
 ///
 /// # Errors
 /// [`Missing`]; [`Missing::NoVariance`] where neither highs nor lows ever move.
-pub fn adx(of: &Columns, period: Period) -> Measured<Line> {
+pub fn adx(of: &PriceColumns, period: LookbackPeriod) -> Measured<IndicatorLine> {
     let n = period.option();
     let lookback = CORE.adx_lookback(n);
     let [line] = lines(&[&of.high, &of.low, &of.close], lookback, |end, [out]| {
@@ -270,7 +280,7 @@ fn varies(columns: &[&[f64]]) -> Measured<()> {
 
 /// Refuses a last window whose highest high is its lowest low: where the close stands between
 /// them has no answer, and TA-Lib's 0 would be the end of the scale.
-fn has_range(of: &Columns, period: Period) -> Measured<()> {
+fn has_range(of: &PriceColumns, period: LookbackPeriod) -> Measured<()> {
     let window = usize::try_from(period.option()).unwrap_or(usize::MAX);
     let highs = of.high.iter().rev().take(window);
     let lows = of.low.iter().rev().take(window);
@@ -287,7 +297,7 @@ fn lines<const N: usize>(
     inputs: &[&[f64]],
     lookback: std::result::Result<usize, RetCode>,
     run: impl FnOnce(usize, &mut [Vec<f64>; N]) -> std::result::Result<OutRange, RetCode>,
-) -> Measured<[Line; N]> {
+) -> Measured<[IndicatorLine; N]> {
     let given = inputs.iter().map(|input| input.len()).min().unwrap_or(0);
     // Periods are in TA-Lib's range: what it can refuse is a factor that is no number.
     let lookback = lookback.map_err(|_| Missing::NotFinite)?;
@@ -300,7 +310,7 @@ fn lines<const N: usize>(
         all_finite(values)?;
         enough(values.len(), 1)?;
     }
-    Ok(outputs.map(|values| Line {
+    Ok(outputs.map(|values| IndicatorLine {
         start: range.beg_idx,
         last: values[values.len() - 1],
         values,

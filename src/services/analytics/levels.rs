@@ -1,9 +1,9 @@
 //! Support and resistance: prices at which the market has turned before.
 
-use super::columns::Columns;
+use super::columns::PriceColumns;
 use super::indicators;
 use super::missing::{Measured, Missing, enough};
-use super::parameters::Period;
+use super::parameters::LookbackPeriod;
 
 /// Bars on each side of a pivot that it exceeds.
 pub const PIVOT_BARS: usize = 5;
@@ -13,7 +13,7 @@ const LEVEL_WIDTH_ATR: f64 = 1.0;
 
 /// A price at which the market has turned.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
+pub struct PriceLevel {
     /// The mean of its pivots.
     pub price: f64,
     /// How many pivots it has: how often the market has turned there.
@@ -24,9 +24,9 @@ pub struct Level {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Levels {
     /// Below the close, nearest first.
-    pub support: Vec<Level>,
+    pub support: Vec<PriceLevel>,
     /// Above it, nearest first.
-    pub resistance: Vec<Level>,
+    pub resistance: Vec<PriceLevel>,
 }
 
 /// Support and resistance from pivots. A bar is a pivot high when its high is above those of the
@@ -42,7 +42,7 @@ pub struct Levels {
 ///
 /// # Errors
 /// [`Missing::NotEnough`] below 15 bars (ATR) or two sides of a pivot; [`Missing::NotFinite`].
-pub fn levels(of: &Columns) -> Measured<Levels> {
+pub fn levels(of: &PriceColumns) -> Measured<Levels> {
     let Some(close) = of.close.last() else {
         return Err(Missing::NotEnough {
             needed: 2 * PIVOT_BARS + 1,
@@ -50,7 +50,7 @@ pub fn levels(of: &Columns) -> Measured<Levels> {
         });
     };
     enough(of.close.len(), 2 * PIVOT_BARS + 1)?;
-    let width = LEVEL_WIDTH_ATR * indicators::atr(of, Period::known(14))?.last();
+    let width = LEVEL_WIDTH_ATR * indicators::atr(of, LookbackPeriod::known(14))?.last();
     let mut pivots: Vec<f64> = pivots(&of.high, |a, b| a > b);
     pivots.extend(self::pivots(&of.low, |a, b| a < b));
     pivots.sort_unstable_by(f64::total_cmp);
@@ -79,8 +79,8 @@ fn clusters(mut pivots: &[f64], width: f64) -> Vec<&[f64]> {
     clusters
 }
 
-fn level(pivots: &[f64]) -> Level {
-    Level {
+fn level(pivots: &[f64]) -> PriceLevel {
+    PriceLevel {
         price: pivots.iter().sum::<f64>() / pivots.len() as f64,
         touches: pivots.len(),
     }
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
 
     /// Bars of a range of 2 around these prices.
-    fn around(closes: &[f64]) -> Columns {
-        Columns {
+    fn around(closes: &[f64]) -> PriceColumns {
+        PriceColumns {
             high: closes.iter().map(|close| close + 1.0).collect(),
             low: closes.iter().map(|close| close - 1.0).collect(),
             close: closes.to_vec(),
@@ -124,14 +124,14 @@ mod tests {
         assert_eq!(closes.last(), Some(&103.0));
         assert_eq!(
             found.resistance,
-            [Level {
+            [PriceLevel {
                 price: 107.0,
                 touches: 3
             }]
         );
         assert_eq!(
             found.support,
-            [Level {
+            [PriceLevel {
                 price: 99.0,
                 touches: 2
             }]
@@ -145,7 +145,7 @@ mod tests {
         let found = levels(&around(&closes)).unwrap();
         assert_eq!(
             found.resistance,
-            [Level {
+            [PriceLevel {
                 price: 110.0,
                 touches: 1
             }]

@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 
 /// Bars that an indicator looks back on, 2 to 5,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Period(u16);
+pub struct LookbackPeriod(u16);
 
-impl Period {
+impl LookbackPeriod {
     /// The shortest.
     pub const MIN: u16 = 2;
     /// The longest.
@@ -321,7 +321,7 @@ mod tests {
     fn what_is_out_of_range_is_refused_by_name() {
         let said = |error: Error| error.to_string();
         assert_eq!(
-            said(Period::new(1).unwrap_err()),
+            said(LookbackPeriod::new(1).unwrap_err()),
             "period: 1 is out of range; write 2 to 5000"
         );
         for probability in [0.49, 0.9991, f64::NAN, f64::INFINITY] {

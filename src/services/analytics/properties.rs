@@ -33,14 +33,14 @@ fn candles(least: usize, most: usize) -> impl Strategy<Value = Vec<Candle>> {
     })
 }
 
-fn period(bars: u16) -> Period {
-    Period::new(bars).unwrap()
+fn period(bars: u16) -> LookbackPeriod {
+    LookbackPeriod::new(bars).unwrap()
 }
 
 proptest! {
     #[test]
     fn oscillators_stay_in_their_range_and_bands_in_their_order(bars in candles(60, 200)) {
-        let of = Columns::of(&bars);
+        let of = PriceColumns::of(&bars);
         for (line, least, most) in [
             (indicators::rsi(&of.close, period(14)), 0.0, 100.0),
             (indicators::adx(&of, period(14)), 0.0, 100.0),
@@ -71,16 +71,16 @@ proptest! {
 
     #[test]
     fn a_later_bar_changes_no_earlier_value(bars in candles(80, 120)) {
-        let whole = Columns::of(&bars);
-        let part = Columns::of(&bars[..70]);
-        let line = |of: &Columns| indicators::rsi(&of.close, period(14));
+        let whole = PriceColumns::of(&bars);
+        let part = PriceColumns::of(&bars[..70]);
+        let line = |of: &PriceColumns| indicators::rsi(&of.close, period(14));
         let (whole, part) = (line(&whole).unwrap(), line(&part).unwrap());
         prop_assert_eq!(&whole.values()[..part.values().len()], part.values());
     }
 
     #[test]
     fn any_length_is_answered_and_what_is_answered_is_finite(bars in candles(0, 60)) {
-        let of = Columns::of(&bars);
+        let of = PriceColumns::of(&bars);
         let year = PerYear::new(98_280.0).unwrap();
         let confidence = Confidence::default();
         let figures = [
@@ -129,7 +129,7 @@ proptest! {
     fn a_value_at_risk_grows_with_confidence_and_a_shortfall_is_beyond_it(
         bars in candles(200, 260), low in 0.5..0.98_f64, more in 0.0..0.009_f64, seed: u64,
     ) {
-        let prices = Columns::of(&bars).close;
+        let prices = PriceColumns::of(&bars).close;
         let simulation = Simulation::new(1_000, seed).unwrap();
         let horizon = Horizon::new(5).unwrap();
         for method in
@@ -174,7 +174,7 @@ proptest! {
             open: candle.open * unit, high: candle.high * unit, low: candle.low * unit,
             close: candle.close * unit, ..*candle
         }).collect();
-        let rsi = |bars: &[Candle]| indicators::rsi(&Columns::of(bars).close, period(14));
+        let rsi = |bars: &[Candle]| indicators::rsi(&PriceColumns::of(bars).close, period(14));
         prop_assert!((rsi(&bars).unwrap().last() - rsi(&scaled).unwrap().last()).abs() < 1e-6);
         let depth = |bars: &[Candle]| max_drawdown(bars).unwrap().depth;
         prop_assert!((depth(&bars) - depth(&scaled)).abs() < 1e-12);
@@ -278,13 +278,14 @@ fn what_is_no_price_is_an_answer_too() {
 
 #[test]
 fn a_flat_series_has_no_place_between_its_extremes_and_no_direction() {
-    let flat = Columns {
+    let flat = PriceColumns {
         high: vec![100.0; 60],
         low: vec![100.0; 60],
         close: vec![100.0; 60],
     };
-    let stochastic =
-        |of: &Columns| indicators::stochastic(of, period(14), period(3), period(3)).map(|_| ());
+    let stochastic = |of: &PriceColumns| {
+        indicators::stochastic(of, period(14), period(3), period(3)).map(|_| ())
+    };
     assert_eq!(
         indicators::rsi(&flat.close, period(14)),
         Err(Missing::NoVariance)
@@ -313,7 +314,7 @@ fn a_flat_series_has_no_place_between_its_extremes_and_no_direction() {
     let last = indicators::williams_r(&rising, period(14)).unwrap().last();
     assert_eq!(last.to_bits(), 0.0_f64.to_bits());
     // Too few bars is the first reason.
-    let few = Columns {
+    let few = PriceColumns {
         high: vec![1.0; 5],
         low: vec![1.0; 5],
         close: vec![1.0; 5],

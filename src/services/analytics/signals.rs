@@ -1,16 +1,16 @@
 //! What lines say together: golden and death cross, and the trend.
 
-use super::columns::Columns;
-use super::indicators::{self, Line};
+use super::columns::PriceColumns;
+use super::indicators::{self, IndicatorLine};
 use super::missing::{Measured, Missing, enough};
-use super::parameters::Period;
+use super::parameters::LookbackPeriod;
 
 /// The short moving average of trends: 20 bars.
-pub const SHORT: Period = Period::known(20);
+pub const SHORT: LookbackPeriod = LookbackPeriod::known(20);
 /// The middle one, of trends and crosses: 50 bars.
-pub const MIDDLE: Period = Period::known(50);
+pub const MIDDLE: LookbackPeriod = LookbackPeriod::known(50);
 /// The long one of crosses: 200 bars.
-pub const LONG: Period = Period::known(200);
+pub const LONG: LookbackPeriod = LookbackPeriod::known(200);
 
 /// The ADX(14) from which a market trends.
 pub const TREND_ADX_MIN: f64 = 25.0;
@@ -49,7 +49,7 @@ pub fn cross(closes: &[f64]) -> Measured<Option<Cross>> {
     ))
 }
 
-fn crossing(shorter: &Line, longer: &Line) -> Option<Cross> {
+fn crossing(shorter: &IndicatorLine, longer: &IndicatorLine) -> Option<Cross> {
     let mut above = None;
     let mut last = None;
     for (at, long) in longer.values().iter().enumerate() {
@@ -102,10 +102,10 @@ impl Trend {
 ///
 /// # Errors
 /// [`Missing::NotEnough`](super::Missing) below 50 bars.
-pub fn trend(of: &Columns) -> Measured<Trend> {
+pub fn trend(of: &PriceColumns) -> Measured<Trend> {
     let short = indicators::sma(&of.close, SHORT);
     let middle = indicators::sma(&of.close, MIDDLE)?;
-    let adx = match indicators::adx(of, Period::known(14)) {
+    let adx = match indicators::adx(of, LookbackPeriod::known(14)) {
         Ok(line) => line.last(),
         // What never moves has no direction.
         Err(Missing::NoVariance) => return Ok(Trend::Sideways),
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_steady_rise_is_an_uptrend_its_mirror_a_downtrend_and_a_swing_neither() {
-        let of = |close: Vec<f64>| Columns {
+        let of = |close: Vec<f64>| PriceColumns {
             high: close.iter().map(|close| close + 0.5).collect(),
             low: close.iter().map(|close| close - 0.5).collect(),
             close,

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::indicators::{self, Line};
+use super::indicators::{self, IndicatorLine};
 use super::*;
 use crate::domain::Candle;
 use crate::timestamp::Timestamp;
@@ -75,15 +75,15 @@ fn near(found: f64, expected: &Value, scale: f64, what: &str) {
 }
 
 fn closes(candles: &[Candle]) -> Vec<f64> {
-    Columns::of(candles).close
+    PriceColumns::of(candles).close
 }
 
-fn period(bars: u16) -> Period {
-    Period::new(bars).unwrap()
+fn period(bars: u16) -> LookbackPeriod {
+    LookbackPeriod::new(bars).unwrap()
 }
 
 #[track_caller]
-fn line(found: &Line, expected: &Value, scale: f64, name: &str) {
+fn line(found: &IndicatorLine, expected: &Value, scale: f64, name: &str) {
     let expected = &expected["indicators"][name];
     assert_eq!(
         found.start() as u64,
@@ -108,7 +108,7 @@ fn line(found: &Line, expected: &Value, scale: f64, name: &str) {
 #[test]
 fn indicators_are_those_of_the_c_library() {
     for (candles, expected) in sets() {
-        let of = Columns::of(&candles);
+        let of = PriceColumns::of(&candles);
         let close = &of.close;
         for n in [20, 50, 200] {
             let sma = indicators::sma(close, period(n)).unwrap();
@@ -294,7 +294,7 @@ fn a_volume_profile_is_that_of_its_definition() {
 #[test]
 fn levels_and_crosses_are_those_of_their_definition() {
     for (candles, expected) in sets() {
-        let of = Columns::of(&candles);
+        let of = PriceColumns::of(&candles);
         let found = levels(&of).unwrap();
         for (name, found) in [
             ("support", &found.support),

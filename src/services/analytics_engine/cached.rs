@@ -9,15 +9,15 @@ use super::market::{MarketAnalysis, MarketQuestion};
 use super::risk::{RiskMetrics, RiskQuestion, ValueAtRiskAnswer, ValueAtRiskQuestion};
 use super::series::{Extent, Subject};
 use super::volume::{VolumeAnswer, VolumeQuestion};
-use super::{AnalyticsEngine, Question};
+use super::{AnalyticsEngine, AnalyticsQuestion};
 use crate::error::Result;
-use crate::services::analytics::{Bucket, Correlation, Level};
-use crate::services::cache::{Answer, Cache, CacheSize};
+use crate::services::analytics::{Bucket, Correlation, PriceLevel};
+use crate::services::cache::{Cache, CacheSize, Cached};
 
 /// A question whose answer may be kept: it depends on nothing but the instruments that it names,
 /// their ticks and their bars. Equal questions print equally with `{:?}`, and different ones
 /// differently.
-pub trait KeptQuestion: Question<Answer: CacheSize + Clone + Sync> + Debug {
+pub trait KeptQuestion: AnalyticsQuestion<Answer: CacheSize + Clone + Sync> + Debug {
     /// All instruments that the answer stands on.
     fn instrument_ids(&self) -> Vec<i64>;
 }
@@ -33,7 +33,7 @@ impl AnalyticsEngine {
         &self,
         cache: &Cache,
         question: Q,
-    ) -> Result<Answer<Q::Answer>> {
+    ) -> Result<Cached<Q::Answer>> {
         self.refuse_unless_running()?;
         let (ids, text) = (question.instrument_ids(), format!("{question:?}"));
         cache
@@ -90,7 +90,7 @@ macro_rules! flat {
     )+};
 }
 
-flat!(Bucket, Correlation, IndicatorValue, Level);
+flat!(Bucket, Correlation, IndicatorValue, PriceLevel);
 
 impl CacheSize for Subject {
     fn heap_bytes(&self) -> usize {

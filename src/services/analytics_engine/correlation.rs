@@ -1,8 +1,8 @@
 //! How instruments move together. The formula is
 //! [`correlations`](crate::services::analytics::correlations)'s.
 
-use super::Question;
-use super::series::{Extent, Series, Subject, Window};
+use super::AnalyticsQuestion;
+use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject};
 use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::services::analytics::{Correlations, correlations};
 pub struct CorrelationQuestion {
     /// The instruments, in the order of rows and columns.
     instrument_ids: Vec<i64>,
-    window: Window,
+    window: AnalysisWindow,
 }
 
 impl CorrelationQuestion {
@@ -24,7 +24,7 @@ impl CorrelationQuestion {
     ///
     /// # Errors
     /// [`Error::Invalid`] for less than two, more than [`Self::INSTRUMENTS_MAX`], or the same twice.
-    pub fn new(instrument_ids: Vec<i64>, window: Window) -> Result<Self> {
+    pub fn new(instrument_ids: Vec<i64>, window: AnalysisWindow) -> Result<Self> {
         let refused =
             |reason: String, remedy: &str| Err(Error::invalid("instrument_ids", reason, remedy));
         let count = instrument_ids.len();
@@ -61,18 +61,19 @@ pub struct CorrelationMatrix {
     pub correlations: Correlations,
 }
 
-impl Question for CorrelationQuestion {
+impl AnalyticsQuestion for CorrelationQuestion {
     type Answer = CorrelationMatrix;
 
     const OPERATION: &'static str = "analytics.correlation_matrix";
 
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>> {
         let ids = self.instrument_ids.iter();
-        ids.map(|id| Series::read(conn, *id, self.window)).collect()
+        ids.map(|id| BarsOfInstrument::read(conn, *id, self.window))
+            .collect()
     }
 
-    fn answer(&self, series: Vec<Series>) -> Result<CorrelationMatrix> {
-        let windows: Vec<_> = series.iter().map(Series::window).collect();
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<CorrelationMatrix> {
+        let windows: Vec<_> = series.iter().map(BarsOfInstrument::window).collect();
         let correlations = correlations(&windows);
         let subjects = series.into_iter().map(|series| {
             let extent = series.extent();

@@ -1,20 +1,20 @@
 //! The newest values of indicators. The formulas are [`analytics::indicators`]'s.
 
-use super::Question;
-use super::series::{Extent, Series, Subject, Window, only};
+use super::AnalyticsQuestion;
+use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject, only};
 use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::Result;
 use crate::services::analytics::indicators as formula;
-use crate::services::analytics::{Columns, LONG, MIDDLE, Measured, Period, SHORT};
+use crate::services::analytics::{LONG, LookbackPeriod, MIDDLE, Measured, PriceColumns, SHORT};
 
-const FAST: Period = Period::known(12);
-const SLOW: Period = Period::known(26);
-const SIGNAL: Period = Period::known(9);
-const WILDER: Period = Period::known(14);
-const BAND: Period = Period::known(20);
+const FAST: LookbackPeriod = LookbackPeriod::known(12);
+const SLOW: LookbackPeriod = LookbackPeriod::known(26);
+const SIGNAL: LookbackPeriod = LookbackPeriod::known(9);
+const WILDER: LookbackPeriod = LookbackPeriod::known(14);
+const BAND: LookbackPeriod = LookbackPeriod::known(20);
 const BAND_DEVIATIONS: f64 = 2.0;
-const SMOOTH: Period = Period::known(3);
+const SMOOTH: LookbackPeriod = LookbackPeriod::known(3);
 
 /// An indicator, with the settings that the field uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,9 +54,9 @@ impl Indicator {
     ];
 
     /// Its values at the last bar, by name.
-    fn values(self, of: &Columns) -> Vec<IndicatorValue> {
+    fn values(self, of: &PriceColumns) -> Vec<IndicatorValue> {
         let close = &of.close;
-        let averages = |name: [&'static str; 3], average: Average| {
+        let averages = |name: [&'static str; 3], average: AverageFormula| {
             let of_one = |(name, period)| price(name, average(close, period).map(|l| l.last()));
             name.into_iter()
                 .zip([SHORT, MIDDLE, LONG])
@@ -89,7 +89,7 @@ impl Indicator {
     }
 }
 
-type Average = fn(&[f64], Period) -> Measured<formula::Line>;
+type AverageFormula = fn(&[f64], LookbackPeriod) -> Measured<formula::IndicatorLine>;
 
 /// A value of an indicator at the last bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,7 +121,7 @@ const fn number(name: &'static str, value: Measured<f64>) -> IndicatorValue {
 
 fn macd(close: &[f64]) -> Vec<IndicatorValue> {
     let macd = formula::macd(close, FAST, SLOW, SIGNAL);
-    let part = |of: fn(&formula::Macd) -> &formula::Line| {
+    let part = |of: fn(&formula::Macd) -> &formula::IndicatorLine| {
         macd.as_ref()
             .map(|lines| of(lines).last())
             .map_err(|missing| *missing)
@@ -135,7 +135,7 @@ fn macd(close: &[f64]) -> Vec<IndicatorValue> {
 
 fn bollinger(close: &[f64]) -> Vec<IndicatorValue> {
     let bands = formula::bollinger(close, BAND, BAND_DEVIATIONS);
-    let part = |of: fn(&formula::Bollinger) -> &formula::Line| {
+    let part = |of: fn(&formula::Bollinger) -> &formula::IndicatorLine| {
         bands
             .as_ref()
             .map(|lines| of(lines).last())
@@ -148,9 +148,9 @@ fn bollinger(close: &[f64]) -> Vec<IndicatorValue> {
     ]
 }
 
-fn stochastic(of: &Columns) -> Vec<IndicatorValue> {
+fn stochastic(of: &PriceColumns) -> Vec<IndicatorValue> {
     let both = formula::stochastic(of, WILDER, SMOOTH, SMOOTH);
-    let part = |of: fn(&formula::Stochastic) -> &formula::Line| {
+    let part = |of: fn(&formula::Stochastic) -> &formula::IndicatorLine| {
         both.as_ref()
             .map(|lines| of(lines).last())
             .map_err(|missing| *missing)
@@ -197,19 +197,23 @@ pub struct Indicators {
     pub values: Vec<IndicatorValue>,
 }
 
-impl Question for IndicatorQuestion {
+impl AnalyticsQuestion for IndicatorQuestion {
     type Answer = Indicators;
 
     const OPERATION: &'static str = "analytics.indicators";
 
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
-        let window = Window::settled(self.frequency);
-        Ok(vec![Series::read(conn, self.instrument_id, window)?])
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>> {
+        let window = AnalysisWindow::settled(self.frequency);
+        Ok(vec![BarsOfInstrument::read(
+            conn,
+            self.instrument_id,
+            window,
+        )?])
     }
 
-    fn answer(&self, series: Vec<Series>) -> Result<Indicators> {
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<Indicators> {
         let series = only(series)?;
-        let columns = Columns::of(series.window());
+        let columns = PriceColumns::of(series.window());
         let values = self
             .indicators
             .iter()

@@ -1,17 +1,17 @@
 //! What a market did in a window, and where it stands at its end.
 
-use super::Question;
-use super::series::{Extent, Series, Subject, Window, only};
+use super::AnalyticsQuestion;
+use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject, only};
 use crate::database::BackendConnection;
 use crate::domain::Candle;
 use crate::error::Result;
 use crate::services::analytics::{
-    Columns, CrossKind, LONG, Levels, MIDDLE, Measured, Missing, PerYear, Period, SHORT, Trend,
-    cross, indicators, levels, returns, trend,
+    CrossKind, LONG, Levels, LookbackPeriod, MIDDLE, Measured, Missing, PerYear, PriceColumns,
+    SHORT, Trend, cross, indicators, levels, returns, trend,
 };
 use crate::timestamp::Timestamp;
 
-const WILDER: Period = Period::known(14);
+const WILDER: LookbackPeriod = LookbackPeriod::known(14);
 
 /// The analysis of an instrument's market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct MarketQuestion {
     /// The instrument.
     pub instrument_id: i64,
     /// The bars.
-    pub window: Window,
+    pub window: AnalysisWindow,
 }
 
 /// A golden or death cross, and when.
@@ -77,20 +77,24 @@ pub struct MarketAnalysis {
     pub levels: Measured<Levels>,
 }
 
-impl Question for MarketQuestion {
+impl AnalyticsQuestion for MarketQuestion {
     type Answer = MarketAnalysis;
 
     const OPERATION: &'static str = "analytics.market_analysis";
 
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
-        Ok(vec![Series::read(conn, self.instrument_id, self.window)?])
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>> {
+        Ok(vec![BarsOfInstrument::read(
+            conn,
+            self.instrument_id,
+            self.window,
+        )?])
     }
 
-    fn answer(&self, series: Vec<Series>) -> Result<MarketAnalysis> {
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<MarketAnalysis> {
         let series = only(series)?;
         let (window, before_too) = (series.window(), series.with_warm_up());
         let closes: Vec<f64> = window.iter().map(|candle| candle.close).collect();
-        let of = Columns::of(before_too);
+        let of = PriceColumns::of(before_too);
         let open = first(window).map(|candle| candle.open);
         let price = last(window).map(|candle| candle.close);
         let ends = open.and_then(|open| Ok([open, price?]));

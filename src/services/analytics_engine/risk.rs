@@ -1,12 +1,12 @@
 //! What a position in an instrument may lose, and what it has gained for that.
 
-use super::Question;
-use super::series::{Extent, Series, Subject, Window};
+use super::AnalyticsQuestion;
+use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject};
 use crate::database::BackendConnection;
 use crate::error::{Error, Result};
 use crate::services::analytics::{
-    Beta, Columns, Confidence, Drawdown, Horizon, Measured, PerYear, RiskMethod, ValueAtRisk, beta,
-    max_drawdown, returns, value_at_risk,
+    Beta, Confidence, Drawdown, Horizon, Measured, PerYear, PriceColumns, RiskMethod, ValueAtRisk,
+    beta, max_drawdown, returns, value_at_risk,
 };
 
 /// The risk of an instrument.
@@ -15,7 +15,7 @@ pub struct RiskQuestion {
     /// The instrument.
     pub instrument_id: i64,
     /// The bars.
-    pub window: Window,
+    pub window: AnalysisWindow,
     /// The risk-free rate of a year: 0.02 for 2 %.
     pub risk_free_rate: f64,
     /// The instrument that beta is taken against.
@@ -28,7 +28,7 @@ impl RiskQuestion {
 
     /// With a rate of 0 and no benchmark.
     #[must_use]
-    pub const fn new(instrument_id: i64, window: Window) -> Self {
+    pub const fn new(instrument_id: i64, window: AnalysisWindow) -> Self {
         Self {
             instrument_id,
             window,
@@ -65,18 +65,19 @@ pub struct RiskMetrics {
     pub beta: Option<(Subject, Measured<Beta>)>,
 }
 
-impl Question for RiskQuestion {
+impl AnalyticsQuestion for RiskQuestion {
     type Answer = RiskMetrics;
 
     const OPERATION: &'static str = "analytics.risk_metrics";
 
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>> {
         let ids = [Some(self.instrument_id), self.benchmark_id];
         let ids = ids.into_iter().flatten();
-        ids.map(|id| Series::read(conn, id, self.window)).collect()
+        ids.map(|id| BarsOfInstrument::read(conn, id, self.window))
+            .collect()
     }
 
-    fn answer(&self, series: Vec<Series>) -> Result<RiskMetrics> {
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<RiskMetrics> {
         let [least, most] = Self::RATES;
         if !(least..=most).contains(&self.risk_free_rate) {
             let reason = format!("{} is out of range", self.risk_free_rate);
@@ -85,7 +86,7 @@ impl Question for RiskQuestion {
         }
         let mut series = series.into_iter();
         let own = super::series::only(series.by_ref().take(1).collect())?;
-        let closes = Columns::of(own.window()).close;
+        let closes = PriceColumns::of(own.window()).close;
         let per_year = own.per_year();
         let risk = |confidence| {
             let confidence = Confidence::known(confidence);
@@ -121,7 +122,7 @@ pub struct ValueAtRiskQuestion {
     /// The instrument.
     pub instrument_id: i64,
     /// The bars.
-    pub window: Window,
+    pub window: AnalysisWindow,
     /// How it is estimated.
     pub method: RiskMethod,
     /// With which probability the loss stays below it.
@@ -141,18 +142,22 @@ pub struct ValueAtRiskAnswer {
     pub risk: Measured<ValueAtRisk>,
 }
 
-impl Question for ValueAtRiskQuestion {
+impl AnalyticsQuestion for ValueAtRiskQuestion {
     type Answer = ValueAtRiskAnswer;
 
     const OPERATION: &'static str = "analytics.value_at_risk";
 
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
-        Ok(vec![Series::read(conn, self.instrument_id, self.window)?])
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>> {
+        Ok(vec![BarsOfInstrument::read(
+            conn,
+            self.instrument_id,
+            self.window,
+        )?])
     }
 
-    fn answer(&self, series: Vec<Series>) -> Result<ValueAtRiskAnswer> {
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<ValueAtRiskAnswer> {
         let series = super::series::only(series)?;
-        let closes = Columns::of(series.window()).close;
+        let closes = PriceColumns::of(series.window()).close;
         Ok(ValueAtRiskAnswer {
             extent: series.extent(),
             risk: value_at_risk(&closes, self.method, self.confidence, self.horizon),

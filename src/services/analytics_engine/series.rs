@@ -20,7 +20,7 @@ const SETTLED_BARS: usize = 1_000;
 ///
 /// It counts back from the newest bar, not from now: a market that is closed has an answer, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct AnalysisWindow {
     frequency: Frequency,
     /// How far back it reaches; `None` for as far as its bars do.
     micros: Option<i64>,
@@ -28,7 +28,7 @@ pub struct Window {
     bars: usize,
 }
 
-impl Window {
+impl AnalysisWindow {
     /// The longest, in hours: a year.
     pub const LOOKBACK_HOURS_MAX: u32 = 8_760;
     /// The most bars of one.
@@ -134,7 +134,7 @@ pub struct Extent {
 
 /// Bars of one instrument, oldest first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub struct BarsOfInstrument {
     /// The instrument.
     pub subject: Subject,
     /// The length of the bars' periods.
@@ -144,7 +144,7 @@ pub struct Series {
     from: usize,
 }
 
-impl Series {
+impl BarsOfInstrument {
     /// Reads the bars of a window, and those before it that indicators need.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Series {
     pub fn read(
         conn: &mut BackendConnection<'_>,
         instrument_id: i64,
-        window: Window,
+        window: AnalysisWindow,
     ) -> Result<Self> {
         let row = instrument::get(conn, instrument_id)?;
         let frequency = window.frequency;
@@ -218,7 +218,7 @@ impl Series {
 }
 
 /// The only series of a question about one instrument.
-pub(super) fn only(series: Vec<Series>) -> Result<Series> {
+pub(super) fn only(series: Vec<BarsOfInstrument>) -> Result<BarsOfInstrument> {
     let missing = || Error::invalid("series", "there is none", "let the question read one");
     series.into_iter().next().ok_or_else(missing)
 }
@@ -238,7 +238,7 @@ mod tests {
             (8_760, Frequency::OneDay),
         ] {
             assert_eq!(
-                Window::new(hours, None).unwrap().frequency(),
+                AnalysisWindow::new(hours, None).unwrap().frequency(),
                 expected,
                 "{hours}"
             );
@@ -247,7 +247,11 @@ mod tests {
 
     #[test]
     fn a_window_that_cannot_be_is_refused_by_name() {
-        let said = |hours, frequency| Window::new(hours, frequency).unwrap_err().to_string();
+        let said = |hours, frequency| {
+            AnalysisWindow::new(hours, frequency)
+                .unwrap_err()
+                .to_string()
+        };
         for hours in [0, 8_761] {
             assert!(said(hours, None).starts_with("lookback_hours: "));
         }

@@ -118,8 +118,8 @@ fn a_window_counts_back_from_the_newest_bar_and_brings_bars_before_it() {
         let bars: Vec<_> = minutes.map(|minute| bar_at(minute, 1, "5")).collect();
         bar::insert_batch(conn, &bars, now).unwrap();
         let read = |conn: &mut BackendConnection<'_>, hours| {
-            let window = Window::new(hours, Some(Frequency::OneMinute)).unwrap();
-            Series::read(conn, 1, window).unwrap()
+            let window = AnalysisWindow::new(hours, Some(Frequency::OneMinute)).unwrap();
+            BarsOfInstrument::read(conn, 1, window).unwrap()
         };
         let hour = read(conn, 1);
         assert_eq!((hour.window().len(), hour.with_warm_up().len()), (30, 90));

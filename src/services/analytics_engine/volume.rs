@@ -1,8 +1,8 @@
 //! At which prices an instrument was traded. The formula is
 //! [`volume_profile`](crate::services::analytics::volume_profile)'s.
 
-use super::Question;
-use super::series::{Extent, Series, Subject, Window, only};
+use super::AnalyticsQuestion;
+use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject, only};
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::services::analytics::{Buckets, Measured, VolumeProfile, volume_profile};
@@ -13,7 +13,7 @@ pub struct VolumeQuestion {
     /// The instrument.
     pub instrument_id: i64,
     /// The bars.
-    pub window: Window,
+    pub window: AnalysisWindow,
     /// Rows of the profile.
     pub buckets: Buckets,
 }
@@ -29,16 +29,20 @@ pub struct VolumeAnswer {
     pub profile: Measured<VolumeProfile>,
 }
 
-impl Question for VolumeQuestion {
+impl AnalyticsQuestion for VolumeQuestion {
     type Answer = VolumeAnswer;
 
     const OPERATION: &'static str = "analytics.volume_profile";
 
-    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<Series>> {
-        Ok(vec![Series::read(conn, self.instrument_id, self.window)?])
+    fn read(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarsOfInstrument>> {
+        Ok(vec![BarsOfInstrument::read(
+            conn,
+            self.instrument_id,
+            self.window,
+        )?])
     }
 
-    fn answer(&self, series: Vec<Series>) -> Result<VolumeAnswer> {
+    fn answer(&self, series: Vec<BarsOfInstrument>) -> Result<VolumeAnswer> {
         let series = only(series)?;
         Ok(VolumeAnswer {
             extent: series.extent(),

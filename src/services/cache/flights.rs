@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
-use super::store::{Entry, Key};
+use super::store::{CacheEntry, CacheKey};
 
 /// What came of a read. One that was given up has no end: its sender is gone.
 #[derive(Clone)]
 pub(super) enum Landed {
-    Filled(Entry),
+    Filled(CacheEntry),
     Failed,
 }
 
@@ -20,12 +20,12 @@ type Landing = watch::Receiver<Option<Landed>>;
 
 /// The keys that are being read; who reads holds the sender.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<Key, Weak<Sender>>>);
+pub(super) struct Flights(Mutex<HashMap<CacheKey, Weak<Sender>>>);
 
 impl Flights {
     /// Sorts keys into those that the caller is to read, and those that others read at this time.
     /// `alone` reads all of them for the caller itself.
-    pub(super) fn claim(&self, keys: &[Key], places: Vec<usize>, alone: bool) -> Flight<'_> {
+    pub(super) fn claim(&self, keys: &[CacheKey], places: Vec<usize>, alone: bool) -> Flight<'_> {
         let mut flight = Flight {
             flights: self,
             led: Vec::new(),
@@ -54,14 +54,14 @@ impl Flights {
         flight
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Weak<Sender>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, Weak<Sender>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A key that others may wait for.
 struct Lead {
-    key: Key,
+    key: CacheKey,
     sender: Arc<Sender>,
 }
 

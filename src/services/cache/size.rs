@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Latest;
+use super::LatestTick;
 use crate::database::Page;
 use crate::domain::Symbol;
 use crate::domain::instrument::SYMBOL_LENGTH_MAX;
@@ -64,7 +64,7 @@ impl CacheSize for InstrumentLabel {
     }
 }
 
-impl CacheSize for Latest {
+impl CacheSize for LatestTick {
     fn heap_bytes(&self) -> usize {
         self.label.heap_bytes()
     }
@@ -91,9 +91,9 @@ impl CacheSize for MarketDataBar {
 }
 
 /// The id of the instrument that has a symbol.
-pub(super) struct Named(pub(super) Option<i64>);
+pub(super) struct CachedId(pub(super) Option<i64>);
 
-impl CacheSize for Named {
+impl CacheSize for CachedId {
     fn heap_bytes(&self) -> usize {
         0
     }

@@ -99,14 +99,14 @@ impl CacheKindSnapshot {
 
 /// How a question was answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Outcome {
+pub(super) enum LookupOutcome {
     Hit,
     Miss,
     Joined,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct CacheCounters {
     pub(super) entries: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) hits: AtomicU64,
@@ -119,7 +119,7 @@ pub(super) struct Counters {
     pub(super) oversized: AtomicU64,
 }
 
-impl Counters {
+impl CacheCounters {
     pub(super) fn snapshot(&self, kind: CacheKind) -> CacheKindSnapshot {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CacheKindSnapshot {

@@ -10,7 +10,7 @@ use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 
 use super::size::CacheSize;
-use super::snapshot::{CacheKind, CacheSnapshot, Counters, Outcome};
+use super::snapshot::{CacheCounters, CacheKind, CacheSnapshot, LookupOutcome};
 use crate::config::CacheConfig;
 
 /// What moka keeps beside key and value: the entry's record, its place in two queues, its timer.
@@ -22,9 +22,9 @@ const UNSETTLED_SHARE_MAX: u64 = 16;
 
 /// What an answer is for, in which version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct CacheKey {
     pub(super) kind: CacheKind,
-    pub(super) of: Of,
+    pub(super) of: CacheSubject,
     /// The type of the answer.
     pub(super) value: TypeId,
     pub(super) version: u64,
@@ -32,7 +32,7 @@ pub(super) struct Key {
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Of {
+pub(super) enum CacheSubject {
     Instrument(i64),
     Text(Arc<str>),
     InstrumentText(i64, Arc<str>),
@@ -40,7 +40,7 @@ pub(super) enum Of {
 
 /// An answer.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct CacheEntry {
     pub(super) value: Arc<dyn Any + Send + Sync>,
     bytes: u64,
     is_worth_keeping: bool,
@@ -48,20 +48,23 @@ pub(super) struct Entry {
     began: Instant,
 }
 
-impl Entry {
+impl CacheEntry {
     pub(super) fn new<T: CacheSize + Any + Send + Sync>(
-        key: &Key,
+        key: &CacheKey,
         value: T,
         began: Instant,
     ) -> Self {
         let text = match &key.of {
-            Of::Instrument(_) => 0,
-            Of::Text(text) | Of::InstrumentText(_, text) => text.len(),
+            CacheSubject::Instrument(_) => 0,
+            CacheSubject::Text(text) | CacheSubject::InstrumentText(_, text) => text.len(),
         };
         let is_worth_keeping = value.is_worth_keeping();
         let value = Arc::new(value);
-        let bytes =
-            value.heap_bytes() + text + size_of::<Key>() + size_of::<Self>() + BOOKKEEPING_BYTES;
+        let bytes = value.heap_bytes()
+            + text
+            + size_of::<CacheKey>()
+            + size_of::<Self>()
+            + BOOKKEEPING_BYTES;
         Self {
             value,
             bytes: bytes as u64,
@@ -72,8 +75,8 @@ impl Entry {
 }
 
 pub(super) struct Store {
-    kept: moka::sync::Cache<Key, Entry>,
-    counters: Arc<[Counters; CacheKind::ALL.len()]>,
+    kept: moka::sync::Cache<CacheKey, CacheEntry>,
+    counters: Arc<[CacheCounters; CacheKind::ALL.len()]>,
     ttl: Ttl,
     bytes_max: u64,
     /// Bytes that came in since what is too much went out.
@@ -88,21 +91,26 @@ impl Ttl {
         self.0[kind.place()]
     }
 
-    fn left(&self, key: &Key, entry: &Entry, now: Instant) -> Duration {
+    fn left(&self, key: &CacheKey, entry: &CacheEntry, now: Instant) -> Duration {
         let age = now.saturating_duration_since(entry.began);
         self.of(key.kind).saturating_sub(age)
     }
 }
 
-impl moka::Expiry<Key, Entry> for Ttl {
-    fn expire_after_create(&self, key: &Key, entry: &Entry, now: Instant) -> Option<Duration> {
+impl moka::Expiry<CacheKey, CacheEntry> for Ttl {
+    fn expire_after_create(
+        &self,
+        key: &CacheKey,
+        entry: &CacheEntry,
+        now: Instant,
+    ) -> Option<Duration> {
         Some(self.left(key, entry, now))
     }
 
     fn expire_after_update(
         &self,
-        key: &Key,
-        entry: &Entry,
+        key: &CacheKey,
+        entry: &CacheEntry,
         now: Instant,
         _left: Option<Duration>,
     ) -> Option<Duration> {
@@ -118,15 +126,15 @@ impl Store {
             CacheKind::Bars => config.bars_ttl,
             CacheKind::Analytics => config.analytics_ttl,
         }));
-        let counters: Arc<[Counters; CacheKind::ALL.len()]> = Arc::default();
+        let counters: Arc<[CacheCounters; CacheKind::ALL.len()]> = Arc::default();
         let told = Arc::clone(&counters);
         // Keys are asked for only as long as their version is: how often one was, tells nothing.
         let kept = moka::sync::Cache::builder()
             .max_capacity(config.bytes_max)
             .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, entry: &Entry| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
+            .weigher(|_, entry: &CacheEntry| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
             .expire_after(ttl)
-            .eviction_listener(move |key: Arc<Key>, entry: Entry, cause| {
+            .eviction_listener(move |key: Arc<CacheKey>, entry: CacheEntry, cause| {
                 told[key.kind.place()].removed(&entry, cause);
             })
             .build();
@@ -143,11 +151,11 @@ impl Store {
         self.ttl.of(kind).is_zero()
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Entry> {
+    pub(super) fn get(&self, key: &CacheKey) -> Option<CacheEntry> {
         self.kept.get(key)
     }
 
-    pub(super) fn insert(&self, key: &Key, entry: &Entry) {
+    pub(super) fn insert(&self, key: &CacheKey, entry: &CacheEntry) {
         let counters = self.of(key.kind);
         if self.is_off(key.kind) || !entry.is_worth_keeping {
             return;
@@ -172,18 +180,18 @@ impl Store {
     }
 
     /// Counts how questions were answered, which are of one kind.
-    pub(super) fn count(&self, keys: &[Key], questions: usize, outcome: Outcome) {
+    pub(super) fn count(&self, keys: &[CacheKey], questions: usize, outcome: LookupOutcome) {
         let Some(key) = keys.first() else { return };
         let counters = self.of(key.kind);
         let counter = match outcome {
-            Outcome::Hit => &counters.hits,
-            Outcome::Miss => &counters.misses,
-            Outcome::Joined => &counters.joined,
+            LookupOutcome::Hit => &counters.hits,
+            LookupOutcome::Miss => &counters.misses,
+            LookupOutcome::Joined => &counters.joined,
         };
         counter.fetch_add(questions as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn count_fill(&self, keys: &[Key], succeeded: bool) {
+    pub(super) fn count_fill(&self, keys: &[CacheKey], succeeded: bool) {
         let Some(key) = keys.first() else { return };
         let counters = self.of(key.kind);
         let counter = match succeeded {
@@ -208,13 +216,13 @@ impl Store {
         (self.kept.entry_count(), self.kept.weighted_size())
     }
 
-    fn of(&self, kind: CacheKind) -> &Counters {
+    fn of(&self, kind: CacheKind) -> &CacheCounters {
         &self.counters[kind.place()]
     }
 }
 
-impl Counters {
-    fn removed(&self, entry: &Entry, cause: RemovalCause) {
+impl CacheCounters {
+    fn removed(&self, entry: &CacheEntry, cause: RemovalCause) {
         self.entries.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
         match cause {

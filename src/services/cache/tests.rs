@@ -79,11 +79,13 @@ fn time_runs_from_when_the_reading_began() {
     let world = world(|_| ());
     let age = |begun: Duration| {
         let began = Instant::now().checked_sub(begun).unwrap();
-        let key = world
-            .cache
-            .key::<String>(CacheKind::Bars, Of::Instrument(1), StandsOn::Members);
+        let key = world.cache.key::<String>(
+            CacheKind::Bars,
+            CacheSubject::Instrument(1),
+            CacheTag::Members,
+        );
         let store = &world.cache.inner.store;
-        store.insert(&key, &Entry::new(&key, String::new(), began));
+        store.insert(&key, &CacheEntry::new(&key, String::new(), began));
         store.get(&key).is_some()
     };
     assert!(age(Duration::ZERO));
@@ -158,7 +160,7 @@ fn many_who_ask_together_share_one_read() {
 }
 
 /// One begins to read and does not end; another one joins it.
-fn two(world: &World) -> [tokio::task::JoinHandle<Result<Answer<String>>>; 2] {
+fn two(world: &World) -> [tokio::task::JoinHandle<Result<Cached<String>>>; 2] {
     let (has_begun, begun) = oneshot::channel();
     let cache = world.cache.clone();
     let first = world.runtime.spawn(async move {
@@ -244,10 +246,10 @@ fn what_does_not_exist_is_no_failure_of_its_read() {
     assert_eq!(ask(|| Error::invalid("a", "b", "c")), (2, 2, 0, 0));
     assert_eq!(ask(|| Error::Closed), (3, 2, 1, 0));
     // A read that leaves out a key that it was given did not do its work.
-    let of = Of::Instrument(1);
+    let of = CacheSubject::Instrument(1);
     let keys = [world
         .cache
-        .key::<i64>(CacheKind::Latest, of, StandsOn::Members)];
+        .key::<i64>(CacheKind::Latest, of, CacheTag::Members)];
     let read = |_| async { Ok(Vec::<i64>::new()) };
     let short = world.runtime.block_on(world.cache.many(&keys, read));
     assert!(short.is_err());

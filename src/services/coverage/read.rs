@@ -1,6 +1,6 @@
 //! The survey of what is stored of an instrument, in one snapshot.
 
-use super::{Coverage, Survey, SurveyOptions};
+use super::{Coverage, CoverageScan, SurveyOptions};
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::repository::bar::{self, BarRange};
@@ -28,7 +28,7 @@ fn of_snapshot(
     instrument_id: i64,
     options: &SurveyOptions,
 ) -> Result<Coverage> {
-    let mut survey = Survey::new(*options)?;
+    let mut survey = CoverageScan::new(*options)?;
     for (start, close) in closes(conn, instrument_id, options)?.into_iter().rev() {
         survey.add(start, close);
     }

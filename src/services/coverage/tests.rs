@@ -10,7 +10,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn survey(options: SurveyOptions, bars: &[(&str, f64)]) -> Coverage {
-    let mut survey = Survey::new(options).unwrap();
+    let mut survey = CoverageScan::new(options).unwrap();
     for (start, close) in bars {
         survey.add(at(start), *close);
     }
@@ -97,7 +97,7 @@ fn the_longest_gaps_are_listed_in_the_order_of_time() {
 #[test]
 fn a_spike_is_an_outlier_going_up_and_coming_back() {
     let closes = [100.0, 100.25, 100.0, 100.5, 100.25, 180.0, 100.25, 100.0];
-    let mut survey = Survey::new(minutes()).unwrap();
+    let mut survey = CoverageScan::new(minutes()).unwrap();
     let mut moment = at("2013-09-03T10:00:00Z");
     for close in closes {
         survey.add(moment, close);
@@ -114,7 +114,7 @@ fn a_spike_is_an_outlier_going_up_and_coming_back() {
 
 #[test]
 fn where_most_changes_are_alike_the_mean_deviation_is_the_measure() {
-    let mut survey = Survey::new(minutes()).unwrap();
+    let mut survey = CoverageScan::new(minutes()).unwrap();
     let mut moment = at("2013-09-03T10:00:00Z");
     for index in 0..100 {
         survey.add(moment, if index < 99 { 5.0 } else { 6.0 });
@@ -234,7 +234,7 @@ proptest! {
             end: Some(minute(3_000)),
             ..SurveyOptions::new(Frequency::FifteenMinutes, TradingCalendar::Weekdays)
         };
-        let mut survey = Survey::new(options).unwrap();
+        let mut survey = CoverageScan::new(options).unwrap();
         for index in &taken {
             survey.add(minute(i64::from(*index)), 1.0);
         }

@@ -11,7 +11,7 @@ use crate::database::Database;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::repository::instrument;
-use crate::services::cache::{Answer, Cache, CacheSize};
+use crate::services::cache::{Cache, CacheSize, Cached};
 
 /// Symbols that [`fetch_many`] reads at a time: well below the 20 connections that the pool keeps
 /// open, so that one caller leaves most of them to others.
@@ -28,7 +28,7 @@ pub async fn fetch_many(
     cache: &Cache,
     symbols: &[impl AsRef<str>],
     query: BarQuery,
-) -> Result<Vec<Answer<SymbolHistory>>> {
+) -> Result<Vec<Cached<SymbolHistory>>> {
     let read = |text| fetch_text(db, cache, text, query);
     let reads: Vec<_> = symbols.iter().map(AsRef::as_ref).map(read).collect();
     let in_order = stream::iter(reads).buffered(READS_AT_ONCE_MAX);
@@ -40,7 +40,7 @@ async fn fetch_text(
     cache: &Cache,
     text: &str,
     query: BarQuery,
-) -> Result<Answer<SymbolHistory>> {
+) -> Result<Cached<SymbolHistory>> {
     match Symbol::new(text) {
         Ok(symbol) => fetch_cached(db, cache, symbol, query).await,
         Err(error) => Ok(fresh(SymbolHistory::refused(error.to_string()))),
@@ -60,7 +60,7 @@ pub async fn fetch_cached(
     cache: &Cache,
     symbol: Symbol,
     query: BarQuery,
-) -> Result<Answer<SymbolHistory>> {
+) -> Result<Cached<SymbolHistory>> {
     let Some(instrument_id) = cache.instrument_id(symbol.clone()).await? else {
         return Ok(fresh(SymbolHistory::unknown(&symbol)));
     };
@@ -76,8 +76,8 @@ pub async fn fetch_cached(
     Ok(fresh(fetch(db, symbol, query).await?))
 }
 
-fn fresh(found: SymbolHistory) -> Answer<SymbolHistory> {
-    Answer {
+fn fresh(found: SymbolHistory) -> Cached<SymbolHistory> {
+    Cached {
         value: Arc::new(found),
         cached: false,
     }

@@ -4,7 +4,7 @@ use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::Result;
 use crate::repository::bar::{self, BarRange};
-use crate::repository::market_data::{self, Order, TickRange};
+use crate::repository::market_data::{self, TickOrder, TickRange};
 use crate::timestamp::Timestamp;
 
 /// The oldest and the newest moment of ticks and of bars of this frequency, or one that divides
@@ -26,10 +26,10 @@ fn read_extent(
     frequency: Frequency,
 ) -> Result<Option<(Timestamp, Timestamp)>> {
     let mut moments = Vec::new();
-    for order in [Order::Ascending, Order::Descending] {
-        let query = market_data::RangeQuery {
+    for order in [TickOrder::Ascending, TickOrder::Descending] {
+        let query = market_data::TickRangeQuery {
             order,
-            ..market_data::RangeQuery::new(TickRange::all(instrument_id), 1)
+            ..market_data::TickRangeQuery::new(TickRange::all(instrument_id), 1)
         };
         let page = market_data::range(conn, &query)?;
         moments.extend(page.rows.iter().map(|tick| tick.timestamp));
@@ -37,9 +37,9 @@ fn read_extent(
             if of != frequency && !of.divides(frequency) {
                 continue;
             }
-            let query = bar::RangeQuery {
+            let query = bar::BarRangeQuery {
                 order,
-                ..bar::RangeQuery::new(BarRange::all(instrument_id, of), 1)
+                ..bar::BarRangeQuery::new(BarRange::all(instrument_id, of), 1)
             };
             let page = bar::range(conn, &query)?;
             moments.extend(page.rows.iter().map(|bar| bar.timestamp));

@@ -4,7 +4,7 @@
 use crate::domain::Candle;
 use crate::domain::{BarPrice, Frequency, PeriodBar};
 use crate::error::{Error, Result};
-use crate::repository::bar_composition::Span;
+use crate::repository::bar_composition::TimeSpan;
 use crate::timestamp::Timestamp;
 
 /// What stands for a period without a bar between two that have one.
@@ -61,7 +61,7 @@ impl BarQuery {
     }
 
     /// The periods that start in the range.
-    pub(super) fn span(&self) -> Result<Span> {
+    pub(super) fn span(&self) -> Result<TimeSpan> {
         if self.max_records == Some(0) {
             let remedy = "ask for at least one bar";
             return Err(Error::invalid("max_records", "it is 0", remedy));
@@ -83,7 +83,7 @@ impl BarQuery {
                 next
             }
         };
-        Ok(Span {
+        Ok(TimeSpan {
             start: aligned(self.start.unwrap_or(Timestamp::MIN)),
             end: match self.end {
                 Some(end) => aligned(end),

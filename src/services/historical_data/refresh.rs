@@ -10,7 +10,7 @@ use crate::config::HistoryConfig;
 use crate::database::Database;
 use crate::error::Result;
 use crate::repository::bar_series::{BarSeriesRepository, BuildReport};
-use crate::services::{Bell, Service, ServiceStatus, Worker, WorkerText, lock};
+use crate::services::{Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 
 const TEXT: WorkerText = WorkerText {
     service: "historical_data",
@@ -135,7 +135,7 @@ impl Drop for HistoricalDataService {
 }
 
 impl Keeper {
-    fn rounds(&self, bell: &Bell) {
+    fn rounds(&self, bell: &Wakeup) {
         loop {
             let began = Instant::now();
             self.worker.survive(|| self.round(&|| !bell.is_stopped()));

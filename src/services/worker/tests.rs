@@ -20,7 +20,7 @@ fn worker() -> Arc<Worker> {
     Arc::new(Worker::new(text, Clock::manual(Timestamp::MIN)))
 }
 
-fn sleep_until_stopped(bell: &Bell) {
+fn sleep_until_stopped(bell: &Wakeup) {
     while !bell.stopped_within(HOUR) {}
 }
 
@@ -51,7 +51,7 @@ fn it_starts_once_and_stops_and_starts_again() {
 #[test]
 fn what_cannot_be_prepared_is_not_started() {
     let worker = worker();
-    let refused = worker.start_with(|_| -> Result<fn(&Bell)> { Err(Error::Closed) });
+    let refused = worker.start_with(|_| -> Result<fn(&Wakeup)> { Err(Error::Closed) });
     assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
     assert_eq!(worker.status().state, ServiceState::Stopped);
     worker.start(sleep_until_stopped).unwrap();
@@ -61,21 +61,21 @@ fn what_cannot_be_prepared_is_not_started() {
 #[test]
 fn a_ring_ends_a_sleep_and_one_that_comes_before_is_not_lost() {
     let (worker, woken) = (worker(), Arc::<AtomicUsize>::default());
-    worker.ring();
+    worker.notify();
     let counted = Arc::clone(&woken);
-    let work = move |bell: &Bell| {
+    let work = move |bell: &Wakeup| {
         while !bell.stopped_within(HOUR) {
             counted.fetch_add(1, Ordering::Relaxed);
         }
     };
     worker.start(work).unwrap();
     for count in 1..4 {
-        worker.ring();
+        worker.notify();
         eventually(|| woken.load(Ordering::Relaxed) == count);
     }
     worker.stop();
-    let bell = Bell::default();
-    bell.ring();
+    let bell = Wakeup::default();
+    bell.notify();
     assert!(!bell.stopped_within(HOUR));
     bell.stop();
     assert!(bell.stopped_within(HOUR) && bell.is_stopped());
@@ -89,7 +89,7 @@ fn a_stop_from_within_does_not_wait_while_another_waits_for_the_thread() {
         let worker = worker();
         let of = Arc::clone(&worker);
         let (send, receive) = mpsc::channel();
-        let work = move |bell: &Bell| {
+        let work = move |bell: &Wakeup| {
             sleep_until_stopped(bell);
             let running = lock(&of.0.running).clone().unwrap();
             eventually(|| running.thread.try_lock().is_err()); // Somebody waits for the end.
@@ -117,7 +117,7 @@ fn out_of_its_own_thread_it_is_started_again_and_runs() {
     let worker = worker();
     let of = Arc::clone(&worker);
     let (send, receive) = mpsc::channel();
-    let work = move |_: &Bell| {
+    let work = move |_: &Wakeup| {
         of.stop();
         of.start(sleep_until_stopped).unwrap();
         drop(of);

@@ -78,12 +78,12 @@ impl Unavailable {
 }
 
 /// Takes figures apart into values and reasons.
-struct Figures {
+struct RoundedFigures {
     rounding: Rounding,
     unavailable: Vec<Unavailable>,
 }
 
-impl Figures {
+impl RoundedFigures {
     fn new(rounding: Rounding) -> Self {
         Self {
             rounding,

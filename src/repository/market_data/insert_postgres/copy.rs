@@ -7,7 +7,7 @@ use diesel::pg::CopyFormat;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
-use super::super::insert_order::Row;
+use super::super::insert_order::KeyedTick;
 use crate::schema::market_data;
 
 /// Bytes that are handed on at once: the server stores one piece while the next one is written.
@@ -23,7 +23,7 @@ const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 const ROW_BYTES_MAX: usize = 2 + 13 * 12;
 
 /// Stores the rows; all or, with an error, none.
-pub(super) fn copy(conn: &mut PgConnection, rows: &[Row<'_>]) -> QueryResult<()> {
+pub(super) fn copy(conn: &mut PgConnection, rows: &[KeyedTick<'_>]) -> QueryResult<()> {
     let columns = (
         market_data::instrument_id,
         market_data::timestamp,
@@ -50,7 +50,7 @@ fn broken(error: std::io::Error) -> diesel::result::Error {
     diesel::result::Error::SerializationError(Box::new(error))
 }
 
-fn write(out: &mut dyn Write, rows: &[Row<'_>]) -> std::io::Result<()> {
+fn write(out: &mut dyn Write, rows: &[KeyedTick<'_>]) -> std::io::Result<()> {
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     piece.extend_from_slice(HEADER);
     for row in rows {
@@ -64,7 +64,7 @@ fn write(out: &mut dyn Write, rows: &[Row<'_>]) -> std::io::Result<()> {
     out.write_all(&piece)
 }
 
-fn put_row(piece: &mut Vec<u8>, row: &Row<'_>) {
+fn put_row(piece: &mut Vec<u8>, row: &KeyedTick<'_>) {
     let key = &row.key;
     piece.extend_from_slice(&COLUMNS);
     put(piece, key.instrument_id.to_be_bytes());

@@ -9,7 +9,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable};
 
 use super::super::insert::{KnownInstrument, Stamp};
-use super::super::insert_order::Row;
+use super::super::insert_order::KeyedTick;
 use super::super::keys::TickKey;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;
@@ -26,7 +26,7 @@ impl From<TickKey> for StoredKey {
 }
 
 /// An instrument with a first and a last stamp.
-pub(super) type Span = (i64, Timestamp, Timestamp);
+pub(super) type TickSpan = (i64, Timestamp, Timestamp);
 type SpanSql = (BigInt, TimestampSql, TimestampSql);
 
 /// Keys, column by column.
@@ -77,13 +77,13 @@ impl KeyColumns {
 }
 
 /// Rows, column by column.
-pub(super) struct Columns {
+pub(super) struct TickArrays {
     keys: KeyColumns,
     values: [Vec<Option<f64>>; 9],
 }
 
-impl Columns {
-    pub(super) fn of(rows: &[Row<'_>]) -> Self {
+impl TickArrays {
+    pub(super) fn of(rows: &[KeyedTick<'_>]) -> Self {
         let keys = KeyColumns::of(rows.iter().map(|row| row.key));
         let mut values: [Vec<Option<f64>>; 9] = Default::default();
         values
@@ -112,14 +112,14 @@ impl Columns {
 }
 
 /// Spans, column by column.
-pub(super) struct Spans {
+pub(super) struct TickSpanArrays {
     instrument_ids: Vec<i64>,
     firsts: Vec<Timestamp>,
     lasts: Vec<Timestamp>,
 }
 
-impl Spans {
-    pub(super) fn of(spans: &[Span]) -> Self {
+impl TickSpanArrays {
+    pub(super) fn of(spans: &[TickSpan]) -> Self {
         Self {
             instrument_ids: spans.iter().map(|span| span.0).collect(),
             firsts: spans.iter().map(|span| span.1).collect(),
@@ -153,7 +153,7 @@ macro_rules! statement {
 
 statement!(
     /// Stores the rows whose keys are free, and returns their keys.
-    InsertTicks<Columns> -> KeySql,
+    InsertTicks<TickArrays> -> KeySql,
     |self, out| {
         out.push_sql(
             "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price, \
@@ -172,7 +172,7 @@ statement!(
     /// Of each row whose key is taken: its number from 1, whether the same values are stored, and
     /// whether that tick is deleted. The LIMIT makes it one descent of the key per row, however many
     /// rows the planner expects.
-    FindTicks<Columns> -> (BigInt, Bool, Bool),
+    FindTicks<TickArrays> -> (BigInt, Bool, Bool),
     |self, out| {
         out.push_sql("SELECT k.number, m.same, m.deleted FROM ");
         self.0.walk(&mut out)?;
@@ -193,7 +193,7 @@ statement!(
 statement!(
     /// The first and the last stored stamp within each span in which something is stored, deleted
     /// ticks included.
-    StoredSpans<Spans> -> SpanSql,
+    StoredSpans<TickSpanArrays> -> SpanSql,
     |self, out| {
         out.push_sql("SELECT k.id, s.first, s.last FROM UNNEST(");
         out.push_bind_param::<Array<BigInt>, _>(&self.0.instrument_ids)?;

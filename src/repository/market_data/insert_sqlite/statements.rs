@@ -9,9 +9,9 @@ use diesel::sql_types::{BigInt, Bool, Double, Nullable};
 use diesel::sqlite::Sqlite;
 
 use super::super::insert::{KnownInstrument, Stamp};
-use super::super::insert_order::Row;
+use super::super::insert_order::KeyedTick;
 use super::super::keys::TickKey;
-use crate::database::row_table::Cells;
+use crate::database::row_table::RowCells;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;
 
@@ -95,7 +95,7 @@ pub(super) struct InsertTicks {
 }
 
 impl InsertTicks {
-    pub(super) fn with_values_of(rows: &[Cells]) -> Self {
+    pub(super) fn with_values_of(rows: &[RowCells]) -> Self {
         let mut has = [false; 9];
         for row in rows {
             for (has, value) in has.iter_mut().zip(&row.reals) {
@@ -201,7 +201,7 @@ pub(super) struct InsertTick {
 }
 
 impl InsertTick {
-    pub(super) fn new(row: &Row<'_>) -> Self {
+    pub(super) fn new(row: &KeyedTick<'_>) -> Self {
         Self {
             key: row.key,
             values: row.tick.values(),
@@ -239,7 +239,7 @@ impl QueryFragment<Sqlite> for InsertTick {
 pub(super) struct FindTick(InsertTick);
 
 impl FindTick {
-    pub(super) fn new(row: &Row<'_>) -> Self {
+    pub(super) fn new(row: &KeyedTick<'_>) -> Self {
         Self(InsertTick::new(row))
     }
 }
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn columns_that_are_null_in_every_row_are_left_out() {
-        let mut row = Cells {
+        let mut row = RowCells {
             integers: [0; 4],
             reals: [f64::NAN; 9],
         };

@@ -120,7 +120,7 @@ fn any_expression() -> impl Strategy<Value = NewAlertRule> {
     });
     (prop::sample::select(vec!["all", "any"]), tree)
         .prop_map(|(join, tree)| joined(&format!(r#"{{"{join}":[{tree}]}}"#)))
-        .prop_filter("it can match", |rule| rule.shape().check().is_ok())
+        .prop_filter("it can match", |rule| rule.shape().kind().is_ok())
 }
 
 fn any_rule() -> impl Strategy<Value = NewAlertRule> {

@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Weekday, date};
 
 use super::*;
-use crate::services::coverage::{Coverage, Survey, SurveyOptions};
+use crate::services::coverage::{Coverage, CoverageScan, SurveyOptions};
 
 fn sessions(calendar: TradingCalendar) -> TradingSessions {
     TradingSessions::of(calendar).unwrap()
@@ -188,7 +188,7 @@ fn hours_are_those_of_the_zone_and_end_early_where_they_do() {
 /// Surveys daily bars of a file: month/day/year, open, high, low, close.
 fn survey(text: &str) -> Coverage {
     let options = SurveyOptions::new(Frequency::OneDay, TradingCalendar::NewYork);
-    let mut survey = Survey::new(options).unwrap();
+    let mut survey = CoverageScan::new(options).unwrap();
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
         let [month, day, year] = cells[0].split('/').collect::<Vec<_>>()[..] else {
@@ -238,7 +238,7 @@ fn no_bar_of_the_index_is_missing_and_none_is_unexpected() {
 #[test]
 fn bars_beyond_the_known_holidays_are_told() {
     let options = SurveyOptions::new(Frequency::OneDay, TradingCalendar::Nasdaq);
-    let mut survey = Survey::new(options).unwrap();
+    let mut survey = CoverageScan::new(options).unwrap();
     survey.add(at("1998-12-31T00:00:00Z"), 1.0);
     survey.add(at("1999-01-04T00:00:00Z"), 1.0);
     let found = survey.finish();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ExtentBody, Figures, PERCENT_PLACES, PerYearWord, Unavailable, written};
+use super::{ExtentBody, PERCENT_PLACES, PerYearWord, RoundedFigures, Unavailable, written};
 use crate::api::types::{Rounding, quantity, rounded};
-use crate::services::analytics::{CrossKind, Level, Missing, Trend};
+use crate::services::analytics::{CrossKind, Missing, PriceLevel, Trend};
 use crate::services::analytics_engine::{Indicators, MarketAnalysis};
 
 /// Levels of each side in an answer, the nearest.
@@ -101,12 +101,12 @@ pub(in crate::api) struct MarketAnalysisBody {
 impl From<MarketAnalysis> for MarketAnalysisBody {
     fn from(of: MarketAnalysis) -> Self {
         let rounding = Rounding::from(of.subject.price_decimals);
-        let mut figures = Figures::new(rounding);
+        let mut figures = RoundedFigures::new(rounding);
         let volume = figures.any("volume", of.volume);
         let cross = figures.any("cross", of.cross).flatten();
-        let levels = |of: Vec<Level>| {
+        let levels = |of: Vec<PriceLevel>| {
             let nearest = of.into_iter().take(LEVELS_MAX);
-            let body = |level: Level| LevelBody {
+            let body = |level: PriceLevel| LevelBody {
                 price: rounding.price(Some(level.price)).unwrap_or(level.price),
                 touches: level.touches,
             };
@@ -169,7 +169,7 @@ pub(in crate::api) struct IndicatorsBody {
 impl From<Indicators> for IndicatorsBody {
     fn from(of: Indicators) -> Self {
         let rounding = Rounding::from(of.subject.price_decimals);
-        let mut figures = Figures::new(rounding);
+        let mut figures = RoundedFigures::new(rounding);
         let values = of.values.into_iter().map(|found| {
             let value = if found.is_price {
                 figures.price(found.name, found.value)

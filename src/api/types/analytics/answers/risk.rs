@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ExtentBody, Figures, MethodWord, PERCENT_PLACES, PerYearWord, RATIO_PLACES, Unavailable,
+    ExtentBody, MethodWord, PERCENT_PLACES, PerYearWord, RATIO_PLACES, RoundedFigures, Unavailable,
     ValueAtRiskBody, written,
 };
 use crate::api::types::FrequencyWord;
@@ -62,7 +62,7 @@ pub(in crate::api) struct RiskMetricsBody {
 
 impl RiskMetricsBody {
     pub(in crate::api) fn new(of: RiskMetrics, risk_free_rate: f64) -> Self {
-        let mut figures = Figures::new(Rounding::from(of.subject.price_decimals));
+        let mut figures = RoundedFigures::new(Rounding::from(of.subject.price_decimals));
         let drawdown = figures.any("max_drawdown", of.drawdown);
         let benchmark_id = of.beta.as_ref().map(|(subject, _)| subject.instrument_id);
         let beta = of.beta.and_then(|(_, beta)| figures.any("beta", beta));
@@ -125,7 +125,7 @@ impl ValueAtRiskAnswerBody {
         question: &ValueAtRiskQuestion,
         asked: &ValueAtRiskBody,
     ) -> Self {
-        let mut figures = Figures::new(Rounding::from(of.subject.price_decimals));
+        let mut figures = RoundedFigures::new(Rounding::from(of.subject.price_decimals));
         let value = of.risk.map(|risk| risk.value_at_risk);
         let shortfall = of.risk.map(|risk| risk.expected_shortfall);
         let amount = |share: Measured<f64>| {
@@ -169,7 +169,7 @@ pub(in crate::api) struct CorrelationMatrixBody {
 
 impl CorrelationMatrixBody {
     pub(in crate::api) fn new(of: CorrelationMatrix) -> Self {
-        let mut figures = Figures::new(Rounding::default());
+        let mut figures = RoundedFigures::new(Rounding::default());
         let rows = of.correlations.rows;
         let mut coefficient = |row: usize, column: usize, cell: &Correlation| {
             let field = format!("matrix[{row}][{column}]");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ExtentBody, Figures, PERCENT_PLACES, Unavailable};
+use super::{ExtentBody, PERCENT_PLACES, RoundedFigures, Unavailable};
 use crate::api::types::{Rounding, quantity, rounded};
 use crate::services::analytics_engine::VolumeAnswer;
 
@@ -42,7 +42,7 @@ impl From<VolumeAnswer> for VolumeProfileAnswerBody {
     fn from(of: VolumeAnswer) -> Self {
         let rounding = Rounding::from(of.subject.price_decimals);
         let price = |price: f64| rounding.price(Some(price)).unwrap_or(price);
-        let mut figures = Figures::new(rounding);
+        let mut figures = RoundedFigures::new(rounding);
         let profile = figures.any("total_volume", of.profile);
         let profile = profile.as_ref();
         let control = profile.map(|of| of.buckets[of.point_of_control]);

@@ -1,7 +1,7 @@
 //! Memory that follows a transaction: what stands beside the rows in memory is kept when they are
 //! committed, and taken back when they are rolled back, savepoint by savepoint.
 //!
-//! A transaction runs on one thread, so its [`Scope`] is that thread's: the whole group on the write
+//! A transaction runs on one thread, so its [`TransactionContext`] is that thread's: the whole group on the write
 //! lane, the one transaction on PostgreSQL. It also says what is attached to the database, so that
 //! a function which is given no more than a connection finds it. It knows nothing of what follows.
 
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::touched::{Mark, Touched, Versions};
+use super::invalidation::{CacheVersions, Invalidations, TouchedMark};
 use super::{BackendConnection, Database};
 
 thread_local! {
@@ -34,11 +34,11 @@ pub(crate) enum Ending {
 }
 
 /// Memory that follows a transaction. It must not panic, and must not write to the database.
-pub(crate) trait Follower: Any {
-    /// The place to which [`Follower::return_to`] may have to return: a savepoint begins.
-    fn mark(&self) -> u64;
+pub(crate) trait TransactionHook: Any {
+    /// The place to which [`TransactionHook::rollback_to`] may have to return: a savepoint begins.
+    fn savepoint(&self) -> u64;
     /// What came after the mark was undone.
-    fn return_to(&self, mark: u64);
+    fn rollback_to(&self, mark: u64);
     /// The transaction has ended, or the savepoint in which it began to follow was undone. Nothing
     /// comes after it.
     fn ended(&self, ending: Ending);
@@ -48,11 +48,11 @@ pub(crate) trait Follower: Any {
 #[derive(Default)]
 pub(super) struct Attachments {
     by_type: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
-    versions: Versions,
+    versions: CacheVersions,
 }
 
 impl Attachments {
-    pub(super) fn versions(&self) -> &Versions {
+    pub(super) fn versions(&self) -> &CacheVersions {
         &self.versions
     }
 
@@ -98,7 +98,7 @@ impl BackendConnection<'_> {
 
     /// What follows the transaction of a write door: one follower of a type, made when it is first
     /// asked for. `None` outside such a transaction.
-    pub(crate) fn follower<F: Follower>(&self, make: impl FnOnce() -> F) -> Option<Rc<F>> {
+    pub(crate) fn hook<F: TransactionHook>(&self, make: impl FnOnce() -> F) -> Option<Rc<F>> {
         CURRENT.with_borrow_mut(|current| {
             let followers = &mut current.as_mut()?.followers;
             for follower in followers.iter() {
@@ -117,23 +117,23 @@ impl BackendConnection<'_> {
 /// The transaction that runs on a thread.
 struct Transaction {
     attachments: Arc<Attachments>,
-    followers: Vec<Rc<dyn Follower>>,
-    touched: Touched,
+    followers: Vec<Rc<dyn TransactionHook>>,
+    touched: Invalidations,
 }
 
 /// A transaction of a write door, while it is open. Dropped, it was rolled back.
-pub(super) struct Scope {
+pub(super) struct TransactionContext {
     /// That of a door around this one, on another connection.
     outer: Option<Transaction>,
     is_open: bool,
 }
 
-impl Scope {
+impl TransactionContext {
     pub(super) fn begin(attachments: &Arc<Attachments>) -> Self {
         let begun = Transaction {
             attachments: Arc::clone(attachments),
             followers: Vec::new(),
-            touched: Touched::default(),
+            touched: Invalidations::default(),
         };
         Self {
             outer: CURRENT.replace(Some(begun)),
@@ -160,31 +160,32 @@ impl Scope {
     }
 }
 
-impl Drop for Scope {
+impl Drop for TransactionContext {
     fn drop(&mut self) {
         self.close(Ending::RolledBack);
     }
 }
 
 /// Where each follower was when a savepoint began, and what was touched until then.
-pub(super) struct Place(Vec<u64>, Mark);
+pub(super) struct SavepointMarks(Vec<u64>, TouchedMark);
 
 /// The place to which a savepoint returns.
-pub(super) fn mark() -> Place {
-    let touched = CURRENT.with_borrow(|current| current.as_ref().map(|open| open.touched.mark()));
-    let places = followers().iter().map(|one| one.mark()).collect();
-    Place(places, touched.unwrap_or_default())
+pub(super) fn savepoint() -> SavepointMarks {
+    let touched =
+        CURRENT.with_borrow(|current| current.as_ref().map(|open| open.touched.savepoint()));
+    let places = followers().iter().map(|one| one.savepoint()).collect();
+    SavepointMarks(places, touched.unwrap_or_default())
 }
 
 /// What came after the place was undone.
-pub(super) fn return_to(place: Place) {
+pub(super) fn rollback_to(place: SavepointMarks) {
     let known = place.0.len();
     for (follower, mark) in followers().iter().zip(place.0) {
-        follower.return_to(mark);
+        follower.rollback_to(mark);
     }
     let new = CURRENT.with_borrow_mut(|current| match current {
         Some(current) => {
-            current.touched.return_to(place.1);
+            current.touched.rollback_to(place.1);
             current.followers.split_off(known)
         }
         None => Vec::new(),
@@ -199,7 +200,7 @@ pub(super) fn is_open() -> bool {
 }
 
 /// Writes down what the transaction on this thread touches, if there is one.
-pub(super) fn touch(say: impl FnOnce(&mut Touched)) {
+pub(super) fn touch(say: impl FnOnce(&mut Invalidations)) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(current) = current {
             say(&mut current.touched);
@@ -208,7 +209,7 @@ pub(super) fn touch(say: impl FnOnce(&mut Touched)) {
 }
 
 /// All of them; the thread's cell is free again when they are told something.
-fn followers() -> Vec<Rc<dyn Follower>> {
+fn followers() -> Vec<Rc<dyn TransactionHook>> {
     CURRENT.with_borrow(|current| match current {
         Some(current) => current.followers.clone(),
         None => Vec::new(),

@@ -1,8 +1,8 @@
 //! What a tick says about the means and windows of its instrument: on which side of its mean the
 //! price is, how large the volume is beside its mean, how far the price moved within a window.
 
+use super::recent_values::RecentValues;
 use super::sum::{Sum, Units};
-use super::tape::Tape;
 
 /// Above or below a mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) struct PriceMean {
 
 impl PriceMean {
     /// As if it had followed the prices on the tape.
-    pub(super) fn on_tape(period: usize, prices: &Tape<Units>) -> Self {
+    pub(super) fn on_tape(period: usize, prices: &RecentValues<Units>) -> Self {
         let mut mean = Self {
             period,
             sum: Sum::default(),
@@ -98,7 +98,7 @@ const RATIO_ERROR: f64 = 4.0 * f64::EPSILON;
 
 impl VolumeMean {
     /// As if it had followed the volumes on the tape.
-    pub(super) fn on_tape(period: usize, volumes: &Tape<Units>) -> Self {
+    pub(super) fn on_tape(period: usize, volumes: &RecentValues<Units>) -> Self {
         let count = period.min(volumes.len());
         let newest = (0..count).filter_map(|back| volumes.back(back));
         Self {
@@ -144,25 +144,25 @@ impl VolumeMean {
 
 /// The window of a rate of change.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Window {
+pub(super) struct ChangeWindow {
     pub(super) micros: i64,
     /// The position of the earliest stamp that was in the window of the newest tick.
     pub(super) first: u64,
     /// The newest tick's change, if it has one.
-    pub(super) change: Option<Change>,
+    pub(super) change: Option<PercentChange>,
 }
 
 /// A change in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Change {
+pub(super) struct PercentChange {
     pub(super) percent: f64,
     /// What decimals lose as doubles on the way: a change counts as having reached a threshold
     /// when no more than this is lacking. So 1656.4 after 1640 is a change of 1 %.
     pub(super) error: f64,
 }
 
-impl Window {
-    pub(super) fn on_tape(micros: i64, stamps: &Tape<(i64, f64)>) -> Self {
+impl ChangeWindow {
+    pub(super) fn on_tape(micros: i64, stamps: &RecentValues<(i64, f64)>) -> Self {
         Self {
             micros,
             first: stamps.start(),
@@ -171,7 +171,7 @@ impl Window {
     }
 
     /// Compares a price with the earliest one in its window.
-    pub(super) fn read(&mut self, at: i64, price: f64, stamps: &Tape<(i64, f64)>) {
+    pub(super) fn read(&mut self, at: i64, price: f64, stamps: &RecentValues<(i64, f64)>) {
         let from = at.saturating_sub(self.micros);
         self.first = self.first.max(stamps.start());
         while stamps
@@ -186,12 +186,12 @@ impl Window {
     }
 }
 
-fn change(price: f64, reference: f64) -> Option<Change> {
+fn change(price: f64, reference: f64) -> Option<PercentChange> {
     if reference == 0.0 {
         return None;
     }
     let percent = (price - reference) / reference * 100.0;
     let sizes = 100.0 * (price.abs() / reference.abs() + 1.0) + percent.abs();
     let error = sizes * 2.0 * f64::EPSILON;
-    (percent.is_finite() && error.is_finite()).then_some(Change { percent, error })
+    (percent.is_finite() && error.is_finite()).then_some(PercentChange { percent, error })
 }

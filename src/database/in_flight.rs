@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::histogram::Histogram;
-use super::scope::Attachments;
 use super::snapshot::CommitSnapshot;
+use super::transaction_context::Attachments;
 use crate::error::{Error, Result};
 
 thread_local! {
@@ -17,29 +17,29 @@ thread_local! {
 
 /// The writes of one database.
 #[derive(Default)]
-pub(super) struct Writes {
+pub(super) struct InFlightWrites {
     /// What their transactions find attached to the database.
     pub(super) attachments: Arc<Attachments>,
     /// How they begin.
     pub(super) begin: String,
     /// Whether the last write or probe met a server that takes no writes.
     read_only: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<InFlightState>,
     ended: Condvar,
     committed_rows: AtomicU64,
     commit: Histogram,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct InFlightState {
     under_way: usize,
     closed: bool,
 }
 
 /// A write under way, on the thread that has begun it.
-pub(super) struct UnderWay(Arc<Writes>);
+pub(super) struct InFlightWrite(Arc<InFlightWrites>);
 
-impl Writes {
+impl InFlightWrites {
     pub(super) fn new(attachments: Arc<Attachments>, begin: String) -> Self {
         Self {
             attachments,
@@ -57,8 +57,8 @@ impl Writes {
         self.read_only.load(Ordering::Relaxed)
     }
 
-    /// Counts a write until the answer is dropped; [`Error::Closed`] after [`Writes::close`].
-    pub(super) fn begin(self: &Arc<Self>) -> Result<UnderWay> {
+    /// Counts a write until the answer is dropped; [`Error::Closed`] after [`InFlightWrites::close`].
+    pub(super) fn begin(self: &Arc<Self>) -> Result<InFlightWrite> {
         let mut state = self.lock();
         if state.closed {
             return Err(Error::Closed);
@@ -66,7 +66,7 @@ impl Writes {
         state.under_way += 1;
         drop(state);
         ON_THIS_THREAD.set(ON_THIS_THREAD.get() + 1);
-        Ok(UnderWay(Arc::clone(self)))
+        Ok(InFlightWrite(Arc::clone(self)))
     }
 
     /// Lets no other begin, and waits for those under way, but not for ever: a server that does
@@ -105,12 +105,12 @@ impl Writes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InFlightState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlightWrite {
     fn drop(&mut self) {
         ON_THIS_THREAD.set(ON_THIS_THREAD.get() - 1);
         self.0.lock().under_way -= 1;
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn closing_waits_for_what_is_under_way_and_refuses_what_comes() {
-        let writes = Arc::new(Writes::default());
+        let writes = Arc::new(InFlightWrites::default());
         let (begun, has_begun) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
         let writer = {
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_write_that_closes_does_not_wait_for_itself() {
-        let writes = Arc::new(Writes::default());
+        let writes = Arc::new(InFlightWrites::default());
         let under_way = writes.begin().unwrap();
         writes.close(LONG);
         drop(under_way);

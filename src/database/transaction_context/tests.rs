@@ -19,14 +19,14 @@ impl Scribe {
     }
 }
 
-impl Follower for Scribe {
-    fn mark(&self) -> u64 {
+impl TransactionHook for Scribe {
+    fn savepoint(&self) -> u64 {
         *self.marks.borrow_mut() += 1;
         self.write(format!("mark {}", self.marks.borrow()));
         *self.marks.borrow()
     }
 
-    fn return_to(&self, mark: u64) {
+    fn rollback_to(&self, mark: u64) {
         self.write(format!("return to {mark}"));
     }
 
@@ -41,7 +41,7 @@ struct Told(Arc<Mutex<Vec<String>>>);
 fn follow(conn: &BackendConnection<'_>) {
     let told = Arc::clone(&conn.attached::<Told>().unwrap().0);
     let marks = RefCell::default();
-    conn.follower(|| Scribe { told, marks }).unwrap();
+    conn.hook(|| Scribe { told, marks }).unwrap();
 }
 
 fn no() -> Error {
@@ -131,18 +131,18 @@ fn only_what_is_attached_is_found_and_one_of_a_type() {
 
 #[test]
 fn what_may_stand_raises_the_versions_and_what_was_undone_does_not() {
-    use crate::database::StandsOn;
+    use crate::database::CacheTag;
     let db = TemporaryDatabase::sqlite().unwrap();
     let db = db.database();
     let touched = |ending| {
-        let before = db.version(StandsOn::Bars(7));
-        let scope = Scope::begin(&db.inner.attachments);
-        touch(|touched| touched.add(crate::database::Touch::Bars(&[7])));
+        let before = db.version(CacheTag::Bars(7));
+        let scope = TransactionContext::begin(&db.inner.attachments);
+        touch(|touched| touched.add(crate::database::Invalidation::Bars(&[7])));
         match ending {
             Some(ending) => scope.end(ending),
             None => drop(scope),
         }
-        db.version(StandsOn::Bars(7)) - before
+        db.version(CacheTag::Bars(7)) - before
     };
     assert_eq!(touched(Some(Ending::Committed)), 1);
     assert_eq!(

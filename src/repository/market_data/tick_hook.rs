@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::insert::{KnownInstrument, RowOutcome};
-use super::insert_order::Row;
+use super::insert_order::KeyedTick;
 use crate::database::BackendConnection;
 use crate::domain::StoredTick;
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::timestamp::Timestamp;
 
 /// An instrument of a batch, as its row says under the lock, before the batch is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Versions {
+pub(crate) struct InstrumentVersions {
     /// The instrument.
     pub(crate) instrument_id: i64,
     /// Rises with each change of the instrument and of its rules.
@@ -40,7 +40,11 @@ pub(crate) trait TickWatcher: Send + Sync {
     /// Before the batch is stored: makes itself ready for these instruments, which are locked
     /// against other writers until the commit and come by id. Returns those that it watches, by
     /// id.
-    fn prepare(&self, conn: &mut BackendConnection<'_>, of: &[Versions]) -> Result<Vec<i64>>;
+    fn prepare(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        of: &[InstrumentVersions],
+    ) -> Result<Vec<i64>>;
 
     /// After it is stored: takes the stored ticks of the watched instruments, in the order of
     /// their keys, and says what they demand.
@@ -72,12 +76,12 @@ pub(super) fn prepare(
     let Some(watcher) = conn.attached::<Watcher>() else {
         return Ok(None);
     };
-    let versions = known.map(|known| Versions {
+    let versions = known.map(|known| InstrumentVersions {
         instrument_id: known.id,
         rules: known.rules_version,
         ticks: known.ticks_version,
     });
-    let mut versions: Vec<Versions> = versions.collect();
+    let mut versions: Vec<InstrumentVersions> = versions.collect();
     versions.sort_unstable_by_key(|of| of.instrument_id);
     let instruments = watcher.0.prepare(conn, &versions)?;
     let is_watched = !instruments.is_empty();
@@ -93,7 +97,7 @@ impl Watched {
     pub(super) fn evaluate(
         &self,
         conn: &mut BackendConnection<'_>,
-        rows: &[Row<'_>],
+        rows: &[KeyedTick<'_>],
         outcomes: &[RowOutcome],
     ) -> Result<()> {
         let mut last = (None, false);
@@ -103,7 +107,8 @@ impl Watched {
             }
             last.1
         };
-        let is_stored = |row: &&Row<'_>| matches!(outcomes[row.index], RowOutcome::Inserted { .. });
+        let is_stored =
+            |row: &&KeyedTick<'_>| matches!(outcomes[row.index], RowOutcome::Inserted { .. });
         let stored = rows.iter().filter(is_stored);
         let mut stored = stored
             .filter(|row| is_watched(row.key.instrument_id))

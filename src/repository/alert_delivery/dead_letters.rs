@@ -11,7 +11,7 @@ use diesel::sql_types::Bool;
 use super::outcome::roll_up;
 use super::queue::{LiveAlert, live_alert};
 use super::{AlertDeliveryRepository, between};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::DeliveryState;
 use crate::error::Result;
 use crate::models::AlertDelivery;
@@ -103,7 +103,7 @@ pub fn dead_letters(
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn resend(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let mut alerts: Vec<i64> = Vec::new();
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let dead = alert_deliveries::table
@@ -198,7 +198,7 @@ pub(super) fn give_up(
     now: Timestamp,
     limit: usize,
 ) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
     let open = open_query(channel, due, limit);
     let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| open.load(c))?;
@@ -242,8 +242,8 @@ pub fn depth(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<Vec<Cha
         .group_by(alert_deliveries::channel)
         .order(alert_deliveries::channel.asc())
         .select((alert_deliveries::channel, dsl::count_star()));
-    type Open = (String, i64, Option<Timestamp>);
-    let open: Vec<Open> = crate::on_backend!(&mut *conn, |c| open.load(c))?;
+    type OpenDeliveryRow = (String, i64, Option<Timestamp>);
+    let open: Vec<OpenDeliveryRow> = crate::on_backend!(&mut *conn, |c| open.load(c))?;
     let dead: Vec<(String, i64)> = crate::on_backend!(conn, |c| dead.load(c))?;
     let mut all: Vec<ChannelDepth> = open
         .into_iter()

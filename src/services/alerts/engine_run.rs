@@ -4,39 +4,39 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::evaluation::BatchEvaluation;
 use super::lock;
-use super::memory::Known;
-use super::open::Open;
-use super::told::Told;
+use super::notifier::AlertNotifier;
+use super::state::WatchedState;
 use crate::clock::Clock;
 use crate::database::BackendConnection;
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::AlertLog;
-use crate::repository::market_data::{Demand, TickWatcher, Versions};
+use crate::repository::market_data::{Demand, InstrumentVersions, TickWatcher};
 use crate::services::ServiceRecord;
 use crate::services::alert_engine::AlertTotals;
 
 /// What lasts over restarts.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct EngineTotals {
     pub(super) clock: Clock,
     pub(super) record: ServiceRecord,
     pub(super) totals: Mutex<AlertTotals>,
-    pub(super) told: Arc<Told>,
+    pub(super) told: Arc<AlertNotifier>,
 }
 
 /// A run of the engine. Transactions that are open when it is stopped end with it.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) shared: Arc<Shared>,
-    instruments: RwLock<HashMap<i64, Arc<Known>>>,
+pub(super) struct EngineRun {
+    pub(super) shared: Arc<EngineTotals>,
+    instruments: RwLock<HashMap<i64, Arc<WatchedState>>>,
     /// The instrument of each rule that was met.
     rules: Mutex<HashMap<i64, i64>>,
 }
 
-impl Session {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+impl EngineRun {
+    pub(super) fn new(shared: Arc<EngineTotals>) -> Self {
         Self {
             shared,
             instruments: RwLock::default(),
@@ -55,27 +55,27 @@ impl Session {
         lock(&self.rules).extend(each);
     }
 
-    fn known(&self, instrument_id: i64) -> Option<Arc<Known>> {
+    fn known(&self, instrument_id: i64) -> Option<Arc<WatchedState>> {
         let known = self.instruments.read();
         let known = known.unwrap_or_else(PoisonError::into_inner);
         known.get(&instrument_id).cloned()
     }
 
-    pub(super) fn known_or_new(&self, instrument_id: i64) -> Arc<Known> {
+    pub(super) fn known_or_new(&self, instrument_id: i64) -> Arc<WatchedState> {
         if let Some(known) = self.known(instrument_id) {
             return known;
         }
         let known = self.instruments.write();
         let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Known::new());
+        let new = || Arc::new(WatchedState::new());
         Arc::clone(known.entry(instrument_id).or_insert_with(new))
     }
 
     /// Those of which something is evaluated, or which were never looked at.
-    fn not_idle(&self, of: &[Versions]) -> Vec<Versions> {
+    fn not_idle(&self, of: &[InstrumentVersions]) -> Vec<InstrumentVersions> {
         let known = self.instruments.read();
         let known = known.unwrap_or_else(PoisonError::into_inner);
-        let is_idle = |of: &&Versions| {
+        let is_idle = |of: &&InstrumentVersions| {
             let known = known.get(&of.instrument_id);
             known.is_some_and(|known| known.is_idle_at(of.rules))
         };
@@ -96,13 +96,17 @@ impl Session {
     }
 }
 
-impl TickWatcher for Arc<Session> {
-    fn prepare(&self, conn: &mut BackendConnection<'_>, of: &[Versions]) -> Result<Vec<i64>> {
+impl TickWatcher for Arc<EngineRun> {
+    fn prepare(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        of: &[InstrumentVersions],
+    ) -> Result<Vec<i64>> {
         let of = self.not_idle(of);
         if of.is_empty() {
             return Ok(Vec::new());
         }
-        match conn.follower(|| Open::new(Arc::clone(self))) {
+        match conn.hook(|| BatchEvaluation::new(Arc::clone(self))) {
             Some(open) => self.failed(open.prepare(conn, &of)),
             None => Ok(Vec::new()),
         }
@@ -113,14 +117,14 @@ impl TickWatcher for Arc<Session> {
         conn: &mut BackendConnection<'_>,
         stored: &mut dyn Iterator<Item = StoredTick>,
     ) -> Result<Demand> {
-        match conn.follower(|| Open::new(Arc::clone(self))) {
+        match conn.hook(|| BatchEvaluation::new(Arc::clone(self))) {
             Some(open) => Ok(open.evaluate(stored)),
             None => Ok(Demand::default()),
         }
     }
 
     fn stored(&self, conn: &mut BackendConnection<'_>, alerts: Vec<AlertLog>) {
-        if let Some(open) = conn.follower(|| Open::new(Arc::clone(self))) {
+        if let Some(open) = conn.hook(|| BatchEvaluation::new(Arc::clone(self))) {
             open.stored(alerts);
         }
     }

@@ -16,12 +16,12 @@ thread_local! {
 #[derive(Debug, Clone, Copy)]
 struct Current {
     op: &'static str,
-    tally: Tally,
+    tally: OperationCounts,
 }
 
 /// What a run has counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct OperationCounts {
     /// Rows read or written.
     pub(crate) rows: u64,
     /// Ticks by their fate.
@@ -36,12 +36,12 @@ impl Current {
     const fn new(op: &'static str) -> Self {
         Self {
             op,
-            tally: Tally::NONE,
+            tally: OperationCounts::NONE,
         }
     }
 }
 
-impl Tally {
+impl OperationCounts {
     const NONE: Self = Self {
         rows: 0,
         ticks: InsertCounts::NONE,
@@ -51,11 +51,11 @@ impl Tally {
 }
 
 /// A run on this thread, while it lives. One inside another (a read in a write) counts for itself.
-pub(super) struct Run {
+pub(super) struct OperationRun {
     outer: Current,
 }
 
-impl Run {
+impl OperationRun {
     /// Begins a run of an operation, with nothing counted.
     pub(super) fn begin(op: &'static str) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Run {
     }
 
     /// Runs `work` as an operation; its answer, and what it has counted.
-    pub(super) fn of<R>(op: &'static str, work: impl FnOnce() -> R) -> (R, Tally) {
+    pub(super) fn of<R>(op: &'static str, work: impl FnOnce() -> R) -> (R, OperationCounts) {
         let run = Self::begin(op);
         let answer = work();
         let tally = CURRENT.get().tally;
@@ -73,7 +73,7 @@ impl Run {
     }
 }
 
-impl Drop for Run {
+impl Drop for OperationRun {
     fn drop(&mut self) {
         CURRENT.set(self.outer);
     }
@@ -85,12 +85,12 @@ pub(super) fn current_op() -> &'static str {
 }
 
 /// What the run on this thread has counted so far.
-pub(super) fn mark() -> Tally {
+pub(super) fn savepoint() -> OperationCounts {
     CURRENT.get().tally
 }
 
-/// Forgets what was counted since `mark`: it was undone.
-pub(super) fn return_to(mark: Tally) {
+/// Forgets what was counted since `savepoint`: it was undone.
+pub(super) fn rollback_to(mark: OperationCounts) {
     change(|tally| *tally = mark);
 }
 
@@ -114,7 +114,7 @@ pub(super) fn set_slow(fingerprint: u64) {
     change(|tally| tally.slow = fingerprint);
 }
 
-fn change(change: impl FnOnce(&mut Tally)) {
+fn change(change: impl FnOnce(&mut OperationCounts)) {
     let mut current = CURRENT.get();
     change(&mut current.tally);
     CURRENT.set(current);
@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn a_run_inside_another_counts_for_itself() {
-        let (inner, outer) = Run::of("test.outer", || {
+        let (inner, outer) = OperationRun::of("test.outer", || {
             add_rows(1);
-            let (op, inner) = Run::of("test.inner", || {
+            let (op, inner) = OperationRun::of("test.inner", || {
                 add_rows(5);
                 current_op()
             });
@@ -136,20 +136,27 @@ mod tests {
             inner
         });
         assert_eq!((inner.rows, outer.rows), (5, 1));
-        assert_eq!((current_op(), mark()), (OUTSIDE, Tally::default()));
+        assert_eq!(
+            (current_op(), savepoint()),
+            (OUTSIDE, OperationCounts::default())
+        );
     }
 
     #[test]
     fn what_was_undone_is_not_counted_and_a_panic_leaves_nothing() {
-        let (_, tally) = Run::of("test.run", || {
+        let (_, tally) = OperationRun::of("test.run", || {
             add_rows(2);
-            let before = mark();
+            let before = savepoint();
             add_rows(40);
-            return_to(before);
+            rollback_to(before);
         });
         assert_eq!(tally.rows, 2);
-        let panicked = std::panic::catch_unwind(|| Run::of("test.run", || panic!("expected")));
+        let panicked =
+            std::panic::catch_unwind(|| OperationRun::of("test.run", || panic!("expected")));
         assert!(panicked.is_err());
-        assert_eq!((current_op(), mark()), (OUTSIDE, Tally::default()));
+        assert_eq!(
+            (current_op(), savepoint()),
+            (OUTSIDE, OperationCounts::default())
+        );
     }
 }

@@ -2,9 +2,9 @@
 //! the commit and before anyone is told of it, so that who begins to read after an
 //! acknowledgement asks for a version that nobody has filled with older rows.
 //!
-//! Functions that write say what they touch ([`BackendConnection::touches`]). It is safe not to:
+//! Functions that write say what they touch ([`BackendConnection::invalidates`]). It is safe not to:
 //! a committed closure in which nothing was said, or in which a statement ran that no
-//! [`Touch`] covers, is taken to have touched everything. The observer of the connection tells of
+//! [`Invalidation`] covers, is taken to have touched everything. The observer of the connection tells of
 //! each statement; it is not told of a COPY, nor of anything once a closure has put an observer of
 //! its own in its place, so such a closure says what it touches. It holds no rows and no cache.
 
@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{BackendConnection, Database, scope};
+use super::{BackendConnection, Database, transaction_context};
 use crate::error::{Error, Result};
 
 /// Instruments that have a version of their own; others share one with one of these, and are read
@@ -22,13 +22,13 @@ const VERSION_SLOTS: usize = 4_096;
 const INSTRUMENTS_REMEMBERED_MAX: usize = 4_096;
 
 thread_local! {
-    static WORK: Cell<Work> = const { Cell::new(Work::NONE) };
+    static WORK: Cell<DoorCall> = const { Cell::new(DoorCall::NONE) };
 }
 
 /// What statements change of that which the crate's cache holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Touch<'a> {
+pub enum Invalidation<'a> {
     /// Nothing of it: tables of one's own, rules, alerts, deliveries, rows that are deleted already.
     Nothing,
     /// Ticks of these instruments, and what the instruments show as their last tick.
@@ -44,7 +44,7 @@ pub enum Touch<'a> {
 /// While it lives, the statements of its thread are covered by what was said.
 #[derive(Debug)]
 #[must_use = "statements are covered as long as it lives"]
-pub struct Said(PhantomData<*const ()>);
+pub struct InvalidationGuard(PhantomData<*const ()>);
 
 impl BackendConnection<'_> {
     /// Says what statements in a write touch: those that run until the answer is dropped. What is
@@ -67,23 +67,23 @@ impl BackendConnection<'_> {
     /// })
     /// # }
     /// ```
-    pub fn touches(&self, what: Touch<'_>) -> Said {
-        scope::touch(|touched| touched.add(what));
+    pub fn invalidates(&self, what: Invalidation<'_>) -> InvalidationGuard {
+        transaction_context::touch(|touched| touched.add(what));
         let mut work = WORK.get();
         work.said = true;
-        Said::begin(work)
+        InvalidationGuard::begin(work)
     }
 }
 
-impl Said {
-    fn begin(mut work: Work) -> Self {
+impl InvalidationGuard {
+    fn begin(mut work: DoorCall) -> Self {
         work.covers += 1;
         WORK.set(work);
         Self(PhantomData)
     }
 }
 
-impl Drop for Said {
+impl Drop for InvalidationGuard {
     fn drop(&mut self) {
         let mut work = WORK.get();
         work.covers = work.covers.saturating_sub(1);
@@ -93,7 +93,7 @@ impl Drop for Said {
 
 /// The closure of a write door that runs on a thread.
 #[derive(Debug, Clone, Copy)]
-struct Work {
+struct DoorCall {
     runs: bool,
     said: bool,
     /// Words that cover what runs now.
@@ -102,7 +102,7 @@ struct Work {
     uncovered: bool,
 }
 
-impl Work {
+impl DoorCall {
     const NONE: Self = Self {
         runs: false,
         said: false,
@@ -112,7 +112,7 @@ impl Work {
 }
 
 /// Puts the work of the door around this one back.
-struct Outer(Work);
+struct Outer(DoorCall);
 
 impl Drop for Outer {
     fn drop(&mut self) {
@@ -122,14 +122,14 @@ impl Drop for Outer {
 
 /// Runs the closure of a write door; what it does without a word counts as everything.
 pub(super) fn of_work<R>(work: impl FnOnce() -> R) -> R {
-    let _outer = Outer(WORK.replace(Work {
+    let _outer = Outer(WORK.replace(DoorCall {
         runs: true,
-        ..Work::NONE
+        ..DoorCall::NONE
     }));
     let answer = work();
     let done = WORK.get();
     if !done.said || done.uncovered {
-        scope::touch(|touched| touched.everything = true);
+        transaction_context::touch(|touched| touched.everything = true);
     }
     answer
 }
@@ -162,13 +162,13 @@ pub(super) fn statement() {
 }
 
 /// Statements of the door's own, such as savepoints, until the answer is dropped.
-pub(super) fn own_statements() -> Said {
-    Said::begin(WORK.get())
+pub(super) fn own_statements() -> InvalidationGuard {
+    InvalidationGuard::begin(WORK.get())
 }
 
 /// What a transaction has touched so far.
 #[derive(Debug, Default)]
-pub(super) struct Touched {
+pub(super) struct Invalidations {
     everything: bool,
     /// Whether the row of an instrument changed beyond what it shows as its last tick.
     members: bool,
@@ -180,29 +180,29 @@ pub(super) struct Touched {
 
 /// How much of it there was when a savepoint began.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Mark {
+pub(super) struct TouchedMark {
     everything: bool,
     members: bool,
     shown: usize,
     bars: usize,
 }
 
-impl Touched {
-    pub(super) fn add(&mut self, what: Touch<'_>) {
+impl Invalidations {
+    pub(super) fn add(&mut self, what: Invalidation<'_>) {
         match what {
-            Touch::Nothing => {}
-            Touch::Ticks(ids) => self.everything |= remember(&mut self.shown, ids),
-            Touch::Bars(ids) => self.everything |= remember(&mut self.bars, ids),
-            Touch::Instruments(ids) => {
+            Invalidation::Nothing => {}
+            Invalidation::Ticks(ids) => self.everything |= remember(&mut self.shown, ids),
+            Invalidation::Bars(ids) => self.everything |= remember(&mut self.bars, ids),
+            Invalidation::Instruments(ids) => {
                 self.members = true;
                 self.everything |= remember(&mut self.shown, ids);
             }
-            Touch::Everything => self.everything = true,
+            Invalidation::Everything => self.everything = true,
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark {
+    pub(super) fn savepoint(&self) -> TouchedMark {
+        TouchedMark {
             everything: self.everything,
             members: self.members,
             shown: self.shown.len(),
@@ -210,7 +210,7 @@ impl Touched {
         }
     }
 
-    pub(super) fn return_to(&mut self, mark: Mark) {
+    pub(super) fn rollback_to(&mut self, mark: TouchedMark) {
         self.everything = mark.everything;
         self.members = mark.members;
         self.shown.truncate(mark.shown);
@@ -232,7 +232,7 @@ fn remember(known: &mut Vec<i64>, ids: &[i64]) -> bool {
 
 /// What an answer stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StandsOn {
+pub(crate) enum CacheTag {
     /// One instrument: its row and its ticks.
     Instrument(i64),
     /// One instrument: its row, its ticks and its bars.
@@ -244,7 +244,7 @@ pub(crate) enum StandsOn {
 }
 
 /// The versions of what a database holds. They only rise, and never within a transaction.
-pub(super) struct Versions {
+pub(super) struct CacheVersions {
     everything: AtomicU64,
     members: AtomicU64,
     instruments: AtomicU64,
@@ -252,7 +252,7 @@ pub(super) struct Versions {
     bars: Box<[AtomicU64]>,
 }
 
-impl Default for Versions {
+impl Default for CacheVersions {
     fn default() -> Self {
         let slots = || (0..VERSION_SLOTS).map(|_| AtomicU64::new(0)).collect();
         Self {
@@ -265,9 +265,9 @@ impl Default for Versions {
     }
 }
 
-impl Versions {
+impl CacheVersions {
     /// The transaction stands, or may stand.
-    pub(super) fn raise(&self, touched: &Touched) {
+    pub(super) fn raise(&self, touched: &Invalidations) {
         let raise = |version: &AtomicU64| version.fetch_add(1, Ordering::AcqRel);
         if touched.everything {
             raise(&self.everything);
@@ -293,13 +293,13 @@ impl Versions {
 
     /// A sum, which is as good as the list of its parts: each of them only rises, so that a sum
     /// that was read after a part rose is greater than each that was read before.
-    fn of(&self, what: StandsOn) -> u64 {
+    fn of(&self, what: CacheTag) -> u64 {
         let version = |of: &AtomicU64| of.load(Ordering::Acquire);
         let parts = match what {
-            StandsOn::Instrument(id) => version(&self.shown[slot(id)]),
-            StandsOn::Bars(id) => version(&self.shown[slot(id)]) + version(&self.bars[slot(id)]),
-            StandsOn::Instruments => version(&self.instruments),
-            StandsOn::Members => version(&self.members),
+            CacheTag::Instrument(id) => version(&self.shown[slot(id)]),
+            CacheTag::Bars(id) => version(&self.shown[slot(id)]) + version(&self.bars[slot(id)]),
+            CacheTag::Instruments => version(&self.instruments),
+            CacheTag::Members => version(&self.members),
         };
         parts + version(&self.everything)
     }
@@ -314,7 +314,7 @@ impl Database {
     /// The version of what an answer stands on, now: an answer whose reads began after this is
     /// good for all that find the same version. Only the writes of this handle and its clones
     /// raise it, not those of other processes.
-    pub(crate) fn version(&self, of: StandsOn) -> u64 {
+    pub(crate) fn version(&self, of: CacheTag) -> u64 {
         self.inner.attachments.versions().of(of)
     }
 
@@ -322,6 +322,6 @@ impl Database {
     /// for the same reason that each of them is one.
     pub(crate) fn version_of_bars(&self, instrument_ids: &[i64]) -> u64 {
         let versions = instrument_ids.iter();
-        versions.map(|id| self.version(StandsOn::Bars(*id))).sum()
+        versions.map(|id| self.version(CacheTag::Bars(*id))).sum()
     }
 }

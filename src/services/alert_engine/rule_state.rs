@@ -4,13 +4,13 @@ use super::rule::Rule;
 use crate::timestamp::Timestamp;
 
 /// The rules of an instrument, by id.
-pub(super) type Slots = Vec<Slot>;
+pub(super) type RuleStates = Vec<RuleState>;
 
 /// A rule and its state.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct RuleState {
     pub(super) rule: Rule,
-    pub(super) pause: Pause,
+    pub(super) pause: Cooldown,
     /// The rule's group and its rank there, while it is arranged in a plan.
     pub(super) place: Option<(usize, usize)>,
     /// The stretch of the journal that has this slot's state already.
@@ -19,7 +19,7 @@ pub(super) struct Slot {
 
 /// What firing changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Pause {
+pub(super) struct Cooldown {
     pub(super) last_triggered: Option<Timestamp>,
     /// The moment from which it may fire again, while it cools down.
     pub(super) ready_at: Option<i64>,
@@ -29,11 +29,11 @@ pub(super) struct Pause {
     pub(super) suppressed: u64,
 }
 
-impl Slot {
+impl RuleState {
     pub(super) fn new(rule: Rule) -> Self {
-        let pause = Pause {
+        let pause = Cooldown {
             last_triggered: rule.last_triggered,
-            ..Pause::default()
+            ..Cooldown::default()
         };
         Self {
             rule,

@@ -8,9 +8,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::plan::{Match, Pass};
+use super::plan::{EvalContext, Match};
 use super::rule::{Test, Tree};
-use super::trigger::Trigger;
+use crate::domain::Trigger;
 
 /// When rules wake, and which.
 pub(super) type Wakes = BinaryHeap<Reverse<(i64, usize)>>;
@@ -20,7 +20,7 @@ type SlotTree = (usize, Tree);
 
 /// The multi-condition rules of an instrument.
 #[derive(Debug, Default)]
-pub(super) struct Joined {
+pub(super) struct CompositeRules {
     gates: Vec<Gate>,
     open: Vec<SlotTree>,
 }
@@ -35,7 +35,7 @@ struct Gate {
     rules: Vec<SlotTree>,
 }
 
-impl Joined {
+impl CompositeRules {
     /// Arranges rules, each by its slot, whose tests know their places.
     pub(super) fn new(rules: Vec<SlotTree>) -> Self {
         let mut joined = Self::default();
@@ -55,7 +55,7 @@ impl Joined {
     }
 
     /// Matches the newest tick of the history.
-    pub(super) fn run(&self, pass: &mut Pass<'_>, wakes: &mut Wakes) {
+    pub(super) fn run(&self, pass: &mut EvalContext<'_>, wakes: &mut Wakes) {
         let Some(price) = pass.history.price() else {
             return;
         };
@@ -87,7 +87,7 @@ impl Gate {
     }
 }
 
-fn evaluate(rule: &SlotTree, price: f64, pass: &mut Pass<'_>, wakes: &mut Wakes) {
+fn evaluate(rule: &SlotTree, price: f64, pass: &mut EvalContext<'_>, wakes: &mut Wakes) {
     let (number, tree) = rule;
     if !tree.holds(pass.history) {
         return;

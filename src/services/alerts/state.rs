@@ -10,7 +10,7 @@ use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 
 use super::lock;
 use crate::database::block_on;
-use crate::repository::market_data::Versions;
+use crate::repository::market_data::InstrumentVersions;
 use crate::services::alert_engine::Evaluator;
 
 /// Counts are published for readers this often while transactions follow each other.
@@ -20,8 +20,8 @@ const NEVER: i64 = -1;
 
 /// An instrument that a batch has named.
 #[derive(Debug)]
-pub(super) struct Known {
-    memory: Arc<FairMutex<Memory>>,
+pub(super) struct WatchedState {
+    memory: Arc<FairMutex<InstrumentState>>,
     /// The version of the rules at which, by a committed transaction, none is evaluated.
     idle_at: AtomicI64,
     published: Mutex<Published>,
@@ -35,7 +35,7 @@ struct Published {
 
 /// The rules of an instrument and their past.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct InstrumentState {
     /// Whether it was read from the database.
     pub(super) is_known: bool,
     /// None when no rule is evaluated.
@@ -48,7 +48,7 @@ pub(super) struct Memory {
     pub(super) suppressed_before: HashMap<i64, u64>,
 }
 
-impl Known {
+impl WatchedState {
     pub(super) fn new() -> Self {
         Self {
             memory: Arc::default(),
@@ -62,7 +62,7 @@ impl Known {
 
     /// The memory, for one transaction: whoever has it holds the lock of the instrument's row, so
     /// what it waits for is a transaction that has already ended.
-    pub(super) fn lock_memory(&self) -> OwnedMutexGuard<Memory> {
+    pub(super) fn lock_memory(&self) -> OwnedMutexGuard<InstrumentState> {
         block_on(Arc::clone(&self.memory).lock_owned())
     }
 
@@ -78,7 +78,7 @@ impl Known {
     }
 
     /// Shows the counts of a committed state to readers, unless that was done a moment ago.
-    pub(super) fn publish(&self, memory: &Memory) {
+    pub(super) fn publish(&self, memory: &InstrumentState) {
         let mut published = lock(&self.published);
         if published.at.elapsed() >= PUBLISH_EVERY {
             published.suppressed = memory.suppressed();
@@ -94,8 +94,8 @@ impl Known {
     }
 }
 
-impl Memory {
-    pub(super) fn stands_for(&self, versions: &Versions) -> bool {
+impl InstrumentState {
+    pub(super) fn stands_for(&self, versions: &InstrumentVersions) -> bool {
         // Where nothing is evaluated, ticks do not matter.
         let ticks = self.evaluator.is_none() || self.ticks_version == versions.ticks;
         self.is_known && self.rules_version == versions.rules && ticks

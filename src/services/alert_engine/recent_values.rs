@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 
 /// Values under the positions `start()..end()`.
 #[derive(Debug, Clone)]
-pub(super) struct Tape<T> {
+pub(super) struct RecentValues<T> {
     values: VecDeque<T>,
     start: u64,
 }
 
-impl<T> Default for Tape<T> {
+impl<T> Default for RecentValues<T> {
     fn default() -> Self {
         Self {
             values: VecDeque::new(),
@@ -21,7 +21,7 @@ impl<T> Default for Tape<T> {
     }
 }
 
-impl<T: Copy> Tape<T> {
+impl<T: Copy> RecentValues<T> {
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn positions_stay_whatever_is_dropped_and_taken_off() {
-        let mut tape = Tape::default();
+        let mut tape = RecentValues::default();
         (0..5).for_each(|n| tape.push(n));
         tape.keep_newest(3);
         assert_eq!((tape.start(), tape.end(), tape.len()), (2, 5, 3));

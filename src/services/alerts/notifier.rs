@@ -14,14 +14,14 @@ pub(super) const WAITING_MAX: usize = 65_536;
 
 /// The callbacks, and the alerts that they have not been told yet.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct AlertNotifier {
     callbacks: Arc<Callbacks<[AlertLog]>>,
-    inner: Mutex<Inner>,
+    inner: Mutex<NotifierQueue>,
     came: Condvar,
 }
 
 #[derive(Default)]
-struct Inner {
+struct NotifierQueue {
     /// The alerts of one transaction each.
     waiting: VecDeque<Vec<AlertLog>>,
     waiting_alerts: usize,
@@ -31,7 +31,7 @@ struct Inner {
     is_open: bool,
 }
 
-impl Told {
+impl AlertNotifier {
     pub(super) fn register(
         &self,
         callback: impl Fn(&[AlertLog]) + Send + Sync + 'static,
@@ -66,7 +66,7 @@ impl Told {
         self.came.notify_one();
     }
 
-    pub(super) fn untold(&self) -> u64 {
+    pub(super) fn missed(&self) -> u64 {
         self.inner().untold
     }
 
@@ -85,7 +85,7 @@ impl Told {
     }
 
     /// Tells until it is closed and nothing waits, or started once more.
-    pub(super) fn tell(&self, of: u64, panicked: impl Fn()) {
+    pub(super) fn notify(&self, of: u64, panicked: impl Fn()) {
         while let Some(alerts) = self.next(of) {
             self.callbacks.call(&alerts, |error| {
                 tracing::error!(error, "a callback of the alert engine failed; it goes on");
@@ -95,8 +95,9 @@ impl Told {
     }
 
     fn next(&self, of: u64) -> Option<Vec<AlertLog>> {
-        let idle =
-            |inner: &mut Inner| inner.waiting.is_empty() && inner.is_open && inner.opened == of;
+        let idle = |inner: &mut NotifierQueue| {
+            inner.waiting.is_empty() && inner.is_open && inner.opened == of
+        };
         let waited = self.came.wait_while(self.inner(), idle);
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner);
         if inner.opened != of {
@@ -107,13 +108,13 @@ impl Told {
         Some(alerts)
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, NotifierQueue> {
         lock(&self.inner)
     }
 }
 
-impl fmt::Debug for Told {
+impl fmt::Debug for AlertNotifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Told").finish_non_exhaustive()
+        f.debug_struct("AlertNotifier").finish_non_exhaustive()
     }
 }

@@ -11,37 +11,37 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
+use super::engine_run::EngineRun;
 use super::load::{self, Loaded};
-use super::memory::{Known, Memory};
-use super::session::Session;
-use crate::database::{BackendConnection, Ending, Follower};
+use super::state::{InstrumentState, WatchedState};
+use crate::database::{BackendConnection, Ending, TransactionHook};
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::AlertLog;
-use crate::repository::market_data::{Demand, Versions};
-use crate::services::alert_engine::{AlertTotals, Mark};
+use crate::repository::market_data::{Demand, InstrumentVersions};
+use crate::services::alert_engine::{AlertTotals, JournalMark};
 
 /// The evaluation of an open transaction.
-pub(super) struct Open {
-    session: Arc<Session>,
-    state: RefCell<State>,
+pub(super) struct BatchEvaluation {
+    session: Arc<EngineRun>,
+    state: RefCell<BatchState>,
 }
 
 #[derive(Default)]
-struct State {
+struct BatchState {
     epoch: u64,
     /// By instrument.
-    held: Vec<Held>,
+    held: Vec<LockedState>,
     /// What each epoch has fired.
     alerts: Vec<(u64, Vec<AlertLog>)>,
     totals: Vec<(u64, AlertTotals)>,
 }
 
 /// A memory that the transaction holds.
-struct Held {
+struct LockedState {
     instrument_id: i64,
-    known: Arc<Known>,
-    memory: OwnedMutexGuard<Memory>,
+    known: Arc<WatchedState>,
+    memory: OwnedMutexGuard<InstrumentState>,
     /// The epoch in which it was taken.
     since: u64,
     /// The epoch in which it was last read from the database.
@@ -56,12 +56,12 @@ struct Held {
 /// A memory at its first evaluation in an epoch.
 struct Marked {
     epoch: u64,
-    mark: Mark,
+    mark: JournalMark,
     ticks_version: i64,
 }
 
-impl Open {
-    pub(super) fn new(session: Arc<Session>) -> Self {
+impl BatchEvaluation {
+    pub(super) fn new(session: Arc<EngineRun>) -> Self {
         Self {
             session,
             state: RefCell::default(),
@@ -73,7 +73,7 @@ impl Open {
     pub(super) fn prepare(
         &self,
         conn: &mut BackendConnection<'_>,
-        of: &[Versions],
+        of: &[InstrumentVersions],
     ) -> Result<Vec<i64>> {
         let stale = self.take(of);
         let ids: Vec<i64> = stale.iter().map(|of| of.instrument_id).collect();
@@ -99,7 +99,7 @@ impl Open {
     }
 
     /// Takes the memories, and returns the versions of those that do not stand for them.
-    fn take(&self, of: &[Versions]) -> Vec<Versions> {
+    fn take(&self, of: &[InstrumentVersions]) -> Vec<InstrumentVersions> {
         let mut state = self.state.borrow_mut();
         let mut stale = Vec::new();
         for versions in of {
@@ -136,30 +136,33 @@ impl Open {
     }
 }
 
-impl Follower for Open {
-    fn mark(&self) -> u64 {
+impl TransactionHook for BatchEvaluation {
+    fn savepoint(&self) -> u64 {
         let mut state = self.state.borrow_mut();
         state.epoch += 1;
         state.epoch
     }
 
-    fn return_to(&self, mark: u64) {
+    fn rollback_to(&self, mark: u64) {
         let mut state = self.state.borrow_mut();
         state.alerts.retain(|(epoch, _)| *epoch < mark);
         state.totals.retain(|(epoch, _)| *epoch < mark);
         for mut held in state.held.extract_if(.., |held| held.since >= mark) {
             held.roll_back();
         }
-        state.held.iter_mut().for_each(|held| held.return_to(mark));
+        state
+            .held
+            .iter_mut()
+            .for_each(|held| held.rollback_to(mark));
     }
 
     fn ended(&self, ending: Ending) {
         let mut state = self.state.take();
         match ending {
-            Ending::RolledBack => state.held.iter_mut().for_each(Held::roll_back),
-            Ending::Unknown => state.held.iter_mut().for_each(Held::forget),
+            Ending::RolledBack => state.held.iter_mut().for_each(LockedState::roll_back),
+            Ending::Unknown => state.held.iter_mut().for_each(LockedState::forget),
             Ending::Committed => {
-                state.held.iter_mut().for_each(Held::commit);
+                state.held.iter_mut().for_each(LockedState::commit);
                 let mut sum = AlertTotals::default();
                 let totals = state.totals.iter();
                 totals.for_each(|(_, totals)| sum.add(totals));
@@ -172,8 +175,8 @@ impl Follower for Open {
     }
 }
 
-impl State {
-    fn held(&mut self, instrument_id: i64) -> Option<&mut Held> {
+impl BatchState {
+    fn held(&mut self, instrument_id: i64) -> Option<&mut LockedState> {
         let place = self.place(instrument_id).ok()?;
         Some(&mut self.held[place])
     }
@@ -183,9 +186,9 @@ impl State {
             .binary_search_by_key(&instrument_id, |held| held.instrument_id)
     }
 
-    fn hold(&mut self, instrument_id: i64, known: Arc<Known>) {
+    fn hold(&mut self, instrument_id: i64, known: Arc<WatchedState>) {
         if let Err(place) = self.place(instrument_id) {
-            let held = Held {
+            let held = LockedState {
                 instrument_id,
                 memory: known.lock_memory(),
                 known,
@@ -206,7 +209,7 @@ impl State {
         }
     }
 
-    fn put(&mut self, loaded: Loaded, versions: &Versions) {
+    fn put(&mut self, loaded: Loaded, versions: &InstrumentVersions) {
         let epoch = self.epoch;
         if let Some(held) = self.held(loaded.instrument_id) {
             held.replace(epoch, loaded, versions);
@@ -214,9 +217,9 @@ impl State {
     }
 }
 
-impl Held {
+impl LockedState {
     /// Puts what was read in place of what was known.
-    fn replace(&mut self, epoch: u64, loaded: Loaded, versions: &Versions) {
+    fn replace(&mut self, epoch: u64, loaded: Loaded, versions: &InstrumentVersions) {
         self.count_open();
         self.forget();
         self.memory.is_known = true;
@@ -270,7 +273,7 @@ impl Held {
         Some(AlertTotals::of(&firings))
     }
 
-    fn return_to(&mut self, mark: u64) {
+    fn rollback_to(&mut self, mark: u64) {
         if self.broken || self.loaded.is_some_and(|epoch| epoch >= mark) {
             self.suppressed.clear();
             return self.forget();

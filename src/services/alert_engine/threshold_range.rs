@@ -1,6 +1,6 @@
 //! Which thresholds a tick matches: the one place where a value is compared with a threshold.
 //!
-//! A condition and a tick give a [`Reach`], a stretch of the line of thresholds. A lone threshold
+//! A condition and a tick give a [`ThresholdRange`], a stretch of the line of thresholds. A lone threshold
 //! is asked whether it is within; sorted thresholds are cut at its ends. Thresholds are exact
 //! decimals, compared as the nearest doubles: a price that a feed writes as `0.3` is the double
 //! nearest to 0.3, and so is the threshold.
@@ -11,27 +11,27 @@ use std::ops::Range;
 use bigdecimal::BigDecimal;
 
 use crate::decimal::Decimal;
-use crate::domain::{Condition, PriceDecimals};
+use crate::domain::{PriceDecimals, Trigger};
 
 /// The sort key of a threshold: `equals` matches between `low` and `high`, both excluded; every
 /// other condition compares with `low` alone, and `high` is the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Key {
+pub(super) struct ThresholdKey {
     pub(super) low: f64,
     pub(super) high: f64,
 }
 
-impl Key {
+impl ThresholdKey {
     /// `decimals` are those of the instrument, which say how near `equals` is: half a unit of the
     /// last place that is shown. Without them prices are shown with all of their digits, and only
     /// the threshold itself is equal to it.
     pub(super) fn new(
-        condition: Condition,
+        trigger: Trigger,
         threshold: Option<&Decimal>,
         decimals: Option<PriceDecimals>,
     ) -> Self {
         let at = threshold.map_or(0.0, Decimal::to_f64);
-        let Some(threshold) = threshold.filter(|_| condition == Condition::Equals) else {
+        let Some(threshold) = threshold.filter(|_| trigger == Trigger::Equals) else {
             return Self { low: at, high: at };
         };
         // Neighbours, for where doubles lie further apart than the places.
@@ -54,7 +54,7 @@ impl Key {
     }
 }
 
-impl Key {
+impl ThresholdKey {
     /// The order of the thresholds; both bounds rise with them.
     pub(super) fn by_threshold(&self, other: &Self) -> Ordering {
         let low = self.low.total_cmp(&other.low);
@@ -64,7 +64,7 @@ impl Key {
 
 /// The thresholds that a tick matches.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Reach {
+pub(super) enum ThresholdRange {
     Nothing,
     Everything,
     /// Thresholds below the value.
@@ -90,9 +90,9 @@ pub(super) enum Reach {
     },
 }
 
-impl Reach {
+impl ThresholdRange {
     /// Whether a threshold is within.
-    pub(super) fn holds(self, key: Key) -> bool {
+    pub(super) fn holds(self, key: ThresholdKey) -> bool {
         let at = key.low;
         match self {
             Self::Nothing => false,
@@ -148,7 +148,11 @@ mod tests {
     fn equals(decimals: Option<i32>, threshold: &str, price: f64) -> bool {
         let threshold = threshold.parse().unwrap();
         let decimals = decimals.map(|places| PriceDecimals::new(places).unwrap());
-        Reach::Around(price).holds(Key::new(Condition::Equals, Some(&threshold), decimals))
+        ThresholdRange::Around(price).holds(ThresholdKey::new(
+            Trigger::Equals,
+            Some(&threshold),
+            decimals,
+        ))
     }
 
     #[test]
@@ -180,31 +184,33 @@ mod tests {
 
     #[test]
     fn a_threshold_is_the_double_that_a_feed_writes_with_the_same_digits() {
-        let key = Key::new(Condition::Above, Some(&"0.3".parse().unwrap()), None);
-        assert!(!Reach::Under(0.3).holds(key));
-        assert!(!Reach::Over(0.3).holds(key));
+        let key = ThresholdKey::new(Trigger::Above, Some(&"0.3".parse().unwrap()), None);
+        assert!(!ThresholdRange::Under(0.3).holds(key));
+        assert!(!ThresholdRange::Over(0.3).holds(key));
         // This sum is not 0.3 but the next double.
-        assert!(Reach::Under(0.1 + 0.2).holds(key));
+        assert!(ThresholdRange::Under(0.1 + 0.2).holds(key));
     }
 
-    fn any_reach() -> impl Strategy<Value = Reach> {
+    fn any_reach() -> impl Strategy<Value = ThresholdRange> {
         let value = || (-5..6).prop_map(f64::from);
         prop_oneof![
-            Just(Reach::Nothing),
-            Just(Reach::Everything),
-            value().prop_map(Reach::Under),
-            value().prop_map(Reach::UpTo),
-            value().prop_map(Reach::Over),
-            value().prop_map(Reach::Around),
-            (value(), any::<bool>(), 1..4).prop_map(|(from, with_from, way)| Reach::Up {
+            Just(ThresholdRange::Nothing),
+            Just(ThresholdRange::Everything),
+            value().prop_map(ThresholdRange::Under),
+            value().prop_map(ThresholdRange::UpTo),
+            value().prop_map(ThresholdRange::Over),
+            value().prop_map(ThresholdRange::Around),
+            (value(), any::<bool>(), 1..4).prop_map(|(from, with_from, way)| ThresholdRange::Up {
                 from,
                 with_from,
                 to: from + f64::from(way)
             }),
-            (value(), any::<bool>(), 1..4).prop_map(|(from, with_from, way)| Reach::Down {
-                from,
-                with_from,
-                to: from - f64::from(way)
+            (value(), any::<bool>(), 1..4).prop_map(|(from, with_from, way)| {
+                ThresholdRange::Down {
+                    from,
+                    with_from,
+                    to: from - f64::from(way),
+                }
             }),
         ]
     }
@@ -220,7 +226,7 @@ mod tests {
             let highs: Vec<f64> = lows.iter().map(|low| low + f64::from(width)).collect();
             let range = reach.of_sorted(&lows, &highs);
             for (rank, (low, high)) in lows.iter().zip(&highs).enumerate() {
-                let key = Key { low: *low, high: *high };
+                let key = ThresholdKey { low: *low, high: *high };
                 prop_assert_eq!(range.contains(&rank), reach.holds(key), "{:?} {}", reach, low);
             }
         }

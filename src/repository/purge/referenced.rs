@@ -9,7 +9,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::report::{KeptRow, Referrer};
-use crate::database::{BackendConnection, Touch};
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::{Deleted, SoftDeletable};
@@ -22,12 +22,12 @@ const CANDIDATES_PER_SURVEY_MAX: i64 = 1_000;
 
 /// Where a survey begins: after this row, in the order of deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PurgeCursor {
     deleted_at: Timestamp,
     id: i64,
 }
 
-impl Place {
+impl PurgeCursor {
     /// Before every row.
     pub(super) const START: Self = Self {
         deleted_at: Timestamp::MIN,
@@ -53,17 +53,17 @@ impl Parent {
 
 /// Some rows that are old enough: those to which something refers, and the others.
 #[derive(Debug)]
-pub(super) struct Survey {
-    pub(super) kept: Vec<Kept>,
+pub(super) struct PurgeCandidates {
+    pub(super) kept: Vec<ReferencedRow>,
     /// The ids of those to which nothing refers.
     pub(super) free: Vec<i64>,
     /// Where the next survey begins; `None` after the last one.
-    pub(super) next: Option<Place>,
+    pub(super) next: Option<PurgeCursor>,
 }
 
 /// What a dry run knows of rows that are still there and would not be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Gone<'a> {
+pub(super) struct DeletedReferences<'a> {
     /// Alerts, ticks and bars that were deleted up to this moment.
     pub(super) cut_off: Timestamp,
     /// Of the rules that were, these stay: their number by instrument.
@@ -72,20 +72,20 @@ pub(super) struct Gone<'a> {
 
 /// A kept row, and the instrument that it is or belongs to.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct ReferencedRow {
     pub(super) row: KeptRow,
     pub(super) instrument_id: i64,
 }
 
 /// A row that is old enough.
-struct Candidate {
-    place: Place,
+struct PurgeCandidate {
+    place: PurgeCursor,
     label: String,
     instrument_id: i64,
 }
 
 /// For each row how many rows refer to it.
-type Counts = HashMap<i64, i64>;
+type ReferenceCounts = HashMap<i64, i64>;
 
 /// Counts what refers to the rows, through one column of one table. The active rows and the trash
 /// are counted apart, as each has an index of its own. Rows that were deleted up to `up_to` do
@@ -107,7 +107,7 @@ macro_rules! referrers {
         let mut rows: Vec<(i64, i64)> = crate::on_backend!(&mut *$conn, |c| active.load(c))?;
         let more: Vec<(i64, i64)> = crate::on_backend!(&mut *$conn, |c| trash.load(c))?;
         rows.extend(more);
-        let mut counts = Counts::new();
+        let mut counts = ReferenceCounts::new();
         for (id, count) in rows {
             *counts.entry(id).or_default() += count;
         }
@@ -116,7 +116,7 @@ macro_rules! referrers {
 }
 
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn rules_query(cut_off: Timestamp, after: Place, limit: i64) -> _ {
+pub(super) fn rules_query(cut_off: Timestamp, after: PurgeCursor, limit: i64) -> _ {
     let deleted: Deleted<alert_rules::table> = alert_rules::table.deleted();
     let (stamp, id): (Timestamp, i64) = (after.deleted_at, after.id);
     let same_stamp = alert_rules::deleted_at
@@ -131,7 +131,7 @@ pub(super) fn rules_query(cut_off: Timestamp, after: Place, limit: i64) -> _ {
 }
 
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn instruments_query(cut_off: Timestamp, after: Place, limit: i64) -> _ {
+pub(super) fn instruments_query(cut_off: Timestamp, after: PurgeCursor, limit: i64) -> _ {
     let deleted: Deleted<instruments::table> = instruments::table.deleted();
     let (stamp, id): (Timestamp, i64) = (after.deleted_at, after.id);
     let same_stamp = instruments::deleted_at
@@ -150,9 +150,9 @@ pub(super) fn survey(
     conn: &mut BackendConnection<'_>,
     parent: Parent,
     cut_off: Timestamp,
-    after: Place,
-    gone: Option<Gone<'_>>,
-) -> Result<Survey> {
+    after: PurgeCursor,
+    gone: Option<DeletedReferences<'_>>,
+) -> Result<PurgeCandidates> {
     let candidates = match parent {
         Parent::AlertRules => rules(conn, cut_off, after)?,
         Parent::Instruments => instruments(conn, cut_off, after)?,
@@ -168,7 +168,7 @@ pub(super) fn delete(
     parent: Parent,
     ids: &[i64],
 ) -> Result<usize> {
-    let _said = conn.touches(Touch::Nothing);
+    let _said = conn.invalidates(Invalidation::Nothing);
     let referrers = referrers_of(conn, parent, ids, None)?;
     let is_free = |id: &i64| referrers.iter().all(|(_, counts)| !counts.contains_key(id));
     let free: Vec<i64> = ids.iter().copied().filter(is_free).collect();
@@ -201,18 +201,18 @@ fn delete_series(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Re
 fn rules(
     conn: &mut BackendConnection<'_>,
     cut_off: Timestamp,
-    after: Place,
-) -> Result<Vec<Candidate>> {
-    type Row = (i64, Option<Timestamp>, Option<String>, i64);
+    after: PurgeCursor,
+) -> Result<Vec<PurgeCandidate>> {
+    type OldRuleRow = (i64, Option<Timestamp>, Option<String>, i64);
     let query = rules_query(cut_off, after, CANDIDATES_PER_SURVEY_MAX).select((
         alert_rules::id,
         alert_rules::deleted_at,
         alert_rules::name,
         alert_rules::instrument_id,
     ));
-    let rows: Vec<Row> = crate::on_backend!(conn, |c| query.load(c))?;
-    let candidate = |(id, deleted_at, name, instrument_id): Row| Candidate {
-        place: Place {
+    let rows: Vec<OldRuleRow> = crate::on_backend!(conn, |c| query.load(c))?;
+    let candidate = |(id, deleted_at, name, instrument_id): OldRuleRow| PurgeCandidate {
+        place: PurgeCursor {
             deleted_at: deleted_at.unwrap_or(cut_off),
             id,
         },
@@ -225,17 +225,17 @@ fn rules(
 fn instruments(
     conn: &mut BackendConnection<'_>,
     cut_off: Timestamp,
-    after: Place,
-) -> Result<Vec<Candidate>> {
-    type Row = (i64, Option<Timestamp>, Symbol);
+    after: PurgeCursor,
+) -> Result<Vec<PurgeCandidate>> {
+    type OldInstrumentRow = (i64, Option<Timestamp>, Symbol);
     let query = instruments_query(cut_off, after, CANDIDATES_PER_SURVEY_MAX).select((
         instruments::id,
         instruments::deleted_at,
         instruments::symbol,
     ));
-    let rows: Vec<Row> = crate::on_backend!(conn, |c| query.load(c))?;
-    let candidate = |(id, deleted_at, symbol): Row| Candidate {
-        place: Place {
+    let rows: Vec<OldInstrumentRow> = crate::on_backend!(conn, |c| query.load(c))?;
+    let candidate = |(id, deleted_at, symbol): OldInstrumentRow| PurgeCandidate {
+        place: PurgeCursor {
             deleted_at: deleted_at.unwrap_or(cut_off),
             id,
         },
@@ -250,8 +250,8 @@ fn referrers_of(
     conn: &mut BackendConnection<'_>,
     parent: Parent,
     ids: &[i64],
-    gone: Option<Gone<'_>>,
-) -> Result<Vec<(Referrer, Counts)>> {
+    gone: Option<DeletedReferences<'_>>,
+) -> Result<Vec<(Referrer, ReferenceCounts)>> {
     let up_to = gone.map(|gone| gone.cut_off);
     if parent == Parent::AlertRules {
         let alerts = referrers!(conn, alert_logs::rule_id, ids, up_to);
@@ -273,7 +273,10 @@ fn referrers_of(
 }
 
 /// Tells the rows to which something refers from those that are free.
-fn sort_out(candidates: Vec<Candidate>, referrers: &[(Referrer, Counts)]) -> Survey {
+fn sort_out(
+    candidates: Vec<PurgeCandidate>,
+    referrers: &[(Referrer, ReferenceCounts)],
+) -> PurgeCandidates {
     let full = i64::try_from(candidates.len()).is_ok_and(|n| n >= CANDIDATES_PER_SURVEY_MAX);
     let next = candidates.last().map(|row| row.place).filter(|_| full);
     let (mut kept, mut free) = (Vec::new(), Vec::new());
@@ -286,7 +289,7 @@ fn sort_out(candidates: Vec<Candidate>, referrers: &[(Referrer, Counts)]) -> Sur
             free.push(row.place.id);
             continue;
         }
-        kept.push(Kept {
+        kept.push(ReferencedRow {
             row: KeptRow {
                 row: row.label,
                 referrers: of_row,
@@ -294,5 +297,5 @@ fn sort_out(candidates: Vec<Candidate>, referrers: &[(Referrer, Counts)]) -> Sur
             instrument_id: row.instrument_id,
         });
     }
-    Survey { kept, free, next }
+    PurgeCandidates { kept, free, next }
 }

@@ -6,18 +6,17 @@ use super::firing::{Firing, Firings, WatchedInstrument};
 use super::history::History;
 use super::journal::{Journal, Undo};
 use super::need::{HistoryNeed, Parameters};
-use super::plan::{Match, Pass, Plan};
+use super::plan::{EvalContext, Match, Plan};
 use super::rule::Rule;
-use super::slot::{Slot, Slots};
-use super::trigger::Trigger;
-use crate::domain::StoredTick;
+use super::rule_state::{RuleState, RuleStates};
+use crate::domain::{StoredTick, Trigger};
 use crate::timestamp::Timestamp;
 
 /// An instrument, its rules and their state.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct InstrumentRules {
     facts: Arc<WatchedInstrument>,
-    slots: Slots,
+    slots: RuleStates,
     history: History,
     /// None after a change of the rules: it is made anew before the next tick, so that a thousand
     /// changes cost one arrangement.
@@ -29,13 +28,13 @@ pub(super) struct Watch {
     matches: Vec<Match>,
 }
 
-impl Watch {
+impl InstrumentRules {
     pub(super) fn new(facts: WatchedInstrument) -> Self {
         let parameters = Parameters::default();
         Self {
             history: History::starting_at(facts.last_tick, &parameters),
             facts: Arc::new(facts),
-            slots: Slots::new(),
+            slots: RuleStates::new(),
             plan: None,
             parameters,
             saved_in: 0,
@@ -55,7 +54,7 @@ impl Watch {
         self.dissolve_plan();
         match self.find(rule.id()) {
             Ok(number) => self.slots[number].replace(rule),
-            Err(number) => self.slots.insert(number, Slot::new(rule)),
+            Err(number) => self.slots.insert(number, RuleState::new(rule)),
         }
     }
 
@@ -168,7 +167,7 @@ impl Watch {
         if !self.facts.is_watched {
             return;
         }
-        let mut pass = Pass {
+        let mut pass = EvalContext {
             history: &self.history,
             slots: &mut self.slots,
             journal,
