@@ -7,7 +7,7 @@
 //! Begin with [`ChartData`], and give it to [`terminal()`], [`svg()`] or [`png()`].
 //!
 //! ```
-//! use tickbase::chart::{Average, ChartData, PictureSize, Title, svg};
+//! use tickbase::chart::{AverageLine, ChartData, PictureSize, Title, svg};
 //! use tickbase::domain::Candle;
 //! # fn main() -> tickbase::Result<()> {
 //!
@@ -27,7 +27,7 @@
 //!     name: "E-mini S&P 500".to_owned(),
 //!     frequency: "1min".to_owned(),
 //! };
-//! let averages = vec![Average::simple(&candles, 2)];
+//! let averages = vec![AverageLine::simple(&candles, 2)];
 //! let data = ChartData { title, price_decimals: None, candles: &candles, averages, alerts: vec![] };
 //! assert!(svg(&data, PictureSize::new(800, 400)?)?.starts_with("<svg"));
 //! # Ok(())

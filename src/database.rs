@@ -9,7 +9,9 @@ mod async_pool;
 mod backpressure;
 mod block_on;
 mod budget;
+mod cache_versions;
 mod connection;
+mod door_call;
 mod doors;
 mod faults;
 #[cfg(feature = "sqlite")]
@@ -17,6 +19,7 @@ mod files;
 mod histogram;
 #[cfg(feature = "postgres")]
 mod in_flight;
+mod insert_counts;
 mod insert_totals;
 mod instrumentation;
 mod invalidation;
@@ -32,9 +35,11 @@ mod pool;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod probe;
+mod probe_cause;
 mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
+mod savepoint;
 mod schema_version;
 mod shared_clock;
 mod slow_query;
@@ -53,18 +58,21 @@ use std::sync::Arc;
 
 pub use backpressure::{BatchSize, WhenFull};
 pub(crate) use block_on::block_on;
+pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
+pub use door_call::InvalidationGuard;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
-pub use insert_totals::{InsertCounts, InsertTotals};
+pub use insert_counts::InsertCounts;
+pub use insert_totals::InsertTotals;
 pub use instrumentation::OperationSnapshot;
-pub(crate) use invalidation::CacheTag;
-pub use invalidation::{Invalidation, InvalidationGuard};
+pub use invalidation::Invalidation;
 pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
-pub use probe::{Probe, ProbeCause, ProbeFailure};
+pub use probe::{Probe, ProbeFailure};
+pub use probe_cause::ProbeCause;
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
@@ -295,9 +303,9 @@ impl Database {
         let Some(lane) = &self.inner.lane else {
             return Ok(Vec::new());
         };
-        let mut all = lane.exclusive(|conn| states(conn, sqlite::ConnectionRole::Writer))?;
+        let mut all = lane.exclusive(|conn| states(conn, opening::ConnectionRole::Writer))?;
         all.extend(self.read("check.pragmas", |conn| {
-            states(conn, sqlite::ConnectionRole::Reader)
+            states(conn, opening::ConnectionRole::Reader)
         })?);
         Ok(all)
     }

@@ -8,11 +8,13 @@ mod cells;
 pub mod columns;
 mod csv;
 pub mod feed;
+mod feed_survey;
 pub mod field;
 pub(crate) mod gzip;
 mod head;
 pub mod import;
-pub mod input;
+mod import_kind;
+mod input;
 mod json;
 mod layout;
 mod lines;
@@ -23,6 +25,7 @@ mod owners;
 mod pipeline;
 mod posted;
 pub mod preset;
+mod preset_defaults;
 pub mod reading;
 mod record;
 mod series;
@@ -40,10 +43,11 @@ pub use import::{
     Import, ImportCommit, ImportEvent, ImportListener, ImportReport, ImportSource, OtherSymbols,
     import,
 };
+pub use import_kind::ImportKind;
 pub use input::Input;
 pub use lines::LINE_BYTES_MAX;
 pub use number::NumberFormat;
-pub use options::{BarStamps, FeedFormat, FeedOptions, ImportKind};
+pub use options::{BarStamps, FeedFormat, FeedOptions};
 pub use owners::{InstrumentName, RowOwner, SourceName};
 pub use pipeline::{BATCHES_IN_FLIGHT_MAX, pump};
 pub use posted::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};

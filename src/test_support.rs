@@ -15,8 +15,8 @@ pub(crate) fn on_both(test: impl Fn(&mut BackendConnection<'_>)) {
 /// Runs a test on a fresh, migrated SQLite file.
 #[cfg(feature = "sqlite")]
 pub(crate) fn on_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
+    use crate::database::opening::ConnectionRole;
     use crate::database::opening::open;
-    use crate::database::sqlite::ConnectionRole;
     on_sqlite_of(|name| open(name, ConnectionRole::Writer), test);
 }
 

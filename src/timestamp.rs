@@ -3,12 +3,15 @@
 //! Owns the value, its text forms and its place in both databases. It does not read the clock.
 
 mod calendar;
+mod compact;
 mod date_order;
+mod date_order_survey;
 mod digits;
 mod form;
 mod parse;
 mod pattern;
 mod reader;
+mod reading;
 mod time_of_day;
 mod unix;
 mod zone;
@@ -29,7 +32,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 use crate::sql_types;
 
-pub use date_order::{DateOrder, DateOrderSurvey};
+pub use date_order::DateOrder;
+pub use date_order_survey::DateOrderSurvey;
 pub use form::StampForm;
 pub use pattern::TimestampFormat;
 pub use reader::{StampReader, WrittenStamp};

@@ -11,7 +11,8 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::auth::Caller;
-use super::respond::{secure, shortened};
+use super::error::shortened;
+use super::respond::secure;
 use super::state::ApiState;
 
 /// The header that carries a request's id, in and out.

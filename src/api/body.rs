@@ -8,10 +8,9 @@ use std::io::{Cursor, Read};
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 
 use super::error::ApiError;
-use super::guard;
 use super::state::ApiState;
 use crate::ingest::gzip::Unpacked;
 pub(super) use arrival::Arrival;
@@ -26,6 +25,9 @@ pub(super) enum BodySize {
     /// Many rows: as large as `server.body_bytes_max` allows.
     Batch,
 }
+
+/// The encoding of bodies that are unpacked.
+pub(super) const GZIP: &str = "gzip";
 
 /// What a small body may have.
 const SMALL_BYTES_MAX: usize = 64 * 1_024;
@@ -89,7 +91,7 @@ pub(super) async fn receive(
         memory.make_room(&mut text, needed, bytes_max).await?;
         text.extend_from_slice(&piece);
     }
-    if guard::is_gzip(&head.headers) && !text.is_empty() {
+    if is_gzip(&head.headers) && !text.is_empty() {
         text = unpack(state, text, &mut memory, bytes_max)
             .await?
             .ok_or_else(|| size.exceeded(state))?;
@@ -128,4 +130,15 @@ async fn unpack(
             return Ok(Some(text));
         }
     }
+}
+
+/// Whether a body is packed.
+fn is_gzip(headers: &HeaderMap) -> bool {
+    encoding(headers).is_some_and(|text| text == GZIP)
+}
+
+pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_ENCODING)?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    Some(text.trim().to_ascii_lowercase())
 }

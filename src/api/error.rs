@@ -3,6 +3,8 @@
 //! `{"detail": "<text>"}`, or for a body or parameter `{"detail": [{"loc", "msg", "type"}]}` with
 //! 422. What the database says of itself, and where it is, stays in the log.
 
+use std::borrow::Cow;
+
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,7 +13,6 @@ use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::respond::shortened;
 use crate::database;
 use crate::error::Error;
 
@@ -282,6 +283,15 @@ impl IntoResponses for WriteErrors {
 fn with<More: IntoResponses>(mut responses: Responses) -> Responses {
     responses.extend(More::responses());
     responses
+}
+
+/// A text with so many bytes at most; one that was longer ends in dots.
+pub(super) fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(bytes_max);
+    Cow::Owned(format!("{}..", &text[..end]))
 }
 
 #[cfg(test)]

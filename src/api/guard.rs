@@ -2,18 +2,16 @@
 //! the limit it is answered at once, with a status that says so; it is never left waiting.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{self, BodySize};
+use super::body::{self, BodySize, GZIP, encoding};
 use super::error::ApiError;
 use super::readiness::Phase;
 use super::state::ApiState;
-
-const GZIP: &str = "gzip";
 
 /// Paths that are answered however busy the server is: who looks after it must see it.
 const ALWAYS_ANSWERED: [&str; 6] = [
@@ -113,15 +111,4 @@ pub(super) async fn refuse_before_start(
 /// An encoding that is neither plain nor gzip.
 fn unknown_encoding(headers: &HeaderMap) -> Option<String> {
     encoding(headers).filter(|text| !["", "identity", GZIP].contains(&text.as_str()))
-}
-
-/// Whether a body is packed.
-pub(super) fn is_gzip(headers: &HeaderMap) -> bool {
-    encoding(headers).is_some_and(|text| text == GZIP)
-}
-
-fn encoding(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::CONTENT_ENCODING)?;
-    let text = String::from_utf8_lossy(value.as_bytes());
-    Some(text.trim().to_ascii_lowercase())
 }

@@ -4,12 +4,10 @@
 //! askers cost one), never on a connection that the pool holds already. When the database cannot
 //! be asked, the answer says so and comes all the same.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,7 +19,7 @@ use super::types::{
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::monitoring::MonitoringSnapshot;
 use crate::repository::alert_log::{self, AlertSummary};
 use crate::repository::alert_rule::{self, RuleCounts};
@@ -30,8 +28,6 @@ use crate::repository::market_data;
 use crate::services::cache::CacheKind;
 use crate::timestamp::Timestamp;
 
-/// The oldest probe that an answer stands on.
-const PULSE_AGE_MAX: Duration = Duration::from_millis(500);
 /// How long an answer waits for figures that it can do without.
 const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A tick within this time is a feed that runs.
@@ -48,32 +44,6 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(slow_queries))
-}
-
-/// The snapshot that answers of the same moment share.
-#[derive(Debug, Default)]
-pub(super) struct SnapshotCache(Mutex<Option<(Instant, Arc<MonitoringSnapshot>)>>);
-
-impl SnapshotCache {
-    /// A snapshot of this moment. Who comes while one is taken waits for that one.
-    pub(super) async fn take(&self, state: &ApiState) -> Result<Arc<MonitoringSnapshot>> {
-        let mut last = self.0.lock().await;
-        if let Some((at, snapshot)) = &*last
-            && at.elapsed() < PULSE_AGE_MAX
-        {
-            return Ok(Arc::clone(snapshot));
-        }
-        let monitoring = Arc::clone(state.monitoring());
-        let look = tokio::task::spawn_blocking(move || monitoring.snapshot_now());
-        let snapshot = Arc::new(look.await.map_err(|_| Error::Closed)?);
-        if !snapshot.errors.is_empty() {
-            // Clients are told the kind alone.
-            let errors = snapshot.errors.join("; ");
-            tracing::warn!(errors, "the database does not answer as it should");
-        }
-        *last = Some((Instant::now(), Arc::clone(&snapshot)));
-        Ok(snapshot)
-    }
 }
 
 /// The verdict of this moment. Every connection lent with callers waiting is a pool that serves
@@ -163,7 +133,7 @@ async fn health(
     State(state): State<ApiState>,
 ) -> Result<(StatusCode, axum::Json<HealthBody>), ApiError> {
     let now = state.db().clock().now();
-    let snapshot = state.snapshot_cache().take(&state).await?;
+    let snapshot = state.snapshot().await?;
     let word = verdict(&snapshot);
     let figures = figures(&state, &snapshot, today(&state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
@@ -215,7 +185,7 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
 
 /// How the service of historical data is, by a probe of this moment.
 pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
-    let snapshot = state.snapshot_cache().take(state).await?;
+    let snapshot = state.snapshot().await?;
     let word = verdict(&snapshot);
     let figures = figures(state, &snapshot, today(state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
@@ -235,7 +205,7 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
 )]
 async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHealth>, ApiError> {
     let today = today(&state);
-    let snapshot = state.snapshot_cache().take(&state).await?;
+    let snapshot = state.snapshot().await?;
     if snapshot.probe.error.is_some() {
         let said = public_errors(&snapshot).join("; ");
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, said));
@@ -276,7 +246,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
 async fn database(
     State(state): State<ApiState>,
 ) -> Result<(StatusCode, axum::Json<DatabaseHealth>), ApiError> {
-    let snapshot = state.snapshot_cache().take(&state).await?;
+    let snapshot = state.snapshot().await?;
     let word = verdict(&snapshot);
     Ok((
         status(word),

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ErrorBody};
 use super::http_metrics::HttpMetrics;
 use super::readiness::Phase;
-use super::realtime::RealtimeHub;
+use super::realtime_hub::RealtimeHub;
 use super::state::ApiState;
 use crate::monitoring::metrics::{self, CONTENT_TYPE, Exposition, MetricKind};
 use crate::services::Service;
@@ -61,9 +61,7 @@ async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
 /// Whether the server takes no writes, by what the last write or round of monitoring has found;
 /// while that is so, by a probe of this moment.
 async fn is_read_only(state: &ApiState) -> bool {
-    state.db().is_read_only()
-        && state.snapshot_cache().take(state).await.is_ok()
-        && state.db().is_read_only()
+    state.db().is_read_only() && state.snapshot().await.is_ok() && state.db().is_read_only()
 }
 
 /// All figures, as Prometheus reads them
@@ -81,7 +79,7 @@ async fn scrape(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let mut text = Exposition::default();
     metrics::database_metrics(&mut text, state.db());
     metrics::process_metrics(&mut text);
-    let snapshot = state.snapshot_cache().take(&state).await?;
+    let snapshot = state.snapshot().await?;
     metrics::snapshot_metrics(&mut text, &snapshot);
     services(&mut text, &state);
     metrics::cache_metrics(&mut text, &state.cache().snapshot());

@@ -2,13 +2,12 @@
 //! panicked; and the headers that keep a browser from doing more with an answer than showing it.
 
 use std::any::Any;
-use std::borrow::Cow;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::error::ApiError;
+use super::error::{ApiError, shortened};
 
 /// Bytes of a path that an answer repeats.
 const PATH_SHOWN_MAX: usize = 256;
@@ -29,15 +28,6 @@ pub(super) fn secure(headers: &mut HeaderMap) {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-}
-
-/// A text with so many bytes at most; one that was longer ends in dots.
-pub(super) fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
-    if text.len() <= bytes_max {
-        return Cow::Borrowed(text);
-    }
-    let end = text.floor_char_boundary(bytes_max);
-    Cow::Owned(format!("{}..", &text[..end]))
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> ApiError {

@@ -7,17 +7,17 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 use super::body::BodyMemory;
-use super::health::SnapshotCache;
-use super::hosts::OwnHosts;
 use super::http_metrics::HttpMetrics;
+use super::own_hosts::OwnHosts;
 use super::readiness::Readiness;
-use super::realtime::RealtimeHub;
+use super::realtime_hub::RealtimeHub;
+use super::snapshot_cache::SnapshotCache;
 use super::tokens::AcceptedTokens;
 use crate::config::{CacheConfig, ServerConfig};
 use crate::database::{BackendConnection, Database};
 use crate::error::{Error, Result};
 use crate::models::AlertLog;
-use crate::monitoring::DatabaseMonitoringService;
+use crate::monitoring::{DatabaseMonitoringService, MonitoringSnapshot};
 use crate::services::alert_delivery::AlertDeliveryService;
 use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service, ServiceState};
@@ -41,7 +41,7 @@ struct ApiStateInner {
     places: Semaphore,
     body_memory: BodyMemory,
     metrics: HttpMetrics,
-    pulse: SnapshotCache,
+    snapshots: SnapshotCache,
     realtime: RealtimeHub,
     alerts: OnceLock<AlertServices>,
     history: HistoryFigures,
@@ -124,7 +124,7 @@ impl ApiState {
                 places,
                 body_memory,
                 metrics: HttpMetrics::default(),
-                pulse: SnapshotCache::default(),
+                snapshots: SnapshotCache::default(),
                 realtime: RealtimeHub::default(),
                 alerts: OnceLock::new(),
                 history: HistoryFigures::default(),
@@ -263,8 +263,9 @@ impl ApiState {
         &self.inner.metrics
     }
 
-    pub(super) fn snapshot_cache(&self) -> &SnapshotCache {
-        &self.inner.pulse
+    /// The database's health as of now; requests of the same moment share it.
+    pub(super) async fn snapshot(&self) -> Result<Arc<MonitoringSnapshot>> {
+        self.inner.snapshots.take(&self.inner.monitoring).await
     }
 
     /// Reads by the asynchronous door.

@@ -13,7 +13,7 @@ use super::operation_counts::OperationRun;
 use super::retry::{AttemptFailure, backoff, classify};
 #[cfg(feature = "postgres")]
 use super::write_postgres;
-use super::{BackendConnection, Database, instrumentation, invalidation};
+use super::{BackendConnection, Database, door_call, instrumentation};
 use crate::error::{Error, Result};
 
 impl Database {
@@ -156,7 +156,7 @@ impl Database {
     {
         let _span = tracing::debug_span!("db.write", op).entered();
         let call = self.inner.operations.begin(op);
-        if let Err(nested) = invalidation::refuse_nested(op) {
+        if let Err(nested) = door_call::refuse_nested(op) {
             return call.end_write(Err(nested));
         }
         #[cfg(feature = "sqlite")]
@@ -200,7 +200,7 @@ impl Database {
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
         let call = self.inner.operations.begin(op);
-        if let Err(nested) = invalidation::refuse_nested(op) {
+        if let Err(nested) = door_call::refuse_nested(op) {
             return call.end_write(Err(nested));
         }
         #[cfg(feature = "sqlite")]

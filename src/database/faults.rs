@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::probe::ProbeCause;
+use super::probe_cause::ProbeCause;
 use crate::error::Error;
 
 /// The faults of one database.

@@ -15,7 +15,15 @@ use diesel::prelude::*;
 use libsqlite3_sys as ffi;
 
 use super::row_table;
-use super::sqlite::ConnectionRole;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectionRole {
+    /// The one connection that writes.
+    Writer,
+    /// A connection of the pool, `query_only`.
+    Reader,
+}
 
 thread_local! {
     /// What connections that are opened on this thread are for; `None` for those of others.

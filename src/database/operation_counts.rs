@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use super::insert_totals::InsertCounts;
+use super::insert_counts::InsertCounts;
 
 /// What runs on a thread outside every door: the pool's own statements.
 const OUTSIDE: &str = "pool";

@@ -5,7 +5,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::connection::{BackendConnection, HasBackend, transaction_depth};
-use super::invalidation;
+use super::door_call;
 #[cfg(feature = "postgres")]
 use super::transaction_context;
 use crate::error::Result;
@@ -84,7 +84,7 @@ impl BackendConnection<'_> {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 use diesel::connection::SimpleConnection;
-                let _own = invalidation::own_statements();
+                let _own = door_call::own_statements();
                 Ok(conn.batch_execute(IN_ORDER)?)
             }
         }
@@ -109,6 +109,6 @@ where
 }
 
 fn own<T>(statement: impl FnOnce() -> QueryResult<T>) -> QueryResult<T> {
-    let _own = invalidation::own_statements();
+    let _own = door_call::own_statements();
     statement()
 }

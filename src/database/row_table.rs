@@ -253,7 +253,7 @@ mod tests {
     use diesel::sql_types::{BigInt, Double, Nullable};
 
     use super::*;
-    use crate::database::sqlite::ConnectionRole;
+    use crate::database::opening::ConnectionRole;
 
     fn squares(count: i64) -> Vec<RowCells> {
         let row = |number: i64| RowCells {

@@ -18,7 +18,7 @@ use diesel::connection::{
     Connection, DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
 };
 
-use super::{invalidation, operation_counts};
+use super::{door_call, operation_counts};
 use crate::clock::Clock;
 use crate::config::ObserveConfig;
 use crate::timestamp::Timestamp;
@@ -262,7 +262,7 @@ impl Instrumentation for Observer {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match &event {
             InstrumentationEvent::StartQuery { .. } => {
-                invalidation::statement();
+                door_call::statement();
                 self.began = (!self.slow.after.is_zero()).then(Instant::now);
             }
             InstrumentationEvent::FinishQuery { query, .. } => {

@@ -9,18 +9,9 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::opening;
+use super::opening::{self, ConnectionRole};
 use crate::config::{DatabaseConfig, DatabaseUrl, SqliteConfig, Synchronous};
 use crate::error::{Error, Result};
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnectionRole {
-    /// The one connection that writes.
-    Writer,
-    /// A connection of the pool, `query_only`.
-    Reader,
-}
 
 /// A pragma with the value that it must have.
 #[derive(Debug, Clone, PartialEq, Eq)]

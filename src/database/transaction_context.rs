@@ -14,7 +14,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::invalidation::{CacheVersions, Invalidations, TouchedMark};
+use super::cache_versions::CacheVersions;
+use super::invalidation::{Invalidations, TouchedMark};
 use super::{BackendConnection, Database};
 
 thread_local! {

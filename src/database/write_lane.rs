@@ -28,7 +28,7 @@ use super::connection::{BackendConnection, transaction_depth};
 use super::files::DatabaseFiles;
 use super::instrumentation::OperationHandle;
 use super::operation_counts::OperationRun;
-use super::{block_on, invalidation, transaction_context::Attachments};
+use super::{block_on, door_call, transaction_context::Attachments};
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
 pub use counters::WriterSnapshot;
@@ -182,7 +182,7 @@ impl WriteLane {
         &self,
         work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
-        invalidation::refuse_nested("exclusive")?;
+        door_call::refuse_nested("exclusive")?;
         let mut writer = lock(&self.shared.writer);
         let files = writer.files();
         files.check()?;
@@ -211,7 +211,7 @@ impl WriteLane {
         self.shared.arrived.notify_all();
         // A job that closes the database, or drops its last handle, holds the connection that
         // the writer's thread waits for, or is on that thread.
-        if invalidation::is_in_work() || std::thread::current().id() == self.thread_id {
+        if door_call::is_in_work() || std::thread::current().id() == self.thread_id {
             return;
         }
         let thread = lock(&self.thread).take();

@@ -15,10 +15,10 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::backpressure::BatchSize;
 use super::connection::{BackendConnection, at_top_level, transaction_depth};
+use super::door_call;
 use super::doors::{again, cause_to_close};
 use super::in_flight::InFlightWrites;
 use super::instrumentation::{Call, OperationHandle};
-use super::invalidation;
 use super::operation_counts::OperationRun;
 use super::pool::Pools;
 use super::postgres;
@@ -104,7 +104,7 @@ fn transaction<T>(
     let scope = TransactionContext::begin(&writes.attachments);
     let (outcome, tally) = OperationRun::of(op, || {
         AnsiTransactionManager::begin_transaction_sql(conn, &writes.begin)?;
-        let value = invalidation::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
+        let value = door_call::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
         commit(op, conn).map(|()| value)
     });
     match &outcome {

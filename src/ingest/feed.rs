@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::cells::Cells;
+use super::feed_survey::FeedSurvey;
 use super::field::Field;
 use super::head::{self, Head};
+use super::import_kind::ImportKind;
 use super::input::{Input, file_error};
 use super::lines::{LINE_BYTES_MAX, Line};
-use super::options::{FeedOptions, ImportKind};
+use super::options::FeedOptions;
 use super::owners::{OwnerOfRow, Owners, RowOwner};
 use super::reading::FileReading;
 use super::record::{FeedRecord, FeedTarget, RecordView, RowReader};
 use super::series::Numbering;
 use super::shape::RowFormat;
 use super::spacing::Spacing;
-use super::survey::{self, FeedSurvey};
+use super::survey;
 use super::text::FeedText;
 use crate::error::{Error, Result};
 

@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io::Read;
 
 use super::feed::Feed;
+use super::import_kind::ImportKind;
 use super::input::{Input, PathlessFile, file_error};
-use super::options::{FeedOptions, ImportKind};
+use super::options::FeedOptions;
 use super::record::FeedTarget;
 use crate::database::Database;
 use crate::domain::bar::{Bar, Frequency};

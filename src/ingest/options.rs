@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
-
 use super::columns::ColumnMap;
 use super::number::NumberFormat;
 use super::preset::Preset;
@@ -39,16 +37,6 @@ impl FromStr for FeedFormat {
             )),
         }
     }
-}
-
-/// What the rows of a feed are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ImportKind {
-    /// Ticks.
-    Ticks,
-    /// Bars.
-    Bars,
 }
 
 /// Which end of its period a bar is named by.

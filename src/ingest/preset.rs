@@ -12,10 +12,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::columns::{ColumnMap, ColumnSelector};
 use super::field::Field;
-use super::import::Import;
-use super::options::{FeedOptions, ImportKind};
+use super::import_kind::ImportKind;
 use crate::domain::bar::Frequency;
 use crate::error::{Error, Result};
 use crate::timestamp::DateOrder;
@@ -36,22 +34,22 @@ pub struct Preset {
     pub frequency: Option<Frequency>,
     /// What stands between fields.
     #[serde(skip)]
-    delimiter: Option<u8>,
+    pub(super) delimiter: Option<u8>,
     #[serde(skip)]
-    header: PresetHeader,
+    pub(super) header: PresetHeader,
     #[serde(skip)]
-    columns: &'static [(Field, ColumnAt)],
+    pub(super) columns: &'static [(Field, ColumnAt)],
     #[serde(skip)]
-    date_order: Option<DateOrder>,
+    pub(super) date_order: Option<DateOrder>,
     #[serde(skip)]
-    zone: PresetZone,
+    pub(super) zone: PresetZone,
     #[serde(skip)]
     prices: PriceForm,
 }
 
 /// Whether files begin with the names of their columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PresetHeader {
+pub(super) enum PresetHeader {
     Always,
     /// Old files have none, new files one; a file without it has from so many to so many columns.
     Sometimes(usize, usize),
@@ -61,7 +59,7 @@ enum PresetHeader {
 
 /// Where a field stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ColumnAt {
+pub(super) enum ColumnAt {
     /// In the column with this position, from 1.
     Position(usize),
     /// In the column, or under the key, of this name.
@@ -72,7 +70,7 @@ enum ColumnAt {
 
 /// The zone of stamps without an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PresetZone {
+pub(super) enum PresetZone {
     Utc,
     Named(&'static str),
     /// Each server has its own: the user must name it.
@@ -81,7 +79,7 @@ enum PresetZone {
 
 /// How prices are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PriceForm {
+pub(super) enum PriceForm {
     Plain,
     /// Always with a decimal point. A price without one is a count of fractions of the currency.
     WithPoint,
@@ -118,64 +116,6 @@ impl Preset {
             format!("there is no {name:?}"),
             remedy,
         ))
-    }
-
-    /// The import of files in this layout: what the user says, and else what the preset does.
-    ///
-    /// # Errors
-    /// Those of [`Preset::options`].
-    pub fn import(&'static self, by_user: Import) -> Result<Import> {
-        Ok(Import {
-            kind: by_user.kind.or(Some(self.kind)),
-            frequency: by_user.frequency.or(self.frequency),
-            feed: self.options(by_user.feed)?,
-            ..by_user
-        })
-    }
-
-    /// The options of a feed in this layout: what the user says, and else what the preset does.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the vendor's stamps are in a zone that only the user knows, and no
-    /// zone is named.
-    pub fn options(&'static self, by_user: FeedOptions) -> Result<FeedOptions> {
-        let zone = match (&by_user.timezone, self.zone) {
-            (Some(zone), _) => Some(zone.clone()),
-            (None, PresetZone::Utc) => None,
-            (None, PresetZone::Named(name)) => Some(name.parse()?),
-            (None, PresetZone::OfTheServer) => {
-                return Err(Error::invalid(
-                    "timezone",
-                    format!(
-                        "stamps of the preset {} are in the zone of the server that wrote the \
-                         file, which it does not say",
-                        self.name
-                    ),
-                    "name it, like --timezone Europe/Athens or --timezone +02:00",
-                ));
-            }
-        };
-        let columns = self.columns.iter().map(|(field, at)| {
-            let column = match *at {
-                ColumnAt::Position(position) => ColumnSelector::Position(position),
-                ColumnAt::Name(name) => ColumnSelector::Name(name.to_owned()),
-                ColumnAt::Nowhere => ColumnSelector::Absent,
-            };
-            (*field, column)
-        });
-        Ok(FeedOptions {
-            delimiter: by_user.delimiter.or(self.delimiter),
-            header: by_user.header.or(match self.header {
-                PresetHeader::Always => Some(true),
-                PresetHeader::Sometimes(..) => None,
-                PresetHeader::Never(_) => Some(false),
-            }),
-            columns: by_user.columns.or(ColumnMap::new(columns)),
-            date_order: by_user.date_order.or(self.date_order),
-            timezone: zone,
-            preset: Some(self),
-            ..by_user
-        })
     }
 
     /// Checks how many columns the first row of a file without a header has.

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::field::{Field, NameMeaning};
-use super::options::ImportKind;
+use super::import_kind::ImportKind;
 use crate::domain::Frequency;
 
 /// What a file was read as. Its text form is one line for people.

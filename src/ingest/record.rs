@@ -2,8 +2,9 @@
 
 use super::cells::{Cell, Cells};
 use super::field::Field;
+use super::import_kind::ImportKind;
 use super::number::NumberFormat;
-use super::options::{BarStamps, FeedOptions, ImportKind};
+use super::options::{BarStamps, FeedOptions};
 use super::series::{FeedSeries, Numbering};
 use super::spacing;
 use crate::domain::bar::{Bar, Frequency, RawBar};

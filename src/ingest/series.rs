@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::feed_survey::FeedSurvey;
 use super::occurrence::Occurrences;
-use super::survey::FeedSurvey;
 use crate::timestamp::Timestamp;
 
 /// Where the sequences of ticks come from.

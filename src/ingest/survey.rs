@@ -7,16 +7,17 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
+use super::feed_survey::FeedSurvey;
 use super::field::Field;
 use super::head::Head;
+use super::import_kind::ImportKind;
 use super::lines::Line;
 use super::occurrence::Occurrences;
-use super::options::{FeedOptions, ImportKind};
+use super::options::FeedOptions;
 use super::owners::{OwnerOfRow, Owners};
 use super::record::RowReader;
 use super::series::Numbering;
 use super::shape::RowFormat;
-use super::spacing::Spacing;
 use super::text::FeedText;
 use crate::error::{Error, Result};
 use crate::timestamp::{DateOrderSurvey, TimestampFormat, WrittenStamp};
@@ -25,17 +26,6 @@ use crate::timestamp::{DateOrderSurvey, TimestampFormat, WrittenStamp};
 const LINES_LOOKED_AT_MAX: usize = 1_000;
 /// Lines that are looked at at least.
 const LINES_LOOKED_AT: usize = 25;
-
-/// What the whole file told.
-#[derive(Debug, Default)]
-pub(super) struct FeedSurvey {
-    /// The rows run from the newest to the oldest.
-    pub(super) downward: bool,
-    /// The rows of each stamp, for each series; counted for ticks that are numbered upwards.
-    pub(super) rows: Vec<Occurrences>,
-    /// The distances of bars.
-    pub(super) spacing: Spacing,
-}
 
 /// Steps of one series from row to row.
 #[derive(Debug, Default)]

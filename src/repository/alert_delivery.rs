@@ -5,6 +5,7 @@
 //! delivers nothing, and decides neither when to try again nor when to give up. Every moment that is
 //! stored or compared here is by the clock of the database, which all processes share.
 
+mod alert_status;
 mod dead_letters;
 mod outcome;
 mod queue;

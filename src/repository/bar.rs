@@ -85,7 +85,7 @@ impl<'a> BarRepository<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
-    /// [`RangeQuery::LIMIT_MAX`], or a start after the end; those of [`Database::read`].
+    /// [`BarRangeQuery::LIMIT_MAX`], or a start after the end; those of [`Database::read`].
     pub fn range(&self, query: &BarRangeQuery) -> Result<Page<MarketDataBar, BarKey>> {
         self.db
             .read("bar.range", |conn| range(conn, query).recorded(conn))

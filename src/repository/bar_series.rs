@@ -10,6 +10,7 @@ mod bars;
 mod build;
 mod marks;
 mod read;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +18,8 @@ pub use build::{BuildReport, BuildSpan};
 pub(crate) use marks::Marks;
 pub use marks::mark_stale;
 pub(crate) use read::BuiltSources;
-pub use read::{
-    BUILT_SOURCE_NAME, SeriesKey, SeriesStatus, list, of_instrument, source_id, stale_between,
-};
+pub use read::{BUILT_SOURCE_NAME, SeriesKey, of_instrument, source_id, stale_between};
+pub use status::{SeriesStatus, list};
 
 use crate::database::{BackendConnection, Database};
 use crate::domain::{BarPrice, Frequency};

@@ -10,8 +10,10 @@ mod insert;
 mod insert_order;
 #[cfg(feature = "postgres")]
 mod insert_postgres;
+mod insert_report;
 #[cfg(feature = "sqlite")]
 mod insert_sqlite;
+mod joins;
 mod keys;
 mod latest;
 #[cfg(feature = "postgres")]
@@ -23,9 +25,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod tick_hook;
+mod tick_store;
 
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
-pub use insert::{InsertOptions, InsertReport, RowOutcome, RowRejection, insert_batch};
+pub use insert::{InsertOptions, insert_batch};
+pub use insert_report::{InsertReport, RowOutcome, RowRejection};
 pub use keys::{TickKey, TickRange};
 pub use latest::latest;
 pub use prices::{PricePoint, prices, prices_of_all};
@@ -104,7 +108,7 @@ impl<'a> MarketDataRepository<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
-    /// [`RangeQuery::LIMIT_MAX`]; those of [`Database::read`].
+    /// [`TickRangeQuery::LIMIT_MAX`]; those of [`Database::read`].
     pub fn range(&self, query: &TickRangeQuery) -> Result<Page<MarketData, TickKey>> {
         self.db.read("market_data.range", |conn| {
             range(conn, query).recorded(conn)

@@ -37,6 +37,7 @@ mod pacing;
 #[cfg(feature = "server")]
 mod payload;
 mod run;
+mod send_outcome;
 mod snapshot;
 
 use std::sync::{Arc, Mutex};

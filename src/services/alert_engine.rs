@@ -76,6 +76,7 @@
 //! restored. The past is then that of the stored ticks in key order, late ones included.
 
 mod composite;
+mod eval_context;
 mod firing;
 mod history;
 mod instrument_rules;

@@ -10,6 +10,7 @@ mod evaluation;
 mod load;
 mod notifier;
 mod state;
+mod watcher;
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;

@@ -11,14 +11,14 @@
 //! [`AnalyticsEngine`](super::AnalyticsEngine) reads the bars and answers.
 //!
 //! ```
-//! use tickbase::services::analytics::{Missing, Period, indicators};
+//! use tickbase::services::analytics::{Missing, LookbackPeriod, indicators};
 //! # fn main() -> tickbase::Result<()> {
 //!
 //! let closes: Vec<f64> = (0..40).map(|n| 100.0 + f64::from(n % 7)).collect();
-//! let rsi = indicators::rsi(&closes, Period::new(14)?).map(|line| line.last());
+//! let rsi = indicators::rsi(&closes, LookbackPeriod::new(14)?).map(|line| line.last());
 //! assert!(rsi.is_ok_and(|rsi| (0.0..=100.0).contains(&rsi)));
 //!
-//! let too_few = indicators::rsi(&closes[..9], Period::new(14)?);
+//! let too_few = indicators::rsi(&closes[..9], LookbackPeriod::new(14)?);
 //! assert_eq!(too_few, Err(Missing::NotEnough { needed: 15, given: 9 }));
 //! # Ok(())
 //! # }

@@ -38,7 +38,7 @@ const NAME: &str = "analytics_engine";
 /// [`ask_async`](Self::ask_async). While it does not run, every question is refused.
 ///
 /// ```
-/// use tickbase::services::analytics_engine::{AnalyticsEngine, IndicatorQuestion, Window};
+/// use tickbase::services::analytics_engine::{AnalyticsEngine, IndicatorQuestion, AnalysisWindow};
 /// use tickbase::domain::Frequency;
 /// use tickbase::services::Service;
 /// # fn main() -> tickbase::Result<()> {

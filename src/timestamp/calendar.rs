@@ -1,6 +1,6 @@
 //! The proleptic Gregorian calendar in plain arithmetic, because every imported row passes here.
 
-use super::parse::{BAD_DATE, OUT_OF_RANGE, Parsed};
+use super::reading::{BAD_DATE, OUT_OF_RANGE, Parsed};
 
 /// Days from 1970-01-01 to a day of the calendar (Howard Hinnant, "chrono-Compatible Low-Level
 /// Date Algorithms", days_from_civil). Years are 1 to 9999.

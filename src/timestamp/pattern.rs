@@ -10,7 +10,8 @@ use jiff::fmt::strtime::BrokenDownTime;
 
 use super::date_order::DateOrder;
 use super::form::StampShape;
-use super::parse::{StampReading, WRITE_LIKE, automatic, iso, refuse};
+use super::parse::{automatic, iso};
+use super::reading::{StampReading, WRITE_LIKE, refuse};
 use super::unix::{CountUnit, unix};
 use crate::error::{Error, Result};
 

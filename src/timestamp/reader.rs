@@ -7,8 +7,8 @@ mod tests;
 use super::Timestamp;
 use super::date_order::DateOrder;
 use super::form::{StampForm, StampShape, StampShapes};
-use super::parse::{MICROS_PER_SECOND, Parsed, StampReading, StampRefusal};
 use super::pattern::TimestampFormat;
+use super::reading::{MICROS_PER_SECOND, Parsed, StampReading, StampRefusal};
 use super::unix::is_automatic;
 use super::zone::{FeedZone, Offsets};
 use crate::error::Result;
@@ -132,7 +132,7 @@ impl StampReader {
     fn local(&self, reading: &StampReading, zone: &FeedZone) -> Parsed<Timestamp> {
         let offsets = zone
             .offsets(reading.local_micros)
-            .ok_or(&super::parse::OUT_OF_RANGE)?;
+            .ok_or(&super::reading::OUT_OF_RANGE)?;
         let (first, second) = match offsets {
             Offsets::One(offset) => return reading.at_offset(offset),
             Offsets::None => return Err(&SKIPPED_HOUR),

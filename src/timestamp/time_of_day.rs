@@ -2,7 +2,7 @@
 
 use super::digits::Digits;
 use super::form::StampShape;
-use super::parse::{
+use super::reading::{
     BAD_OFFSET, BAD_TIME, MICROS_PER_SECOND, NO_STAMP, Parsed, SECONDS_PER_DAY, StampReading,
     TRAILING,
 };

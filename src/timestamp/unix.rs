@@ -1,9 +1,10 @@
 //! Counts since 1970: with a unit that was named, or with one that the size of the number tells.
 
 use super::Timestamp;
+use super::compact::compact;
 use super::digits::Digits;
 use super::form::StampShape;
-use super::parse::{NO_STAMP, OUT_OF_RANGE, Parsed, StampReading, StampRefusal, compact, in_range};
+use super::reading::{NO_STAMP, OUT_OF_RANGE, Parsed, StampReading, StampRefusal, in_range};
 
 /// The unit of a count since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::Timestamp;
 use super::digits::Digits;
-use super::parse::MICROS_PER_SECOND;
+use super::reading::MICROS_PER_SECOND;
 use super::time_of_day::numeric_offset;
 use crate::error::{Error, Result};
 

@@ -188,7 +188,9 @@ impl<'s> Module<'s> {
             for (at, _) in source.code.match_indices(keyword) {
                 let rest = &source.code[at + keyword.len()..];
                 let alone = !source.code[..at].ends_with(is_word) && rest.starts_with(' ');
-                if alone && !source.is_test_code(at) {
+                let line = source.code[..at].rfind('\n').map_or(0, |end| end + 1);
+                // What is written further in belongs to a type or a function, not to the module.
+                if alone && !source.code[line..].starts_with(' ') && !source.is_test_code(at) {
                     defined.insert(word(rest.trim_start()).to_owned());
                 }
             }

@@ -55,6 +55,12 @@ fn imports_go_down_only() {
 }
 
 #[test]
+fn no_files_import_each_other_in_a_loop() {
+    let circles = circles::circles(&rust(&["src/"]));
+    assert!(circles.is_empty(), "\n{}\n", circles.join("\n"));
+}
+
+#[test]
 fn types_are_named_in_words_of_the_field() {
     hold(names::banned, &rust(&["src/"]));
 }

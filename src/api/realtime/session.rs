@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
@@ -14,8 +13,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{Client, EVENTS_BEHIND_MAX, Event, MESSAGE_BYTES_MAX};
+use super::MESSAGE_BYTES_MAX;
+use super::texts::texts;
 use crate::api::error::public_text;
+use crate::api::realtime_hub::{Client, EVENTS_BEHIND_MAX, Event};
 use crate::api::state::ApiState;
 use crate::api::tokens::AcceptedToken;
 use crate::api::types::{
@@ -75,8 +76,7 @@ pub(super) async fn run(
     token: Option<Arc<AcceptedToken>>,
     socket: WebSocket,
 ) {
-    let inner = &client.hub.inner;
-    let (events, closing) = (inner.events.subscribe(), inner.closing.subscribe());
+    let (events, closing) = (client.hub.events(), client.hub.closing());
     let now = Instant::now();
     let mut session = RealtimeSession {
         state,
@@ -274,7 +274,7 @@ impl RealtimeSession {
             return Ok(());
         }
         let state = self.state.clone();
-        let texts = match event.texts(&state).await {
+        let texts = match texts(event, &state).await {
             Ok(texts) => texts,
             Err(error) => {
                 // What is lost is said: the client can read it over HTTP.
@@ -363,8 +363,7 @@ impl RealtimeSession {
             SessionEnd::Gone => return,
             SessionEnd::Closing => (close_code::AWAY, "the server is ending; connect again"),
             SessionEnd::Slow => {
-                let dropped = &self.client.hub.inner.clients_dropped;
-                dropped.fetch_add(1, Ordering::AcqRel);
+                self.client.hub.count_dropped();
                 tracing::warn!("a client of /ws/realtime was dropped: it reads too slowly");
                 let reason = "too slow: read faster, or subscribe to less";
                 (TRY_AGAIN_LATER, reason)

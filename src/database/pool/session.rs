@@ -38,7 +38,7 @@ impl PooledSession for diesel::SqliteConnection {
         crate::database::sqlite::prepare(
             self,
             config,
-            crate::database::sqlite::ConnectionRole::Reader,
+            crate::database::opening::ConnectionRole::Reader,
         )
     }
 

@@ -6,9 +6,10 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{ProbeCause, ProbeFinding};
+use super::ProbeFinding;
 use crate::config::DatabaseConfig;
 use crate::database::postgres::{ConnectRefusal, named_url_of};
+use crate::database::probe_cause::ProbeCause;
 
 /// What the server says of itself; the version table is the one that is there in every version.
 #[derive(QueryableByName)]

@@ -10,9 +10,10 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::{ProbeCause, ProbeFinding};
+use super::ProbeFinding;
 use crate::config::DatabaseConfig;
 use crate::database::files::{BRING_BACK, DatabaseFiles};
+use crate::database::probe_cause::ProbeCause;
 use crate::database::sqlite::existing;
 use crate::schema::tickbase_schema_migrations as versions;
 

@@ -12,9 +12,9 @@ use super::text::{TokenKind, Words};
 use super::{QueryPlan, STATEMENT_BYTES_MAX, SlowQueryTable};
 use crate::database::BackendConnection;
 use crate::database::Database;
-#[cfg(feature = "postgres")]
-use crate::database::connection::atomic;
 use crate::database::retry::{AttemptFailure, classify_query};
+#[cfg(feature = "postgres")]
+use crate::database::savepoint::atomic;
 use crate::error::{Error, Result};
 
 /// The operation under which plans are asked for; its own statements are not observed.

@@ -7,8 +7,8 @@ use diesel::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::database::connection::BackendConnection;
+use crate::database::door_call;
 use crate::database::instrumentation::OperationHandle;
-use crate::database::invalidation;
 use crate::database::operation_counts::{OperationCounts, OperationRun};
 use crate::error::{Error, Result};
 
@@ -78,7 +78,7 @@ where
         let work = &mut self.work;
         let (run, tally) = OperationRun::of(self.account.op(), || {
             catch_unwind(AssertUnwindSafe(|| {
-                invalidation::of_work(|| work(&mut BackendConnection::from(conn)))
+                door_call::of_work(|| work(&mut BackendConnection::from(conn)))
             }))
         });
         let (ran, last) = match run {

@@ -12,7 +12,7 @@ use crate::domain::bar::{Bar, Frequency};
 use crate::domain::tick::Tick;
 use crate::error::{Error, Result};
 use crate::ingest::feed::{Feed, FeedBatch};
-use crate::ingest::options::ImportKind;
+use crate::ingest::import_kind::ImportKind;
 use crate::ingest::owners::RowOwner;
 use crate::ingest::pipeline::pump;
 use crate::ingest::record::FeedTarget;

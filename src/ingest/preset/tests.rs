@@ -5,7 +5,7 @@ use std::io::Cursor;
 use super::*;
 use crate::domain::bar::Bar;
 use crate::domain::tick::Tick;
-use crate::ingest::{Feed, FeedBatch, FeedRecord, FeedTarget, Input, pump};
+use crate::ingest::{Feed, FeedBatch, FeedOptions, FeedRecord, FeedTarget, Input, pump};
 
 fn options(name: &str, zone: Option<&str>) -> FeedOptions {
     let by_user = FeedOptions {

@@ -40,10 +40,10 @@ impl MetricKind {
 /// A text that grows by families. Each family is written once, with all its samples.
 ///
 /// ```
-/// use tickbase::monitoring::metrics::{Exposition, Kind};
+/// use tickbase::monitoring::metrics::{Exposition, MetricKind};
 ///
 /// let mut text = Exposition::default();
-/// text.family(Kind::Counter, "http_requests_total", "Requests answered.")
+/// text.family(MetricKind::Counter, "http_requests_total", "Requests answered.")
 ///     .sample(&[("http_request_method", "GET")], 3.0)
 ///     .sample(&[("http_request_method", "POST")], 1.0);
 /// assert_eq!(

@@ -8,7 +8,7 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::outcome::roll_up;
+use super::alert_status::roll_up_all;
 use super::queue::{LiveAlert, live_alert};
 use super::{AlertDeliveryRepository, between};
 use crate::database::{BackendConnection, Invalidation};
@@ -142,22 +142,6 @@ pub fn resend_page(
     let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
     let now = conn.shared_now()?;
     Ok((resend(conn, &ids, now)?, next))
-}
-
-/// Writes down how the delivery of alerts stands, one alert for each of its deliveries that
-/// changed; returns how many these were.
-fn roll_up_all(
-    conn: &mut BackendConnection<'_>,
-    mut alerts: Vec<i64>,
-    now: Timestamp,
-) -> Result<usize> {
-    let changed = alerts.len();
-    alerts.sort_unstable();
-    alerts.dedup();
-    for alert in alerts {
-        roll_up(conn, alert, now)?;
-    }
-    Ok(changed)
 }
 
 /// The open deliveries of a channel that have been due since this moment, oldest first.

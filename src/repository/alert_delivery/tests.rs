@@ -1,7 +1,8 @@
 //! Each query by its SQL, its plan and its behaviour on both backends.
 
+use super::alert_status::{parts_query, status};
 use super::dead_letters::{dead_query, open_query};
-use super::outcome::{held_query, parts_query, status, undelivered_query};
+use super::outcome::{held_query, undelivered_query};
 use super::queue::{due_query, next_due_query, unqueued_query};
 use super::*;
 use crate::database::BackendConnection;

@@ -23,7 +23,7 @@ use crate::timestamp::Timestamp;
 pub struct BarRangeQuery {
     /// Instrument, frequency, source and time.
     pub range: BarRange,
-    /// Rows of a page, 1 to [`RangeQuery::LIMIT_MAX`].
+    /// Rows of a page, 1 to [`BarRangeQuery::LIMIT_MAX`].
     pub limit: usize,
     /// The order: by start of the period, then by source.
     pub order: TickOrder,

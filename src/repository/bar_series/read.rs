@@ -1,18 +1,14 @@
 //! Reads of series: what is built, and which periods of it are stale.
 
-use std::collections::HashMap;
-
 use diesel::dsl;
 use diesel::prelude::*;
 
 use crate::database::BackendConnection;
-use crate::domain::{BarPrice, Frequency, Symbol};
+use crate::domain::{BarPrice, Frequency};
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
-use crate::repository::bar_composition::Composition;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source};
-use crate::soft_delete::{ActiveOn, SoftDeletable};
-use crate::tables::{bar_series, data_sources, instruments, stale_bars};
+use crate::tables::{bar_series, data_sources, stale_bars};
 use crate::timestamp::Timestamp;
 
 /// The source of bars that are built of trades; a migration adds it, as the others.
@@ -88,32 +84,6 @@ impl BuiltSources {
 
     pub(crate) fn contains(&self, source_id: i64) -> bool {
         self.price(source_id).is_some()
-    }
-}
-
-/// A series, and how much of it waits for repair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SeriesStatus {
-    /// The instrument's symbol.
-    pub symbol: Symbol,
-    /// The series.
-    pub series: BarSeries,
-    /// Periods whose ticks or shorter bars have changed since their bars were built.
-    pub stale_periods: i64,
-    /// The instrument's newest tick.
-    pub last_tick: Option<Timestamp>,
-    /// Start of its newest bar, if that is not before the newest tick, that came in and is shorter
-    /// than those of the series.
-    pub last_bar: Option<Timestamp>,
-}
-
-impl SeriesStatus {
-    /// Whether a period has closed that is not built, or a built one is stale.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        let closed = |at: Timestamp| self.series.frequency.period_start(at) > self.series.built_to;
-        self.stale_periods > 0 || self.last_tick.max(self.last_bar).is_some_and(closed)
     }
 }
 
@@ -194,67 +164,4 @@ pub fn stale_between(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let query = stale_query(of, start, end).limit(limit);
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
-}
-
-type InstrumentOfSeries = dsl::Eq<bar_series::instrument_id, instruments::id>;
-
-#[dsl::auto_type(no_type_alias)]
-pub(super) fn list_query() -> _ {
-    let on: InstrumentOfSeries = bar_series::instrument_id.eq(instruments::id);
-    let active: ActiveOn<instruments::table, InstrumentOfSeries> = instruments::table.active_on(on);
-    bar_series::table.inner_join(active)
-}
-
-/// Every series of an active instrument, by symbol and frequency, shortest first.
-///
-/// # Errors
-/// [`Error::Query`].
-pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
-    type NamedSeriesRow = (Symbol, Option<Timestamp>, BarSeries);
-    let rows: Vec<NamedSeriesRow> = crate::on_backend!(&mut *conn, |c| {
-        let instrument = (instruments::symbol, instruments::last_tick);
-        list_query()
-            .select((instrument.0, instrument.1, BarSeries::as_select()))
-            .load(c)
-    })?;
-    let query = stale_bars::table
-        .group_by((
-            stale_bars::instrument_id,
-            stale_bars::frequency,
-            stale_bars::price,
-        ))
-        .select((
-            stale_bars::instrument_id,
-            stale_bars::frequency,
-            stale_bars::price,
-            dsl::count_star(),
-        ));
-    let stale: Vec<(i64, Frequency, BarPrice, i64)> =
-        crate::on_backend!(&mut *conn, |c| query.load(c))?;
-    let key = |(instrument_id, frequency, price, count)| {
-        let key = SeriesKey {
-            instrument_id,
-            frequency,
-            price,
-        };
-        (key, count)
-    };
-    let stale: HashMap<SeriesKey, i64> = stale.into_iter().map(key).collect();
-    let mut all = Vec::with_capacity(rows.len());
-    for (symbol, last_tick, series) in rows {
-        let key = series.key();
-        let of = Composition::of_parts(conn, key)?;
-        all.push(SeriesStatus {
-            symbol,
-            series,
-            stale_periods: stale.get(&key).copied().unwrap_or(0),
-            last_tick,
-            last_bar: of.last_imported(conn, last_tick)?,
-        });
-    }
-    all.sort_by(|a, b| {
-        let key = |of: &SeriesStatus| (of.symbol.to_string(), of.series.key());
-        key(a).cmp(&key(b))
-    });
-    Ok(all)
 }

@@ -7,14 +7,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::future_limit::FutureLimit;
-use super::insert_order::{IdSlots, KeyedTick, in_key_order};
+use super::insert_order::{IdSlots, in_key_order};
+use super::insert_report::{InsertReport, RowOutcome, RowRejection};
 use super::tick_hook;
+use super::tick_store::KeyedTick;
+use super::tick_store::{Followed, InsertOutcome, KnownInstrument, TickStore};
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Invalidation, WhenFull};
 use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
@@ -43,117 +43,6 @@ impl InsertOptions {
             when_full: self.when_full,
         }
     }
-}
-
-/// What became of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RowOutcome {
-    /// Stored, under this sequence.
-    Inserted {
-        /// The number within (instrument, timestamp, source).
-        sequence: i64,
-    },
-    /// The same values are stored under its key.
-    Duplicate,
-    /// Other values are stored under its key; they stay.
-    Conflict,
-    /// A deleted tick holds its key, with the same values or others: nothing is stored. Restore that
-    /// tick, or purge it and send the row again.
-    Deleted,
-    /// It breaks a rule; the report has the reason.
-    Rejected,
-}
-
-/// A row that breaks a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowRejection {
-    /// The row's index in the batch, from 0.
-    pub index: usize,
-    /// The rule, and what to do.
-    pub reason: String,
-}
-
-/// What became of a batch:
-/// `received = inserted + duplicates + conflicts + deleted + rejected.len()`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct InsertReport {
-    /// Rows in the batch.
-    pub received: usize,
-    /// Rows stored.
-    pub inserted: usize,
-    /// Rows whose key holds the same values already.
-    pub duplicates: usize,
-    /// Rows whose key holds other values.
-    pub conflicts: usize,
-    /// Rows whose key is that of a deleted tick.
-    // An answer that was kept for its idempotency key before there was this count has none.
-    #[serde(default)]
-    pub deleted: usize,
-    /// Stored rows that are older than the newest tick that their instrument had before the batch.
-    pub late: usize,
-    /// Rows that break a rule.
-    pub rejected: Vec<RowRejection>,
-    /// What became of each row, if it was asked for.
-    #[serde(skip)]
-    pub outcomes: Option<Vec<RowOutcome>>,
-}
-
-/// (instrument, timestamp, source): where sequences are counted.
-pub(super) type Stamp = (i64, Timestamp, i64);
-
-/// What became of a row's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InsertOutcome {
-    /// It was free, and the row is stored under it.
-    Inserted,
-    /// The same values are stored under it.
-    Same,
-    /// Other values are stored under it.
-    Other,
-    /// A deleted tick is stored under it.
-    Deleted,
-}
-
-impl InsertOutcome {
-    /// The fate of a row whose key is taken.
-    pub(super) const fn of_taken((same, deleted): (bool, bool)) -> Self {
-        match (same, deleted) {
-            (_, true) => Self::Deleted,
-            (true, false) => Self::Same,
-            (false, false) => Self::Other,
-        }
-    }
-}
-
-/// An active instrument, as a batch needs it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KnownInstrument {
-    pub(super) id: i64,
-    /// What it shows as its last tick.
-    pub(super) last_tick: Option<Timestamp>,
-    pub(super) last_price: Option<f64>,
-    /// No tick of it is stored after this stamp, deleted ones included; `None` when it has none.
-    pub(super) newest: Option<Timestamp>,
-    /// What is known elsewhere of its rules and ticks is compared with these.
-    pub(super) rules_version: i64,
-    pub(super) ticks_version: i64,
-    /// No bar is built of what comes from here on; `None` when none is built at all.
-    pub(super) bars_to: Option<Timestamp>,
-}
-
-/// How a backend stores rows in bulk.
-pub(super) trait TickStore {
-    /// Those of the instruments that are active, locked against other writers of this process and
-    /// others, where a backend has such.
-    fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>>;
-    /// Stores the rows whose key is free. They come in key order, each key once.
-    fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>>;
-    /// The first free sequence of each stamp that has ticks.
-    fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
-    /// Writes what the instruments show as their last tick, and that they have others.
-    fn update_last_ticks(&mut self, instruments: &[KnownInstrument]) -> Result<()>;
 }
 
 /// Stores ticks; see [`super::MarketDataRepository::insert_batch`].
@@ -238,14 +127,6 @@ struct TickBatch<'a> {
     outcomes: Vec<RowOutcome>,
     rejected: Vec<RowRejection>,
     late: usize,
-}
-
-/// An instrument of the batch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Followed {
-    pub(super) known: KnownInstrument,
-    /// Whether the batch has stored a tick of it.
-    changed: bool,
 }
 
 impl<'a> TickBatch<'a> {

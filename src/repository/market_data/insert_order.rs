@@ -6,22 +6,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use super::insert::{Followed, Stamp, TickStore};
 use super::keys::TickKey;
+use super::tick_store::{Followed, KeyedTick, Stamp, TickStore};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::timestamp::Timestamp;
-
-/// A tick with its key.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyedTick<'a> {
-    pub(super) key: TickKey,
-    pub(super) tick: &'a Tick,
-    /// Its place in the batch.
-    pub(super) index: usize,
-    /// Its key is free for certain: nothing of its instrument is stored at its stamp or later.
-    pub(super) fresh: bool,
-}
 
 /// The distinct ids of a column: each gets a slot, in the order of their first rows.
 pub(super) struct IdSlots {

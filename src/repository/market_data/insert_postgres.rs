@@ -17,8 +17,8 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::insert::{InsertOutcome, KnownInstrument, Stamp, TickStore};
-use super::insert_order::KeyedTick;
+use super::tick_store::KeyedTick;
+use super::tick_store::{InsertOutcome, KnownInstrument, Stamp, TickStore};
 use crate::database::BackendConnection;
 use crate::error::{Error, Result};
 use crate::soft_delete::SoftDeletable;

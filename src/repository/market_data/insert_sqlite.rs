@@ -13,8 +13,8 @@ use diesel::SqliteConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
-use super::insert::{InsertOutcome, KnownInstrument, Stamp, TickStore};
-use super::insert_order::KeyedTick;
+use super::tick_store::KeyedTick;
+use super::tick_store::{InsertOutcome, KnownInstrument, Stamp, TickStore};
 use crate::database::row_table::{self, RowCells};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use diesel::dsl;
 use diesel::prelude::*;
 
 use crate::database::BackendConnection;
@@ -11,14 +10,11 @@ use crate::error::Result;
 use crate::models::MarketData;
 #[cfg(feature = "postgres")]
 use crate::repository::KEYS_PER_STATEMENT_MAX;
-use crate::tables::{instruments, market_data};
 
 #[cfg(feature = "postgres")]
 use super::latest_postgres::latest_query;
 #[cfg(feature = "sqlite")]
 use super::latest_sqlite::newest_query;
-
-pub(super) type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
 
 /// The newest active tick of each active instrument that has one, by instrument.
 ///

@@ -4,7 +4,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 use diesel::query_source::AliasedField;
 
-use super::latest::OfInstruments;
+use super::joins::OfInstruments;
 use crate::soft_delete::{Active, ActiveAlias, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 

@@ -3,7 +3,7 @@
 use diesel::dsl;
 use diesel::prelude::*;
 
-use super::latest::OfInstruments;
+use super::joins::OfInstruments;
 use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 

@@ -27,7 +27,7 @@ pub enum TickOrder {
 pub struct TickRangeQuery {
     /// Instrument and time.
     pub range: TickRange,
-    /// Rows of a page, 1 to [`RangeQuery::LIMIT_MAX`].
+    /// Rows of a page, 1 to [`TickRangeQuery::LIMIT_MAX`].
     pub limit: usize,
     /// The order.
     pub order: TickOrder,

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::insert::{KnownInstrument, RowOutcome};
-use super::insert_order::KeyedTick;
+use super::insert_report::RowOutcome;
+use super::tick_store::KeyedTick;
+use super::tick_store::KnownInstrument;
 use crate::database::BackendConnection;
 use crate::domain::StoredTick;
 use crate::error::Result;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::dsl;
 use diesel::prelude::*;
 
-use super::report::{KeptRow, Referrer};
+use super::report::{KeptRow, ReferencedRow, Referrer};
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::Symbol;
 use crate::error::Result;
@@ -68,13 +68,6 @@ pub(super) struct DeletedReferences<'a> {
     pub(super) cut_off: Timestamp,
     /// Of the rules that were, these stay: their number by instrument.
     pub(super) kept_rules: &'a BTreeMap<i64, i64>,
-}
-
-/// A kept row, and the instrument that it is or belongs to.
-#[derive(Debug)]
-pub(super) struct ReferencedRow {
-    pub(super) row: KeptRow,
-    pub(super) instrument_id: i64,
 }
 
 /// A row that is old enough.

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::referenced::ReferencedRow;
-
 /// Kept rows that a report names one by one; of the others it has the numbers.
 pub(super) const KEPT_ROWS_NAMED_MAX: usize = 20;
 
@@ -153,4 +151,11 @@ impl Referrer {
             Self::Alerts => "alert",
         }
     }
+}
+
+/// A kept row, and the instrument that it is or belongs to.
+#[derive(Debug)]
+pub(super) struct ReferencedRow {
+    pub(super) row: KeptRow,
+    pub(super) instrument_id: i64,
 }

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "server")]
-use std::time::Duration;
-
 use tokio::sync::broadcast;
 
 #[cfg(feature = "server")]
 use super::http::Endpoint;
 use super::pacing::Pacing;
+use super::send_outcome::SendOutcome;
 use crate::config::{AlertsConfig, ChannelConfig, ChannelTarget};
 use crate::database::Histogram;
 #[cfg(not(feature = "server"))]
@@ -24,33 +23,6 @@ const BATCH_ALERTS_MAX: usize = 64;
 
 /// Those who are told of alerts in this process.
 pub(super) type Subscribers = broadcast::Sender<Arc<AlertNotice>>;
-
-/// What a receiver made of an alert.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SendOutcome {
-    /// It has it.
-    Accepted,
-    /// It may be asked again.
-    TryAgain {
-        /// Why it was not accepted.
-        reason: String,
-    },
-    /// It takes nothing for now, this alert or another one. Only receivers that are reached over
-    /// HTTP say so.
-    #[cfg(feature = "server")]
-    Paused {
-        /// What it said.
-        reason: String,
-        /// The time that it asked for.
-        after: Option<Duration>,
-    },
-    /// It will never take it. Only receivers that are reached over HTTP say so.
-    #[cfg(feature = "server")]
-    Refused {
-        /// Why.
-        reason: String,
-    },
-}
 
 #[derive(Debug)]
 pub(super) struct Channel {

@@ -8,8 +8,8 @@ use ureq::Agent;
 use ureq::http::{HeaderMap, StatusCode};
 
 use super::backoff;
-use super::channel::SendOutcome;
 use super::payload::{self, Signer};
+use super::send_outcome::SendOutcome;
 use crate::config::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl};
 use crate::error::{Error, Result};
 use crate::repository::alert_delivery::Claim;

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::backoff;
-use super::channel::{Channel, SendOutcome, Subscribers};
+use super::channel::{Channel, Subscribers};
+use super::send_outcome::SendOutcome;
 use super::snapshot::QueueDepth;
 use crate::config::AlertsConfig;
 use crate::database::Database;

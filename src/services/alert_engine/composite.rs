@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::plan::{EvalContext, Match};
+use super::eval_context::{EvalContext, Match};
 use super::rule::{Test, Tree};
 use crate::domain::Trigger;
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::eval_context::{EvalContext, Match};
 use super::firing::{Firing, Firings, WatchedInstrument};
 use super::history::History;
 use super::journal::{Journal, Undo};
 use super::need::{HistoryNeed, Parameters};
-use super::plan::{EvalContext, Match, Plan};
+use super::plan::Plan;
 use super::rule::Rule;
 use super::rule_state::{RuleState, RuleStates};
 use crate::domain::{StoredTick, Trigger};

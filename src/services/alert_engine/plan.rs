@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::composite::{CompositeRules, Wakes};
-use super::history::History;
+use super::eval_context::{EvalContext, Match};
 use super::journal::{GroupCounts, Journal};
 use super::need::Parameters;
 use super::ranks::{RankSet, StretchCounts};
@@ -40,26 +40,6 @@ struct Group {
     /// How often each rank was matched at ticks that some matched rule let pass.
     counts: StretchCounts,
     tally: GroupCounts,
-}
-
-/// A rule that fires at a tick, and on what.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Match {
-    pub(super) slot: usize,
-    pub(super) trigger_value: f64,
-    pub(super) threshold_value: Option<f64>,
-}
-
-/// What matching a tick changes, beside the plan.
-pub(super) struct EvalContext<'a> {
-    pub(super) history: &'a History,
-    pub(super) slots: &'a mut RuleStates,
-    pub(super) journal: &'a mut Journal,
-    pub(super) matches: &'a mut Vec<Match>,
-    /// The stamp of the tick.
-    pub(super) at: i64,
-    /// Matches that a cooldown holds back.
-    pub(super) suppressed: u64,
 }
 
 impl Plan {

@@ -1,19 +1,14 @@
-//! One run of the engine, from start to stop: the instruments that it has met, and the watcher of
-//! the ticks.
+//! One run of the engine, from start to stop: the instruments that it has met.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::evaluation::BatchEvaluation;
 use super::lock;
 use super::notifier::AlertNotifier;
 use super::state::WatchedState;
 use crate::clock::Clock;
-use crate::database::BackendConnection;
-use crate::domain::StoredTick;
 use crate::error::Result;
-use crate::models::AlertLog;
-use crate::repository::market_data::{Demand, InstrumentVersions, TickWatcher};
+use crate::repository::market_data::InstrumentVersions;
 use crate::services::ServiceRecord;
 use crate::services::alert_engine::AlertTotals;
 
@@ -72,7 +67,7 @@ impl EngineRun {
     }
 
     /// Those of which something is evaluated, or which were never looked at.
-    fn not_idle(&self, of: &[InstrumentVersions]) -> Vec<InstrumentVersions> {
+    pub(super) fn not_idle(&self, of: &[InstrumentVersions]) -> Vec<InstrumentVersions> {
         let known = self.instruments.read();
         let known = known.unwrap_or_else(PoisonError::into_inner);
         let is_idle = |of: &&InstrumentVersions| {
@@ -88,44 +83,10 @@ impl EngineRun {
         self.shared.record.ran(self.shared.clock.now(), None);
     }
 
-    fn failed<T>(&self, outcome: Result<T>) -> Result<T> {
+    pub(super) fn failed<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.inspect_err(|error| {
             let now = self.shared.clock.now();
             self.shared.record.ran(now, Some(error.chain()));
         })
-    }
-}
-
-impl TickWatcher for Arc<EngineRun> {
-    fn prepare(
-        &self,
-        conn: &mut BackendConnection<'_>,
-        of: &[InstrumentVersions],
-    ) -> Result<Vec<i64>> {
-        let of = self.not_idle(of);
-        if of.is_empty() {
-            return Ok(Vec::new());
-        }
-        match conn.hook(|| BatchEvaluation::new(Arc::clone(self))) {
-            Some(open) => self.failed(open.prepare(conn, &of)),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    fn evaluate(
-        &self,
-        conn: &mut BackendConnection<'_>,
-        stored: &mut dyn Iterator<Item = StoredTick>,
-    ) -> Result<Demand> {
-        match conn.hook(|| BatchEvaluation::new(Arc::clone(self))) {
-            Some(open) => Ok(open.evaluate(stored)),
-            None => Ok(Demand::default()),
-        }
-    }
-
-    fn stored(&self, conn: &mut BackendConnection<'_>, alerts: Vec<AlertLog>) {
-        if let Some(open) = conn.hook(|| BatchEvaluation::new(Arc::clone(self))) {
-            open.stored(alerts);
-        }
     }
 }

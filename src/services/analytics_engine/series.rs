@@ -40,8 +40,8 @@ impl AnalysisWindow {
     /// at most: 5 minutes for a day, a day for a year.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for hours out of 1 to [`Window::LOOKBACK_HOURS_MAX`], for more than
-    /// [`Window::BARS_MAX`] bars, and for a period longer than the window.
+    /// [`Error::Invalid`] for hours out of 1 to [`AnalysisWindow::LOOKBACK_HOURS_MAX`], for more than
+    /// [`AnalysisWindow::BARS_MAX`] bars, and for a period longer than the window.
     pub fn new(lookback_hours: u32, frequency: Option<Frequency>) -> Result<Self> {
         if !(1..=Self::LOOKBACK_HOURS_MAX).contains(&lookback_hours) {
             let reason = format!("{lookback_hours} is out of range");

@@ -7,7 +7,7 @@ use diesel::pg::CopyFormat;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
-use super::super::insert_order::KeyedTick;
+use super::super::tick_store::KeyedTick;
 use crate::schema::market_data;
 
 /// Bytes that are handed on at once: the server stores one piece while the next one is written.

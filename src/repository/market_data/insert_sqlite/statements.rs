@@ -8,9 +8,9 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Bool, Double, Nullable};
 use diesel::sqlite::Sqlite;
 
-use super::super::insert::{KnownInstrument, Stamp};
-use super::super::insert_order::KeyedTick;
 use super::super::keys::TickKey;
+use super::super::tick_store::KeyedTick;
+use super::super::tick_store::{KnownInstrument, Stamp};
 use crate::database::row_table::RowCells;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;

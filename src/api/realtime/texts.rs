@@ -1,0 +1,64 @@
+//! The messages of an event, written once for all clients, by the first that needs them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::api::alerts;
+use crate::api::realtime_hub::{Event, EventRows, EventText};
+use crate::api::state::ApiState;
+use crate::api::types::{AlertData, AlertItem, TickData, Topic, message};
+use crate::domain::tick::Tick;
+use crate::error::Result;
+use crate::models::AlertLog;
+use crate::repository::instrument;
+
+pub(super) async fn texts<'e>(event: &'e Event, state: &ApiState) -> Result<&'e [EventText]> {
+    let texts = event.texts.get_or_try_init(|| async {
+        match &event.rows {
+            EventRows::Ticks(ticks) => tick_texts(state, ticks, event.instrument_ids()).await,
+            EventRows::Alerts(alerts) => alert_texts(state, alerts.clone()).await,
+        }
+    });
+    texts.await.map(Vec::as_slice)
+}
+
+async fn tick_texts(
+    state: &ApiState,
+    ticks: &[(Tick, i64)],
+    ids: BTreeSet<i64>,
+) -> Result<Vec<EventText>> {
+    let ids: Vec<i64> = ids.into_iter().collect();
+    let labels = state.read("realtime.labels", move |conn| {
+        instrument::labels_of_all(conn, &ids)
+    });
+    let labels: HashMap<i64, _> = labels.await?.into_iter().map(|it| (it.id, it)).collect();
+    let now = state.db().clock().now();
+    let text = |(tick, sequence): &(Tick, i64)| {
+        let label = labels.get(&tick.instrument_id())?;
+        let data = TickData::new(tick, *sequence, &label.symbol, label.price_decimals);
+        Some(EventText {
+            instrument_id: tick.instrument_id(),
+            text: message(Topic::MarketData.as_str(), now, &data).into(),
+        })
+    };
+    Ok(ticks.iter().filter_map(text).collect())
+}
+
+async fn alert_texts(state: &ApiState, rows: Vec<AlertLog>) -> Result<Vec<EventText>> {
+    let keys: Vec<(i64, i64)> = rows
+        .iter()
+        .map(|row| (row.rule_id, row.instrument_id))
+        .collect();
+    let labels = state.read("realtime.labels", move |conn| alerts::labels(conn, &keys));
+    let labels = labels.await?;
+    let now = state.db().clock().now();
+    let text = |row: AlertLog| {
+        let instrument_id = row.instrument_id;
+        let label = labels.of(row.rule_id, instrument_id);
+        let data = AlertData::from(AlertItem::new(row, label));
+        EventText {
+            instrument_id,
+            text: message(Topic::AlertFired.as_str(), now, &data).into(),
+        }
+    };
+    Ok(rows.into_iter().map(text).collect())
+}

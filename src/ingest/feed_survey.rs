@@ -1,0 +1,15 @@
+//! What only the whole file tells, once it was read for that.
+
+use super::occurrence::Occurrences;
+use super::spacing::Spacing;
+
+/// What the whole file told.
+#[derive(Debug, Default)]
+pub(super) struct FeedSurvey {
+    /// The rows run from the newest to the oldest.
+    pub(super) downward: bool,
+    /// The rows of each stamp, for each series; counted for ticks that are numbered upwards.
+    pub(super) rows: Vec<Occurrences>,
+    /// The distances of bars.
+    pub(super) spacing: Spacing,
+}

@@ -1,0 +1,13 @@
+//! What rows are: ticks or bars.
+
+use serde::Serialize;
+
+/// What the rows of a feed are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportKind {
+    /// Ticks.
+    Ticks,
+    /// Bars.
+    Bars,
+}

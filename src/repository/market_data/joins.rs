@@ -1,0 +1,7 @@
+//! How ticks are joined with their instrument.
+
+use diesel::dsl;
+
+use crate::tables::{instruments, market_data};
+
+pub(super) type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;

@@ -1,0 +1,83 @@
+//! How a backend stores ticks in bulk, and the values that pass between it and an insertion.
+
+use std::collections::HashMap;
+
+use super::keys::TickKey;
+use crate::domain::tick::Tick;
+use crate::error::Result;
+use crate::timestamp::Timestamp;
+
+/// A tick with its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyedTick<'a> {
+    pub(super) key: TickKey,
+    pub(super) tick: &'a Tick,
+    /// Its place in the batch.
+    pub(super) index: usize,
+    /// Its key is free for certain: nothing of its instrument is stored at its stamp or later.
+    pub(super) fresh: bool,
+}
+
+/// (instrument, timestamp, source): where sequences are counted.
+pub(super) type Stamp = (i64, Timestamp, i64);
+
+/// What became of a row's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InsertOutcome {
+    /// It was free, and the row is stored under it.
+    Inserted,
+    /// The same values are stored under it.
+    Same,
+    /// Other values are stored under it.
+    Other,
+    /// A deleted tick is stored under it.
+    Deleted,
+}
+
+impl InsertOutcome {
+    /// The fate of a row whose key is taken.
+    pub(super) const fn of_taken((same, deleted): (bool, bool)) -> Self {
+        match (same, deleted) {
+            (_, true) => Self::Deleted,
+            (true, false) => Self::Same,
+            (false, false) => Self::Other,
+        }
+    }
+}
+
+/// An active instrument, as a batch needs it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownInstrument {
+    pub(super) id: i64,
+    /// What it shows as its last tick.
+    pub(super) last_tick: Option<Timestamp>,
+    pub(super) last_price: Option<f64>,
+    /// No tick of it is stored after this stamp, deleted ones included; `None` when it has none.
+    pub(super) newest: Option<Timestamp>,
+    /// What is known elsewhere of its rules and ticks is compared with these.
+    pub(super) rules_version: i64,
+    pub(super) ticks_version: i64,
+    /// No bar is built of what comes from here on; `None` when none is built at all.
+    pub(super) bars_to: Option<Timestamp>,
+}
+
+/// How a backend stores rows in bulk.
+pub(super) trait TickStore {
+    /// Those of the instruments that are active, locked against other writers of this process and
+    /// others, where a backend has such.
+    fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>>;
+    /// Stores the rows whose key is free. They come in key order, each key once.
+    fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>>;
+    /// The first free sequence of each stamp that has ticks.
+    fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
+    /// Writes what the instruments show as their last tick, and that they have others.
+    fn update_last_ticks(&mut self, instruments: &[KnownInstrument]) -> Result<()>;
+}
+
+/// An instrument of the batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    pub(super) known: KnownInstrument,
+    /// Whether the batch has stored a tick of it.
+    pub(super) changed: bool,
+}
