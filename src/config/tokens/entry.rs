@@ -149,7 +149,11 @@ mod tests {
                 "",
                 "[[server.tokens]] with name",
             ),
-            (format!("[server]\ntokens = ['{ONE}']"), "", "is not a table"),
+            (
+                format!("[server]\ntokens = ['{ONE}']"),
+                "",
+                "is not a table",
+            ),
             (
                 String::new(),
                 ONE,
