@@ -39,6 +39,7 @@ mod calendar;
 mod candles;
 mod figures;
 mod font;
+mod frame;
 mod header;
 mod merge;
 mod picture;

@@ -9,6 +9,7 @@ mod hosts;
 mod layers;
 mod limits;
 pub mod monitoring;
+mod read;
 pub mod server;
 mod settings;
 pub mod tokens;
@@ -23,7 +24,8 @@ pub use database::{
 pub use history::HistoryConfig;
 #[cfg(feature = "server")]
 pub(crate) use hosts::{Authority, Host};
-pub use monitoring::{MonitoringConfig, Threshold, Thresholds};
+pub use monitoring::MonitoringConfig;
+pub(crate) use monitoring::Threshold;
 pub use server::ServerConfig;
 pub use settings::Settings;
 pub use tokens::{NamedToken, Token, TokenRights};

@@ -4,7 +4,6 @@
 //! It needs nothing that the crate itself does not need. It is no fake: the database is opened by
 //! [`Database::open`] with the default settings.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Deref;
 #[cfg(feature = "sqlite")]
 use std::path::PathBuf;
@@ -197,8 +196,8 @@ impl Drop for TempLocation {
     }
 }
 
-/// A name that nothing bears yet: the standard library seeds each hasher anew, at random.
+/// A name that nothing bears yet.
 fn unused_name() -> String {
-    let random = RandomState::new().build_hasher().finish();
+    let random = fastrand::u64(..);
     format!("tickbase_temporary_{}_{random:016x}", std::process::id())
 }

@@ -1,7 +1,7 @@
 //! Alerts of a picture: a mark each, and the text of those that have room.
 
+use super::frame::{ALERT, Area, BACKGROUND, PictureFrame};
 use super::merge::Placed;
-use super::picture::{ALERT, Area, BACKGROUND, PictureFrame};
 use super::scene::{Anchor, DrawnShape};
 
 /// Texts of a picture; one with more would be a list.

@@ -1,7 +1,7 @@
 //! Candles, volumes and moving averages of a picture.
 
 use super::calendar::moment;
-use super::picture::{Area, FALLING, LINES, PictureFrame, RISING, crisp};
+use super::frame::{Area, FALLING, LINES, PictureFrame, RISING, crisp};
 use super::price_axis::{PriceRange, price_text, volume_text};
 use super::scene::{DrawnShape, Rgb};
 use crate::domain::Candle;

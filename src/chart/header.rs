@@ -2,8 +2,8 @@
 
 use super::figures::{ChartTexts, alerts_legend};
 use super::font::Font;
+use super::frame::{ALERT, BACKGROUND, FALLING, INK, LINES, RISING};
 use super::merge::Drawn;
-use super::picture::{ALERT, BACKGROUND, FALLING, INK, LINES, RISING};
 use super::scene::{Anchor, DrawnShape, Rgb, SceneText};
 
 /// What stands above the panels.

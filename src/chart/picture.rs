@@ -3,24 +3,16 @@
 use super::alerts::alerts;
 use super::candles::{averages, candles, volumes};
 use super::font::Font;
+use super::frame::{
+    Area, BACKGROUND, FALLING, FRAME, GRID, INK, MUTED, PictureFrame, RISING, crisp,
+};
 use super::header::header;
-use super::merge::{Drawn, fitted};
+use super::merge::fitted;
 use super::price_axis::{AxisTicks, PriceRange, price_text, volume_text};
-use super::scene::{Anchor, DrawnShape, Rgb, Scene, SceneText};
+use super::scene::{Anchor, DrawnShape, Scene};
 use super::time_axis::{Room, TimeTick, ticks};
 use super::{ChartData, figures::ChartTexts};
 use crate::error::{Error, Result};
-
-pub(super) const BACKGROUND: Rgb = 0xff_ffff;
-pub(super) const INK: Rgb = 0x1b_2733;
-const MUTED: Rgb = 0x5b_6875;
-const GRID: Rgb = 0xe9_edf1;
-const FRAME: Rgb = 0xc3_ccd5;
-pub(super) const RISING: Rgb = 0x1f_9d87;
-pub(super) const FALLING: Rgb = 0xe0_4f4b;
-pub(super) const ALERT: Rgb = 0x8e_24aa;
-/// Lines of moving averages, one after the other.
-pub(super) const LINES: [Rgb; 5] = [0x2f_6fed, 0xf0_8c00, 0x6d_4c41, 0x00_838f, 0xad_1457];
 
 /// Width and height in pixels: 320 to 8000 wide and 240 to 8000 high.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,64 +67,6 @@ impl Default for PictureSize {
             width: 1_200,
             height: 700,
         }
-    }
-}
-
-/// A part of the picture, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Area {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) right: f64,
-    pub(super) bottom: f64,
-}
-
-impl Area {
-    pub(super) fn width(self) -> f64 {
-        self.right - self.left
-    }
-
-    pub(super) fn height(self) -> f64 {
-        self.bottom - self.top
-    }
-}
-
-/// What all parts of a picture share.
-pub(super) struct PictureFrame {
-    pub(super) drawn: Drawn,
-    pub(super) font: Font,
-    /// Size of most letters.
-    pub(super) size: f64,
-    pub(super) range: PriceRange,
-    pub(super) prices: Area,
-    /// Nothing when nothing was traded.
-    pub(super) volumes: Option<Area>,
-    pub(super) volume_max: f64,
-    /// From one candle to the next.
-    pub(super) slot: f64,
-    pub(super) places: usize,
-}
-
-impl PictureFrame {
-    /// The middle of a candle.
-    pub(super) fn x(&self, candle: usize) -> f64 {
-        self.prices.left + (candle as f64 + 0.5) * self.slot
-    }
-
-    /// The height of a price.
-    pub(super) fn y(&self, price: f64) -> f64 {
-        self.prices.top + self.range.share_from_top(price) * self.prices.height()
-    }
-
-    pub(super) fn text(&self, x: f64, y: f64, anchor: Anchor, fill: Rgb, text: &str) -> DrawnShape {
-        DrawnShape::Text(SceneText {
-            x,
-            y,
-            size: self.size,
-            anchor,
-            fill,
-            text: text.to_owned(),
-        })
     }
 }
 
@@ -399,9 +333,4 @@ fn last_price(frame: &PictureFrame, text: &str) -> Vec<DrawnShape> {
         frame.text(x, y + frame.size * 0.36, Anchor::Start, BACKGROUND, text),
     ];
     vec![DrawnShape::group("last", shapes)]
-}
-
-/// The nearest place where a line of one pixel is sharp.
-pub(super) fn crisp(place: f64) -> f64 {
-    place.floor() + 0.5
 }

@@ -1,4 +1,7 @@
 //! A scene as PNG: shapes are filled by tiny-skia, the file is written here.
+//!
+//! The crate `png`, which tiny-skia would write it with, asks for a second `miniz_oxide` beside
+//! flate2's and for `fdeflate`: two crates more for the fifty lines of one format.
 
 use std::io::Write;
 

@@ -327,10 +327,10 @@ fn a_png_has_its_size_and_the_colours_of_what_it_shows() {
         );
         assert_eq!(pixels.len(), (width * height * 3) as usize);
         for color in [
-            picture::RISING,
-            picture::FALLING,
-            picture::ALERT,
-            picture::BACKGROUND,
+            frame::RISING,
+            frame::FALLING,
+            frame::ALERT,
+            frame::BACKGROUND,
         ] {
             let [_, red, green, blue] = color.to_be_bytes();
             assert!(

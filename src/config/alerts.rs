@@ -7,33 +7,49 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::limits::{positive, within};
+use super::read::{millis, seconds};
 use crate::domain::ChannelKind;
 use crate::error::{Error, Result};
 
 /// The delivery of alerts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct AlertsConfig {
     /// Where alerts go. Default `log` and `in_app`.
     pub channels: Vec<ChannelConfig>,
+    /// Where a channel `webhook` leads, which is added if it is not there. Default none.
+    pub webhook_url: Option<HttpUrl>,
+    /// What the channel `webhook` signs with. Default none.
+    pub webhook_secret: Option<Secret>,
+    /// Where a channel `slack` leads, which is added if it is not there. Default none.
+    pub slack_url: Option<HttpUrl>,
     /// Time between two looks for alerts that another process stored; those of this process are
     /// delivered at once. Default 1 s.
+    #[serde(rename = "poll_interval_ms", deserialize_with = "millis")]
     pub poll_interval: Duration,
     /// How old an alert may become, from when it was queued, before it is given up. Default 24 h:
     /// what a night's outage, or the limit of a receiver, held up arrives; what is older is news to
     /// nobody. It is tried at least once.
+    #[serde(rename = "age_max_seconds", deserialize_with = "seconds")]
     pub age_max: Duration,
     /// Attempts after which a delivery is given up before that; none by default. Those that the
     /// receiver put off do not count.
     pub attempts_max: Option<u32>,
     /// The longest time before the second attempt; it doubles with each further one. The time that
     /// is waited is a random part of it. Default 1 s.
+    #[serde(rename = "backoff_base_ms", deserialize_with = "millis")]
     pub backoff_base: Duration,
     /// The longest time between two attempts. Default 5 min.
+    #[serde(rename = "backoff_cap_ms", deserialize_with = "millis")]
     pub backoff_cap: Duration,
     /// Time in which a receiver must accept a connection. Default 3 s.
+    #[serde(rename = "connect_timeout_ms", deserialize_with = "millis")]
     pub connect_timeout: Duration,
     /// Time in which a receiver must have answered, connecting included. Default 10 s.
+    #[serde(rename = "total_timeout_ms", deserialize_with = "millis")]
     pub total_timeout: Duration,
     /// Requests under way at once on each channel. Default 4.
     pub concurrency_max: usize,
@@ -197,6 +213,9 @@ impl Default for AlertsConfig {
                 channel("log", ChannelTarget::Log),
                 channel("in_app", ChannelTarget::InApp),
             ],
+            webhook_url: None,
+            webhook_secret: None,
+            slack_url: None,
             poll_interval: Duration::from_secs(1),
             age_max: Duration::from_secs(86_400),
             attempts_max: None,
@@ -228,37 +247,23 @@ impl AlertsConfig {
     /// # Errors
     /// [`Error::Config`] names the first setting that cannot work, why, and what would.
     pub fn validate(&self) -> Result<()> {
-        let millis = |value: Duration| u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
-        let day = 86_400_000;
-        within(
-            "alerts.poll_interval_ms",
-            millis(self.poll_interval),
-            10,
-            3_600_000,
-        )?;
-        let (age, month) = (self.age_max.as_secs(), 30 * 86_400);
-        within("alerts.age_max_seconds", age, 1, month)?;
-        if let Some(attempts) = self.attempts_max {
-            within("alerts.attempts_max", u64::from(attempts), 1, 1_000)?;
-        }
-        within("alerts.backoff_base_ms", millis(self.backoff_base), 1, day)?;
-        let base = millis(self.backoff_base);
-        within("alerts.backoff_cap_ms", millis(self.backoff_cap), base, day)?;
+        const DAY_MS: u64 = 86_400_000;
+        let poll_ms = self.poll_interval.as_millis();
+        within("alerts.poll_interval_ms", poll_ms, 10..=3_600_000)?;
+        let age = self.age_max.as_secs();
+        within("alerts.age_max_seconds", age, 1..=30 * 86_400)?;
+        let attempts = self.attempts_max.unwrap_or(1);
+        within("alerts.attempts_max", attempts, 1..=1_000)?;
+        let base = u64::try_from(self.backoff_base.as_millis()).unwrap_or(u64::MAX);
+        within("alerts.backoff_base_ms", base, 1..=DAY_MS)?;
+        let cap = self.backoff_cap.as_millis();
+        within("alerts.backoff_cap_ms", cap, base..=DAY_MS)?;
         positive("alerts.connect_timeout_ms", self.connect_timeout)?;
-        positive("alerts.total_timeout_ms", self.total_timeout)?;
-        within(
-            "alerts.total_timeout_ms",
-            millis(self.total_timeout),
-            1,
-            300_000,
-        )?;
-        within("alerts.concurrency_max", self.concurrency_max as u64, 1, 64)?;
-        within(
-            "alerts.subscriber_buffer",
-            self.subscriber_buffer as u64,
-            1,
-            65_536,
-        )?;
+        let total = self.total_timeout.as_millis();
+        within("alerts.total_timeout_ms", total, 1..=300_000)?;
+        within("alerts.concurrency_max", self.concurrency_max, 1..=64)?;
+        let buffer = self.subscriber_buffer;
+        within("alerts.subscriber_buffer", buffer, 1..=65_536)?;
         self.check_names()
     }
 
@@ -270,14 +275,15 @@ impl AlertsConfig {
     }
 
     fn check_names(&self) -> Result<()> {
-        if self.channels.len() > Self::CHANNELS_MAX {
+        let channels = self.all_channels()?;
+        if channels.len() > Self::CHANNELS_MAX {
             return Err(Error::config(
                 "alerts.channels",
-                format!("{} are too many", self.channels.len()),
+                format!("{} are too many", channels.len()),
                 format!("name {} at most", Self::CHANNELS_MAX),
             ));
         }
-        for (place, channel) in self.channels.iter().enumerate() {
+        for (place, channel) in channels.iter().enumerate() {
             let name = &channel.name;
             if !Self::is_channel_name(name) {
                 return Err(Error::config(
@@ -286,10 +292,7 @@ impl AlertsConfig {
                     "use 1 to 64 of a-z, 0-9, _ and -",
                 ));
             }
-            if self.channels[..place]
-                .iter()
-                .any(|other| other.name == *name)
-            {
+            if channels[..place].iter().any(|other| other.name == *name) {
                 return Err(Error::config(
                     "alerts.channels.name",
                     format!("{name:?} is the name of two channels"),

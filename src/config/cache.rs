@@ -7,33 +7,35 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::limits::{set, within};
+use super::limits::within;
+use super::read::millis;
 use crate::error::Result;
 
-/// The least bound, in bytes: some hundred answers.
-const BYTES_LEAST: u64 = 64 * 1_024;
-/// The greatest bound, in bytes.
-const BYTES_MOST: u64 = 64 << 30;
 /// The longest time, in milliseconds: an hour.
-const TTL_MS_MOST: u64 = 3_600_000;
+const TTL_MS_MAX: u64 = 3_600_000;
 
 /// All settings of the cache: `[cache]`.
 ///
 /// Writes through the same [`Database`](crate::database::Database) are seen at once, whatever
 /// the times here. They are how old an answer may be that another process has made stale.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct CacheConfig {
     /// Bytes of all answers together, 64 KiB to 64 GiB; the least recently used go first. Default
     /// 64 MiB.
     pub bytes_max: u64,
     /// How long the newest tick of an instrument is kept, up to 1 h; 0 switches the kind off.
     /// Default 1 s.
+    #[serde(rename = "latest_ttl_ms", deserialize_with = "millis")]
     pub latest_ttl: Duration,
     /// How long instruments and their lists are kept, likewise.
+    #[serde(rename = "instruments_ttl_ms", deserialize_with = "millis")]
     pub instruments_ttl: Duration,
     /// How long answers with bars are kept, likewise.
+    #[serde(rename = "bars_ttl_ms", deserialize_with = "millis")]
     pub bars_ttl: Duration,
     /// How long figures of analytics are kept, likewise.
+    #[serde(rename = "analytics_ttl_ms", deserialize_with = "millis")]
     pub analytics_ttl: Duration,
 }
 
@@ -65,39 +67,16 @@ impl CacheConfig {
     /// [`Error::Config`](crate::Error::Config) names the first setting that cannot work, why, and
     /// what would.
     pub fn validate(&self) -> Result<()> {
-        within("cache.bytes_max", self.bytes_max, BYTES_LEAST, BYTES_MOST)?;
+        within("cache.bytes_max", self.bytes_max, 64 << 10..=64 << 30)?;
         for (name, ttl) in [
             ("cache.latest_ttl_ms", self.latest_ttl),
             ("cache.instruments_ttl_ms", self.instruments_ttl),
             ("cache.bars_ttl_ms", self.bars_ttl),
             ("cache.analytics_ttl_ms", self.analytics_ttl),
         ] {
-            let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-            within(name, ttl_ms, 0, TTL_MS_MOST)?;
+            within(name, ttl.as_millis(), 0..=TTL_MS_MAX)?;
         }
         Ok(())
-    }
-}
-
-/// The section `[cache]`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CacheLayer {
-    bytes_max: Option<u64>,
-    latest_ttl_ms: Option<u64>,
-    instruments_ttl_ms: Option<u64>,
-    bars_ttl_ms: Option<u64>,
-    analytics_ttl_ms: Option<u64>,
-}
-
-impl CacheLayer {
-    pub(super) fn apply(self, config: &mut CacheConfig) {
-        let time = |ms: Option<u64>| ms.map(Duration::from_millis);
-        set(&mut config.bytes_max, self.bytes_max);
-        set(&mut config.latest_ttl, time(self.latest_ttl_ms));
-        set(&mut config.instruments_ttl, time(self.instruments_ttl_ms));
-        set(&mut config.bars_ttl, time(self.bars_ttl_ms));
-        set(&mut config.analytics_ttl, time(self.analytics_ttl_ms));
     }
 }
 
@@ -116,7 +95,7 @@ mod tests {
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut CacheConfig);
         let long = Duration::from_secs(3_601);
-        assert!(long.as_millis() > u128::from(TTL_MS_MOST));
+        assert!(long.as_millis() > u128::from(TTL_MS_MAX));
         let cases: [(&str, Change); 6] = [
             ("bytes_max", |c| c.bytes_max = 0),
             ("bytes_max", |c| c.bytes_max = u64::MAX),

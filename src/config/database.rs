@@ -3,9 +3,13 @@
 //! Owns the values, their defaults with reasons, and their limits. Where they come from is in
 //! `settings`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
+
 use super::limits::{positive, within};
+use super::read::{millis, seconds, text};
 use super::url::DatabaseUrl;
 use crate::error::{Error, Result};
 
@@ -29,7 +33,8 @@ pub struct DatabaseConfig {
 }
 
 /// The connection pool.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct PoolConfig {
     /// Connections that stay open. Default 20, that of the system which this one replaces: beyond
     /// some connections a core, more of them only share the same processors.
@@ -38,23 +43,28 @@ pub struct PoolConfig {
     /// bursts are served, and pay for the opening.
     pub overflow: u32,
     /// How long a caller waits for a connection. Default 30 s.
+    #[serde(rename = "acquire_timeout_ms", deserialize_with = "millis")]
     pub acquire_timeout: Duration,
     /// Age at which a connection is replaced, at its next checkout. Default 3600 s: caches of the
     /// session do not grow for ever, and load balancers do not cut it first.
+    #[serde(rename = "recycle_after_seconds", deserialize_with = "seconds")]
     pub recycle_after: Duration,
     /// Share of `recycle_after` by which each connection's age limit varies, so that they do not
     /// all expire at once (0.1: plus or minus 10 %).
     pub recycle_jitter: f64,
     /// Idle time after which a connection is pinged before it is lent. Default 30 s: a busy
     /// connection proves itself, so only idle ones pay for the round trip.
+    #[serde(rename = "pre_ping_after_ms", deserialize_with = "millis")]
     pub pre_ping_after: Duration,
 }
 
 /// Pragmas of SQLite.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct SqliteConfig {
     /// How long a statement waits for a lock of another process. Default 5 s; the write lane goes
     /// on waiting up to the pool's acquire timeout.
+    #[serde(rename = "busy_timeout_ms", deserialize_with = "millis")]
     pub busy_timeout: Duration,
     /// What a commit waits for. Default NORMAL.
     pub synchronous: Synchronous,
@@ -80,11 +90,13 @@ pub struct SqliteConfig {
     /// Who may read and write a new file, and the WAL beside it, as far as the umask allows.
     /// Default 0o600: market data is often licensed to who holds it. A file that is there keeps its
     /// own mode.
+    #[serde(deserialize_with = "file_mode")]
     pub file_mode: u32,
 }
 
 /// What a commit of SQLite waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Synchronous {
     /// The WAL is synced at checkpoints: a crash of the process loses nothing, a power cut may
@@ -95,13 +107,16 @@ pub enum Synchronous {
 }
 
 /// Session settings of PostgreSQL.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct PostgresConfig {
     /// Time after which the server cancels a statement; zero for never. Default 30 s.
+    #[serde(rename = "statement_timeout_ms", deserialize_with = "millis")]
     pub statement_timeout: Duration,
     /// Time after which connecting gives up, in whole seconds. Default 10 s: a server that is
     /// down refuses at once, one that is gone is reported while a checkout still waits, and one that
     /// is busy has the time to start a session.
+    #[serde(rename = "connect_timeout_seconds", deserialize_with = "seconds")]
     pub connect_timeout: Duration,
     /// The name that `pg_stat_activity` shows.
     pub application_name: String,
@@ -111,7 +126,8 @@ pub struct PostgresConfig {
 }
 
 /// How a pooler lends the server's connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Pooler {
     /// For a whole session: settings are those of the session, as without a pooler.
@@ -122,7 +138,8 @@ pub enum Pooler {
 }
 
 /// The write lane.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct WriteConfig {
     /// Rows that may wait in the queue; further callers wait for room, or fail, as they choose. A
     /// write that is no batch counts as one row. Default 200,000: some 40 MB of ticks, and less
@@ -135,14 +152,17 @@ pub struct WriteConfig {
     /// How far ahead of the clock the stamp of a tick may be, in whole seconds; zero for no limit.
     /// Such a tick is rejected by its row. Default a day: no time zone is further away, and one tick
     /// of a wrong year would make all later ones of its instrument late.
+    #[serde(rename = "future_seconds_max", deserialize_with = "seconds")]
     pub future_max: Duration,
 }
 
 /// What is observed of statements.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct ObserveConfig {
     /// Time after which a statement is slow and kept in a table, without its values; zero switches
     /// it off. Default 100 ms: a statement that seeks in an index takes far less.
+    #[serde(rename = "slow_query_after_ms", deserialize_with = "millis")]
     pub slow_query_after: Duration,
     /// Statements in the table; when it is full, the one that took least time in all goes.
     /// Default 200.
@@ -256,23 +276,22 @@ impl DatabaseConfig {
     }
 }
 
+/// A mode in octal digits. What is no octal number is no mode, either: it is refused as one.
+fn file_mode<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let digits = text(from)?;
+    let digits = digits.strip_prefix("0o").unwrap_or(&digits);
+    Ok(u32::from_str_radix(digits, 8).unwrap_or(u32::MAX))
+}
+
 /// The most connections that a pool may hold.
-const CONNECTIONS_MAX: u32 = 10_000;
+const CONNECTIONS_MAX: u64 = 10_000;
+/// Page caches, in KiB, up to 64 GiB.
+const CACHE_KIB: RangeInclusive<u64> = 64..=64 << 20;
 
 impl PoolConfig {
     fn validate(&self) -> Result<()> {
-        within(
-            "pool.base",
-            u64::from(self.base),
-            1,
-            u64::from(CONNECTIONS_MAX),
-        )?;
-        within(
-            "pool.overflow",
-            u64::from(self.overflow),
-            0,
-            u64::from(CONNECTIONS_MAX),
-        )?;
+        within("pool.base", self.base, 1..=CONNECTIONS_MAX)?;
+        within("pool.overflow", self.overflow, 0..=CONNECTIONS_MAX)?;
         positive("pool.acquire_timeout_ms", self.acquire_timeout)?;
         positive("pool.recycle_after_seconds", self.recycle_after)?;
         if (0.0..=0.5).contains(&self.recycle_jitter) {
@@ -288,8 +307,8 @@ impl PoolConfig {
 
 impl SqliteConfig {
     fn validate(&self) -> Result<()> {
-        let busy_ms = u64::try_from(self.busy_timeout.as_millis()).unwrap_or(u64::MAX);
-        within("sqlite.busy_timeout_ms", busy_ms, 1, 600_000)?;
+        let busy_ms = self.busy_timeout.as_millis();
+        within("sqlite.busy_timeout_ms", busy_ms, 1..=600_000)?;
         // The owner must read and write it, and nobody runs it.
         if self.file_mode & 0o600 != 0o600 || self.file_mode & !0o666 != 0 {
             return Err(Error::config(
@@ -298,40 +317,29 @@ impl SqliteConfig {
                 "write it as octal digits like \"0600\", \"0640\" or \"0660\"",
             ));
         }
-        let cache_max = 64 * 1_024 * 1_024;
-        within(
-            "sqlite.reader_cache_kib",
-            u64::from(self.reader_cache_kib),
-            64,
-            cache_max,
-        )?;
-        within(
-            "sqlite.writer_cache_kib",
-            u64::from(self.writer_cache_kib),
-            64,
-            cache_max,
-        )?;
+        let (reader, writer) = (self.reader_cache_kib, self.writer_cache_kib);
+        within("sqlite.reader_cache_kib", reader, CACHE_KIB)?;
+        within("sqlite.writer_cache_kib", writer, CACHE_KIB)?;
         // SQLITE_MAX_MMAP_SIZE of the bundled library.
-        within("sqlite.mmap_bytes", self.mmap_bytes, 0, 0x7fff_0000)?;
+        within("sqlite.mmap_bytes", self.mmap_bytes, 0..=0x7fff_0000)?;
         let journal = self.journal_size_limit_bytes;
-        within("sqlite.journal_size_limit_bytes", journal, 0, 1 << 40)?;
-        let pages = u64::from(self.wal_autocheckpoint_pages);
-        within("sqlite.wal_autocheckpoint_pages", pages, 1, 10_000_000)?;
-        within("sqlite.wal_bytes_max", self.wal_bytes_max, 65_536, 1 << 40)?;
-        let limit = self.max_page_count.map_or(1, u64::from);
-        within("sqlite.max_page_count", limit, 1, 4_294_967_294)
+        within("sqlite.journal_size_limit_bytes", journal, 0..=1 << 40)?;
+        let pages = self.wal_autocheckpoint_pages;
+        within("sqlite.wal_autocheckpoint_pages", pages, 1..=10_000_000)?;
+        within("sqlite.wal_bytes_max", self.wal_bytes_max, 65_536..=1 << 40)?;
+        let limit = self.max_page_count.unwrap_or(1);
+        within("sqlite.max_page_count", limit, 1..=4_294_967_294)
     }
 }
 
 impl PostgresConfig {
     fn validate(&self) -> Result<()> {
         positive("postgres.connect_timeout_seconds", self.connect_timeout)?;
-        let statement_ms = u64::try_from(self.statement_timeout.as_millis()).unwrap_or(u64::MAX);
+        let statement_ms = self.statement_timeout.as_millis();
         within(
             "postgres.statement_timeout_ms",
             statement_ms,
-            0,
-            2_147_483_647,
+            0..=2_147_483_647,
         )?;
         let name = &self.application_name;
         if name.is_empty() || name.len() > 63 || !name.bytes().all(|b| (32..127).contains(&b)) {
@@ -347,17 +355,17 @@ impl PostgresConfig {
 
 impl WriteConfig {
     fn validate(&self) -> Result<()> {
-        const MOST: u64 = 100_000_000;
-        within("write.queue_rows_max", self.queue_rows_max as u64, 1, MOST)?;
-        within("write.group_jobs_max", self.group_jobs_max as u64, 1, MOST)?;
-        within("write.group_rows_max", self.group_rows_max as u64, 1, MOST)
+        const LIMITS: RangeInclusive<u64> = 1..=100_000_000;
+        within("write.queue_rows_max", self.queue_rows_max, LIMITS)?;
+        within("write.group_jobs_max", self.group_jobs_max, LIMITS)?;
+        within("write.group_rows_max", self.group_rows_max, LIMITS)
     }
 }
 
 impl ObserveConfig {
     fn validate(&self) -> Result<()> {
-        let kept = self.slow_queries_max as u64;
-        within("observe.slow_queries_max", kept, 1, 100_000)
+        let kept = self.slow_queries_max;
+        within("observe.slow_queries_max", kept, 1..=100_000)
     }
 }
 

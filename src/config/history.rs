@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use super::limits::within;
+use super::read::seconds;
+use crate::error::Result;
 
 /// All settings of history.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct HistoryConfig {
     /// Time between two looks for bars to build and to repair, 1 s to 1 h. Default 60 s, the
     /// shortest period: what is not built yet is made of the ticks when it is asked for.
+    #[serde(rename = "refresh_interval_seconds", deserialize_with = "seconds")]
     pub refresh_interval: Duration,
 }
 
@@ -36,32 +40,10 @@ impl HistoryConfig {
     /// Checks every setting against its limits.
     ///
     /// # Errors
-    /// [`Error::Config`] names the first setting that cannot work, why, and what would.
+    /// [`Error::Config`](crate::Error::Config) names the first setting that cannot work, why, and what would.
     pub fn validate(&self) -> Result<()> {
-        let limits = Duration::from_secs(1)..=Duration::from_secs(3_600);
-        if limits.contains(&self.refresh_interval) {
-            return Ok(());
-        }
-        Err(Error::config(
-            "history.refresh_interval_seconds",
-            format!("{:?} cannot work", self.refresh_interval),
-            "give a value from 1 to 3600",
-        ))
-    }
-}
-
-/// The section `[history]`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct HistoryLayer {
-    refresh_interval_seconds: Option<u64>,
-}
-
-impl HistoryLayer {
-    pub(super) fn apply(self, config: &mut HistoryConfig) {
-        if let Some(seconds) = self.refresh_interval_seconds {
-            config.refresh_interval = Duration::from_secs(seconds);
-        }
+        let seconds = self.refresh_interval.as_secs();
+        within("history.refresh_interval_seconds", seconds, 1..=3_600)
     }
 }
 

@@ -1,187 +1,180 @@
-//! The sections of the database's settings as a file or the environment gives them.
+//! The layers of the settings, merged: a TOML file and, over it, variables of the environment.
 //!
-//! Owns the names and units that are written there. Where they come from is in `settings`.
+//! Owns their one table, and knows where each value of it is written, for errors.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
 
-use super::database::{DatabaseConfig, Pooler, Synchronous};
-use super::limits::set;
+use crate::error::{Error, Result};
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct PoolLayer {
-    base: Option<u32>,
-    overflow: Option<u32>,
-    acquire_timeout_ms: Option<u64>,
-    recycle_after_seconds: Option<u64>,
-    recycle_jitter: Option<f64>,
-    pre_ping_after_ms: Option<u64>,
+/// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name; variables of others are of
+/// other programs.
+const SECTIONS: [&str; 10] = [
+    "POOL",
+    "SQLITE",
+    "POSTGRES",
+    "WRITE",
+    "OBSERVE",
+    "MONITORING",
+    "HISTORY",
+    "ALERTS",
+    "CACHE",
+    "SERVER",
+];
+const REMEDY: &str = "see the README's table of settings";
+
+/// A file and variables, merged into one table.
+#[derive(Default)]
+pub(super) struct SettingLayers {
+    table: Table,
+    /// Path and text of the file.
+    file: Option<(String, String)>,
+    /// The name of the variable that has a setting, by the setting, like `pool.base`.
+    variables: BTreeMap<String, String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct SqliteLayer {
-    busy_timeout_ms: Option<u64>,
-    synchronous: Option<SynchronousName>,
-    reader_cache_kib: Option<u32>,
-    writer_cache_kib: Option<u32>,
-    mmap_bytes: Option<u64>,
-    journal_size_limit_bytes: Option<u64>,
-    wal_autocheckpoint_pages: Option<u32>,
-    wal_bytes_max: Option<u64>,
-    max_page_count: Option<u32>,
-    file_mode: Option<OctalDigits>,
-}
+impl SettingLayers {
+    pub(super) fn read(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let mut layers = Self::default();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|error| Error::File {
+                path: path.display().to_string(),
+                reason: error.to_string(),
+                remedy: "give the path of a readable TOML file".to_owned(),
+            })?;
+            let path = path.display().to_string();
+            layers.table = text.parse().map_err(|error: toml::de::Error| {
+                let line = line(&text, error.span().map_or(0, |span| span.start));
+                Error::config(format!("{path}, line {line}"), message(&error), REMEDY)
+            })?;
+            layers.file = Some((path, text));
+        }
+        for (name, value) in variables {
+            layers.put(name, value);
+        }
+        Ok(layers)
+    }
 
-/// A mode in octal digits; a variable's arrive as a number.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OctalDigits {
-    Text(String),
-    Number(i64),
-}
-
-impl OctalDigits {
-    /// What is no octal number is no mode, either.
-    fn value(self) -> u32 {
-        let digits = match self {
-            Self::Text(text) => text,
-            Self::Number(number) => number.to_string(),
+    /// Lays a variable over what is there.
+    fn put(&mut self, name: String, value: String) {
+        let (section, key, value) = match name.as_str() {
+            // The more specific name wins, in whatever order they come.
+            "DATABASE_URL" if self.variables.contains_key("url") => return,
+            "DATABASE_URL" | "TICKBASE_DATABASE_URL" => (None, "url".into(), Value::String(value)),
+            "TICKBASE_MIGRATE" => (None, "migrate".into(), literal(value)),
+            _ => match name
+                .strip_prefix("TICKBASE_")
+                .and_then(|rest| rest.split_once('_'))
+            {
+                Some((section, key)) if SECTIONS.contains(&section) => (
+                    Some(section.to_lowercase()),
+                    key.to_lowercase(),
+                    literal(value),
+                ),
+                _ => return,
+            },
         };
-        let digits = digits.strip_prefix("0o").unwrap_or(&digits);
-        u32::from_str_radix(digits, 8).unwrap_or(u32::MAX)
-    }
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SynchronousName {
-    Normal,
-    Full,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct PostgresLayer {
-    statement_timeout_ms: Option<u64>,
-    connect_timeout_seconds: Option<u64>,
-    application_name: Option<String>,
-    pooler: Option<PoolerName>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum PoolerName {
-    Session,
-    Transaction,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct WriteLayer {
-    queue_rows_max: Option<usize>,
-    group_jobs_max: Option<usize>,
-    group_rows_max: Option<usize>,
-    future_seconds_max: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct ObserveLayer {
-    slow_query_after_ms: Option<u64>,
-    slow_queries_max: Option<usize>,
-}
-
-impl PoolLayer {
-    pub(super) fn apply(self, config: &mut DatabaseConfig) {
-        let pool = &mut config.pool;
-        set(&mut pool.base, self.base);
-        set(&mut pool.overflow, self.overflow);
-        set(
-            &mut pool.acquire_timeout,
-            self.acquire_timeout_ms.map(millis),
-        );
-        set(
-            &mut pool.recycle_after,
-            self.recycle_after_seconds.map(Duration::from_secs),
-        );
-        set(&mut pool.recycle_jitter, self.recycle_jitter);
-        set(&mut pool.pre_ping_after, self.pre_ping_after_ms.map(millis));
-    }
-}
-
-impl SqliteLayer {
-    pub(super) fn apply(self, config: &mut DatabaseConfig) {
-        let sqlite = &mut config.sqlite;
-        set(&mut sqlite.busy_timeout, self.busy_timeout_ms.map(millis));
-        let synchronous = self.synchronous.map(|name| match name {
-            SynchronousName::Normal => Synchronous::Normal,
-            SynchronousName::Full => Synchronous::Full,
-        });
-        set(&mut sqlite.synchronous, synchronous);
-        set(&mut sqlite.reader_cache_kib, self.reader_cache_kib);
-        set(&mut sqlite.writer_cache_kib, self.writer_cache_kib);
-        set(&mut sqlite.mmap_bytes, self.mmap_bytes);
-        set(
-            &mut sqlite.journal_size_limit_bytes,
-            self.journal_size_limit_bytes,
-        );
-        set(
-            &mut sqlite.wal_autocheckpoint_pages,
-            self.wal_autocheckpoint_pages,
-        );
-        set(&mut sqlite.wal_bytes_max, self.wal_bytes_max);
-        set(
-            &mut sqlite.file_mode,
-            self.file_mode.map(OctalDigits::value),
-        );
-        if self.max_page_count.is_some() {
-            sqlite.max_page_count = self.max_page_count;
+        let (table, setting) = match section {
+            None => (Some(&mut self.table), key.clone()),
+            Some(section) => {
+                let setting = format!("{section}.{key}");
+                let table = self
+                    .table
+                    .entry(section)
+                    .or_insert_with(|| Table::new().into());
+                (table.as_table_mut(), setting)
+            }
+        };
+        // A file that has a value in place of the section is refused when the table is read.
+        if let Some(table) = table {
+            table.insert(key, value);
+            self.variables.insert(setting, name);
         }
     }
-}
 
-impl PostgresLayer {
-    pub(super) fn apply(self, config: &mut DatabaseConfig) {
-        let postgres = &mut config.postgres;
-        set(
-            &mut postgres.statement_timeout,
-            self.statement_timeout_ms.map(millis),
-        );
-        let connect = self.connect_timeout_seconds.map(Duration::from_secs);
-        set(&mut postgres.connect_timeout, connect);
-        set(&mut postgres.application_name, self.application_name);
-        if let Some(name) = self.pooler {
-            postgres.pooler = Some(match name {
-                PoolerName::Session => Pooler::Session,
-                PoolerName::Transaction => Pooler::Transaction,
-            });
+    /// What the table says, over the defaults.
+    pub(super) fn settings<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_path_to_error::deserialize(self.table.clone()).map_err(|error| {
+            let name = error.path().to_string();
+            self.located(Error::config(name, message(error.inner()), REMEDY))
+        })
+    }
+
+    /// The error, with where the setting that it names is written.
+    pub(super) fn located(&self, error: Error) -> Error {
+        match error {
+            Error::Config {
+                name,
+                reason,
+                remedy,
+            } => {
+                let origin = self.origin(&name);
+                let origin = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+                Error::config(name, reason, format!("{remedy}{origin}"))
+            }
+            other => other,
         }
     }
-}
 
-impl WriteLayer {
-    pub(super) fn apply(self, config: &mut DatabaseConfig) {
-        let write = &mut config.write;
-        set(&mut write.queue_rows_max, self.queue_rows_max);
-        set(&mut write.group_rows_max, self.group_rows_max);
-        set(&mut write.group_jobs_max, self.group_jobs_max);
-        let future = self.future_seconds_max.map(Duration::from_secs);
-        set(&mut write.future_max, future);
+    /// Where a setting is written: by which variable, or in which line of the file.
+    fn origin(&self, setting: &str) -> Option<String> {
+        let holds = |known: &str| {
+            let rest = setting.strip_prefix(known);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if let Some((_, name)) = self.variables.iter().find(|(known, _)| holds(known)) {
+            return Some(format!("set by {name}"));
+        }
+        let (path, text) = self.file.as_ref()?;
+        let root = DeTable::parse(text).ok()?;
+        let mut steps = setting
+            .split(['.', '[', ']'])
+            .filter(|step| !step.is_empty());
+        let mut found = root.get_ref().get(steps.next()?)?;
+        for step in steps {
+            let next = match found.get_ref() {
+                DeValue::Table(table) => Some(table.get(step)?),
+                DeValue::Array(array) => step.parse().ok().and_then(|at: usize| array.get(at)),
+                _ => None,
+            };
+            // An error may name a part of a value by a word of its own: the value is found.
+            let Some(next) = next else { break };
+            found = next;
+        }
+        Some(format!(
+            "set in {path}, line {}",
+            line(text, found.span().start)
+        ))
     }
 }
 
-impl ObserveLayer {
-    pub(super) fn apply(self, config: &mut DatabaseConfig) {
-        let observe = &mut config.observe;
-        let after = self.slow_query_after_ms.map(millis);
-        set(&mut observe.slow_query_after, after);
-        set(&mut observe.slow_queries_max, self.slow_queries_max);
-    }
+/// The number of the line with a byte.
+fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-fn millis(count: u64) -> Duration {
-    Duration::from_millis(count)
+/// The message alone: the excerpt that Display adds might hold a URL with its password.
+fn message(error: &toml::de::Error) -> String {
+    error.message().replace('\n', " ")
+}
+
+/// A number or a boolean where it reads as one, else text. Digits that a number would not keep, as
+/// a zero before them, are text: they may be a token.
+fn literal(text: String) -> Value {
+    let integer = text
+        .parse()
+        .ok()
+        .filter(|number: &i64| number.to_string() == text);
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let float = || text.parse().map(Value::Float).ok().filter(|_| !is_digits);
+    let boolean = || text.parse().map(Value::Boolean).ok();
+    let known = integer.map(Value::Integer).or_else(float).or_else(boolean);
+    known.unwrap_or(Value::String(text))
 }

@@ -1,34 +1,29 @@
-//! What every section of the settings does with its values: limits, and laying one value over
-//! another. It knows no setting.
+//! The limits that values of every section are held to. It knows no setting.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 
 /// Refuses a value outside its limits.
-pub(super) fn within(name: &str, value: u64, least: u64, most: u64) -> Result<()> {
-    if (least..=most).contains(&value) {
+pub(super) fn within(
+    name: &str,
+    value: impl TryInto<u64>,
+    limits: RangeInclusive<u64>,
+) -> Result<()> {
+    let value = value.try_into().unwrap_or(u64::MAX);
+    if limits.contains(&value) {
         return Ok(());
     }
-    let remedy = format!("give a value from {least} to {most}");
+    let remedy = format!("give a value from {} to {}", limits.start(), limits.end());
     Err(Error::config(name, format!("{value} cannot work"), remedy))
 }
 
 /// Refuses a duration of nothing.
 pub(super) fn positive(name: &str, value: Duration) -> Result<()> {
     if value.is_zero() {
-        return Err(Error::config(
-            name,
-            "0 would give up at once",
-            "give a duration above 0",
-        ));
+        let reason = "0 would give up at once";
+        return Err(Error::config(name, reason, "give a duration above 0"));
     }
     Ok(())
-}
-
-/// Changes a setting that a layer names.
-pub(super) fn set<T>(setting: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *setting = value;
-    }
 }

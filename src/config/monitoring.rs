@@ -8,18 +8,22 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::limits::{set, within};
+use super::limits::within;
+use super::read::{millis, seconds};
 use crate::error::{Error, Result};
 
 /// All settings of monitoring.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct MonitoringConfig {
     /// Time between two rounds, 1 s to 1 h. Default 30 s.
+    #[serde(rename = "interval_seconds", deserialize_with = "seconds")]
     pub interval: Duration,
     /// Snapshots that are kept, 2 to 100,000; older ones go. Default 1,000: more than 8 hours of
     /// the default interval, some 10 MB.
     pub history_snapshots_max: usize,
     /// How long the probe of each round, a fresh connection, may take, 100 ms to 60 s. Default 5 s.
+    #[serde(rename = "probe_timeout_ms", deserialize_with = "millis")]
     pub probe_timeout: Duration,
     /// Rounds in a row that a value must be past a threshold before the alert is raised, 1 to 100.
     /// Default 2: a burst within one round is no alert. A failed probe is raised at once.
@@ -29,65 +33,69 @@ pub struct MonitoringConfig {
     /// Share of its threshold below which a value must fall to be back, 0.1 to 1. Default 0.9: a
     /// value that hangs about its threshold raises one alert, not many.
     pub clear_share: f64,
-    /// From which values on an alert is raised.
-    pub thresholds: Thresholds,
-}
-
-/// From which values on an alert is raised. `f64::INFINITY` (`inf` in the file) switches a level
-/// of an upper threshold off; 0 one of a lower threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Thresholds {
-    /// Connections lent, as a share of base + overflow. Default 0.70, 0.85.
-    pub pool_utilization: Threshold,
-    /// Time of 95 % of the calls of a round, all operations together, in milliseconds. Default
-    /// 100, 500.
-    pub query_ms: Threshold,
+    /// Connections lent, as a share of base + overflow, from which on an alert is raised. Default
+    /// 0.70. In each upper threshold `f64::INFINITY` (`inf` in the file) switches a level off, in
+    /// each lower one 0.
+    pub pool_utilization_warning: f64,
+    /// The critical level of it. Default 0.85.
+    pub pool_utilization_critical: f64,
+    /// Time of 95 % of the calls of a round, all operations together, in milliseconds. Default 100.
+    pub query_ms_warning: f64,
+    /// The critical level of it. Default 500.
+    pub query_ms_critical: f64,
     /// Calls that a round must have seen before their times are judged. Default 20: 95 % of fewer
     /// calls is the slowest single one.
     pub query_calls_min: u64,
     /// Time in which 95 % of the callers of a round got their connection, in milliseconds. Default
-    /// 50, 200.
-    pub acquire_ms: Threshold,
+    /// 50.
+    pub acquire_ms_warning: f64,
+    /// The critical level of it. Default 200.
+    pub acquire_ms_critical: f64,
     /// Rows inserted per second over the last minute, below which a feed that must never rest is
-    /// taken for ill. Default 0, 0, which is off.
-    pub insert_rate_floor: Threshold,
+    /// taken for ill. Default 0, which is off.
+    pub insert_rate_floor_warning: f64,
+    /// The critical level of it. Default 0, which is off.
+    pub insert_rate_floor_critical: f64,
     /// Rows inserted per second over the last minute, as a share of the usual rate: the median of
-    /// the 5 minutes before. Default 0.5, 0.2.
-    pub insert_rate_drop: Threshold,
+    /// the 5 minutes before. Default 0.5.
+    pub insert_rate_drop_warning: f64,
+    /// The critical level of it. Default 0.2.
+    pub insert_rate_drop_critical: f64,
     /// The usual rows per second from which on a drop is judged. Default 10: a feed that is quiet
     /// anyway cannot drop.
     pub insert_rate_drop_usual_min: f64,
-    /// Ticks stored late in the last 5 minutes, as a share of those stored. Default `inf`, `inf`,
-    /// which is off: an import of old ticks is late as a whole.
-    pub late_share: Threshold,
-    /// Bytes of SQLite's WAL. Default 512 MiB, 2 GiB: twice and eight times the size past which
-    /// the writer begins it anew, unless a reader does not end.
-    pub wal_bytes: Threshold,
-    /// Rows that wait for the writer, as a share of the queue's bound. Default 0.5, 0.9.
-    pub write_queue: Threshold,
-    /// Calls per minute that ended in an error. Default 30, 300.
-    pub errors_per_minute: Threshold,
+    /// Ticks stored late in the last 5 minutes, as a share of those stored. Default `inf`, which is
+    /// off: an import of old ticks is late as a whole.
+    pub late_share_warning: f64,
+    /// The critical level of it. Default `inf`, which is off.
+    pub late_share_critical: f64,
+    /// Bytes of SQLite's WAL. Default 512 MiB: twice the size past which the writer begins it anew,
+    /// unless a reader does not end.
+    pub wal_bytes_warning: f64,
+    /// The critical level of it. Default 2 GiB.
+    pub wal_bytes_critical: f64,
+    /// Rows that wait for the writer, as a share of the queue's bound. Default 0.5.
+    pub write_queue_warning: f64,
+    /// The critical level of it. Default 0.9.
+    pub write_queue_critical: f64,
+    /// Calls per minute that ended in an error. Default 30.
+    pub errors_per_minute_warning: f64,
+    /// The critical level of it. Default 300.
+    pub errors_per_minute_critical: f64,
 }
 
-/// The two levels of an alert.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Threshold {
+/// The two levels of a threshold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Threshold {
     /// From here on somebody should look at it.
-    pub warning: f64,
+    pub(crate) warning: f64,
     /// From here on somebody must.
-    pub critical: f64,
-}
-
-impl Threshold {
-    /// The two levels.
-    #[must_use]
-    pub const fn new(warning: f64, critical: f64) -> Self {
-        Self { warning, critical }
-    }
+    pub(crate) critical: f64,
 }
 
 impl Default for MonitoringConfig {
     fn default() -> Self {
+        const MIB: f64 = 1_048_576.0;
         Self {
             interval: Duration::from_secs(30),
             history_snapshots_max: 1_000,
@@ -95,28 +103,52 @@ impl Default for MonitoringConfig {
             raise_rounds: 2,
             clear_rounds: 2,
             clear_share: 0.9,
-            thresholds: Thresholds::default(),
+            pool_utilization_warning: 0.70,
+            pool_utilization_critical: 0.85,
+            query_ms_warning: 100.0,
+            query_ms_critical: 500.0,
+            query_calls_min: 20,
+            acquire_ms_warning: 50.0,
+            acquire_ms_critical: 200.0,
+            insert_rate_floor_warning: 0.0,
+            insert_rate_floor_critical: 0.0,
+            insert_rate_drop_warning: 0.5,
+            insert_rate_drop_critical: 0.2,
+            insert_rate_drop_usual_min: 10.0,
+            late_share_warning: f64::INFINITY,
+            late_share_critical: f64::INFINITY,
+            wal_bytes_warning: 512.0 * MIB,
+            wal_bytes_critical: 2_048.0 * MIB,
+            write_queue_warning: 0.5,
+            write_queue_critical: 0.9,
+            errors_per_minute_warning: 30.0,
+            errors_per_minute_critical: 300.0,
         }
     }
 }
 
-impl Default for Thresholds {
-    fn default() -> Self {
-        const MIB: f64 = 1_048_576.0;
-        Self {
-            pool_utilization: Threshold::new(0.70, 0.85),
-            query_ms: Threshold::new(100.0, 500.0),
-            query_calls_min: 20,
-            acquire_ms: Threshold::new(50.0, 200.0),
-            insert_rate_floor: Threshold::new(0.0, 0.0),
-            insert_rate_drop: Threshold::new(0.5, 0.2),
-            insert_rate_drop_usual_min: 10.0,
-            late_share: Threshold::new(f64::INFINITY, f64::INFINITY),
-            wal_bytes: Threshold::new(512.0 * MIB, 2_048.0 * MIB),
-            write_queue: Threshold::new(0.5, 0.9),
-            errors_per_minute: Threshold::new(30.0, 300.0),
+/// Gives the two levels of each threshold one name.
+macro_rules! thresholds {
+    ($($name:ident = $warning:ident, $critical:ident;)+) => {
+        impl MonitoringConfig {
+            $(pub(crate) fn $name(&self) -> Threshold {
+                let (warning, critical) = (self.$warning, self.$critical);
+                Threshold { warning, critical }
+            })+
         }
-    }
+    };
+}
+
+thresholds! {
+    pool_utilization = pool_utilization_warning, pool_utilization_critical;
+    query_ms = query_ms_warning, query_ms_critical;
+    acquire_ms = acquire_ms_warning, acquire_ms_critical;
+    insert_rate_floor = insert_rate_floor_warning, insert_rate_floor_critical;
+    insert_rate_drop = insert_rate_drop_warning, insert_rate_drop_critical;
+    late_share = late_share_warning, late_share_critical;
+    wal_bytes = wal_bytes_warning, wal_bytes_critical;
+    write_queue = write_queue_warning, write_queue_critical;
+    errors_per_minute = errors_per_minute_warning, errors_per_minute_critical;
 }
 
 impl MonitoringConfig {
@@ -133,41 +165,34 @@ impl MonitoringConfig {
     /// # Errors
     /// [`Error::Config`] names the first setting that cannot work, why, and what would.
     pub fn validate(&self) -> Result<()> {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let interval_ms = millis(self.interval);
-        if !(1_000..=3_600_000).contains(&interval_ms) {
-            let reason = format!("{:?} cannot work", self.interval);
-            let remedy = "give a value from 1 to 3600";
-            return Err(Error::config("monitoring.interval_seconds", reason, remedy));
-        }
-        let history = self.history_snapshots_max as u64;
-        within("monitoring.history_snapshots_max", history, 2, 100_000)?;
-        let probe_ms = millis(self.probe_timeout);
-        within("monitoring.probe_timeout_ms", probe_ms, 100, 60_000)?;
-        within("monitoring.raise_rounds", self.raise_rounds.into(), 1, 100)?;
-        within("monitoring.clear_rounds", self.clear_rounds.into(), 1, 100)?;
+        let interval = self.interval.as_secs();
+        within("monitoring.interval_seconds", interval, 1..=3_600)?;
+        let history = self.history_snapshots_max;
+        within("monitoring.history_snapshots_max", history, 2..=100_000)?;
+        let probe_ms = self.probe_timeout.as_millis();
+        within("monitoring.probe_timeout_ms", probe_ms, 100..=60_000)?;
+        within("monitoring.raise_rounds", self.raise_rounds, 1..=100)?;
+        within("monitoring.clear_rounds", self.clear_rounds, 1..=100)?;
         if !(0.1..=1.0).contains(&self.clear_share) {
             let reason = format!("{} is no share between 0.1 and 1", self.clear_share);
             let remedy = "use 0.9 to clear an alert 10 % below its threshold";
             return Err(Error::config("monitoring.clear_share", reason, remedy));
         }
-        self.thresholds.validate()
+        self.check_thresholds()
     }
-}
 
-impl Thresholds {
-    fn validate(&self) -> Result<()> {
-        upper("pool_utilization", self.pool_utilization)?;
-        upper("query_ms", self.query_ms)?;
-        upper("acquire_ms", self.acquire_ms)?;
-        lower("insert_rate_floor", self.insert_rate_floor)?;
-        lower("insert_rate_drop", self.insert_rate_drop)?;
-        upper("late_share", self.late_share)?;
-        upper("wal_bytes", self.wal_bytes)?;
-        upper("write_queue", self.write_queue)?;
-        upper("errors_per_minute", self.errors_per_minute)?;
+    fn check_thresholds(&self) -> Result<()> {
+        upper("pool_utilization", self.pool_utilization())?;
+        upper("query_ms", self.query_ms())?;
+        upper("acquire_ms", self.acquire_ms())?;
+        lower("insert_rate_floor", self.insert_rate_floor())?;
+        lower("insert_rate_drop", self.insert_rate_drop())?;
+        upper("late_share", self.late_share())?;
+        upper("wal_bytes", self.wal_bytes())?;
+        upper("write_queue", self.write_queue())?;
+        upper("errors_per_minute", self.errors_per_minute())?;
         let usual = self.insert_rate_drop_usual_min;
-        if self.insert_rate_drop.warning > 1.0 {
+        if self.insert_rate_drop_warning > 1.0 {
             let remedy = "give a share below 1, or 0 to switch it off";
             return Err(refuse("insert_rate_drop_warning", "is no drop", remedy));
         }
@@ -209,116 +234,6 @@ fn refuse(name: &str, reason: &str, remedy: &str) -> Error {
     Error::config(format!("monitoring.{name}"), reason, remedy)
 }
 
-/// The section `[monitoring]`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct MonitoringLayer {
-    interval_seconds: Option<u64>,
-    history_snapshots_max: Option<usize>,
-    probe_timeout_ms: Option<u64>,
-    raise_rounds: Option<u32>,
-    clear_rounds: Option<u32>,
-    clear_share: Option<f64>,
-    pool_utilization_warning: Option<f64>,
-    pool_utilization_critical: Option<f64>,
-    query_ms_warning: Option<f64>,
-    query_ms_critical: Option<f64>,
-    query_calls_min: Option<u64>,
-    acquire_ms_warning: Option<f64>,
-    acquire_ms_critical: Option<f64>,
-    insert_rate_floor_warning: Option<f64>,
-    insert_rate_floor_critical: Option<f64>,
-    insert_rate_drop_warning: Option<f64>,
-    insert_rate_drop_critical: Option<f64>,
-    insert_rate_drop_usual_min: Option<f64>,
-    late_share_warning: Option<f64>,
-    late_share_critical: Option<f64>,
-    wal_bytes_warning: Option<f64>,
-    wal_bytes_critical: Option<f64>,
-    write_queue_warning: Option<f64>,
-    write_queue_critical: Option<f64>,
-    errors_per_minute_warning: Option<f64>,
-    errors_per_minute_critical: Option<f64>,
-}
-
-impl MonitoringLayer {
-    pub(super) fn apply(self, config: &mut MonitoringConfig) {
-        set(
-            &mut config.interval,
-            self.interval_seconds.map(Duration::from_secs),
-        );
-        set(
-            &mut config.history_snapshots_max,
-            self.history_snapshots_max,
-        );
-        let probe = self.probe_timeout_ms.map(Duration::from_millis);
-        set(&mut config.probe_timeout, probe);
-        set(&mut config.raise_rounds, self.raise_rounds);
-        set(&mut config.clear_rounds, self.clear_rounds);
-        set(&mut config.clear_share, self.clear_share);
-        self.apply_thresholds(&mut config.thresholds);
-    }
-
-    fn apply_thresholds(self, to: &mut Thresholds) {
-        let pairs = [
-            (
-                &mut to.pool_utilization,
-                self.pool_utilization_warning,
-                self.pool_utilization_critical,
-            ),
-            (
-                &mut to.query_ms,
-                self.query_ms_warning,
-                self.query_ms_critical,
-            ),
-            (
-                &mut to.acquire_ms,
-                self.acquire_ms_warning,
-                self.acquire_ms_critical,
-            ),
-            (
-                &mut to.insert_rate_floor,
-                self.insert_rate_floor_warning,
-                self.insert_rate_floor_critical,
-            ),
-            (
-                &mut to.insert_rate_drop,
-                self.insert_rate_drop_warning,
-                self.insert_rate_drop_critical,
-            ),
-            (
-                &mut to.late_share,
-                self.late_share_warning,
-                self.late_share_critical,
-            ),
-            (
-                &mut to.wal_bytes,
-                self.wal_bytes_warning,
-                self.wal_bytes_critical,
-            ),
-            (
-                &mut to.write_queue,
-                self.write_queue_warning,
-                self.write_queue_critical,
-            ),
-            (
-                &mut to.errors_per_minute,
-                self.errors_per_minute_warning,
-                self.errors_per_minute_critical,
-            ),
-        ];
-        for (levels, warning, critical) in pairs {
-            set(&mut levels.warning, warning);
-            set(&mut levels.critical, critical);
-        }
-        set(&mut to.query_calls_min, self.query_calls_min);
-        set(
-            &mut to.insert_rate_drop_usual_min,
-            self.insert_rate_drop_usual_min,
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,8 +246,10 @@ mod tests {
     #[test]
     fn a_level_may_be_switched_off() {
         let config = MonitoringConfig::default().with(|config| {
-            config.thresholds.query_ms = Threshold::new(f64::INFINITY, f64::INFINITY);
-            config.thresholds.insert_rate_drop = Threshold::new(0.0, 0.0);
+            config.query_ms_warning = f64::INFINITY;
+            config.query_ms_critical = f64::INFINITY;
+            config.insert_rate_drop_warning = 0.0;
+            config.insert_rate_drop_critical = 0.0;
         });
         config.validate().unwrap();
     }
@@ -351,19 +268,17 @@ mod tests {
             ("clear_rounds", |c| c.clear_rounds = 0),
             ("clear_share", |c| c.clear_share = f64::NAN),
             ("pool_utilization_warning", |c| {
-                c.thresholds.pool_utilization = Threshold::new(0.9, 0.8);
+                c.pool_utilization_warning = 0.9;
             }),
-            ("query_ms_warning", |c| {
-                c.thresholds.query_ms.warning = f64::NAN
-            }),
+            ("query_ms_warning", |c| c.query_ms_warning = f64::NAN),
             ("insert_rate_floor_warning", |c| {
-                c.thresholds.insert_rate_floor = Threshold::new(1.0, 2.0);
+                c.insert_rate_floor_critical = 2.0;
             }),
             ("insert_rate_drop_warning", |c| {
-                c.thresholds.insert_rate_drop.warning = 1.1;
+                c.insert_rate_drop_warning = 1.1;
             }),
             ("insert_rate_drop_usual_min", |c| {
-                c.thresholds.insert_rate_drop_usual_min = -1.0;
+                c.insert_rate_drop_usual_min = -1.0;
             }),
         ];
         for (name, change) in cases {

@@ -7,27 +7,32 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::hosts::check_host;
-use super::limits::{positive, set, within};
-use super::tokens::{NamedToken, Token, TokenText, TokensLayer};
+use super::limits::{positive, within};
+use super::read::{commas, refused, seconds};
+use super::tokens::{NamedToken, Token, TokenRights, in_directory, refuse_twins, tokens};
 use crate::error::{Error, Result};
 
 /// The HTTP server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where it listens. Default 127.0.0.1:8000: nobody but this machine, until someone says so.
+    #[serde(deserialize_with = "bind")]
     pub bind: SocketAddr,
     /// Names and addresses that the server is called by, beside `localhost` and the address of
     /// `bind`, like `desk.example`: a request without a token for any other host is refused, as a
     /// page could send it whose own name was made to lead here. With a port (`desk.example:443`)
     /// pages of that port are the server's own, as behind a proxy. Default none.
+    #[serde(deserialize_with = "commas")]
     pub hosts: Vec<String>,
     /// A bearer token for writes, named `default`. Without any token, whoever reaches a loopback
     /// address may write, and nobody elsewhere.
     pub token: Option<Token>,
     /// More tokens. Default none.
+    #[serde(deserialize_with = "tokens")]
     pub tokens: Vec<NamedToken>,
     /// A directory with a token in each file, named `NAME.read` or `NAME.write`, as Docker and
     /// Kubernetes mount secrets. Default none.
@@ -36,6 +41,7 @@ pub struct ServerConfig {
     pub protect_reads: bool,
     /// Origins whose pages may call the API from a browser, such as `https://desk.example`; `*`
     /// is every origin. Default none.
+    #[serde(deserialize_with = "commas")]
     pub cors_origins: Vec<String>,
     /// Bytes of a request's body, unpacked. Default 16 MiB: some 100,000 ticks.
     pub body_bytes_max: usize,
@@ -45,6 +51,7 @@ pub struct ServerConfig {
     pub body_memory_bytes_max: usize,
     /// Time in which a client that sends a body must send 1,024 bytes more, or its end. Default
     /// 10 s: a slow line sends far more, and who sends less waits for nothing good.
+    #[serde(rename = "body_idle_timeout_seconds", deserialize_with = "seconds")]
     pub body_idle_timeout: Duration,
     /// Ticks of one request. Default 100,000.
     pub batch_rows_max: usize,
@@ -56,8 +63,10 @@ pub struct ServerConfig {
     pub import_unpacked_bytes_max: u64,
     /// Time after which a request is answered with 503. Default 60 s, above the pool's own
     /// timeout, so that a caller learns what kept it waiting.
+    #[serde(rename = "request_timeout_seconds", deserialize_with = "seconds")]
     pub request_timeout: Duration,
     /// Time in which a connection must have sent the head of a request. Default 10 s.
+    #[serde(rename = "header_timeout_seconds", deserialize_with = "seconds")]
     pub header_timeout: Duration,
     /// Connections at once; further ones wait until one ends, which takes an idle one
     /// `header_timeout`. Half of the files that the process may open are the limit, too. Default
@@ -67,6 +76,7 @@ pub struct ServerConfig {
     /// health and metrics are always answered. Default 256.
     pub concurrency_max: usize,
     /// Time that requests under way have to end after a signal. Default 30 s.
+    #[serde(rename = "shutdown_deadline_seconds", deserialize_with = "seconds")]
     pub shutdown_deadline: Duration,
 }
 
@@ -103,46 +113,25 @@ impl ServerConfig {
     pub fn validate(&self) -> Result<()> {
         within(
             "server.body_bytes_max",
-            self.body_bytes_max as u64,
-            1_024,
-            1 << 30,
+            self.body_bytes_max,
+            1_024..=1 << 30,
         )?;
-        within(
-            "server.body_memory_bytes_max",
-            self.body_memory_bytes_max as u64,
-            4 * self.body_bytes_max as u64,
-            1 << 40,
-        )?;
-        within(
-            "server.batch_rows_max",
-            self.batch_rows_max as u64,
-            1,
-            10_000_000,
-        )?;
-        within(
-            "server.import_bytes_max",
-            self.import_bytes_max,
-            1_024,
-            1 << 44,
-        )?;
+        let (body, memory) = (self.body_bytes_max as u64, self.body_memory_bytes_max);
+        within("server.body_memory_bytes_max", memory, 4 * body..=1 << 40)?;
+        within("server.batch_rows_max", self.batch_rows_max, 1..=10_000_000)?;
+        let (packed, unpacked) = (self.import_bytes_max, self.import_unpacked_bytes_max);
+        within("server.import_bytes_max", packed, 1_024..=1 << 44)?;
         within(
             "server.import_unpacked_bytes_max",
-            self.import_unpacked_bytes_max,
-            1_024,
-            1 << 48,
+            unpacked,
+            1_024..=1 << 48,
         )?;
         within(
             "server.connections_max",
-            self.connections_max as u64,
-            1,
-            1_000_000,
+            self.connections_max,
+            1..=1_000_000,
         )?;
-        within(
-            "server.concurrency_max",
-            self.concurrency_max as u64,
-            1,
-            100_000,
-        )?;
+        within("server.concurrency_max", self.concurrency_max, 1..=100_000)?;
         positive("server.request_timeout_seconds", self.request_timeout)?;
         positive("server.header_timeout_seconds", self.header_timeout)?;
         positive("server.body_idle_timeout_seconds", self.body_idle_timeout)?;
@@ -151,7 +140,7 @@ impl ServerConfig {
             .iter()
             .try_for_each(|origin| check_origin(origin))?;
         self.hosts.iter().try_for_each(|host| check_host(host))?;
-        self.check_tokens()?;
+        refuse_twins(&self.written_tokens()?)?;
         if self.protect_reads && !self.has_tokens() {
             return Err(Error::config(
                 "server.protect_reads",
@@ -160,6 +149,36 @@ impl ServerConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the settings name a token, or a place for tokens.
+    #[must_use]
+    pub fn has_tokens(&self) -> bool {
+        self.token.is_some() || !self.tokens.is_empty() || self.tokens_dir.is_some()
+    }
+
+    /// All tokens: `token`, which may write and is named `default`, `tokens`, and those of
+    /// `tokens_dir`, which is read now.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the directory or one of its files cannot be read or is no token, when
+    /// the directory has none, or when two tokens have the same name or the same secret.
+    pub fn read_tokens(&self) -> Result<Vec<NamedToken>> {
+        let mut tokens = self.written_tokens()?;
+        if let Some(directory) = &self.tokens_dir {
+            tokens.extend(in_directory(directory)?);
+        }
+        refuse_twins(&tokens)?;
+        Ok(tokens)
+    }
+
+    /// The tokens that stand in the settings themselves.
+    fn written_tokens(&self) -> Result<Vec<NamedToken>> {
+        let default = self.token.clone();
+        let default = default.map(|it| NamedToken::new("default", it, TokenRights::Write));
+        let mut tokens = Vec::from_iter(default.transpose()?);
+        tokens.extend(self.tokens.iter().cloned());
+        Ok(tokens)
     }
 }
 
@@ -180,116 +199,16 @@ fn check_origin(origin: &str) -> Result<()> {
     ))
 }
 
-/// The section `[server]`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct ServerLayer {
-    bind: Option<String>,
-    hosts: Option<TextList>,
-    token: Option<TokenText>,
-    tokens: Option<TokensLayer>,
-    tokens_dir: Option<PathBuf>,
-    protect_reads: Option<bool>,
-    cors_origins: Option<TextList>,
-    body_bytes_max: Option<usize>,
-    body_memory_bytes_max: Option<usize>,
-    body_idle_timeout_seconds: Option<u64>,
-    batch_rows_max: Option<usize>,
-    import_bytes_max: Option<u64>,
-    import_unpacked_bytes_max: Option<u64>,
-    request_timeout_seconds: Option<u64>,
-    header_timeout_seconds: Option<u64>,
-    connections_max: Option<usize>,
-    concurrency_max: Option<usize>,
-    shutdown_deadline_seconds: Option<u64>,
-}
-
-/// A list; in a variable with commas.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TextList {
-    List(Vec<String>),
-    Commas(String),
-}
-
-impl ServerLayer {
-    pub(super) fn apply(self, config: &mut ServerConfig) -> Result<()> {
-        if let Some(bind) = self.bind {
-            config.bind = address(&bind)?;
-        }
-        if let Some(token) = self.token {
-            config.token = Some(token.into_token("server.token")?);
-        }
-        if let Some(tokens) = self.tokens {
-            config.tokens = tokens.into_tokens()?;
-        }
-        if self.tokens_dir.is_some() {
-            config.tokens_dir = self.tokens_dir;
-        }
-        set(&mut config.hosts, self.hosts.map(TextList::into_list));
-        set(&mut config.protect_reads, self.protect_reads);
-        set(
-            &mut config.cors_origins,
-            self.cors_origins.map(TextList::into_list),
-        );
-        set(&mut config.body_bytes_max, self.body_bytes_max);
-        set(
-            &mut config.body_memory_bytes_max,
-            self.body_memory_bytes_max,
-        );
-        set(&mut config.batch_rows_max, self.batch_rows_max);
-        set(&mut config.import_bytes_max, self.import_bytes_max);
-        set(
-            &mut config.import_unpacked_bytes_max,
-            self.import_unpacked_bytes_max,
-        );
-        let seconds = |count: Option<u64>| count.map(Duration::from_secs);
-        set(
-            &mut config.request_timeout,
-            seconds(self.request_timeout_seconds),
-        );
-        set(
-            &mut config.header_timeout,
-            seconds(self.header_timeout_seconds),
-        );
-        set(
-            &mut config.body_idle_timeout,
-            seconds(self.body_idle_timeout_seconds),
-        );
-        set(&mut config.connections_max, self.connections_max);
-        set(&mut config.concurrency_max, self.concurrency_max);
-        set(
-            &mut config.shutdown_deadline,
-            seconds(self.shutdown_deadline_seconds),
-        );
-        Ok(())
-    }
-}
-
-/// An address to listen to, like `127.0.0.1:8000`.
-///
-/// # Errors
-/// [`Error::Config`] when it is none.
-pub(crate) fn address(text: &str) -> Result<SocketAddr> {
+/// An address to listen to.
+fn bind<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
     text.parse().map_err(|_| {
-        Error::config(
+        refused(Error::config(
             "server.bind",
             format!("{text:?} is no address with a port"),
             "write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000",
-        )
+        ))
     })
-}
-
-impl TextList {
-    fn into_list(self) -> Vec<String> {
-        match self {
-            Self::List(list) => list,
-            Self::Commas(text) => {
-                let parts = text.split(',').map(|part| part.trim().to_owned());
-                parts.filter(|part| !part.is_empty()).collect()
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,20 +7,21 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::alert_channels::AlertsLayer;
 use super::alerts::AlertsConfig;
-use super::cache::{CacheConfig, CacheLayer};
-use super::database::DatabaseConfig;
-use super::history::{HistoryConfig, HistoryLayer};
-use super::layers::{ObserveLayer, PoolLayer, PostgresLayer, SqliteLayer, WriteLayer};
-use super::limits::set;
-use super::monitoring::{MonitoringConfig, MonitoringLayer};
-use super::server::{ServerConfig, ServerLayer};
+use super::cache::CacheConfig;
+use super::database::{
+    DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, WriteConfig,
+};
+use super::history::HistoryConfig;
+use super::layers::SettingLayers;
+use super::monitoring::MonitoringConfig;
+use super::server::ServerConfig;
 use super::url::DatabaseUrl;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// All settings, a field per concern.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "Sections")]
 #[non_exhaustive]
 pub struct Settings {
     /// The database: the names without a section, `[pool]`, `[sqlite]`, `[postgres]`, `[write]`,
@@ -46,30 +47,24 @@ impl Settings {
     /// `std::env::vars()` for the process's own environment.
     ///
     /// # Errors
-    /// [`Error::File`] when the file cannot be read, [`Error::Config`] when a name is unknown or
-    /// a value cannot work.
+    /// [`Error::File`](crate::Error::File) when the file cannot be read,
+    /// [`Error::Config`](crate::Error::Config) when a name is unknown or a value cannot work: it
+    /// says in which line of the file, or in which variable.
     pub fn load(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        let mut settings = Self::default();
-        if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|error| Error::File {
-                path: path.display().to_string(),
-                reason: error.to_string(),
-                remedy: "give the path of a readable TOML file".to_owned(),
-            })?;
-            settings.apply_toml(&text, &path.display().to_string())?;
-        }
-        settings.apply_variables(variables)?;
-        settings.validate()?;
+        let layers = SettingLayers::read(file, variables)?;
+        let settings: Self = layers.settings()?;
+        let checked = settings.validate();
+        checked.map_err(|error| layers.located(error))?;
         Ok(settings)
     }
 
     /// Checks every setting against its limits.
     ///
     /// # Errors
-    /// [`Error::Config`] names the first setting that cannot work, why, and what would.
+    /// [`Error::Config`](crate::Error::Config) names the first setting that cannot work, why, and what would.
     pub fn validate(&self) -> Result<()> {
         self.database.validate()?;
         self.monitoring.validate()?;
@@ -78,125 +73,45 @@ impl Settings {
         self.cache.validate()?;
         self.server.validate()
     }
-
-    /// Changes what a TOML text names.
-    fn apply_toml(&mut self, text: &str, origin: &str) -> Result<()> {
-        let layer: Layer = toml::from_str(text).map_err(|error| unreadable(origin, &error))?;
-        layer.apply(self)
-    }
-
-    fn apply_variables(
-        &mut self,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<()> {
-        let mut table = toml::Table::new();
-        let mut url: Option<(bool, String)> = None;
-        for (name, value) in variables {
-            match name.as_str() {
-                "DATABASE_URL" if url.is_none() => url = Some((false, value)),
-                "TICKBASE_DATABASE_URL" => url = Some((true, value)),
-                "TICKBASE_MIGRATE" => {
-                    table.insert("migrate".to_owned(), literal(&value));
-                }
-                _ => put(&mut table, &name, &value),
-            }
-        }
-        if let Some((_, url)) = url {
-            self.database.url = DatabaseUrl::parse(&url)?;
-        }
-        let layer: Layer = table
-            .try_into()
-            .map_err(|error| unreadable("a TICKBASE_ variable", &error))?;
-        layer.apply(self)
-    }
 }
 
-/// Puts `TICKBASE_POOL_BASE` under `pool.base`; variables of no section are not ours.
-fn put(table: &mut toml::Table, name: &str, value: &str) {
-    let Some(rest) = name.strip_prefix("TICKBASE_") else {
-        return;
-    };
-    let section = SECTIONS
-        .iter()
-        .find_map(|s| Some((s, rest.strip_prefix(s)?.strip_prefix('_')?)));
-    let Some((section, key)) = section else {
-        return;
-    };
-    let entry = table
-        .entry(section.to_lowercase())
-        .or_insert_with(|| toml::Table::new().into());
-    if let Some(entries) = entry.as_table_mut() {
-        entries.insert(key.to_lowercase(), literal(value));
-    }
-}
-
-/// A number or a boolean where it reads as one, else text.
-fn literal(text: &str) -> toml::Value {
-    let integer = text.parse().map(toml::Value::Integer).ok();
-    let float = || text.parse().map(toml::Value::Float).ok();
-    let boolean = || text.parse().map(toml::Value::Boolean).ok();
-    let known = integer.or_else(float).or_else(boolean);
-    known.unwrap_or_else(|| toml::Value::String(text.to_owned()))
-}
-
-fn unreadable(origin: &str, error: &toml::de::Error) -> Error {
-    // The message alone: the excerpt that Display adds might hold a URL with its password.
-    Error::config(
-        origin,
-        error.message().replace('\n', " "),
-        "see the README's table of settings",
-    )
-}
-
-/// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name.
-const SECTIONS: [&str; 10] = [
-    "POOL",
-    "SQLITE",
-    "POSTGRES",
-    "WRITE",
-    "OBSERVE",
-    "MONITORING",
-    "HISTORY",
-    "ALERTS",
-    "CACHE",
-    "SERVER",
-];
-
-/// What a file, or the environment, may say.
+/// The names and sections of a file, of which the first seven are the database's.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Layer {
-    url: Option<String>,
+struct Sections {
+    url: DatabaseUrl,
     migrate: Option<bool>,
-    pool: PoolLayer,
-    sqlite: SqliteLayer,
-    postgres: PostgresLayer,
-    write: WriteLayer,
-    observe: ObserveLayer,
-    monitoring: MonitoringLayer,
-    history: HistoryLayer,
-    alerts: AlertsLayer,
-    cache: CacheLayer,
-    server: ServerLayer,
+    pool: PoolConfig,
+    sqlite: SqliteConfig,
+    postgres: PostgresConfig,
+    write: WriteConfig,
+    observe: ObserveConfig,
+    monitoring: MonitoringConfig,
+    history: HistoryConfig,
+    alerts: AlertsConfig,
+    cache: CacheConfig,
+    server: ServerConfig,
 }
 
-impl Layer {
-    fn apply(self, settings: &mut Settings) -> Result<()> {
-        let database = &mut settings.database;
-        if let Some(url) = self.url {
-            database.url = DatabaseUrl::parse(&url)?;
+impl From<Sections> for Settings {
+    fn from(sections: Sections) -> Self {
+        let migrate = sections.migrate;
+        Self {
+            database: DatabaseConfig {
+                url: sections.url,
+                migrate: migrate.unwrap_or(DatabaseConfig::default().migrate),
+                pool: sections.pool,
+                sqlite: sections.sqlite,
+                postgres: sections.postgres,
+                write: sections.write,
+                observe: sections.observe,
+            },
+            monitoring: sections.monitoring,
+            history: sections.history,
+            alerts: sections.alerts,
+            cache: sections.cache,
+            server: sections.server,
         }
-        set(&mut database.migrate, self.migrate);
-        self.pool.apply(database);
-        self.sqlite.apply(database);
-        self.postgres.apply(database);
-        self.write.apply(database);
-        self.observe.apply(database);
-        self.monitoring.apply(&mut settings.monitoring);
-        self.history.apply(&mut settings.history);
-        self.alerts.apply(&mut settings.alerts)?;
-        self.cache.apply(&mut settings.cache);
-        self.server.apply(&mut settings.server)
     }
 }
 
@@ -228,11 +143,16 @@ mod tests {
             .collect()
     }
 
-    fn load(toml: &str, pairs: &[(&str, &str)]) -> Result<DatabaseConfig> {
+    /// All settings of a file and of variables.
+    fn all(toml: &str, pairs: &[(&str, &str)]) -> Result<Settings> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tickbase.toml");
         std::fs::write(&path, toml).unwrap();
-        DatabaseConfig::load(Some(&path), variables(pairs))
+        Settings::load(Some(&path), variables(pairs))
+    }
+
+    fn load(toml: &str, pairs: &[(&str, &str)]) -> Result<DatabaseConfig> {
+        Ok(all(toml, pairs)?.database)
     }
 
     #[test]
@@ -280,11 +200,8 @@ mod tests {
     #[test]
     fn the_cache_is_a_section_of_its_own() {
         let variable = ("TICKBASE_CACHE_LATEST_TTL_MS", "250");
-        let mut settings = Settings::default();
         let toml = "[cache]\nbytes_max = 1048576\nlatest_ttl_ms = 7\nbars_ttl_ms = 0\nanalytics_ttl_ms = 9";
-        settings.apply_toml(toml, "a file").unwrap();
-        settings.apply_variables(variables(&[variable])).unwrap();
-        let cache = settings.cache;
+        let cache = all(toml, &[variable]).unwrap().cache;
         assert_eq!(cache.bytes_max, 1 << 20);
         assert_eq!(cache.latest_ttl, Duration::from_millis(250));
         assert_eq!(cache.instruments_ttl, Duration::from_secs(1));
@@ -323,7 +240,7 @@ mod tests {
             assert!(error.contains(name), "{error}");
         }
         let missing = DatabaseConfig::load(Some(Path::new("/nonexistent.toml")), []).unwrap_err();
-        assert!(matches!(missing, Error::File { .. }), "{missing}");
+        assert!(matches!(missing, crate::Error::File { .. }), "{missing}");
     }
 
     #[test]
@@ -338,10 +255,10 @@ mod tests {
         ];
         let settings = Settings::load(Some(&path), variables(&pairs)).unwrap();
         assert_eq!(settings.monitoring.interval, Duration::from_secs(5));
-        let query = settings.monitoring.thresholds.query_ms;
-        assert_eq!((query.warning, query.critical), (250.0, 1_000.0));
-        let wal = settings.monitoring.thresholds.wal_bytes;
-        assert_eq!(wal.critical, f64::INFINITY);
+        let monitoring = &settings.monitoring;
+        assert_eq!(monitoring.query_ms_warning, 250.0);
+        assert_eq!(monitoring.query_ms_critical, 1_000.0);
+        assert_eq!(monitoring.wal_bytes_critical, f64::INFINITY);
         assert_eq!(settings.database.pool.base, 3);
         // The database's settings alone are read from the same file.
         let alone = DatabaseConfig::load(Some(&path), []).unwrap();
@@ -358,16 +275,8 @@ mod tests {
             ),
             ("TICKBASE_SERVER_BIND", "[::1]:9000"),
         ];
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tickbase.toml");
-        std::fs::write(
-            &path,
-            "[server]\nrequest_timeout_seconds = 5\nbind = '1.2.3.4:5'",
-        )
-        .unwrap();
-        let server = Settings::load(Some(&path), variables(&pairs))
-            .unwrap()
-            .server;
+        let toml = "[server]\nrequest_timeout_seconds = 5\nbind = '1.2.3.4:5'";
+        let server = all(toml, &pairs).unwrap().server;
         assert_eq!(server.bind.to_string(), "[::1]:9000");
         assert_eq!(
             server.cors_origins,
@@ -395,21 +304,17 @@ mod tests {
         let toml = "[alerts]\nattempts_max = 3\n[[alerts.channels]]\nname = 'desk'\n\
                     kind = 'webhook'\nurl = 'https://a.example/x'\nsecret = 's'\n\
                     [[alerts.channels]]\nkind = 'log'";
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tickbase.toml");
-        std::fs::write(&path, toml).unwrap();
         let pairs = [
             ("TICKBASE_ALERTS_WEBHOOK_URL", "https://b.example/t0ken"),
             ("TICKBASE_ALERTS_WEBHOOK_SECRET", "12345"),
             ("TICKBASE_ALERTS_SLACK_URL", "https://hooks.slack.com/t0ken"),
         ];
-        let alerts = Settings::load(Some(&path), variables(&pairs))
-            .unwrap()
-            .alerts;
-        let names: Vec<_> = alerts.channels.iter().map(|c| c.name.as_str()).collect();
+        let alerts = all(toml, &pairs).unwrap().alerts;
+        let channels = alerts.all_channels().unwrap();
+        let names: Vec<_> = channels.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["desk", "log", "webhook", "slack"]);
         assert_eq!(alerts.attempts_max, Some(3));
-        let signed = |at: usize| matches!(&alerts.channels[at].target, ChannelTarget::Webhook { secret, .. } if secret.is_some());
+        let signed = |at: usize| matches!(&channels[at].target, ChannelTarget::Webhook { secret, .. } if secret.is_some());
         assert!(signed(0) && signed(2), "{alerts:?}");
         assert!(!format!("{alerts:?}").contains("t0ken"), "{alerts:?}");
         for (name, value, reason) in [
@@ -426,25 +331,160 @@ mod tests {
             );
             assert!(!error.contains("t0ken"), "{error}");
         }
-        for (channel, name) in [
-            ("kind = 'pigeon'", "alerts.channels.kind"),
-            ("kind = 'slack'", "alerts.channels.slack.url"),
-            ("kind = 'log'\nurl = 'https://a'", "alerts.channels.log.url"),
+        for (channel, name, reason) in [
+            ("kind = 'pigeon'", "alerts.channels[0]: ", "pigeon"),
+            ("kind = 'slack'", "alerts.channels[0]: ", "slack has no url"),
+            (
+                "kind = 'log'\nurl = 'https://a'",
+                "alerts.channels[0]: ",
+                "log sends nothing",
+            ),
+            (
+                "kind = 'log'\nurl = 't0ken'",
+                "alerts.channels[0].url: ",
+                "http://",
+            ),
             (
                 "kind = 'slack'\nurl = 'https://a'\nsecret = 'x'",
-                "alerts.channels.slack.secret",
+                "alerts.channels[0]: ",
+                "slack signs nothing",
             ),
             (
                 "kind = 'webhook'\nurl = 'https://a'\nsecret = ''",
-                "alerts.channels.webhook.secret",
+                "alerts.channels[0].secret: ",
+                "empty",
             ),
             (
                 "kind = 'log'\n[[alerts.channels]]\nkind = 'log'",
-                "alerts.channels.name",
+                "alerts.channels.name: ",
+                "two channels",
             ),
         ] {
             let error = load(&format!("[[alerts.channels]]\n{channel}"), &[]).unwrap_err();
-            assert!(error.to_string().starts_with(name), "{error}");
+            let error = error.to_string();
+            assert!(error.starts_with(name) && error.contains(reason), "{error}");
+            assert!(!error.contains("t0ken"), "{error}");
+        }
+        let error = all("[alerts]\nchannels = ['https://a/t0ken']", &[]).unwrap_err();
+        assert!(!error.chain().contains("t0ken"), "{}", error.chain());
+    }
+
+    #[test]
+    fn a_short_form_leads_a_channel_elsewhere_and_keeps_its_secret() {
+        use crate::config::{ChannelTarget, HttpUrl, Secret};
+        let toml = "[[alerts.channels]]\nkind = 'webhook'\nurl = 'https://a.example'\n\
+                    secret = 's'\n[[alerts.channels]]\nkind = 'slack'\nurl = 'https://c.example'";
+        let pairs = [
+            ("TICKBASE_ALERTS_WEBHOOK_URL", "https://b.example"),
+            ("TICKBASE_ALERTS_SLACK_URL", "https://d.example"),
+        ];
+        let channels = all(toml, &pairs).unwrap().alerts.all_channels().unwrap();
+        let targets: Vec<_> = channels.into_iter().map(|channel| channel.target).collect();
+        let url = |text: &str| HttpUrl::new("url", text).unwrap();
+        let webhook = ChannelTarget::Webhook {
+            url: url("https://b.example"),
+            secret: Some(Secret::new("secret", "s").unwrap()),
+        };
+        let slack = ChannelTarget::Slack {
+            url: url("https://d.example"),
+        };
+        assert_eq!(targets, [webhook, slack]);
+    }
+
+    #[test]
+    fn an_error_says_where_the_setting_is_written() {
+        let ours = "url = 'a.db'\n[pool]\nbase = 3\n\n[[server.tokens]]\nname = 'a'\n\
+                    rights = 'read'\ntoken = '0123456789abcdef'\n[[server.tokens]]\n\
+                    name = 'b'\nrights = 'read'\n";
+        let file = |rest: &str, line: usize| (format!("{ours}{rest}"), Some(line));
+        let token = "token = 'fedcba9876543210'\n";
+        for ((toml, line), name, value) in [
+            (file("token = 'short'", 12), "server.tokens[1].token: ", ""),
+            (file("", 9), "server.tokens[1]: ", "missing field `token`"),
+            (file("tok = 1", 12), "server.tokens[1].tok: ", "`tok`"),
+            (
+                file(&format!("{token}[cache]\nbytes_max = 1"), 14),
+                "cache.bytes_max: ",
+                "1 cannot",
+            ),
+            (
+                file(&format!("{token}[cache]\nbytes = 1"), 14),
+                "cache.bytes: ",
+                "`bytes`",
+            ),
+            (
+                file(&format!("{token}[cache]\nbytes_max = 'x'"), 14),
+                "cache.bytes_max: ",
+                "\"x\"",
+            ),
+            (file(&format!("{token}[cache"), 13), "", "unclosed"),
+            (("pol = 1".to_owned(), Some(1)), "pol: ", "`pol`"),
+            (
+                ("\nurl = 'x://y'".to_owned(), Some(2)),
+                "url: ",
+                "another scheme",
+            ),
+        ] {
+            let error = all(&toml, &[]).unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains(value), "{error}");
+            let line = format!("tickbase.toml, line {}", line.unwrap());
+            assert!(error.contains(&line), "{error} is not in {line}");
+        }
+        // A variable lies over the file.
+        for (variable, value, name) in [
+            ("TICKBASE_POOL_BASE", "0", "pool.base: 0"),
+            ("TICKBASE_POOL_BASE", "x", "pool.base: "),
+            ("TICKBASE_POOL_BSE", "1", "pool.bse: "),
+            ("TICKBASE_MIGRATE", "2", "migrate: "),
+            ("DATABASE_URL", "", "url: "),
+            ("TICKBASE_SERVER_TOKENS", "a:read:short", "server.tokens: "),
+        ] {
+            let toml = format!("{ours}{token}");
+            let error = all(&toml, &[(variable, value)]).unwrap_err().to_string();
+            let ending = format!("(set by {variable})");
+            assert!(
+                error.starts_with(name) && error.ends_with(&ending),
+                "{error}"
+            );
+        }
+        // What nobody wrote is nowhere.
+        let error = all("server.protect_reads = true", &[]).unwrap_err();
+        assert!(error.to_string().ends_with("line 1)"), "{error}");
+        let critical = ("TICKBASE_MONITORING_QUERY_MS_CRITICAL", "1");
+        let error = all("[monitoring]", &[critical]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("monitoring.query_ms_warning: 100"),
+            "{error}"
+        );
+        assert!(!error.contains("set "), "{error}");
+    }
+
+    #[test]
+    fn every_section_is_one_of_variables_too() {
+        let error = all("no_such_name = 1", &[]).unwrap_err().to_string();
+        let (_, names) = error.split_once("expected one of ").unwrap();
+        let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
+        assert_eq!(names.len(), 12, "{error}");
+        for section in names
+            .iter()
+            .filter(|name| !["url", "migrate"].contains(name))
+        {
+            let variable = format!("TICKBASE_{}_NONE", section.to_uppercase());
+            let error = all("", &[(&variable, "1")]).unwrap_err().to_string();
+            assert!(error.contains("unknown field `none`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_digits_stays_as_it_is_written() {
+        use crate::config::Token;
+        for text in [
+            "0123456789012345",
+            "12345678901234567890123456789012",
+            "1234567890123456",
+        ] {
+            let server = all("", &[("TICKBASE_SERVER_TOKEN", text)]).unwrap().server;
+            assert!(server.token == Some(Token::new(text).unwrap()), "{text}");
         }
     }
 

@@ -1,20 +1,17 @@
 //! Tokens: who may read and who may write over HTTP, by which secret.
 //!
 //! Owns the values, and how they are read from a directory with a file for each, as Docker and
-//! Kubernetes mount secrets; how a settings file and a variable write them is in `layer`. No text
+//! Kubernetes mount secrets; how a settings file and a variable write them is in `entry`. No text
 //! of a token is in an error.
 
-mod layer;
+mod entry;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::server::ServerConfig;
 use crate::error::{Error, Result};
-pub(super) use layer::{TokenText, TokensLayer};
+pub(super) use entry::tokens;
 
-/// The name of the token in `server.token`.
-const DEFAULT_NAME: &str = "default";
 /// The longest name of a token: it stands in each line of the log.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -138,44 +135,8 @@ impl NamedToken {
     }
 }
 
-impl ServerConfig {
-    /// Whether the settings name a token, or a place for tokens.
-    #[must_use]
-    pub fn has_tokens(&self) -> bool {
-        self.token.is_some() || !self.tokens.is_empty() || self.tokens_dir.is_some()
-    }
-
-    /// All tokens: `token`, which may write and is named `default`, `tokens`, and those of
-    /// `tokens_dir`, which is read now.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when the directory or one of its files cannot be read or is no token, when
-    /// the directory has none, or when two tokens have the same name or the same secret.
-    pub fn read_tokens(&self) -> Result<Vec<NamedToken>> {
-        let mut tokens = self.written_tokens()?;
-        if let Some(directory) = &self.tokens_dir {
-            tokens.extend(in_directory(directory)?);
-        }
-        refuse_twins(&tokens)?;
-        Ok(tokens)
-    }
-
-    /// Checks the tokens that stand in the settings themselves.
-    pub(super) fn check_tokens(&self) -> Result<()> {
-        refuse_twins(&self.written_tokens()?)
-    }
-
-    fn written_tokens(&self) -> Result<Vec<NamedToken>> {
-        let default = self.token.clone();
-        let default = default.map(|it| NamedToken::new(DEFAULT_NAME, it, TokenRights::Write));
-        let mut tokens = Vec::from_iter(default.transpose()?);
-        tokens.extend(self.tokens.iter().cloned());
-        Ok(tokens)
-    }
-}
-
 /// A name tells one token from the others in the log, and a secret has one name and its rights.
-fn refuse_twins(tokens: &[NamedToken]) -> Result<()> {
+pub(super) fn refuse_twins(tokens: &[NamedToken]) -> Result<()> {
     for (at, token) in tokens.iter().enumerate() {
         for other in &tokens[..at] {
             let (name, reason) = if other.name == token.name {
@@ -196,7 +157,7 @@ fn refuse_twins(tokens: &[NamedToken]) -> Result<()> {
 }
 
 /// The tokens of a directory: `NAME.read` and `NAME.write`, each with a token in it.
-fn in_directory(directory: &Path) -> Result<Vec<NamedToken>> {
+pub(super) fn in_directory(directory: &Path) -> Result<Vec<NamedToken>> {
     let refuse = |path: &Path, reason: &str, remedy: &str| {
         let reason = format!("{}: {reason}", path.display());
         Error::config("server.tokens_dir", reason, remedy)
@@ -243,6 +204,7 @@ fn in_directory(directory: &Path) -> Result<Vec<NamedToken>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ServerConfig;
 
     const ONE: &str = "0123456789abcdef";
     const TWO: &str = "fedcba9876543210";

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Deserializer};
+
+use super::read::refused;
 use crate::error::{Error, Result};
 
 /// Where the database is.
@@ -19,6 +22,12 @@ impl Default for DatabaseUrl {
     /// `sqlite://data/tickbase.db`.
     fn default() -> Self {
         Self::Sqlite(PathBuf::from("data/tickbase.db"))
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).map_err(refused)
     }
 }
 

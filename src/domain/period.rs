@@ -257,7 +257,7 @@ mod tests {
 
     fn date(moment: Timestamp) -> Date {
         let moment = jiff::Timestamp::from_microsecond(moment.micros()).unwrap();
-        moment.to_zoned(TimeZone::UTC).date()
+        moment.to_zoned_datetime(TimeZone::UTC).date()
     }
 
     proptest! {

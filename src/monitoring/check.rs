@@ -225,7 +225,7 @@ fn step(
     config: &MonitoringConfig,
     now: Timestamp,
 ) -> Option<LevelChange> {
-    let judged = judge(check, facts, &config.thresholds);
+    let judged = judge(check, facts, config);
     let from = known.status.0;
     let target = judged.map_or(CheckLevel::Ok, |judged| {
         let speaks_for = |level: &CheckLevel| {

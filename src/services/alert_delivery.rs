@@ -99,8 +99,8 @@ impl AlertDeliveryService {
     pub fn new(db: Database, config: AlertsConfig) -> Result<Self> {
         config.validate()?;
         let subscribers = broadcast::Sender::new(config.subscriber_buffer);
-        let channels = config
-            .channels
+        let channels = config.all_channels()?;
+        let channels = channels
             .iter()
             .map(|channel| Channel::new(channel, &config, &subscribers));
         let outbox = Outbox {

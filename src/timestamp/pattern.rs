@@ -97,7 +97,7 @@ fn check(pattern: &str) -> Result<(), String> {
     }
     let sample = jiff::civil::date(2013, 9, 1)
         .at(17, 0, 0, 83_000_000)
-        .to_zoned(jiff::tz::TimeZone::UTC)
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
         .map_err(|error| error.to_string())?;
     let written = jiff::fmt::strtime::format(pattern, &sample)
         .map_err(|error| format!("is no pattern: {error}"))?;

@@ -59,7 +59,7 @@ const CLOCK_CALLS: [&str; 8] = [
     "SystemTime::now",
     "UNIX_EPOCH",
     "Timestamp::now",
-    "Zoned::now",
+    "ZonedDateTime::now",
     "Utc::now",
     "Local::now",
     "OffsetDateTime::now",

@@ -1,7 +1,7 @@
 //! What each check looks at, and whether a value is past a level of its threshold.
 
 use super::{Check, CheckLevel};
-use crate::config::{Threshold, Thresholds};
+use crate::config::{MonitoringConfig, Threshold};
 
 /// What a round has seen, as far as checks look at it. `None` where there was nothing to see.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,7 +43,7 @@ pub(super) struct Judged {
 }
 
 /// The value of a check; `None` when there is nothing to judge.
-pub(super) fn judge(check: Check, facts: &Facts, thresholds: &Thresholds) -> Option<Judged> {
+pub(super) fn judge(check: Check, facts: &Facts, config: &MonitoringConfig) -> Option<Judged> {
     let upper = |value, levels| Judged {
         value,
         levels,
@@ -54,30 +54,30 @@ pub(super) fn judge(check: Check, facts: &Facts, thresholds: &Thresholds) -> Opt
         levels,
         lower: true,
     };
-    let t = thresholds;
     match check {
-        Check::PoolUtilization => Some(upper(facts.pool_utilization, t.pool_utilization)),
-        Check::QueryTime => (facts.query_calls >= t.query_calls_min.max(1))
-            .then(|| upper(facts.query_ms_p95, t.query_ms)),
+        Check::PoolUtilization => Some(upper(facts.pool_utilization, config.pool_utilization())),
+        Check::QueryTime => (facts.query_calls >= config.query_calls_min.max(1))
+            .then(|| upper(facts.query_ms_p95, config.query_ms())),
         Check::AcquireTime => {
-            (facts.acquisitions > 0).then(|| upper(facts.acquire_ms_p95, t.acquire_ms))
+            (facts.acquisitions > 0).then(|| upper(facts.acquire_ms_p95, config.acquire_ms()))
         }
         Check::InsertRateFloor => {
             let rate = facts.insert_rate_1m?;
-            Some(lower(rate, t.insert_rate_floor))
+            Some(lower(rate, config.insert_rate_floor()))
         }
         Check::InsertRateDrop => {
             let (now, usual) = (facts.insert_rate_1m?, facts.insert_rate_usual?);
-            let judged = usual > 0.0 && usual >= t.insert_rate_drop_usual_min;
-            judged.then(|| lower(now / usual, t.insert_rate_drop))
+            let judged = usual > 0.0 && usual >= config.insert_rate_drop_usual_min;
+            judged.then(|| lower(now / usual, config.insert_rate_drop()))
         }
-        Check::LateShare => Some(upper(facts.late_share?, t.late_share)),
-        Check::WalBytes => Some(upper(facts.wal_bytes? as f64, t.wal_bytes)),
-        Check::WriteQueue => Some(upper(facts.write_queue?, t.write_queue)),
-        Check::Errors => Some(upper(facts.errors_per_minute?, t.errors_per_minute)),
+        Check::LateShare => Some(upper(facts.late_share?, config.late_share())),
+        Check::WalBytes => Some(upper(facts.wal_bytes? as f64, config.wal_bytes())),
+        Check::WriteQueue => Some(upper(facts.write_queue?, config.write_queue())),
+        Check::Errors => Some(upper(facts.errors_per_minute?, config.errors_per_minute())),
         Check::Probe => {
             let failures = if facts.probe_failed? { 1.0 } else { 0.0 };
-            Some(upper(failures, Threshold::new(1.0, 1.0)))
+            let (warning, critical) = (1.0, 1.0);
+            Some(upper(failures, Threshold { warning, critical }))
         }
     }
 }

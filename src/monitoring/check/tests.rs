@@ -1,7 +1,6 @@
 //! Levels as tables of rounds: what a check says to a series of values.
 
 use super::*;
-use crate::config::Threshold;
 
 /// Feeds one round after the other, the round's number as its time, and returns the changes as
 /// `round: from -> to`.
@@ -114,7 +113,7 @@ fn rounds_to_raise_and_clear_are_settings() {
 #[test]
 fn a_level_that_is_switched_off_is_never_taken() {
     let config = config().with(|config| {
-        config.thresholds.pool_utilization = Threshold::new(0.7, f64::INFINITY);
+        config.pool_utilization_critical = f64::INFINITY;
     });
     assert_eq!(
         changes(&config, [1.0, 1.0, 1.0].map(pool)),
@@ -131,7 +130,8 @@ fn the_share_of_late_ticks_is_judged_only_where_it_is_asked_for() {
     let shares = [0.0, 0.2, 0.2, 1.0, 1.0];
     assert_eq!(changes(&config(), shares.map(round)), Vec::<String>::new());
     let asked = config().with(|config| {
-        config.thresholds.late_share = Threshold::new(0.1, 0.5);
+        config.late_share_warning = 0.1;
+        config.late_share_critical = 0.5;
     });
     assert_eq!(
         changes(&asked, shares.map(round)),
@@ -241,7 +241,8 @@ fn a_floor_is_off_unless_it_is_set() {
     let silence = [feed(0.0, 0.0), feed(0.0, 0.0), feed(0.0, 0.0)];
     assert_eq!(changes(&config(), silence.clone()), [""; 0]);
     let config = config().with(|config| {
-        config.thresholds.insert_rate_floor = Threshold::new(50.0, 10.0);
+        config.insert_rate_floor_warning = 50.0;
+        config.insert_rate_floor_critical = 10.0;
     });
     assert_eq!(
         changes(&config, silence),

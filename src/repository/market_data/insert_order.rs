@@ -4,7 +4,8 @@
 //! its stamps do not rise by themselves. It decides nothing about what is stored.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+
+use foldhash::fast::RandomState;
 
 use super::keys::TickKey;
 use super::tick_store::{Followed, KeyedTick, Stamp, TickStore};
@@ -15,7 +16,7 @@ use crate::timestamp::Timestamp;
 /// The distinct ids of a column: each gets a slot, in the order of their first rows.
 pub(super) struct IdSlots {
     ids: Vec<i64>,
-    of_id: HashMap<i64, u32, Spread>,
+    of_id: HashMap<i64, u32, RandomState>,
     of_row: Vec<u32>,
 }
 
@@ -23,7 +24,8 @@ impl IdSlots {
     pub(super) fn of(column: impl ExactSizeIterator<Item = i64>) -> Self {
         let mut slots = Self {
             ids: Vec::new(),
-            of_id: HashMap::with_hasher(Spread::new()),
+            // Seeded anew for each batch, so that nobody can choose ids that collide.
+            of_id: HashMap::default(),
             of_row: Vec::with_capacity(column.len()),
         };
         let mut last = None;
@@ -66,54 +68,6 @@ impl IdSlots {
             }
         }
         places
-    }
-}
-
-/// Hashes ids by one multiplication. The factor differs from batch to batch, so that nobody can
-/// choose ids that collide.
-#[derive(Clone, Copy)]
-struct Spread(u64);
-
-impl Spread {
-    fn new() -> Self {
-        Self(RandomState::new().hash_one(0_u64) | 1)
-    }
-}
-
-impl BuildHasher for Spread {
-    type Hasher = SpreadId;
-
-    fn build_hasher(&self) -> SpreadId {
-        SpreadId {
-            factor: self.0,
-            hash: 0,
-        }
-    }
-}
-
-struct SpreadId {
-    factor: u64,
-    hash: u64,
-}
-
-impl Hasher for SpreadId {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_i64(&mut self, number: i64) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let wide = u128::from(self.hash ^ number ^ self.factor) * u128::from(self.factor);
-        self.hash = (wide >> 64) as u64 ^ wide as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.hash
     }
 }
 

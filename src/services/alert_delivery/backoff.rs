@@ -3,8 +3,9 @@
 //!
 //! Full jitter: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
+#[cfg(feature = "server")]
+use std::time::UNIX_EPOCH;
 
 #[cfg(feature = "server")]
 use crate::timestamp::Timestamp;
@@ -17,18 +18,12 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// The time before the next attempt, after so many: a random part of `base`, doubled with each
 /// attempt after the first, at most `cap`.
 pub(super) fn delay(attempts: u32, base: Duration, cap: Duration) -> Duration {
-    ceiling(attempts, base, cap).mul_f64(share())
+    ceiling(attempts, base, cap).mul_f64(fastrand::f64())
 }
 
 fn ceiling(attempts: u32, base: Duration, cap: Duration) -> Duration {
     let doublings = attempts.saturating_sub(1).min(31);
     base.saturating_mul(1 << doublings).min(cap)
-}
-
-/// A random number in 0..=1: the standard library seeds each hasher anew, at random.
-pub(super) fn share() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    (random >> 11) as f64 / ((1_u64 << 53) - 1) as f64
 }
 
 /// What the header `Retry-After` asks for: seconds, or an HTTP date (RFC 9110, 5.6.7: three forms,
@@ -50,16 +45,9 @@ pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 /// A date as HTTP writes it.
 #[cfg(feature = "server")]
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
-    const FORMS: [&str; 3] = [
-        "%a, %d %b %Y %H:%M:%S GMT",
-        "%A, %d-%b-%y %H:%M:%S GMT",
-        "%a %b %e %H:%M:%S %Y",
-    ];
-    let civil = FORMS
-        .iter()
-        .find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
-    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Timestamp::from_micros(zoned.timestamp().as_microsecond()).ok()
+    let date = httpdate::parse_http_date(text).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::from_micros(since.as_micros().try_into().ok()?).ok()
 }
 
 #[cfg(test)]

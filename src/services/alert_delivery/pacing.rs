@@ -77,7 +77,7 @@ impl Pacing {
         }
         state.accepted = 0;
         let wait = match asked.filter(|asked| !asked.is_zero()) {
-            Some(asked) => asked.mul_f64(1.0 + JITTER_MAX * backoff::share()),
+            Some(asked) => asked.mul_f64(1.0 + JITTER_MAX * fastrand::f64()),
             None => backoff::delay(state.pauses, self.backoff_base, self.backoff_cap),
         };
         let until = Instant::now() + wait;

@@ -277,7 +277,7 @@ proptest! {
         let text = format!("{year:04}-{month:02}-{day:02}");
         let ours = Timestamp::parse(text.as_bytes()).ok().map(|(stamp, _)| stamp.micros());
         let theirs = jiff::civil::Date::new(year, month, day).ok().and_then(|date| {
-            let zoned = date.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+            let zoned = date.at(0, 0, 0, 0).to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?;
             Some(zoned.timestamp().as_microsecond())
         });
         // Timestamp ends two hours before the last day of jiff's calendar does.

@@ -1,60 +1,34 @@
 //! Tokens as a settings file and a variable write them.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{NamedToken, Token, TokenRights};
+use crate::config::read::{list_or_text, refused, table, text};
 use crate::error::{Error, Result};
 
-/// A text; a variable that reads as a number arrives as one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(in crate::config) enum TokenText {
-    Written(String),
-    Integer(i64),
-    Other(de::IgnoredAny),
-}
+const SETTING: &str = "server.tokens";
 
-impl TokenText {
-    /// A number may have been written in a form that its value does not keep: it is refused rather
-    /// than changed.
-    pub(in crate::config) fn into_token(self, setting: &str) -> Result<Token> {
-        match self {
-            Self::Written(text) => Token::of(setting, text),
-            Self::Integer(number) => Token::of(setting, number.to_string()),
-            Self::Other(_) => Token::of(setting, String::new()),
-        }
-    }
+/// An entry of `[[server.tokens]]`. The rights are a text: serde's own error would repeat what
+/// stands there, which may be a token at the wrong place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenEntry {
+    name: String,
+    rights: String,
+    token: Token,
 }
 
 /// `[[server.tokens]]` in a file; in a variable `name:rights:token`, with blanks between them,
 /// which no token has.
-pub(in crate::config) enum TokensLayer {
-    List(Vec<TokenLayer>),
-    Text(String),
-}
-
-/// An entry of `[[server.tokens]]`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct TokenLayer {
-    name: String,
-    rights: String,
-    token: TokenText,
-}
-
-impl TokensLayer {
-    pub(in crate::config) fn into_tokens(self) -> Result<Vec<NamedToken>> {
-        match self {
-            Self::List(list) => list.into_iter().map(TokenLayer::into_token).collect(),
-            Self::Text(text) => {
-                let entries = text.split_whitespace().enumerate();
-                entries.map(|(at, entry)| written(at + 1, entry)).collect()
-            }
-        }
-    }
+pub(in crate::config) fn tokens<'de, D>(from: D) -> Result<Vec<NamedToken>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let expected = "tables [[server.tokens]] with name, rights and token";
+    list_or_text(from, expected, |text| {
+        let entries = text.split_whitespace().enumerate();
+        entries.map(|(at, entry)| written(at + 1, entry)).collect()
+    })
 }
 
 /// The token of an entry of a variable.
@@ -62,58 +36,31 @@ fn written(number: usize, entry: &str) -> Result<NamedToken> {
     let mut parts = entry.splitn(3, ':');
     let (Some(name), Some(rights), Some(token)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(Error::config(
-            "server.tokens",
+            SETTING,
             format!("the entry {number} is not written as name:rights:token"),
             "write desk:write:TOKEN grafana:read:TOKEN, with a blank between two of them",
         ));
     };
-    TokenLayer {
-        name: name.to_owned(),
-        rights: rights.to_owned(),
-        token: TokenText::Written(token.to_owned()),
-    }
-    .into_token()
+    // Its name is checked last; until then no error may repeat it.
+    let token = Token::of(SETTING, token.to_owned())?;
+    NamedToken::new(name, token, TokenRights::of(SETTING, rights)?)
 }
 
-impl TokenLayer {
-    fn into_token(self) -> Result<NamedToken> {
-        // Its name is checked last; until then no error may repeat it.
-        let token = self.token.into_token("server.tokens")?;
-        let rights = TokenRights::of("server.tokens", &self.rights)?;
-        NamedToken::new(self.name, token, rights)
+impl<'de> Deserialize<'de> for NamedToken {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let TokenEntry {
+            name,
+            rights,
+            token,
+        } = table(from)?;
+        let rights = TokenRights::of(SETTING, &rights).map_err(refused)?;
+        Self::new(name, token, rights).map_err(refused)
     }
 }
 
-impl<'de> Deserialize<'de> for TokensLayer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListOrText;
-
-        impl<'de> Visitor<'de> for ListOrText {
-            type Value = TokensLayer;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("tables [[server.tokens]] with name, rights and token")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<TokensLayer, E> {
-                Ok(TokensLayer::Text(text.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TokensLayer, A::Error> {
-                let mut tokens = Vec::new();
-                while let Some(entry) = list.next_element()? {
-                    // serde's own error would repeat a text in place of a table: it may be a secret.
-                    let toml::Value::Table(table) = entry else {
-                        return Err(de::Error::custom("an entry of server.tokens is no table"));
-                    };
-                    let token = TokenLayer::deserialize(table);
-                    tokens.push(token.map_err(|error| de::Error::custom(error.message()))?);
-                }
-                Ok(TokensLayer::List(tokens))
-            }
-        }
-
-        deserializer.deserialize_any(ListOrText)
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::new(text(from)?).map_err(refused)
     }
 }
 
@@ -202,7 +149,11 @@ mod tests {
                 "",
                 "[[server.tokens]] with name",
             ),
-            (format!("[server]\ntokens = ['{ONE}']"), "", "is no table"),
+            (
+                format!("[server]\ntokens = ['{ONE}']"),
+                "",
+                "is not a table",
+            ),
             (
                 String::new(),
                 ONE,
