@@ -4,8 +4,6 @@
 //! Full jitter: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
 
 use std::time::Duration;
-#[cfg(feature = "server")]
-use std::time::UNIX_EPOCH;
 
 #[cfg(feature = "server")]
 use crate::timestamp::Timestamp;
@@ -46,8 +44,8 @@ pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 #[cfg(feature = "server")]
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(text).ok()?;
-    let since = date.duration_since(UNIX_EPOCH).ok()?;
-    Timestamp::from_micros(since.as_micros().try_into().ok()?).ok()
+    let moment = jiff::Timestamp::try_from(date).ok()?;
+    Timestamp::from_micros(moment.as_microsecond()).ok()
 }
 
 #[cfg(test)]
