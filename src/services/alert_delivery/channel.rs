@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-#[cfg(feature = "server")]
+
 use tokio::sync::broadcast;
 
 #[cfg(feature = "server")]
