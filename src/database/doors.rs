@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use super::backpressure::BatchSize;
-use super::budget::Cause;
 #[cfg(not(feature = "postgres"))]
 use super::no_backend;
 use super::operation_counts::OperationRun;
-use super::retry::{AttemptFailure, backoff, classify};
+use super::retry::{again, backoff, cause_to_close};
 #[cfg(feature = "postgres")]
 use super::write_postgres;
 use super::{BackendConnection, Database, door_call, instrumentation};
-use crate::error::{Error, Result};
+// The documentation links to it.
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 
 impl Database {
     /// Runs `work` on a pooled, read-only connection and blocks until it is done. It may run
@@ -216,21 +218,5 @@ impl Database {
         #[cfg(not(feature = "postgres"))]
         let outcome = Err(no_backend(work));
         call.end_write(outcome)
-    }
-}
-
-/// Why another attempt is due, if it is.
-pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<AttemptFailure> {
-    let failure = classify(outcome.as_ref().err()?);
-    (attempt < failure.attempts_max()).then_some(failure)
-}
-
-/// Why the connection of a call must not serve another one, if so.
-pub(super) fn cause_to_close<T>(outcome: &Result<T>) -> Option<Cause> {
-    let error = outcome.as_ref().err()?;
-    match classify(error) {
-        AttemptFailure::ConnectionLost => Some(Cause::Dead),
-        AttemptFailure::ReadOnly => Some(Cause::ReadOnly),
-        _ => matches!(error, Error::CommitUnknown { .. }).then_some(Cause::Dead),
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::error::Error;
+use super::budget::Cause;
+use crate::error::{Error, Result};
 
 /// Attempts that one call makes in all.
 const ATTEMPTS_MAX: u32 = 5;
@@ -135,6 +136,22 @@ fn is_circle_of_processes(details: &str) -> bool {
 /// The pause before attempt number `attempt` (counted from 1).
 pub(crate) fn backoff(attempt: u32) -> Duration {
     BACKOFF * 2_u32.saturating_pow(attempt.saturating_sub(1).min(8))
+}
+
+/// Why another attempt is due, if it is.
+pub(super) fn again<T>(outcome: &Result<T>, attempt: u32) -> Option<AttemptFailure> {
+    let failure = classify(outcome.as_ref().err()?);
+    (attempt < failure.attempts_max()).then_some(failure)
+}
+
+/// Why the connection of a call must not serve another one, if so.
+pub(super) fn cause_to_close<T>(outcome: &Result<T>) -> Option<Cause> {
+    let error = outcome.as_ref().err()?;
+    match classify(error) {
+        AttemptFailure::ConnectionLost => Some(Cause::Dead),
+        AttemptFailure::ReadOnly => Some(Cause::ReadOnly),
+        _ => matches!(error, Error::CommitUnknown { .. }).then_some(Cause::Dead),
+    }
 }
 
 #[cfg(test)]

@@ -16,13 +16,12 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::backpressure::BatchSize;
 use super::connection::{BackendConnection, at_top_level, transaction_depth};
 use super::door_call;
-use super::doors::{again, cause_to_close};
 use super::in_flight::InFlightWrites;
 use super::instrumentation::{Call, OperationHandle};
 use super::operation_counts::OperationRun;
 use super::pool::Pools;
 use super::postgres;
-use super::retry::backoff;
+use super::retry::{again, backoff, cause_to_close};
 use super::transaction_context::{Ending, TransactionContext};
 use crate::error::{Error, Result};
 

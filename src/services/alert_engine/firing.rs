@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::message;
 use super::rule::RuleText;
 use crate::domain::{DeliveryStatus, FiredStatus, InstrumentStatus, PriceDecimals, Symbol};
 use crate::models::{Instrument, NewAlertLog};
@@ -74,12 +73,6 @@ impl Firing {
     #[must_use]
     pub fn condition(&self) -> &str {
         &self.rule.condition_text
-    }
-
-    /// The text for people.
-    #[must_use]
-    pub fn message(&self) -> String {
-        message::of(self)
     }
 
     /// The alert to store.

@@ -15,16 +15,19 @@ use crate::domain::{
 /// Places of a percentage, unless the threshold has more.
 const PERCENT_PLACES: usize = 2;
 
-/// `Alert: <rule name, else SYMBOL rule_type> - <what happened>`.
-pub(super) fn of(firing: &Firing) -> String {
-    let rule = &*firing.rule;
-    let happened = happened(firing, rule);
-    match &rule.name {
-        Some(name) => format!("Alert: {name} - {happened}"),
-        None => format!(
-            "Alert: {} {} - {happened}",
-            firing.instrument.symbol, rule.rule_type
-        ),
+impl Firing {
+    /// The text for people.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let rule = &*self.rule;
+        let happened = happened(self, rule);
+        match &rule.name {
+            Some(name) => format!("Alert: {name} - {happened}"),
+            None => format!(
+                "Alert: {} {} - {happened}",
+                self.instrument.symbol, rule.rule_type
+            ),
+        }
     }
 }
 
