@@ -73,11 +73,11 @@ const TEXT: WorkerText = WorkerText {
 ///
 /// ```
 /// use tickbase::config::AlertsConfig;
-/// use tickbase::services::{Service, alert_delivery::AlertDelivery};
+/// use tickbase::services::{Service, alert_delivery::AlertDeliveryService};
 /// # fn main() -> tickbase::Result<()> {
 /// # let db = tickbase::testing::TemporaryDatabase::sqlite()?;
 ///
-/// let delivery = AlertDelivery::new(db.database().clone(), AlertsConfig::default())?;
+/// let delivery = AlertDeliveryService::new(db.database().clone(), AlertsConfig::default())?;
 /// let alerts = delivery.subscribe(); // A `tokio::sync::broadcast::Receiver`.
 /// delivery.start()?;
 /// delivery.wake(); // Looks at once, instead of after `poll_interval`.
