@@ -6,7 +6,7 @@
 //! Indicators are [TA-Lib](https://ta-lib.org)'s, by its official port; everything is held to
 //! values that the C library, pandas, numpy and scipy compute from real prices.
 //!
-//! Begin with [`indicators`] and [`returns`], which take closes as a slice; [`Columns`] is for what
+//! Begin with [`indicators`] and [`returns`], which take closes as a slice; [`PriceColumns`] is for what
 //! needs highs, lows and volumes, too. With a database,
 //! [`AnalyticsEngine`](super::AnalyticsEngine) reads the bars and answers.
 //!

@@ -73,7 +73,7 @@ pub trait AnalyticsQuestion: Clone + Send + 'static {
     /// The static name of its read, for metrics and spans.
     const OPERATION: &'static str;
 
-    /// Reads the series that it is about; [`Series::read`] reads one.
+    /// Reads the series that it is about; [`BarsOfInstrument::read`] reads one.
     ///
     /// # Errors
     /// [`Error::NotFound`] for an instrument that is not there; those of the database.

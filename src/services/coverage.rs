@@ -1,7 +1,7 @@
 //! How complete and how plausible a series of bars is: what is missing, what is there twice, what
 //! sticks out.
 //!
-//! Owns the measures and their arithmetic: bars are shown to a [`Survey`] in the order of time.
+//! Owns the measures and their arithmetic: bars are shown to a [`CoverageScan`] in the order of time.
 
 mod calendar;
 mod read;
@@ -132,7 +132,7 @@ pub struct Coverage {
     /// The longest of them, in the order of time.
     pub gaps: Vec<Gap>,
     /// Periods of which more than one bar came in: from several sources, of which that of the lowest
-    /// id is read, or at several moments of the period. Set by [`coverage`]: bars that are shown to a [`Survey`] come once a period.
+    /// id is read, or at several moments of the period. Set by [`coverage`]: bars that are shown to a [`CoverageScan`] come once a period.
     pub duplicates: u64,
     /// How many changes are outliers.
     pub outlier_count: u64,

@@ -53,7 +53,7 @@ pub(super) fn list_query() -> _ {
 /// Every series of an active instrument, by symbol and frequency, shortest first.
 ///
 /// # Errors
-/// [`Error::Query`].
+/// [`Error::Query`](crate::Error::Query).
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
     type NamedSeriesRow = (Symbol, Option<Timestamp>, BarSeries);
     let rows: Vec<NamedSeriesRow> = crate::on_backend!(&mut *conn, |c| {

@@ -13,7 +13,7 @@ use super::parameters::LookbackPeriod;
 
 static CORE: LazyLock<Core> = LazyLock::new(Core::new);
 
-/// The values of an indicator, one for each bar from [`Line::start`] to the last. It has at least
+/// The values of an indicator, one for each bar from [`IndicatorLine::start`] to the last. It has at least
 /// one, and each is finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndicatorLine {
