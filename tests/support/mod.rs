@@ -1,7 +1,7 @@
 //! What the integration tests share: a database per test, and a PostgreSQL of their own.
 //!
-//! A test file says `mod support;`. It is `mod.rs` because cargo would take `tests/support.rs`
-//! for a test of its own. Each test file compiles all of it and uses a part.
+//! Each test binary compiles all of it and uses a part. It is `mod.rs` because cargo would take
+//! `tests/support.rs` for a test of its own.
 #![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
@@ -12,6 +12,8 @@ pub mod exposition;
 pub mod forwarder;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
+#[cfg(feature = "cli")]
+pub mod process;
 #[cfg(feature = "postgres")]
 pub mod server;
 #[cfg(feature = "postgres")]
