@@ -26,7 +26,7 @@ const KILLS: (usize, usize) = (3, 40);
 #[cfg(feature = "postgres")]
 const OUTAGES: (usize, usize) = (2, 35);
 /// Requests of many writers at once.
-const REQUESTS: (usize, usize) = (256, 100_000);
+const REQUESTS: (usize, usize) = (256, 20_000);
 const CLIENTS: usize = 12;
 const WRITERS: usize = 64;
 /// Ticks of a batch, at most.
