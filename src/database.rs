@@ -161,7 +161,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::Connect`].
-    pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
+    pub fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
         #[cfg(feature = "postgres")]
         if matches!(config.url, DatabaseUrl::Postgres(_)) {

@@ -191,9 +191,6 @@ pub mod api;
 pub mod app;
 #[cfg(feature = "chart")]
 pub mod chart;
-#[cfg(feature = "cli")]
-#[doc(hidden)] // The binary's; its face is the command line, not this module.
-pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;

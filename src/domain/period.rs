@@ -66,8 +66,9 @@ impl Frequency {
         }
     }
 
-    /// The length of every period; none for months, which differ.
-    pub(crate) fn length_micros(self) -> Option<i64> {
+    /// The length of every period in microseconds; none for months, which differ.
+    #[must_use]
+    pub fn length_micros(self) -> Option<i64> {
         Some(match self {
             Self::OneMinute => MINUTE_MICROS,
             Self::FiveMinutes => 5 * MINUTE_MICROS,

@@ -53,8 +53,8 @@ impl TickRangeQuery {
 
 impl MarketData {
     /// The values of the tick, in the order of the columns, for those who write them out.
-    #[cfg(feature = "cli")]
-    pub(crate) fn values(&self) -> [Option<f64>; 9] {
+    #[must_use]
+    pub fn values(&self) -> [Option<f64>; 9] {
         [
             self.price,
             self.volume,

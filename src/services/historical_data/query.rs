@@ -1,8 +1,6 @@
 //! What is asked of the history, and what it answers. It reads nothing.
 
-#[cfg(any(feature = "analytics", feature = "cli"))]
-use crate::domain::Candle;
-use crate::domain::{BarPrice, Frequency, PeriodBar};
+use crate::domain::{BarPrice, Candle, Frequency, PeriodBar};
 use crate::error::{Error, Result};
 use crate::repository::bar_composition::TimeSpan;
 use crate::timestamp::Timestamp;
@@ -107,6 +105,19 @@ pub enum BarOrigin {
     Filled,
 }
 
+impl BarOrigin {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imported(_) => "imported",
+            Self::Built => "built",
+            Self::Aggregated => "aggregated",
+            Self::Filled => "filled",
+        }
+    }
+}
+
 /// The values of a bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BarValues {
@@ -150,8 +161,8 @@ pub struct HistoryBar {
 
 impl HistoryBar {
     /// The bar as indicators and charts take it; none in a period without values.
-    #[cfg(any(feature = "analytics", feature = "cli"))]
-    pub(crate) fn candle(&self) -> Option<Candle> {
+    #[must_use]
+    pub fn candle(&self) -> Option<Candle> {
         let values = self.values.as_ref()?;
         Some(Candle {
             timestamp: self.timestamp,
