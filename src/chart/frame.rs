@@ -35,7 +35,7 @@ impl Area {
     }
 }
 
-/// What all parts of a picture share.
+/// The layout that all parts of a picture share.
 pub(super) struct PictureFrame {
     pub(super) drawn: Drawn,
     pub(super) font: Font,

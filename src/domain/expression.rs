@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// The longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 16_384;
-/// How deep all and any may be nested; the outermost is depth 1.
+/// The deepest nesting of `all` and `any`; the outermost has depth 1.
 pub const EXPRESSION_DEPTH_MAX: usize = 8;
 /// The most conditions in one expression.
 pub const EXPRESSION_CONDITIONS_MAX: usize = 64;

@@ -24,7 +24,7 @@ pub enum RuleKind {
 /// A rule as it is written: the columns of its row, which must fit together.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleShape<'a> {
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: RuleType,
     /// When it matches; none for a multi-condition rule.
     pub condition: Option<Condition>,

@@ -3,7 +3,7 @@
 use super::occurrence::Occurrences;
 use super::spacing::Spacing;
 
-/// What the whole file told.
+/// The result of reading the whole file once.
 #[derive(Debug, Default)]
 pub(super) struct FeedSurvey {
     /// The rows run from the newest to the oldest.

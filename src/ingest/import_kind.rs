@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What the rows of a feed are.
+/// The kind of a feed's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImportKind {

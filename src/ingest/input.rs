@@ -83,7 +83,7 @@ pub struct Input {
     pub(super) name: String,
     pub(super) reader: Box<dyn BufRead + Send>,
     pub(super) gzip: bool,
-    /// What it is, if it is a file without a path.
+    /// The kind of the input, when it has no path.
     pub(super) pathless: Option<PathlessFile>,
     read: Arc<AtomicU64>,
     size: Option<u64>,

@@ -29,9 +29,9 @@ pub enum SourceName {
 /// The series that a row belongs to; `None` where the row does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RowOwner {
-    /// Whose the row is.
+    /// The instrument of the row.
     pub instrument: Option<InstrumentName>,
-    /// Where it comes from.
+    /// The data source of the row.
     pub source: Option<SourceName>,
 }
 
@@ -92,7 +92,7 @@ impl Owners {
         }
     }
 
-    /// Whether rows name their owners.
+    /// True when rows name their owners.
     pub(super) fn are_named(&self) -> bool {
         !self.fields.is_empty()
     }
@@ -231,8 +231,8 @@ impl Owners {
     }
 }
 
-/// Whether a row's symbol is the one that was asked for. Vendors write a pair of currencies with a
-/// slash or without: `EUR/USD` is `EURUSD`.
+/// True when a row's symbol is the one that was asked for. Vendors write a pair of currencies with
+/// a slash or without: `EUR/USD` is `EURUSD`.
 fn is_same_symbol(symbol: &str, only: &str) -> bool {
     let letters = |text: &str| text.replace('/', "");
     symbol.eq_ignore_ascii_case(only) || letters(symbol).eq_ignore_ascii_case(&letters(only))

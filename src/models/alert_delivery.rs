@@ -18,9 +18,9 @@ pub struct AlertDelivery {
     pub alert_id: i64,
     /// The channel's name in the settings.
     pub channel: String,
-    /// What that channel was when this was queued.
+    /// The kind of that channel when this was queued.
     pub kind: ChannelKind,
-    /// How it stands.
+    /// The state of the delivery.
     pub status: DeliveryState,
     /// Attempts that were begun, but for those that the receiver put off.
     pub attempts: i32,

@@ -61,7 +61,7 @@ pub struct DatabaseMonitoringService {
     watch: Arc<MonitoringShared>,
 }
 
-/// What the thread and the callers share.
+/// The state that the thread and the callers share.
 struct MonitoringShared {
     db: Database,
     config: MonitoringConfig,
@@ -81,7 +81,7 @@ struct MonitoringState {
 }
 
 impl DatabaseMonitoringService {
-    /// Of this database, which it keeps open. It does not start.
+    /// Makes the service for a database, which it keeps open; it does not start it.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.

@@ -81,7 +81,7 @@ pub struct LatestTick {
 pub struct Cached<T> {
     /// The answer.
     pub value: Arc<T>,
-    /// Whether it was in memory; `false` for one that was read for this call, or for another one
+    /// True when it was in memory; `false` for one that was read for this call, or for another one
     /// that asked for the same at that time.
     pub cached: bool,
 }
@@ -263,7 +263,7 @@ impl Cache {
         self.one(key, read).await
     }
 
-    /// What it holds and how it has answered.
+    /// Returns what the cache holds and how it has answered.
     #[must_use]
     pub fn snapshot(&self) -> CacheSnapshot {
         self.inner.store.snapshot()
@@ -381,8 +381,8 @@ fn answer<T: Any + Send + Sync>(entry: &CacheEntry, cached: bool) -> Option<Cach
     Some(Cached { value, cached })
 }
 
-/// Whether a read has done its work: that there is no such thing, or that the question cannot be
-/// answered, is what it found out.
+/// True when a read has done its work. "Not found" and "invalid" are results, too: an alarm on
+/// failed reads is about the database.
 fn is_done<T>(filled: &Result<Vec<T>>, wanted: usize) -> bool {
     match filled {
         Ok(values) => values.len() == wanted,
@@ -402,7 +402,7 @@ fn short() -> Error {
     Error::invalid("cache fill", reason, "report this as a defect")
 }
 
-/// What [`Cache::latest`] reads, from the database itself.
+/// Reads for [`Cache::latest`] from the database itself.
 ///
 /// # Errors
 /// [`Error::Query`].

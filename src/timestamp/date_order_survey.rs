@@ -22,7 +22,7 @@ pub struct DateOrderSurvey {
 }
 
 impl DateOrderSurvey {
-    /// Whether a file with a stamp like this must be surveyed before it is read. ISO stamps,
+    /// True when a file with a stamp like this must be surveyed before it is read. ISO stamps,
     /// counts since 1970 and named months tell what they are.
     #[must_use]
     pub fn is_needed_for(stamp: &[u8]) -> bool {

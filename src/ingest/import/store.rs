@@ -19,7 +19,7 @@ pub(super) trait Stored: FeedRecord + 'static {
     ) -> Result<StoreOutcome>;
 }
 
-/// What became of a batch; rows are named by their indexes in it.
+/// The outcome of a batch; rows are named by their indexes in it.
 #[derive(Debug, Default)]
 pub(super) struct StoreOutcome {
     pub(super) inserted: usize,

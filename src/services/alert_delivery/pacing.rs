@@ -44,13 +44,13 @@ impl Pacing {
         }
     }
 
-    /// How long the channel still pauses; `None` when it does not.
+    /// The time that the channel still pauses; `None` when it does not.
     pub(super) fn pause(&self) -> Option<Duration> {
         remaining(&lock(&self.state))
     }
 
-    /// How many of `most` requests may be under way at once. The first after a pause goes alone:
-    /// whether the receiver takes more than one at a time is not known yet.
+    /// The number of requests, of `most`, that may be under way at once. The first after a pause
+    /// goes alone: whether the receiver takes more than one at a time is not known yet.
     pub(super) fn at_once(&self, most: usize) -> usize {
         let state = lock(&self.state);
         match state.paused_until {
