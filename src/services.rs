@@ -1,5 +1,4 @@
-//! What runs beside the doors: every service is started, stopped and asked for its state in the
-//! same way.
+//! Services beside the doors: each is started, stopped and asked for its state in the same way.
 //!
 //! Owns the [`Service`] trait and the bookkeeping behind a status. It starts nothing on its own:
 //! which services run, and in which order, is the composition root's.

@@ -1,4 +1,4 @@
-//! What the crate publishes of the schema: gated tables, and the tables without soft delete.
+//! The published schema: gated tables, and the tables without soft delete.
 //!
 //! A table that can be soft-deleted is published as its columns and a gate; see
 //! [`soft_delete`](crate::soft_delete).

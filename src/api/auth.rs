@@ -1,5 +1,5 @@
-//! Who may write, and who may read where reads are protected: by a bearer token, or without one by
-//! the address that the server listens to.
+//! Permits writes, and reads where they are protected: by a bearer token, or without one by the
+//! address that the server listens to.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

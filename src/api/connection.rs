@@ -1,9 +1,9 @@
 //! A connection that waits for its client only so long, and has a place among those of the server.
 //!
-//! Who takes no byte of its answer within the time loses it, so that a client that never reads
-//! keeps neither the answer in memory nor the connection. Who still sends when its answer is
-//! written is heard out a little: closing on unread bytes would make TCP throw the answer away,
-//! and a client would see a broken connection instead of 413 or 503. Who speaks HTTP/2 and neither
+//! A client that takes no byte of its answer within the time loses the connection, so that one that
+//! never reads keeps no answer in memory. A client that still sends when its answer is written is
+//! read from a little longer: closing on unread bytes would make TCP throw the answer away, and the
+//! client would see a broken connection instead of 413 or 503. A client of HTTP/2 that neither
 //! asks nor sends anything loses it, as HTTP/1 does by hyper's own limit.
 
 use std::future::{Future, Ready, ready};

@@ -1,4 +1,4 @@
-//! Where a page goes on, as a text that clients hand back as they got it.
+//! The cursor of a page, as a text that clients hand back as they got it.
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 

@@ -1,5 +1,5 @@
-//! What a request may cost: time, a place among those worked on, an encoding that is known. Over
-//! the limit it is answered at once, with a status that says so; it is never left waiting.
+//! Limits the cost of a request: time, a place among those worked on, a known encoding. Over the
+//! limit it is answered at once, with a status that says so; it is never left waiting.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode};

@@ -1,5 +1,5 @@
-//! Strangers in a browser: pages that reach the server by a name that was made to lead here, and
-//! pages that write to it without being asked.
+//! Keeps out foreign pages: those that reach the server by a name that was made to lead here, and
+//! those that write to it without being asked.
 //!
 //! A browser sends a request of any page to any address, and what only this machine or network may
 //! reach is reached by it. Who has a token is no such page: browsers send none by themselves.

@@ -1,4 +1,4 @@
-//! What belongs to the server: hosts that it is called by, and origins of pages.
+//! Hosts that the server is called by, and origins of its own pages.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What machines ask: `/livez`, `/readyz`, `/metrics`.
+//! Endpoints for machines: `/livez`, `/readyz`, `/metrics`.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};

@@ -1,4 +1,4 @@
-//! Whether the process takes requests: not yet, now, or no longer. It starts and stops nothing.
+//! The readiness of the process: not yet, now, or no longer. It starts and stops nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,4 +1,4 @@
-//! Where committed ticks and alerts go in, for the clients of `/ws/realtime`.
+//! The hub of committed ticks and alerts for the clients of `/ws/realtime`.
 //!
 //! Publishing never waits: it puts what it is given into a ring that all clients share, and a
 //! client that falls behind the whole ring is dropped, with a reason and a count.

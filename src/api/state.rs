@@ -1,4 +1,4 @@
-//! What every handler is given: the database, its watcher, the settings. Cloning shares it.
+//! The state of every handler: the database, its monitoring, the settings. Cloning shares it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

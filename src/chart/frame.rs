@@ -1,4 +1,5 @@
-//! What the parts of a picture share: colours, areas, where a candle and a price stand.
+//! The frame that the parts of a picture share: colours, areas, the x of a candle and the y of a
+//! price.
 
 use super::font::Font;
 use super::merge::Drawn;

@@ -1,4 +1,4 @@
-//! As many candles as there is room for: neighbours are merged, none is dropped.
+//! Fits candles into the room: neighbours are merged, none is dropped.
 
 use std::ops::Range;
 

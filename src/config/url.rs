@@ -1,4 +1,4 @@
-//! Where the database is: a SQLite file or a PostgreSQL server. Never shows a password.
+//! The location of the database: a SQLite file or a PostgreSQL server. It never shows a password.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Which price of the ticks makes bars.
+//! The price of ticks that bars are made of: last, bid, ask or mid.
 
 use crate::domain::text_enum;
 

@@ -1,7 +1,7 @@
 //! The expression of a multi-condition rule: conditions joined by all and any, read from JSON.
 //!
-//! It refuses what could never match, and limits depth and size, so that evaluating one rule has a
-//! bounded cost. Evaluating it is the alert engine's.
+//! It refuses conditions that could never match, and limits depth and size, so that the cost of one
+//! rule is bounded. The alert engine evaluates it.
 
 #[cfg(test)]
 mod tests;

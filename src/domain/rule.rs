@@ -1,6 +1,6 @@
-//! What an alert rule is: one condition, or several that are joined.
+//! An alert rule: one condition, or several that are joined.
 //!
-//! It decides whether a rule can ever fire as it is written; evaluating it is the alert engine's.
+//! It refuses a rule that could never fire as it is written. The alert engine evaluates it.
 
 use crate::decimal::Decimal;
 use crate::domain::condition::{

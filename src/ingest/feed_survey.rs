@@ -1,4 +1,4 @@
-//! What only the whole file tells, once it was read for that.
+//! Facts about a file that take reading all of it.
 
 use super::occurrence::Occurrences;
 use super::spacing::Spacing;

@@ -1,4 +1,4 @@
-//! What rows are: ticks or bars.
+//! The kind of rows: ticks or bars.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Where a feed's bytes come from: a file, standard input or any reader, plain or gzip.
+//! The source of a feed's bytes: a file, standard input or any reader, plain or gzip.
 //!
 //! Gzip is known by its first bytes, never by a name. It does not look at what the text means.
 

@@ -1,5 +1,5 @@
-//! Which column of a feed is which field: by the names of its header or its keys, and by the map
-//! of the user, which wins.
+//! Maps the columns of a feed to fields: by the names of its header or its keys, and by the user's
+//! map, which wins.
 
 use super::columns::{ColumnMap, ColumnSelector};
 use super::field::{Field, NameMeaning, RANK_OF_DOUBTFUL_STAMPS};

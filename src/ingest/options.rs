@@ -1,4 +1,4 @@
-//! What is known of a feed before it is read: how its text, its stamps and its numbers are written.
+//! Options of a feed: how its text, its stamps and its numbers are written.
 
 use std::str::FromStr;
 

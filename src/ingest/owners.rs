@@ -1,4 +1,5 @@
-//! Whose a row is: the instrument and the data source that it names, each pair looked at once.
+//! The owners of a row: the instrument and the data source that it names. Each pair is looked up
+//! once.
 
 use std::collections::HashMap;
 use std::io::Write;

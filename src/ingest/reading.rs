@@ -1,4 +1,4 @@
-//! What a file was read as: which column became what, the form of its stamps, its zone and kind.
+//! How a file was read: which column became which field, the form of its stamps, its zone and kind.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! How the fields of one record become a tick or a bar.
+//! Turns the fields of one record into a tick or a bar.
 
 use super::cells::{Cell, Cells};
 use super::field::Field;

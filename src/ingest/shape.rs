@@ -1,4 +1,4 @@
-//! How the text of a row becomes fields: the cells of a CSV, or the keys of an object.
+//! Turns the text of a row into fields: the cells of a CSV, or the keys of an object.
 
 use super::cells::Cells;
 use super::csv;

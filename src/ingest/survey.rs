@@ -1,5 +1,5 @@
-//! What only the whole file tells, found out before a row is read: the order of its dates, the
-//! direction in which it runs, the spacing of its bars.
+//! Finds out before the first row what takes the whole file: the order of its dates, the direction
+//! in which it runs, the spacing of its bars.
 //!
 //! Most files of ticks need none of it: the first rows tell that their stamps mean one thing and
 //! rise, and the file is read once.

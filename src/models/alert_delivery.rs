@@ -1,5 +1,4 @@
-//! What was tried to deliver an alert on one channel: the row. Rows are written by the repository
-//! alone.
+//! The row of an alert's delivery on one channel. Only the repository writes such rows.
 
 use diesel::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Levels: what is compared with which threshold, and when an alert is raised and cleared.
 //!
 //! All of it is [`evaluate`], a pure function of what was known, what was seen and the settings.
-//! It neither measures nor tells: that is `collect`'s and `service`'s.
+//! It is pure: `collect` measures, `service` notifies.
 //!
 //! A level is raised when the value has been past its threshold in `raise_rounds` rounds in a row,
 //! and left when it has been back for `clear_rounds`. Back means a tenth (`clear_share`) better than

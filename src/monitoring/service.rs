@@ -1,7 +1,7 @@
 //! The loop: looks at the database in every interval, remembers, compares, tells.
 //!
 //! Its thread survives every error and panic of a round, and says so in the service's status.
-//! What is seen and what is thought of it is `collect`'s and `check`'s.
+//! `collect` measures, `check` judges.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,15 +1,13 @@
-//! What is read often, kept for a moment: the newest tick of each instrument, instruments and
-//! their lists, answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
+//! A cache of frequent reads: the newest tick of each instrument, instruments and their lists,
+//! answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
 //!
-//! **No read that begins after an acknowledged write returns what was there before it.** A key
-//! holds the version of what its answer stands on, as it was before the answer was read; a write
-//! raises the versions of what it touched after its commit and before it is acknowledged
-//! (`database::touched`). So nothing is invalidated, and a fill that takes long cannot put an old
-//! answer in the place of a new one: nobody asks for its key any more. Writes of other processes
-//! are seen when the time to live is over.
+//! **No read that begins after an acknowledged write returns an older answer.** A key holds the
+//! version of its data, taken before the answer is read. A write raises the versions of what it
+//! changed after its commit and before it is acknowledged. So nothing is invalidated: a slow read
+//! stores its old answer under a key that nobody asks for any more. Writes of other processes show
+//! when the time to live is over (docs/decisions/0016).
 //!
-//! Who asks for what is being read waits for that read (`flights`); `store` keeps answers. It
-//! writes no SQL.
+//! Callers of the same key share one read (`flights`); `store` keeps answers. It writes no SQL.
 
 mod flights;
 mod size;

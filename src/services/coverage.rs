@@ -1,5 +1,4 @@
-//! How complete and how plausible a series of bars is: what is missing, what is there twice, what
-//! sticks out.
+//! Measures how complete and how plausible a series of bars is: gaps, duplicates, outliers.
 //!
 //! Owns the measures and their arithmetic: bars are shown to a [`CoverageScan`] in the order of time.
 

@@ -1,5 +1,5 @@
-//! Which of the first two numbers of a date is the day: decided over all stamps of a file,
-//! because one alone may not tell.
+//! Decides whether the day or the month comes first in dates, over all stamps of a file: one alone
+//! may not tell.
 
 use super::date_order::DateOrder;
 use super::digits::Digits;

@@ -1,4 +1,4 @@
-//! What the stamps of a feed were read as, in words for a report.
+//! The form in which a feed's stamps were read, in words for a report.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! The memory that bodies share: who wants more than is free waits a little, then is told to come
-//! again. It is taken before it is used, so that many bodies together never hold more.
+//! The memory that bodies share: a request that wants more than is free waits a little, then is
+//! told to come again. Memory is taken before it is used, so that many bodies together never hold
+//! more.
 //!
 //! Texts and the rows that are read from them have a half each. Rows are the last that a request
 //! takes, so whoever waits for some waits for requests that need nothing more to end.

@@ -1,4 +1,4 @@
-//! The conversation with one client: what it subscribes to, and what it is sent.
+//! The conversation with one client: its subscriptions, and the messages to it.
 //!
 //! It waits for its client alone. While a message cannot be sent because the client does not read,
 //! it watches how far the client falls behind, and ends when that is too far.

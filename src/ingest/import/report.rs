@@ -1,4 +1,4 @@
-//! What became of an import's rows, and what it tells while it runs.
+//! The report of an import, and the events of a running one.
 
 use std::collections::HashSet;
 use std::sync::Arc;

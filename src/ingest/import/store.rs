@@ -1,4 +1,4 @@
-//! How an import stores a batch of ticks or of bars, and what became of its rows.
+//! Stores a batch of an import, ticks or bars, and counts the outcomes of its rows.
 
 use crate::database::BackendConnection;
 use crate::domain::bar::Bar;

@@ -1,4 +1,4 @@
-//! What each check looks at, and whether a value is past a level of its threshold.
+//! The value that each check looks at, and its comparison with the thresholds.
 
 use super::{Check, CheckLevel};
 use crate::config::{MonitoringConfig, Threshold};

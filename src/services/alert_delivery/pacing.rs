@@ -1,5 +1,5 @@
-//! How fast a channel may send: the pause that its receiver asked for, and how many requests at
-//! once are tried after it. It sends nothing.
+//! The pace of a channel: the pause that its receiver asked for, and the number of requests that
+//! are tried at once after it. It sends nothing.
 //!
 //! A pause is of this process alone. Another one that delivers on the same channel learns of it by
 //! the answer to its own next request, which costs one request for each pause; to share it, every

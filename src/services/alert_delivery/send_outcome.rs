@@ -1,4 +1,4 @@
-//! What a receiver made of an alert.
+//! The outcome of sending an alert to its receiver.
 
 #[cfg(feature = "server")]
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What stands in the place of a number that there is none of.
+//! The reason why a figure has no value.
 
 use std::fmt;
 

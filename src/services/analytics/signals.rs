@@ -1,4 +1,4 @@
-//! What lines say together: golden and death cross, and the trend.
+//! Signals of several lines together: golden and death cross, and the trend.
 
 use super::columns::PriceColumns;
 use super::indicators::{self, IndicatorLine};

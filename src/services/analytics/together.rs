@@ -1,4 +1,4 @@
-//! How two series move together: at the moments that both have.
+//! Beta and correlation of two series, at the moments that both have.
 
 #[allow(unused_imports)] // The documentation links to it.
 use super::missing::Missing;

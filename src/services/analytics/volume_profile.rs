@@ -1,4 +1,4 @@
-//! Where the volume was traded: by price instead of by time.
+//! The volume by price instead of by time.
 
 use super::missing::{Measured, Missing, enough};
 use super::parameters::Buckets;

@@ -1,4 +1,4 @@
-//! How instruments move together. The formula is
+//! Correlations of instruments. The formula is
 //! [`correlations`](crate::services::analytics::correlations)'s.
 
 use super::AnalyticsQuestion;

@@ -1,4 +1,4 @@
-//! What a market did in a window, and where it stands at its end.
+//! The analysis of a market: its moves in a window, and its state at the end.
 
 use super::AnalyticsQuestion;
 use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject, only};

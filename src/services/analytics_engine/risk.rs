@@ -1,4 +1,4 @@
-//! What a position in an instrument may lose, and what it has gained for that.
+//! The risk of a position in an instrument, and the return for it.
 
 use super::AnalyticsQuestion;
 use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject};

@@ -1,4 +1,4 @@
-//! How many bytes answers take in memory. It decides nothing.
+//! Counts the bytes of answers in memory. It decides nothing.
 
 use std::sync::Arc;
 

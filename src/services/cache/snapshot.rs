@@ -1,4 +1,4 @@
-//! What the cache has counted, by kind.
+//! The figures of the cache, by kind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,5 +1,5 @@
-//! Where answers are kept: bounded in bytes over all kinds, each kind with its time to live. It
-//! knows neither versions nor reads.
+//! Keeps answers: bounded in bytes over all kinds, each kind with its time to live. It knows
+//! neither versions nor reads.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
