@@ -108,38 +108,38 @@ impl App {
         &self.monitoring
     }
 
-    /// What makes rules fire.
+    /// The engine that makes rules fire.
     #[must_use]
     pub fn alerts(&self) -> &Arc<AlertEngine> {
         &self.alerts
     }
 
-    /// What delivers alerts.
+    /// The service that delivers alerts.
     #[must_use]
     pub fn alert_delivery(&self) -> &Arc<AlertDeliveryService> {
         &self.delivery
     }
 
-    /// What answers questions about bars.
+    /// The engine that answers questions about bars.
     #[must_use]
     pub fn analytics(&self) -> &Arc<AnalyticsEngine> {
         &self.analytics
     }
 
-    /// What the API reads often, kept for a moment.
+    /// The cache of answers that the API gives often.
     #[must_use]
     pub fn cache(&self) -> &Cache {
         self.api.cache()
     }
 
-    /// What extends and repairs built bars.
+    /// The service that extends and repairs built bars.
     #[must_use]
     pub fn history(&self) -> &Arc<HistoricalDataService> {
         &self.history
     }
 
-    /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted
-    /// over HTTP goes there by itself.
+    /// The hub that sends committed ticks and alerts to the clients of `/ws/realtime`. What is
+    /// posted over HTTP goes there by itself.
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         self.api.realtime()

@@ -114,10 +114,10 @@ pub trait SoftDeletable: Copy + Debug + Sized {
 
 /// A row that knows whether it is deleted.
 pub trait SoftDeletableRow {
-    /// Whether the row is in the trash.
+    /// True when the row is in the trash.
     fn is_deleted(&self) -> bool;
 
-    /// Whether the row is not in the trash.
+    /// True when the row is not in the trash.
     fn is_active(&self) -> bool {
         !self.is_deleted()
     }

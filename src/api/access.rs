@@ -1,5 +1,5 @@
-//! What every request leaves: its id, one line in the log, one entry in the metrics. What every
-//! answer carries is put on it here, too.
+//! The outermost layer of every request: its id, one line in the log, one entry in the metrics, and
+//! the headers of every answer.
 
 use std::time::Instant;
 

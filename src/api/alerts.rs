@@ -169,7 +169,7 @@ fn items(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Al
     Ok(rows.into_iter().map(item).collect())
 }
 
-/// What alerts show of their rules and instruments.
+/// The names of rules and instruments that alerts show.
 pub(super) struct Labels {
     rules: HashMap<i64, alert_rule::RuleLabel>,
     instruments: HashMap<i64, instrument::InstrumentLabel>,

@@ -17,7 +17,7 @@ pub(super) use arrival::Arrival;
 use arrival::unreadable;
 pub(super) use memory::{BodyMemory, TakenMemory, off_runtime};
 
-/// How large a body may be.
+/// The size that a body may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodySize {
     /// A question, or one thing to store: 64 KiB are far more than any needs.
@@ -29,7 +29,7 @@ pub(super) enum BodySize {
 /// The encoding of bodies that are unpacked.
 pub(super) const GZIP: &str = "gzip";
 
-/// What a small body may have.
+/// The bytes that a small body may have.
 const SMALL_BYTES_MAX: usize = 64 * 1_024;
 
 impl BodySize {
@@ -57,8 +57,8 @@ impl BodySize {
     }
 }
 
-/// The same request with its body whole and unpacked, and the memory that it takes. A body that
-/// says itself that it is too large is refused before it is sent.
+/// Receives the body whole and unpacks it; returns the request with it, and the memory that it
+/// takes. A body that says itself that it is too large is refused before it is sent.
 ///
 /// # Errors
 /// 413 when it is too large, 408 when it comes too slowly, 400 when it cannot be read, 503 when
@@ -132,7 +132,7 @@ async fn unpack(
     }
 }
 
-/// Whether a body is packed.
+/// True when a body is packed.
 fn is_gzip(headers: &HeaderMap) -> bool {
     encoding(headers).is_some_and(|text| text == GZIP)
 }

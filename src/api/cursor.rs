@@ -1,4 +1,4 @@
-//! Where a page goes on, as a text that clients hand back as they got it.
+//! The cursor of a page, as a text that clients hand back as they got it.
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
@@ -70,7 +70,7 @@ pub(super) fn foreign(place: &str) -> ApiError {
     ApiError::violation(["query", "cursor"], msg)
 }
 
-/// Where the list at a URI goes on, as the header `link`; none at its end.
+/// Makes the header `link` to the next page of the list at a URI; none at its end.
 pub(super) fn next_page(uri: &Uri, cursor: Option<&str>) -> HeaderMap {
     let link = cursor.and_then(|cursor| next_link(uri, cursor));
     link.map(|link| (header::LINK, link)).into_iter().collect()

@@ -1,5 +1,5 @@
-//! What a request may cost: time, a place among those worked on, an encoding that is known. Over
-//! the limit it is answered at once, with a status that says so; it is never left waiting.
+//! Limits the cost of a request: time, a place among those worked on, a known encoding. Over the
+//! limit it is answered at once, with a status that says so; it is never left waiting.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -35,7 +35,7 @@ pub(super) async fn limit(State(state): State<ApiState>, request: Request, next:
     }
 }
 
-/// The same for a request with a body, which takes its place when the body has come: clients that
+/// Limits a request with a body, which takes its place when the body has come: clients that
 /// send slowly take none from the others.
 pub(super) async fn limit_with_body(
     State((state, size)): State<(ApiState, BodySize)>,
@@ -86,7 +86,7 @@ async fn answer(state: &ApiState, deadline: Instant, request: Request, next: Nex
     }
 }
 
-/// Whether a request is for one of the paths, wherever the router is mounted.
+/// True when a request is for one of the paths, wherever the router is mounted.
 fn is_always_answered(request: &Request) -> bool {
     let matched = request.extensions().get::<MatchedPath>();
     matched.is_some_and(|path| {

@@ -28,7 +28,7 @@ use crate::repository::market_data;
 use crate::services::cache::CacheKind;
 use crate::timestamp::Timestamp;
 
-/// How long an answer waits for figures that it can do without.
+/// The time that an answer waits for figures that it can do without.
 const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A tick within this time is a feed that runs.
 const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
@@ -56,7 +56,7 @@ fn verdict(snapshot: &MonitoringSnapshot) -> HealthWord {
     snapshot.health.into()
 }
 
-/// What is wrong, in words that name no file and no server: the log and the errors of
+/// Says what is wrong in words that name no file and no server: the log and the errors of
 /// `/api/health/database` have more.
 fn problem(word: HealthWord, snapshot: &MonitoringSnapshot) -> Option<&'static str> {
     if word != HealthWord::Unhealthy {
@@ -169,7 +169,7 @@ async fn health(
     Ok((status(overall), axum::Json(body)))
 }
 
-/// How the service of historical data is, with the newest tick that is known.
+/// The health of the service of historical data, with the newest tick that is known.
 fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> HistoryHealth {
     let now = state.db().clock().now();
     let age = last_tick.map(|at| (now.micros() - at.micros()) as f64 / 60e6);
@@ -183,7 +183,7 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
     }
 }
 
-/// How the service of historical data is, by a probe of this moment.
+/// The health of the service of historical data, by a probe of this moment.
 pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
     let snapshot = state.snapshot().await?;
     let word = verdict(&snapshot);

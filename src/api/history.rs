@@ -36,7 +36,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
         .routes(routes!(coverage::coverage))
 }
 
-/// What asks with a body, and changes nothing.
+/// Routes of questions that come in a body and change nothing.
 pub(super) fn questions() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(fetch))
 }

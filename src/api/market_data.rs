@@ -163,7 +163,7 @@ fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
     Ok(ids)
 }
 
-/// What a selection names.
+/// The ticks that a selection names.
 enum TickSelection {
     Keys(Vec<TickKey>),
     Range(TickRange),

@@ -1,4 +1,4 @@
-//! What machines ask: `/livez`, `/readyz`, `/metrics`.
+//! Endpoints for machines: `/livez`, `/readyz`, `/metrics`.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(scrape))
 }
 
-/// Whether the process lives
+/// Answers while the process lives
 #[utoipa::path(
     get,
     path = "/livez",
@@ -35,8 +35,8 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether the process takes requests: not before the database is migrated and the services run,
-/// not while it drains, and not while the database takes no writes
+/// Answers 200 while the process takes requests: not before the database is migrated and the
+/// services run, not while it drains, and not while the database takes no writes
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -58,7 +58,7 @@ async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Whether the server takes no writes, by what the last write or round of monitoring has found;
+/// True when the server takes no writes, by what the last write or round of monitoring has found;
 /// while that is so, by a probe of this moment.
 async fn is_read_only(state: &ApiState) -> bool {
     state.db().is_read_only() && state.snapshot().await.is_ok() && state.db().is_read_only()

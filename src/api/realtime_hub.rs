@@ -1,4 +1,4 @@
-//! Where committed ticks and alerts go in, for the clients of `/ws/realtime`.
+//! The hub of committed ticks and alerts for the clients of `/ws/realtime`.
 //!
 //! Publishing never waits: it puts what it is given into a ring that all clients share, and a
 //! client that falls behind the whole ring is dropped, with a reason and a count.
@@ -21,7 +21,8 @@ pub(super) const CLIENTS_MAX: usize = 1_000;
 const EVENT_ROWS_MAX: usize = 256;
 /// Events that a client may be behind before it is dropped.
 pub(super) const EVENTS_BEHIND_MAX: usize = 1_024;
-/// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. Cloning shares it.
+/// The hub that sends committed ticks and alerts to the clients of `/ws/realtime`. Cloning shares
+/// it.
 #[derive(Clone)]
 pub struct RealtimeHub {
     inner: Arc<HubInner>,
@@ -110,7 +111,7 @@ impl RealtimeHub {
         self.inner.clients_dropped.load(Ordering::Acquire)
     }
 
-    /// Whether somebody would get what is published.
+    /// True when somebody would get what is published.
     #[must_use]
     pub fn has_clients(&self) -> bool {
         self.inner.events.receiver_count() > 0

@@ -1,5 +1,5 @@
-//! What belongs to no resource: answers to unknown paths and methods, and of a handler that
-//! panicked; and the headers that keep a browser from doing more with an answer than showing it.
+//! Answers that belong to no resource: for unknown paths and methods, for a handler that panicked;
+//! and the headers that keep a browser from doing more with an answer than showing it.
 
 use std::any::Any;
 

@@ -1,6 +1,6 @@
 //! `/api/rules`: lists, one rule, additions, changes, soft delete and restore of alert rules.
 //!
-//! Whether a rule can fire as it is written is decided below; here its refusal gets a place.
+//! `domain::rule` refuses a rule that could never fire; here the refusal gets the place in the body.
 
 use std::collections::HashMap;
 

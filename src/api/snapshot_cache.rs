@@ -1,5 +1,5 @@
-//! The snapshot of the database's health that answers of the same moment share: who asks often does
-//! not make the database do more.
+//! The snapshot of the database's health that answers of the same moment share: frequent questions
+//! do not make the database do more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -20,7 +20,7 @@ pub(super) struct AcceptedToken {
 /// The tokens that the server accepts.
 pub(super) struct AcceptedTokens(watch::Sender<Arc<[Arc<AcceptedToken>]>>);
 
-/// What became of the tokens when they were read again, by name.
+/// The changes of the tokens when they were read again, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TokenChanges {
     pub(super) added: Vec<String>,

@@ -13,9 +13,9 @@ pub(super) struct TimeTick {
     /// The candle that it belongs to.
     pub(super) candle: usize,
     pub(super) label: String,
-    /// Where its label begins.
+    /// The x at which its label begins.
     pub(super) left: f64,
-    /// Whether it begins a day, month or year on an axis of shorter steps.
+    /// True when it begins a day, month or year on an axis of shorter steps.
     pub(super) is_major: bool,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Room<'a> {
     pub(super) slot: f64,
     /// Room for labels before the first candle.
     pub(super) before: f64,
-    /// Where labels must end.
+    /// The x at which labels must end.
     pub(super) width: f64,
     /// Between labels.
     pub(super) gap: f64,

@@ -99,7 +99,7 @@ impl SettingLayers {
         }
     }
 
-    /// What the table says, over the defaults.
+    /// Reads the table into a struct; a value that is not in the table keeps its default.
     pub(super) fn settings<T: DeserializeOwned>(&self) -> Result<T> {
         serde_path_to_error::deserialize(self.table.clone()).map_err(|error| {
             let name = error.path().to_string();
@@ -123,7 +123,7 @@ impl SettingLayers {
         }
     }
 
-    /// Where a setting is written: by which variable, or in which line of the file.
+    /// Finds where a setting is written: the variable, or the line of the file.
     fn origin(&self, setting: &str) -> Option<String> {
         let holds = |known: &str| {
             let rest = setting.strip_prefix(known);

@@ -61,7 +61,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What the bearer of a token may do.
+/// The rights of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenRights {
     /// Reads, where `server.protect_reads` asks for a token.
@@ -122,7 +122,7 @@ impl NamedToken {
         &self.name
     }
 
-    /// What it allows.
+    /// Returns the rights of the token.
     #[must_use]
     pub fn rights(&self) -> TokenRights {
         self.rights

@@ -166,7 +166,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// The same bar, of another instrument and source.
+    /// Returns this bar under another instrument and source.
     pub(crate) const fn moved_to(self, instrument_id: i64, source_id: i64) -> Self {
         Self {
             instrument_id,

@@ -1,7 +1,7 @@
 //! The expression of a multi-condition rule: conditions joined by all and any, read from JSON.
 //!
-//! It refuses what could never match, and limits depth and size, so that evaluating one rule has a
-//! bounded cost. Evaluating it is the alert engine's.
+//! It refuses conditions that could never match, and limits depth and size, so that the cost of one
+//! rule is bounded. The alert engine evaluates it.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// The longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 16_384;
-/// How deep all and any may be nested; the outermost is depth 1.
+/// The deepest nesting of `all` and `any`; the outermost has depth 1.
 pub const EXPRESSION_DEPTH_MAX: usize = 8;
 /// The most conditions in one expression.
 pub const EXPRESSION_CONDITIONS_MAX: usize = 64;

@@ -42,8 +42,8 @@ impl Frequency {
             .map(Timestamp::from_micros_clamped)
     }
 
-    /// Whether whole bars of this frequency make up a bar of the coarser one. Weeks do not make up
-    /// months.
+    /// True when whole bars of this frequency make up a bar of the coarser one. Weeks do not make
+    /// up months.
     #[must_use]
     pub fn divides(self, coarser: Self) -> bool {
         self < coarser && self != Self::OneWeek

@@ -12,12 +12,12 @@ pub enum ColumnSelector {
     Name(String),
     /// By its position, from 1.
     Position(usize),
-    /// None: the field is left out, whatever the header says.
+    /// The field is left out, whatever the header says.
     Absent,
 }
 
-/// What the user maps: `timestamp=DateTime,price=Price,volume=3,high=`. It adds to what the header
-/// says; a field without a column (`high=`) is left out.
+/// The user's map of columns: `timestamp=DateTime,price=Price,volume=3,high=`. It adds to what the
+/// header says; a field without a column (`high=`) is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnMap(Vec<(Field, ColumnSelector)>);
 
@@ -50,7 +50,7 @@ impl ColumnMap {
         pair.map(|(_, column)| column)
     }
 
-    /// Whether there are columns, and all of them are named by their positions.
+    /// True when there are columns, and all of them are named by their positions.
     #[must_use]
     pub fn is_by_position(&self) -> bool {
         let mut columns = self

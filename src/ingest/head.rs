@@ -20,7 +20,7 @@ use crate::timestamp::{DateOrderSurvey, StampReader};
 /// Lines among which a header is looked for.
 const HEAD_LINES: usize = 25;
 
-/// What the first lines tell.
+/// The layout that the first lines of a file show.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) shape: RowFormat,
@@ -220,7 +220,7 @@ fn with_header(
     })
 }
 
-/// Whether a line has as many cells as a row, and one of them is a stamp.
+/// True when a line has as many cells as a row, and one of them is a stamp.
 fn is_row(line: &HeadLine<'_>, columns: usize) -> bool {
     let cells = line.cells();
     cells.len() == columns && cells.iter().any(|cell| is_stamp(cell))
@@ -337,13 +337,13 @@ fn settle(
     Ok((layout, kind))
 }
 
-/// Whether a text is a date or a moment, even where the order of its day and month is not known.
+/// True when a text is a date or a moment, even where the order of its day and month is not known.
 fn is_stamp(text: &str) -> bool {
     let text = text.trim().as_bytes();
     DateOrderSurvey::is_needed_for(text) || StampReader::default().read(text).is_ok()
 }
 
-/// What the bytes are, if they are no text.
+/// Names the format of bytes that are no text.
 fn not_text(line: &[u8]) -> Option<String> {
     const MAGICS: [(&[u8], &str); 8] = [
         (b"PK\x03\x04", "a zip archive (unpack it first)"),

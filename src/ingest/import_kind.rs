@@ -1,8 +1,8 @@
-//! What rows are: ticks or bars.
+//! The kind of rows: ticks or bars.
 
 use serde::Serialize;
 
-/// What the rows of a feed are.
+/// The kind of a feed's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImportKind {

@@ -1,4 +1,4 @@
-//! Where a feed's bytes come from: a file, standard input or any reader, plain or gzip.
+//! The source of a feed's bytes: a file, standard input or any reader, plain or gzip.
 //!
 //! Gzip is known by its first bytes, never by a name. It does not look at what the text means.
 
@@ -83,7 +83,7 @@ pub struct Input {
     pub(super) name: String,
     pub(super) reader: Box<dyn BufRead + Send>,
     pub(super) gzip: bool,
-    /// What it is, if it is a file without a path.
+    /// The kind of the input, when it has no path.
     pub(super) pathless: Option<PathlessFile>,
     read: Arc<AtomicU64>,
     size: Option<u64>,

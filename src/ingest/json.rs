@@ -14,7 +14,7 @@ use super::layout::{Layout, NameRules};
 /// Keys that are remembered; objects with more different ones look the rest up each time.
 const KEYS_REMEMBERED_MAX: usize = 1_000;
 
-/// Which key is which field.
+/// Maps the keys of an object to fields.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     rules: NameRules,

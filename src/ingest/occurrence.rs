@@ -25,7 +25,7 @@ pub(super) struct Occurrences {
 }
 
 impl Occurrences {
-    /// How many rows of this stamp came before: 0 for the first.
+    /// Counts a row, and returns how many of its stamp came before: 0 for the first.
     pub(super) fn next(&mut self, timestamp: Timestamp) -> i64 {
         let micros = timestamp.micros();
         let Some((head, count)) = self.head else {
@@ -44,7 +44,7 @@ impl Occurrences {
         }
     }
 
-    /// How many rows of this stamp came so far.
+    /// Returns how many rows of this stamp came so far.
     pub(super) fn count(&self, timestamp: Timestamp) -> i64 {
         let Some((head, count)) = self.head else {
             return 0;

@@ -1,4 +1,5 @@
-//! Whose a row is: the instrument and the data source that it names, each pair looked at once.
+//! The owners of a row: the instrument and the data source that it names. Each pair is looked up
+//! once.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -29,9 +30,9 @@ pub enum SourceName {
 /// The series that a row belongs to; `None` where the row does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RowOwner {
-    /// Whose the row is.
+    /// The instrument of the row.
     pub instrument: Option<InstrumentName>,
-    /// Where it comes from.
+    /// The data source of the row.
     pub source: Option<SourceName>,
 }
 
@@ -92,7 +93,7 @@ impl Owners {
         }
     }
 
-    /// Whether rows name their owners.
+    /// True when rows name their owners.
     pub(super) fn are_named(&self) -> bool {
         !self.fields.is_empty()
     }
@@ -231,8 +232,8 @@ impl Owners {
     }
 }
 
-/// Whether a row's symbol is the one that was asked for. Vendors write a pair of currencies with a
-/// slash or without: `EUR/USD` is `EURUSD`.
+/// True when a row's symbol is the one that was asked for. Vendors write a pair of currencies with
+/// a slash or without: `EUR/USD` is `EURUSD`.
 fn is_same_symbol(symbol: &str, only: &str) -> bool {
     let letters = |text: &str| text.replace('/', "");
     symbol.eq_ignore_ascii_case(only) || letters(symbol).eq_ignore_ascii_case(&letters(only))

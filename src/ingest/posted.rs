@@ -27,7 +27,7 @@ use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, Symbol};
 pub use rejected::RejectedRows;
 
-/// How a posted text is written.
+/// The format of a posted body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostedFormat {
     /// An array of objects, or `{"ticks": [..]}`.
@@ -127,7 +127,8 @@ impl PostedBatch {
         }
     }
 
-    /// How many ticks a text has at most, by its looks: there is no way to know before it is read.
+    /// Bounds the number of ticks in a text by its size and shape: the exact number takes reading
+    /// it.
     #[must_use]
     pub fn ticks_max(text: &[u8], format: PostedFormat, rows_max: usize) -> usize {
         let sign = match format {
@@ -139,7 +140,7 @@ impl PostedBatch {
         rows.min(rows_max)
     }
 
-    /// How many ticks were read.
+    /// The number of ticks read.
     #[must_use]
     pub fn ticks(&self) -> usize {
         self.ticks.len()

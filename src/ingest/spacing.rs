@@ -89,7 +89,7 @@ pub(super) struct Spacing {
     neighbours: [u64; Frequency::ALL.len()],
     /// For each frequency, the stamps that name no period of it.
     strays: [u64; Frequency::ALL.len()],
-    /// What the rows say that name both ends of their periods; none within when they differ.
+    /// The frequency by rows that name both ends of their periods; none within when they differ.
     by_ends: Option<Option<Frequency>>,
 }
 

@@ -1,5 +1,5 @@
-//! What only the whole file tells, found out before a row is read: the order of its dates, the
-//! direction in which it runs, the spacing of its bars.
+//! Finds out before the first row what takes the whole file: the order of its dates, the direction
+//! in which it runs, the spacing of its bars.
 //!
 //! Most files of ticks need none of it: the first rows tell that their stamps mean one thing and
 //! rise, and the file is read once.
@@ -51,7 +51,7 @@ impl Steps {
     }
 }
 
-/// What the first rows tell.
+/// The facts that the first rows show.
 #[derive(Debug, Default)]
 struct Peek {
     dates: bool,
@@ -266,7 +266,7 @@ fn choose_volume(text: &FeedText, head: &mut Head, options: &FeedOptions) -> Res
     Ok(())
 }
 
-/// Whether most steps from row to row lead back in time.
+/// True when most steps from row to row lead back in time.
 fn direction(text: &FeedText, head: &Head, options: &FeedOptions) -> Result<bool> {
     let mut steps = Steps::default();
     let mut stamps = clock_reader(options);

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// A line with its number, from 1; `None` for one that was too long.
 pub(super) type NumberedLine = (u64, Option<Vec<u8>>);
 
-/// Where the same text can be read again.
+/// The place where the text can be read again.
 #[derive(Debug)]
 enum Origin {
     /// A file, by its path.
@@ -32,7 +32,7 @@ pub(super) struct FeedText {
     lines: Lines<Box<dyn BufRead + Send>>,
     /// Lines that were looked at, and are still to be read.
     ahead: VecDeque<NumberedLine>,
-    /// Whether `ahead` reaches to the end of the text.
+    /// True when `ahead` reaches to the end of the text.
     ended: bool,
     current: Vec<u8>,
     size: Option<u64>,
@@ -85,7 +85,7 @@ impl FeedText {
         &self.ahead
     }
 
-    /// Whether nothing comes after the lines that were looked at.
+    /// True when nothing comes after the lines that were looked at.
     pub(super) const fn ended(&self) -> bool {
         self.ended
     }
@@ -184,7 +184,7 @@ impl FeedText {
         Ok(())
     }
 
-    /// The same text, from where this one stands.
+    /// Opens the text again, at the place where this one stands.
     pub(super) fn again(&self) -> Result<Self> {
         self.again_after(self.next_number() - 1)
     }

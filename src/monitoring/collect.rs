@@ -67,7 +67,7 @@ impl CountsAtMoment {
     }
 }
 
-/// What the write door has counted.
+/// The counts of the write door.
 #[derive(Debug, Clone, Default)]
 struct Commits {
     rows: u64,
@@ -115,7 +115,7 @@ impl Commits {
     }
 }
 
-/// What a look is compared with.
+/// The sample that a look is compared with.
 #[derive(Debug, Clone)]
 pub(super) struct Before {
     pub(super) counts: CountsAtMoment,
@@ -167,12 +167,12 @@ pub(super) fn look(
     (snapshot, counts)
 }
 
-/// Whether a caller that asks for a connection now may have to wait.
+/// True when a caller that asks for a connection now may have to wait.
 pub(super) fn exhausted(pool: &PoolSnapshot) -> bool {
     pool.in_use >= pool.capacity || pool.waiting > 0
 }
 
-/// What only the database itself can tell.
+/// The figures that take a query.
 #[derive(Default)]
 struct Asked {
     storage: Option<StorageEstimate>,
@@ -216,7 +216,7 @@ fn probe(db: &Database, timeout: Duration) -> ProbeOutcome {
     }
 }
 
-/// What the checks look at.
+/// Computes the values that the checks look at.
 pub(super) fn facts(
     snapshot: &MonitoringSnapshot,
     before: &Before,

@@ -2,7 +2,7 @@
 
 use super::check::{Alert, Check, CheckLevel};
 
-/// How the database is.
+/// The verdict about the database.
 ///
 /// | probe of this moment | alerts raised | verdict |
 /// |---|---|---|

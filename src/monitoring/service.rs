@@ -1,7 +1,7 @@
 //! The loop: looks at the database in every interval, remembers, compares, tells.
 //!
 //! Its thread survives every error and panic of a round, and says so in the service's status.
-//! What is seen and what is thought of it is `collect`'s and `check`'s.
+//! `collect` measures, `check` judges.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +61,7 @@ pub struct DatabaseMonitoringService {
     watch: Arc<MonitoringShared>,
 }
 
-/// What the thread and the callers share.
+/// The state that the thread and the callers share.
 struct MonitoringShared {
     db: Database,
     config: MonitoringConfig,
@@ -81,7 +81,7 @@ struct MonitoringState {
 }
 
 impl DatabaseMonitoringService {
-    /// Of this database, which it keeps open. It does not start.
+    /// Makes the service for a database, which it keeps open; it does not start it.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.

@@ -1,5 +1,4 @@
-//! Whether the database is what the code takes it for: rights, columns, indexes, plans, foreign
-//! keys.
+//! Checks that the database is as the code needs it: rights, columns, indexes, plans, foreign keys.
 //!
 //! Every check reads; none repairs. It looks at the tables that the code's own statements meet, in
 //! whichever schema, and at no other's. A remedy follows from what the database is found to be, not

@@ -1,4 +1,5 @@
-//! How many rows the result of a query stands for, recorded with the operation that ran it.
+//! Counts the rows that the result of a query stands for, and records them with the operation that
+//! ran it.
 
 use crate::database::{BackendConnection, Page};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! What the database holds and how large it is: exactly, and estimated without reading the tables.
+//! Sizes and counts of the database: exact ones, and estimates without reading the tables.
 
 mod estimate;
 mod postgres_activity;

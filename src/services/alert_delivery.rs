@@ -92,7 +92,7 @@ pub struct AlertDeliveryService {
 }
 
 impl AlertDeliveryService {
-    /// Of this database, which it keeps open. It does not start.
+    /// Makes the service for a database, which it keeps open; it does not start it.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.

@@ -1,4 +1,4 @@
-//! What bars tell: indicators, levels, returns, risk. Pure: no database, no clock, no state.
+//! Formulas over bars: indicators, levels, returns, risk. Pure: no database, no clock, no state.
 //!
 //! It owns the formulas, each with its source, and what stands in their place when there is no
 //! number: [`Missing`]. It reads no bars and serialises nothing.

@@ -1,15 +1,13 @@
-//! What is read often, kept for a moment: the newest tick of each instrument, instruments and
-//! their lists, answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
+//! A cache of frequent reads: the newest tick of each instrument, instruments and their lists,
+//! answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
 //!
-//! **No read that begins after an acknowledged write returns what was there before it.** A key
-//! holds the version of what its answer stands on, as it was before the answer was read; a write
-//! raises the versions of what it touched after its commit and before it is acknowledged
-//! (`database::touched`). So nothing is invalidated, and a fill that takes long cannot put an old
-//! answer in the place of a new one: nobody asks for its key any more. Writes of other processes
-//! are seen when the time to live is over.
+//! **No read that begins after an acknowledged write returns an older answer.** A key holds the
+//! version of its data, taken before the answer is read. A write raises the versions of what it
+//! changed after its commit and before it is acknowledged. So nothing is invalidated: a slow read
+//! stores its old answer under a key that nobody asks for any more. Writes of other processes show
+//! when the time to live is over (docs/decisions/0016).
 //!
-//! Who asks for what is being read waits for that read (`flights`); `store` keeps answers. It
-//! writes no SQL.
+//! Callers of the same key share one read (`flights`); `store` keeps answers. It writes no SQL.
 
 mod flights;
 mod size;
@@ -81,7 +79,7 @@ pub struct LatestTick {
 pub struct Cached<T> {
     /// The answer.
     pub value: Arc<T>,
-    /// Whether it was in memory; `false` for one that was read for this call, or for another one
+    /// True when it was in memory; `false` for one that was read for this call, or for another one
     /// that asked for the same at that time.
     pub cached: bool,
 }
@@ -263,7 +261,7 @@ impl Cache {
         self.one(key, read).await
     }
 
-    /// What it holds and how it has answered.
+    /// Returns what the cache holds and how it has answered.
     #[must_use]
     pub fn snapshot(&self) -> CacheSnapshot {
         self.inner.store.snapshot()
@@ -381,8 +379,8 @@ fn answer<T: Any + Send + Sync>(entry: &CacheEntry, cached: bool) -> Option<Cach
     Some(Cached { value, cached })
 }
 
-/// Whether a read has done its work: that there is no such thing, or that the question cannot be
-/// answered, is what it found out.
+/// True when a read has done its work. "Not found" and "invalid" are results, too: an alarm on
+/// failed reads is about the database.
 fn is_done<T>(filled: &Result<Vec<T>>, wanted: usize) -> bool {
     match filled {
         Ok(values) => values.len() == wanted,
@@ -402,7 +400,7 @@ fn short() -> Error {
     Error::invalid("cache fill", reason, "report this as a defect")
 }
 
-/// What [`Cache::latest`] reads, from the database itself.
+/// Reads for [`Cache::latest`] from the database itself.
 ///
 /// # Errors
 /// [`Error::Query`].

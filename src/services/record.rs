@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{ServiceError, ServiceState, ServiceStatus};
 use crate::timestamp::Timestamp;
 
-/// What a service notes down for its status; shared with its threads.
+/// The bookkeeping of a service's status; shared with its threads.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceRecord(Mutex<ServiceStatus>);
 

@@ -19,7 +19,7 @@ pub const WARM_UP_TICKS_MAX: usize = 1_000_000;
 /// Ticks that are read at a time.
 const PAGE_ROWS: usize = 2_000;
 
-/// What a replay went through.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replayed {

@@ -21,7 +21,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Worker(Arc<WorkerInner>);
 
-/// What a worker is called, and what the log says of its rounds.
+/// The name of a worker, and the words of the log about its rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WorkerText {
     /// The service's name.
@@ -177,7 +177,7 @@ impl Worker {
         self.0.record.ran(self.0.clock.now(), error);
     }
 
-    /// What was noted down, for what happens beside the rounds.
+    /// The record, for events beside the rounds.
     pub(crate) fn record(&self) -> &ServiceRecord {
         &self.0.record
     }
@@ -237,7 +237,7 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
-    /// Whether the thread is to stop.
+    /// True when the thread is to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         lock(&self.state).stopped
     }

@@ -1,5 +1,5 @@
-//! Which of the first two numbers of a date is the day: decided over all stamps of a file,
-//! because one alone may not tell.
+//! Decides whether the day or the month comes first in dates, over all stamps of a file: one alone
+//! may not tell.
 
 use super::date_order::DateOrder;
 use super::digits::Digits;
@@ -22,7 +22,7 @@ pub struct DateOrderSurvey {
 }
 
 impl DateOrderSurvey {
-    /// Whether a file with a stamp like this must be surveyed before it is read. ISO stamps,
+    /// True when a file with a stamp like this must be surveyed before it is read. ISO stamps,
     /// counts since 1970 and named months tell what they are.
     #[must_use]
     pub fn is_needed_for(stamp: &[u8]) -> bool {

@@ -15,7 +15,7 @@ use super::reading::{StampReading, WRITE_LIKE, refuse};
 use super::unix::{CountUnit, unix};
 use crate::error::{Error, Result};
 
-/// How the stamps of a feed are written. Its text form is one of
+/// The form of the stamps of a feed. Its text is one of
 ///
 /// - `auto`: any form that cannot be mistaken, of the years 1900 to 2100, see
 ///   [`Timestamp::parse`](super::Timestamp::parse);
@@ -52,7 +52,7 @@ impl TimestampFormat {
         .map_err(|refusal| refusal.error(text))
     }
 
-    /// Whether the form is told from the text.
+    /// True when the form is told from the text.
     pub(super) const fn is_automatic(&self) -> bool {
         matches!(self.0, Form::Auto)
     }

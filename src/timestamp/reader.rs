@@ -13,7 +13,7 @@ use super::unix::is_automatic;
 use super::zone::{FeedZone, Offsets};
 use crate::error::Result;
 
-/// How far ticks may be out of order within an hour that exists twice.
+/// The longest step back between ticks within an hour that exists twice.
 const DISORDER_MICROS: i64 = 60 * MICROS_PER_SECOND;
 
 /// A stamp of a feed.
@@ -83,7 +83,7 @@ impl StampReader {
         self.downward = downward;
     }
 
-    /// What the stamps were read as so far; `None` before the first.
+    /// Returns the form of the stamps read so far; `None` before the first.
     #[must_use]
     pub fn form(&self) -> Option<StampForm> {
         (!self.shapes.is_empty()).then(|| StampForm {
@@ -152,7 +152,7 @@ impl StampReader {
             .ok_or(&BEYOND_BOTH)
     }
 
-    /// Whether a row at this moment may stand below a row at the previous one.
+    /// True when a row at this moment may stand below a row at the previous one.
     fn may_follow(&self, previous: Timestamp, at: Timestamp) -> bool {
         let ahead = if self.downward {
             previous.micros() - at.micros()

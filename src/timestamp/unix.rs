@@ -31,7 +31,7 @@ static UNKNOWN_UNIT: StampRefusal = StampRefusal::with_remedy(
      %Y%m%d",
 );
 
-/// Whether a moment is one that a stamp without a named form may have.
+/// True when a moment is one that a stamp without a named form may have.
 pub(super) fn is_automatic(at: Timestamp) -> bool {
     (AUTOMATIC_MIN..=AUTOMATIC_MAX).contains(&at)
 }

@@ -20,8 +20,12 @@ fn links_of_the_documents_lead_to_files() {
     for document in [
         "README.md",
         "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
         "benches/README.md",
+        "docs/decisions/README.md",
         "docs/performance.md",
+        "docs/reliability.md",
     ] {
         for link in local_links(&read(document)) {
             let path = target(document, link);

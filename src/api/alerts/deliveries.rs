@@ -1,5 +1,5 @@
-//! `/api/alerts/{id}/deliveries`: what became of an alert on each channel; and sending again what was
-//! given up, of one alert or of all.
+//! `/api/alerts/{id}/deliveries`: the deliveries of an alert by channel; and dead letters, of one
+//! alert or of all, sent again.
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;

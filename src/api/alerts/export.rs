@@ -106,7 +106,7 @@ async fn send(
     }
 }
 
-/// What was read, as a body.
+/// A body made of the pages that are read.
 struct Pages(mpsc::Receiver<Result<Bytes>>);
 
 impl Stream for Pages {

@@ -1,5 +1,6 @@
-//! The memory that bodies share: who wants more than is free waits a little, then is told to come
-//! again. It is taken before it is used, so that many bodies together never hold more.
+//! The memory that bodies share: a request that wants more than is free waits a little, then is
+//! told to come again. Memory is taken before it is used, so that many bodies together never hold
+//! more.
 //!
 //! Texts and the rows that are read from them have a half each. Rows are the last that a request
 //! takes, so whoever waits for some waits for requests that need nothing more to end.
@@ -14,13 +15,13 @@ use crate::api::error::ApiError;
 use crate::config::ServerConfig;
 use crate::error::Error;
 
-/// How long a request waits for memory: others end in less, and a client hears in time that it
+/// The time that a request waits for memory: others end in less, and a client hears in time that it
 /// must wait longer.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// A permit of the semaphores stands for so many bytes: they count up to 2^32.
 const UNIT_BYTES: usize = 1_024;
-/// What a row costs while it is stored: the tick, the name of its instrument, and a copy for those
-/// who listen.
+/// The bytes of a row while it is stored: the tick, the name of its instrument, and a copy for
+/// those who listen.
 const ROW_BYTES: usize = 400;
 
 /// The memory of all bodies, and the processors that work on them.
@@ -28,9 +29,10 @@ const ROW_BYTES: usize = 400;
 pub(in crate::api) struct BodyMemory {
     texts: MemoryShare,
     rows: MemoryShare,
-    /// Who unpacks. Each holds its part of the memory while it waits for more, so only few may.
+    /// Permits to unpack. Each holder keeps its memory while it waits for more, so there are only
+    /// few.
     unpackers: Arc<Semaphore>,
-    /// Who reads rows.
+    /// Permits to read rows.
     readers: Arc<Semaphore>,
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn coverage(
     }))
 }
 
-/// What is looked for, of an instrument whose calendar comes later.
+/// Options of the survey; the calendar comes later, from the instrument.
 fn options(query: &CoverageQuery) -> Result<SurveyOptions, ApiError> {
     let symbols = query.symbols.len();
     if !(1..=SYMBOLS_MAX).contains(&symbols) {

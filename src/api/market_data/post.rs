@@ -95,7 +95,7 @@ pub(super) async fn post(
     Ok(axum::Json(report(&stored, &rejected, stamps_cut)))
 }
 
-/// Those of the ticks that were stored, with their sequences.
+/// Keeps the ticks that were stored, with their sequences.
 fn inserted(ticks: Vec<Tick>, outcomes: &[RowOutcome]) -> impl Iterator<Item = (Tick, i64)> {
     ticks
         .into_iter()

@@ -1,4 +1,4 @@
-//! The conversation with one client: what it subscribes to, and what it is sent.
+//! The conversation with one client: its subscriptions, and the messages to it.
 //!
 //! It waits for its client alone. While a message cannot be sent because the client does not read,
 //! it watches how far the client falls behind, and ends when that is too far.
@@ -28,7 +28,7 @@ use crate::timestamp::Timestamp;
 
 /// Subscriptions of one client.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
-/// How often it is looked whether there is a new round of monitoring, and whether the client lives.
+/// The interval of looks for a new round of monitoring, and for a sign of life of the client.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A client that says nothing is asked for a sign of life after this time.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ enum SessionEnd {
 struct RealtimeSession {
     state: ApiState,
     client: Client,
-    /// Where reads need one.
+    /// The token of the client, where reads need one.
     token: Option<Arc<AcceptedToken>>,
     socket: WebSocket,
     events: Receiver<Arc<Event>>,

@@ -10,7 +10,7 @@ use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus, Pri
 use crate::models::{AlertDelivery, AlertLog};
 use crate::timestamp::Timestamp;
 
-/// What came of a rule that matched.
+/// The outcome of a match: fired or suppressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = FiredStatus)]
@@ -21,7 +21,7 @@ pub(in crate::api) enum FiredWord {
 }
 words!(FiredWord <=> FiredStatus: Fired, Suppressed, Error);
 
-/// How far the delivery of an alert got.
+/// The state of an alert's delivery, over all channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = DeliveryStatus)]
@@ -48,7 +48,7 @@ pub(in crate::api) enum DeliveryStateWord {
 }
 words!(DeliveryStateWord <=> DeliveryState: Pending, Failed, Delivered, Dead);
 
-/// What a channel is.
+/// The kind of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ChannelKind)]
@@ -258,7 +258,7 @@ pub(in crate::api) struct AlertQuery {
 }
 
 impl AlertQuery {
-    /// What is common to a page and an export.
+    /// Returns the filter that a page and an export have in common.
     pub(in crate::api) fn filter(&self) -> AlertExportQuery {
         AlertExportQuery {
             instrument_id: self.instrument_id,

@@ -45,7 +45,7 @@ pub(in crate::api) enum IndicatorWord {
 words!(IndicatorWord <=> Indicator:
     Rsi, Macd, Bollinger, Sma, Ema, Stochastic, Atr, WilliamsR, Adx);
 
-/// How a value at risk is estimated.
+/// The method that estimates a value at risk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RiskMethod)]

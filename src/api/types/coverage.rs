@@ -105,7 +105,7 @@ pub(in crate::api) struct CoverageItem {
     /// The longest of them, in the order of time.
     gaps: Vec<GapItem>,
     outlier_count: u64,
-    /// Those with the greatest scores, in the order of time.
+    /// The outliers with the greatest scores, in the order of time.
     outliers: Vec<OutlierItem>,
     /// Why there is nothing to tell, when there is not; or that the range goes beyond the years of
     /// which the calendar knows the holidays.
@@ -178,7 +178,7 @@ impl CoverageItem {
         }
     }
 
-    /// Of a symbol that cannot be looked at.
+    /// Makes the answer for a symbol that cannot be looked at.
     pub(in crate::api) fn refused(symbol: &str, frequency: FrequencyWord, why: String) -> Self {
         Self {
             symbol: symbol.to_owned(),

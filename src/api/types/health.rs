@@ -9,7 +9,7 @@ use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, Operatio
 use crate::repository::storage::TableEstimate;
 use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
 
-/// How the database is.
+/// The verdict about the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = HealthStatus)]
@@ -39,12 +39,12 @@ pub(in crate::api) struct HealthBody {
     pub(in crate::api) status: HealthWord,
     /// What is wrong and what to do, when it is unhealthy.
     pub(in crate::api) problem: Option<&'static str>,
-    /// Whether a tick came in within the last 60 s.
+    /// True when a tick came in within the last 60 s.
     pub(in crate::api) ingestion_active: bool,
     /// Event time of the newest tick.
     #[schema(format = DateTime)]
     pub(in crate::api) last_tick: Option<String>,
-    /// Whether a tick came in within the last 300 s.
+    /// True when a tick came in within the last 300 s.
     pub(in crate::api) api_connected: bool,
     pub(in crate::api) active_instruments: Option<i64>,
     pub(in crate::api) total_rules: Option<i64>,
@@ -215,7 +215,7 @@ struct OperationBody {
     query_ms: Quantiles,
 }
 
-/// What cannot be told is null.
+/// Figures of the storage; null for what cannot be told.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Storage)]
 struct StorageBody {
@@ -239,7 +239,7 @@ struct TableBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthAlert)]
 struct AlertBody {
-    /// What is compared with a threshold.
+    /// A value that is compared with a threshold.
     check: &'static str,
     /// `warning` or `critical`.
     level: &'static str,
@@ -283,7 +283,7 @@ impl DatabaseHealth {
     }
 }
 
-/// What a client may know of what a snapshot met: the kind, and not where the database is or what
+/// The errors of a snapshot as a client may know them: the kind, not where the database is or what
 /// it says.
 pub(in crate::api) fn public_errors(snapshot: &MonitoringSnapshot) -> Vec<String> {
     let probe = &snapshot.probe;

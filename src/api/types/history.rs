@@ -62,7 +62,7 @@ fn any_moment() -> AnyOfBuilder {
 #[serde(rename_all = "lowercase")]
 #[schema(as = BarPrice)]
 pub(in crate::api) enum PriceWord {
-    /// That of trades.
+    /// The price of trades.
     #[default]
     Last,
     Bid,
@@ -112,7 +112,7 @@ pub(in crate::api) struct FetchBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = History)]
 pub(in crate::api) struct FetchAnswer {
-    /// Whether any symbol has bars.
+    /// True when any symbol has bars.
     pub(in crate::api) success: bool,
     /// How many symbols have bars.
     pub(in crate::api) message: String,
@@ -152,9 +152,9 @@ pub(in crate::api) struct SymbolBars {
     /// The names of the data sources whose bars the answer was made of, `tickbase-bars` for built
     /// ones, and `ticks`.
     pub(in crate::api) sources: Vec<String>,
-    /// Whether the answer was made for an earlier request.
+    /// True when the answer was made for an earlier request.
     pub(in crate::api) cached: bool,
-    /// Whether the range has older bars than `max_records` let in.
+    /// True when the range has older bars than `max_records` let in.
     pub(in crate::api) has_more: bool,
     /// Why there are no bars, when there are none.
     pub(in crate::api) message: Option<String>,
@@ -225,7 +225,7 @@ pub(in crate::api) struct FrequencyItem {
     pub(in crate::api) seconds: Option<i64>,
 }
 
-/// Where ticks and bars come from.
+/// The origin of ticks and bars.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct Sources {
     /// By id.

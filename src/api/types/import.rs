@@ -150,7 +150,7 @@ pub(in crate::api) struct ImportRowError {
 }
 
 impl ImportRowError {
-    /// Of an event that tells of a row which was not stored.
+    /// Makes the entry of a row that was not stored, when the event tells of one.
     pub(in crate::api) fn of(event: &ImportEvent<'_>) -> Option<Self> {
         let (line, reason) = match event {
             ImportEvent::Rejected { line, reason, .. } => (*line, (*reason).to_owned()),

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::ingest::whole;
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 
-/// What an instrument is.
+/// The type of an instrument.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = InstrumentType)]
@@ -23,7 +23,7 @@ pub(in crate::api) enum TypeWord {
     Crypto,
 }
 
-/// Whether an instrument is fed.
+/// The state of an instrument: fed or not.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = InstrumentStatus)]

@@ -14,7 +14,7 @@ use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 /// The longest description, in characters.
 const DESCRIPTION_LENGTH_MAX: usize = 10_000;
 
-/// What a rule watches.
+/// The kind of a rule, by what it watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RuleType)]
@@ -62,7 +62,7 @@ pub(in crate::api) struct RuleItem {
     /// The conditions of a multi-condition rule.
     #[schema(value_type = Option<Object>)]
     expression: Option<Box<RawValue>>,
-    /// Whether it is evaluated.
+    /// True when it is evaluated.
     active: bool,
     name: Option<String>,
     description: Option<String>,
@@ -92,7 +92,7 @@ pub(in crate::api) struct RuleBody {
     /// `{"all": [{"condition": "above", "threshold": "1650"}, ..]}` or `{"any": [..]}`.
     #[schema(value_type = Option<Object>)]
     expression: Option<Box<RawValue>>,
-    /// Whether it is evaluated; true unless given.
+    /// True when it is evaluated; true unless given.
     active: Option<bool>,
     #[schema(max_length = 100)]
     name: Option<String>,

@@ -84,7 +84,7 @@ impl Ids {
         Ok(ids)
     }
 
-    /// Whether a symbol had no instrument.
+    /// True when a symbol had no instrument.
     pub(super) fn is_incomplete(&self) -> bool {
         !self.missing.is_empty()
     }

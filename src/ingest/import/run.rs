@@ -18,7 +18,7 @@ use crate::ingest::pipeline::pump;
 use crate::ingest::record::FeedTarget;
 use crate::timestamp::Timestamp;
 
-/// What is the same over the whole import.
+/// The state of an import over all of its files.
 #[derive(Clone)]
 pub(super) struct ImportRun {
     pub(super) plan: Import,
@@ -88,7 +88,7 @@ impl ImportRun {
     }
 }
 
-/// Where the batches of a file go.
+/// Stores the batches of a file.
 trait Storage {
     /// Stores rows; their owners are indexes of all owners so far.
     fn store<T: Stored>(

@@ -1,4 +1,4 @@
-//! How the delivery of an alert stands, by its deliveries on the channels.
+//! The state of an alert's delivery, by its deliveries on the channels.
 
 use diesel::dsl;
 use diesel::prelude::*;

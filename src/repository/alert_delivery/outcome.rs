@@ -1,4 +1,4 @@
-//! What came of attempts, and how the delivery of the alert as a whole stands by that.
+//! Stores the outcomes of attempts, and the state of the alert as a whole that follows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Whether answers show every digit of what is stored: instruments made before places were a
+//! Checks that answers show every digit of what is stored: instruments made before places were a
 //! choice round to 4.
 //!
 //! It looks at the newest rows only, so that its cost does not grow with the history.

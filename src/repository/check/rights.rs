@@ -1,4 +1,4 @@
-//! Whether the user may read and write tickbase's tables, on PostgreSQL: on SQLite the file says so.
+//! Checks the user's rights on tickbase's tables, on PostgreSQL: on SQLite the file says so.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;

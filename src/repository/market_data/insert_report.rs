@@ -1,4 +1,4 @@
-//! What became of a batch of ticks, and of each of its rows.
+//! The report of a batch of ticks: the outcome of each row, and the counts.
 
 use serde::{Deserialize, Serialize};
 

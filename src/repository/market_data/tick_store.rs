@@ -1,4 +1,5 @@
-//! How a backend stores ticks in bulk, and the values that pass between it and an insertion.
+//! The storage of ticks in bulk, which each backend implements, and the values that pass between it
+//! and an insertion.
 
 use std::collections::HashMap;
 

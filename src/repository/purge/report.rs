@@ -1,4 +1,4 @@
-//! What a purge did, or would do. No SQL.
+//! The report of a purge, or of a dry run. No SQL.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! How many rows the tables hold, without reading them: what the planner's statistics say.
+//! Estimates of the rows of each table, from the planner's statistics.
 
 use std::collections::HashMap;
 

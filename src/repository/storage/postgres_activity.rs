@@ -1,4 +1,4 @@
-//! What a PostgreSQL server says of its own work on this database.
+//! A PostgreSQL server's own figures of its work on this database.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Nullable};

@@ -27,7 +27,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 /// Time between two looks at how much waits.
 const DEPTH_EVERY: Duration = Duration::from_secs(5);
 
-/// What all runs share.
+/// The state that all runs share.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) db: Database,
@@ -45,7 +45,7 @@ struct DeliveryRun {
     lanes: Vec<Lane>,
 }
 
-/// What one channel's threads have to do.
+/// The work of one channel's threads.
 #[derive(Debug)]
 struct Lane {
     state: Mutex<LaneState>,

@@ -8,7 +8,7 @@ use super::parameters::LookbackPeriod;
 /// Bars on each side of a pivot that it exceeds.
 pub const PIVOT_BARS: usize = 5;
 
-/// How far apart the pivots of one level may be, in average true ranges.
+/// The greatest distance between pivots of one level, in average true ranges.
 const LEVEL_WIDTH_ATR: f64 = 1.0;
 
 /// A price at which the market has turned.
@@ -16,7 +16,7 @@ const LEVEL_WIDTH_ATR: f64 = 1.0;
 pub struct PriceLevel {
     /// The mean of its pivots.
     pub price: f64,
-    /// How many pivots it has: how often the market has turned there.
+    /// The number of its pivots: how often the market has turned there.
     pub touches: usize,
 }
 

@@ -5,7 +5,7 @@ use super::normal::{Deviates, normal_density, normal_quantile};
 use super::parameters::{Confidence, Horizon, Simulation};
 use super::returns;
 
-/// How a value at risk is estimated.
+/// The method that estimates a value at risk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RiskMethod {
     /// By the returns that were.
@@ -16,7 +16,7 @@ pub enum RiskMethod {
     MonteCarlo(Simulation),
 }
 
-/// What may be lost of one unit of value.
+/// The loss that may come of one unit of value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ValueAtRisk {
     /// The loss that is not exceeded with the confidence's probability, as a share of the value:

@@ -99,7 +99,7 @@ pub struct IndicatorValue {
     pub name: &'static str,
     /// The value, or why there is none.
     pub value: Measured<f64>,
-    /// Whether it is in units of price.
+    /// True when it is in units of price.
     pub is_price: bool,
 }
 
@@ -168,7 +168,7 @@ pub struct IndicatorQuestion {
     pub instrument_id: i64,
     /// The length of the bars' periods.
     pub frequency: Frequency,
-    /// Which ones, in the order of the answer.
+    /// The indicators, in the order of the answer.
     pub indicators: Vec<Indicator>,
 }
 

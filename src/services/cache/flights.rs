@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::store::{CacheEntry, CacheKey};
 
-/// What came of a read. One that was given up has no end: its sender is gone.
+/// The result of a shared read. One that was given up has none: its sender is gone.
 #[derive(Clone)]
 pub(super) enum Landed {
     Filled(CacheEntry),
@@ -115,7 +115,7 @@ impl Drop for Flight<'_> {
 
 #[cfg(test)]
 impl Flights {
-    /// How many wait for what others read.
+    /// The number of callers that wait for a read of another one.
     pub(super) fn waiting(&self) -> usize {
         let under_way = self.lock();
         let senders = under_way.values().filter_map(Weak::upgrade);

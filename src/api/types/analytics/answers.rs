@@ -52,7 +52,7 @@ pub(in crate::api) struct Unavailable {
     message: String,
     /// The fewest values that it takes, where there are not enough.
     needed: Option<usize>,
-    /// How many there are.
+    /// The number of them.
     given: Option<usize>,
 }
 
