@@ -196,7 +196,7 @@ on_both! {
             if operation.response(101).is_some() {
                 continue; // A router alone has no connection to hand over.
             }
-            // No schema says which texts are a file of prices; tests/api/import.rs sends such.
+            // No schema says which texts are a file of prices; `api/import.rs` sends such.
             let takes_a_file = name.contains("/api/import");
             let succeeded = seen.iter().any(|status| (200..300).contains(status));
             assert!(succeeded || takes_a_file, "{name} never succeeded: {seen:?}");
