@@ -83,7 +83,7 @@ const WORKLOADS: [Workload; 8] = [
         what: "10,000 ticks of one instrument in pages of 1,000",
         unit: "tick",
         units: reads::RANGE_TICKS,
-        rounds: 15,
+        rounds: 5,
         run: reads::range,
     },
     Workload {
@@ -91,7 +91,7 @@ const WORKLOADS: [Workload; 8] = [
         what: "minute bars of 20,000 ticks of one instrument",
         unit: "tick",
         units: reads::FOLD_TICKS,
-        rounds: 15,
+        rounds: 7,
         run: reads::fold,
     },
     Workload {
@@ -99,7 +99,7 @@ const WORKLOADS: [Workload; 8] = [
         what: "newest tick of each of 100 instruments",
         unit: "read",
         units: reads::LATEST_READS,
-        rounds: 15,
+        rounds: 5,
         run: reads::latest,
     },
     Workload {

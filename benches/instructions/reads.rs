@@ -114,6 +114,7 @@ pub fn get_ticks(database: &Database, rounds: usize) {
         DatabaseMonitoringService::new(database.clone(), MonitoringConfig::default()).unwrap();
     let config = ServerConfig::default();
     let state = ApiState::new(database.clone(), Arc::new(monitoring), config).unwrap();
+    state.readiness().ready();
     let router: Router = api::app(&state);
     // One thread beside those that read, so that no request moves from one to another.
     let runtime = tokio::runtime::Builder::new_current_thread();

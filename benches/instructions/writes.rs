@@ -22,11 +22,11 @@ use super::common::{self, ROWS_PER_TRANSACTION};
 use super::insert;
 
 pub const INGEST_TICKS: usize = ROWS_PER_TRANSACTION;
-pub const INGEST_ROUNDS: usize = 10;
+pub const INGEST_ROUNDS: usize = 5;
 pub const GROUP_CALLS: usize = 64;
-pub const GROUP_ROUNDS: usize = 40;
+pub const GROUP_ROUNDS: usize = 15;
 pub const FIRING_TICKS: usize = 1_000;
-pub const FIRING_ROUNDS: usize = 15;
+pub const FIRING_ROUNDS: usize = 19;
 
 const TICKS_PER_CALL: usize = 10;
 const RULES: usize = 200;
@@ -120,7 +120,7 @@ pub fn firing(database: &Database, rounds: usize) {
     let totals = engine.totals();
     assert_eq!(totals.evaluated, (rounds * FIRING_TICKS) as u64);
     if rounds == FIRING_ROUNDS + 1 {
-        assert_eq!((totals.fired, totals.suppressed), (0, 0));
+        assert_eq!((totals.fired, totals.suppressed), (349, 4_938));
     }
     let alerts: i64 = database
         .read("bench.alerts", |conn| {
