@@ -180,6 +180,8 @@ impl RowReader {
             Numbering::Upwards(survey) => {
                 let rows = survey.rows.get(series as usize);
                 let total = rows.map_or(0, |rows| rows.count(at));
+                // The file falls: its first row of a stamp is the last in time, so numbers count
+                // down.
                 let before = one_of(&mut self.series, series).rows.next(at);
                 Ok(Some((total - 1 - before).max(0)))
             }
