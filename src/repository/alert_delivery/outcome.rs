@@ -70,6 +70,7 @@ pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp)
     for one in tried {
         stored += store(conn, one, now)?;
     }
+    // Sorted: outcomes of two channels lock shared alerts in one order.
     let alerts: BTreeSet<i64> = tried.iter().map(|one| one.alert_id).collect();
     for alert in alerts {
         roll_up(conn, alert, now)?;
@@ -104,6 +105,8 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
     };
     Ok(match &one.outcome {
         DeliveryOutcome::Delivered => {
+            // Without the check of who holds it: the receiver has the alert, so nobody need send it
+            // again.
             let update = diesel::update(undelivered_query(one.delivery_id)).set((
                 alert_deliveries::status.eq(DeliveryState::Delivered),
                 alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
@@ -120,6 +123,7 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             error,
             age_max,
         } => {
+            // What the receiver put off is no attempt; the claim has counted one.
             let uncounted = alert_deliveries::attempts.eq(alert_deliveries::attempts - 1);
             let update = diesel::update(held).set((failed(*retry_in, error), uncounted));
             let of: Option<String> = crate::on_backend!(&mut *conn, |c| {

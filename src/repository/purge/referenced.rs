@@ -162,6 +162,8 @@ pub(super) fn delete(
     ids: &[i64],
 ) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
+    // Asked again in the transaction of the deletion: the survey was a read of its own, and a row
+    // may have come since.
     let referrers = referrers_of(conn, parent, ids, None)?;
     let is_free = |id: &i64| referrers.iter().all(|(_, counts)| !counts.contains_key(id));
     let free: Vec<i64> = ids.iter().copied().filter(is_free).collect();
@@ -174,6 +176,7 @@ pub(super) fn delete(
     match parent {
         Parent::AlertRules => delete!(alert_rules),
         Parent::Instruments => {
+            // First: foreign keys of the series point at the instrument.
             delete_series(conn, &free)?;
             delete!(instruments)
         }
