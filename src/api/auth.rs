@@ -50,7 +50,7 @@ impl Caller {
         let detail = match self {
             Self::Bearer(token) => return Ok(token),
             Self::Anonymous => "this needs the header `Authorization: Bearer <token>`",
-            Self::WrongToken => "the token is none of the server's",
+            Self::WrongToken => "invalid token",
         };
         Err(ApiError::new(StatusCode::UNAUTHORIZED, detail))
     }

@@ -125,7 +125,7 @@ fn today(state: &ApiState) -> Timestamp {
     tag = "health",
     responses(
         (status = 200, body = HealthBody, description = "Healthy or degraded"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = HealthBody, description = "Unhealthy"),
     )
 )]
@@ -199,7 +199,7 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
     tag = "health",
     responses(
         (status = 200, body = DetailedHealth),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = ErrorBody, description = "The database does not answer"),
     )
 )]
@@ -239,7 +239,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
     tag = "health",
     responses(
         (status = 200, body = DatabaseHealth, description = "Healthy or degraded"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = DatabaseHealth, description = "Unhealthy"),
     )
 )]

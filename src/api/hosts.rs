@@ -69,7 +69,7 @@ fn permit_host(state: &ApiState, uri: &Uri, headers: &HeaderMap) -> Result<(), A
     Err(ApiError::new(
         StatusCode::MISDIRECTED_REQUEST,
         format!(
-            "the host {host:?} is none of this server's; call it by localhost or by its address, \
+            "the host {host:?} is not a host of this server; call it by localhost or by its address, \
              or add the host to server.hosts (TICKBASE_SERVER_HOSTS)"
         ),
     ))

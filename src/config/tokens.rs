@@ -105,7 +105,7 @@ impl NamedToken {
             // It may be a token at the wrong place: it is not repeated.
             return Err(Error::config(
                 "server.tokens",
-                "the name of one of them is no name",
+                "one of them has an invalid name",
                 "use 1 to 64 letters, digits, -, _ and .",
             ));
         }

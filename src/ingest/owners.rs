@@ -190,7 +190,7 @@ impl Owners {
             cell => cell.whole().map(Some).ok_or_else(|| {
                 let text = cell.bytes();
                 let shown = String::from_utf8_lossy(text.get(..40).unwrap_or(&text));
-                format!("{}: {shown:?} is no whole number", field.as_str())
+                format!("{}: {shown:?} is not a whole number", field.as_str())
             }),
         };
         let text = |field: Field| {
@@ -319,11 +319,11 @@ mod tests {
             (&[(Field::Symbol, "A B")], "symbol: it holds ' '"),
             (
                 &[(Field::InstrumentId, "1.5")],
-                "\"1.5\" is no whole number",
+                "\"1.5\" is not a whole number",
             ),
             (
                 &[(Field::Symbol, "A"), (Field::SourceId, "x")],
-                "source_id: \"x\" is no",
+                "source_id: \"x\" is not",
             ),
         ] {
             for _ in 0..2 {

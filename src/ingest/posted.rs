@@ -296,7 +296,7 @@ fn posted_keys() -> RowFormat {
 fn posted_header(lines: &mut Lines<&[u8]>) -> Result<Option<RowFormat>, PostedError> {
     let layout = |line: &[u8]| {
         let delimiter = csv::delimiter_of(line)
-            .ok_or("it is no CSV: the first line has one field, a header of ticks has more")?;
+            .ok_or("not a CSV: the first line has one field, a header of ticks has more")?;
         let names = csv::names(line, delimiter).map_err(|reason| format!("the header {reason}"))?;
         let layout = Layout::of_names(names, &ColumnMap::default(), NameRules::OfPosts)?;
         layout.check_ticks()?;

@@ -291,14 +291,14 @@ impl RowReader {
                 refuse(
                     field,
                     text,
-                    "is no number",
+                    "is not a number",
                     &format!("read it with {option}"),
                 )
             };
             self.unread_number = Some(refusal());
             return refusal();
         }
-        refuse(field, text, "is no number", "write it like 1650.25")
+        refuse(field, text, "is not a number", "write it like 1650.25")
     }
 }
 
@@ -354,7 +354,7 @@ fn own_sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
                 refuse(
                     Field::Sequence,
                     &cell.bytes(),
-                    "is no whole number",
+                    "is not a whole number",
                     "write it like 7",
                 )
             };

@@ -60,7 +60,7 @@ impl SurveyOptions {
     /// the end.
     pub fn check(&self) -> Result<()> {
         if !(self.outlier_score.is_finite() && self.outlier_score > 0.0) {
-            let reason = format!("{} is no positive number", self.outlier_score);
+            let reason = format!("{} is not a positive number", self.outlier_score);
             return Err(Error::invalid(
                 "outlier_score",
                 reason,

@@ -26,7 +26,7 @@ const AUTOMATIC_MAX: Timestamp = Timestamp(4_133_980_799_999_999);
 const COUNT_MIN_MICROS: u64 = 240_000_000_000_000;
 
 static UNKNOWN_UNIT: StampRefusal = StampRefusal::with_remedy(
-    "is a number that is no stamp of 1900 to 2100 in a unit that can be told from its size",
+    "is a number, but not a stamp of 1900 to 2100 in a unit that its size shows",
     "name what it is: --timestamp-format unix_s, unix_ms, unix_us, unix_ns or a pattern like \
      %Y%m%d",
 );

@@ -164,7 +164,7 @@ impl RealtimeSession {
         let heard: ClientMessage = match serde_json::from_str(text) {
             Ok(heard) => heard,
             Err(error) => {
-                let said = format!("it is no message: {error}; send an object with messageType");
+                let said = format!("invalid message: {error}; send an object with messageType");
                 return self.refuse("malformed", said, None).await;
             }
         };
@@ -175,7 +175,7 @@ impl RealtimeSession {
             "ping" => return self.say("pong", &PongData { request_id }).await,
             "pong" => return Ok(()),
             _ => {
-                let said = "messageType is none of subscribe, unsubscribe, ping and pong";
+                let said = "messageType must be subscribe, unsubscribe, ping or pong";
                 return self.refuse("unknown_type", said, request_id).await;
             }
         };
@@ -369,10 +369,7 @@ impl RealtimeSession {
                 (TRY_AGAIN_LATER, reason)
             }
             SessionEnd::Silent => (close_code::POLICY, "nothing was heard for 90 s"),
-            SessionEnd::Revoked => (
-                close_code::POLICY,
-                "the token is none of the server's any more",
-            ),
+            SessionEnd::Revoked => (close_code::POLICY, "the token is no longer valid"),
         };
         let goodbye = Message::Close(Some(CloseFrame {
             code,
