@@ -105,6 +105,7 @@ fn may_write(
 ) -> Result<(), ApiError> {
     let forbidden = |detail: String| Err(ApiError::new(StatusCode::FORBIDDEN, detail));
     if tokens.is_empty() {
+        // Canonical: `::ffff:127.0.0.1` is loopback, too.
         if address.ip().to_canonical().is_loopback() {
             return Ok(());
         }

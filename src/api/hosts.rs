@@ -35,6 +35,7 @@ pub(super) async fn refuse_strangers(
         Caller::Anonymous | Caller::WrongToken => permit_host(&state, uri, headers),
     };
     let checked = checked.and_then(|()| {
+        // Reads change nothing, and CORS keeps their answers from a foreign page.
         if request.method().is_safe() {
             return Ok(());
         }

@@ -219,6 +219,7 @@ impl RealtimeSession {
         self.subscriptions.insert(key);
         self.acknowledge("subscribed", asked).await?;
         if key.0 == Topic::DatabasePerformance {
+            // Forgets the last round, so that a new subscriber gets the current one at once.
             self.performance_at = None;
             self.look().await?;
         }
@@ -298,6 +299,8 @@ impl RealtimeSession {
         if silent > SILENT_MAX {
             return Err(SessionEnd::Silent);
         }
+        // Networks drop connections without a word on both sides; an answer to a ping proves that
+        // this one is open.
         if silent > PING_AFTER && self.pinged.elapsed() > PING_AFTER {
             self.pinged = Instant::now();
             self.deliver(Message::Ping(axum::body::Bytes::new()))
@@ -338,6 +341,8 @@ impl RealtimeSession {
         let mut closing = self.closing.clone();
         let events = &self.events;
         let falls_behind = async {
+            // A send that hangs would hide how far the client is behind: the ring is watched beside
+            // it.
             while events.len() <= EVENTS_BEHIND_MAX {
                 // Another event, or that it missed some: look again.
                 if matches!(further.recv().await, Err(RecvError::Closed)) {
