@@ -156,6 +156,8 @@ pub(super) fn between_query(filter: AlertFilter, first: Timestamp, last: Timesta
 pub(super) fn older_query(filter: AlertFilter, from: AlertKey, first: Timestamp, limit: i64) -> _ {
     let (stamp, id): (Timestamp, i64) = (from.timestamp, from.id);
     let between: BetweenQuery = between_query(filter, first, stamp);
+    // Row values would say it in one comparison; Diesel has none. The range of stamps is what leads
+    // to the index.
     let same_stamp = alert_logs::timestamp.eq(stamp).and(alert_logs::id.lt(id));
     let older = alert_logs::timestamp.lt(stamp).or(same_stamp);
     between

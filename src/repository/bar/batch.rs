@@ -157,6 +157,7 @@ impl<'a> BarBatch<'a> {
     fn new(conn: &mut BackendConnection<'_>, bars: &'a [NewMarketDataBar]) -> Result<Self> {
         let instruments: BTreeSet<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
         let sources: BTreeSet<i64> = bars.iter().map(|bar| bar.data_source_id).collect();
+        // Locked before the stored bars are read: what is compared cannot change until the commit.
         let instruments = instrument::lock_active(conn, &instruments)?;
         let sources = data_source::known_ids(conn, &sources)?;
         let built = BuiltSources::load(conn)?;
@@ -167,6 +168,7 @@ impl<'a> BarBatch<'a> {
                 None => accepted.push((index, bar)),
             }
         }
+        // In key order, and each once: a period that a batch names twice is read once.
         let keys: BTreeSet<BarKey> = accepted.iter().map(|(_, bar)| bar.key()).collect();
         let keys: Vec<BarKey> = keys.into_iter().collect();
         let stored = of_keys(conn, &keys)?;
@@ -199,6 +201,8 @@ impl<'a> BarBatch<'a> {
     fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
         let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
         write(conn, &bars, replace, now)?;
+        // In the same transaction: a longer built bar must not outlive the part that it was made
+        // of.
         Marks::store_of_bars(conn, self.writes.keys(), &self.built)
     }
 }

@@ -206,6 +206,7 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         // One row has one text, which is the key of the statement cache.
         if self.periods.len() > 1 {
+            // Not cached: the text differs with the number of rows, and each would stay prepared.
             out.unsafe_to_cache_prepared();
         }
         out.push_sql(

@@ -213,6 +213,7 @@ where
     Option<Timestamp>: ToSql<Nullable<sql_types::Timestamp>, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // Not cached: the text differs with the number of rows, and each would stay prepared.
         out.unsafe_to_cache_prepared();
         out.push_sql("UPDATE market_data SET deleted_at = ");
         out.push_bind_param::<Nullable<sql_types::Timestamp>, _>(&self.mark)?;
