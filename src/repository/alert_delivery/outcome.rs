@@ -15,12 +15,12 @@ use crate::error::Result;
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// It was delivered.
+    /// The alert was delivered.
     Delivered,
-    /// It failed and is due again.
+    /// The attempt failed and is due again.
     Failed {
         /// In which time.
         retry_in: Duration,
@@ -32,12 +32,12 @@ pub enum DeliveryOutcome {
     Deferred {
         /// In which time it is due again.
         retry_in: Duration,
-        /// What the receiver said.
+        /// The receiver's words.
         error: String,
         /// Deliveries of the channel that have been due for so long are given up.
         age_max: Duration,
     },
-    /// It failed and is given up.
+    /// The attempt failed and the delivery is given up.
     Dead {
         /// Why.
         error: String,
@@ -51,9 +51,9 @@ pub struct Tried {
     pub delivery_id: i64,
     /// Its alert.
     pub alert_id: i64,
-    /// Which attempt it was, by the count of its claim.
+    /// The number of the attempt, by the count of its claim.
     pub attempts: i32,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: DeliveryOutcome,
 }
 

@@ -19,13 +19,13 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::{alert_deliveries, alert_logs, alert_rules, instruments};
 use crate::timestamp::Timestamp;
 
-/// What waits for some channels.
+/// The deliveries that wait for some channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
     /// When it was looked, by the clock of the database.
     pub at: Timestamp,
-    /// Whether an alert is to be queued; not asked while every free channel has something due.
+    /// True when an alert is to be queued; not asked while every free channel has something due.
     pub unqueued: bool,
     /// For each channel when its next delivery is due.
     pub next_due: Vec<Option<Timestamp>>,

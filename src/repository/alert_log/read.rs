@@ -14,7 +14,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
 
-/// Which alerts a page or a count looks at; the default looks at all.
+/// A filter of alerts; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AlertFilter {
     /// Only those of this instrument.
@@ -51,14 +51,14 @@ impl AlertLog {
     }
 }
 
-/// What a page of alerts asks for.
+/// The query of a page of alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageQuery {
-    /// Which alerts.
+    /// The filter.
     pub filter: AlertFilter,
     /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
     pub limit: usize,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<AlertKey>>,
 }
 
@@ -182,7 +182,7 @@ pub(super) fn newer_query(filter: AlertFilter, from: AlertKey, last: Timestamp, 
 /// A page by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberedPage {
-    /// Which alerts.
+    /// The filter.
     pub filter: AlertFilter,
     /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
     pub limit: usize,

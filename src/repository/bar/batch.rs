@@ -20,7 +20,7 @@ use crate::repository::market_data::RowRejection;
 use crate::repository::{data_source, instrument, or_conflict};
 use crate::timestamp::Timestamp;
 
-/// What became of a batch of bars:
+/// The report of a batch of bars:
 /// `received = inserted + duplicates + conflicts.len() + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,7 +37,7 @@ pub struct BarInsertReport {
     pub rejected: Vec<RowRejection>,
 }
 
-/// What became of a batch of bars that may replace others:
+/// The report of a batch of bars that may replace others:
 /// `received = inserted + updated + unchanged + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -133,7 +133,7 @@ pub fn upsert_batch(
     Ok(report)
 }
 
-/// What a period holds, compared with a bar that comes.
+/// A stored period, compared with a bar that comes.
 enum StoredPeriod {
     Nothing,
     Same,
@@ -145,9 +145,9 @@ struct BarBatch<'a> {
     /// The bars that break no rule, in the order of the batch, with their indexes.
     accepted: Vec<(usize, &'a NewMarketDataBar)>,
     rejected: Vec<RowRejection>,
-    /// What each period holds: the stored values, then those of the batch.
+    /// The bar of each period: stored values, then those of the batch.
     periods: HashMap<BarKey, Cow<'a, NewMarketDataBar>>,
-    /// What to write, in key order: two writers cannot wait for each other in a circle.
+    /// The bars to write, in key order: two writers cannot wait for each other in a circle.
     writes: BTreeMap<BarKey, &'a NewMarketDataBar>,
     built: BuiltSources,
 }

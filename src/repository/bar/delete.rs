@@ -161,7 +161,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     Ok(changed)
 }
 
-/// What became of the deleted bars of a range: there were `restored + conflicts`.
+/// The report of a restoration: the trash had `restored + conflicts` bars of the range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreReport {

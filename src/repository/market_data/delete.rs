@@ -183,7 +183,7 @@ impl QueryId for MarkKeys<'_> {
 
 impl<C: Connection> RunQueryDsl<C> for MarkKeys<'_> {}
 
-/// How a backend says that a row is deleted, or is not, without being led to another index.
+/// The conditions for active and deleted rows, in a form that leads the planner to no other index.
 pub(super) trait ScopeBesideKeys: Backend {
     /// The condition for rows that are not deleted.
     const ACTIVE: &'static str;

@@ -24,15 +24,15 @@ use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
 
-/// What the caller of an insertion wants beside the counts.
+/// Options of an insertion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InsertOptions {
-    /// Whether the report says of each row what became of it.
+    /// True when the report says of each row what became of it.
     pub outcomes: bool,
     /// Makes resending safe: within 24 hours the same key stores nothing and returns the first
     /// report (without outcomes).
     pub idempotency_key: Option<String>,
-    /// What to do when too many rows wait for the writer.
+    /// The choice when too many rows wait for the writer: wait, or fail.
     pub when_full: WhenFull,
 }
 
@@ -115,7 +115,7 @@ fn counts(report: &InsertReport) -> InsertCounts {
     }
 }
 
-/// Of a batch that was answered before: none of it is stored again.
+/// Counts a batch that was answered before: none of it is stored again.
 fn replayed(ticks: usize) -> InsertCounts {
     InsertCounts {
         received: ticks as u64,

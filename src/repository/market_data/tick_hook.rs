@@ -27,7 +27,7 @@ pub(crate) struct InstrumentVersions {
     pub(crate) ticks: i64,
 }
 
-/// What the stored ticks of a batch demand in their transaction.
+/// The alerts that the stored ticks of a batch demand in their transaction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Demand {
     /// Alerts, in the order of the ticks.

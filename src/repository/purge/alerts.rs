@@ -57,7 +57,7 @@ pub(super) fn delete_chunk(
     Ok(AlertRows { alerts, deliveries })
 }
 
-/// How many alerts of the trash are old enough, and how many deliveries they have.
+/// Counts the alerts of the trash that are old enough, and their deliveries.
 pub(super) fn count(conn: &mut BackendConnection<'_>, cut_off: Timestamp) -> Result<AlertRows> {
     let old = || {
         alert_logs::table
