@@ -50,6 +50,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
 /// nobody, whatever the rounds of monitoring have seen so far.
 fn verdict(snapshot: &MonitoringSnapshot) -> HealthWord {
     let pool = &snapshot.pool;
+    // Now, not after two rounds: a balancer must stop sending requests that nobody can serve.
     if pool.in_use >= pool.capacity && pool.waiting > 0 {
         return HealthWord::Unhealthy;
     }

@@ -28,6 +28,7 @@ pub(crate) fn find(
         ));
     }
     take_turns(conn, key)?;
+    // After the turn and before the look: a key of yesterday must not answer for today's batch.
     expire(conn, now)?;
     let query = ingest_batches::table
         .find(key)

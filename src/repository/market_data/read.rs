@@ -114,6 +114,8 @@ pub fn range(
     let from = query
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| key);
+    // A snapshot for one statement: in it PostgreSQL is told to read in the order of the key, not
+    // to sort.
     let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
         Ok(if ascending {
             let from = from.unwrap_or(TickKey::before_all(of, first));
