@@ -127,8 +127,11 @@ impl Owners {
                 }
                 cell => self.key.extend_from_slice(&cell.bytes()),
             }
+            // Between fields, so that `A` and `BC` are another owner than `AB` and `C`.
             self.key.push(b'\n');
         }
+        // Rows of one owner stand together in most files: a comparison of bytes replaces a look
+        // into the map.
         if let Some((key, owner)) = &self.last
             && *key == self.key
         {
@@ -169,6 +172,7 @@ impl Owners {
                 OwnerOfRow::OtherSymbol
             }
         });
+        // Refusals are kept, too: a bad symbol is parsed once, not for each of its rows.
         self.known.insert(self.key.clone(), owner.clone());
         owner
     }

@@ -103,6 +103,7 @@ impl PostedBatch {
         match format {
             PostedFormat::Json => {
                 let rows = array::rows(text, rows_max)?;
+                // Counted before a row is read: a refusal must not cost what storing would.
                 refuse_too_many(rows.len(), rows_max)?;
                 let mut posted = Posted::new(posted_keys(), rows.len());
                 for row in rows {
