@@ -172,6 +172,7 @@ pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<us
 impl SeriesInvalidation {
     fn touch(&mut self, at: Timestamp) {
         let micros = at.micros();
+        // Late ticks come in runs of one period: most of them end here, after two comparisons.
         let is_same = self.last.0 <= micros && micros < self.last.1;
         if is_same || at < self.of.built_from || at >= self.of.built_to {
             return;
@@ -206,7 +207,6 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         // One row has one text, which is the key of the statement cache.
         if self.periods.len() > 1 {
-            // Not cached: the text differs with the number of rows, and each would stay prepared.
             out.unsafe_to_cache_prepared();
         }
         out.push_sql(
