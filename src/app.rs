@@ -79,11 +79,14 @@ impl App {
         let history = HistoricalDataService::new(database.clone(), settings.history.clone())?;
         let history = Arc::new(history);
         api.show_history(&history);
+        // Monitoring first, so that it sees the others start. The alert engine starts after the
+        // delivery, whose thread takes what fires.
         monitoring.start()?;
         delivery.start()?;
         alerts.start()?;
         analytics.start()?;
         history.start()?;
+        // Last: a request that comes earlier gets 503, not an answer of half the services.
         api.readiness().ready();
         Ok(Self {
             database,
@@ -185,6 +188,8 @@ impl App {
     /// Stops the services, commits what waits for the writer, closes the connections. It blocks
     /// until that is done; nothing that was acknowledged is lost.
     pub fn stop(&self) {
+        // The other way round: no new requests, then the services that read and send, then the
+        // database, which commits what waits.
         self.api.readiness().draining();
         self.api.realtime().close();
         self.analytics.stop();

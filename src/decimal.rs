@@ -80,7 +80,7 @@ impl Decimal {
             return json.parse();
         }
         let remedy = "write a number, or its digits as text";
-        Err(Error::invalid("decimal", "it is no number", remedy))
+        Err(Error::invalid("decimal", "not a number", remedy))
     }
 
     /// The nearest double.

@@ -149,7 +149,7 @@ fn day(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
         Some(Ok(day)) => Ok(Some(day)),
         _ => Err(ApiError::violation(
             ["query", name],
-            format!("{text:?} is no date; write it like 2013-09-01"),
+            format!("{text:?} is not a date; write it like 2013-09-01"),
         )),
     }
 }

@@ -50,7 +50,7 @@ impl Caller {
         let detail = match self {
             Self::Bearer(token) => return Ok(token),
             Self::Anonymous => "this needs the header `Authorization: Bearer <token>`",
-            Self::WrongToken => "the token is none of the server's",
+            Self::WrongToken => "invalid token",
         };
         Err(ApiError::new(StatusCode::UNAUTHORIZED, detail))
     }
@@ -105,6 +105,7 @@ fn may_write(
 ) -> Result<(), ApiError> {
     let forbidden = |detail: String| Err(ApiError::new(StatusCode::FORBIDDEN, detail));
     if tokens.is_empty() {
+        // Canonical: `::ffff:127.0.0.1` is loopback, too.
         if address.ip().to_canonical().is_loopback() {
             return Ok(());
         }

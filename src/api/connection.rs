@@ -43,6 +43,8 @@ pub(super) struct Admitted<S> {
 impl<S> Admitted<S> {
     /// Waits for a place: meanwhile the system keeps those who knock.
     pub(super) async fn new(service: S, places: Arc<Semaphore>) -> Result<Self> {
+        // Not refused: a connection that is closed at once looks to a probe like a server that is
+        // down.
         let place = places.acquire_owned().await.map_err(Error::other)?;
         Ok(Self {
             service,
@@ -142,6 +144,7 @@ impl Connection {
         written: Poll<Result<T>>,
     ) -> Poll<Result<T>> {
         if written.is_ready() {
+            // Each byte taken sets the clock back: a slow reader is served, a stopped one is not.
             self.stalls_at = None;
             return written;
         }
@@ -177,6 +180,7 @@ impl Connection {
             .idle_until
             .get_or_insert_with(|| Box::pin(sleep(limit)));
         while timer.as_mut().poll(cx).is_ready() {
+            // A request that is worked on may take its time; the connection is not idle.
             if self.active.load(Ordering::Relaxed) == 0 {
                 return Poll::Ready(Err(Error::new(
                     ErrorKind::TimedOut,
@@ -202,6 +206,8 @@ impl Connection {
             match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
+                // Nothing comes and the process ends: a client that sends nothing more needs no
+                // more patience.
                 Poll::Pending if self.patience.readiness.phase() == Phase::Draining => {
                     return Poll::Ready(Ok(()));
                 }
@@ -253,6 +259,7 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.lingers_until.is_none() {
+            // Our end first: the client sees that the answer is complete while it still sends.
             done!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
         self.linger(cx)

@@ -66,7 +66,7 @@ fn moment_and_id(text: &str) -> Option<(Timestamp, i64)> {
 /// The refusal of a text that none of these functions has written for the list; `place` is where
 /// the list shows its cursors.
 pub(super) fn foreign(place: &str) -> ApiError {
-    let msg = format!("it is none of this list's; take it from {place}");
+    let msg = format!("invalid cursor; take it from {place}");
     ApiError::violation(["query", "cursor"], msg)
 }
 

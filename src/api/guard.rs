@@ -47,6 +47,7 @@ pub(super) async fn limit_with_body(
         let detail = format!("the content-encoding {other:?} is not taken; send plain or gzip");
         return ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response();
     }
+    // The memory is held until the answer: handlers work on the text.
     let (request, _memory) = match body::receive(&state, request, size).await {
         Ok(received) => received,
         Err(refused) => return refused.into_response(),
@@ -62,6 +63,8 @@ pub(super) async fn limit_with_body(
 /// # Errors
 /// 503 when all are taken.
 pub(super) fn place(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
+    // No waiting: a queue of requests would only grow older, and clients would give up and ask
+    // again.
     state.places().try_acquire().map_err(|_| {
         let places = state.config().concurrency_max;
         ApiError::new(
@@ -74,6 +77,8 @@ pub(super) fn place(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
 async fn answer(state: &ApiState, deadline: Instant, request: Request, next: Next) -> Response {
     match timeout_at(deadline, next.run(request)).await {
         Ok(response) => response,
+        // The write of the request goes on by itself: a task of the door commits or fails whoever
+        // listens.
         Err(_) => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(

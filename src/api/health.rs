@@ -50,6 +50,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
 /// nobody, whatever the rounds of monitoring have seen so far.
 fn verdict(snapshot: &MonitoringSnapshot) -> HealthWord {
     let pool = &snapshot.pool;
+    // Now, not after two rounds: a balancer must stop sending requests that nobody can serve.
     if pool.in_use >= pool.capacity && pool.waiting > 0 {
         return HealthWord::Unhealthy;
     }
@@ -125,7 +126,7 @@ fn today(state: &ApiState) -> Timestamp {
     tag = "health",
     responses(
         (status = 200, body = HealthBody, description = "Healthy or degraded"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = HealthBody, description = "Unhealthy"),
     )
 )]
@@ -199,7 +200,7 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
     tag = "health",
     responses(
         (status = 200, body = DetailedHealth),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = ErrorBody, description = "The database does not answer"),
     )
 )]
@@ -239,7 +240,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
     tag = "health",
     responses(
         (status = 200, body = DatabaseHealth, description = "Healthy or degraded"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = DatabaseHealth, description = "Unhealthy"),
     )
 )]

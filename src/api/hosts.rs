@@ -35,6 +35,7 @@ pub(super) async fn refuse_strangers(
         Caller::Anonymous | Caller::WrongToken => permit_host(&state, uri, headers),
     };
     let checked = checked.and_then(|()| {
+        // Reads change nothing, and CORS keeps their answers from a foreign page.
         if request.method().is_safe() {
             return Ok(());
         }
@@ -69,7 +70,7 @@ fn permit_host(state: &ApiState, uri: &Uri, headers: &HeaderMap) -> Result<(), A
     Err(ApiError::new(
         StatusCode::MISDIRECTED_REQUEST,
         format!(
-            "the host {host:?} is none of this server's; call it by localhost or by its address, \
+            "the host {host:?} is not a host of this server; call it by localhost or by its address, \
              or add the host to server.hosts (TICKBASE_SERVER_HOSTS)"
         ),
     ))

@@ -150,7 +150,7 @@ fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
             let is_id = (1..=18).contains(&digits.len())
                 && digits.bytes().all(|byte| byte.is_ascii_digit());
             let id = is_id.then(|| digits.parse().ok()).flatten();
-            id.ok_or_else(|| refuse("it is no list of ids; write it like 1,2,3".to_owned()))
+            id.ok_or_else(|| refuse("not a list of ids; write it like 1,2,3".to_owned()))
         })
         .collect::<Result<_, _>>()?;
     if ids.len() > LATEST_MAX {

@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
     )
 )]
 async fn livez() -> &'static str {
@@ -43,7 +43,7 @@ async fn livez() -> &'static str {
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = String, content_type = "text/plain"),
     )
 )]
@@ -71,7 +71,7 @@ async fn is_read_only(state: &ApiState) -> bool {
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = ErrorBody, description = "The process ends"),
     )
 )]

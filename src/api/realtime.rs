@@ -51,7 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     security((), ("bearer" = [])),
     responses(
         (status = 101, description = "The protocol is WebSocket from here on"),
-        (status = 400, body = ErrorBody, description = "It is no WebSocket handshake"),
+        (status = 400, body = ErrorBody, description = "Not a WebSocket handshake"),
         (status = 403, body = ErrorBody, description = "The page's origin may not connect"),
         ReadErrors,
     )

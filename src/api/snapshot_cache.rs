@@ -22,6 +22,8 @@ impl SnapshotCache {
         &self,
         monitoring: &Arc<DatabaseMonitoringService>,
     ) -> Result<Arc<MonitoringSnapshot>> {
+        // Held during the look: requests of the same moment wait for one probe instead of starting
+        // more. An asynchronous lock, as they wait for a database.
         let mut last = self.0.lock().await;
         if let Some((at, snapshot)) = &*last
             && at.elapsed() < SNAPSHOT_AGE_MAX

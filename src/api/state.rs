@@ -83,8 +83,7 @@ pub(super) struct AlertServices {
 
 impl ApiState {
     /// Makes the state for a database and its monitoring, with a cache of default settings.
-    /// Requests are answered with
-    /// 503 until [`Readiness::ready`] is called.
+    /// Requests are answered with 503 until [`Readiness::ready`] is called.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.

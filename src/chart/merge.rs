@@ -38,6 +38,7 @@ pub(super) fn fitted(data: &ChartData<'_>, candles_max: usize) -> Drawn {
         .collect();
     let average = |average: &AverageLine| AverageLine {
         label: clean(&average.label),
+        // An average was computed before the merge; its last value is that of the merged candle.
         values: groups.iter().map(|of| average.values[of.end - 1]).collect(),
     };
     let mut alerts = Vec::with_capacity(data.alerts.len());
@@ -81,6 +82,7 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
         (groups.len() <= max).then_some((period, groups))
     });
     if let Some((period, groups)) = natural
+        // Two fifths of the room at least: fewer candles would show less than there is room for.
         && groups.len() * 5 >= max * 2
     {
         return (
@@ -90,6 +92,7 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
     }
     let size = count.div_ceil(max);
     let first = match count % size {
+        // The remainder goes to the oldest candle: the newest one is the one that is looked at.
         0 => size,
         rest => rest,
     };

@@ -82,6 +82,7 @@ fn candidates(candles: &[Candle], period: CalendarPeriod) -> Vec<TickMarkCandida
             CalendarPeriod::Micros(length) => at.micros() % length == 0,
             CalendarPeriod::Week | CalendarPeriod::Months(_) => before.is_some(),
         };
+        // A session rarely begins at a full period; its first candle shows the day all the same.
         if begins && (is_start || new_day) {
             let (label, rank) = label(at, period, is_new, with_seconds);
             found.push(TickMarkCandidate {
@@ -155,6 +156,7 @@ fn place(mut candidates: Vec<TickMarkCandidate>, room: &Room<'_>) -> Vec<TimeTic
         let right = left + width;
         let touches =
             |(other, end): &(TimeTick, f64)| left < end + room.gap && other.left < right + room.gap;
+        // In the order of rank: a label that touches a greater one gives way.
         if right > room.width || placed.iter().any(touches) {
             continue;
         }

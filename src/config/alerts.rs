@@ -288,7 +288,7 @@ impl AlertsConfig {
             if !Self::is_channel_name(name) {
                 return Err(Error::config(
                     "alerts.channels.name",
-                    format!("{name:?} is no name of a channel"),
+                    format!("{name:?} is not the name of a channel"),
                     "use 1 to 64 of a-z, 0-9, _ and -",
                 ));
             }

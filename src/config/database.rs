@@ -299,7 +299,7 @@ impl PoolConfig {
         }
         Err(Error::config(
             "pool.recycle_jitter",
-            format!("{} is no share between 0 and 0.5", self.recycle_jitter),
+            format!("{} is not a share between 0 and 0.5", self.recycle_jitter),
             "use 0.1 for plus or minus 10 %",
         ))
     }
@@ -313,7 +313,7 @@ impl SqliteConfig {
         if self.file_mode & 0o600 != 0o600 || self.file_mode & !0o666 != 0 {
             return Err(Error::config(
                 "sqlite.file_mode",
-                "it is no mode of a file that its owner reads and writes and nobody runs",
+                "it is not the mode of a file that its owner reads and writes and nobody executes",
                 "write it as octal digits like \"0600\", \"0640\" or \"0660\"",
             ));
         }

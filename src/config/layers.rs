@@ -78,6 +78,8 @@ impl SettingLayers {
                     key.to_lowercase(),
                     literal(value),
                 ),
+                // Other programs have variables that begin like ours: an unknown section is not an
+                // error, an unknown name within a section is one when the table is read.
                 _ => return,
             },
         };
@@ -133,6 +135,7 @@ impl SettingLayers {
             return Some(format!("set by {name}"));
         }
         let (path, text) = self.file.as_ref()?;
+        // Parsed again, with positions, only for the error: the merged table has lost them.
         let root = DeTable::parse(text).ok()?;
         let mut steps = setting
             .split(['.', '[', ']'])

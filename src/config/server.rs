@@ -195,7 +195,7 @@ fn check_origin(origin: &str) -> Result<()> {
     }
     Err(Error::config(
         "server.cors_origins",
-        format!("{origin:?} is no origin"),
+        format!("{origin:?} is not an origin"),
         "write scheme and host like https://desk.example, without a slash at the end, or *",
     ))
 }
@@ -206,7 +206,7 @@ fn bind<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     text.parse().map_err(|_| {
         refused(Error::config(
             "server.bind",
-            format!("{text:?} is no address with a port"),
+            format!("{text:?} is not an address with a port"),
             "write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000",
         ))
     })

@@ -158,7 +158,7 @@ fn joined<'a>(fields: &Fields<'a>) -> Option<(&'static str, Vec<&'a RawValue>)> 
 
 fn read(json: &RawValue, place: &str, depth: usize, conditions: &mut usize) -> Result<Expression> {
     let Some(fields) = object(json) else {
-        return Err(refused(format!("{place} is no object")));
+        return Err(refused(format!("{place} is not an object")));
     };
     let Some((join, list)) = joined(&fields) else {
         *conditions += 1;
@@ -230,7 +230,7 @@ fn number(fields: &Fields<'_>, name: &str, place: &str) -> Result<Option<i32>> {
         return Ok(None);
     };
     let whole = serde_json::from_str(text);
-    let refused = |_| refused(format!("{place}.{name} is no whole number in range"));
+    let refused = |_| refused(format!("{place}.{name} is not a whole number in range"));
     whole.map(Some).map_err(refused)
 }
 

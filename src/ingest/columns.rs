@@ -86,14 +86,14 @@ impl FromStr for ColumnMap {
 fn pair(part: &str) -> Result<(Field, ColumnSelector)> {
     let (name, column) = part
         .split_once('=')
-        .ok_or_else(|| refuse(format!("{part:?} is no field=column")))?;
+        .ok_or_else(|| refuse(format!("{part:?} is not field=column")))?;
     let (name, column) = (name.trim(), column.trim());
     let field = Field::ALL
         .into_iter()
         .find(|field| field.as_str().eq_ignore_ascii_case(name));
     let field = field.ok_or_else(|| {
         let known = Field::ALL.map(Field::as_str).join(", ");
-        refuse(format!("{name:?} is no field (fields are {known})"))
+        refuse(format!("{name:?} is not a field (fields are {known})"))
     })?;
     let column = match column.parse::<usize>() {
         Ok(position) if (1..=COLUMNS_MAX).contains(&position) => ColumnSelector::Position(position),

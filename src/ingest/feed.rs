@@ -231,6 +231,7 @@ impl Feed {
             lines: Vec::with_capacity(BATCH_ROWS_MAX),
             ..FeedBatch::default()
         };
+        // The reader counts over the whole feed; a batch reports its own part.
         let cut_before = self.reader.stamps_cut;
         let owners_before = self.owners.all().len();
         while batch.seen() < BATCH_ROWS_MAX as u64 {
@@ -256,6 +257,8 @@ impl Feed {
                     });
                 }
             }
+            // The first row tells whether the preset fits, and a number that an option would read
+            // refuses the file: both must stop before anything is stored.
             if batch.rejected.len() > seen.0
                 && let Some(error) = self.refusal(number, batch.rejected.last())
             {

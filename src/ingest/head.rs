@@ -175,6 +175,7 @@ fn read_csv(
         }
         match with_header(&candidates, index, options, kind) {
             Ok(head) => return Ok(head),
+            // The refusal of the first line is the one to show: lines below it are seldom a header.
             Err(reason) if index == 0 => refusal = Some((candidate.number, reason)),
             Err(_) => {}
         }
@@ -195,6 +196,8 @@ fn with_header(
     let delimiter = header.delimiter.ok_or(NO_DELIMITER)?;
     let names = csv::names(header.line, delimiter).map_err(|why| format!("the header {why}"))?;
     refuse_many(names.len())?;
+    // The row is split by the delimiter of its header, whatever stands more often in the row
+    // itself.
     let row = candidates.get(index + 1).map(|row| {
         let row = HeadLine {
             delimiter: header.delimiter,
@@ -206,6 +209,8 @@ fn with_header(
     let columns = layout.fields.len();
     let (layout, kind) = settle(layout, row.as_deref(), kind, options)?;
     let above = candidates.iter().take(index);
+    // A row above the header would be dropped in silence: two files were joined, or the header is a
+    // row.
     if let Some(row) = above.into_iter().find(|line| is_row(line, columns)) {
         return Err(format!(
             "line {} looks like a row above the header",

@@ -167,6 +167,7 @@ pub fn import(
         listener,
     };
     match (plan.commit, plan.dry_run) {
+        // A trial is one transaction even with commits by batch: it must roll back everything.
         (ImportCommit::EachBatch, false) => run.in_batches(db, files),
         _ => run.in_one(db, files),
     }

@@ -72,6 +72,7 @@ impl<R: Read> Read for AtMost<R> {
         let count = self.inner.read(into)?;
         self.left = self
             .left
+            // An error and not an end: a cut file would be imported as if it were whole.
             .checked_sub(count as u64)
             .ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(count)
@@ -126,6 +127,7 @@ impl Input {
             inner: reader,
             read: Arc::clone(&read),
         };
+        // By the first bytes and not by the name: a pipe has no name, and names lie.
         let mut start = Vec::with_capacity(gzip::MAGIC.len());
         Read::by_ref(&mut reader)
             .take(gzip::MAGIC.len() as u64)

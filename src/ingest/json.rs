@@ -39,7 +39,7 @@ pub(super) fn first_layout(
         return Err("the keys of JSON have names, not positions".to_owned());
     }
     let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(line).map_err(|error| format!("is no JSON object: {error}"))?;
+        serde_json::from_slice(line).map_err(|error| format!("is not a JSON object: {error}"))?;
     let values = object.values().map(|value| match value {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),

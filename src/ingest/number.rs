@@ -67,6 +67,7 @@ impl NumberFormat {
     /// The options under which this text would be a number; `None` when there are none.
     #[must_use]
     pub fn option_for(&self, text: &[u8]) -> Option<&'static str> {
+        // Only for a message: reading never guesses an option.
         let mut reading = OPTIONS
             .iter()
             .filter(|(format, _)| format.read(text).is_some());
@@ -150,6 +151,7 @@ impl NumberFormat {
             group_digits = 0;
             rest = rest.get(separator..)?;
         }
+        // The last group must be whole, too: `1,23` is no group of thousands.
         (groups == 0 || group_digits == 3).then_some(())
     }
 
@@ -227,6 +229,7 @@ fn float(text: &[u8]) -> Option<f64> {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
+    // One more than digits, for the point.
     if digits.len() > EXACT_DIGITS_MAX + 1 {
         return std::str::from_utf8(text).ok()?.parse().ok();
     }

@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use crate::timestamp::Timestamp;
 
 /// Stamps between two entries of the log's index: what a search scans at most.
+// A search scans about a kilobyte; the index adds a tenth of a byte per stamp.
 const INDEX_STAMPS: usize = 256;
 
 /// Counts rows per stamp.

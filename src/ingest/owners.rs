@@ -127,8 +127,11 @@ impl Owners {
                 }
                 cell => self.key.extend_from_slice(&cell.bytes()),
             }
+            // Between fields, so that `A` and `BC` are another owner than `AB` and `C`.
             self.key.push(b'\n');
         }
+        // Rows of one owner stand together in most files: a comparison of bytes replaces a look
+        // into the map.
         if let Some((key, owner)) = &self.last
             && *key == self.key
         {
@@ -169,6 +172,7 @@ impl Owners {
                 OwnerOfRow::OtherSymbol
             }
         });
+        // Refusals are kept, too: a bad symbol is parsed once, not for each of its rows.
         self.known.insert(self.key.clone(), owner.clone());
         owner
     }
@@ -190,7 +194,7 @@ impl Owners {
             cell => cell.whole().map(Some).ok_or_else(|| {
                 let text = cell.bytes();
                 let shown = String::from_utf8_lossy(text.get(..40).unwrap_or(&text));
-                format!("{}: {shown:?} is no whole number", field.as_str())
+                format!("{}: {shown:?} is not a whole number", field.as_str())
             }),
         };
         let text = |field: Field| {
@@ -319,11 +323,11 @@ mod tests {
             (&[(Field::Symbol, "A B")], "symbol: it holds ' '"),
             (
                 &[(Field::InstrumentId, "1.5")],
-                "\"1.5\" is no whole number",
+                "\"1.5\" is not a whole number",
             ),
             (
                 &[(Field::Symbol, "A"), (Field::SourceId, "x")],
-                "source_id: \"x\" is no",
+                "source_id: \"x\" is not",
             ),
         ] {
             for _ in 0..2 {

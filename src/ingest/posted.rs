@@ -103,6 +103,7 @@ impl PostedBatch {
         match format {
             PostedFormat::Json => {
                 let rows = array::rows(text, rows_max)?;
+                // Counted before a row is read: a refusal must not cost what storing would.
                 refuse_too_many(rows.len(), rows_max)?;
                 let mut posted = Posted::new(posted_keys(), rows.len());
                 for row in rows {
@@ -296,7 +297,7 @@ fn posted_keys() -> RowFormat {
 fn posted_header(lines: &mut Lines<&[u8]>) -> Result<Option<RowFormat>, PostedError> {
     let layout = |line: &[u8]| {
         let delimiter = csv::delimiter_of(line)
-            .ok_or("it is no CSV: the first line has one field, a header of ticks has more")?;
+            .ok_or("not a CSV: the first line has one field, a header of ticks has more")?;
         let names = csv::names(line, delimiter).map_err(|reason| format!("the header {reason}"))?;
         let layout = Layout::of_names(names, &ColumnMap::default(), NameRules::OfPosts)?;
         layout.check_ticks()?;

@@ -123,7 +123,7 @@ impl Preset {
         let (least, most) = match self.header {
             PresetHeader::Always => {
                 return Err(format!(
-                    "it is no header, with which files of preset {self} begin"
+                    "it is not the header with which files of preset {self} begin"
                 ));
             }
             PresetHeader::Sometimes(least, most) => (least, most),

@@ -180,6 +180,8 @@ impl RowReader {
             Numbering::Upwards(survey) => {
                 let rows = survey.rows.get(series as usize);
                 let total = rows.map_or(0, |rows| rows.count(at));
+                // The file falls: its first row of a stamp is the last in time, so numbers count
+                // down.
                 let before = one_of(&mut self.series, series).rows.next(at);
                 Ok(Some((total - 1 - before).max(0)))
             }
@@ -289,14 +291,14 @@ impl RowReader {
                 refuse(
                     field,
                     text,
-                    "is no number",
+                    "is not a number",
                     &format!("read it with {option}"),
                 )
             };
             self.unread_number = Some(refusal());
             return refusal();
         }
-        refuse(field, text, "is no number", "write it like 1650.25")
+        refuse(field, text, "is not a number", "write it like 1650.25")
     }
 }
 
@@ -352,7 +354,7 @@ fn own_sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
                 refuse(
                     Field::Sequence,
                     &cell.bytes(),
-                    "is no whole number",
+                    "is not a whole number",
                     "write it like 7",
                 )
             };

@@ -26,7 +26,7 @@ impl RowFormat {
             Self::Csv { delimiter, layout } => split_csv(row, *delimiter, layout, cells),
             Self::Json(keys) => keys
                 .read(row, cells)
-                .map_err(|error| format!("is no JSON object that can be read: {error}")),
+                .map_err(|error| format!("is not a JSON object that can be read: {error}")),
         }
     }
 

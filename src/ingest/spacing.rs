@@ -156,6 +156,7 @@ impl Spacing {
                 && self.neighbours[index] >= needed
                 && self.least.is_some_and(|least| least >= length - slack)
         };
+        // From the longest: daily stamps are also stamps of minutes.
         let mut all = Frequency::ALL.into_iter().enumerate().rev();
         all.find(|(index, frequency)| fits(*index, *frequency))
             .map(|(_, frequency)| frequency)

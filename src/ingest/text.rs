@@ -153,6 +153,7 @@ impl FeedText {
     /// Makes a text that can be read only once one that can be read again. Its rest is copied to
     /// a temporary file, unless all of it was looked at.
     pub(super) fn keep(&mut self) -> Result<()> {
+        // A file can be opened again, and a short text lies in memory as a whole.
         if self.ended || !matches!(self.origin, Origin::Nowhere) {
             return Ok(());
         }
@@ -164,6 +165,7 @@ impl FeedText {
                 "free some space in the folder for temporary files (TMPDIR), or import from a file",
             )
         };
+        // The copy begins behind the lines that were passed, and keeps their numbers for messages.
         let before = self.next_number() - 1;
         let mut file = BufWriter::new(tempfile::tempfile().map_err(failed)?);
         while let Some((_, line)) = self.next()? {

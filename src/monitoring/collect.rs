@@ -136,6 +136,7 @@ pub(super) fn look(
     let probe = probe(db, config.probe_timeout);
     let asked = match probe.error {
         None => Asked::or_known(db, &pool, before),
+        // A database that did not answer the probe would only hold the round up.
         Some(_) => Asked::default(),
     };
     let errors = probe.error.iter().cloned().chain(asked.errors);
@@ -294,6 +295,7 @@ fn operations(
 
 /// The calls of the window, all operations of users together.
 fn calls(counts: &CountsAtMoment, before: &CountsAtMoment) -> HistogramCounts {
+    // Without monitoring's own calls: in a quiet system they would be most of them.
     let theirs = counts.operations.iter().filter(|o| !OWN.contains(&o.op));
     let windows = theirs.map(|now| in_window(now, older(before, now.op)));
     windows.fold(HistogramCounts::default(), |sum, one| sum.merge(&one))

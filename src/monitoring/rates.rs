@@ -13,6 +13,7 @@ const GAP_MIN: Duration = Duration::from_secs(1);
 /// Minutes before the last one whose median is the usual rate.
 const LEVEL_MINUTES: u32 = 5;
 /// The fewest of them that make a usual rate.
+// With two, the median would be one of them, burst or not.
 const LEVEL_MINUTES_MIN: usize = 3;
 
 /// Counts since the database was opened, at one moment.

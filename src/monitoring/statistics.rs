@@ -27,6 +27,7 @@ impl Statistics {
         if fresh || self.under_way.swap(true, Ordering::AcqRel) {
             return;
         }
+        // From the begin, also of a refresh that fails: a broken one is not repeated in each round.
         self.begun = Some(Instant::now());
         let (db, under_way) = (db.clone(), Arc::clone(&self.under_way));
         let started = std::thread::Builder::new()

@@ -33,7 +33,7 @@ use crate::timestamp::Timestamp;
 pub struct ChannelKey {
     /// Its name in the settings.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: ChannelKind,
 }
 
@@ -57,9 +57,9 @@ pub struct AlertNotice {
 pub struct Claim {
     /// The delivery, this attempt counted.
     pub delivery: AlertDelivery,
-    /// What is to be delivered.
+    /// The alert to deliver.
     pub notice: Arc<AlertNotice>,
-    /// How long ago it was queued.
+    /// The time since it was queued.
     pub age: Duration,
 }
 

@@ -69,11 +69,11 @@ const REFERENCE_TRIGGERS: [&str; 6] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What was looked at: `columns of market_data`.
+    /// The subject: `columns of market_data`.
     pub subject: String,
-    /// What is wrong and what to do; `None` when it is right.
+    /// The problem and its remedy; `None` when there is none.
     pub problem: Option<String>,
-    /// What somebody may want to know or to change, though nothing is wrong.
+    /// A note, when nothing is wrong and somebody may want to change it.
     pub note: Option<String>,
 }
 
@@ -95,7 +95,7 @@ pub struct CheckRepository<'a> {
 }
 
 impl<'a> CheckRepository<'a> {
-    /// Of this database.
+    /// Makes the repository of a database.
     #[must_use]
     pub fn new(db: &'a Database) -> Self {
         Self { db }
@@ -164,6 +164,7 @@ pub fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
             return Ok(findings);
         }
     }
+    // An empty database has one finding, that of its migrations, which the caller adds.
     if tables(conn)?.is_empty() {
         return Ok(findings);
     }
@@ -177,6 +178,7 @@ pub fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     if readable {
         findings.push(foreign_keys(conn)?);
     }
+    // A note about digits would only distract from a problem.
     if findings.iter().all(|finding| finding.problem.is_none()) {
         findings.push(digits::finding(conn)?);
     }
@@ -248,7 +250,7 @@ fn table_ids() -> String {
         .join(", ")
 }
 
-/// Those of the tables that are there.
+/// Returns the tables that exist.
 fn tables(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
     names(
         conn,

@@ -154,7 +154,7 @@ pub fn by_name(conn: &mut BackendConnection<'_>, name: &str) -> Result<Option<Da
     })?)
 }
 
-/// Those of the ids that belong to a source.
+/// Returns the ids that belong to a source.
 pub(crate) fn known_ids(
     conn: &mut BackendConnection<'_>,
     ids: &BTreeSet<i64>,

@@ -72,6 +72,8 @@ impl<'a> PurgeRepository<'a> {
                 ingest_batch::expire(conn, now).recorded(conn)
             })
         };
+        // Children before parents: alerts refer to rules, and all of them to instruments. What the
+        // earlier steps delete no longer keeps a row of the later ones.
         let [deliveries, alerts] = self.delete_alerts(cut_off)?;
         Ok(vec![
             deliveries,

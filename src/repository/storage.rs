@@ -76,7 +76,7 @@ pub struct StorageRepository<'a> {
 }
 
 impl<'a> StorageRepository<'a> {
-    /// Of this database.
+    /// Makes the repository of a database.
     #[must_use]
     pub fn new(db: &'a Database) -> Self {
         Self { db }

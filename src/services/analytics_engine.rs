@@ -106,6 +106,7 @@ impl AnalyticsEngine {
         let read = self.db.read(Q::OPERATION, |conn| {
             conn.snapshot(|conn| question.read(conn))
         });
+        // Outside of the read: computing takes time, and the connection goes back before.
         let answer = read.and_then(|series| question.answer(series));
         self.noted(answer)
     }
@@ -150,6 +151,7 @@ async fn computed<Q: AnalyticsQuestion>(
     question: Q,
     series: Vec<BarsOfInstrument>,
 ) -> Result<Q::Answer> {
+    // Formulas over 10,000 bars take milliseconds, which a thread of the runtime does not have.
     let work = tokio::task::spawn_blocking(move || question.answer(series));
     work.await.unwrap_or_else(|error| {
         Err(Error::Panicked {

@@ -123,6 +123,8 @@ impl Cache {
         F: FnMut(Vec<i64>) -> R,
         R: Future<Output = Result<Vec<LatestTick>>>,
     {
+        // Sorted and once each: equal requests claim keys in one order, and nobody waits for
+        // itself.
         let ids: Vec<i64> = BTreeSet::from_iter(ids.iter().copied())
             .into_iter()
             .collect();
@@ -328,6 +330,8 @@ impl Cache {
             if open.is_empty() {
                 return Ok(answers.into_iter().flatten().collect());
             }
+            // Claimed before the second look into the store: a reader lands after it has stored, so
+            // an answer is found in one of the two.
             let mut flight = self.inner.flights.claim(keys, open, alone);
             for place in flight.led() {
                 if let Some(entry) = store.get(&keys[place]) {
@@ -344,14 +348,19 @@ impl Cache {
                 let filled = fill(led.clone()).await;
                 store.count_fill(keys, is_done(&filled, led.len()));
                 let filled = filled.and_then(|values| complete(values, led.len()));
+                // Those who wait are told before the error leaves: they try by themselves.
                 let values = filled.inspect_err(|_| flight.fail())?;
                 for (place, value) in led.into_iter().zip(values) {
                     let entry = CacheEntry::new(&keys[place], value, began);
                     answers[place] = answer(&entry, false);
+                    // Stored before it lands: a caller that finds the key unclaimed must find the
+                    // answer.
                     store.insert(&keys[place], &entry);
                     flight.land(place, Landed::Filled(entry));
                 }
             }
+            // Own reads come first: two callers that each lead a key of the other would wait in a
+            // circle.
             for (place, mut landing) in flight.take_joined() {
                 match landing.wait_for(Option::is_some).await.as_deref() {
                     Ok(Some(Landed::Filled(entry))) => {
@@ -405,6 +414,8 @@ fn short() -> Error {
 /// # Errors
 /// [`Error::Query`].
 pub fn read_latest(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<LatestTick>> {
+    // Two moments: a tick of an instrument that is deleted in between finds no label, and is left
+    // out.
     let ticks = market_data::latest(conn, ids).recorded(conn)?;
     let labels = instrument::labels(conn, ids)?.into_iter();
     let mut labels: HashMap<i64, InstrumentLabel> = labels.map(|label| (label.id, label)).collect();

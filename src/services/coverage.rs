@@ -60,7 +60,7 @@ impl SurveyOptions {
     /// the end.
     pub fn check(&self) -> Result<()> {
         if !(self.outlier_score.is_finite() && self.outlier_score > 0.0) {
-            let reason = format!("{} is no positive number", self.outlier_score);
+            let reason = format!("{} is not a positive number", self.outlier_score);
             return Err(Error::invalid(
                 "outlier_score",
                 reason,
@@ -198,6 +198,7 @@ impl CoverageScan {
     /// passed over.
     pub fn add(&mut self, start: Timestamp, close: f64) {
         let frequency = self.options.frequency;
+        // By the period and not by the stamp: some sources name a daily bar by the exchange's open.
         let period = frequency.period_start(start);
         match self.last {
             Some((last, _)) if period <= frequency.period_start(last) => return,
@@ -283,6 +284,7 @@ fn greatest<T>(
     start: impl Fn(&T) -> Timestamp,
 ) -> Vec<T> {
     all.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    // The greatest are kept by size, then shown by time.
     all.truncate(most);
     all.sort_by_key(start);
     all
@@ -298,6 +300,9 @@ fn outliers(changes: &[CloseChange], options: &SurveyOptions) -> (u64, Vec<Outli
     let mut deviations: Vec<f64> = deviations.collect();
     let mean = deviations.iter().sum::<f64>() / deviations.len() as f64;
     let unit = match median(&mut deviations) {
+        // The modified z-score of Iglewicz and Hoaglin (1993): the median of deviations is not
+        // moved by the outliers that it measures. Where more than half of the changes are equal it
+        // is 0, and the mean deviation takes its place.
         Some(mad) if mad > 0.0 => mad / 0.6745,
         _ => 1.253_314 * mean,
     };

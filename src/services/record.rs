@@ -64,7 +64,7 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned());
-    let text = text.unwrap_or_else(|| "a value that is no text".to_owned());
+    let text = text.unwrap_or_else(|| "a value that is not text".to_owned());
     format!("it panicked: {}", text.replace(['\n', '\r'], " "))
 }
 

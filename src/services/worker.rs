@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 thread_local! {
     /// The worker that this thread works for.
+    // A thread-local: a callback that stops its own service must be told apart from other callers,
+    // through code of users that carries no handle. The pointer is only compared, never followed.
     static OF: Cell<*const WorkerInner> = const { Cell::new(std::ptr::null()) };
 }
 
@@ -83,7 +85,10 @@ impl Worker {
             return Err(self.refused("it runs already", "stop it first"));
         }
         let bell = Arc::<Wakeup>::default();
+        // Before the thread exists: a first round that ends at once must not be noted before the
+        // start.
         self.0.record.started(self.0.clock.now());
+        // Under the lock: a second start waits here, and finds the first one running.
         let thread = prepare(&bell)
             .and_then(|work| self.run(Arc::clone(&bell), work))
             .inspect_err(|_| self.0.record.stopped())?;
@@ -129,6 +134,7 @@ impl Worker {
 
     /// Has the thread end, and returns when it has; out of a thread of the service, at once.
     pub(crate) fn stop(&self) {
+        // Released before the wait: the thread takes this lock when it ends.
         let running = lock(&self.0.running).clone();
         if let Some(running) = running {
             running.bell.stop();
@@ -160,6 +166,7 @@ impl Worker {
     /// Notes down the end of a round. What fails again and again is logged once, and once more
     /// when it is over.
     pub(crate) fn ended(&self, error: Option<String>) {
+        // Read before the end is noted: the log shows the change, not each repetition.
         let was_failing = self.0.record.status().failing_runs > 0;
         let WorkerText {
             service,
@@ -201,6 +208,7 @@ impl WorkerInner {
         {
             return; // Out of itself it was stopped and started: another thread works.
         }
+        // Under the same lock as the record: a caller that finds no thread finds its end, too.
         *running = None;
         match ended {
             Ok(()) => self.record.stopped(),

@@ -56,12 +56,14 @@ impl DateOrderSurvey {
             if automatic(stamp, None).is_err() {
                 return Some(&mut self.bare_number);
             }
+            // Eight digits may be a date or a count: the other stamps of the column tell.
             return (run == 8).then_some(&mut self.compact_date);
         }
         let date = NumericDate::read(&mut digits).ok()?;
         match date.order() {
             Some(DateOrder::DayFirst) => Some(&mut self.day_first),
             Some(_) => Some(&mut self.month_first),
+            // Both numbers are above 12: the row is refused when it is read, and proves nothing.
             None if date.first > 12 => None,
             None => Some(&mut self.either),
         }

@@ -115,6 +115,7 @@ impl StampReader {
         }
         self.shapes.add(reading.shape);
         if self.zone.is_some() {
+            // After every check: a row that is refused says nothing about the row below it.
             self.previous = Some(at);
         }
         let local_micros = match &self.zone {
@@ -162,6 +163,7 @@ impl StampReader {
         if self.one_row_per_stamp {
             ahead > 0
         } else {
+            // Ticks of several venues arrive a little out of order; bars never do.
             ahead > -DISORDER_MICROS
         }
     }

@@ -98,7 +98,8 @@ async fn resent(
     if let Some(name) = query.channel.as_deref()
         && !AlertsConfig::is_channel_name(name)
     {
-        let msg = format!("{name:?} is no name of a channel; use 1 to 64 of a-z, 0-9, _ and -");
+        let msg =
+            format!("{name:?} is not the name of a channel; use 1 to 64 of a-z, 0-9, _ and -");
         return Err(ApiError::violation(["query", "channel"], msg));
     }
     let filter = DeadLetterFilter {

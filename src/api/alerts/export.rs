@@ -51,6 +51,7 @@ pub(super) async fn export(
     Query(query): Query<AlertExportQuery>,
 ) -> Result<Response, ApiError> {
     let filter = filter(&query)?;
+    // The first page is read before the answer begins: an error still has a status then.
     let (rows, next) = page(&state, filter, None).await?;
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD_MAX);
     let first = format!("{HEADER}{}", lines(&rows));
@@ -99,6 +100,8 @@ async fn send(
             Ok((rows, further)) => (text, next) = (lines(&rows), further),
             Err(error) => {
                 tracing::error!(error = error.chain(), "an export of alerts broke off");
+                // The status is sent already: a broken body is the only way left to say that rows
+                // are missing.
                 let _ = client.send(Err(error)).await;
                 return;
             }

@@ -55,12 +55,15 @@ impl BodyMemory {
     pub(in crate::api) fn new(config: &ServerConfig) -> Self {
         let bytes_max = config.body_memory_bytes_max;
         let units = u32::try_from(bytes_max / 2 / UNIT_BYTES).unwrap_or(u32::MAX);
+        // Two halves, not one pot: bodies that fill it all while they wait for rows would wait for
+        // each other.
         let half = || MemoryShare {
             free: Arc::new(Semaphore::new(units as usize)),
             wait_max: WAIT_MAX,
             units,
             bytes_max,
         };
+        // Unpacking and reading keep a processor busy: more at once would only hold memory longer.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             texts: half(),
@@ -141,12 +144,14 @@ impl TakenMemory {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
             .unwrap_or(u32::MAX)
             .min(left);
+        // The semaphore is fair: a large request is not overtaken by small ones for ever.
         let free = Arc::clone(&self.half.free).acquire_many_owned(units);
         let Ok(taken) = tokio::time::timeout(self.half.wait_max, free).await else {
             return Err(self.half.used_up());
         };
         let taken = taken.map_err(|_| Error::Closed)?;
         match &mut self.permit {
+            // One permit for all of it: it goes back whole, wherever the request ends.
             Some(permit) => permit.merge(taken),
             None => self.permit = Some(taken),
         }

@@ -164,7 +164,7 @@ impl RealtimeSession {
         let heard: ClientMessage = match serde_json::from_str(text) {
             Ok(heard) => heard,
             Err(error) => {
-                let said = format!("it is no message: {error}; send an object with messageType");
+                let said = format!("invalid message: {error}; send an object with messageType");
                 return self.refuse("malformed", said, None).await;
             }
         };
@@ -175,7 +175,7 @@ impl RealtimeSession {
             "ping" => return self.say("pong", &PongData { request_id }).await,
             "pong" => return Ok(()),
             _ => {
-                let said = "messageType is none of subscribe, unsubscribe, ping and pong";
+                let said = "messageType must be subscribe, unsubscribe, ping or pong";
                 return self.refuse("unknown_type", said, request_id).await;
             }
         };
@@ -219,6 +219,7 @@ impl RealtimeSession {
         self.subscriptions.insert(key);
         self.acknowledge("subscribed", asked).await?;
         if key.0 == Topic::DatabasePerformance {
+            // Forgets the last round, so that a new subscriber gets the current one at once.
             self.performance_at = None;
             self.look().await?;
         }
@@ -298,6 +299,8 @@ impl RealtimeSession {
         if silent > SILENT_MAX {
             return Err(SessionEnd::Silent);
         }
+        // Networks drop connections without a word on both sides; an answer to a ping proves that
+        // this one is open.
         if silent > PING_AFTER && self.pinged.elapsed() > PING_AFTER {
             self.pinged = Instant::now();
             self.deliver(Message::Ping(axum::body::Bytes::new()))
@@ -338,6 +341,8 @@ impl RealtimeSession {
         let mut closing = self.closing.clone();
         let events = &self.events;
         let falls_behind = async {
+            // A send that hangs would hide how far the client is behind: the ring is watched beside
+            // it.
             while events.len() <= EVENTS_BEHIND_MAX {
                 // Another event, or that it missed some: look again.
                 if matches!(further.recv().await, Err(RecvError::Closed)) {
@@ -369,10 +374,7 @@ impl RealtimeSession {
                 (TRY_AGAIN_LATER, reason)
             }
             SessionEnd::Silent => (close_code::POLICY, "nothing was heard for 90 s"),
-            SessionEnd::Revoked => (
-                close_code::POLICY,
-                "the token is none of the server's any more",
-            ),
+            SessionEnd::Revoked => (close_code::POLICY, "the token is no longer valid"),
         };
         let goodbye = Message::Close(Some(CloseFrame {
             code,

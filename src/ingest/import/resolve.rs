@@ -127,6 +127,7 @@ impl Ids {
         now: Timestamp,
     ) -> Result<()> {
         let new = symbols.filter(|symbol| !self.instruments.contains_key(*symbol));
+        // Sorted: two imports that add the same instruments lock them in the same order.
         let new: BTreeSet<Symbol> = new.cloned().collect();
         let new: Vec<Symbol> = new.into_iter().collect();
         if new.is_empty() {
@@ -146,6 +147,7 @@ impl Ids {
                     self.instruments.insert(symbol, id);
                 }
                 None => {
+                    // Not an error yet: all missing symbols are named together.
                     self.missing.insert(symbol.to_string());
                 }
             }

@@ -20,7 +20,7 @@ use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
 
-/// How much of a channel waits.
+/// The deliveries of a channel that wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelDepth {
@@ -28,7 +28,7 @@ pub struct ChannelDepth {
     pub channel: String,
     /// Deliveries that are neither done nor given up.
     pub open: i64,
-    /// How long ago the oldest of them was queued.
+    /// The time since the oldest of them was queued.
     pub oldest_age: Option<Duration>,
     /// Deliveries that were given up.
     pub dead: i64,
@@ -47,7 +47,7 @@ pub fn of_alert(conn: &mut BackendConnection<'_>, alert_id: i64) -> Result<Vec<A
     })?)
 }
 
-/// Which dead letters; the default is all of them.
+/// A filter of dead letters; the default takes all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterFilter {
     /// Only those of this alert.

@@ -15,12 +15,12 @@ use crate::error::Result;
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// It was delivered.
+    /// The alert was delivered.
     Delivered,
-    /// It failed and is due again.
+    /// The attempt failed and is due again.
     Failed {
         /// In which time.
         retry_in: Duration,
@@ -32,12 +32,12 @@ pub enum DeliveryOutcome {
     Deferred {
         /// In which time it is due again.
         retry_in: Duration,
-        /// What the receiver said.
+        /// The receiver's words.
         error: String,
         /// Deliveries of the channel that have been due for so long are given up.
         age_max: Duration,
     },
-    /// It failed and is given up.
+    /// The attempt failed and the delivery is given up.
     Dead {
         /// Why.
         error: String,
@@ -51,9 +51,9 @@ pub struct Tried {
     pub delivery_id: i64,
     /// Its alert.
     pub alert_id: i64,
-    /// Which attempt it was, by the count of its claim.
+    /// The number of the attempt, by the count of its claim.
     pub attempts: i32,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: DeliveryOutcome,
 }
 
@@ -70,6 +70,7 @@ pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp)
     for one in tried {
         stored += store(conn, one, now)?;
     }
+    // Sorted: outcomes of two channels lock shared alerts in one order.
     let alerts: BTreeSet<i64> = tried.iter().map(|one| one.alert_id).collect();
     for alert in alerts {
         roll_up(conn, alert, now)?;
@@ -104,6 +105,8 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
     };
     Ok(match &one.outcome {
         DeliveryOutcome::Delivered => {
+            // Without the check of who holds it: the receiver has the alert, so nobody need send it
+            // again.
             let update = diesel::update(undelivered_query(one.delivery_id)).set((
                 alert_deliveries::status.eq(DeliveryState::Delivered),
                 alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
@@ -120,6 +123,7 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             error,
             age_max,
         } => {
+            // What the receiver put off is no attempt; the claim has counted one.
             let uncounted = alert_deliveries::attempts.eq(alert_deliveries::attempts - 1);
             let update = diesel::update(held).set((failed(*retry_in, error), uncounted));
             let of: Option<String> = crate::on_backend!(&mut *conn, |c| {

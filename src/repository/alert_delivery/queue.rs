@@ -19,13 +19,13 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::{alert_deliveries, alert_logs, alert_rules, instruments};
 use crate::timestamp::Timestamp;
 
-/// What waits for some channels.
+/// The deliveries that wait for some channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
     /// When it was looked, by the clock of the database.
     pub at: Timestamp,
-    /// Whether an alert is to be queued; not asked while every free channel has something due.
+    /// True when an alert is to be queued; not asked while every free channel has something due.
     pub unqueued: bool,
     /// For each channel when its next delivery is due.
     pub next_due: Vec<Option<Timestamp>>,
@@ -187,6 +187,7 @@ pub fn enqueue(
             .collect();
         let insert = diesel::insert_into(alert_deliveries::table)
             .values(&rows)
+            // Another process may have queued the same alert since the look.
             .on_conflict_do_nothing();
         queued += crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
     }
@@ -216,7 +217,10 @@ pub fn claim(
     crate::on_backend!(&mut *conn, |c| first.execute(c))?;
     let lease = diesel::update(alert_deliveries::table.filter(alert_deliveries::id.eq_any(&ids)))
         .set((
+            // A lease is a due moment in the future: when its holder dies, the delivery is due
+            // again by itself.
             alert_deliveries::next_attempt_at.eq(lease_until),
+            // Counted with the claim: the number tells a late outcome from that of who took over.
             alert_deliveries::attempts.eq(alert_deliveries::attempts + 1),
         ));
     let mut taken: Vec<AlertDelivery> = crate::on_backend!(&mut *conn, |c| {
@@ -224,8 +228,10 @@ pub fn claim(
             .returning(AlertDelivery::as_returning())
             .get_results(c)
     })?;
+    // RETURNING keeps no order; the longest due goes first.
     taken.sort_by_key(|delivery| ids.iter().position(|id| *id == delivery.id));
     let mut alerts: Vec<i64> = taken.iter().map(|delivery| delivery.alert_id).collect();
+    // By id, as every writer of alerts locks them.
     alerts.sort_unstable();
     attempted(conn, &alerts, now)?;
     let notices = notices(conn, &alerts)?;

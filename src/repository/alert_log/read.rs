@@ -14,7 +14,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
 
-/// Which alerts a page or a count looks at; the default looks at all.
+/// A filter of alerts; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AlertFilter {
     /// Only those of this instrument.
@@ -51,14 +51,14 @@ impl AlertLog {
     }
 }
 
-/// What a page of alerts asks for.
+/// The query of a page of alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageQuery {
-    /// Which alerts.
+    /// The filter.
     pub filter: AlertFilter,
     /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
     pub limit: usize,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<AlertKey>>,
 }
 
@@ -156,6 +156,8 @@ pub(super) fn between_query(filter: AlertFilter, first: Timestamp, last: Timesta
 pub(super) fn older_query(filter: AlertFilter, from: AlertKey, first: Timestamp, limit: i64) -> _ {
     let (stamp, id): (Timestamp, i64) = (from.timestamp, from.id);
     let between: BetweenQuery = between_query(filter, first, stamp);
+    // Row values would say it in one comparison; Diesel has none. The range of stamps is what leads
+    // to the index.
     let same_stamp = alert_logs::timestamp.eq(stamp).and(alert_logs::id.lt(id));
     let older = alert_logs::timestamp.lt(stamp).or(same_stamp);
     between
@@ -180,7 +182,7 @@ pub(super) fn newer_query(filter: AlertFilter, from: AlertKey, last: Timestamp, 
 /// A page by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberedPage {
-    /// Which alerts.
+    /// The filter.
     pub filter: AlertFilter,
     /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
     pub limit: usize,

@@ -66,12 +66,15 @@ pub(crate) fn insert_many(
     for new in new.chunks(ALERTS_PER_STATEMENT_MAX) {
         new.iter().try_for_each(NewAlertLog::check)?;
         let insert = alert_logs::table.insert().values(new);
+        // The unique key makes an alert fire once, whatever engine of whatever process evaluates
+        // the tick again.
         let insert = insert.on_conflict_do_nothing();
         let mut some: Vec<AlertLog> = crate::on_backend!(&mut *conn, |c| {
             insert.returning(AlertLog::as_returning()).get_results(c)
         })?;
         stored.append(&mut some);
     }
+    // RETURNING keeps no order, and subscribers take alerts in the order of their firing.
     stored.sort_unstable_by_key(|alert| alert.id);
     Ok(stored)
 }

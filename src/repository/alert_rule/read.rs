@@ -14,7 +14,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_rules;
 use crate::timestamp::Timestamp;
 
-/// Which rules a list holds; the default holds all.
+/// A filter of rules; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RuleFilter {
     /// Only those of this instrument.
@@ -75,10 +75,10 @@ impl AlertRule {
     }
 }
 
-/// What a page of a list asks for.
+/// The query of a page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RulePage {
-    /// Which rules the list holds.
+    /// The filter of the list.
     pub filter: RuleFilter,
     /// Rules of a page, 1 to [`RulePage::LIMIT_MAX`].
     pub limit: usize,
@@ -125,7 +125,7 @@ pub fn page(conn: &mut BackendConnection<'_>, page: &RulePage) -> Result<Page<Al
     Ok(Page::of(rows, page.limit, cursor.as_ref(), AlertRule::key))
 }
 
-/// What is shown with a rule's alerts.
+/// The name of a rule, shown with its alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 #[non_exhaustive]
 pub struct RuleLabel {
@@ -133,7 +133,7 @@ pub struct RuleLabel {
     pub id: i64,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: RuleType,
 }
 
@@ -164,13 +164,13 @@ pub fn labels_of_all(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Ve
     Ok(labels)
 }
 
-/// How many rules there are.
+/// Counts of rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RuleCounts {
     /// Rules that are not deleted.
     pub total: i64,
-    /// Of those, the ones that are evaluated.
+    /// Rules that are evaluated, among those.
     pub active: i64,
 }
 

@@ -161,7 +161,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     Ok(changed)
 }
 
-/// What became of the deleted bars of a range: there were `restored + conflicts`.
+/// The report of a restoration: the trash had `restored + conflicts` bars of the range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreReport {
@@ -211,6 +211,8 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<
         let keys: Vec<BarKey> = deleted.iter().map(key).collect();
         let active = of_keys(conn, &keys)?;
         let taken: BTreeSet<BarKey> = active.iter().map(MarketDataBar::key).collect();
+        // A period that was taken meanwhile stays in the trash: it must not keep thousands of
+        // others there.
         let free = deleted.iter().filter(|row| !taken.contains(&key(row)));
         ids.extend(free.map(|(id, ..)| *id));
     }

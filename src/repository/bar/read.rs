@@ -18,7 +18,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
 
-/// What a page of a range asks for.
+/// The query of a page of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarRangeQuery {
     /// Instrument, frequency, source and time.
@@ -27,7 +27,7 @@ pub struct BarRangeQuery {
     pub limit: usize,
     /// The order: by start of the period, then by source.
     pub order: TickOrder,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<BarKey>>,
 }
 
@@ -156,7 +156,7 @@ pub(super) fn scan_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
     ))
 }
 
-/// What other bars are made of, of a stored one.
+/// The values of a stored bar that other bars are made of.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = market_data_bars)]
 pub(crate) struct ScannedBar {

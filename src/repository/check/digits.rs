@@ -13,7 +13,7 @@ use crate::repository::bar::{self, BarRange};
 use crate::repository::instrument::{self, InstrumentFilter, InstrumentPage};
 use crate::repository::market_data::{self, TickOrder, TickRange};
 
-/// How much is looked at: the first instruments by symbol, and the newest rows of each.
+/// The limits of the look: the first instruments by symbol, and the newest rows of each.
 const INSTRUMENTS_MAX: usize = 1_000;
 const TICKS_MAX: usize = 100;
 const BARS_OF_A_FREQUENCY_MAX: usize = 20;

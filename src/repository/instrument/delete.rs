@@ -25,6 +25,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
     lock(conn, ids)?;
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        // Under the lock: no rule can be added between the look and the deletion.
         refuse_watched(conn, ids)?;
         let update = diesel::update(active_query(ids)).set((
             instruments::deleted_at.eq(now),
@@ -146,6 +147,8 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
             instruments::rules_version.eq(instruments::rules_version + 1),
         ));
         let restored = crate::on_backend!(conn, |c| update.execute(c));
+        // Another writer may take the symbol between the look and the update: the unique index
+        // decides.
         changed += restored.map_err(|error| or_conflict(error, "instruments to restore"))?;
     }
     Ok(changed)

@@ -14,7 +14,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
 
-/// Which instruments a list holds; the default holds all.
+/// A filter of instruments; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InstrumentFilter {
     /// Only those of this type.
@@ -50,10 +50,10 @@ pub fn list(conn: &mut BackendConnection<'_>, filter: InstrumentFilter) -> Resul
     })?)
 }
 
-/// What a page of a list asks for.
+/// The query of a page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstrumentPage {
-    /// Which instruments the list holds.
+    /// The filter of the list.
     pub filter: InstrumentFilter,
     /// Instruments of a page, 1 to [`InstrumentPage::LIMIT_MAX`].
     pub limit: usize,
@@ -95,7 +95,7 @@ pub fn page(
     Ok(Page::of(rows, page.limit, cursor.as_ref(), symbol))
 }
 
-/// What is shown with an instrument's rows: its name, and to how many places its prices.
+/// The label of an instrument: its name, and the places of its prices.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 #[non_exhaustive]
 pub struct InstrumentLabel {
@@ -196,13 +196,13 @@ pub fn active_ids(conn: &mut BackendConnection<'_>, limit: usize) -> Result<Vec<
     })?)
 }
 
-/// How many instruments there are, and what the newest tick of them all is.
+/// Counts of instruments, and the newest tick of them all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstrumentSummary {
     /// Instruments that are not deleted.
     pub total: i64,
-    /// Of those, the ones that are fed.
+    /// Instruments that are fed, among those.
     pub active: i64,
     /// Event time of the newest tick.
     pub last_tick: Option<Timestamp>,

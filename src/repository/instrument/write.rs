@@ -22,6 +22,7 @@ pub fn insert(
     now: Timestamp,
 ) -> Result<Instrument> {
     let _said = conn.invalidates(Invalidation::Nothing);
+    // Looked up only for the words of the refusal; the unique index decides a race.
     if let Some(holder) = by_symbol(conn, &new.symbol)? {
         return Err(symbol_taken(
             format!("new instrument {:?}", new.name),
@@ -57,6 +58,7 @@ pub fn update(
     let update = diesel::update(by_id_query(id)).set((
         change,
         instruments::updated_at.eq(now),
+        // Also for a change of places or status: the engine keeps them with the rules.
         instruments::rules_version.eq(instruments::rules_version + 1),
     ));
     let changed = crate::on_backend!(conn, |c| {

@@ -183,7 +183,7 @@ impl QueryId for MarkKeys<'_> {
 
 impl<C: Connection> RunQueryDsl<C> for MarkKeys<'_> {}
 
-/// How a backend says that a row is deleted, or is not, without being led to another index.
+/// The conditions for active and deleted rows, in a form that leads the planner to no other index.
 pub(super) trait ScopeBesideKeys: Backend {
     /// The condition for rows that are not deleted.
     const ACTIVE: &'static str;
@@ -213,6 +213,7 @@ where
     Option<Timestamp>: ToSql<Nullable<sql_types::Timestamp>, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // Not cached: the text differs with the number of rows, and each would stay prepared.
         out.unsafe_to_cache_prepared();
         out.push_sql("UPDATE market_data SET deleted_at = ");
         out.push_bind_param::<Nullable<sql_types::Timestamp>, _>(&self.mark)?;

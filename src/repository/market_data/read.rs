@@ -22,7 +22,7 @@ pub enum TickOrder {
     Descending,
 }
 
-/// What a page of a range asks for.
+/// The query of a page of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TickRangeQuery {
     /// Instrument and time.
@@ -31,7 +31,7 @@ pub struct TickRangeQuery {
     pub limit: usize,
     /// The order.
     pub order: TickOrder,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<TickKey>>,
 }
 
@@ -114,6 +114,8 @@ pub fn range(
     let from = query
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| key);
+    // A snapshot for one statement: in it PostgreSQL is told to read in the order of the key, not
+    // to sort.
     let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
         Ok(if ascending {
             let from = from.unwrap_or(TickKey::before_all(of, first));

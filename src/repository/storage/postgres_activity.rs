@@ -74,16 +74,16 @@ pub struct PostgresSessions {
     /// The most that the server takes, over all databases.
     #[diesel(sql_type = BigInt)]
     pub connections_max: i64,
-    /// Those that run a statement.
+    /// Sessions that run a statement.
     #[diesel(sql_type = BigInt)]
     pub active: i64,
-    /// Those that wait for their client, outside a transaction.
+    /// Sessions that wait for their client, outside a transaction.
     #[diesel(sql_type = BigInt)]
     pub idle: i64,
-    /// Those that wait for their client inside a transaction, failed ones included.
+    /// Sessions that wait for their client inside a transaction, failed ones included.
     #[diesel(sql_type = BigInt)]
     pub idle_in_transaction: i64,
-    /// Those that wait for a lock.
+    /// Sessions that wait for a lock.
     #[diesel(sql_type = BigInt)]
     pub waiting_for_lock: i64,
     /// The age of the oldest transaction of another session, in seconds; `None` without one.

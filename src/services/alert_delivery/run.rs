@@ -91,6 +91,8 @@ pub(super) fn prepare(
 impl Drop for Deliverers {
     fn drop(&mut self) {
         for lane in &self.run.lanes {
+            // All lanes are closed before the first thread is waited for, so that they end side by side.
+            // What a lane still holds is delivered first: it is claimed already.
             lock(&lane.state).closed = true;
             lane.ready.notify_all();
         }
@@ -134,6 +136,8 @@ impl Lane {
 
     fn push(&self, batch: Vec<Claim>) {
         let mut state = lock(&self.state);
+        // Taken here and not by the thread that wakes up: between the two another look would give
+        // the same thread a second batch.
         state.free = state.free.saturating_sub(1);
         state.waiting.push_back(batch);
         self.ready.notify_one();
@@ -159,6 +163,7 @@ impl Outbox {
         let mut depth_at: Option<Instant> = None;
         let longest = self.config.poll_interval;
         loop {
+            // A panic or an error of one round must not end delivery: the next round looks anew.
             let next = self.worker.survive(|| {
                 let looked = self.round(&deliverers.run, &mut depth_at);
                 self.worker.ended(looked.as_ref().err().map(Error::chain));
@@ -188,6 +193,7 @@ impl Outbox {
         let repository = AlertDeliveryRepository::new(&self.db);
         let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
         let free: Vec<bool> = run.lanes.iter().map(|lane| lane.free() > 0).collect();
+        // A look is a read: an idle service takes no write lock.
         let mut seen = repository.look(&keys, &free)?;
         if seen.unqueued {
             repository.enqueue(keys.clone(), QUEUED_ALERTS_MAX)?;
@@ -215,9 +221,13 @@ impl Outbox {
 
     /// Claims what so many threads can take. Each rings the bell when it is free again.
     fn hand_out(&self, lane: &Lane, channel: &Channel, threads: usize) -> Result<()> {
+        // Longer than a request can take, or another process would claim the delivery while it is
+        // still being sent.
         let lease = self.config.total_timeout + LEASE_MARGIN;
         let limit = threads * channel.batch_max;
         let repository = AlertDeliveryRepository::new(&self.db);
+        // Attempts and lease are committed before anything is sent: a crash in between costs a
+        // repetition, never a lost alert.
         let mut claims = repository.claim(channel.key.name.clone(), lease, limit)?;
         while !claims.is_empty() {
             let rest = claims.split_off(claims.len().min(channel.batch_max));
@@ -241,6 +251,7 @@ impl Outbox {
                 Ok(Err(error)) => self.unrecorded(channel, &error.chain()),
                 Err(payload) => self.unrecorded(channel, &panic_text(payload.as_ref())),
             }
+            // Only now: a batch that came while outcomes are stored would age in the lane.
             lane.done();
             run.bell.notify();
         }
@@ -271,6 +282,7 @@ impl Outbox {
             }
         });
         channel.counts.attempts.record(begun.elapsed());
+        // By monotonic time: the age comes from the database, whose clock may not be ours.
         let age = claim.age + begun.elapsed();
         let outcome = self.outcome(channel, claim, answer, age);
         channel.counts.count(&outcome);
@@ -313,6 +325,7 @@ impl Outbox {
                 if begins {
                     pauses(channel, &reason, retry_in);
                 }
+                // The pause is noted first: it holds for the other alerts of the channel, too.
                 if age >= config.age_max {
                     return too_old(&reason);
                 }

@@ -53,6 +53,7 @@ pub fn levels(of: &PriceColumns) -> Measured<Levels> {
     let width = LEVEL_WIDTH_ATR * indicators::atr(of, LookbackPeriod::known(14))?.last();
     let mut pivots: Vec<f64> = pivots(&of.high, |a, b| a > b);
     pivots.extend(self::pivots(&of.low, |a, b| a < b));
+    // Highs and lows together: a broken resistance becomes support.
     pivots.sort_unstable_by(f64::total_cmp);
     let levels = clusters(&pivots, width).into_iter().map(level);
     let (mut support, resistance): (Vec<_>, Vec<_>) = levels

@@ -60,6 +60,7 @@ pub fn correlations(series: &[&[Candle]]) -> Correlations {
         let mut columns = Vec::with_capacity(series.len());
         for (column, b) in series.iter().enumerate() {
             columns.push(match rows.get(column) {
+                // The matrix is symmetric: the lower half is copied, bit by bit the same.
                 Some(above) => above[row],
                 None => correlation(a, b),
             });

@@ -110,6 +110,8 @@ fn of_normal(returns: &[f64], confidence: Confidence, horizon: Horizon) -> Measu
 fn simulated(logarithmic: &[f64], simulation: Simulation, horizon: Horizon) -> Measured<Vec<f64>> {
     let drift = returns::mean(logarithmic)? * horizon.length();
     let spread = returns::deviation(logarithmic)? * horizon.length().sqrt();
+    // One draw for the whole horizon: the sum of normal returns is normal, so steps in between
+    // would only cost time.
     let deviates = Deviates::new(simulation.seed).take(simulation.paths() as usize);
     Ok(deviates.map(|z| (drift + spread * z).exp_m1()).collect())
 }

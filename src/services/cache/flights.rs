@@ -40,6 +40,7 @@ impl Flights {
         let mut under_way = self.lock();
         for place in places {
             if let Some(sender) = under_way.get(&keys[place]).and_then(Weak::upgrade) {
+                // Subscribed under the lock: the sender may land at any moment after it.
                 flight.joined.push((place, sender.subscribe()));
                 continue;
             }
@@ -91,6 +92,8 @@ impl Flight<'_> {
             return;
         };
         self.flights.lock().remove(&lead.key);
+        // Out of the map first: whoever comes now reads the store instead of joining a flight that
+        // has ended.
         lead.sender.send_replace(Some(landed));
     }
 

@@ -92,6 +92,7 @@ impl Ttl {
     }
 
     fn left(&self, key: &CacheKey, entry: &CacheEntry, now: Instant) -> Duration {
+        // From the begin of the read, not its end: the answer may be as old as that.
         let age = now.saturating_duration_since(entry.began);
         self.of(key.kind).saturating_sub(age)
     }
@@ -164,6 +165,7 @@ impl Store {
             counters.oversized.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        // Counted before it is stored: the listener may subtract it at once.
         counters.entries.fetch_add(1, Ordering::Relaxed);
         counters.bytes.fetch_add(entry.bytes, Ordering::Relaxed);
         self.kept.insert(key.clone(), entry.clone());
@@ -175,6 +177,8 @@ impl Store {
 
     /// Lets go what is too much or too old.
     fn settle(&self) {
+        // moka frees room in its own time; without this a burst of large answers would take several
+        // times the bound. The count is a hint: two threads that settle at once do no harm.
         self.unsettled.store(0, Ordering::Relaxed);
         self.kept.run_pending_tasks();
     }

@@ -87,6 +87,7 @@ impl TradingSessions {
         let Some(first) = starts.next() else {
             return 0;
         };
+        // Weeks and months have no fixed length; there are few of them, so each is asked.
         if frequency > Frequency::OneDay {
             let open = std::iter::once(first).chain(starts);
             return open.filter(|at| self.is_open(frequency, *at)).count() as u64;
@@ -104,6 +105,7 @@ impl TradingSessions {
             // The last one may hold the next session, too, and counts once.
             range.0 = range.0.max(from + periods * length);
         };
+        // One period more: the last one that starts in the range may end after it.
         let to = end.micros() + length;
         match &self.0 {
             Days::Every => add((first, to)),

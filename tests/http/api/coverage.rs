@@ -85,10 +85,10 @@ on_both! {
             assert!(said.starts_with(&format!("query.{name}: ")), "{query}: {said}");
         }
         for (query, wanted) in [
-            ("limit=x", "query.limit: it is no whole number within its range; write it in digits, like 24"),
-            ("limit=-1", "query.limit: it is no whole number within its range; write it in digits, like 24"),
+            ("limit=x", "query.limit: not an integer within its range; write it in digits, like 24"),
+            ("limit=-1", "query.limit: not an integer within its range; write it in digits, like 24"),
             ("limit=", "query.limit: it has no value; give it one, or leave it out"),
-            ("outlier_score=x", "query.outlier_score: it is no number; write it like 1.5"),
+            ("outlier_score=x", "query.outlier_score: not a number; write it like 1.5"),
             ("end_date=2013-09-03&end_date=2013-09-04", "query.end_date: it is there more than once; give it once"),
         ] {
             assert_eq!(api.get(&format!("{COVERAGE}?symbols=ES&{query}")).detail(422), wanted);

@@ -246,7 +246,7 @@ on_both! {
         let refusal = api.post(FETCH, &json!({"symbols": ["ES"], "start_date": "soon"})).detail(422);
         assert_eq!(
             refusal,
-            "body.start_date: \"soon\" is no date and time; write it like \
+            "body.start_date: \"soon\" is not a date and time; write it like \
              2013-09-01T17:00:00.083Z, or a day like 2013-09-01"
         );
         for (body, place) in [
@@ -266,10 +266,10 @@ on_both! {
         }
         for (body, said) in [
             ("", "body: it is empty; send a JSON object"),
-            (r#"{"symbols": ["ES"]"#, "body: it is no JSON: EOF while parsing an object at line 1 column 18; send a JSON object"),
+            (r#"{"symbols": ["ES"]"#, "body: invalid JSON: EOF while parsing an object at line 1 column 18; send a JSON object"),
             (r#"{"symbols": ["ES"]} 7"#, "body: it goes on after its end: trailing characters at line 1 column 21; send one object"),
             (r#"{"symbols": ["ES"], "frequency": null}"#,
-                "body.frequency: it is no text; write one of the words of the OpenAPI document, or leave it out"),
+                "body.frequency: not a text; write one of the words of the OpenAPI document, or leave it out"),
         ] {
             let refusal = api.send(post(FETCH, "application/json", body)).detail(422);
             assert_eq!(refusal, said);

@@ -105,7 +105,7 @@ on_both! {
             api.send(request)
         };
         for (behind, starts) in [
-            (csv(5..6).into_bytes(), "the body cannot be read: bytes that are no gzip follow its last member"),
+            (csv(5..6).into_bytes(), "the body cannot be read: bytes that are not gzip follow its last member"),
             (packed(b"ES")[..9].to_vec(), "the body cannot be read: "),
         ] {
             let said = send([parts.concat(), behind].concat()).detail(400);
@@ -175,7 +175,7 @@ on_both! {
             (json, "", 422, "it is empty"),
             (json, "{\"tick\": []}", 422, "unknown field `tick`"),
             (json, "[1, 2", 422, "EOF"),
-            (json, "[{\"symbol\":\"ES\",\"timestamp\":1378202400,\"price\":NaN}]", 422, "no JSON"),
+            (json, "[{\"symbol\":\"ES\",\"timestamp\":1378202400,\"price\":NaN}]", 422, "invalid JSON"),
             (json, &deep, 422, ""),
             (json, &long, 413, "body_bytes_max"),
             (json, &many, 413, "at most 500 rows"),

@@ -54,7 +54,7 @@ on_both! {
         // Plain rows that were appended to a packed file.
         let appended = [&gzip(format!("{HEADER}2013-09-01 17:00:00,1640.25,8\n").as_bytes())[..], b"2013-09-01 17:00:01,1640.5,1\n"].concat();
         let refusal = refused(db, &files, &files.write("appended.csv.gz", appended), &[]);
-        says(refusal, "appended.csv.gz: the gzip data is damaged after line 2 (52 bytes of text): bytes that are no gzip follow its last member; fetch the file again");
+        says(refusal, "appended.csv.gz: the gzip data is damaged after line 2 (52 bytes of text): bytes that are not gzip follow its last member; fetch the file again");
     }
 
     fn columns_and_symbols_that_are_not_there_are_named(db: &TestDatabase) {
@@ -94,7 +94,7 @@ on_both! {
              mixed.csv line 5: price: inf is not a finite number; leave it out if unknown\n\
              mixed.csv line 6: volume: -8 is negative; it must be 0 or more\n\
              mixed.csv line 7: the line has 2 fields, not 3\n\
-             mixed.csv line 8: timestamp: \"DateTime\" is no date and time; write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format\n\
+             mixed.csv line 8: timestamp: \"DateTime\" is not a date and time; write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format\n\
              mixed.csv line 9: tick: it has no value at all; give at least one of price, volume, bid, ask, sizes, open, high or low");
         says(strict.err.replace(&folder, "").lines().last().unwrap(), "tickbase: 7 of 9 rows were rejected, so nothing was stored; mend them, or import without --strict");
         assert_eq!(contents(db)["tables"][1]["active"], 2);

@@ -206,7 +206,7 @@ on_both! {
             2024-05-15,null,null,null,null,null,null\n";
         let done = import(db, text, &["--symbol", "G"]);
         assert_eq!((done.code, done.figures()), (Some(0), [3, 2, 0, 0, 1]));
-        assert!(done.err.contains("line 4: open: \"null\" is no number"), "{done:?}");
+        assert!(done.err.contains("line 4: open: \"null\" is not a number"), "{done:?}");
         assert_eq!(bars(db, "G", "1d")[1].1, [11.0, 12.5, 8.0, 9.5, 1500.0]);
         let single = "date,open,high,low,close\n2024-05-13,1,1,1,1\n";
         assert!(refused(db, single, &["--symbol", "G"]).contains("name it, like --frequency 1d"));
@@ -281,7 +281,7 @@ on_both! {
         let options = ["--symbol", "I", "--frequency", "1d"];
         for known in [&options[..2], &options] {
             let refusal = refused(db, THOUSANDS, known);
-            let remedy = "\"22,080.5\" is no number; read it with --thousands ,";
+            let remedy = "\"22,080.5\" is not a number; read it with --thousands ,";
             assert!(refusal.contains(remedy), "{refusal}");
         }
         let comma = [&options[..], &["--thousands", ","]].concat();
