@@ -9,11 +9,11 @@ use super::named::{instrument, moment};
 use super::output::{grouped, table};
 use super::{CommandResult, Context};
 use crate::app::DatabaseNeed;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Database};
 use crate::domain::{DAY_MICROS, Frequency, Symbol};
 use crate::error::Result;
 use crate::models::AlertLog;
-use crate::repository::alert_delivery::{AlertDeliveryRepository, DeadLetterFilter};
+use crate::repository::alert_delivery::{self, DeadLetterFilter};
 use crate::repository::alert_log::{self, AlertFigures, AlertFilter, PageQuery};
 use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;
@@ -274,13 +274,12 @@ fn resend(context: &Context, arguments: &ResendArguments) -> CommandResult {
         [] => vec![filter(None)],
         ids => ids.iter().map(|id| filter(Some(*id))).collect(),
     };
-    let repository = AlertDeliveryRepository::new(&database);
     let (mut resent, mut listed) = (0, arguments.dry_run.then(Vec::new));
     for filter in &filters {
         match &mut listed {
-            None => resent += repository.resend_all(filter)?,
+            None => resent += alert_delivery::resend_all(&database, filter)?,
             Some(listed) => {
-                listed.extend(dead_letters(&repository, filter)?);
+                listed.extend(dead_letters(&database, filter)?);
                 resent = listed.len();
             }
         }
@@ -294,13 +293,12 @@ fn resend(context: &Context, arguments: &ResendArguments) -> CommandResult {
     context.output.result(&report, resent_for_people)
 }
 
-fn dead_letters(
-    repository: &AlertDeliveryRepository<'_>,
-    filter: &DeadLetterFilter,
-) -> Result<Vec<DeadLetter>> {
+fn dead_letters(database: &Database, filter: &DeadLetterFilter) -> Result<Vec<DeadLetter>> {
     let (mut all, mut before) = (Vec::new(), None);
     loop {
-        let page = repository.dead_letters(filter, before, AlertDeliveryRepository::LIMIT_MAX)?;
+        let page = database.read("alert_delivery.dead_letters", |conn| {
+            alert_delivery::dead_letters(conn, filter, before, alert_delivery::LIMIT_MAX)
+        })?;
         let Some(last) = page.last() else {
             return Ok(all);
         };

@@ -13,7 +13,9 @@ use crate::app::DatabaseNeed;
 use crate::domain::{BarPrice, Frequency, PriceDecimals, Symbol, mean_places, price_text};
 use crate::error::Error;
 use crate::models::{BarSeries, Instrument};
-use crate::repository::bar_series::{BarSeriesRepository, BuildReport, BuildSpan, SeriesStatus};
+use crate::repository::bar_series::{
+    self, BuildReport, BuildSpan, SeriesKey, SeriesStatus, TICKS_PER_TRANSACTION_MAX,
+};
 use crate::repository::market_data::TickRange;
 use crate::services::historical_data::{self, BarHistory, BarOrigin, BarQuery, Fill, HistoryBar};
 use crate::timestamp::Timestamp;
@@ -143,18 +145,25 @@ fn build(context: &Context, arguments: &BuildArguments) -> CommandResult {
         start: arguments.start,
         end: arguments.end,
     };
-    let series = BarSeriesRepository::new(&database).of_price(arguments.price);
     let mut built = Vec::new();
     for (symbol, id) in symbols.iter().zip(ids) {
         if arguments.anew {
-            series.mark_stale(TickRange {
+            let range = TickRange {
                 instrument_id: id,
                 start: arguments.start,
                 end: arguments.end,
+            };
+            database.write("bar_series.mark_stale", move |conn| {
+                bar_series::mark_stale(conn, &range)
             })?;
         }
         for frequency in &frequencies {
-            let report = series.build(id, *frequency, span)?;
+            let key = SeriesKey {
+                instrument_id: id,
+                frequency: *frequency,
+                price: arguments.price,
+            };
+            let report = bar_series::build(&database, key, span, TICKS_PER_TRANSACTION_MAX)?;
             built.push(Built::of(symbol, &report));
         }
     }
@@ -401,7 +410,7 @@ impl From<&SeriesStatus> for Status {
 
 fn status(context: &Context) -> CommandResult {
     let database = context.open(DatabaseNeed::Existing)?;
-    let all = BarSeriesRepository::new(&database).list()?;
+    let all = database.read("bar_series.list", bar_series::list)?;
     let all: Vec<Status> = all.iter().map(Status::from).collect();
     context.output.result(&all, |all| status_for_people(all))
 }

@@ -8,7 +8,7 @@ use super::output::{grouped, table};
 use super::{CommandResult, Context};
 use crate::app::DatabaseNeed;
 use crate::error::Error;
-use crate::repository::purge::{PurgeReport, PurgeRepository};
+use crate::repository::purge::{self, PurgeReport};
 
 #[derive(Debug, Args)]
 pub(super) struct PurgeArguments {
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, arguments: &PurgeArguments) -> CommandResul
     let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let cut_off = now.saturating_add_micros(-arguments.older_than);
-    let report = PurgeRepository::new(&database).run(cut_off, arguments.dry_run)?;
+    let report = purge::run(&database, cut_off, arguments.dry_run)?;
     database.close();
     context.output.result(&readable(&report), for_people)
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tickbase::Timestamp;
 use tickbase::app::App;
 use tickbase::config::Settings;
 use tickbase::domain::{DeliveryState, DeliveryStatus};
-use tickbase::repository::alert_delivery::AlertDeliveryRepository;
+use tickbase::repository::alert_delivery;
 use tickbase::services::{Service, ServiceState};
 
 use crate::receiver::{Receiver, Reply, Request};
 use crate::support::chaos::{report, scaled};
-use crate::support::on_both;
+use crate::support::{db_read, on_both};
 use crate::world::{World, one_more_look, time_to, until, webhook};
 
 /// How far the clocks of two processes are apart: longer than a claim lasts.
@@ -122,7 +123,7 @@ on_both! {
             let count = usize::try_from(alerts).unwrap();
             assert_eq!((keys.len(), distinct.len()), (count, count));
         }
-        let depth = AlertDeliveryRepository::new(&world.db).depth().unwrap();
+        let depth = db_read!(world.db, alert_delivery::depth(Timestamp::MAX)).unwrap();
         assert_eq!(depth, []);
         let delivered = |of: usize| {
             let channels = services[of].snapshot().channels;

@@ -12,7 +12,6 @@ use crate::domain::{Frequency, Symbol};
 use crate::error::{Error, Result};
 use crate::repository::bar::{self, BarRange};
 use crate::repository::data_source;
-use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
 
 #[derive(Debug, Clone, Args)]
@@ -69,7 +68,7 @@ pub(super) fn delete(context: &Context, arguments: &RangeArguments) -> CommandRe
     let deleted = database.write("bar.soft_delete_range", move |conn| {
         let mut deleted = 0;
         for range in arguments.ranges(conn, &symbol)? {
-            deleted += bar::soft_delete_range(conn, &range, now).recorded(conn)?;
+            deleted += bar::soft_delete_range(conn, &range, now)?;
         }
         Ok(deleted)
     })?;
@@ -92,7 +91,7 @@ pub(super) fn restore(context: &Context, arguments: &RangeArguments) -> CommandR
     let restored = database.write("bar.restore_range", move |conn| {
         let (mut restored, mut conflicts) = (0, 0);
         for range in arguments.ranges(conn, &symbol)? {
-            let report = bar::restore_range(conn, &range).recorded(conn)?;
+            let report = bar::restore_range(conn, &range)?;
             restored += report.restored;
             conflicts += report.conflicts;
         }
