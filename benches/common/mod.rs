@@ -11,7 +11,7 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{InstrumentType, Symbol};
 use tickbase::models::NewInstrument;
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::testing::TemporaryDatabase;
 
 pub const INSTRUMENTS: i64 = 100;
@@ -127,11 +127,14 @@ impl Place {
     }
 
     fn of(place: TemporaryDatabase) -> Self {
-        let instruments = InstrumentRepository::new(&place);
+        let now = place.clock().now();
         for id in 13..=INSTRUMENTS {
             let symbol = Symbol::new(&format!("BENCH{id}")).unwrap();
             let new = NewInstrument::new(symbol, "bench", InstrumentType::Equity);
-            assert_eq!(instruments.insert(new).unwrap().id, id);
+            let added = place.write("instrument.insert", move |conn| {
+                instrument::insert(conn, &new, now)
+            });
+            assert_eq!(added.unwrap().id, id);
         }
         place.close();
         Self(place)

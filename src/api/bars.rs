@@ -12,7 +12,6 @@ use crate::database::BackendConnection;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::repository::bar::{self, BarRange};
-use crate::repository::rows::Recorded;
 use crate::repository::{data_source, instrument};
 use crate::timestamp::Timestamp;
 
@@ -126,7 +125,7 @@ async fn delete(
     let delete = move |conn: &mut BackendConnection<'_>| {
         let mut deleted = 0;
         for range in selection.ranges(conn)? {
-            deleted += bar::soft_delete_range(conn, &range, now).recorded(conn)?;
+            deleted += bar::soft_delete_range(conn, &range, now)?;
         }
         Ok(deleted)
     };
@@ -156,7 +155,7 @@ async fn restore(
     let restore = move |conn: &mut BackendConnection<'_>| {
         let (mut restored, mut conflicts) = (0, 0);
         for range in selection.ranges(conn)? {
-            let report = bar::restore_range(conn, &range).recorded(conn)?;
+            let report = bar::restore_range(conn, &range)?;
             restored += report.restored;
             conflicts += report.conflicts;
         }

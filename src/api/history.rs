@@ -17,7 +17,6 @@ use super::types::{
 };
 use crate::domain::{DAY_MICROS, Frequency};
 use crate::error::Error;
-use crate::repository::rows::Recorded;
 use crate::repository::{bar, data_source};
 use crate::services::cache::Cached;
 use crate::services::historical_data::{self, BarQuery, SymbolHistory};
@@ -122,7 +121,7 @@ async fn source(state: &ApiState, name: Option<&str>) -> Result<Option<i64>, Api
     let msg =
         format!("no data source is named {name:?}; GET /api/historical-data/sources lists them");
     let read = state.read("history.source", move |conn| {
-        data_source::by_name(conn, &name).recorded(conn)
+        data_source::by_name(conn, &name)
     });
     match read.await? {
         Some(source) => Ok(Some(source.id)),
@@ -253,9 +252,7 @@ fn described(frequency: Frequency) -> &'static str {
     responses((status = 200, body = Sources), ReadErrors)
 )]
 async fn sources(State(state): State<ApiState>) -> Result<axum::Json<Sources>, ApiError> {
-    let read = state.read("history.sources", |conn| {
-        data_source::list(conn, false).recorded(conn)
-    });
+    let read = state.read("history.sources", |conn| data_source::list(conn, false));
     Ok(axum::Json(Sources {
         sources: read.await?.iter().map(SourceItem::from).collect(),
     }))

@@ -20,7 +20,6 @@ use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument;
 use crate::repository::market_data::{self, TickKey, TickOrder, TickRange, TickRangeQuery};
-use crate::repository::rows::Recorded;
 use crate::timestamp::Timestamp;
 
 /// Ticks of one page, unless the caller says otherwise.
@@ -63,7 +62,7 @@ async fn range(
     let asked = range_query(id, &query)?;
     let read = state.read("market_data.range", move |conn| {
         let instrument = instrument::get(conn, id)?;
-        Ok((instrument, market_data::range(conn, &asked).recorded(conn)?))
+        Ok((instrument, market_data::range(conn, &asked)?))
     });
     let (of, page) = read
         .await
@@ -237,13 +236,13 @@ async fn delete(
     let deleted = match TickSelection::try_from(body)? {
         TickSelection::Keys(keys) => {
             let delete = move |conn: &mut BackendConnection<'_>| {
-                market_data::soft_delete_keys(conn, &keys, now).recorded(conn)
+                market_data::soft_delete_keys(conn, &keys, now)
             };
             state.write("market_data.soft_delete_keys", delete).await?
         }
         TickSelection::Range(range) => {
             let delete = move |conn: &mut BackendConnection<'_>| {
-                market_data::soft_delete_range(conn, &range, now).recorded(conn)
+                market_data::soft_delete_range(conn, &range, now)
             };
             state.write("market_data.soft_delete_range", delete).await?
         }
@@ -266,15 +265,13 @@ async fn restore(
 ) -> Result<axum::Json<RestoredTicks>, ApiError> {
     let restored = match TickSelection::try_from(body)? {
         TickSelection::Keys(keys) => {
-            let restore = move |conn: &mut BackendConnection<'_>| {
-                market_data::restore_keys(conn, &keys).recorded(conn)
-            };
+            let restore =
+                move |conn: &mut BackendConnection<'_>| market_data::restore_keys(conn, &keys);
             state.write("market_data.restore_keys", restore).await?
         }
         TickSelection::Range(range) => {
-            let restore = move |conn: &mut BackendConnection<'_>| {
-                market_data::restore_range(conn, &range).recorded(conn)
-            };
+            let restore =
+                move |conn: &mut BackendConnection<'_>| market_data::restore_range(conn, &range);
             state.write("market_data.restore_range", restore).await?
         }
     };

@@ -12,7 +12,7 @@ use super::snapshot::{
 };
 use crate::config::MonitoringConfig;
 use crate::database::{Database, DoorSnapshot, HistogramCounts, OperationSnapshot, PoolSnapshot};
-use crate::repository::storage::{PostgresActivity, StorageEstimate, StorageRepository};
+use crate::repository::storage::{self, PostgresActivity, StorageEstimate};
 
 /// Monitoring's own operations: they are no work of the database's users.
 const OWN: [&str; 3] = [
@@ -192,13 +192,12 @@ impl Asked {
                 errors: Vec::new(),
             };
         }
-        let repository = StorageRepository::new(db);
         let mut asked = Self::default();
-        match repository.estimate() {
+        match storage::estimate(db) {
             Ok(estimate) => asked.storage = Some(estimate),
             Err(error) => asked.errors.push(error.chain()),
         }
-        match repository.postgres_activity() {
+        match db.read("storage.postgres_activity", storage::postgres_activity) {
             Ok(activity) => asked.postgres = activity,
             Err(error) => asked.errors.push(error.chain()),
         }

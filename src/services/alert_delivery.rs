@@ -51,7 +51,7 @@ use super::{Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 use crate::config::AlertsConfig;
 use crate::database::Database;
 use crate::error::Result;
-use crate::repository::alert_delivery::{AlertDeliveryRepository, AlertNotice};
+use crate::repository::alert_delivery::{self, AlertNotice};
 use channel::Channel;
 use run::Outbox;
 use snapshot::QueueDepth;
@@ -164,12 +164,15 @@ impl AlertDeliveryService {
     }
 
     /// Makes dead letters due again and wakes; returns how many of these deliveries were dead.
-    /// [`AlertDeliveryRepository::dead_letters`] lists them.
+    /// [`alert_delivery::dead_letters`] lists them.
     ///
     /// # Errors
     /// Those of [`Database::write`].
     pub fn resend(&self, ids: Vec<i64>) -> Result<usize> {
-        let changed = AlertDeliveryRepository::new(&self.outbox.db).resend(ids)?;
+        let changed = self.outbox.db.write("alert_delivery.resend", move |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::resend(conn, &ids, now)
+        })?;
         self.wake();
         Ok(changed)
     }
@@ -203,7 +206,10 @@ impl Drop for AlertDeliveryService {
 impl Outbox {
     /// Asks the database how much waits.
     fn look_at_depth(&self) -> Result<()> {
-        let channels = AlertDeliveryRepository::new(&self.db).depth()?;
+        let channels = self.db.read("alert_delivery.depth", |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::depth(conn, now)
+        })?;
         *lock(&self.depth) = Some(QueueDepth {
             taken_at: self.db.clock().now(),
             taken: Instant::now(),

@@ -32,7 +32,6 @@ use crate::error::{Error, Result};
 use crate::models::{Instrument, MarketData};
 use crate::repository::instrument::{self, InstrumentLabel, InstrumentPage};
 use crate::repository::market_data;
-use crate::repository::rows::Recorded;
 use flights::{Flights, Landed};
 use size::CachedId;
 use snapshot::LookupOutcome;
@@ -162,9 +161,7 @@ impl Cache {
             CacheSubject::Instrument(id),
             stands_on,
         );
-        let read = move |conn: &mut BackendConnection<'_>| match instrument::get(conn, id)
-            .recorded(conn)
-        {
+        let read = move |conn: &mut BackendConnection<'_>| match instrument::get(conn, id) {
             Ok(found) => Ok(Some(Arc::new(found))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -183,8 +180,7 @@ impl Cache {
         let of = CacheSubject::Text(format!("{page:?}").into());
         let key =
             self.key::<Page<Instrument, Symbol>>(CacheKind::Instruments, of, CacheTag::Instruments);
-        let read =
-            move |conn: &mut BackendConnection<'_>| instrument::page(conn, &page).recorded(conn);
+        let read = move |conn: &mut BackendConnection<'_>| instrument::page(conn, &page);
         Ok(self.read_one(key, "instrument.page", read).await?.value)
     }
 
@@ -210,7 +206,7 @@ impl Cache {
         let of = CacheSubject::Text(format!("id {symbol}").into());
         let key = self.key::<CachedId>(CacheKind::Instruments, of, CacheTag::Members);
         let read = move |conn: &mut BackendConnection<'_>| {
-            let found = instrument::by_symbol(conn, &symbol).recorded(conn)?;
+            let found = instrument::by_symbol(conn, &symbol)?;
             Ok(CachedId(found.map(|instrument| instrument.id)))
         };
         let found = self.read_one(key, "instrument.by_symbol", read).await?;
@@ -416,7 +412,7 @@ fn short() -> Error {
 pub fn read_latest(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<LatestTick>> {
     // Two moments: a tick of an instrument that is deleted in between finds no label, and is left
     // out.
-    let ticks = market_data::latest(conn, ids).recorded(conn)?;
+    let ticks = market_data::latest(conn, ids)?;
     let labels = instrument::labels(conn, ids)?.into_iter();
     let mut labels: HashMap<i64, InstrumentLabel> = labels.map(|label| (label.id, label)).collect();
     let latest = ticks.into_iter().filter_map(|tick| {

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_write, on_both, upsert_bars};
 use diesel::prelude::*;
 use tickbase::config::{CacheConfig, DatabaseConfig};
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Frequency, InstrumentType, Symbol};
 use tickbase::models::{InstrumentChange, NewInstrument, NewMarketDataBar};
-use tickbase::repository::bar::{self, BarRange, BarRepository};
-use tickbase::repository::instrument::{InstrumentPage, InstrumentRepository};
+use tickbase::repository::bar::{self, BarRange};
+use tickbase::repository::instrument::{self, InstrumentPage};
 use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickKey, TickRange,
 };
-use tickbase::repository::storage::StorageRepository;
+use tickbase::repository::storage;
 use tickbase::services::cache::{Cache, CacheKind, LatestTick, read_latest};
 use tickbase::{Error, Timestamp, on_backend};
 use tokio::runtime::Runtime;
@@ -271,7 +271,7 @@ on_both! {
             .unwrap();
         });
         is_hit("fresh statistics", true, &|| {
-            StorageRepository::new(&db).refresh_statistics().unwrap();
+            storage::refresh_statistics(&db).unwrap();
         });
         is_hit("a tick of its own", false, &|| insert(&db, 1, 4));
         is_hit("a write that says nothing", false, &|| db.write("test.own", |_| Ok(())).unwrap());
@@ -301,7 +301,6 @@ on_both! {
     fn instruments_and_their_lists_follow_their_rows(db: &TestDatabase) {
         let (db, runtime) = (open(db), runtime());
         let cache = cache(&db);
-        let instruments = InstrumentRepository::new(&db);
         let page = InstrumentPage { filter: Default::default(), limit: 100, after: None };
         let names = || -> Vec<String> {
             let page = runtime.block_on(cache.instruments(page.clone())).unwrap();
@@ -312,22 +311,22 @@ on_both! {
         assert_eq!((names().len(), ids()), (12, 12));
         assert!(matches!(one(13), Err(Error::NotFound { .. })));
         let new = NewInstrument::new(Symbol::new("AA").unwrap(), "new", InstrumentType::Fx);
-        let id = instruments.insert(new).unwrap().id;
+        let id = db_write!(db, |now| instrument::insert(&new, now)).unwrap().id;
         assert_eq!((names()[0].as_str(), ids()), ("new", 13));
         assert_eq!(one(id).unwrap().name, "new");
         let change = InstrumentChange { name: Some("other".into()), ..Default::default() };
-        instruments.update(id, change).unwrap();
+        db_write!(db, |now| instrument::update(id, &change, now)).unwrap();
         assert_eq!((names()[0].as_str(), one(id).unwrap().name.as_str()), ("other", "other"));
         insert(&db, id, 3);
         assert_eq!(one(id).unwrap().last_price, Some(3.0));
         let listed = runtime.block_on(cache.instruments(page.clone())).unwrap();
         assert_eq!(listed.rows[0].last_price, Some(3.0), "lists show last ticks, too");
         assert_eq!(latest(&runtime, &cache, id), Some(3.0));
-        instruments.soft_delete(vec![id]).unwrap();
+        db_write!(db, |now| instrument::soft_delete(&[id], now)).unwrap();
         assert_eq!((names().len(), ids()), (12, 12));
         assert!(one(id).is_err());
         assert_eq!(latest(&runtime, &cache, id), None);
-        instruments.restore(vec![id]).unwrap();
+        db_write!(db, instrument::restore(&[id])).unwrap();
         assert_eq!((names().len(), ids()), (13, 13));
         assert_eq!(latest(&runtime, &cache, id), Some(3.0));
     }
@@ -356,10 +355,9 @@ on_both! {
         assert_eq!(read(), (vec![2.5], true), "another instrument's");
         insert(&db, 1, 1);
         assert_eq!(read(), (vec![2.5], false), "they may stand on ticks");
-        let bars = BarRepository::new(&db);
-        bars.soft_delete_range(range()).unwrap();
+        db_write!(db, |now| bar::soft_delete_range(&range(), now)).unwrap();
         assert_eq!(read(), (vec![], false));
-        bars.restore_range(range()).unwrap();
+        db_write!(db, bar::restore_range(&range())).unwrap();
         assert_eq!(read(), (vec![2.5], false));
     }
 }
@@ -387,5 +385,5 @@ fn upsert(db: &Database, instrument_id: i64, close: f64) {
         turnover: None,
         tick_count: None,
     };
-    BarRepository::new(db).upsert_batch(vec![bar]).unwrap();
+    upsert_bars(db, vec![bar]).unwrap();
 }

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
 
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_read, on_both};
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Database, OperationSnapshot};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::models::MarketData;
-use tickbase::repository::instrument::{InstrumentFilter, InstrumentRepository};
+use tickbase::repository::instrument::{self, InstrumentFilter};
 use tickbase::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, RowOutcome, TickKey, TickRange,
     TickRangeQuery,
@@ -184,8 +184,7 @@ fn assert_all_answered(db: &Database, reports: &[Vec<InsertReport>]) {
 /// What each instrument shows as its last tick is the newest stored one.
 fn assert_last_ticks_are_right(db: &Database) {
     let ticks = MarketDataRepository::new(db);
-    let instruments = InstrumentRepository::new(db);
-    for instrument in instruments.list(InstrumentFilter::default()).unwrap() {
+    for instrument in db_read!(db, instrument::list(InstrumentFilter::default())).unwrap() {
         let newest = ticks.latest(&[instrument.id]).unwrap();
         let newest = newest.first().map(|tick| tick.timestamp);
         assert_eq!(instrument.last_tick, newest, "{}", instrument.symbol);

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, build_bars, insert_bars, on_both};
 use flate2::read::GzDecoder;
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
@@ -14,8 +14,6 @@ use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Aggregator, Frequency};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use tickbase::models::NewMarketDataBar;
-use tickbase::repository::bar::BarRepository;
-use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
 use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
 };
@@ -258,9 +256,8 @@ on_both! {
         let early = sample.iter().enumerate().filter(|(index, _)| index % 997 != 0);
         store(&database, early.map(|(_, tick)| *tick).collect());
         assert_eq!(assert_plain(&database), 0);
-        let series = BarSeriesRepository::new(&database);
         for frequency in [Frequency::OneMinute, Frequency::FiveMinutes] {
-            series.build(ES, frequency, BuildSpan::default()).unwrap();
+            build_bars(&database, ES, frequency);
         }
         // 7 of the 8 minutes and 2 of the 3 five minutes have closed; of the newest three 2 have.
         assert_eq!(assert_plain(&database), 7 + 2 + 2 + 2);
@@ -274,7 +271,7 @@ on_both! {
         MarketDataRepository::new(&database).soft_delete_range(gone).unwrap();
         assert_plain(&database);
         for frequency in [Frequency::OneMinute, Frequency::FiveMinutes] {
-            series.refresh(ES, frequency, &|| true).unwrap();
+            build_bars(&database, ES, frequency);
         }
         // The minute from 10:24 has no ticks any more.
         assert_eq!(assert_plain(&database), 6 + 2 + 2 + 2);
@@ -290,7 +287,7 @@ on_both! {
         MarketDataRepository::new(&database).soft_delete_range(of(99)).unwrap();
         // Bars that came in divide the two days, so that each is read by a statement of its own.
         let between: Vec<NewMarketDataBar> = (1..99).map(|day| daily(days(day))).collect();
-        BarRepository::new(&database).insert_batch(between).unwrap();
+        insert_bars(&database, between).unwrap();
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             // One of the two has its tick at any time.

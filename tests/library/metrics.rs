@@ -10,7 +10,7 @@ use tickbase::database::{Backend, Database};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::monitoring::{DatabaseMonitoringService, metrics};
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
-use tickbase::repository::storage::StorageRepository;
+use tickbase::repository::storage;
 
 fn monitored(db: &TestDatabase) -> DatabaseMonitoringService {
     let config = DatabaseConfig::new(db.url()).unwrap().with(|config| {
@@ -70,7 +70,7 @@ on_both! {
         insert(database, 0..100);
         insert(database, 50..150);
         database.read::<()>("test.fails", |_| Err(tickbase::Error::Closed)).unwrap_err();
-        StorageRepository::new(database).refresh_statistics().unwrap();
+        storage::refresh_statistics(database).unwrap();
         monitoring.check_now();
         let scrape = exposition::check(&metrics::render(&monitoring));
 

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::support::{TestDatabase, eventually, on_both};
+use crate::support::{TestDatabase, db_read, eventually, on_both};
 use tickbase::config::{DatabaseConfig, MonitoringConfig};
 use tickbase::database::{Database, QueryPlan};
 use tickbase::domain::tick::Tick;
 use tickbase::monitoring::{
     Check, CheckLevel, DatabaseMonitoringService, HealthStatus, LevelChange,
 };
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::{Service, ServiceState};
 use tickbase::{Error, Timestamp};
@@ -244,7 +244,7 @@ on_both! {
         insert(0..100);
         let monitoring = watch(&database);
         insert(1_000..1_250);
-        InstrumentRepository::new(&database).get(1).unwrap();
+        db_read!(database, instrument::get(1)).unwrap();
         database.read::<()>("test.fails", |_| Err(Error::Closed)).unwrap_err();
 
         let snapshot = monitoring.check_now();
@@ -291,7 +291,7 @@ on_both! {
             config.postgres.connect_timeout = Duration::from_secs(20);
         });
         let database = Database::open(config).unwrap();
-        InstrumentRepository::new(&database).get(1).unwrap();
+        db_read!(database, instrument::get(1)).unwrap();
         let explained = || {
             let slow = database.slow_queries();
             let ours = slow.iter().find(|query| query.op == "instrument.get");

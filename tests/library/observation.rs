@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_read, on_both};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Backend, BackendConnection, Database, QueryPlan, SlowQuery};
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::repository::check::CheckRepository;
+use tickbase::repository::check;
 use tickbase::repository::market_data::{
     InsertOptions, MarketDataRepository, TickKey, TickRange, TickRangeQuery,
 };
-use tickbase::repository::storage::StorageRepository;
+use tickbase::repository::storage;
 use tickbase::{Error, Result, Timestamp, on_backend};
 
 /// A value that must not be seen anywhere.
@@ -320,15 +320,14 @@ on_both! {
         repository.insert_batch(ticks(0..5_000), InsertOptions::default()).unwrap();
         let early = TickRange { end: Some(at(1_000)), ..TickRange::all(1) };
         repository.soft_delete_range(early).unwrap();
-        let storage = StorageRepository::new(&database);
-        storage.refresh_statistics().unwrap();
+        storage::refresh_statistics(&database).unwrap();
         if database.backend() == Backend::Postgres {
             db.raw("ANALYZE").unwrap();
         }
         // A sample is enough for the plans, too.
-        let findings = CheckRepository::new(&database).run().unwrap();
+        let findings = check::run(&database).unwrap();
         assert!(findings.iter().all(|finding| finding.problem.is_none()), "{findings:?}");
-        let estimate = storage.estimate().unwrap();
+        let estimate = storage::estimate(&database).unwrap();
         let of = |table| *estimate.tables.iter().find(|of| of.table == table).unwrap();
         let ticks = of("market_data");
         let (active, deleted) = (ticks.active.unwrap(), ticks.deleted.unwrap());
@@ -373,7 +372,7 @@ fn postgresql_tells_of_its_work_on_the_database() {
     let db = TestDatabase::postgres();
     let database = open(&db, Duration::ZERO);
     let activity = || {
-        let activity = StorageRepository::new(&database).postgres_activity();
+        let activity = db_read!(database, storage::postgres_activity());
         activity.unwrap().unwrap()
     };
     let before = activity();

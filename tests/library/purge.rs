@@ -1,6 +1,6 @@
 //! The only hard delete, through the public interface, on both backends.
 
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_read, db_write, insert_bars, on_both};
 use tickbase::Timestamp;
 use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
@@ -9,14 +9,13 @@ use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Bar, InstrumentType, RawBar, Symbol};
 use tickbase::domain::{ChannelKind, Condition, DeliveryStatus, FiredStatus, Frequency, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule, NewInstrument};
-use tickbase::repository::alert_delivery::{AlertDeliveryRepository, ChannelKey};
-use tickbase::repository::alert_log::AlertLogRepository;
-use tickbase::repository::alert_rule::AlertRuleRepository;
-use tickbase::repository::bar::{BarRange, BarRepository};
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::alert_delivery::{self, ChannelKey};
+use tickbase::repository::bar::{self, BarRange};
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
-use tickbase::repository::purge::{PurgeReport, PurgeRepository, TablePurge};
-use tickbase::repository::storage::{StorageRepository, TableCount};
+use tickbase::repository::purge::{self, PurgeReport, TablePurge};
+use tickbase::repository::storage::{self, TableCount};
+use tickbase::repository::{alert_log, alert_rule};
 
 const HOUR: i64 = 3_600_000_000;
 const OLD: i64 = 1_000 * HOUR;
@@ -84,14 +83,16 @@ impl World {
             volume: None,
             open_interest: None,
         });
-        let report = BarRepository::new(&self.db).insert_batch([&bar.unwrap()]);
+        let report = insert_bars(&self.db, [&bar.unwrap()]);
         assert_eq!(report.unwrap().inserted, 1);
     }
 
     fn delete_bars(&self, instrument_id: i64, now: i64) {
         let of = BarRange::all(instrument_id, Frequency::OneDay);
-        let repository = BarRepository::new(self.on(now));
-        assert_eq!(repository.soft_delete_range(of).unwrap(), 1);
+        assert_eq!(
+            db_write!(self.on(now), |at| bar::soft_delete_range(&of, at)).unwrap(),
+            1
+        );
     }
 
     fn rule(&self, instrument_id: i64) -> i64 {
@@ -101,12 +102,16 @@ impl World {
             name: Some("breakout".to_owned()),
             ..NewAlertRule::new(instrument_id, RuleType::Threshold)
         };
-        AlertRuleRepository::new(&self.db).insert(rule).unwrap().id
+        db_write!(self.db, |now| alert_rule::insert(&rule, now))
+            .unwrap()
+            .id
     }
 
     fn delete_rule(&self, id: i64, now: i64) {
-        let repository = AlertRuleRepository::new(self.on(now));
-        assert_eq!(repository.soft_delete(vec![id]).unwrap(), 1);
+        assert_eq!(
+            db_write!(self.on(now), |at| alert_rule::soft_delete(&[id], at)).unwrap(),
+            1
+        );
     }
 
     fn alert(&self, rule_id: i64, instrument_id: i64, stamp: i64) -> i64 {
@@ -125,8 +130,10 @@ impl World {
             alert_message: "Alert: breakout".to_owned(),
             error_message: None,
         };
-        let repository = AlertLogRepository::new(&self.db);
-        repository.insert(alert).unwrap().unwrap().id
+        db_write!(self.db, alert_log::insert(&alert))
+            .unwrap()
+            .unwrap()
+            .id
     }
 
     /// Two for each alert.
@@ -136,28 +143,32 @@ impl World {
             name: name.to_owned(),
             kind,
         });
-        let repository = AlertDeliveryRepository::new(&self.db);
-        let queued = repository.enqueue(channels.to_vec(), 100).unwrap();
-        assert_eq!(queued, 2 * alerts);
+        let queued = self.db.write("alert_delivery.enqueue", move |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::enqueue(conn, &channels, now, 100)
+        });
+        assert_eq!(queued.unwrap(), 2 * alerts);
     }
 
     fn delete_alert(&self, id: i64, now: i64) {
-        let repository = AlertLogRepository::new(self.on(now));
-        assert_eq!(repository.soft_delete(vec![id]).unwrap(), 1);
+        assert_eq!(
+            db_write!(self.on(now), |at| alert_log::soft_delete(&[id], at)).unwrap(),
+            1
+        );
     }
 
     fn delete_instruments(&self, ids: &[i64], now: i64) {
-        let repository = InstrumentRepository::new(self.on(now));
-        assert_eq!(repository.soft_delete(ids.to_vec()).unwrap(), ids.len());
+        let gone = ids.to_vec();
+        let deleted = db_write!(self.on(now), |at| instrument::soft_delete(&gone, at));
+        assert_eq!(deleted.unwrap(), ids.len());
     }
 
     fn counts(&self) -> Vec<TableCount> {
-        StorageRepository::new(&self.db).counts().unwrap()
+        db_read!(self.db, storage::counts()).unwrap()
     }
 
     fn purge(&self, cut_off: Timestamp, dry_run: bool) -> PurgeReport {
-        let repository = PurgeRepository::new(self.on(NOW));
-        repository.run(cut_off, dry_run).unwrap()
+        purge::run(self.on(NOW), cut_off, dry_run).unwrap()
     }
 
     /// A dry run, then the real one: the dry one changes nothing and tells the same.
@@ -225,8 +236,7 @@ on_both! {
         assert_eq!(numbers(&report), expected);
         assert_eq!((report.deleted(), report.kept()), (13, 0));
         assert_eq!(world.purge(at(CUT_OFF), false).deleted(), 0);
-        let deliveries = AlertDeliveryRepository::new(&world.db);
-        let left = alerts.iter().map(|id| deliveries.of_alert(*id).unwrap().len());
+        let left = alerts.iter().map(|id| db_read!(world.db, alert_delivery::of_alert(*id)).unwrap().len());
         assert_eq!(left.collect::<Vec<_>>(), [0, 2, 2]);
     }
 
@@ -243,7 +253,7 @@ on_both! {
         world.delete_instruments(&[2], OLD);
         let report = world.purge_twice(at(CUT_OFF));
         assert_eq!((report.deleted(), report.kept()), (1 + 1 + 3 + 1 + 1, 0));
-        let restored = InstrumentRepository::new(&world.db).restore(vec![2]);
+        let restored = db_write!(world.db, instrument::restore(&[2]));
         assert_eq!(restored.unwrap(), 0, "it is gone for good");
     }
 
@@ -293,12 +303,11 @@ on_both! {
 
     fn of_many_kept_rows_all_are_counted_and_the_first_are_named(place: &TestDatabase) {
         let world = World::new(place);
-        let repository = InstrumentRepository::new(&world.db);
         let ids: Vec<i64> = (0..70)
             .map(|n| {
                 let symbol = Symbol::new(&format!("X{n}")).unwrap();
                 let new = NewInstrument::new(symbol, "x", InstrumentType::Equity);
-                repository.insert(new).unwrap().id
+                db_write!(world.db, |now| instrument::insert(&new, now)).unwrap().id
             })
             .collect();
         for id in &ids[..50] {

@@ -5,19 +5,19 @@
 
 use std::sync::mpsc;
 
-use crate::support::{TestDatabase, until_somebody_waits};
+use crate::support::{
+    TestDatabase, db_read, db_write, insert_bars, until_somebody_waits, upsert_bars,
+};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, Frequency, RuleType};
 use tickbase::models::{NewAlertRule, NewMarketDataBar};
-use tickbase::repository::alert_rule::{self, AlertRuleRepository};
-use tickbase::repository::bar::{self, BarRepository};
-use tickbase::repository::instrument::{self, InstrumentRepository};
 use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickKey, TickRange,
 };
-use tickbase::repository::purge::PurgeRepository;
+use tickbase::repository::purge;
+use tickbase::repository::{alert_rule, bar, instrument};
 use tickbase::{Error, Result, Timestamp};
 
 fn open(place: &TestDatabase) -> Database {
@@ -111,8 +111,9 @@ fn a_rule_does_not_slip_onto_an_instrument_that_is_being_deleted() {
         assert_eq!(instrument::soft_delete(conn, &[1], now())?, 1);
         Ok(())
     };
-    let rules = AlertRuleRepository::new(&db);
-    let outcome = one_after_the_other((&place, &db), delete, || rules.insert(rule()));
+    let outcome = one_after_the_other((&place, &db), delete, || {
+        db_write!(db, |now| alert_rule::insert(&rule(), now))
+    });
     assert!(
         matches!(outcome, Err(Error::NotFound { .. })),
         "{outcome:?}"
@@ -127,20 +128,20 @@ fn an_instrument_is_not_deleted_beside_a_rule_that_is_being_added() {
         alert_rule::insert(conn, &rule(), now())?;
         Ok(())
     };
-    let instruments = InstrumentRepository::new(&db);
-    let outcome = one_after_the_other((&place, &db), insert, || instruments.soft_delete(vec![1]));
+    let outcome = one_after_the_other((&place, &db), insert, || {
+        db_write!(db, |now| instrument::soft_delete(&[1], now))
+    });
     assert!(
         matches!(outcome, Err(Error::Conflict { .. })),
         "{outcome:?}"
     );
-    assert_eq!(instruments.get(1).unwrap().id, 1);
+    assert_eq!(db_read!(db, instrument::get(1)).unwrap().id, 1);
 }
 
 #[test]
 fn two_writers_of_one_bar_agree_on_what_is_stored() {
     let place = TestDatabase::postgres();
     let db = open(&place);
-    let bars = BarRepository::new(&db);
     let insert = |close: &'static str| {
         move |conn: &mut BackendConnection<'_>| {
             bar::insert_batch(conn, &[daily(close)], now())?;
@@ -148,14 +149,14 @@ fn two_writers_of_one_bar_agree_on_what_is_stored() {
         }
     };
     let second = one_after_the_other((&place, &db), insert("2"), || {
-        bars.insert_batch([daily("3")])
+        insert_bars(&db, [daily("3")])
     });
     assert_eq!(second.unwrap().conflicts.len(), 1);
     let upsert = |conn: &mut BackendConnection<'_>| {
         bar::upsert_batch(conn, &[daily("4")], now())?;
         Ok(())
     };
-    let second = one_after_the_other((&place, &db), upsert, || bars.upsert_batch([daily("4")]));
+    let second = one_after_the_other((&place, &db), upsert, || upsert_bars(&db, [daily("4")]));
     assert_eq!(second.unwrap().unchanged, 1);
 }
 
@@ -163,18 +164,17 @@ fn two_writers_of_one_bar_agree_on_what_is_stored() {
 fn a_bar_that_is_restored_while_a_purge_comes_by_stays() {
     let place = TestDatabase::postgres();
     let db = open(&place);
-    let bars = BarRepository::new(&db);
-    bars.insert_batch([daily("2")]).unwrap();
+    insert_bars(&db, [daily("2")]).unwrap();
     let whole = bar::BarRange::all(1, Frequency::OneDay);
-    bars.soft_delete_range(whole).unwrap();
+    db_write!(db, |now| bar::soft_delete_range(&whole, now)).unwrap();
     let restore = move |conn: &mut BackendConnection<'_>| {
         assert_eq!(bar::restore_range(conn, &whole)?.restored, 1);
         Ok(())
     };
-    let purge = || PurgeRepository::new(&db).run(Timestamp::MAX, false);
+    let purge = || purge::run(&db, Timestamp::MAX, false);
     let report = one_after_the_other((&place, &db), restore, purge).unwrap();
     assert_eq!(report.deleted(), 0);
-    assert_eq!(bars.count(&whole).unwrap(), 1);
+    assert_eq!(db_read!(db, bar::count(&whole)).unwrap(), 1);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn an_instrument_shows_a_tick_that_was_stored_while_others_were_deleted_or_resto
             Ok(())
         }
     };
-    let last_tick = || InstrumentRepository::new(&db).get(1).unwrap().last_tick;
+    let last_tick = || db_read!(db, instrument::get(1)).unwrap().last_tick;
     db.write("test.zero", insert(0)).unwrap();
     let (key, range) = (key(0), until(10));
     let changes: [&(dyn Fn() -> Result<usize> + Sync); 4] = [

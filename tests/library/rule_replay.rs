@@ -2,14 +2,14 @@
 
 use std::io::Read;
 
-use crate::support::on_both;
+use crate::support::{db_read, on_both};
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Condition, RuleType, StoredTick};
 use tickbase::models::{Instrument, NewAlertRule};
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::alert_engine::{Evaluator, Rule, WatchedInstrument};
 use tickbase::services::replay::{Replayed, replay};
@@ -147,7 +147,7 @@ on_both! {
     fn a_replay_fires_what_live_fired(db: &TestDatabase) {
         let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
         // As it was before the first tick.
-        let instrument = InstrumentRepository::new(&database).get(1).unwrap();
+        let instrument = db_read!(database, instrument::get(1)).unwrap();
         let ticks = sample();
         let (fired_live, suppressed) = live(&instrument, rules(false), &ticks);
         let market_data = MarketDataRepository::new(&database);
@@ -155,7 +155,7 @@ on_both! {
             let report = market_data.insert_batch(batch.to_vec(), InsertOptions::default()).unwrap();
             assert_eq!(report.inserted, batch.len());
         }
-        let stored = InstrumentRepository::new(&database).get(1).unwrap();
+        let stored = db_read!(database, instrument::get(1)).unwrap();
         let (fired, done) = replayed(&database, &stored, rules(false), None, None);
         assert!(fired.len() > 100, "{}", fired.len());
         assert_eq!(fired, fired_live);

@@ -124,7 +124,7 @@ mod at_once {
     use tickbase::Timestamp;
     use tickbase::config::DatabaseConfig;
     use tickbase::database::Database;
-    use tickbase::repository::purge::PurgeRepository;
+    use tickbase::repository::purge;
 
     use super::*;
     use crate::support::until_somebody_waits;
@@ -198,7 +198,7 @@ mod at_once {
             let db = TestDatabase::postgres();
             trash_instrument_1(&db);
             let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
-            let purge = || PurgeRepository::new(&database).run(Timestamp::MAX, false);
+            let purge = || purge::run(&database, Timestamp::MAX, false);
             let outcome = one_after_the_other(&db, &insert(rows, false), "COMMIT", purge);
             let refused = outcome.unwrap_err().chain();
             assert!(refused.contains("ticks refer to row 1"), "{refused}");

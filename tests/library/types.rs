@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_write, insert_bars, on_both};
 use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use proptest::prelude::*;
@@ -13,8 +13,7 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::{Condition, Frequency, RuleType};
 use tickbase::models::{NewAlertRule, NewMarketDataBar};
-use tickbase::repository::alert_rule::AlertRuleRepository;
-use tickbase::repository::bar::BarRepository;
+use tickbase::repository::alert_rule;
 use tickbase::soft_delete::SoftDeletable;
 use tickbase::tables::{alert_rules as rules, market_data_bars as bars};
 use tickbase::{Decimal, Timestamp, on_backend};
@@ -79,14 +78,13 @@ fn decimals() -> impl Strategy<Value = Vec<Decimal>> {
 fn store_thresholds(db: &TestDatabase, database: &Database, thresholds: &[Decimal]) {
     db.raw("UPDATE alert_rules SET deleted_at = updated_at; DELETE FROM alert_rules")
         .unwrap();
-    let repository = AlertRuleRepository::new(database);
     for threshold in thresholds {
         let rule = NewAlertRule {
             condition: Some(Condition::Above),
             threshold: Some(threshold.clone()),
             ..NewAlertRule::new(1, RuleType::Threshold)
         };
-        repository.insert(rule).unwrap();
+        db_write!(database, |now| alert_rule::insert(&rule, now)).unwrap();
     }
 }
 
@@ -111,7 +109,7 @@ fn with_bars(db: &TestDatabase, property: impl Fn(&Database, Vec<Timestamp>)) {
             )
             .unwrap();
             let rows: Vec<_> = moments.iter().copied().map(bar).collect();
-            let report = BarRepository::new(&database).insert_batch(rows).unwrap();
+            let report = insert_bars(&database, rows).unwrap();
             assert_eq!(report.inserted, moments.len());
             property(&database, moments);
         },

@@ -10,9 +10,8 @@ use crate::api::extract::{Id, Query};
 use crate::api::state::ApiState;
 use crate::api::types::{DeliveryItem, ResendQuery, ResentCount};
 use crate::config::AlertsConfig;
-use crate::repository::alert_delivery::{self, AlertDeliveryRepository, DeadLetterFilter};
+use crate::repository::alert_delivery::{self, DeadLetterFilter};
 use crate::repository::alert_log;
-use crate::repository::rows::Recorded;
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list))
@@ -44,7 +43,7 @@ async fn list(
 ) -> Result<axum::Json<Vec<DeliveryItem>>, ApiError> {
     let read = state.read("alert_delivery.of_alert", move |conn| {
         alert_log::get(conn, id)?;
-        alert_delivery::of_alert(conn, id).recorded(conn)
+        alert_delivery::of_alert(conn, id)
     });
     let rows = read.await?;
     Ok(axum::Json(rows.into_iter().map(Into::into).collect()))
@@ -114,10 +113,7 @@ async fn resent(
             if let Some(id) = alert_id {
                 alert_log::get(conn, id)?;
             }
-            let limit = AlertDeliveryRepository::LIMIT_MAX;
-            let page = alert_delivery::resend_page(conn, &filter, before, limit)?;
-            conn.record_rows(page.0);
-            Ok(page)
+            alert_delivery::resend_page(conn, &filter, before, alert_delivery::LIMIT_MAX)
         });
         let (count, next) = write.await?;
         resent += count;

@@ -23,7 +23,6 @@ use crate::api::types::{AlertExportQuery, AlertItem};
 use crate::database::Cursor;
 use crate::error::Result;
 use crate::repository::alert_log::{self, AlertFilter, AlertKey, PageQuery};
-use crate::repository::rows::Recorded;
 
 /// Alerts that are read at a time.
 const PAGE_ROWS: usize = PageQuery::LIMIT_MAX;
@@ -80,7 +79,7 @@ async fn page(
         cursor,
     };
     let read = state.read("alert_log.export", move |conn| {
-        let page = alert_log::page(conn, &query).recorded(conn)?;
+        let page = alert_log::page(conn, &query)?;
         Ok((items(conn, page.rows)?, page.next))
     });
     read.await

@@ -9,11 +9,11 @@ use crate::database::DatabaseNeed;
 use crate::named::{instrument, moment};
 use crate::output::{grouped, table};
 use crate::{CommandResult, Context};
-use tickbase::database::BackendConnection;
+use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::{Frequency, Symbol};
 use tickbase::error::Result;
 use tickbase::models::AlertLog;
-use tickbase::repository::alert_delivery::{AlertDeliveryRepository, DeadLetterFilter};
+use tickbase::repository::alert_delivery::{self, DeadLetterFilter};
 use tickbase::repository::alert_log::{self, AlertFigures, AlertFilter, PageQuery};
 use tickbase::repository::{alert_rule, instrument};
 use tickbase::timestamp::Timestamp;
@@ -276,13 +276,12 @@ fn resend(context: &Context, arguments: &ResendArguments) -> CommandResult {
         [] => vec![filter(None)],
         ids => ids.iter().map(|id| filter(Some(*id))).collect(),
     };
-    let repository = AlertDeliveryRepository::new(&database);
     let (mut resent, mut listed) = (0, arguments.dry_run.then(Vec::new));
     for filter in &filters {
         match &mut listed {
-            None => resent += repository.resend_all(filter)?,
+            None => resent += alert_delivery::resend_all(&database, filter)?,
             Some(listed) => {
-                listed.extend(dead_letters(&repository, filter)?);
+                listed.extend(dead_letters(&database, filter)?);
                 resent = listed.len();
             }
         }
@@ -296,13 +295,12 @@ fn resend(context: &Context, arguments: &ResendArguments) -> CommandResult {
     context.output.result(&report, resent_for_people)
 }
 
-fn dead_letters(
-    repository: &AlertDeliveryRepository<'_>,
-    filter: &DeadLetterFilter,
-) -> Result<Vec<DeadLetter>> {
+fn dead_letters(database: &Database, filter: &DeadLetterFilter) -> Result<Vec<DeadLetter>> {
     let (mut all, mut before) = (Vec::new(), None);
     loop {
-        let page = repository.dead_letters(filter, before, AlertDeliveryRepository::LIMIT_MAX)?;
+        let page = database.read("alert_delivery.dead_letters", |conn| {
+            alert_delivery::dead_letters(conn, filter, before, alert_delivery::LIMIT_MAX)
+        })?;
         let Some(last) = page.last() else {
             return Ok(all);
         };

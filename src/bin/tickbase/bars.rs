@@ -13,7 +13,9 @@ use crate::{CommandFailure, CommandResult, Context};
 use tickbase::domain::{BarPrice, Frequency, PriceDecimals, Symbol, mean_places, price_text};
 use tickbase::error::Error;
 use tickbase::models::{BarSeries, Instrument};
-use tickbase::repository::bar_series::{BarSeriesRepository, BuildReport, BuildSpan, SeriesStatus};
+use tickbase::repository::bar_series::{
+    self, BuildReport, BuildSpan, SeriesKey, SeriesStatus, TICKS_PER_TRANSACTION_MAX,
+};
 use tickbase::repository::market_data::TickRange;
 use tickbase::services::historical_data::{self, BarHistory, BarQuery, Fill, HistoryBar};
 use tickbase::timestamp::Timestamp;
@@ -143,18 +145,25 @@ fn build(context: &Context, arguments: &BuildArguments) -> CommandResult {
         start: arguments.start,
         end: arguments.end,
     };
-    let series = BarSeriesRepository::new(&database).of_price(arguments.price);
     let mut built = Vec::new();
     for (symbol, id) in symbols.iter().zip(ids) {
         if arguments.anew {
-            series.mark_stale(TickRange {
+            let range = TickRange {
                 instrument_id: id,
                 start: arguments.start,
                 end: arguments.end,
+            };
+            database.write("bar_series.mark_stale", move |conn| {
+                bar_series::mark_stale(conn, &range)
             })?;
         }
         for frequency in &frequencies {
-            let report = series.build(id, *frequency, span)?;
+            let key = SeriesKey {
+                instrument_id: id,
+                frequency: *frequency,
+                price: arguments.price,
+            };
+            let report = bar_series::build(&database, key, span, TICKS_PER_TRANSACTION_MAX)?;
             built.push(Built::of(symbol, &report));
         }
     }
@@ -396,7 +405,7 @@ impl From<&SeriesStatus> for Status {
 
 fn status(context: &Context) -> CommandResult {
     let database = context.open(DatabaseNeed::Existing)?;
-    let all = BarSeriesRepository::new(&database).list()?;
+    let all = database.read("bar_series.list", bar_series::list)?;
     let all: Vec<Status> = all.iter().map(Status::from).collect();
     context.output.result(&all, |all| status_for_people(all))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::database::DatabaseNeed;
 use crate::{CommandFailure, CommandResult, Context};
-use tickbase::repository::check::{CheckRepository, Finding};
+use tickbase::repository::check::{self, Finding};
 
 #[derive(Serialize)]
 struct CheckLine {
@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context) -> CommandResult {
         "migrations",
         (missing > 0).then(|| format!("{missing} are missing; run `tickbase migrate run`")),
     )];
-    findings.extend(CheckRepository::new(&database).run()?);
+    findings.extend(check::run(&database)?);
     let findings: Vec<CheckLine> = findings
         .into_iter()
         .map(|finding| CheckLine {

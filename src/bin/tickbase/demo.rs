@@ -20,7 +20,7 @@ use tickbase::domain::{DEFAULT_SOURCE_ID, Symbol};
 use tickbase::error::{Error, Result};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use tickbase::models::Instrument;
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::{AlertEngine, Service};
 
@@ -192,12 +192,13 @@ fn demonstrate(database: &Database) -> Result<DemoReport> {
 
 fn instrument(database: &Database) -> Result<Instrument> {
     let symbol = Symbol::new(SYMBOL)?;
-    InstrumentRepository::new(database)
-        .by_symbol(&symbol)?
-        .ok_or_else(|| {
-            let remedy = "restore it, or name another database with --database-url";
-            Error::not_found(format!("instrument {SYMBOL}"), remedy)
-        })
+    let found = database.read("instrument.by_symbol", |conn| {
+        instrument::by_symbol(conn, &symbol)
+    })?;
+    found.ok_or_else(|| {
+        let remedy = "restore it, or name another database with --database-url";
+        Error::not_found(format!("instrument {SYMBOL}"), remedy)
+    })
 }
 
 /// Stores the sample while other threads read the latest price.

@@ -5,15 +5,13 @@ use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::Symbol;
 use tickbase::error::{Error, Result};
 use tickbase::models::{DataSource, Instrument};
-use tickbase::repository::data_source::DataSourceRepository;
-use tickbase::repository::instrument::{self, InstrumentRepository};
+use tickbase::repository::{data_source, instrument};
 use tickbase::services::historical_data::{self, BarQuery};
 use tickbase::timestamp::Timestamp;
 
 /// The active instrument with this symbol.
 pub(super) fn instrument(database: &Database, symbol: &Symbol) -> Result<Instrument> {
-    let found = InstrumentRepository::new(database).by_symbol(symbol)?;
-    found.ok_or_else(|| unknown(symbol, CHECK))
+    database.read("instrument.by_symbol", |conn| instrument_on(conn, symbol))
 }
 
 /// [`instrument`] on a connection.
@@ -34,7 +32,9 @@ pub(super) fn unknown(symbol: &Symbol, remedy: &str) -> Error {
 
 /// The data source with this name.
 pub(super) fn source(database: &Database, name: &str) -> Result<DataSource> {
-    let found = DataSourceRepository::new(database).by_name(name)?;
+    let found = database.read("data_source.by_name", |conn| {
+        data_source::by_name(conn, name)
+    })?;
     let remedy = "check the name; `tickbase import --source NAME --create-source` adds one";
     found.ok_or_else(|| Error::not_found(format!("data source {name:?}"), remedy))
 }

@@ -8,7 +8,7 @@ use crate::database::DatabaseNeed;
 use crate::output::{grouped, table};
 use crate::{CommandResult, Context};
 use tickbase::error::Error;
-use tickbase::repository::purge::{PurgeReport, PurgeRepository};
+use tickbase::repository::purge::{self, PurgeReport};
 
 #[derive(Debug, Args)]
 pub(super) struct PurgeArguments {
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, arguments: &PurgeArguments) -> CommandResul
     let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
     let cut_off = now.saturating_add_micros(-arguments.older_than);
-    let report = PurgeRepository::new(&database).run(cut_off, arguments.dry_run)?;
+    let report = purge::run(&database, cut_off, arguments.dry_run)?;
     database.close();
     context.output.result(&readable(&report), for_people)
 }

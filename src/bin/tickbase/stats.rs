@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::database::DatabaseNeed;
 use crate::output::{bytes, grouped, table};
 use crate::{CommandResult, Context};
-use tickbase::repository::storage::{StorageRepository, TickCoverage};
+use tickbase::repository::storage::{self, TickCoverage};
 
 #[derive(Serialize)]
 struct StatsReport {
@@ -34,9 +34,10 @@ struct TickStats {
 
 pub(super) fn run(context: &Context) -> CommandResult {
     let database = context.open(DatabaseNeed::Existing)?;
-    let storage = StorageRepository::new(&database);
-    let size = storage.size()?;
-    let tables = storage.counts()?.into_iter().map(|count| TableStats {
+    let size = database.read("storage.size", storage::size)?;
+    let counts = database.read("storage.counts", storage::counts)?;
+    let coverage = database.read("storage.coverage", storage::coverage)?;
+    let tables = counts.into_iter().map(|count| TableStats {
         table: count.table,
         active: count.active,
         deleted: count.deleted,
@@ -46,7 +47,7 @@ pub(super) fn run(context: &Context) -> CommandResult {
         database_bytes: size.database_bytes,
         free_bytes: size.free_bytes,
         tables: tables.collect(),
-        ticks: storage.coverage()?.iter().map(ticks).collect(),
+        ticks: coverage.iter().map(ticks).collect(),
     };
     context.output.result(&report, for_people)
 }

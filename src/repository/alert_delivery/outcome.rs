@@ -8,10 +8,11 @@ use diesel::prelude::*;
 
 use super::alert_status::roll_up;
 use super::dead_letters::give_up;
-use super::{AlertDeliveryRepository, after, before};
+use super::{LIMIT_MAX, after, before};
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::DeliveryState;
 use crate::error::Result;
+use crate::repository::rows::Recorded;
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
 
@@ -57,7 +58,8 @@ pub struct Tried {
     pub outcome: DeliveryOutcome,
 }
 
-/// Stores what came of attempts; returns how many were stored.
+/// Stores what came of attempts, and how the deliveries of their alerts stand by that; returns how
+/// many were stored.
 ///
 /// That something was delivered is stored whoever holds the delivery by now. A failure is stored
 /// only while the attempt is the last one: else the one who took it over tells.
@@ -75,7 +77,7 @@ pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp)
     for alert in alerts {
         roll_up(conn, alert, now)?;
     }
-    Ok(stored)
+    Ok(stored).recorded(conn)
 }
 
 #[dsl::auto_type(no_type_alias)]
@@ -132,8 +134,14 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             })?;
             if let Some(channel) = &of {
                 let reason = format!("{error}; it waited for too long, and is given up");
-                let limit = AlertDeliveryRepository::LIMIT_MAX;
-                give_up(conn, channel, before(now, *age_max), &reason, now, limit)?;
+                give_up(
+                    conn,
+                    channel,
+                    before(now, *age_max),
+                    &reason,
+                    now,
+                    LIMIT_MAX,
+                )?;
             }
             usize::from(of.is_some())
         }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::repository::bounds;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
@@ -103,12 +104,8 @@ pub fn page(
             older(conn, filter, from, first, limit)?
         }
     };
-    Ok(Page::of(
-        rows,
-        query.limit,
-        query.cursor.as_ref(),
-        AlertLog::key,
-    ))
+    let cursor = query.cursor.as_ref();
+    Ok(Page::of(rows, query.limit, cursor, AlertLog::key)).recorded(conn)
 }
 
 fn older(
@@ -226,7 +223,7 @@ pub fn numbered(
             .select(AlertLog::as_select())
             .load(c)
     })?;
-    Ok(Page::of(rows, query.limit, None, AlertLog::key))
+    Ok(Page::of(rows, query.limit, None, AlertLog::key)).recorded(conn)
 }
 
 /// How many active alerts pass the filter: one pass over those that its index finds.
@@ -240,10 +237,10 @@ pub fn count(conn: &mut BackendConnection<'_>, filter: AlertFilter) -> Result<i6
     if filter == AlertFilter::default()
         && let BackendConnection::Sqlite(c) = conn
     {
-        return count_all_on_sqlite(c);
+        return count_all_on_sqlite(c).recorded(conn);
     }
     let query = between_query(filter, first, last).count();
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// SQLite looks at each row of a partial index for the moment of deletion, though the index says
@@ -317,10 +314,7 @@ pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<AlertLog> {
         let query = by_id_query(id).select(AlertLog::as_select());
         query.first(c).optional()
     })?;
-    found.ok_or_else(|| {
-        Error::not_found(
-            format!("alert {id}"),
-            "list the alerts, or restore this one if it was deleted",
-        )
-    })
+    let remedy = "list the alerts, or restore this one if it was deleted";
+    let found = found.ok_or_else(|| Error::not_found(format!("alert {id}"), remedy));
+    found.recorded(conn)
 }

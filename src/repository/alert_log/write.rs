@@ -8,6 +8,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
@@ -22,6 +23,10 @@ const ALERTS_PER_STATEMENT_MAX: usize = 2_000;
 /// [`Error::Invalid`] for a value that is not finite; [`Error::NotFound`] when there is no such
 /// rule, instrument or source; [`Error::Query`].
 pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
+    store(conn, new).recorded(conn)
+}
+
+fn store(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
     let _said = conn.invalidates(Invalidation::Nothing);
     new.check()?;
     let insert = alert_logs::table
@@ -60,7 +65,7 @@ pub(crate) fn insert_many(
     let _said = conn.invalidates(Invalidation::Nothing);
     // One is the usual number, and its statement stays prepared.
     if let [one] = new {
-        return Ok(insert(conn, one)?.into_iter().collect());
+        return Ok(store(conn, one)?.into_iter().collect());
     }
     let mut stored = Vec::with_capacity(new.len());
     for new in new.chunks(ALERTS_PER_STATEMENT_MAX) {
@@ -102,7 +107,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         let update = diesel::update(active_query(ids)).set(alert_logs::deleted_at.eq(now));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Takes the alerts with these ids out of the trash; returns how many were in it. Nothing can
@@ -118,5 +123,5 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
             diesel::update(deleted_query(ids)).set(alert_logs::deleted_at.eq(None::<Timestamp>));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }

@@ -9,6 +9,7 @@ use crate::domain::RuleType;
 use crate::error::Result;
 use crate::models::AlertRule;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_rules;
@@ -50,9 +51,10 @@ pub(super) fn list_query(filter: RuleFilter) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn list(conn: &mut BackendConnection<'_>, filter: RuleFilter) -> Result<Vec<AlertRule>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let rows = crate::on_backend!(conn, |c| {
         list_query(filter).select(AlertRule::as_select()).load(c)
-    })?)
+    });
+    Ok(rows.recorded(conn)?)
 }
 
 /// The place of a rule in a list.
@@ -122,7 +124,7 @@ pub fn page(conn: &mut BackendConnection<'_>, page: &RulePage) -> Result<Page<Al
             .load(c)
     })?;
     let cursor = page.after.map(Cursor::After);
-    Ok(Page::of(rows, page.limit, cursor.as_ref(), AlertRule::key))
+    Ok(Page::of(rows, page.limit, cursor.as_ref(), AlertRule::key)).recorded(conn)
 }
 
 /// The name of a rule, shown with its alerts.
@@ -202,6 +204,11 @@ pub(super) fn by_id_query(id: i64) -> _ {
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound), [`Error::Query`](crate::Error::Query).
 pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<AlertRule> {
+    find(conn, id).recorded(conn)
+}
+
+/// [`get`] on the way to a write, whose rows are those that it writes.
+pub(super) fn find(conn: &mut BackendConnection<'_>, id: i64) -> Result<AlertRule> {
     let found = crate::on_backend!(conn, |c| {
         let query = by_id_query(id).select(AlertRule::as_select());
         query.first(c).optional()
@@ -223,6 +230,14 @@ pub(super) fn of_instruments_query<'a>(ids: &'a [i64]) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn of_instruments(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+) -> Result<Vec<AlertRule>> {
+    find_of_instruments(conn, instrument_ids).recorded(conn)
+}
+
+/// [`of_instruments`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find_of_instruments(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
 ) -> Result<Vec<AlertRule>> {

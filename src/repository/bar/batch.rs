@@ -54,7 +54,9 @@ pub struct UpsertReport {
     pub rejected: Vec<RowRejection>,
 }
 
-/// Stores bars; see [`super::BarRepository::insert_batch`].
+/// Stores any number of bars. What is stored stays: a bar of a period that has one is a duplicate if
+/// its values are the same, else a conflict; both are counted and not stored. A bar that breaks a
+/// rule, or whose instrument or source is unknown, is returned with its index and the reason.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query); the caller's transaction must be undone then.
@@ -93,7 +95,8 @@ pub fn insert_batch(
     Ok(report)
 }
 
-/// Stores and replaces bars; see [`super::BarRepository::upsert_batch`].
+/// Stores any number of bars. A bar of a period that has one replaces its values; of several bars of
+/// one period in the batch the last one stays. Rejections are those of [`insert_batch`].
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query); the caller's transaction must be undone then.

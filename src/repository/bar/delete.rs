@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
 use crate::repository::pass::each_row;
-use crate::repository::rows::CountRows;
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source, instrument, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::market_data_bars;
@@ -101,7 +101,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         touch_bars!(conn, marks, active_query(ids));
     }
     marks.store(conn)?;
-    remove(conn, ids, now)
+    remove(conn, ids, now).recorded(conn)
 }
 
 /// [`soft_delete`] by those who build bars: what is built without them stays built.
@@ -135,7 +135,7 @@ pub fn soft_delete_range(
     marks.store(conn)?;
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
-    Ok(crate::on_backend!(conn, |c| update.execute(c))?)
+    Ok(crate::on_backend!(conn, |c| update.execute(c)).recorded(conn)?)
 }
 
 /// Takes the bars with these ids out of the trash; returns how many were in it.
@@ -158,7 +158,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
         changed += restored.map_err(|error| or_conflict(error, "bars to restore"))?;
     }
     marks.store(conn)?;
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// The report of a restoration: the trash had `restored + conflicts` bars of the range.
@@ -170,12 +170,6 @@ pub struct RestoreReport {
     /// Bars that stay in it: an active bar has their period, or another deleted bar of it was
     /// restored.
     pub conflicts: usize,
-}
-
-impl CountRows for RestoreReport {
-    fn rows(&self) -> usize {
-        self.restored
-    }
 }
 
 /// Takes the deleted bars of a range out of the trash, as far as their periods are free. Of several

@@ -166,6 +166,7 @@ pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<us
     let periods = marks.series.iter().map(|touched| touched.periods.len());
     let periods = periods.sum();
     marks.store(conn)?;
+    conn.record_rows(periods);
     Ok(periods)
 }
 

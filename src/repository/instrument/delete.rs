@@ -10,6 +10,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::Instrument;
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::soft_delete::{Active, ActiveOn, Deleted, SoftDeletable};
 use crate::tables::{alert_rules, instruments};
@@ -33,7 +34,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         ));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Keeps other writers from deleting the instruments, and from adding rules and ticks to them,
@@ -151,7 +152,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
         // decides.
         changed += restored.map_err(|error| or_conflict(error, "instruments to restore"))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// The active instruments with one of these symbols.

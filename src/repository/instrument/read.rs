@@ -9,6 +9,7 @@ use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 use crate::error::Result;
 use crate::models::Instrument;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::instruments;
@@ -45,9 +46,10 @@ pub(super) fn list_query(filter: InstrumentFilter) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn list(conn: &mut BackendConnection<'_>, filter: InstrumentFilter) -> Result<Vec<Instrument>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let rows = crate::on_backend!(conn, |c| {
         list_query(filter).select(Instrument::as_select()).load(c)
-    })?)
+    });
+    Ok(rows.recorded(conn)?)
 }
 
 /// The query of a page of a list.
@@ -92,7 +94,7 @@ pub fn page(
     })?;
     let cursor = page.after.clone().map(Cursor::After);
     let symbol = |row: &Instrument| row.symbol.clone();
-    Ok(Page::of(rows, page.limit, cursor.as_ref(), symbol))
+    Ok(Page::of(rows, page.limit, cursor.as_ref(), symbol)).recorded(conn)
 }
 
 /// The label of an instrument: its name, and the places of its prices.
@@ -242,6 +244,11 @@ pub(super) fn by_id_query(id: i64) -> _ {
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound), [`Error::Query`](crate::Error::Query).
 pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<Instrument> {
+    find(conn, id).recorded(conn)
+}
+
+/// [`get`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find(conn: &mut BackendConnection<'_>, id: i64) -> Result<Instrument> {
     let found = crate::on_backend!(conn, |c| {
         let query = by_id_query(id).select(Instrument::as_select());
         query.first(c).optional()
@@ -260,8 +267,9 @@ pub(super) fn by_symbol_query<'a>(symbol: &'a Symbol) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn by_symbol(conn: &mut BackendConnection<'_>, symbol: &Symbol) -> Result<Option<Instrument>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let found = crate::on_backend!(conn, |c| {
         let query = by_symbol_query(symbol).select(Instrument::as_select());
         query.first(c).optional()
-    })?)
+    });
+    Ok(found.recorded(conn)?)
 }

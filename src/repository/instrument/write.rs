@@ -8,6 +8,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 use crate::repository::or_conflict;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
@@ -41,7 +42,7 @@ pub fn insert(
     let stored =
         stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))?;
     drop(conn.invalidates(Invalidation::Instruments(&[stored.id])));
-    Ok(stored)
+    Ok(stored).recorded(conn)
 }
 
 /// Changes an active instrument; an empty change sets `updated_at` alone.
@@ -65,7 +66,7 @@ pub fn update(
         let update = update.returning(Instrument::as_returning());
         update.get_result(c).optional()
     })?;
-    changed.ok_or_else(|| not_found(id))
+    changed.ok_or_else(|| not_found(id)).recorded(conn)
 }
 
 /// The symbol belongs to another active instrument.

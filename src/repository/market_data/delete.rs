@@ -12,13 +12,14 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
 use super::keys::{TickKey, TickRange};
-use super::latest::latest;
+use super::latest::newest;
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::TickPrices;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
 use crate::repository::instrument;
 use crate::repository::pass::each_row;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
 use crate::tables::{instruments, market_data};
@@ -72,7 +73,7 @@ fn mark_keys(
         marks.store(conn)?;
     }
     refresh_last_ticks(conn, &ids)?;
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// The built bars that the ticks of a range touch: those that go, or those that come back. It must
@@ -127,7 +128,7 @@ pub fn soft_delete_range(
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
     marks.store(conn)?;
     refresh_last_ticks(conn, &[of.instrument_id])?;
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Takes the deleted ticks of a range out of the trash; returns how many there were.
@@ -148,13 +149,13 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
     marks.store(conn)?;
     refresh_last_ticks(conn, &[of.instrument_id])?;
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Sets what each instrument shows as its last tick to its newest active one, and says that its
 /// ticks are others.
 fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
-    let newest = latest(conn, ids)?;
+    let newest = newest(conn, ids)?;
     for id in ids {
         let tick = newest.iter().find(|tick| tick.instrument_id == *id);
         let update = diesel::update(instruments::table.active().filter(instruments::id.eq(id)))

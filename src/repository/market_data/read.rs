@@ -8,6 +8,7 @@ use crate::database::{BackendConnection, Cursor, Page};
 use crate::error::Result;
 use crate::models::MarketData;
 use crate::repository::bounds;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 use crate::timestamp::Timestamp;
@@ -103,6 +104,14 @@ fn of_instrument(of: &TickRange) -> Result<TicksOfInstrument> {
 /// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range or a start after the end;
 /// [`Error::Query`](crate::Error::Query).
 pub fn range(
+    conn: &mut BackendConnection<'_>,
+    query: &TickRangeQuery,
+) -> Result<Page<MarketData, TickKey>> {
+    find_range(conn, query).recorded(conn)
+}
+
+/// [`range`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find_range(
     conn: &mut BackendConnection<'_>,
     query: &TickRangeQuery,
 ) -> Result<Page<MarketData, TickKey>> {
@@ -203,7 +212,7 @@ pub(super) fn count_query(
 /// [`Error::Query`](crate::Error::Query).
 pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
     let query = count_query(of)?;
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 type SinceOn = dsl::And<
@@ -228,7 +237,7 @@ pub(super) fn count_since_query(start: Timestamp) -> _ {
 /// [`Error::Query`](crate::Error::Query).
 pub fn count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
     let query = count_since_query(start);
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// The hot reads as SQLite's SQL, by name, with how each must seek, for those who look at their

@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Nullable};
 
-use super::StorageRepository;
 use crate::database::BackendConnection;
 use crate::error::Result;
 
@@ -98,16 +97,6 @@ impl PostgresTotals {
     pub fn cache_hit_ratio(&self) -> Option<f64> {
         let asked = self.blocks_hit + self.blocks_read;
         (asked > 0).then(|| self.blocks_hit as f64 / asked as f64)
-    }
-}
-
-impl StorageRepository<'_> {
-    /// What the PostgreSQL server says of its work on this database; `None` on SQLite.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`](crate::database::Database::read).
-    pub fn postgres_activity(&self) -> Result<Option<PostgresActivity>> {
-        self.db.read("storage.postgres_activity", postgres_activity)
     }
 }
 

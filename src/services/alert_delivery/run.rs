@@ -15,9 +15,7 @@ use super::snapshot::QueueDepth;
 use crate::config::AlertsConfig;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::repository::alert_delivery::{
-    AlertDeliveryRepository, ChannelKey, Claim, DeliveryOutcome, Tried,
-};
+use crate::repository::alert_delivery::{self, ChannelKey, Claim, DeliveryOutcome, Look, Tried};
 use crate::services::{Wakeup, Worker, lock, panic_text};
 
 /// Alerts that are queued in one transaction.
@@ -190,14 +188,17 @@ impl Outbox {
     /// Queues what fired and hands out what is due, as far as threads are free; returns how long
     /// nothing will be due.
     fn hand_out_due(&self, run: &DeliveryRun) -> Result<Option<Duration>> {
-        let repository = AlertDeliveryRepository::new(&self.db);
         let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
         let free: Vec<bool> = run.lanes.iter().map(|lane| lane.free() > 0).collect();
         // A look is a read: an idle service takes no write lock.
-        let mut seen = repository.look(&keys, &free)?;
+        let mut seen = self.look_at_queue(&keys, &free)?;
         if seen.unqueued {
-            repository.enqueue(keys.clone(), QUEUED_ALERTS_MAX)?;
-            seen = repository.look(&keys, &[])?;
+            let channels = keys.clone();
+            self.db.write("alert_delivery.enqueue", move |conn| {
+                let now = conn.shared_now()?;
+                alert_delivery::enqueue(conn, &channels, now, QUEUED_ALERTS_MAX)
+            })?;
+            seen = self.look_at_queue(&keys, &[])?;
         }
         let mut next = None;
         for (index, due) in seen.next_due.iter().enumerate() {
@@ -219,16 +220,26 @@ impl Outbox {
         Ok(next)
     }
 
+    fn look_at_queue(&self, channels: &[ChannelKey], free: &[bool]) -> Result<Look> {
+        self.db.read("alert_delivery.look", |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::look(conn, channels, free, now)
+        })
+    }
+
     /// Claims what so many threads can take. Each rings the bell when it is free again.
     fn hand_out(&self, lane: &Lane, channel: &Channel, threads: usize) -> Result<()> {
         // Longer than a request can take, or another process would claim the delivery while it is
         // still being sent.
         let lease = self.config.total_timeout + LEASE_MARGIN;
         let limit = threads * channel.batch_max;
-        let repository = AlertDeliveryRepository::new(&self.db);
+        let name = channel.key.name.clone();
         // Attempts and lease are committed before anything is sent: a crash in between costs a
         // repetition, never a lost alert.
-        let mut claims = repository.claim(channel.key.name.clone(), lease, limit)?;
+        let mut claims = self.db.write("alert_delivery.claim", move |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::claim(conn, &name, now, lease, limit)
+        })?;
         while !claims.is_empty() {
             let rest = claims.split_off(claims.len().min(channel.batch_max));
             lane.push(claims);
@@ -244,7 +255,10 @@ impl Outbox {
             let tried = batch.iter().map(|claim| self.attempt(channel, claim));
             let tried: Vec<Tried> = tried.collect();
             let stored = catch_unwind(AssertUnwindSafe(|| {
-                AlertDeliveryRepository::new(&self.db).record(tried)
+                self.db.write("alert_delivery.record", move |conn| {
+                    let now = conn.shared_now()?;
+                    alert_delivery::record(conn, &tried, now)
+                })
             }));
             match stored {
                 Ok(Ok(_)) => {}

@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 use tickbase::Timestamp;
 use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{AlertRule, NewAlertLog, NewAlertRule};
-use tickbase::repository::alert_log::AlertLogRepository;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::{alert_log, alert_rule};
 
 use crate::api::client::Api;
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_write, on_both};
 
 fn rule(api: &Api, instrument_id: i64, name: Option<&str>) -> AlertRule {
     let new = NewAlertRule {
@@ -17,9 +16,7 @@ fn rule(api: &Api, instrument_id: i64, name: Option<&str>) -> AlertRule {
         name: name.map(str::to_owned),
         ..NewAlertRule::new(instrument_id, RuleType::Threshold)
     };
-    AlertRuleRepository::new(api.app.database())
-        .insert(new)
-        .unwrap()
+    db_write!(api.app.database(), |now| alert_rule::insert(&new, now)).unwrap()
 }
 
 /// A server that delivers nothing, so that an alert stays as it was stored.
@@ -48,8 +45,10 @@ fn alert(rule: &AlertRule, stamp: &str) -> NewAlertLog {
 }
 
 fn store(api: &Api, new: NewAlertLog) -> i64 {
-    let alerts = AlertLogRepository::new(api.app.database());
-    alerts.insert(new).unwrap().unwrap().id
+    db_write!(api.app.database(), alert_log::insert(&new))
+        .unwrap()
+        .unwrap()
+        .id
 }
 
 fn ids(page: &Value) -> Vec<i64> {

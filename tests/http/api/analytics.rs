@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 use tickbase::Timestamp;
 use tickbase::config::Token;
 use tickbase::domain::{Bar, Frequency, RawBar};
-use tickbase::repository::bar::BarRepository;
 
 use crate::api::client::Api;
-use crate::support::on_both;
+use crate::support::{insert_bars, on_both};
 
 const MSFT: &str = include_str!("../../fixtures/analytics/msft-1min.csv");
 const SP500: &str = include_str!("../../fixtures/analytics/sp500-daily.csv");
@@ -38,9 +37,7 @@ fn bar(instrument_id: i64, frequency: Frequency, stamp: &str, values: &[&str]) -
 }
 
 fn insert(api: &Api, bars: &[Bar]) {
-    let report = BarRepository::new(api.app.database())
-        .insert_batch(bars)
-        .unwrap();
+    let report = insert_bars(api.app.database(), bars).unwrap();
     assert_eq!(report.inserted, bars.len());
 }
 

@@ -4,12 +4,10 @@ use serde_json::{Value, json};
 use tickbase::Timestamp;
 use tickbase::domain::{Bar, Frequency, ProviderType, RawBar};
 use tickbase::models::{NewDataSource, NewMarketDataBar};
-use tickbase::repository::bar::BarRepository;
-use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
-use tickbase::repository::data_source::DataSourceRepository;
+use tickbase::repository::data_source;
 
 use crate::api::client::Api;
-use crate::support::on_both;
+use crate::support::{build_bars, db_write, insert_bars, on_both};
 
 const ES: i64 = 1;
 
@@ -41,18 +39,17 @@ fn closes(api: &Api, frequency: &str) -> Vec<Value> {
 on_both! {
     fn bars_are_deleted_and_restored_by_range(db: &TestDatabase) {
         let api = Api::new(db);
-        let bars = BarRepository::new(api.app.database());
         let vendor = NewDataSource::new("vendor", ProviderType::File);
-        let vendor = DataSourceRepository::new(api.app.database()).insert(vendor).unwrap().id;
+        let vendor = db_write!(api.app.database(), |now| data_source::insert(&vendor, now)).unwrap().id;
         let of_vendor = NewMarketDataBar { data_source_id: vendor, ..hour(11, "9") };
-        bars.insert_batch([hour(10, "1"), hour(11, "2"), hour(12, "3"), of_vendor]).unwrap();
+        insert_bars(api.app.database(), [hour(10, "1"), hour(11, "2"), hour(12, "3"), of_vendor]).unwrap();
         let second = json!({"symbol": "es", "frequency": "1h",
             "start": "2013-09-03T11:00:00Z", "end": "2013-09-03T12:00:00Z"});
         assert_eq!(api.post("/api/bars/delete", &second).json(200), json!({"deleted": 2}));
         assert_eq!(closes(&api, "1h"), [1.0, 3.0]);
         assert_eq!(api.post("/api/bars/delete", &second).json(200), json!({"deleted": 0}));
         // Its period is taken meanwhile: the other source's returns, the conflict is told.
-        bars.insert_batch([hour(11, "4")]).unwrap();
+        insert_bars(api.app.database(), [hour(11, "4")]).unwrap();
         let report = api.post("/api/bars/restore", &second).json(200);
         assert_eq!((&report["restored"], &report["conflicts"]), (&json!(1), &json!(1)));
         assert!(report["message"].as_str().unwrap().contains("delete that one first"), "{report}");
@@ -69,8 +66,7 @@ on_both! {
             .map(|n| json!({"symbol": "ES", "timestamp": format!("2013-09-03T{}:00:00Z", 10 + n), "price": 10 + n}))
             .collect();
         api.post("/api/market-data", &json!(ticks)).json(200);
-        let series = BarSeriesRepository::new(api.app.database());
-        series.build(ES, Frequency::OneHour, BuildSpan::default()).unwrap();
+        build_bars(api.app.database(), ES, Frequency::OneHour);
         assert_eq!(closes(&api, "1h").len(), 3);
         let all = json!({"symbol": "ES", "frequency": "1h"});
         assert_eq!(api.post("/api/bars/delete", &all).json(200), json!({"deleted": 0}));

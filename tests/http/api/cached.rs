@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickbase::domain::{Bar, Frequency, RawBar};
-use tickbase::repository::bar::{BarRange, BarRepository};
-use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
+use tickbase::repository::bar::{self, BarRange};
 use tickbase::services::Service;
 
 use crate::api::client::Api;
-use crate::support::on_both;
+use crate::support::{build_bars, db_write, insert_bars, on_both, upsert_bars};
 
 const FETCH: &str = "/api/historical-data/fetch";
 const ES: i64 = 1;
@@ -90,23 +89,22 @@ fn close(answer: &Value) -> Option<f64> {
 on_both! {
     fn bars_after_a_write_are_not_those_before_it(db: &TestDatabase) {
         let api = api(db);
-        let bars = BarRepository::new(api.app.database());
         let writes: [Write<'_>; 9] = [
             ("nothing", &|| (), None),
             ("a tick", &|| insert(&api, 1), Some(1.0)),
             ("the next tick", &|| insert(&api, 2), Some(2.0)),
             ("a deletion", &|| mark(&api, "delete", 2), Some(1.0)),
             ("a restoration", &|| mark(&api, "restore", 2), Some(2.0)),
-            ("a bar", &|| drop(bars.insert_batch(&[day("7")]).unwrap()), Some(7.0)),
-            ("the bar anew", &|| drop(bars.upsert_batch(&[day("8.5")]).unwrap()), Some(8.5)),
+            ("a bar", &|| drop(insert_bars(api.app.database(), &[day("7")]).unwrap()), Some(7.0)),
+            ("the bar anew", &|| drop(upsert_bars(api.app.database(), &[day("8.5")]).unwrap()), Some(8.5)),
             (
                 "a deletion of bars",
-                &|| assert_eq!(bars.soft_delete_range(BarRange::all(ES, Frequency::OneDay)).unwrap(), 1),
+                &|| assert_eq!(db_write!(api.app.database(), |now| bar::soft_delete_range(&BarRange::all(ES, Frequency::OneDay), now)).unwrap(), 1),
                 Some(2.0),
             ),
             (
                 "a restoration of bars",
-                &|| assert_eq!(bars.restore_range(BarRange::all(ES, Frequency::OneDay)).unwrap().restored, 1),
+                &|| assert_eq!(db_write!(api.app.database(), bar::restore_range(&BarRange::all(ES, Frequency::OneDay))).unwrap().restored, 1),
                 Some(8.5),
             ),
         ];
@@ -123,13 +121,12 @@ on_both! {
         let until = json!({"symbols": ["ES"], "frequency": "1min", "end_date": stamp(60)});
         let source = || api.post(FETCH, &until).json(200)["data"][0]["data_source"].clone();
         assert_eq!((source(), source()), (json!("aggregated"), json!("aggregated")));
-        let series = BarSeriesRepository::new(api.app.database());
-        series.build(ES, Frequency::OneMinute, BuildSpan::default()).unwrap();
+        build_bars(api.app.database(), ES, Frequency::OneMinute);
         assert_eq!(source(), "stored");
         insert(&api, 2);
         let late = api.post(FETCH, &until).json(200)["data"][0].clone();
         assert_eq!((close(&late), &late["data_source"]), (Some(2.0), &json!("aggregated")));
-        series.build(ES, Frequency::OneMinute, BuildSpan::default()).unwrap();
+        build_bars(api.app.database(), ES, Frequency::OneMinute);
         assert_eq!(source(), "stored");
     }
 
@@ -262,9 +259,8 @@ on_both! {
                 });
             }
             scope.spawn(|| {
-                let series = BarSeriesRepository::new(api.app.database());
                 while !done.load(Ordering::SeqCst) {
-                    series.build(ES, Frequency::OneMinute, BuildSpan::default()).unwrap();
+                    build_bars(api.app.database(), ES, Frequency::OneMinute);
                 }
             });
             for steps in 1..=STEPS {

@@ -12,14 +12,13 @@ use flate2::read::GzDecoder;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tickbase::domain::{Bar, Frequency, RawBar};
-use tickbase::repository::bar::BarRepository;
 use tickbase::timestamp::Timestamp;
 
 use crate::api::client::{Answer, Api};
 use crate::api::document::{Document, Operation};
 use crate::api::generate::{Parts, fitting};
 use crate::api::spoil::unfitting;
-use crate::support::on_both;
+use crate::support::{insert_bars, on_both};
 
 /// Requests of each kind for each operation with parameters or a body.
 const CASES: u32 = 150;
@@ -142,9 +141,7 @@ fn bars(api: &Api) {
         open_interest: None,
     };
     let bars: Vec<Bar> = (0..900).map(|at| Bar::try_from(bar(at)).unwrap()).collect();
-    BarRepository::new(api.app.database())
-        .insert_batch(&bars[..])
-        .unwrap();
+    insert_bars(api.app.database(), &bars[..]).unwrap();
 }
 
 fn shown(answer: &Answer) -> String {

@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::{Bar, Frequency, RawBar};
-use tickbase::repository::bar::BarRepository;
 
 use crate::api::client::{Api, post, post_gzip};
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, insert_bars, on_both};
 
 const FETCH: &str = "/api/historical-data/fetch";
 
@@ -48,13 +47,7 @@ fn import_days(place: &TestDatabase) {
         day("2013-09-02T00:00:00.000000Z"),
         day("2013-09-03T00:00:00.000000Z"),
     ];
-    assert_eq!(
-        BarRepository::new(&db)
-            .insert_batch(&days)
-            .unwrap()
-            .inserted,
-        2
-    );
+    assert_eq!(insert_bars(&db, &days).unwrap().inserted, 2);
 }
 
 fn fetch(api: &Api, body: Value) -> Value {

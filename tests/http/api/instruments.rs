@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use tickbase::domain::{Condition, RuleType};
 use tickbase::models::NewAlertRule;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 
 use crate::api::client::{Answer, Api};
-use crate::support::on_both;
+use crate::support::{db_write, on_both};
 
 fn symbols(answer: &Answer) -> Vec<String> {
     let items = answer.json(200);
@@ -111,7 +111,7 @@ on_both! {
             threshold: Some("1650".parse().unwrap()),
             ..NewAlertRule::new(1, RuleType::Threshold)
         };
-        AlertRuleRepository::new(api.app.database()).insert(rule).unwrap();
+        db_write!(api.app.database(), |now| alert_rule::insert(&rule, now)).unwrap();
         let refused = api.delete("/api/instruments/1").detail(409);
         assert!(refused.contains("rule"), "{refused}");
         api.get("/api/instruments/1").json(200);

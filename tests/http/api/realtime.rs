@@ -8,14 +8,12 @@ use tickbase::config::{NamedToken, Token, TokenRights};
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule};
-use tickbase::repository::alert_log::AlertLogRepository;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::{alert_log, alert_rule};
 use tungstenite::Message;
 
-use crate::api::websocket::{Client, PATIENCE, Served, until};
 #[cfg(feature = "sqlite")]
-use crate::support::TestDatabase;
-use crate::support::on_both;
+use crate::api::websocket::{Client, PATIENCE, Served, until};
+use crate::support::{TestDatabase, db_write, on_both};
 
 fn tick(symbol: &str, sequence: i64, price: f64) -> Value {
     json!({"symbol": symbol, "timestamp": "2013-09-03T10:23:00.074000Z", "sequence": sequence,
@@ -69,7 +67,7 @@ on_both! {
             name: Some("high".to_owned()),
             ..NewAlertRule::new(1, RuleType::Threshold)
         };
-        let rule = AlertRuleRepository::new(database).insert(rule).unwrap();
+        let rule = db_write!(database, |now| alert_rule::insert(&rule, now)).unwrap();
         let new = NewAlertLog {
             timestamp: "2013-09-03T10:23:00.000000Z".parse().unwrap(),
             source_id: 1,
@@ -85,7 +83,7 @@ on_both! {
             alert_message: "Alert: high - Price 1650.25 above threshold 1650.0000".to_owned(),
             error_message: None,
         };
-        let alert = AlertLogRepository::new(database).insert(new).unwrap().unwrap();
+        let alert = db_write!(database, alert_log::insert(&new)).unwrap().unwrap();
         let (mut one, mut other) = (served.client(), served.client());
         one.subscribe(json!({"subscriptionType": "alert_fired", "instrumentId": 1}));
         other.subscribe(json!({"subscriptionType": "alert_fired", "instrumentId": 2}));

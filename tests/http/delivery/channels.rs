@@ -3,13 +3,13 @@
 use tickbase::config::{ChannelTarget, HttpUrl};
 use tickbase::domain::{DeliveryState, DeliveryStatus};
 use tickbase::monitoring::metrics::{self, Exposition};
-use tickbase::repository::alert_log::AlertLogRepository;
+use tickbase::repository::alert_log;
 use tickbase::services::{Service, ServiceState};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::delivery::receiver::{PATIENCE, Receiver, Reply, Request};
 use crate::delivery::world::{BEGIN, HOUR, SECRET, World, channel, one_more_look, until, webhook};
-use crate::support::{exposition, on_both};
+use crate::support::{db_write, exposition, on_both};
 
 /// As a receiver verifies it.
 fn signature(request: &Request) -> String {
@@ -106,15 +106,14 @@ on_both! {
         let receiver = Receiver::new(|n| Reply::Status(if n == 0 { 500 } else { 200 }));
         let service = world.service(vec![webhook("hook", &receiver)]);
         let (failing, unsent) = (world.fire(1), world.fire(2));
-        let alerts = AlertLogRepository::new(&world.db);
-        alerts.soft_delete(vec![unsent]).unwrap();
+        db_write!(world.db, |now| alert_log::soft_delete(&[unsent], now)).unwrap();
         service.start().unwrap();
         world.until_delivery(failing, "hook", |row| row.status == DeliveryState::Failed);
-        alerts.soft_delete(vec![failing]).unwrap();
+        db_write!(world.db, |now| alert_log::soft_delete(&[failing], now)).unwrap();
         world.pass(24 * HOUR, &service);
         one_more_look(&service);
         assert_eq!(receiver.requests().len(), 1);
-        alerts.restore(vec![failing, unsent]).unwrap();
+        db_write!(world.db, alert_log::restore(&[failing, unsent])).unwrap();
         service.wake();
         world.until_status(failing, DeliveryStatus::AllDelivered);
         world.until_status(unsent, DeliveryStatus::AllDelivered);

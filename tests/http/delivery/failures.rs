@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tickbase::domain::{DeliveryState, DeliveryStatus};
-use tickbase::repository::alert_delivery::{AlertDeliveryRepository, DeadLetterFilter};
+use tickbase::repository::alert_delivery::{self, DeadLetterFilter};
 use tickbase::services::Service;
 
 use crate::delivery::receiver::{Receiver, Reply};
 use crate::delivery::world::{HOUR, World, one_more_look, time_to, until, webhook};
-use crate::support::on_both;
+use crate::support::{db_read, on_both};
 
 on_both! {
     fn failures_are_tried_again_later_and_later_with_one_key(place: &TestDatabase) {
@@ -101,8 +101,7 @@ on_both! {
         let alert = world.alert(id);
         assert_eq!(alert.delivery_status, DeliveryStatus::Failed);
         assert_eq!(alert.delivery_completed_at, row.completed_at);
-        let repository = AlertDeliveryRepository::new(&world.db);
-        let letters = repository.dead_letters(&DeadLetterFilter::default(), None, 10).unwrap();
+        let letters = db_read!(world.db, alert_delivery::dead_letters(&DeadLetterFilter::default(), None, 10)).unwrap();
         assert_eq!(letters, std::slice::from_ref(&row));
         // A redirect is not followed.
         assert_eq!(service.resend(vec![row.id]).unwrap(), 1);

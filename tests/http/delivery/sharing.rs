@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tickbase::Timestamp;
 use tickbase::app::App;
 use tickbase::config::Settings;
 use tickbase::domain::{DeliveryState, DeliveryStatus};
-use tickbase::repository::alert_delivery::AlertDeliveryRepository;
+use tickbase::repository::alert_delivery;
 use tickbase::services::{Service, ServiceState};
 
 use crate::delivery::receiver::{Receiver, Reply, Request};
 use crate::delivery::world::{World, one_more_look, time_to, until, webhook};
+use crate::delivery::world::{World, one_more_look, time_to, until, webhook};
 use crate::support::chaos::{report, scaled};
-use crate::support::on_both;
+use crate::support::{db_read, on_both};
 
 /// How far the clocks of two processes are apart: longer than a claim lasts.
 const SKEW: Duration = Duration::from_secs(300);
@@ -122,7 +124,7 @@ on_both! {
             let count = usize::try_from(alerts).unwrap();
             assert_eq!((keys.len(), distinct.len()), (count, count));
         }
-        let depth = AlertDeliveryRepository::new(&world.db).depth().unwrap();
+        let depth = db_read!(world.db, alert_delivery::depth(Timestamp::MAX)).unwrap();
         assert_eq!(depth, []);
         let delivered = |of: usize| {
             let channels = services[of].snapshot().channels;

@@ -11,14 +11,12 @@ use tickbase::config::{
 use tickbase::database::Database;
 use tickbase::domain::{Condition, DeliveryState, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{AlertDelivery as Row, AlertLog, NewAlertLog, NewAlertRule};
-use tickbase::repository::alert_delivery::AlertDeliveryRepository;
-use tickbase::repository::alert_log::AlertLogRepository;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::{alert_delivery, alert_log, alert_rule};
 use tickbase::services::Service;
 use tickbase::services::alert_delivery::AlertDeliveryService;
 
 use crate::delivery::receiver::{PATIENCE, Receiver};
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, db_read, db_write};
 
 /// Where the clock of a test's process stands, in microseconds.
 pub(crate) const BEGIN: i64 = 1_700_000_000_000_000;
@@ -41,7 +39,9 @@ impl<'a> World<'a> {
             name: Some("breakout".to_owned()),
             ..NewAlertRule::new(1, RuleType::Threshold)
         };
-        let rule = AlertRuleRepository::new(&db).insert(rule).unwrap().id;
+        let rule = db_write!(db, |now| alert_rule::insert(&rule, now))
+            .unwrap()
+            .id;
         Self { db, place, rule }
     }
 
@@ -81,15 +81,14 @@ impl<'a> World<'a> {
             alert_message: "Alert: <b> & co - Price 101.5 above threshold 100.0000".to_owned(),
             error_message: None,
         };
-        AlertLogRepository::new(&self.db)
-            .insert(new)
+        db_write!(self.db, alert_log::insert(&new))
             .unwrap()
             .unwrap()
             .id
     }
 
     pub(crate) fn alert(&self, id: i64) -> AlertLog {
-        AlertLogRepository::new(&self.db).get(id).unwrap()
+        db_read!(self.db, alert_log::get(id)).unwrap()
     }
 
     pub(crate) fn status(&self, id: i64) -> DeliveryStatus {
@@ -98,7 +97,7 @@ impl<'a> World<'a> {
 
     /// The delivery of an alert on a channel.
     pub(crate) fn delivery(&self, id: i64, channel: &str) -> Option<Row> {
-        let all = AlertDeliveryRepository::new(&self.db).of_alert(id).unwrap();
+        let all = db_read!(self.db, alert_delivery::of_alert(id)).unwrap();
         all.into_iter().find(|row| row.channel == channel)
     }
 

@@ -4,11 +4,12 @@ use std::sync::mpsc::{self, Receiver};
 
 use tickbase::domain::Condition;
 use tickbase::models::AlertLog;
+use tickbase::repository::alert_log;
 use tickbase::repository::market_data::{InsertOptions, insert_batch};
 use tickbase::services::{Service, ServiceState};
 
 use crate::alerts::place::{Place, at, key, rule, tick};
-use crate::support::on_both;
+use crate::support::{db_write, on_both};
 
 fn listen(place: &Place) -> Receiver<Vec<AlertLog>> {
     let (send, fired) = mpsc::channel();
@@ -57,8 +58,8 @@ on_both! {
         place.add(rule(Condition::Above, "0"));
         let (writer, (send, written)) = (place.db.clone(), mpsc::channel());
         let registration = place.engine.on_fired(move |alerts| {
-            let ids = alerts.iter().map(|alert| alert.id).collect();
-            let deleted = tickbase::repository::alert_log::AlertLogRepository::new(&writer).soft_delete(ids);
+            let ids: Vec<i64> = alerts.iter().map(|alert| alert.id).collect();
+            let deleted = db_write!(writer, |now| alert_log::soft_delete(&ids, now));
             send.send(deleted.unwrap()).unwrap();
         });
         place.insert(vec![tick(0, 1.0, None)]);

@@ -2,14 +2,13 @@
 
 use tickbase::domain::Condition;
 use tickbase::models::{AlertRuleChange, NewAlertRule};
-use tickbase::repository::alert_rule;
-use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{
     InsertOptions, MarketDataRepository, TickRange, insert_batch,
 };
+use tickbase::repository::{alert_rule, instrument};
 
 use crate::alerts::place::{Place, at, prices, rule, tick};
-use crate::support::on_both;
+use crate::support::{db_write, on_both};
 
 on_both! {
     fn rules_added_changed_switched_and_deleted_work_from_the_next_tick(db: &TestDatabase) {
@@ -25,7 +24,7 @@ on_both! {
         let id = place.add(rule(Condition::Above, "5")).id;
         assert_eq!(fires(&place), 1);
         let change = |change: AlertRuleChange| {
-            place.rules().update(id, change).unwrap();
+            db_write!(place.db, |now| alert_rule::update(id, &change, now)).unwrap();
         };
         let threshold = |text: &str| AlertRuleChange {
             threshold: Some(Some(text.parse().unwrap())),
@@ -40,9 +39,9 @@ on_both! {
         assert_eq!(fires(&place), 0);
         change(active(true));
         assert_eq!(fires(&place), 1);
-        place.rules().soft_delete(vec![id]).unwrap();
+        db_write!(place.db, |now| alert_rule::soft_delete(&[id], now)).unwrap();
         assert_eq!(fires(&place), 0);
-        place.rules().restore(vec![id]).unwrap();
+        db_write!(place.db, alert_rule::restore(&[id])).unwrap();
         assert_eq!(fires(&place), 1);
         place.add(rule(Condition::Above, "5"));
         assert_eq!(fires(&place), 2);
@@ -89,13 +88,12 @@ on_both! {
         let place = Place::open(db);
         let id = place.add(rule(Condition::Above, "0")).id;
         place.insert(vec![tick(0, 1.0, None)]);
-        let instruments = InstrumentRepository::new(&place.db);
-        place.rules().soft_delete(vec![id]).unwrap();
-        instruments.soft_delete(vec![1]).unwrap();
+        db_write!(place.db, |now| alert_rule::soft_delete(&[id], now)).unwrap();
+        db_write!(place.db, |now| instrument::soft_delete(&[1], now)).unwrap();
         assert_eq!(place.insert(vec![tick(1, 1.0, None)]).rejected.len(), 1);
-        instruments.restore(vec![1]).unwrap();
+        db_write!(place.db, instrument::restore(&[1])).unwrap();
         place.insert(vec![tick(2, 1.0, None)]);
-        place.rules().restore(vec![id]).unwrap();
+        db_write!(place.db, alert_rule::restore(&[id])).unwrap();
         place.insert(vec![tick(3, 1.0, None)]);
         assert_eq!(place.fired(), [(id, 0, 0), (id, 3_000_000, 0)]);
     }

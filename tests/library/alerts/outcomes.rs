@@ -8,13 +8,12 @@ use tickbase::database::BackendConnection;
 use tickbase::domain::Condition;
 use tickbase::domain::tick::Tick;
 use tickbase::models::NewAlertRule;
-use tickbase::repository::alert_log::AlertLogRepository;
-use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, insert_batch};
+use tickbase::repository::{alert_log, alert_rule};
 use tickbase::services::Service;
 
 use crate::alerts::place::{Place, at, prices, rule, tick};
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_read, db_write, on_both};
 
 fn insert(conn: &mut BackendConnection<'_>, ticks: &[Tick]) -> tickbase::Result<usize> {
     let options = InsertOptions::default();
@@ -58,7 +57,7 @@ on_both! {
         });
         assert!(failed.is_err());
         assert_eq!(place.fired(), []);
-        assert_eq!(place.rules().get(ids[0]).unwrap().last_triggered, None);
+        assert_eq!(db_read!(place.db, alert_rule::get(ids[0])).unwrap().last_triggered, None);
         assert_eq!(place.engine.totals().fired, 0);
         place.insert(ticks);
         assert_eq!(place.fired(), all_fired(ids, 1));
@@ -121,7 +120,8 @@ on_both! {
         let (place, ids) = with_rules(db);
         place.insert(vec![tick(1, 11.0, None)]);
         let deleted: Vec<i64> = place.alerts().iter().map(|alert| alert.id).collect();
-        assert_eq!(AlertLogRepository::new(&place.db).soft_delete(deleted.clone()).unwrap(), 3);
+        let gone = deleted.clone();
+        assert_eq!(db_write!(place.db, |now| alert_log::soft_delete(&gone, now)).unwrap(), 3);
         assert_eq!(place.insert(vec![tick(1, 11.0, None)]).duplicates, 1);
         assert_eq!(place.fired(), []);
         // Even to an engine that would fire again: it reads the rules without their last firing.
@@ -133,7 +133,7 @@ on_both! {
         place.engine.start().unwrap();
         place.insert(vec![tick(1, 11.0, None)]);
         assert_eq!(place.fired(), []);
-        AlertLogRepository::new(&place.db).restore(deleted).unwrap();
+        db_write!(place.db, alert_log::restore(&deleted)).unwrap();
         assert_eq!(place.fired(), all_fired(ids, 1));
     }
 

@@ -6,15 +6,15 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Condition, RuleType, StoredTick};
 use tickbase::models::{AlertLog, AlertRule, MarketData, NewAlertRule};
-use tickbase::repository::alert_log::{AlertFilter, AlertLogRepository, PageQuery};
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_log::{self, AlertFilter, PageQuery};
+use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, TickRange, TickRangeQuery,
 };
 use tickbase::services::{AlertEngine, Service};
 
 use crate::alerts::plain::oracle::Oracle;
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, db_read, db_write};
 
 pub struct Place {
     pub db: Database,
@@ -33,11 +33,7 @@ impl Place {
     }
 
     pub fn add(&self, rule: NewAlertRule) -> AlertRule {
-        self.rules().insert(rule).unwrap()
-    }
-
-    pub fn rules(&self) -> AlertRuleRepository<'_> {
-        AlertRuleRepository::new(&self.db)
+        db_write!(self.db, |now| alert_rule::insert(&rule, now)).unwrap()
     }
 
     pub fn insert(&self, ticks: Vec<Tick>) -> InsertReport {
@@ -48,11 +44,10 @@ impl Place {
 
     /// Every alert that is not deleted, by id.
     pub fn alerts(&self) -> Vec<AlertLog> {
-        let repository = AlertLogRepository::new(&self.db);
         let mut query = PageQuery::new(AlertFilter::default(), PageQuery::LIMIT_MAX);
         let mut alerts = Vec::new();
         loop {
-            let page = repository.page(&query).unwrap();
+            let page = db_read!(self.db, alert_log::page(&query)).unwrap();
             alerts.extend(page.rows);
             query.cursor = page.next;
             if query.cursor.is_none() {

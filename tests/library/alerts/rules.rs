@@ -9,11 +9,11 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::Condition;
 use tickbase::models::NewAlertRule;
-use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
+use tickbase::repository::{alert_rule, instrument};
 
 use crate::alerts::place::{Place, at, joined, numbered, prices, rule, tick};
-use crate::support::on_both;
+use crate::support::{db_read, db_write, on_both};
 
 fn seconds(place: &Place) -> Vec<i64> {
     let alerts = place.alerts();
@@ -33,9 +33,9 @@ on_both! {
         assert_eq!((alert.trigger_value, alert.threshold_value), (1650.25, Some(1650.0)));
         assert_eq!(alert.alert_message, "Alert: High - Price 1650.25 above threshold 1650.0000");
         assert_eq!(alert.rule_condition, "above");
-        assert_eq!(place.rules().get(rule.id).unwrap().last_triggered, Some(at(1)));
-        assert_eq!(place.rules().get(rule.id).unwrap().updated_at, rule.updated_at);
-        assert_eq!(InstrumentRepository::new(&place.db).get(1).unwrap().last_tick, Some(at(1)));
+        assert_eq!(db_read!(place.db, alert_rule::get(rule.id)).unwrap().last_triggered, Some(at(1)));
+        assert_eq!(db_read!(place.db, alert_rule::get(rule.id)).unwrap().updated_at, rule.updated_at);
+        assert_eq!(db_read!(place.db, instrument::get(1)).unwrap().last_tick, Some(at(1)));
     }
 
     fn a_tick_of_the_year_2262_is_refused_and_silences_no_rule(db: &TestDatabase) {
@@ -127,7 +127,7 @@ on_both! {
         place.insert((0..1_000).map(|second| tick(second, 1.0, None)).collect());
         assert_eq!(place.fired().len(), 5_000);
         for rule in rules {
-            assert_eq!(place.rules().get(rule).unwrap().last_triggered, Some(at(999)));
+            assert_eq!(db_read!(place.db, alert_rule::get(rule)).unwrap().last_triggered, Some(at(999)));
         }
         assert_eq!(place.engine.totals().fired, 5_000);
     }
@@ -154,7 +154,7 @@ on_both! {
         place.add(rule(Condition::Above, "0"));
         let switch = |status| {
             let change = InstrumentChange { status: Some(status), ..InstrumentChange::default() };
-            InstrumentRepository::new(&place.db).update(1, change).unwrap();
+            db_write!(place.db, |now| instrument::update(1, &change, now)).unwrap();
         };
         switch(InstrumentStatus::Inactive);
         place.insert(vec![tick(0, 1.0, None)]);

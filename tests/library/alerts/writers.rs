@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, StoredTick};
 use tickbase::models::NewAlertRule;
+use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, insert_batch};
 
 use crate::alerts::place::{Place, at, demanded, numbered, of_every_type, rule, tick};
-use crate::support::on_both;
+use crate::support::{db_write, on_both};
 
 const PRODUCERS: usize = 8;
 const BATCHES: usize = 40;
@@ -136,7 +137,7 @@ on_both! {
         here.insert(vec![tick(0, 1.0, None)]);
         let id = there.add(rule(Condition::Above, "0")).id;
         here.insert(vec![tick(1, 1.0, None)]);
-        there.rules().soft_delete(vec![id]).unwrap();
+        db_write!(there.db, |now| alert_rule::soft_delete(&[id], now)).unwrap();
         here.insert(vec![tick(2, 1.0, None)]);
         there.insert(vec![tick(3, 1.0, None)]);
         assert_eq!(here.fired(), [(id, 1_000_000, 0)]);

@@ -25,9 +25,8 @@ on_both! {
                 let (db, id, done) = (&db, world.id, &done);
                 scope.spawn(move || {
                     let world = World { db, id };
-                    let few = world.series().ticks_per_transaction_max(3);
                     while !done.load(Ordering::Acquire) {
-                        few.refresh(id, frequency, &|| true).unwrap();
+                        world.refresh_by(3, frequency, &|| true);
                     }
                 });
             }
@@ -156,7 +155,7 @@ mod on_postgres {
                 })
             });
             begun.recv().unwrap();
-            let report = world.series().build(world.id, M1, BuildSpan::default());
+            let report = world.build_span(M1, BuildSpan::default());
             writer.join().unwrap().unwrap();
             report.unwrap()
         });

@@ -3,10 +3,10 @@
 
 use crate::bar_series::model::PlainBar;
 use crate::bar_series::world::{DAY, HOUR, MINUTE, World, at, open};
-use crate::support::on_both;
+use crate::support::{db_write, on_both, upsert_bars};
 use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
-use tickbase::repository::bar::{BarRange, BarRepository};
+use tickbase::repository::bar::{self, BarRange};
 use tickbase::services::historical_data::{BarHistory, BarQuery, bars};
 
 const M1: Frequency = Frequency::OneMinute;
@@ -38,7 +38,7 @@ fn bar(world: &World<'_>, of: Frequency, second: i64, tenths: [i64; 4]) -> NewMa
 }
 
 fn import(world: &World<'_>, bars: Vec<NewMarketDataBar>) {
-    let report = BarRepository::new(world.db).upsert_batch(bars).unwrap();
+    let report = upsert_bars(world.db, bars).unwrap();
     assert_eq!(report.rejected, []);
 }
 
@@ -105,7 +105,6 @@ on_both! {
         for frequency in [M1, H1, D1] {
             world.build(frequency);
         }
-        let rows = BarRepository::new(&db);
         let stale = || [M1, H1, D1].map(|of| world.stale(of));
         let repaired = || {
             for frequency in [M1, H1, D1] {
@@ -126,14 +125,14 @@ on_both! {
         repaired();
         let of_source = BarRange { data_source_id: Some(1), ..BarRange::all(world.id, M1) };
         let id = world.rows(of_source)[0].id;
-        assert_eq!(rows.soft_delete(vec![id]).unwrap(), 1);
+        assert_eq!(db_write!(db, |now| bar::soft_delete(&[id], now)).unwrap(), 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
         assert_eq!(world.stored(H1)[&at(HOUR)].volume, 2.0);
-        assert_eq!(rows.restore_range(of_source).unwrap().restored, 1);
+        assert_eq!(db_write!(db, bar::restore_range(&of_source)).unwrap().restored, 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
-        assert_eq!(rows.soft_delete_range(of_source).unwrap(), 1);
+        assert_eq!(db_write!(db, |now| bar::soft_delete_range(&of_source, now)).unwrap(), 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
         import(&world, vec![bar(&world, D1, DAY, [10, 10, 10, 10])]);
@@ -150,14 +149,13 @@ on_both! {
         let series = report.series.unwrap();
         assert_eq!((series.built_from, series.built_to), (at(0), at(2 * HOUR)));
         assert_eq!(report.bars_written, 2);
-        assert!(!world.series().list().unwrap()[0].is_due());
+        assert!(!world.all_series()[0].is_due());
         import(&world, (150..200).map(minute).collect());
-        assert!(world.series().list().unwrap()[0].is_due());
+        assert!(world.all_series()[0].is_due());
         assert_eq!(world.refresh(H1).series.unwrap().built_to, at(3 * HOUR));
         // What comes before is taken in by a build without a start, in parts.
         import(&world, (-3_000..0).map(minute).collect());
-        let few = world.series().ticks_per_transaction_max(500);
-        let report = few.build(world.id, H1, Default::default()).unwrap();
+        let report = world.build_by(500, H1, Default::default()).unwrap();
         assert_eq!(report.series.unwrap().built_from, at(-50 * HOUR));
         world.assert_true();
     }

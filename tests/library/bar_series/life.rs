@@ -1,15 +1,15 @@
 //! One series from its first bar on: extension, repair, what touches it and what does not.
 
 use crate::bar_series::world::{DAY, HOUR, MINUTE, World, at, open};
-use crate::support::on_both;
+use crate::support::{db_read, db_write, insert_bars, on_both, upsert_bars};
 use diesel::prelude::*;
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{BarPrice, Frequency};
-use tickbase::repository::bar::{BarRange, BarRepository};
+use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::{self, BuildSpan};
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{self, InsertOptions, TickKey, TickRange};
-use tickbase::repository::purge::PurgeRepository;
+use tickbase::repository::purge;
 use tickbase::services::historical_data::{BarQuery, bars};
 use tickbase::{Error, Timestamp, on_backend};
 
@@ -50,7 +50,7 @@ on_both! {
         let world = World::new(&db, "BTC");
         world.insert(&[10, 70, 130]);
         let beyond = BuildSpan { start: Some(at(30 * DAY)), end: None };
-        let report = world.series().build(world.id, M1, beyond).unwrap();
+        let report = world.build_span(M1, beyond).unwrap();
         assert_eq!(report.bars_written, 0);
         let series = world.build(M1).series.unwrap();
         assert_eq!((series.built_from, series.built_to), (at(0), at(120)));
@@ -76,16 +76,16 @@ on_both! {
         assert_eq!(world.stale(M1).len(), 119, "from the minute of the start on");
         assert_eq!(world.stale(M1)[0], 60);
         // What was not said stays as it was built, until it is.
-        let marked = world.series().mark_stale(world.range(0, 60)).unwrap();
+        let marked = world.mark_stale(world.range(0, 60)).unwrap();
         assert_eq!((marked, world.stale(M1).len()), (2, 120));
         for frequency in [M1, H1] {
             world.refresh(frequency);
             assert_eq!(world.stale(frequency), [0_i64; 0]);
         }
         world.assert_true();
-        assert_eq!(world.series().mark_stale(world.range(-DAY, 0)).unwrap(), 0);
-        assert_eq!(world.series().mark_stale(world.range(2 * HOUR, DAY)).unwrap(), 0);
-        let crossed = world.series().mark_stale(world.range(5, 4)).unwrap_err();
+        assert_eq!(world.mark_stale(world.range(-DAY, 0)).unwrap(), 0);
+        assert_eq!(world.mark_stale(world.range(2 * HOUR, DAY)).unwrap(), 0);
+        let crossed = world.mark_stale(world.range(5, 4)).unwrap_err();
         assert!(matches!(crossed, Error::Invalid { .. }), "{crossed:?}");
     }
 
@@ -95,7 +95,7 @@ on_both! {
         world.insert(&[10, 70, 130, 2 * HOUR]);
         world.build(H1);
         let two = BuildSpan { start: None, end: Some(at(120)) };
-        world.series().build(world.id, M1, two).unwrap();
+        world.build_span(M1, two).unwrap();
         world.insert(&[120]);
         assert_eq!((world.stale(M1), world.stale(H1)), (vec![], vec![0]));
         let last = Timestamp::from_micros(at(120).micros() - 1).unwrap();
@@ -116,12 +116,12 @@ on_both! {
         world.insert(&[10, 40 * MINUTE, HOUR + 10, 3 * HOUR]);
         let first_hour = |from| BuildSpan { start: Some(at(from)), end: Some(at(HOUR)) };
         // It begins after the first tick of the hour.
-        world.series().build(world.id, M1, first_hour(30 * MINUTE)).unwrap();
+        world.build_span(M1, first_hour(30 * MINUTE)).unwrap();
         world.build(H1);
         world.assert_true();
         // It ends in the middle of what is stale.
         world.insert(&[20, HOUR + 20]);
-        world.series().build(world.id, M1, first_hour(0)).unwrap();
+        world.build_span(M1, first_hour(0)).unwrap();
         assert_eq!((world.stale(M1), world.stale(H1)), (vec![], vec![0, HOUR]));
         world.refresh(H1);
         assert_eq!(world.stored(H1).len(), 2);
@@ -148,8 +148,8 @@ on_both! {
         world.build(M1);
         world.insert(&[15, 75]);
         assert_eq!(world.stale(M1), [0, 60]);
-        let (few, goes_on) = (world.series().ticks_per_transaction_max(1), std::cell::Cell::new(true));
-        few.refresh(world.id, M1, &|| goes_on.replace(false)).unwrap();
+        let goes_on = std::cell::Cell::new(true);
+        world.refresh_by(1, M1, &|| goes_on.replace(false));
         assert_eq!(world.stale(M1), [60]);
         world.assert_true();
     }
@@ -160,10 +160,10 @@ on_both! {
         world.insert(&[10, 200]);
         assert_eq!(world.refresh(M1).series, None);
         assert_eq!(world.of(M1), None);
-        let missing = world.series().build(77_777, M1, BuildSpan::default()).unwrap_err();
+        let missing = World { db: &db, id: 77_777 }.build_span(M1, BuildSpan::default()).unwrap_err();
         assert!(matches!(missing, Error::NotFound { .. }), "{missing:?}");
         let span = BuildSpan { start: Some(at(5)), end: Some(at(4)) };
-        let refused = world.series().build(world.id, M1, span).unwrap_err();
+        let refused = world.build_span(M1, span).unwrap_err();
         assert!(matches!(refused, Error::Invalid { .. }), "{refused:?}");
     }
 
@@ -176,7 +176,7 @@ on_both! {
         world.insert(&[75, 2 * HOUR + 1]);
         assert_eq!(world.stale(M1), [60]);
         assert_eq!(world.stale(H1), [0]);
-        assert!(world.series().list().unwrap().iter().all(|series| series.is_due()));
+        assert!(world.all_series().iter().all(|series| series.is_due()));
         world.assert_true();
         let report = world.refresh(M1);
         assert_eq!((report.periods_repaired, report.bars_written, report.ticks_read), (1, 1, 2));
@@ -284,22 +284,21 @@ on_both! {
         let world = World::new(&db, "BTC");
         world.insert(&[DAY, DAY + 70, 2 * DAY, 2 * DAY + 70]);
         let span = BuildSpan { start: Some(at(2 * DAY + 5)), end: None };
-        let report = world.series().build(world.id, M1, span).unwrap();
+        let report = world.build_span(M1, span).unwrap();
         assert_eq!(report.series.unwrap().built_from, at(2 * DAY), "a period is built whole");
         let old: Vec<i64> = (0..50).map(|n| n * 40).collect();
         world.insert(&old);
         assert_eq!(world.stale(M1), [0_i64; 0], "it never claimed them");
         assert_eq!(world.refresh(M1).transactions, 0);
         world.assert_true();
-        let few = world.series().ticks_per_transaction_max(7);
-        let report = few.build(world.id, M1, BuildSpan::default()).unwrap();
+        let report = world.build_by(7, M1, BuildSpan::default()).unwrap();
         assert_eq!(report.series.unwrap().built_from, at(0));
         assert!(report.transactions > 5, "{report:?}");
         world.assert_true();
         // A span beyond the series is built with what lies between.
         world.insert(&[5 * DAY, 5 * DAY + 60, 5 * DAY + 120]);
         let span = BuildSpan { start: Some(at(5 * DAY)), end: Some(at(5 * DAY + 119)) };
-        let report = world.series().build(world.id, M1, span).unwrap();
+        let report = world.build_span(M1, span).unwrap();
         assert_eq!(report.series.unwrap().built_to, at(5 * DAY + 60));
         world.assert_true();
     }
@@ -309,19 +308,18 @@ on_both! {
         let world = World::new(&db, "BTC");
         let seconds: Vec<i64> = (0..200).map(|n| n * 13).collect();
         world.insert(&seconds);
-        let few = world.series().ticks_per_transaction_max(10);
         let nothing = BuildSpan { start: Some(at(0)), end: Some(at(0)) };
-        few.build(world.id, M1, nothing).unwrap();
+        world.build_by(10, M1, nothing).unwrap();
         let mut ends = Vec::new();
         for _ in 0..4 {
             let runs = std::cell::Cell::new(0);
             let two = || runs.replace(runs.get() + 1) < 2;
-            assert_eq!(few.refresh(world.id, M1, &two).unwrap().transactions, 2);
+            assert_eq!(world.refresh_by(10, M1, &two).transactions, 2);
             ends.push(world.of(M1).unwrap().built_to);
             world.assert_true();
         }
         assert!(ends.is_sorted() && ends[0] > at(0) && ends[3] < at(200 * 13), "{ends:?}");
-        few.refresh(world.id, M1, &|| true).unwrap();
+        world.refresh_by(10, M1, &|| true);
         assert_eq!(world.of(M1).unwrap().built_to, at(43 * MINUTE));
         world.assert_true();
     }
@@ -331,8 +329,7 @@ on_both! {
         let world = World::new(&db, "BTC");
         world.insert(&[10, 70, 130, 190, 250, 310]);
         world.insert_too_much(200);
-        let few = world.series().ticks_per_transaction_max(1);
-        let failed = few.build(world.id, M1, BuildSpan::default()).unwrap_err();
+        let failed = world.build_by(1, M1, BuildSpan::default()).unwrap_err();
         let text = failed.chain();
         assert!(text.contains("2024-01-01T00:03:00"), "{text}");
         assert_eq!(world.of(M1).unwrap().built_to, at(180));
@@ -349,7 +346,7 @@ on_both! {
         let seconds: Vec<i64> = (0..300).map(|n| n * 100).collect();
         world.insert(&seconds);
         let half = BuildSpan { start: None, end: Some(at(4 * HOUR)) };
-        world.series().build(world.id, M1, half).unwrap();
+        world.build_span(M1, half).unwrap();
         let report = world.build(H1);
         assert_eq!(report.bars_read, 4 * 36);
         assert!(report.ticks_read > 100, "the rest comes from the ticks: {report:?}");
@@ -369,32 +366,32 @@ on_both! {
         world.insert(&[10, 70, 130]);
         world.build(M1);
         let source = db.read("test.source", |conn| bar_series::source_id(conn, BarPrice::Last)).unwrap();
-        let bars = BarRepository::new(&db);
         let built = BarRange { data_source_id: Some(source), ..BarRange::all(world.id, M1) };
-        let page = bars.range(&bar_query(built)).unwrap();
+        let page = db_read!(db, bar::range(&bar_query(built))).unwrap();
+        let first = page.rows[0].id;
         let copy: Vec<tickbase::models::NewMarketDataBar> =
             page.rows.iter().cloned().map(Into::into).collect();
-        let refused = bars.upsert_batch(copy.clone()).unwrap();
+        let refused = upsert_bars(&db, copy.clone()).unwrap();
         assert_eq!(refused.rejected.len(), 2);
         assert!(refused.rejected[0].reason.contains("built from ticks"), "{refused:?}");
-        assert_eq!(bars.insert_batch(copy).unwrap().rejected.len(), 2);
+        assert_eq!(insert_bars(&db, copy).unwrap().rejected.len(), 2);
         // A bar of another source stands beside.
         let mut own: tickbase::models::NewMarketDataBar = page.rows[0].clone().into();
         own.data_source_id = 1;
-        assert_eq!(bars.insert_batch([own]).unwrap().inserted, 1);
+        assert_eq!(insert_bars(&db, [own]).unwrap().inserted, 1);
         world.assert_true();
         // A deleted one is built again.
-        assert_eq!(bars.soft_delete(vec![page.rows[0].id]).unwrap(), 1);
+        assert_eq!(db_write!(db, |now| bar::soft_delete(&[first], now)).unwrap(), 1);
         assert_eq!(world.stale(M1), [0]);
         world.assert_true();
         assert_eq!(world.refresh(M1).bars_written, 1);
-        assert_eq!(bars.soft_delete_range(built).unwrap(), 2);
+        assert_eq!(db_write!(db, |now| bar::soft_delete_range(&built, now)).unwrap(), 2);
         assert_eq!(world.stale(M1), [0, 60]);
         world.refresh(M1);
         // One that comes back without its ticks goes again.
         world.ticks().soft_delete_range(world.range(0, 60)).unwrap();
         world.refresh(M1);
-        assert_eq!(bars.restore(vec![page.rows[0].id]).unwrap(), 1);
+        assert_eq!(db_write!(db, bar::restore(&[first])).unwrap(), 1);
         world.assert_true();
         world.refresh(M1);
         assert_eq!(world.stored(M1).len(), 1);
@@ -408,26 +405,25 @@ on_both! {
         world.build(H1);
         world.build(M1);
         world.insert(&[11]);
-        let list = world.series().list().unwrap();
+        let list = world.all_series();
         let told: Vec<_> = list
             .iter()
             .map(|of| (of.symbol.as_str(), of.series.frequency, of.stale_periods))
             .collect();
         assert_eq!(told, [("BTC", M1, 1), ("BTC", H1, 1)]);
-        let instruments = InstrumentRepository::new(&db);
-        instruments.soft_delete(vec![world.id]).unwrap();
-        assert_eq!(world.series().list().unwrap(), []);
+        db_write!(db, |now| instrument::soft_delete(&[world.id], now)).unwrap();
+        assert_eq!(world.all_series(), []);
         assert_eq!(world.refresh(M1).transactions, 0);
         // Its bars keep it, as any others do.
         world.ticks().soft_delete_range(world.range(-DAY, DAY)).unwrap();
         let far = tickbase::Timestamp::MAX;
-        let kept = PurgeRepository::new(&db).run(far, false).unwrap();
+        let kept = purge::run(&db, far, false).unwrap();
         assert_eq!(kept.kept(), 1, "{kept:?}");
         for frequency in [M1, H1] {
             let all = BarRange::all(world.id, frequency);
-            BarRepository::new(&db).soft_delete_range(all).unwrap();
+            db_write!(db, |now| bar::soft_delete_range(&all, now)).unwrap();
         }
-        let purged = PurgeRepository::new(&db).run(far, false).unwrap();
+        let purged = purge::run(&db, far, false).unwrap();
         assert_eq!(purged.kept(), 0, "{purged:?}");
         assert_eq!(world.of(M1), None);
         assert_eq!(world.stale(M1), [0_i64; 0]);

@@ -2,11 +2,10 @@
 //! bars have gone stale and where bars came in.
 
 use crate::bar_series::world::{MINUTE, World, at, open};
-use crate::support::on_both;
+use crate::support::{insert_bars, on_both};
 
 use tickbase::database::Database;
 use tickbase::domain::{Bar, Frequency, RawBar};
-use tickbase::repository::bar::BarRepository;
 use tickbase::services::historical_data::{BarHistory, BarQuery, bars};
 
 fn asked(db: &Database, query: &BarQuery) -> BarHistory {
@@ -68,7 +67,7 @@ on_both! {
         assert!(world.stale(Frequency::OneMinute).len() > 100);
         assert_newest_are_the_last_of_all(&db, world.id);
         let came_in = [5, 300, 390, 5_000].map(|minute| imported(world.id, minute * MINUTE));
-        let report = BarRepository::new(&db).insert_batch(&came_in).unwrap();
+        let report = insert_bars(&db, &came_in).unwrap();
         assert_eq!(report.inserted, came_in.len());
         assert_newest_are_the_last_of_all(&db, world.id);
     }

@@ -9,10 +9,10 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::bar_series::model::{Model, PlainBar};
 use crate::bar_series::world::{DAY, HOUR, World, at, open};
-use crate::support::on_both;
+use crate::support::{db_write, on_both, upsert_bars};
 use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
-use tickbase::repository::bar::{BarRange, BarRepository};
+use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::BuildSpan;
 use tickbase::repository::market_data::{InsertOptions, TickRange, TickRangeQuery};
 use tickbase::services::historical_data::{BarQuery, bars};
@@ -145,7 +145,6 @@ fn assert_answers(world: &World<'_>) {
 }
 
 fn take(world: &World<'_>, step: &Step, ticks_max: usize) {
-    let series = world.series().ticks_per_transaction_max(ticks_max);
     match step {
         Step::Insert(rows) => {
             let tick = |(n, (second, quarters)): (usize, &(i64, Option<i32>))| {
@@ -185,10 +184,10 @@ fn take(world: &World<'_>, step: &Step, ticks_max: usize) {
                 start: start.map(at),
                 end: end.map(at),
             };
-            series.build(world.id, *frequency, span).unwrap();
+            world.build_by(ticks_max, *frequency, span).unwrap();
         }
         Step::Refresh(frequency) => {
-            series.refresh(world.id, *frequency, &|| true).unwrap();
+            world.refresh_by(ticks_max, *frequency, &|| true);
             assert_eq!(world.stale(*frequency), [0_i64; 0]);
         }
         bars => change_bars(world, bars),
@@ -199,14 +198,14 @@ fn change_bars(world: &World<'_>, step: &Step) {
     match step {
         Step::DeleteBars(frequency) => {
             let all = BarRange::all(world.id, *frequency);
-            BarRepository::new(world.db).soft_delete_range(all).unwrap();
+            db_write!(world.db, |now| bar::soft_delete_range(&all, now)).unwrap();
         }
         Step::Import(frequency, is_first, bars) => {
             let source = if *is_first { 1 } else { world.vendor() };
             let bars = bars
                 .iter()
                 .map(|bar| imported(bar, world.id, *frequency, source));
-            let report = BarRepository::new(world.db).upsert_batch(bars).unwrap();
+            let report = upsert_bars(world.db, bars).unwrap();
             assert_eq!(report.rejected, []);
         }
         Step::DeleteBarsBetween(frequency, from, to) => {
@@ -215,11 +214,11 @@ fn change_bars(world: &World<'_>, step: &Step) {
                 end: Some(at(*to)),
                 ..BarRange::all(world.id, *frequency)
             };
-            BarRepository::new(world.db).soft_delete_range(of).unwrap();
+            db_write!(world.db, |now| bar::soft_delete_range(&of, now)).unwrap();
         }
         Step::RestoreBars(frequency) => {
             let all = BarRange::all(world.id, *frequency);
-            match BarRepository::new(world.db).restore_range(all) {
+            match db_write!(world.db, bar::restore_range(&all)) {
                 Ok(_) | Err(tickbase::Error::Conflict { .. }) => {}
                 Err(other) => panic!("{other:?}"),
             }

@@ -6,7 +6,7 @@ use crate::bar_series::world::{HOUR, MINUTE, World, at, open};
 use crate::support::on_both;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{BarPrice, Frequency};
-use tickbase::repository::bar_series::{self, BuildSpan, SeriesKey};
+use tickbase::repository::bar_series::{self, BuildSpan, SeriesKey, TICKS_PER_TRANSACTION_MAX};
 use tickbase::repository::market_data::InsertOptions;
 use tickbase::services::HistoricalDataService;
 use tickbase::services::historical_data::{Alternative, BarHistory, BarQuery, alternative, bars};
@@ -48,6 +48,17 @@ fn query(world: &World<'_>, of: Frequency, price: BarPrice) -> BarQuery {
         price,
         ..BarQuery::all(world.id, of)
     }
+}
+
+fn build(world: &World<'_>, frequency: Frequency, price: BarPrice) {
+    let (key, span) = (
+        SeriesKey {
+            price,
+            ..world.key(frequency)
+        },
+        BuildSpan::default(),
+    );
+    bar_series::build(world.db, key, span, TICKS_PER_TRANSACTION_MAX).unwrap();
 }
 
 fn answer(world: &World<'_>, of: Frequency, price: BarPrice) -> BarHistory {
@@ -136,10 +147,8 @@ on_both! {
         world.build(M1);
         for price in QUOTES {
             let before = [M1, H1].map(|of| answer(&world, of, price));
-            let series = world.series().of_price(price);
-            for frequency in [M1, H1] {
-                series.build(world.id, frequency, BuildSpan::default()).unwrap();
-            }
+            build(&world, M1, price);
+            build(&world, H1, price);
             let after = [M1, H1].map(|of| answer(&world, of, price));
             for (before, after) in before.iter().zip(&after) {
                 assert_eq!(prices(before), prices(after), "{price}");
@@ -149,7 +158,7 @@ on_both! {
         }
         let trades = answer(&world, M1, BarPrice::Last);
         assert_eq!(trades.sources.names(), ["tickbase-bars"], "those of quotes are others");
-        let told = world.series().list().unwrap();
+        let told = world.all_series();
         let told: Vec<_> = told.iter().map(|of| (of.series.frequency, of.series.price)).collect();
         let all = BarPrice::ALL.iter().map(|price| (M1, *price));
         let all: Vec<_> = all.chain(QUOTES.map(|price| (H1, price))).collect();
@@ -163,8 +172,7 @@ on_both! {
         store(&world, vec![quote(&world, 0, Some(1.0), Some(2.0)), size(&world, HOUR)]);
         world.insert(&[30]);
         for price in BarPrice::ALL {
-            let series = world.series().of_price(*price);
-            series.build(world.id, M1, BuildSpan::default()).unwrap();
+            build(&world, M1, *price);
         }
         let marked = || [0, 1, 2, 3].map(|n| stale(&world, BarPrice::ALL[n]).len());
         store(&world, vec![quote(&world, 20, Some(0.5), None)]);

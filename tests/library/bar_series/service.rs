@@ -73,7 +73,7 @@ on_both! {
         let world = World::new(&db, "BTC");
         world.insert(&[0]);
         let nothing = BuildSpan { start: Some(at(0)), end: Some(at(0)) };
-        world.series().build(world.id, M1, nothing).unwrap();
+        world.build_span(M1, nothing).unwrap();
         world.insert(&[HOUR]);
         let service = every(Duration::from_secs(3_600), &db);
         service.start().unwrap();

@@ -3,22 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bar_series::model::{Model, PlainBar};
-use crate::support::TestDatabase;
-use tickbase::Timestamp;
+use crate::support::{TestDatabase, db_read, db_write};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{BarPrice, Frequency, InstrumentType, ProviderType, Symbol};
 use tickbase::models::{BarSeries, MarketDataBar, NewDataSource, NewInstrument};
-use tickbase::repository::bar::{BarRange, BarRangeQuery as BarQuery, BarRepository};
+use tickbase::repository::bar::{self, BarRange, BarRangeQuery as BarQuery};
 use tickbase::repository::bar_series::{
-    self, BarSeriesRepository, BuildReport, BuildSpan, SeriesKey,
+    self, BuildReport, BuildSpan, SeriesKey, SeriesStatus, TICKS_PER_TRANSACTION_MAX,
 };
-use tickbase::repository::data_source::DataSourceRepository;
-use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, TickRange,
 };
+use tickbase::repository::{data_source, instrument};
+use tickbase::{Result, Timestamp};
 
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -43,7 +42,9 @@ impl<'a> World<'a> {
     pub(crate) fn new(db: &'a Database, symbol: &str) -> Self {
         let symbol = Symbol::new(symbol).unwrap();
         let new = NewInstrument::new(symbol, "Under test", InstrumentType::Crypto);
-        let id = InstrumentRepository::new(db).insert(new).unwrap().id;
+        let id = db_write!(db, |now| instrument::insert(&new, now))
+            .unwrap()
+            .id;
         Self { db, id }
     }
 
@@ -51,18 +52,19 @@ impl<'a> World<'a> {
         MarketDataRepository::new(self.db)
     }
 
-    pub(crate) fn series(&self) -> BarSeriesRepository<'a> {
-        BarSeriesRepository::new(self.db)
+    pub(crate) fn all_series(&self) -> Vec<SeriesStatus> {
+        db_read!(self.db, bar_series::list()).unwrap()
     }
 
     /// A data source besides the first one.
     pub(crate) fn vendor(&self) -> i64 {
-        let sources = DataSourceRepository::new(self.db);
-        if let Some(known) = sources.by_name("vendor").unwrap() {
+        if let Some(known) = db_read!(self.db, data_source::by_name("vendor")).unwrap() {
             return known.id;
         }
         let new = NewDataSource::new("vendor", ProviderType::Api);
-        sources.insert(new).unwrap().id
+        db_write!(self.db, |now| data_source::insert(&new, now))
+            .unwrap()
+            .id
     }
 
     pub(crate) fn tick(&self, seconds: i64, sequence: i64, price: Option<f64>) -> Tick {
@@ -113,24 +115,46 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn build(&self, frequency: Frequency) -> BuildReport {
-        let span = BuildSpan::default();
-        self.series().build(self.id, frequency, span).unwrap()
+        self.build_span(frequency, BuildSpan::default()).unwrap()
+    }
+
+    pub(crate) fn build_span(&self, frequency: Frequency, span: BuildSpan) -> Result<BuildReport> {
+        self.build_by(TICKS_PER_TRANSACTION_MAX, frequency, span)
+    }
+
+    /// Builds in transactions that read so few ticks.
+    pub(crate) fn build_by(
+        &self,
+        ticks: usize,
+        frequency: Frequency,
+        span: BuildSpan,
+    ) -> Result<BuildReport> {
+        bar_series::build(self.db, self.key(frequency), span, ticks)
     }
 
     pub(crate) fn refresh(&self, frequency: Frequency) -> BuildReport {
-        self.series().refresh(self.id, frequency, &|| true).unwrap()
+        self.refresh_by(TICKS_PER_TRANSACTION_MAX, frequency, &|| true)
+    }
+
+    pub(crate) fn refresh_by(
+        &self,
+        ticks: usize,
+        frequency: Frequency,
+        goes_on: &dyn Fn() -> bool,
+    ) -> BuildReport {
+        bar_series::refresh(self.db, self.key(frequency), ticks, goes_on).unwrap()
+    }
+
+    pub(crate) fn mark_stale(&self, range: TickRange) -> Result<usize> {
+        db_write!(self.db, bar_series::mark_stale(&range))
     }
 
     pub(crate) fn key(&self, frequency: Frequency) -> SeriesKey {
-        SeriesKey {
-            instrument_id: self.id,
-            frequency,
-            price: BarPrice::Last,
-        }
+        SeriesKey::of_trades(self.id, frequency)
     }
 
     pub(crate) fn of(&self, frequency: Frequency) -> Option<BarSeries> {
-        let all = self.series().of_instrument(self.id).unwrap();
+        let all = db_read!(self.db, bar_series::of_instrument(self.id)).unwrap();
         all.into_iter().find(|series| series.frequency == frequency)
     }
 
@@ -167,9 +191,11 @@ impl<'a> World<'a> {
 
     /// The active bars of a range.
     pub(crate) fn rows(&self, range: BarRange) -> Vec<MarketDataBar> {
-        let page = BarRepository::new(self.db)
-            .range(&BarQuery::new(range, BarQuery::LIMIT_MAX))
-            .unwrap();
+        let page = db_read!(
+            self.db,
+            bar::range(&BarQuery::new(range, BarQuery::LIMIT_MAX))
+        )
+        .unwrap();
         assert!(page.rows.len() < BarQuery::LIMIT_MAX);
         page.rows
     }
@@ -178,7 +204,7 @@ impl<'a> World<'a> {
     /// parts give, and no bar is outside. Series of quotes are looked at elsewhere.
     pub(crate) fn assert_true(&self) {
         let model = self.model();
-        let series = self.series().of_instrument(self.id).unwrap();
+        let series = db_read!(self.db, bar_series::of_instrument(self.id)).unwrap();
         for series in series.iter().filter(|of| of.price == BarPrice::Last) {
             let frequency = series.frequency;
             let stale: BTreeSet<Timestamp> = self.stale(frequency).into_iter().map(at).collect();

@@ -10,11 +10,10 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::{Condition, RuleType};
 use tickbase::models::NewAlertRule;
-use tickbase::repository::alert_rule::AlertRuleRepository;
-use tickbase::repository::check::CheckRepository;
+use tickbase::repository::{alert_rule, check};
 
 use crate::schema::dump::{difference, dump};
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_read, db_write, on_both};
 
 /// The version before bars kept doubles, and the one that they came with.
 const BEFORE: &str = "20261124000006";
@@ -173,20 +172,19 @@ on_both! {
         assert_sums(&after);
         assert_eq!(rest_of_bars(&old), rest);
         assert_eq!(instruments(&old), instruments_before);
-        let rules = AlertRuleRepository::new(&database);
-        let threshold = |id| rules.get(id).unwrap().threshold.map(|it| it.to_string());
+        let threshold = |id| db_read!(database, alert_rule::get(id)).unwrap().threshold.map(|it| it.to_string());
         let kept = [1, 2, 3, 4, 5].map(threshold);
         let kept = kept.map(|text| text.unwrap_or_default());
         assert_eq!(kept, ["1641.75", "0.1", "0.00000042", "1", ""]);
         assert!(thresholds(&old)[4].contains("1640.12345678"));
-        let wrong = CheckRepository::new(&database).run().unwrap();
+        let wrong = check::run(&database).unwrap();
         assert!(wrong.iter().all(|finding| finding.problem.is_none()), "{wrong:?}");
         let rule = NewAlertRule {
             condition: Some(Condition::Above),
             threshold: Some("0.0000000042".parse().unwrap()),
             ..NewAlertRule::new(14, RuleType::Threshold)
         };
-        assert_eq!(rules.insert(rule).unwrap().id, 6, "no number is given again");
+        assert_eq!(db_write!(database, |now| alert_rule::insert(&rule, now)).unwrap().id, 6, "no number is given again");
     }
 
     fn its_schema_is_that_of_a_new_database(db: &TestDatabase) {

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tickbase::Error;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Database, ProbeCause};
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
-use tickbase::repository::purge::PurgeRepository;
+use tickbase::repository::purge;
 use tickbase::services::{AlertEngine, Service};
 
 use crate::crash::journal::{Batch, INSTRUMENTS, Journal, Stored, Word, rule};
 use crate::crash::load::{Chance, Load, Next};
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, db_write};
 
 const PRODUCERS: usize = 12;
 /// Ticks that are deleted before the disk is full, and purged to make room.
@@ -117,9 +117,7 @@ fn a_file_that_may_not_grow_refuses_what_has_no_room_and_loses_nothing() {
     let database = open(&db, |config| config.sqlite.max_page_count = Some(limit));
     let mut journal = Journal::default();
     fill(&db, &database, 0, &mut journal);
-    let purged = PurgeRepository::new(&database)
-        .run(database.clock().now(), false)
-        .unwrap();
+    let purged = purge::run(&database, database.clock().now(), false).unwrap();
     assert_eq!(purged.deleted(), TRASH.size as usize);
     resume(&db, &database, 1_000_000_000, &mut journal);
     fill(&db, &database, 2_000_000_000, &mut journal);
@@ -170,7 +168,7 @@ fn a_disk_that_fills_up_refuses_what_has_no_room_and_loses_nothing() {
         let database = open(&db, |config| {
             config.sqlite.wal_autocheckpoint_pages = checkpoint_pages;
         });
-        AlertRuleRepository::new(&database).insert(rule()).unwrap();
+        db_write!(database, |now| alert_rule::insert(&rule(), now)).unwrap();
         let mut journal = Journal::default();
         fill(&db, &database, 0, &mut journal);
         std::fs::remove_file(&ballast).unwrap();

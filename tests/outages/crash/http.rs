@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 
 use crate::crash::journal::{Batch, Journal, Stored, Word, rule};
 use crate::crash::load::Chance;
@@ -18,7 +18,7 @@ use crate::support::chaos::{report, scaled};
 use crate::support::process::{PATIENCE, Serving};
 #[cfg(feature = "postgres")]
 use crate::support::server::Server;
-use crate::support::{TestDatabase, eventually, on_both};
+use crate::support::{TestDatabase, db_write, eventually, on_both};
 
 /// Kills of the served binary in the suite, and under `scripts/chaos`.
 const KILLS: (usize, usize) = (3, 40);
@@ -191,7 +191,7 @@ fn body(batch: Batch) -> String {
 /// From now on watched ticks fire.
 fn add_rule(db: &TestDatabase) {
     let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
-    AlertRuleRepository::new(&database).insert(rule()).unwrap();
+    db_write!(database, |now| alert_rule::insert(&rule(), now)).unwrap();
     database.close();
 }
 

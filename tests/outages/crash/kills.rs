@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 
 use crate::crash::child::Orders;
 use crate::crash::journal::{Journal, NUMBERS, Stored, Word, parse, rule};
 use crate::crash::load::{Chance, Manner};
-use crate::support::TestDatabase;
 use crate::support::chaos::{report, scaled};
+use crate::support::{TestDatabase, db_write};
 
 /// Kills of one test in the suite, and under `scripts/chaos`.
 const KILLS: (u64, u64) = (200, 5_000);
@@ -193,7 +193,7 @@ fn rounds(
 /// From now on watched ticks fire.
 fn add_rule(db: &TestDatabase) {
     let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
-    AlertRuleRepository::new(&database).insert(rule()).unwrap();
+    db_write!(database, |now| alert_rule::insert(&rule(), now)).unwrap();
     database.close();
 }
 

@@ -10,14 +10,14 @@ use std::time::Duration;
 use tickbase::Error;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 use tickbase::services::{AlertEngine, Service};
 
 use crate::crash::journal::{Batch, Journal, Stored, Word, rule};
 use crate::crash::load::{Chance, Load, Next};
 use crate::support::chaos::{report, scaled};
 use crate::support::server::Server;
-use crate::support::{TestDatabase, eventually};
+use crate::support::{TestDatabase, db_write, eventually};
 
 /// Times that the server is taken away in one test of the suite, and under `scripts/chaos`.
 const CRASHES: (usize, usize) = (5, 100);
@@ -84,7 +84,7 @@ fn crashes(fault: &str, take_away: fn(&mut Server, &TestDatabase), bring_back: f
         assert_eq!(db.texts(&sql), ["on"], "{setting}");
     }
     let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
-    AlertRuleRepository::new(&database).insert(rule()).unwrap();
+    db_write!(database, |now| alert_rule::insert(&rule(), now)).unwrap();
     let engine = AlertEngine::new(database.clone());
     engine.start().unwrap();
     let notes = Notes::default();

@@ -10,19 +10,19 @@ use tickbase::config::Pooler;
 use tickbase::database::{Database, QueryPlan};
 use tickbase::domain::{Bar, Condition, Frequency, RawBar, RuleType};
 use tickbase::models::NewAlertRule;
-use tickbase::repository::alert_delivery::AlertDeliveryRepository;
-use tickbase::repository::alert_log::{AlertFilter, AlertLogRepository, PageQuery};
-use tickbase::repository::alert_rule::AlertRuleRepository;
-use tickbase::repository::bar::{BarRange, BarRepository};
-use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
+use tickbase::repository::alert_delivery;
+use tickbase::repository::alert_log::{self, AlertFilter, PageQuery};
+use tickbase::repository::alert_rule;
+use tickbase::repository::bar::{self, BarRange};
+use tickbase::repository::bar_series;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
-use tickbase::repository::purge::PurgeRepository;
+use tickbase::repository::purge;
 use tickbase::services::{AlertEngine, Service};
 
 use super::{DOORS, open, runtime, text_of, tick, tickbase};
-use crate::support::TestDatabase;
 use crate::support::pgbouncer::Pgbouncer;
 use crate::support::process::Serving;
+use crate::support::{TestDatabase, build_bars, db_read, db_write, insert_bars, upsert_bars};
 
 /// Connections to the server that a pooler of the tests has: fewer than callers, so that they are
 /// shared.
@@ -174,7 +174,7 @@ fn ticks_and_alerts(database: &Database) {
         threshold: Some("99".parse().unwrap()),
         ..NewAlertRule::new(1, RuleType::Threshold)
     };
-    AlertRuleRepository::new(database).insert(rule).unwrap();
+    db_write!(database, |now| alert_rule::insert(&rule, now)).unwrap();
     let engine = AlertEngine::new(database.clone());
     engine.start().unwrap();
     let store = MarketDataRepository::new(database);
@@ -198,35 +198,31 @@ fn ticks_and_alerts(database: &Database) {
     assert_eq!(store.count(&all).unwrap(), 6_200);
     assert_eq!(store.latest(&[1]).unwrap().len(), 1);
     engine.stop();
-    let fired = AlertLogRepository::new(database);
-    let page = fired
-        .page(&PageQuery::new(AlertFilter::default(), 10))
-        .unwrap();
+    let page = db_read!(
+        database,
+        alert_log::page(&PageQuery::new(AlertFilter::default(), 10))
+    )
+    .unwrap();
     assert!(!page.rows.is_empty());
-    assert!(
-        AlertDeliveryRepository::new(database)
-            .depth()
-            .unwrap()
-            .is_empty()
-    );
+    let depth = database.read("alert_delivery.depth", |conn| {
+        let now = conn.shared_now()?;
+        alert_delivery::depth(conn, now)
+    });
+    assert!(depth.unwrap().is_empty());
     assert_eq!(store.soft_delete_range(all).unwrap(), 6_200);
     assert_eq!(store.restore_range(all).unwrap(), 6_200);
 }
 
 fn bars_and_trash(database: &Database) {
-    let store = BarRepository::new(database);
-    store.insert_batch(&bars(600)).unwrap();
-    store.upsert_batch(&bars(600)).unwrap();
+    insert_bars(database, &bars(600)).unwrap();
+    upsert_bars(database, &bars(600)).unwrap();
     let of = BarRange::all(2, Frequency::OneMinute);
-    assert_eq!(store.count(&of).unwrap(), 600);
-    let series = BarSeriesRepository::new(database);
-    series
-        .build(1, Frequency::OneMinute, BuildSpan::default())
-        .unwrap();
-    assert!(!series.list().unwrap().is_empty());
-    store.soft_delete_range(of).unwrap();
+    assert_eq!(db_read!(database, bar::count(&of)).unwrap(), 600);
+    build_bars(database, 1, Frequency::OneMinute);
+    assert!(!db_read!(database, bar_series::list()).unwrap().is_empty());
+    db_write!(database, |now| bar::soft_delete_range(&of, now)).unwrap();
     let cut_off = tickbase::Timestamp::from_micros(4_000_000_000_000_000).unwrap();
-    let purged = PurgeRepository::new(database).run(cut_off, false).unwrap();
+    let purged = purge::run(database, cut_off, false).unwrap();
     assert!(format!("{purged:?}").contains("600"), "{purged:?}");
 }
 

@@ -7,14 +7,11 @@ use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::{ChannelKind, Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{NewAlertLog, NewAlertRule};
-use tickbase::repository::alert_delivery::{
-    AlertDeliveryRepository, ChannelKey, Claim, DeliveryOutcome, Tried,
-};
-use tickbase::repository::alert_log::AlertLogRepository;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_delivery::{self, ChannelKey, Claim, DeliveryOutcome, Tried};
+use tickbase::repository::{alert_log, alert_rule};
 
 use super::{run, says};
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_write, on_both};
 
 /// Stores alerts that were given up on both of their channels; returns their ids.
 fn given_up(db: &TestDatabase, count: i64) -> Vec<i64> {
@@ -24,8 +21,10 @@ fn given_up(db: &TestDatabase, count: i64) -> Vec<i64> {
         threshold: Some("100".parse().unwrap()),
         ..NewAlertRule::new(1, RuleType::Threshold)
     };
-    let rule = AlertRuleRepository::new(&database).insert(rule).unwrap().id;
-    let alert = |n: i64| NewAlertLog {
+    let rule = db_write!(database, |now| alert_rule::insert(&rule, now))
+        .unwrap()
+        .id;
+    let alert = move |n: i64| NewAlertLog {
         timestamp: tickbase::Timestamp::from_micros(n).unwrap(),
         source_id: 1,
         sequence: 0,
@@ -40,15 +39,17 @@ fn given_up(db: &TestDatabase, count: i64) -> Vec<i64> {
         alert_message: "Alert".to_owned(),
         error_message: None,
     };
-    let alerts = AlertLogRepository::new(&database);
-    let ids = (1..=count).map(|n| alerts.insert(alert(n)).unwrap().unwrap().id);
+    let ids = (1..=count).map(|n| {
+        db_write!(database, alert_log::insert(&alert(n)))
+            .unwrap()
+            .unwrap()
+            .id
+    });
     let ids: Vec<i64> = ids.collect();
     let channels = ["ops", "hook"].map(|name| ChannelKey {
         name: name.to_owned(),
         kind: ChannelKind::Webhook,
     });
-    let deliveries = AlertDeliveryRepository::new(&database);
-    deliveries.enqueue(channels.to_vec(), 100).unwrap();
     let dead = |claim: &Claim| Tried {
         delivery_id: claim.delivery.id,
         alert_id: claim.delivery.alert_id,
@@ -57,11 +58,18 @@ fn given_up(db: &TestDatabase, count: i64) -> Vec<i64> {
             error: "answered 404".to_owned(),
         },
     };
-    for channel in channels {
-        let claims = deliveries.claim(channel.name, Duration::from_secs(60), 100);
-        let tried = claims.unwrap().iter().map(dead).collect();
-        deliveries.record(tried).unwrap();
-    }
+    let given_up = database.write("test.give_up", move |conn| {
+        let now = conn.shared_now()?;
+        alert_delivery::enqueue(conn, &channels, now, 100)?;
+        for channel in &channels {
+            let lease = Duration::from_secs(60);
+            let claims = alert_delivery::claim(conn, &channel.name, now, lease, 100)?;
+            let tried: Vec<Tried> = claims.iter().map(dead).collect();
+            alert_delivery::record(conn, &tried, now)?;
+        }
+        Ok(())
+    });
+    given_up.unwrap();
     database.close();
     ids
 }

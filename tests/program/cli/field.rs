@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{MarketDataRepository, TickRange};
 
 use super::{Done, contents, run, run_with_input};
-use crate::support::{TestDatabase, on_both};
+use crate::support::{TestDatabase, db_read, on_both};
 
 /// Imports a text; the instrument is added when the arguments name one.
 fn import(db: &TestDatabase, text: &str, arguments: &[&str]) -> Done {
@@ -358,7 +358,7 @@ on_both! {
         assert_eq!(import(db, text, &["--symbol", "R"]).figures(), [2, 2, 0, 0, 0]);
         let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
         let symbol = "R".parse().unwrap();
-        let instrument = InstrumentRepository::new(&database).by_symbol(&symbol).unwrap().unwrap();
+        let instrument = db_read!(database, instrument::by_symbol(&symbol)).unwrap().unwrap();
         let deleted = MarketDataRepository::new(&database).soft_delete_range(TickRange::all(instrument.id));
         assert_eq!(deleted.unwrap(), 2);
         database.close();

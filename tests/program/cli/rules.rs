@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Files, run, sample, says};
-use crate::support::on_both;
+use crate::support::{db_write, on_both};
 
 /// Rules of several types; the sample's prices are 1637.25 to 1642.
 const RULES: &str = r#"
@@ -198,8 +198,7 @@ fn store_alerts(db: &crate::support::TestDatabase) {
     use tickbase::database::Database;
     use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
     use tickbase::models::{NewAlertLog, NewAlertRule};
-    use tickbase::repository::alert_log::AlertLogRepository;
-    use tickbase::repository::alert_rule::AlertRuleRepository;
+    use tickbase::repository::{alert_log, alert_rule};
 
     let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
     let rule = NewAlertRule {
@@ -208,7 +207,7 @@ fn store_alerts(db: &crate::support::TestDatabase) {
         name: Some("high".to_owned()),
         ..NewAlertRule::new(1, RuleType::Threshold)
     };
-    let rule = AlertRuleRepository::new(&database).insert(rule).unwrap();
+    let rule = db_write!(database, |now| alert_rule::insert(&rule, now)).unwrap();
     for sequence in 0..3 {
         let new = NewAlertLog {
             timestamp: database.clock().now(),
@@ -225,8 +224,7 @@ fn store_alerts(db: &crate::support::TestDatabase) {
             alert_message: "Alert: high - Price 1650.25 above threshold 1650.0000".to_owned(),
             error_message: None,
         };
-        AlertLogRepository::new(&database)
-            .insert(new)
+        db_write!(database, alert_log::insert(&new))
             .unwrap()
             .unwrap();
     }

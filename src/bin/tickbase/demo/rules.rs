@@ -7,8 +7,8 @@ use tickbase::decimal::Decimal;
 use tickbase::domain::{Condition, RuleType};
 use tickbase::error::Result;
 use tickbase::models::{AlertRule, NewAlertRule};
-use tickbase::repository::alert_log::{AlertFilter, AlertLogRepository, PageQuery};
-use tickbase::repository::alert_rule::{AlertRuleRepository, RuleFilter};
+use tickbase::repository::alert_log::{self, AlertFilter, PageQuery};
+use tickbase::repository::alert_rule::{self, RuleFilter};
 
 /// The first alerts of a run that are shown one by one.
 const SHOWN_MAX: usize = 5;
@@ -31,18 +31,21 @@ struct DemoAlert {
 
 /// The rules of the demo on an instrument; those that an earlier run has added stay.
 pub(super) fn prepare(database: &Database, instrument_id: i64) -> Result<Vec<AlertRule>> {
-    let repository = AlertRuleRepository::new(database);
     let filter = RuleFilter {
         instrument_id: Some(instrument_id),
         ..RuleFilter::default()
     };
-    let known = repository.list(filter)?;
-    for rule in rules(instrument_id)? {
-        if !known.iter().any(|known| known.name == rule.name) {
-            repository.insert(rule)?;
+    let wanted = rules(instrument_id)?;
+    let now = database.clock().now();
+    let mut all = database.write("alert_rule.insert", move |conn| {
+        let mut all = alert_rule::list(conn, filter)?;
+        for rule in &wanted {
+            if !all.iter().any(|known| known.name == rule.name) {
+                all.push(alert_rule::insert(conn, rule, now)?);
+            }
         }
-    }
-    let mut all = repository.list(filter)?;
+        Ok(all)
+    })?;
     all.sort_by_key(|rule| rule.id);
     Ok(all)
 }
@@ -87,12 +90,12 @@ fn rules(instrument_id: i64) -> Result<[NewAlertRule; 5]> {
 
 /// What the rules have fired.
 pub(super) fn fired(database: &Database, rules: &[AlertRule]) -> Result<Alerts> {
-    let repository = AlertLogRepository::new(database);
     let count = |rule_id: Option<i64>| {
-        repository.count(AlertFilter {
+        let filter = AlertFilter {
             rule_id,
             ..AlertFilter::default()
-        })
+        };
+        database.read("alert_log.count", |conn| alert_log::count(conn, filter))
     };
     let mut by_rule = Vec::with_capacity(rules.len());
     for rule in rules {
@@ -100,10 +103,8 @@ pub(super) fn fired(database: &Database, rules: &[AlertRule]) -> Result<Alerts> 
         by_rule.push((name, count(Some(rule.id))?));
     }
     // Pages are newest first.
-    let newest = repository.page(&PageQuery::new(
-        AlertFilter::default(),
-        PageQuery::LIMIT_MAX,
-    ))?;
+    let all = PageQuery::new(AlertFilter::default(), PageQuery::LIMIT_MAX);
+    let newest = database.read("alert_log.page", |conn| alert_log::page(conn, &all))?;
     let oldest = newest.rows.iter().rev().take(SHOWN_MAX);
     Ok(Alerts {
         rules: rules.len(),
