@@ -1,5 +1,7 @@
 //! Candlestick charts: text for a terminal, SVG and PNG, from candles in memory.
 //!
+//! The reasons are in docs/decisions/0026.
+//!
 //! It owns what a chart shows and where. It reads no database, no file and no time of day, and
 //! the same data give the same bytes on every machine: letters of a PNG come from the font that
 //! is compiled in.

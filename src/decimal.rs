@@ -1,6 +1,8 @@
 //! Exact decimals of any magnitude that a price may have: thresholds.
 //!
 //! Owns the bounds, the one text of each value, and the form in both databases.
+//!
+//! The reasons are in docs/decisions/0007.
 
 use std::fmt;
 use std::str::FromStr;

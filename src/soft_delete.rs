@@ -1,5 +1,7 @@
 //! Soft delete that cannot be forgotten: gated tables.
 //!
+//! The reasons are in docs/decisions/0003.
+//!
 //! A gated table is a value named `table` that is *not* a Diesel table. Nothing can be loaded,
 //! joined or updated through it until a scope is chosen. It owns the scopes and the macro that
 //! gates a table; it runs no query.

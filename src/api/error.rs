@@ -2,6 +2,8 @@
 //!
 //! `{"detail": "<text>"}`, or for a body or parameter `{"detail": [{"loc", "msg", "type"}]}` with
 //! 422. What the database says of itself, and where it is, stays in the log.
+//!
+//! The reasons are in docs/decisions/0019.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,7 @@
 //! Limits the cost of a request: time, a place among those worked on, a known encoding. Over the
 //! limit it is answered at once, with a status that says so; it is never left waiting.
+//!
+//! The reasons are in docs/decisions/0020.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode};

@@ -3,6 +3,8 @@
 //!
 //! A browser sends a request of any page to any address, and what only this machine or network may
 //! reach is reached by it. Who has a token is no such page: browsers send none by themselves.
+//!
+//! The reasons are in docs/decisions/0021.
 
 use axum::Extension;
 use axum::extract::{Request, State};

@@ -10,6 +10,8 @@
 //!
 //! The sources of a period are a list: each is read where those before it left something open,
 //! row by row. It must run in one snapshot, or under the lock of the instrument.
+//!
+//! The reasons are in docs/decisions/0014.
 
 mod extent;
 mod level;

@@ -5,6 +5,8 @@
 //! transaction, under the lock of the instrument under which ticks and bars are stored, too. Built
 //! bars are those of the source `tickbase-bars`, or of another one for each price of quotes. What a bar is made of is `bar_composition`'s: it
 //! holds shorter bars that came in, and ticks where there are none.
+//!
+//! The reasons are in docs/decisions/0015.
 
 mod bars;
 mod build;

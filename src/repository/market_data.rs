@@ -3,6 +3,8 @@
 //! A tick is its key: (instrument_id, timestamp, source_id, sequence). What is stored under a key
 //! never changes: the same values again are a duplicate, others a conflict, and a deleted tick keeps
 //! its key; none of them stores anything.
+//!
+//! The reasons are in docs/decisions/0004 and docs/decisions/0005.
 
 mod delete;
 mod future_limit;

@@ -24,6 +24,8 @@
 //! 408, 425 and 5xx are tried again; so are timeouts and broken connections. Every other answer is
 //! final, redirects included: they are not followed. What has not arrived for
 //! [`AlertsConfig::age_max`] is given up, and is a dead letter.
+//!
+//! The reasons are in docs/decisions/0013.
 
 mod backoff;
 mod channel;

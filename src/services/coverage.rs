@@ -1,6 +1,8 @@
 //! Measures how complete and how plausible a series of bars is: gaps, duplicates, outliers.
 //!
 //! Owns the measures and their arithmetic: bars are shown to a [`CoverageScan`] in the order of time.
+//!
+//! The reasons are in docs/decisions/0018.
 
 mod calendar;
 mod read;

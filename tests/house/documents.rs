@@ -41,6 +41,24 @@ pub(crate) fn paths(source: &Source, exists: impl Fn(&str) -> bool) -> Vec<Viola
     found
 }
 
+/// `docs/decisions/NNNN` in a text leads to a decision of the index.
+pub(crate) fn references(source: &Source, index: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (at, _) in source.text.match_indices(DECISIONS) {
+        let number = source
+            .text
+            .get(at + DECISIONS.len()..at + DECISIONS.len() + 4);
+        let number = number.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(number) = number
+            && !index.contains(&format!("({number}-"))
+        {
+            let rule = format!("there is no decision {number}");
+            found.push(source.violation(at, &rule, "name one of docs/decisions/README.md"));
+        }
+    }
+    found
+}
+
 /// A decision has its three parts, and the index links to it.
 pub(crate) fn decision(source: &Source, index: &str) -> Vec<Violation> {
     let Some(name) = source.path.strip_prefix(DECISIONS) else {
@@ -80,6 +98,14 @@ mod tests {
         let found = paths(&Source::new("A.md", text), |path| path == "src/a.rs");
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].to_string().starts_with("A.md:2: "), "{found:?}");
+    }
+
+    #[test]
+    fn a_decision_that_is_not_there_is_found_wherever_it_is_named() {
+        let text = format!("//! See {DECISIONS}0001, {DECISIONS}0099 and {DECISIONS}README.md.\n");
+        let found = references(&Source::new("src/a.rs", &text), "- [A](0001-a.md)");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].to_string().contains("0099"), "{found:?}");
     }
 
     #[test]

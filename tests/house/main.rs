@@ -131,4 +131,6 @@ fn documents_name_files_that_exist_and_keep_their_form() {
     hold(documents::map, &documents);
     let index = std::fs::read_to_string(root.join("docs/decisions/README.md")).unwrap();
     hold(|document| documents::decision(document, &index), &documents);
+    let naming = sources(|path| path.ends_with(".md") || path.starts_with("src/"));
+    hold(|text| documents::references(text, &index), &naming);
 }
