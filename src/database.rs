@@ -6,12 +6,12 @@
 //! both doors use the pool. This module writes no SQL of the tables: that is `repository`'s.
 
 mod async_pool;
+mod attachments;
 mod backpressure;
 mod block_on;
 mod budget;
 mod cache_versions;
 mod connection;
-mod door_call;
 mod doors;
 mod faults;
 #[cfg(feature = "sqlite")]
@@ -26,6 +26,8 @@ mod invalidation;
 #[cfg(feature = "postgres")]
 mod libpq;
 mod migrations;
+mod nested_write;
+mod observer;
 #[cfg(feature = "sqlite")]
 pub(crate) mod opening;
 mod operation_counts;
@@ -46,7 +48,7 @@ mod slow_query;
 mod snapshot;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod transaction_context;
+mod transaction;
 #[cfg(feature = "sqlite")]
 mod write_lane;
 #[cfg(feature = "sqlite")]
@@ -60,7 +62,6 @@ pub use backpressure::{BatchSize, WhenFull};
 pub(crate) use block_on::block_on;
 pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
-pub use door_call::InvalidationGuard;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;
@@ -79,7 +80,8 @@ pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
-pub(crate) use transaction_context::{Ending, TransactionHook};
+pub use transaction::InvalidationGuard;
+pub(crate) use transaction::{Ending, TransactionHook};
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
@@ -124,7 +126,7 @@ struct DatabaseInner {
     operations: Operations,
     slow: Arc<SlowQueryTable>,
     prober: Prober,
-    attachments: Arc<transaction_context::Attachments>,
+    attachments: Arc<attachments::Attachments>,
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
@@ -169,7 +171,7 @@ impl Database {
         }
         let slow = SlowQueryTable::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
-        let attachments: Arc<transaction_context::Attachments> = Arc::default();
+        let attachments: Arc<attachments::Attachments> = Arc::default();
         #[cfg(feature = "sqlite")]
         let files = match &config.url {
             DatabaseUrl::Sqlite(path) => Some(Arc::new(files::DatabaseFiles::new(path))),
@@ -280,8 +282,8 @@ impl Database {
             let _under_way = self.inner.writes.begin()?;
             let mut conn = postgres::open(&self.inner.config)?;
             self.inner.slow.observe(&mut conn);
-            let run = || work(&mut BackendConnection::from(&mut conn));
-            operation_counts::OperationRun::of("exclusive", run).0
+            let mut conn = BackendConnection::from(&mut conn);
+            conn.run_as("exclusive", work).0
         }
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
@@ -435,7 +437,7 @@ fn start_lane(
     config: &DatabaseConfig,
     files: &Arc<files::DatabaseFiles>,
     slow: &Arc<SlowQueryTable>,
-    attachments: &Arc<transaction_context::Attachments>,
+    attachments: &Arc<attachments::Attachments>,
 ) -> Result<write_lane::WriteLane> {
     let (settings, slow) = (config.clone(), Arc::clone(slow));
     let sqlite = &config.sqlite;
@@ -452,7 +454,7 @@ fn start_lane(
         Arc::clone(attachments),
         Box::new(move || {
             let mut conn = sqlite::open_writer(&settings)?;
-            slow.observe(&mut conn);
+            slow.observe_as(write_lane::LANE, &mut conn);
             Ok(conn)
         }),
     )

@@ -2,22 +2,14 @@
 //! survives its rounds, and notes down how they ended. What a round does, and how long the thread
 //! sleeps between two, is the service's.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 use super::{ServiceRecord, ServiceStatus, lock, panic_text};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-
-thread_local! {
-    /// The worker that this thread works for.
-    // A thread-local: a callback that stops its own service must be told apart from other callers,
-    // through code of users that carries no handle. The pointer is only compared, never followed.
-    static OF: Cell<*const WorkerInner> = const { Cell::new(std::ptr::null()) };
-}
 
 /// A thread that works until it is stopped, and what became of its rounds.
 #[derive(Debug)]
@@ -43,6 +35,8 @@ struct WorkerInner {
     record: ServiceRecord,
     /// Held for moments only: whoever rings or stops must not wait for an end.
     running: Mutex<Option<RunningWorker>>,
+    /// Those that work for the service, while they do.
+    threads: Mutex<Vec<ThreadId>>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +53,7 @@ impl Worker {
             clock,
             record: ServiceRecord::default(),
             running: Mutex::default(),
+            threads: Mutex::default(),
         }))
     }
 
@@ -119,8 +114,10 @@ impl Worker {
     ) -> Result<JoinHandle<()>> {
         let inner = Arc::clone(&self.0);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            OF.set(Arc::as_ptr(&inner));
+            let own = std::thread::current().id();
+            lock(&inner.threads).push(own);
             work();
+            lock(&inner.threads).retain(|thread| *thread != own);
         });
         thread.map_err(|error| self.refused(&error.to_string(), "raise the limit of threads"))
     }
@@ -143,7 +140,7 @@ impl Worker {
     }
 
     fn wait_for(&self, running: &RunningWorker) {
-        if OF.get() == Arc::as_ptr(&self.0) {
+        if lock(&self.0.threads).contains(&std::thread::current().id()) {
             return; // Out of a callback or the log: the work ends when that has returned.
         }
         // A second caller waits here until the first one's wait is over.

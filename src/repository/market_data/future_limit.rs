@@ -16,7 +16,7 @@ pub(super) struct FutureLimit {
 
 impl FutureLimit {
     /// By `write.future_seconds_max` of the database; without a limit outside of its transactions.
-    pub(super) fn of(conn: &BackendConnection<'_>, now: Timestamp) -> Self {
+    pub(super) fn of(conn: &mut BackendConnection<'_>, now: Timestamp) -> Self {
         let ahead = conn.attached::<WriteConfig>().map(|write| write.future_max);
         let newest_allowed = match ahead {
             None | Some(Duration::ZERO) => Timestamp::MAX,

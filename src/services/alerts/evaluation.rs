@@ -1,30 +1,28 @@
 //! What an open transaction has evaluated: the memories that it holds, and how they follow it.
 //!
-//! Each savepoint begins an epoch. A memory is marked before its first evaluation in an epoch, so
-//! that returning to a savepoint takes back what came in its epoch and in later ones. What was
-//! read from the database in the transaction may hold what only that sees: it is forgotten when
-//! the transaction, or the savepoint around it, is undone.
+//! Each savepoint begins an epoch. A memory that has changed in an epoch which is undone is forgotten,
+//! and read again by the batch that needs it next: a failed write is rare, and an undo of each change
+//! would cost every batch. Only its counts go back, for no row has them.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedMutexGuard;
 
 use super::engine_run::EngineRun;
 use super::load::{self, Loaded};
-use super::state::{InstrumentState, WatchedState};
+use super::lock;
+use super::state::{InstrumentState, SuppressedCounts, WatchedState};
 use crate::database::{BackendConnection, Ending, TransactionHook};
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::repository::market_data::{Demand, InstrumentVersions};
-use crate::services::alert_engine::{AlertTotals, JournalMark};
+use crate::services::alert_engine::AlertTotals;
 
 /// The evaluation of an open transaction.
 pub(super) struct BatchEvaluation {
     session: Arc<EngineRun>,
-    state: RefCell<BatchState>,
+    state: Mutex<BatchState>,
 }
 
 #[derive(Default)]
@@ -44,27 +42,15 @@ struct LockedState {
     memory: OwnedMutexGuard<InstrumentState>,
     /// The epoch in which it was taken.
     since: u64,
-    /// The epoch in which it was last read from the database.
-    loaded: Option<u64>,
-    /// Whether an evaluation began that did not end.
-    broken: bool,
-    marks: Vec<Marked>,
-    /// Matches held back in this transaction by evaluators that it has replaced.
-    suppressed: HashMap<i64, u64>,
-}
-
-/// A memory at its first evaluation in an epoch.
-struct Marked {
-    epoch: u64,
-    mark: JournalMark,
-    ticks_version: i64,
+    /// The epochs in which it has changed, each with the counts before that.
+    marks: Vec<(u64, SuppressedCounts)>,
 }
 
 impl BatchEvaluation {
     pub(super) fn new(session: Arc<EngineRun>) -> Self {
         Self {
             session,
-            state: RefCell::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -79,13 +65,13 @@ impl BatchEvaluation {
         let ids: Vec<i64> = stale.iter().map(|of| of.instrument_id).collect();
         if !ids.is_empty() {
             let loaded = load::load(conn, &ids)?;
-            let mut state = self.state.borrow_mut();
+            let mut state = lock(&self.state);
             for (loaded, versions) in loaded.into_iter().zip(&stale) {
                 self.session.met(loaded.instrument_id, &loaded.rules);
                 state.put(loaded, versions);
             }
         }
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let evaluates = |id: &i64| {
             state
                 .held(*id)
@@ -100,7 +86,7 @@ impl BatchEvaluation {
 
     /// Takes the memories, and returns the versions of those that do not stand for them.
     fn take(&self, of: &[InstrumentVersions]) -> Vec<InstrumentVersions> {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let mut stale = Vec::new();
         for versions in of {
             if state.held(versions.instrument_id).is_none() {
@@ -118,7 +104,7 @@ impl BatchEvaluation {
     /// Evaluates stored ticks, which come by instrument.
     pub(super) fn evaluate(&self, stored: &mut dyn Iterator<Item = StoredTick>) -> Demand {
         let ticks: Vec<StoredTick> = stored.collect();
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let epoch = state.epoch;
         let mut demand = Demand::default();
         for ticks in ticks.chunk_by(|a, b| a.instrument_id == b.instrument_id) {
@@ -130,7 +116,7 @@ impl BatchEvaluation {
     }
 
     pub(super) fn stored(&self, alerts: Vec<AlertLog>) {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let epoch = state.epoch;
         state.alerts.push((epoch, alerts));
     }
@@ -138,30 +124,29 @@ impl BatchEvaluation {
 
 impl TransactionHook for BatchEvaluation {
     fn savepoint(&self) -> u64 {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         state.epoch += 1;
         state.epoch
     }
 
     fn rollback_to(&self, mark: u64) {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         state.alerts.retain(|(epoch, _)| *epoch < mark);
         state.totals.retain(|(epoch, _)| *epoch < mark);
-        for mut held in state.held.extract_if(.., |held| held.since >= mark) {
-            held.roll_back();
-        }
         state
             .held
             .iter_mut()
             .for_each(|held| held.rollback_to(mark));
+        // PostgreSQL lets go of their rows: who locks them next must not wait for their memories.
+        state.held.retain(|held| held.since < mark);
     }
 
     fn ended(&self, ending: Ending) {
-        let mut state = self.state.take();
         match ending {
-            Ending::RolledBack => state.held.iter_mut().for_each(LockedState::roll_back),
-            Ending::Unknown => state.held.iter_mut().for_each(LockedState::forget),
+            // Whether an unknown one stands, the database says when it is read again.
+            Ending::RolledBack | Ending::Unknown => self.rollback_to(0),
             Ending::Committed => {
+                let mut state = std::mem::take(&mut *lock(&self.state));
                 state.held.iter_mut().for_each(LockedState::commit);
                 let mut sum = AlertTotals::default();
                 let totals = state.totals.iter();
@@ -193,10 +178,7 @@ impl BatchState {
                 memory: known.lock_memory(),
                 known,
                 since: self.epoch,
-                loaded: None,
-                broken: false,
                 marks: Vec::new(),
-                suppressed: HashMap::new(),
             };
             self.held.insert(place, held);
         }
@@ -212,38 +194,17 @@ impl BatchState {
     fn put(&mut self, loaded: Loaded, versions: &InstrumentVersions) {
         let epoch = self.epoch;
         if let Some(held) = self.held(loaded.instrument_id) {
-            held.replace(epoch, loaded, versions);
+            held.mark(epoch);
+            held.memory.put(loaded.evaluator, versions);
         }
     }
 }
 
 impl LockedState {
-    /// Puts what was read in place of what was known.
-    fn replace(&mut self, epoch: u64, loaded: Loaded, versions: &InstrumentVersions) {
-        self.count_open();
-        self.forget();
-        self.memory.is_known = true;
-        self.memory.evaluator = loaded.evaluator;
-        self.memory.rules = loaded.rules;
-        self.memory.rules_version = versions.rules;
-        self.memory.ticks_version = versions.ticks;
-        self.loaded = Some(epoch);
-    }
-
-    /// Keeps the counts of an evaluator that is about to be replaced after it has evaluated in this
-    /// transaction.
-    fn count_open(&mut self) {
-        if self.marks.is_empty() || self.broken {
-            return;
-        }
-        let open = self.memory.suppressed();
-        if let Some(evaluator) = &mut self.memory.evaluator {
-            evaluator.roll_back();
-        }
-        let before = self.memory.suppressed();
-        for (rule, count) in open {
-            let more = count - before.get(&rule).copied().unwrap_or(0);
-            *self.suppressed.entry(rule).or_default() += more;
+    /// Says that it is about to change in an epoch.
+    fn mark(&mut self, epoch: u64) {
+        if self.marks.last().is_none_or(|(last, _)| *last < epoch) {
+            self.marks.push((epoch, self.memory.suppressed()));
         }
     }
 
@@ -254,81 +215,35 @@ impl LockedState {
         ticks: &[StoredTick],
         demand: &mut Demand,
     ) -> Option<AlertTotals> {
+        self.mark(epoch);
         let memory = &mut *self.memory;
         let evaluator = memory.evaluator.as_mut()?;
-        if self.marks.last().is_none_or(|last| last.epoch < epoch) {
-            self.marks.push(Marked {
-                epoch,
-                mark: evaluator.mark(),
-                ticks_version: memory.ticks_version,
-            });
-        }
-        self.broken = true;
+        // After a panic, which the caller may catch, it is half evaluated.
+        memory.is_known = false;
         // As the row of the instrument, by the batch that has stored them.
         memory.ticks_version += 1;
         let firings = evaluator.evaluate_batch(ticks.iter().copied());
         demand.alerts.extend(firings.alert_logs());
         demand.last_triggered.extend(firings.last_triggered());
-        self.broken = false;
+        memory.is_known = true;
         Some(AlertTotals::of(&firings))
     }
 
     fn rollback_to(&mut self, mark: u64) {
-        if self.broken || self.loaded.is_some_and(|epoch| epoch >= mark) {
-            self.suppressed.clear();
-            return self.forget();
+        let changed = self.marks.iter().position(|(epoch, _)| *epoch >= mark);
+        if let Some((_, suppressed)) = changed.and_then(|first| self.marks.drain(first..).next()) {
+            self.memory.forget(suppressed);
         }
-        let Some(place) = self.marks.iter().position(|marked| marked.epoch >= mark) else {
-            return;
-        };
-        let marked = &self.marks[place];
-        self.memory.ticks_version = marked.ticks_version;
-        if let Some(evaluator) = &mut self.memory.evaluator {
-            evaluator.roll_back_to(marked.mark);
-        }
-        self.marks.truncate(place);
-    }
-
-    fn roll_back(&mut self) {
-        if self.broken || self.loaded.is_some() {
-            return self.forget();
-        }
-        let Some(first) = self.marks.first() else {
-            return;
-        };
-        self.memory.ticks_version = first.ticks_version;
-        if let Some(evaluator) = &mut self.memory.evaluator {
-            evaluator.roll_back();
-        }
-    }
-
-    /// Forgets what must be read again; only what was committed stays counted.
-    fn forget(&mut self) {
-        let memory = &mut *self.memory;
-        if std::mem::take(&mut self.broken) {
-            memory.evaluator = None; // Its state is unknown, and so are its counts.
-        } else if let Some(evaluator) = &mut memory.evaluator {
-            evaluator.roll_back();
-        }
-        memory.forget();
-        self.marks.clear();
-        self.loaded = None;
     }
 
     fn commit(&mut self) {
-        if self.broken {
-            self.forget();
+        if self.marks.is_empty() {
+            return;
         }
         let memory = &mut *self.memory;
-        if let Some(evaluator) = &mut memory.evaluator {
-            evaluator.commit();
-        }
-        for (rule, count) in self.suppressed.drain() {
-            *memory.suppressed_before.entry(rule).or_default() += count;
-        }
         let is_idle = memory.is_known && memory.evaluator.is_none();
         self.known
             .set_idle_at(is_idle.then_some(memory.rules_version));
-        self.known.publish(memory);
+        self.known.publish(memory.suppressed());
     }
 }
