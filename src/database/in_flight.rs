@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::histogram::Histogram;
-use super::snapshot::CommitSnapshot;
+use super::instrumentation::CommitSnapshot;
 use super::transaction_context::Attachments;
 use crate::error::{Error, Result};
 
