@@ -336,3 +336,10 @@ impl From<diesel::result::Error> for Error {
         Self::Query { op: None, source }
     }
 }
+
+/// The text that code panicked with.
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}

@@ -348,6 +348,27 @@ mod on_a_server {
             );
             assert!(matches!(error, Error::Connect { .. }), "{error}");
         }
+        // Each of many callers learns it, and none waits for the others.
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for n in 0..40 {
+                let (database, runtime) = (&database, &runtime);
+                scope.spawn(move || {
+                    let outcome = match n % 2 {
+                        0 => database.read("test.down", |_| Ok(())),
+                        _ => runtime.block_on(database.read_async("test.down", |_| Ok(()))),
+                    };
+                    assert!(matches!(outcome, Err(Error::Connect { .. })), "{outcome:?}");
+                });
+            }
+        });
+        assert!(
+            began.elapsed() < Duration::from_secs(15),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(database.pool_snapshot().open, 0);
         server.start_again();
         let deadline = Instant::now() + Duration::from_secs(10);
         while let Err(error) = database.write("test.back", |_| Ok(())) {

@@ -214,6 +214,32 @@ on_both! {
         assert_eq!(rest.timeouts, 0);
     }
 
+    fn what_was_opened_for_callers_that_need_it_no_more_does_not_stay(db: &TestDatabase) {
+        let runtime = runtime();
+        let database = open(db, |c| (c.pool.base, c.pool.overflow) = (2, 14));
+        for _ in 0..5 {
+            std::thread::scope(|scope| {
+                for n in 0..24 {
+                    // Mostly the blocking door: a caller there may take what another one gives back
+                    // while its own is being opened.
+                    let door = DOORS[usize::from(n % 4 == 0)];
+                    let (runtime, database) = (&runtime, &database);
+                    scope.spawn(move || {
+                        for _ in 0..10 {
+                            read(door, runtime, database, |_| Ok(())).unwrap();
+                            assert!(database.pool_snapshot().open <= 16);
+                        }
+                    });
+                }
+            });
+            eventually("the base is left", || {
+                let now = database.pool_snapshot();
+                now.open <= 2 && now.idle == now.open && now.in_use == 0
+            });
+        }
+        assert_eq!(database.pool_snapshot().timeouts, 0);
+    }
+
     fn idle_connections_of_one_door_make_room_for_the_other(db: &TestDatabase) {
         for (first, second) in [(DOORS[0], DOORS[1]), (DOORS[1], DOORS[0])] {
             let runtime = Arc::new(runtime());

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::budget::{Budget, Cause, Door};
-use super::histogram::HistogramCounts;
+use super::permits::{Cause, Door, Permits};
+use crate::database::histogram::HistogramCounts;
 
 /// Connections closed, by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,16 +50,6 @@ pub struct DoorSnapshot {
     pub hold: HistogramCounts,
 }
 
-/// What was committed, on either backend.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct CommitSnapshot {
-    /// Rows that committed work recorded.
-    pub rows: u64,
-    /// From BEGIN to the end of COMMIT; its count is that of the transactions.
-    pub commit: HistogramCounts,
-}
-
 /// The state of the pool: both doors and their sum.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -91,8 +81,9 @@ pub struct PoolSnapshot {
 }
 
 impl DoorSnapshot {
-    pub(super) fn new(budget: &Budget, door: Door, size: usize, idle: usize) -> Self {
-        let counters = budget.counters(door);
+    pub(super) fn new(permits: &Permits, door: Door, size: usize, idle: usize) -> Self {
+        let counters = &permits.doors[door as usize];
+        let in_use = permits.counts().callers[door as usize];
         Self {
             name: match door {
                 Door::Blocking => "blocking",
@@ -100,7 +91,7 @@ impl DoorSnapshot {
             },
             size,
             idle,
-            in_use: counters.in_use.load(Ordering::Relaxed),
+            in_use,
             waiting: counters.waiting.load(Ordering::Relaxed),
             timeouts: counters.timeouts.load(Ordering::Relaxed),
             acquire: counters.acquire.counts(),
@@ -110,21 +101,21 @@ impl DoorSnapshot {
 }
 
 impl PoolSnapshot {
-    pub(super) fn new(budget: &Budget, doors: [DoorSnapshot; 2]) -> Self {
+    pub(super) fn new(permits: &Permits, doors: [DoorSnapshot; 2]) -> Self {
         let sum = |of: fn(&DoorSnapshot) -> usize| doors.iter().map(of).sum::<usize>();
-        let closed = |cause: Cause| budget.closed[cause as usize].load(Ordering::Relaxed);
-        let (open, in_use) = (budget.open(), sum(|door| door.in_use));
+        let (counts, in_use) = (permits.counts(), sum(|door| door.in_use));
+        let closed = |cause: Cause| counts.closed[cause as usize];
         Self {
-            base: budget.base,
-            capacity: budget.capacity,
-            open,
+            base: permits.base(),
+            capacity: permits.capacity,
+            open: counts.open,
             in_use,
             idle: sum(|door| door.idle),
-            overflow: open.saturating_sub(budget.base),
+            overflow: counts.open.saturating_sub(permits.base()),
             waiting: sum(|door| door.waiting),
-            utilization: in_use as f64 / budget.capacity as f64,
+            utilization: in_use as f64 / permits.capacity as f64,
             timeouts: doors.iter().map(|door| door.timeouts).sum(),
-            opened: budget.opened.load(Ordering::Relaxed),
+            opened: counts.opened,
             closed: ClosedByCause {
                 overflow: closed(Cause::Overflow),
                 recycled: closed(Cause::Recycled),
