@@ -12,7 +12,6 @@ use tickbase::services::{Service, ServiceState};
 
 use crate::delivery::receiver::{Receiver, Reply, Request};
 use crate::delivery::world::{World, one_more_look, time_to, until, webhook};
-use crate::delivery::world::{World, one_more_look, time_to, until, webhook};
 use crate::support::chaos::{report, scaled};
 use crate::support::{db_read, on_both};
 
