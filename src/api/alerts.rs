@@ -131,8 +131,8 @@ fn filter(query: &AlertExportQuery) -> Result<AlertFilter, ApiError> {
     Ok(AlertFilter {
         instrument_id: query.instrument_id,
         rule_id: query.rule_id,
-        fired_status: query.fired_status.map(Into::into),
-        delivery_status: query.delivery_status.map(Into::into),
+        fired_status: query.fired_status,
+        delivery_status: query.delivery_status,
         start,
         // The day after the last one is no longer part of it.
         end: end.map(|day| day.saturating_add_micros(DAY_MICROS)),

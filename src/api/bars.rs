@@ -49,10 +49,7 @@ impl TryFrom<BarSelectionBody> for BarSelection {
             range: BarRange {
                 start: moment("start", body.start)?,
                 end: moment("end", body.end)?,
-                ..BarRange::all(
-                    body.instrument_id.unwrap_or_default(),
-                    body.frequency.into(),
-                )
+                ..BarRange::all(body.instrument_id.unwrap_or_default(), body.frequency)
             },
         })
     }

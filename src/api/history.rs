@@ -106,10 +106,10 @@ fn query(body: &FetchBody) -> Result<BarQuery, ApiError> {
     Ok(BarQuery {
         start,
         end,
-        fill: body.fill.into(),
-        price: body.price.into(),
+        fill: body.fill,
+        price: body.price,
         max_records: Some(records.transpose()?.unwrap_or(RECORDS_MAX)),
-        ..BarQuery::all(0, body.frequency.into())
+        ..BarQuery::all(0, body.frequency)
     })
 }
 
@@ -191,11 +191,11 @@ fn item(symbol: &str, query: BarQuery, answer: &Cached<SymbolHistory>) -> Symbol
     };
     SymbolBars {
         symbol: symbol.to_owned(),
-        frequency: query.frequency.into(),
+        frequency: query.frequency,
         start_date: query.start.or(first).map(|start| start.to_string()),
         end_date: query.end.or(last).map(|end| end.to_string()),
         total_bars: history.bars.len(),
-        data_source: history.basis().into(),
+        data_source: history.basis(),
         sources: history
             .sources
             .names()
@@ -221,7 +221,7 @@ fn item(symbol: &str, query: BarQuery, answer: &Cached<SymbolHistory>) -> Symbol
 )]
 async fn frequencies() -> axum::Json<Frequencies> {
     let item = |frequency: Frequency| FrequencyItem {
-        frequency: frequency.into(),
+        frequency,
         description: described(frequency),
         seconds: frequency.length_micros().map(|length| length / 1_000_000),
     };

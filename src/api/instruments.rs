@@ -53,7 +53,7 @@ async fn list(
 ) -> Result<(HeaderMap, axum::Json<Vec<InstrumentItem>>), ApiError> {
     let status = query.status.map(InstrumentStatus::from);
     let filter = InstrumentFilter {
-        instrument_type: query.r#type.map(Into::into),
+        instrument_type: query.r#type,
         status: status.or(query.active_only.then_some(InstrumentStatus::Active)),
     };
     let after = query.cursor.as_deref().map(Symbol::new).transpose();

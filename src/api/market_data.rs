@@ -12,8 +12,8 @@ use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
-    DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, OrderWord, RestoredTicks,
-    SelectionBody, TickItem, TickPage, TickQuery,
+    DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, RestoredTicks, SelectionBody,
+    SortOrder, TickItem, TickPage, TickQuery,
 };
 use crate::database::BackendConnection;
 use crate::error::Error;
@@ -93,8 +93,8 @@ fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
         order: match query.order.unwrap_or_default() {
-            OrderWord::Asc => TickOrder::Ascending,
-            OrderWord::Desc => TickOrder::Descending,
+            SortOrder::Asc => TickOrder::Ascending,
+            SortOrder::Desc => TickOrder::Descending,
         },
         cursor: cursor.transpose()?,
     })

@@ -62,7 +62,7 @@ async fn list(
         filter: RuleFilter {
             instrument_id: query.instrument_id,
             active_only: query.active_only,
-            rule_type: query.rule_type.map(Into::into),
+            rule_type: query.rule_type,
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
         after: after.transpose()?,

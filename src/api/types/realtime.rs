@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AlertItem, DeliveryWord, FiredWord, HealthWord, Rounding, quantity, rounded};
+use super::{AlertItem, Rounding, quantity, rounded};
 use crate::domain::tick::Tick;
-use crate::domain::{PriceDecimals, Symbol};
-use crate::monitoring::MonitoringSnapshot;
+use crate::domain::{DeliveryStatus, FiredStatus, PriceDecimals, Symbol};
+use crate::monitoring::{HealthStatus, MonitoringSnapshot};
 
 const VERSION: &str = "1.0";
 
@@ -199,8 +199,8 @@ pub(in crate::api) struct AlertData {
     instrument_symbol: String,
     trigger_value: f64,
     threshold_value: Option<f64>,
-    fired_status: FiredWord,
-    delivery_status: DeliveryWord,
+    fired_status: FiredStatus,
+    delivery_status: DeliveryStatus,
     rule_condition: String,
     evaluation_time_ms: f64,
     alert_message: String,
@@ -230,7 +230,7 @@ impl From<AlertItem> for AlertData {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct PerformanceData {
-    status: HealthWord,
+    status: HealthStatus,
     checked_at: String,
     insert_rate_per_second: f64,
     queries_per_second: f64,
@@ -251,7 +251,7 @@ impl PerformanceData {
         let rate = |rate: Option<f64>| rounded(rate.unwrap_or(0.0), 3);
         let ms = |micros: u64| micros as f64 / 1e3;
         Self {
-            status: snapshot.health.into(),
+            status: snapshot.health,
             checked_at: snapshot.taken_at.to_string(),
             insert_rate_per_second: rate(rates.insert_rows_per_second.one_minute),
             queries_per_second: rate(rates.queries_per_second.one_minute),

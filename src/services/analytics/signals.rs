@@ -17,6 +17,8 @@ pub const TREND_ADX_MIN: f64 = 25.0;
 
 /// The direction in which the shorter average crossed the longer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum CrossKind {
     /// From below to above.
     Golden,
@@ -73,6 +75,8 @@ fn crossing(shorter: &IndicatorLine, longer: &IndicatorLine) -> Option<Cross> {
 
 /// The direction of prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum Trend {
     /// Up.
     Up,

@@ -18,6 +18,11 @@ const SMOOTH: LookbackPeriod = LookbackPeriod::known(3);
 
 /// An indicator, with the settings that the field uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "server",
+    derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)
+)]
+#[cfg_attr(feature = "server", serde(rename_all = "snake_case"))]
 pub enum Indicator {
     /// RSI(14).
     Rsi,

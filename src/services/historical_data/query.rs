@@ -7,6 +7,8 @@ use crate::timestamp::Timestamp;
 
 /// What stands for a period without a bar between two that have one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Deserialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum Fill {
     /// Nothing: the period is absent.
     #[default]
@@ -195,6 +197,9 @@ impl HistoryBar {
 
 /// What an answer rests on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "server", schema(as = HistoryBasis))]
 pub enum BarBasis {
     /// There is no bar.
     #[default]
