@@ -110,7 +110,7 @@ impl managed::Manager for AsyncManager {
     type Error = Error;
 
     async fn create(&self) -> Result<AsyncEntry> {
-        let slot = PoolSlot::reserve(&self.permits, Door::Asynchronous, usize::MAX);
+        let slot = PoolSlot::reserve(&self.permits, Door::Asynchronous);
         let Some(mut slot) = slot else {
             // A connection is on its way to the other door, or out.
             let state = "the pool has opened as many as it may".to_owned();

@@ -118,16 +118,15 @@ impl ManageConnection for BlockingManager {
     type Error = Error;
 
     /// Carries out an order. When its caller has got another connection meanwhile, an idle one
-    /// answers it, or one that the base has room for; else r2d2 comes again later.
+    /// answers it; without one r2d2 comes again later, for whoever is short of one by then.
     fn connect(&self) -> Result<OpenResult> {
-        let reserve = |spare_max| PoolSlot::reserve(&self.permits, Door::Blocking, spare_max);
-        let slot = match reserve(0) {
-            Some(slot) => slot,
-            None => match self.door.upgrade().and_then(|door| door.idle()) {
-                // It goes from r2d2's old wrapper, which is dropped here, into a new one.
-                Some(mut idle) => return Ok(std::mem::replace(&mut *idle, Err(Error::Closed))),
-                None => reserve(self.permits.base()).ok_or(Error::Closed)?,
-            },
+        let Some(slot) = PoolSlot::reserve(&self.permits, Door::Blocking) else {
+            let idle = self.door.upgrade().and_then(|door| door.idle());
+            // It goes from r2d2's old wrapper, which is dropped here, into a new one.
+            return Ok(std::mem::replace(
+                &mut *idle.ok_or(Error::Closed)?,
+                Err(Error::Closed),
+            ));
         };
         match slot.open(&self.settings.config) {
             Ok(conn) => Ok(Ok(PoolEntry { conn, slot })),

@@ -154,11 +154,7 @@ impl Permits {
     /// A caller who asks now need not wait.
     #[cfg(feature = "postgres")]
     pub(super) fn has_permit(&self) -> bool {
-        self.semaphore.available_permits() > 0 || self.is_closed()
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.semaphore.is_closed()
+        self.semaphore.available_permits() > 0 || self.semaphore.is_closed()
     }
 
     /// Takes a permit.
@@ -292,7 +288,7 @@ impl Drop for Permit {
         }
         permits.returned.notify_one();
         // The pool was closed meanwhile, or is being closed: what came back must not stay.
-        if permits.is_closed() {
+        if permits.semaphore.is_closed() {
             while permits.evict(self.door, Cause::Shutdown) {}
         }
     }

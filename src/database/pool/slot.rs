@@ -46,14 +46,13 @@ pub(super) struct PoolSlot {
 type LendingTest = (fn(&mut PooledSession) -> bool, Cause);
 
 impl PoolSlot {
-    /// A slot for another connection, if a caller is short of one or fewer than `spare_max` are
-    /// spare, and if there is room. For a caller the other door makes room.
-    pub(super) fn reserve(permits: &Arc<Permits>, door: Door, spare_max: usize) -> Option<Self> {
+    /// A slot for another connection, if one is wanted and there is room. For a caller the other
+    /// door makes room.
+    pub(super) fn reserve(permits: &Arc<Permits>, door: Door) -> Option<Self> {
         let count_in = || {
             let mut counts = permits.counts();
-            // Nobody would close a spare one of a pool that is closed.
-            let spare = counts.spare() < spare_max && !permits.is_closed();
-            let wanted = counts.is_short(door) || spare;
+            // deadpool asks for a caller that is there, r2d2 also for one that is served already.
+            let wanted = door == Door::Asynchronous || counts.is_short(door);
             let counted = wanted && counts.open < permits.capacity;
             counts.open += usize::from(counted);
             counts.staying[door as usize] += usize::from(counted);
@@ -231,18 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_slot_for_each_caller_and_others_only_for_the_base() {
+    fn there_is_a_slot_for_each_caller_and_for_no_more_than_may_be_open() {
         let permits = permits(1, 2);
-        let reserve = |spare_max| PoolSlot::reserve(&permits, Door::Blocking, spare_max);
-        assert!(reserve(0).is_none(), "nobody needs it");
+        let reserve = |door| PoolSlot::reserve(&permits, door);
+        assert!(reserve(Door::Blocking).is_none(), "nobody needs it");
         let _callers = [permits.acquire_blocking(), permits.acquire_blocking()];
-        let slots = [reserve(0), reserve(0)];
-        assert!(slots.iter().all(Option::is_some) && reserve(0).is_none());
-        let spare = reserve(1);
-        assert!(spare.is_some() && reserve(1).is_none(), "the base is one");
-        assert!(reserve(usize::MAX).is_none(), "three may be open");
+        let slots = [reserve(Door::Blocking), reserve(Door::Blocking)];
+        assert!(slots.iter().all(Option::is_some) && reserve(Door::Blocking).is_none());
+        let third = reserve(Door::Asynchronous);
+        assert!(third.is_some() && reserve(Door::Asynchronous).is_none());
         assert_eq!(permits.counts().open, 3);
-        drop((slots, spare));
+        drop((slots, third));
         assert_eq!(permits.counts().open, 0);
     }
 
@@ -262,7 +260,7 @@ mod tests {
         ];
         let mut slots: Vec<_> = callers
             .iter()
-            .map(|(door, _)| PoolSlot::reserve(&permits, *door, 0).unwrap())
+            .map(|(door, _)| PoolSlot::reserve(&permits, *door).unwrap())
             .collect();
         let back = slots.iter_mut().zip(&mut callers);
         let stay: Vec<bool> = back
@@ -277,10 +275,10 @@ mod tests {
     fn a_connection_that_comes_back_goes_when_those_on_their_way_are_enough() {
         let permits = permits(1, 3);
         let mut holder = permits.acquire_blocking().unwrap();
-        let mut lent = PoolSlot::reserve(&permits, Door::Blocking, 0).unwrap();
+        let mut lent = PoolSlot::reserve(&permits, Door::Blocking).unwrap();
         let waiting = permits.acquire_blocking().unwrap();
-        let _on_its_way = PoolSlot::reserve(&permits, Door::Blocking, 0).unwrap();
-        let _surplus = PoolSlot::reserve(&permits, Door::Blocking, 1).unwrap();
+        let _on_its_way = PoolSlot::reserve(&permits, Door::Blocking).unwrap();
+        let _surplus = PoolSlot::reserve(&permits, Door::Asynchronous).unwrap();
         assert!(!lent.give_back(&mut holder));
         drop(waiting);
         assert_eq!(
