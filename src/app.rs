@@ -138,8 +138,7 @@ impl App {
         &self.history
     }
 
-    /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted
-    /// over HTTP goes there by itself.
+    /// The clients of `/ws/realtime`, which get all that is committed.
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         self.api.realtime()

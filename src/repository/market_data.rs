@@ -4,6 +4,7 @@
 //! never changes: the same values again are a duplicate, others a conflict, and a deleted tick keeps
 //! its key; none of them stores anything.
 
+mod changes;
 mod delete;
 mod future_limit;
 mod insert;

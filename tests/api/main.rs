@@ -19,6 +19,7 @@ mod import;
 mod instruments;
 mod market_data;
 mod realtime;
+mod realtime_writes;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code)] // A part is for others.
 mod receiver;

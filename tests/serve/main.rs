@@ -9,6 +9,7 @@ mod bodies;
 #[cfg(feature = "sqlite")]
 mod lost_file;
 mod process;
+mod realtime;
 mod shutdown;
 mod strangers;
 #[path = "../support/mod.rs"]
