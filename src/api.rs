@@ -28,6 +28,7 @@ mod probes;
 mod readiness;
 mod realtime;
 mod realtime_hub;
+mod realtime_versions;
 mod respond;
 mod rules;
 mod server;

@@ -141,8 +141,7 @@ impl App {
         &self.history
     }
 
-    /// The hub that sends committed ticks and alerts to the clients of `/ws/realtime`. What is
-    /// posted over HTTP goes there by itself.
+    /// The clients of `/ws/realtime`, which get all that is committed.
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         self.api.realtime()

@@ -12,6 +12,7 @@ pub(crate) mod bar_composition;
 pub mod bar_series;
 mod bounds;
 pub mod check;
+pub mod data_change;
 /// Origins of ticks and bars.
 pub mod data_source;
 pub(crate) mod ingest_batch;

@@ -108,6 +108,7 @@ impl ApiState {
     ) -> Result<Self> {
         config.validate()?;
         let tokens = AcceptedTokens::new(&config.read_tokens()?);
+        let realtime = RealtimeHub::new(&db);
         let hosts = OwnHosts::new(&config);
         let places = Semaphore::new(config.concurrency_max);
         let body_memory = BodyMemory::new(&config);
@@ -125,7 +126,7 @@ impl ApiState {
                 body_memory,
                 metrics: HttpMetrics::default(),
                 snapshots: SnapshotCache::default(),
-                realtime: RealtimeHub::default(),
+                realtime,
                 alerts: OnceLock::new(),
                 history: HistoryFigures::default(),
                 analytics: OnceLock::new(),
@@ -229,7 +230,7 @@ impl ApiState {
         *self.inner.address.get().unwrap_or(&self.config().bind)
     }
 
-    /// The hub that sends committed ticks and alerts to the clients of `/ws/realtime`.
+    /// The clients of `/ws/realtime`.
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         &self.inner.realtime

@@ -6,6 +6,7 @@
 //!
 //! The reasons are in docs/decisions/0004 and docs/decisions/0005.
 
+mod changes;
 mod delete;
 mod future_limit;
 mod insert;

@@ -18,6 +18,7 @@ mod import;
 mod instruments;
 mod market_data;
 mod realtime;
+mod realtime_writes;
 mod rules;
 mod spoil;
 mod strangers;

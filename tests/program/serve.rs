@@ -7,6 +7,7 @@ mod beside_writer;
 mod bodies;
 #[cfg(feature = "sqlite")]
 mod lost_file;
+mod realtime;
 mod shutdown;
 mod strangers;
 mod tokens;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::MESSAGE_BYTES_MAX;
+use super::other_writers;
 use super::texts::texts;
 use crate::api::error::public_text;
 use crate::api::realtime_hub::{Client, EVENTS_BEHIND_MAX, Event};
@@ -77,6 +78,8 @@ pub(super) async fn run(
     socket: WebSocket,
 ) {
     let (events, closing) = (client.hub.events(), client.hub.closing());
+    // Before the greeting: what is written after it is not missed.
+    other_writers::watch(&state).await;
     let now = Instant::now();
     let mut session = RealtimeSession {
         state,
@@ -268,8 +271,10 @@ impl RealtimeSession {
     async fn tell(&mut self, event: &Event) -> Result<(), SessionEnd> {
         let topic = event.topic();
         let all = self.subscriptions.contains(&(topic, None));
-        let is_wanted =
-            |of: &HashSet<(Topic, Option<i64>)>, id: i64| all || of.contains(&(topic, Some(id)));
+        let is_wanted = |of: &HashSet<(Topic, Option<i64>)>, id: Option<i64>| match id {
+            Some(_) => all || of.contains(&(topic, id)),
+            None => of.iter().any(|(wanted, _)| *wanted == topic),
+        };
         let mut ids = event.instrument_ids().into_iter();
         if !ids.any(|id| is_wanted(&self.subscriptions, id)) {
             return Ok(());

@@ -7,6 +7,7 @@ use super::{AlertItem, Rounding, quantity, rounded};
 use crate::domain::tick::Tick;
 use crate::domain::{DeliveryStatus, FiredStatus, PriceDecimals, Symbol};
 use crate::monitoring::{HealthStatus, MonitoringSnapshot};
+use crate::repository::data_change::ChangedSpan;
 
 const VERSION: &str = "1.0";
 
@@ -183,6 +184,34 @@ impl TickData {
             open_price: rounding.price(tick.open_price()),
             high_price: rounding.price(tick.high_price()),
             low_price: rounding.price(tick.low_price()),
+        }
+    }
+}
+
+/// `data_changed`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct ChangeData {
+    /// All instruments when absent.
+    instrument_id: Option<i64>,
+    symbol: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    rows: Option<u64>,
+}
+
+impl ChangeData {
+    pub(in crate::api) fn new(
+        instrument_id: Option<i64>,
+        symbol: Option<&Symbol>,
+        span: ChangedSpan,
+    ) -> Self {
+        Self {
+            instrument_id,
+            symbol: symbol.map(Symbol::to_string),
+            from: span.from.map(|at| at.to_string()),
+            to: span.to.map(|at| at.to_string()),
+            rows: span.rows,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Import;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DEFAULT_SOURCE_ID, ProviderType, Symbol};
 use crate::error::{Error, Result};
 use crate::ingest::owners::{InstrumentName, RowOwner, SourceName};
@@ -133,7 +133,11 @@ impl Ids {
         if new.is_empty() {
             return Ok(());
         }
-        for label in instrument::labels_by_symbol(conn, &new)? {
+        // A look changes nothing: without a word caches would be read anew after each import.
+        let look = conn.invalidates(Invalidation::Nothing);
+        let labels = instrument::labels_by_symbol(conn, &new)?;
+        drop(look);
+        for label in labels {
             self.instruments.insert(label.symbol, label.id);
         }
         for symbol in new {
@@ -165,7 +169,10 @@ impl Ids {
         if let Some(id) = self.sources.get(name) {
             return Ok(*id);
         }
-        let id = match data_source::by_name(conn, name)? {
+        let look = conn.invalidates(Invalidation::Nothing);
+        let stored = data_source::by_name(conn, name)?;
+        drop(look);
+        let id = match stored {
             Some(known) => known.id,
             None if plan.create_source => {
                 let new = NewDataSource::new(name, ProviderType::File);

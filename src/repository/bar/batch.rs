@@ -16,6 +16,7 @@ use crate::database::{BackendConnection, InsertCounts, Invalidation};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
+use crate::repository::data_change::{self, ChangedSpan};
 use crate::repository::market_data::RowRejection;
 use crate::repository::{data_source, instrument, or_conflict};
 use crate::timestamp::Timestamp;
@@ -204,6 +205,18 @@ impl<'a> BarBatch<'a> {
     fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
         let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
         write(conn, &bars, replace, now)?;
+        let mut spans: BTreeMap<i64, ChangedSpan> = BTreeMap::new();
+        for key in self.writes.keys() {
+            let bar = ChangedSpan {
+                from: Some(key.timestamp),
+                to: Some(key.timestamp),
+                rows: Some(1),
+            };
+            let span = spans.entry(key.instrument_id);
+            span.and_modify(|span| *span = span.union(bar))
+                .or_insert(bar);
+        }
+        data_change::bars_changed(conn, &spans)?;
         // In the same transaction: a longer built bar must not outlive the part that it was made
         // of.
         Marks::store_of_bars(conn, self.writes.keys(), &self.built)

@@ -17,6 +17,7 @@ use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
+use crate::repository::data_change::{self, ChangedSpan};
 use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source, instrument, or_conflict};
@@ -101,7 +102,27 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         touch_bars!(conn, marks, active_query(ids));
     }
     marks.store(conn)?;
-    remove(conn, ids, now).recorded(conn)
+    let changed = remove(conn, ids, now).recorded(conn)?;
+    say_changed(conn, &instruments, changed, ChangedSpan::default())?;
+    Ok(changed)
+}
+
+/// Says that this many bars of the instruments are others; of several it is not known how many are
+/// whose.
+fn say_changed(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+    changed: usize,
+    span: ChangedSpan,
+) -> Result<()> {
+    if changed == 0 {
+        return Ok(());
+    }
+    let rows = (instrument_ids.len() == 1).then_some(changed as u64);
+    let spans = instrument_ids
+        .iter()
+        .map(|id| (*id, ChangedSpan { rows, ..span }));
+    data_change::bars_changed(conn, &spans.collect())
 }
 
 /// [`soft_delete`] by those who build bars: what is built without them stays built.
@@ -135,7 +156,14 @@ pub fn soft_delete_range(
     marks.store(conn)?;
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
-    Ok(crate::on_backend!(conn, |c| update.execute(c)).recorded(conn)?)
+    let changed = crate::on_backend!(&mut *conn, |c| update.execute(c)).recorded(conn)?;
+    let span = ChangedSpan {
+        from: of.start,
+        to: of.end.map(|_| last),
+        rows: None,
+    };
+    say_changed(conn, &[of.instrument_id], changed, span)?;
+    Ok(changed)
 }
 
 /// Takes the bars with these ids out of the trash; returns how many were in it.
@@ -158,6 +186,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
         changed += restored.map_err(|error| or_conflict(error, "bars to restore"))?;
     }
     marks.store(conn)?;
+    say_changed(conn, &instruments, changed, ChangedSpan::default())?;
     Ok(changed).recorded(conn)
 }
 

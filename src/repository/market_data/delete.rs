@@ -17,6 +17,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::domain::TickPrices;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
+use crate::repository::data_change::{self, ChangedSpan, DataChange};
 use crate::repository::instrument;
 use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
@@ -67,12 +68,19 @@ fn mark_keys(
     }
     if changed > 0 {
         let mut marks = Marks::of(conn, &ids)?;
-        for key in keys {
+        for key in &keys {
             marks.touch(key.instrument_id, key.timestamp, TickPrices::ANY);
         }
         marks.store(conn)?;
+        let stamps = keys.iter().map(|key| key.timestamp);
+        // Of several instruments it is not known how many rows are whose.
+        let span = ChangedSpan {
+            from: stamps.clone().min(),
+            to: stamps.max(),
+            rows: (ids.len() == 1).then_some(changed as u64),
+        };
+        refresh_last_ticks(conn, &ids, span)?;
     }
-    refresh_last_ticks(conn, &ids)?;
     Ok(changed).recorded(conn)
 }
 
@@ -127,7 +135,14 @@ pub fn soft_delete_range(
     let update = diesel::update(rows).set(market_data::deleted_at.eq(now));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
     marks.store(conn)?;
-    refresh_last_ticks(conn, &[of.instrument_id])?;
+    if changed > 0 {
+        let span = ChangedSpan {
+            from: of.start,
+            to: of.end.map(|_| last),
+            rows: Some(changed as u64),
+        };
+        refresh_last_ticks(conn, &[of.instrument_id], span)?;
+    }
     Ok(changed).recorded(conn)
 }
 
@@ -148,13 +163,24 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
     let update = diesel::update(rows).set(market_data::deleted_at.eq(None::<Timestamp>));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
     marks.store(conn)?;
-    refresh_last_ticks(conn, &[of.instrument_id])?;
+    if changed > 0 {
+        let span = ChangedSpan {
+            from: of.start,
+            to: of.end.map(|_| last),
+            rows: Some(changed as u64),
+        };
+        refresh_last_ticks(conn, &[of.instrument_id], span)?;
+    }
     Ok(changed).recorded(conn)
 }
 
 /// Sets what each instrument shows as its last tick to its newest active one, and says that its
 /// ticks are others.
-fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+fn refresh_last_ticks(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    span: ChangedSpan,
+) -> Result<()> {
     let newest = newest(conn, ids)?;
     for id in ids {
         let tick = newest.iter().find(|tick| tick.instrument_id == *id);
@@ -163,8 +189,17 @@ fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<(
                 instruments::last_tick.eq(tick.map(|tick| tick.timestamp)),
                 instruments::last_price.eq(tick.and_then(|tick| tick.price)),
                 instruments::ticks_version.eq(instruments::ticks_version + 1),
-            ));
-        crate::on_backend!(conn, |c| update.execute(c))?;
+            ))
+            .returning(instruments::ticks_version);
+        let version: Option<i64> =
+            crate::on_backend!(&mut *conn, |c| update.get_result(c).optional())?;
+        let change = version.map(|version| DataChange {
+            instrument_id: *id,
+            version,
+            ticks: Vec::new(),
+            span: Some(span),
+        });
+        data_change::record(conn, |_| change.into_iter().collect());
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod tests;
 
 use diesel::prelude::*;
 
+use super::changes;
 use super::future_limit::FutureLimit;
 use super::insert_order::{IdSlots, in_key_order};
 use super::insert_report::{InsertReport, RowOutcome, RowRejection};
@@ -20,7 +21,7 @@ use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
-use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
+use crate::repository::{KEYS_PER_STATEMENT_MAX, data_change, ingest_batch};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
 
@@ -87,6 +88,10 @@ pub fn insert_batch(
         Ok(rows)
     })?;
     drop(conn.invalidates(Invalidation::Ticks(&batch.changed_ids())));
+    data_change::record(conn, |ticks_max| {
+        let instrument = |row: &KeyedTick<'_>| Some(batch.followed(row)?.known);
+        changes::of_batch(&rows, &batch.outcomes, instrument, ticks_max)
+    });
     batch.mark_built(conn, &rows)?;
     if let Some(watched) = watched {
         watched.evaluate(conn, &rows, &batch.outcomes)?;
@@ -246,10 +251,7 @@ impl<'a> TickBatch<'a> {
     /// Marks the built bars that late ticks change. The usual batch has none: its instruments tell
     /// that by their first rows.
     fn mark_built(&self, conn: &mut BackendConnection<'_>, rows: &[KeyedTick<'_>]) -> Result<()> {
-        let built = |row: &KeyedTick<'_>| {
-            let place = self.places[row.index]?;
-            self.instruments[place as usize].known.bars_to
-        };
+        let built = |row: &KeyedTick<'_>| self.followed(row)?.known.bars_to;
         let mut marks = None;
         for rows in rows.chunk_by(|a, b| a.key.instrument_id == b.key.instrument_id) {
             let Some(bars_to) = built(&rows[0]) else {
@@ -278,6 +280,10 @@ impl<'a> TickBatch<'a> {
             }
         }
         marks.map_or(Ok(()), |marks| marks.store(conn))
+    }
+
+    fn followed(&self, row: &KeyedTick<'_>) -> Option<&Followed> {
+        Some(&self.instruments[self.places[row.index]? as usize])
     }
 
     fn ids(&self) -> Vec<i64> {

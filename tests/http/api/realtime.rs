@@ -6,9 +6,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tickbase::config::{NamedToken, Token, TokenRights};
 use tickbase::domain::tick::Tick;
-use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
-use tickbase::models::{NewAlertLog, NewAlertRule};
-use tickbase::repository::{alert_log, alert_rule};
+use tickbase::domain::{Condition, RuleType};
+use tickbase::models::NewAlertRule;
+use tickbase::repository::alert_rule;
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tungstenite::Message;
 
 #[cfg(feature = "sqlite")]
@@ -68,32 +69,22 @@ on_both! {
             ..NewAlertRule::new(1, RuleType::Threshold)
         };
         let rule = db_write!(database, |now| alert_rule::insert(&rule, now)).unwrap();
-        let new = NewAlertLog {
-            timestamp: "2013-09-03T10:23:00.000000Z".parse().unwrap(),
-            source_id: 1,
-            sequence: 0,
-            rule_id: rule.id,
-            instrument_id: 1,
-            trigger_value: 1650.25,
-            threshold_value: Some(1650.0),
-            fired_status: FiredStatus::Fired,
-            delivery_status: DeliveryStatus::Pending,
-            evaluation_time_us: 1_500,
-            rule_condition: "above".to_owned(),
-            alert_message: "Alert: high - Price 1650.25 above threshold 1650.0000".to_owned(),
-            error_message: None,
-        };
-        let alert = db_write!(database, alert_log::insert(&new)).unwrap().unwrap();
         let (mut one, mut other) = (served.client(), served.client());
         one.subscribe(json!({"subscriptionType": "alert_fired", "instrumentId": 1}));
         other.subscribe(json!({"subscriptionType": "alert_fired", "instrumentId": 2}));
-        let id = alert.id;
-        served.app.realtime().publish_alerts([alert]);
-        assert_eq!(one.data("alert_fired"), json!({"alertId": id,
+        let at = "2013-09-03T10:23:00.000000Z".parse().unwrap();
+        let above = Tick::trade(1, at, 1650.25, 8.0).unwrap();
+        let ticks = MarketDataRepository::new(database);
+        ticks.insert_batch(vec![above], InsertOptions::default()).unwrap();
+        let mut alert = one.data("alert_fired");
+        assert!(alert["evaluationTimeMs"].take().is_f64(), "{alert}");
+        let id = alert["alertId"].as_i64().unwrap();
+        assert_eq!(AlertLogRepository::new(database).get(id).unwrap().rule_id, rule.id);
+        assert_eq!(alert, json!({"alertId": id,
             "timestamp": "2013-09-03T10:23:00.000000Z", "ruleId": rule.id, "ruleName": "high",
             "instrumentId": 1, "instrumentSymbol": "ES", "triggerValue": 1650.25,
             "thresholdValue": 1650.0, "firedStatus": "fired", "deliveryStatus": "pending",
-            "ruleCondition": "above", "evaluationTimeMs": 1.5,
+            "ruleCondition": "above", "evaluationTimeMs": null,
             "alertMessage": "Alert: high - Price 1650.25 above threshold 1650.0000"}));
         assert_eq!(other.until_pong(), Vec::<Value>::new());
 
@@ -167,8 +158,8 @@ fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
     /// than its readers for long.
     const EVENT: i64 = 16;
     const AHEAD_MAX: i64 = 100;
-    /// The sequence of the last tick.
-    const LAST: i64 = i64::MAX;
+    /// The price of the last tick.
+    const LAST: f64 = 1.0;
     let db = TestDatabase::sqlite();
     let served = Served::new(&db);
     let (mut idle, mut eager) = (served.client(), served.client());
@@ -179,10 +170,11 @@ fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
     let (read, have_read) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         for expected in 0.. {
-            let sequence = eager.data("market_data")["sequence"].as_i64().unwrap();
-            if sequence == LAST {
+            let tick = eager.data("market_data");
+            if tick["price"] == LAST {
                 return (eager, expected);
             }
+            let sequence = tick["sequence"].as_i64().unwrap();
             assert_eq!(sequence, expected, "in order, without a gap");
             if sequence % EVENT == 0 {
                 read.send(()).unwrap();
@@ -191,18 +183,23 @@ fn a_client_that_does_not_read_is_dropped_and_the_others_get_everything() {
         unreachable!("the last tick comes")
     });
     let stamp = "2013-09-03T10:23:00.000000Z".parse().unwrap();
-    let tick = |sequence| (Tick::trade(1, stamp, 1641.5, 8.0).unwrap(), sequence);
+    let ticks = MarketDataRepository::new(served.app.database());
+    let store = |count: i64, price: f64| {
+        let tick = |_| Tick::trade(1, stamp, price, 8.0).unwrap();
+        let batch = (0..count).map(tick).collect();
+        ticks.insert_batch(batch, InsertOptions::default()).unwrap();
+    };
     let deadline = Instant::now() + PATIENCE;
     let mut published = 0;
     while hub.clients_dropped() == 0 {
         assert!(Instant::now() < deadline, "the idle one is not dropped");
-        hub.publish_ticks((published..published + EVENT).map(tick));
+        store(EVENT, 1641.5);
         published += EVENT;
         if published > AHEAD_MAX * EVENT {
             have_read.recv_timeout(PATIENCE).unwrap();
         }
     }
-    hub.publish_ticks([tick(LAST)]);
+    store(1, LAST);
     let (mut eager, seen) = reader.join().unwrap();
     assert_eq!(seen, published);
     until(|| hub.clients() == 1);
