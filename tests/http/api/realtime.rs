@@ -8,13 +8,14 @@ use tickbase::config::{NamedToken, Token, TokenRights};
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, RuleType};
 use tickbase::models::NewAlertRule;
-use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
+use tickbase::repository::{alert_log, alert_rule};
 use tungstenite::Message;
 
-#[cfg(feature = "sqlite")]
 use crate::api::websocket::{Client, PATIENCE, Served, until};
-use crate::support::{TestDatabase, db_write, on_both};
+#[cfg(feature = "sqlite")]
+use crate::support::TestDatabase;
+use crate::support::{db_read, db_write, on_both};
 
 fn tick(symbol: &str, sequence: i64, price: f64) -> Value {
     json!({"symbol": symbol, "timestamp": "2013-09-03T10:23:00.074000Z", "sequence": sequence,
@@ -79,7 +80,7 @@ on_both! {
         let mut alert = one.data("alert_fired");
         assert!(alert["evaluationTimeMs"].take().is_f64(), "{alert}");
         let id = alert["alertId"].as_i64().unwrap();
-        assert_eq!(AlertLogRepository::new(database).get(id).unwrap().rule_id, rule.id);
+        assert_eq!(db_read!(database, alert_log::get(id)).unwrap().rule_id, rule.id);
         assert_eq!(alert, json!({"alertId": id,
             "timestamp": "2013-09-03T10:23:00.000000Z", "ruleId": rule.id, "ruleName": "high",
             "instrumentId": 1, "instrumentSymbol": "ES", "triggerValue": 1650.25,

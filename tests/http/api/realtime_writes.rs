@@ -11,14 +11,13 @@ use tickbase::domain::Frequency;
 use tickbase::domain::bar::{Bar, RawBar};
 use tickbase::domain::tick::Tick;
 use tickbase::models::NewMarketDataBar;
-use tickbase::repository::bar::BarRepository;
 use tickbase::repository::market_data::{
     InsertOptions, MarketDataRepository, TickRange, insert_batch,
 };
 use tickbase::{Error, Result};
 
 use crate::api::websocket::{Client, Served};
-use crate::support::on_both;
+use crate::support::{insert_bars, on_both};
 
 const ES: i64 = 1;
 const NQ: i64 = 2;
@@ -124,8 +123,7 @@ on_both! {
         assert_eq!(changed(), anywhere);
         ticks.restore_range(TickRange::all(ES)).unwrap();
         assert_eq!(changed(), anywhere);
-        let bars = BarRepository::new(database);
-        bars.insert_batch([day()]).unwrap();
+        insert_bars(database, [day()]).unwrap();
         let start = "2013-09-03T00:00:00.000000Z";
         assert_eq!(changed(), json!({"instrumentId": ES, "symbol": "ES", "from": start, "to": start,
             "rows": 1}));
@@ -150,7 +148,7 @@ on_both! {
         assert_eq!(client.data("data_changed"), unknown(ES, "ES"));
         // Own ticks of the instrument before and after do not hide it.
         store(served.app.database(), vec![trade(NQ, 0, 1.0)]);
-        BarRepository::new(&other).insert_batch([day()]).unwrap();
+        insert_bars(&other, [day()]).unwrap();
         store(&other, vec![trade(NQ, 1, 2.0)]);
         store(served.app.database(), vec![trade(NQ, 2, 3.0)]);
         assert_eq!(client.data("market_data")["price"], 1.0);
