@@ -127,7 +127,7 @@ impl FromStr for Decimal {
         let is_number = |byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let value = BigDecimal::from_str(text).ok();
         let value = value.filter(|_| text.bytes().all(is_number));
-        Self::new(&value.ok_or_else(|| refuse(format!("{text:?} is no number")))?)
+        Self::new(&value.ok_or_else(|| refuse(format!("{text:?} is not a number")))?)
     }
 }
 
@@ -213,11 +213,11 @@ mod tests {
             ("1e-9223372036854775807", "exponent out of range"),
             (&"1".repeat(65), "64 significant digits"),
             (&"0".repeat(600), "longer than 512"),
-            ("1_000", "no number"),
-            ("NaN", "no number"),
-            ("inf", "no number"),
-            ("1,5", "no number"),
-            ("", "no number"),
+            ("1_000", "not a number"),
+            ("NaN", "not a number"),
+            ("inf", "not a number"),
+            ("1,5", "not a number"),
+            ("", "not a number"),
         ] {
             let error = text.parse::<Decimal>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

@@ -121,11 +121,11 @@ mod tests {
     #[test]
     fn a_map_that_is_none_is_refused() {
         for (map, why) in [
-            ("timestamp", "no field=column"),
-            ("when=1", "no field (fields are symbol"),
+            ("timestamp", "not field=column"),
+            ("when=1", "not a field (fields are symbol"),
             ("price=1,price=2", "mapped twice"),
             ("price=0", "not from 1 up"),
-            ("", "no field=column"),
+            ("", "not field=column"),
         ] {
             let error = map.parse::<ColumnMap>().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

@@ -306,7 +306,7 @@ on_both! {
             assert!(said.starts_with(&format!("{place}: ")), "{query}: {said}");
         }
         assert!(api.get("/api/market-data/999").detail(404).contains("instrument 999"));
-        assert!(api.get("/api/market-data/x").detail(422).contains("whole number"));
+        assert!(api.get("/api/market-data/x").detail(422).contains("64-bit integer"));
     }
 
     fn the_newest_ticks_come_in_one_answer(db: &TestDatabase) {

@@ -404,7 +404,7 @@ mod tests {
             ),
             (
                 "[[rules]]\nsymbol = 'ES'\ncondition = 'above'\nthreshold = nan",
-                "rule 1: threshold: \"nan\" is no number",
+                "rule 1: threshold: \"nan\" is not a number",
             ),
             (
                 "[[rules]]\nsymbol = 'ES'\ncolour = 'red'",
