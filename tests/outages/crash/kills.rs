@@ -35,7 +35,7 @@ const IN_THE_MIDST_PERCENT: usize = 90;
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The test that a child starts with.
-const CHILD: &str = "kills::a_killed_process_has_lost_nothing_that_it_acknowledged";
+const CHILD: &str = "crash::kills::a_killed_process_has_lost_nothing_that_it_acknowledged";
 
 /// When a child is killed.
 #[derive(Debug, Clone, Copy)]
