@@ -204,7 +204,7 @@ mod sqlite {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         // Permissions are void for root: run as somebody else.
         if fs::metadata("/proc/self").unwrap().uid() == 0 {
-            return as_another_user("sqlite::permissions_that_are_taken_away_are_seen");
+            return as_another_user("probe::sqlite::permissions_that_are_taken_away_are_seen");
         }
         let mode = |path: &Path, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
