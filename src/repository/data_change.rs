@@ -7,10 +7,9 @@
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
 
-use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use diesel::prelude::*;
 
@@ -107,7 +106,10 @@ pub fn listen(db: &Database, listener: &Arc<impl DataListener + 'static>) {
 
 /// Keeps changes for those who listen until the commit; without a listener none are made. They are
 /// given the number of ticks up to which a batch is told one by one.
-pub(crate) fn record(conn: &BackendConnection<'_>, changes: impl FnOnce(usize) -> Vec<DataChange>) {
+pub(crate) fn record(
+    conn: &mut BackendConnection<'_>,
+    changes: impl FnOnce(usize) -> Vec<DataChange>,
+) {
     let Some(listeners) = conn.attached::<DataListeners>() else {
         return;
     };
@@ -116,8 +118,7 @@ pub(crate) fn record(conn: &BackendConnection<'_>, changes: impl FnOnce(usize) -
     }
     let pending = conn.hook(|| PendingChanges {
         listeners,
-        changes: RefCell::default(),
-        ticks: Cell::default(),
+        changes: Mutex::default(),
     });
     if let Some(pending) = pending {
         pending.add(changes);
@@ -168,17 +169,21 @@ pub fn versions(conn: &mut BackendConnection<'_>) -> Result<Vec<(i64, i64)>> {
 /// The changes of an open transaction.
 struct PendingChanges {
     listeners: Arc<DataListeners>,
-    changes: RefCell<Vec<DataChange>>,
-    /// Ticks that they hold.
-    ticks: Cell<usize>,
+    /// The changes, and how many ticks they hold.
+    changes: Mutex<(Vec<DataChange>, usize)>,
 }
 
 impl PendingChanges {
     fn add(&self, changes: impl FnOnce(usize) -> Vec<DataChange>) {
-        let room = TRANSACTION_TICKS_MAX.saturating_sub(self.ticks.get());
+        let mut pending = self.pending();
+        let room = TRANSACTION_TICKS_MAX.saturating_sub(pending.1);
         let changes = changes(room.min(BATCH_TICKS_MAX));
-        self.ticks.set(self.ticks.get() + count_ticks(&changes));
-        self.changes.borrow_mut().extend(changes);
+        pending.1 += count_ticks(&changes);
+        pending.0.extend(changes);
+    }
+
+    fn pending(&self) -> MutexGuard<'_, (Vec<DataChange>, usize)> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -188,14 +193,14 @@ fn count_ticks(changes: &[DataChange]) -> usize {
 
 impl TransactionHook for PendingChanges {
     fn savepoint(&self) -> u64 {
-        self.changes.borrow().len() as u64
+        self.pending().0.len() as u64
     }
 
     fn rollback_to(&self, mark: u64) {
         let length = usize::try_from(mark).unwrap_or(usize::MAX);
-        let mut changes = self.changes.borrow_mut();
-        changes.truncate(length);
-        self.ticks.set(count_ticks(&changes));
+        let mut pending = self.pending();
+        pending.0.truncate(length);
+        pending.1 = count_ticks(&pending.0);
     }
 
     fn ended(&self, ending: Ending) {
@@ -204,7 +209,7 @@ impl TransactionHook for PendingChanges {
         if ending != Ending::Committed {
             return;
         }
-        let mut changes = self.changes.take();
+        let (mut changes, _) = std::mem::take(&mut *self.pending());
         unite_spans(&mut changes);
         if !changes.is_empty() {
             let listeners = self.listeners.all();
