@@ -15,7 +15,7 @@ pub(super) fn of_batch(
     ticks_max: usize,
 ) -> Vec<DataChange> {
     let stored = |row: &KeyedTick<'_>| match outcomes[row.index] {
-        RowOutcome::Inserted { sequence } => Some((row.tick.clone(), sequence)),
+        RowOutcome::Inserted { sequence } => Some((*row.tick, sequence)),
         _ => None,
     };
     let is_stored =
