@@ -51,7 +51,7 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<InstrumentQuery>,
 ) -> Result<(HeaderMap, axum::Json<Vec<InstrumentItem>>), ApiError> {
-    let status = query.status.map(InstrumentStatus::from);
+    let status = query.status;
     let filter = InstrumentFilter {
         instrument_type: query.r#type,
         status: status.or(query.active_only.then_some(InstrumentStatus::Active)),

@@ -149,7 +149,7 @@ fn what_is_rolled_back_is_told_to_nobody() {
     });
     assert!(undone.is_err());
     assert!(scribe.take().is_empty());
-    let read = db.read("test.versions", |conn| versions(conn)).unwrap();
+    let read = db.read("test.versions", versions).unwrap();
     assert_eq!(read.iter().find(|(id, _)| *id == 1), Some(&(1, 2)));
 }
 
