@@ -268,7 +268,8 @@ mod tests {
             .collect();
         assert_eq!(stay, [true, false, false]);
         slots.retain(PoolSlot::stays);
-        assert_eq!((permits.counts().open, permits.counts().spare()), (1, 1));
+        let counts = permits.counts();
+        assert_eq!((counts.open, counts.spare()), (1, 1));
     }
 
     #[test]
