@@ -71,6 +71,7 @@ pub fn replay(
     loop {
         let page = ticks.range(&query)?;
         let firings = engine.evaluate_batch(page.rows.iter().map(stored));
+        engine.commit();
         firings.fired.iter().try_for_each(&mut on_fired)?;
         query.cursor = page.next;
         if query.cursor.is_none() {
