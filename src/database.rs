@@ -5,11 +5,9 @@
 //! through one writer with group commit, and the pool's connections are read-only; on PostgreSQL
 //! both doors use the pool. This module writes no SQL of the tables: that is `repository`'s.
 
-mod async_pool;
 mod attachments;
 mod backpressure;
 mod block_on;
-mod budget;
 mod cache_versions;
 mod connection;
 mod doors;
@@ -45,7 +43,6 @@ mod savepoint;
 mod schema_version;
 mod shared_clock;
 mod slow_query;
-mod snapshot;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod transaction;
@@ -66,18 +63,18 @@ pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;
 pub use insert_totals::InsertTotals;
-pub use instrumentation::OperationSnapshot;
+pub use instrumentation::{CommitSnapshot, OperationSnapshot};
 pub use invalidation::Invalidation;
 pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
+pub use pool::{ClosedByCause, DoorSnapshot, PoolSnapshot};
 pub use probe::{Probe, ProbeFailure};
 pub use probe_cause::ProbeCause;
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
-pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
 pub use transaction::InvalidationGuard;
@@ -163,7 +160,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::Connect`].
-    pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
+    pub fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
         #[cfg(feature = "postgres")]
         if matches!(config.url, DatabaseUrl::Postgres(_)) {

@@ -41,6 +41,12 @@ impl Database {
         is_free
     }
 
+    /// The attached value of this type, attached now if there was none.
+    pub(crate) fn attached_or_default<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.attach(Arc::<T>::default());
+        self.inner.attachments.find().unwrap_or_default()
+    }
+
     /// Takes this value off; another one of its type stays.
     pub(crate) fn detach<T: Any + Send + Sync>(&self, value: &Arc<T>) {
         let attachments = &self.inner.attachments.by_type;

@@ -60,7 +60,7 @@ impl Database {
         let mut checkout = self.inner.pools.checkout()?;
         let begin = self.begin_read();
         let reads = |conn: &mut BackendConnection<'_>| conn.reads(begin.as_deref(), &mut *work);
-        let (outcome, counts) = checkout.with(|conn| call.account().run(conn, reads));
+        let (outcome, counts) = checkout.with(|conn| Ok(call.account().run(conn, reads)))?;
         if outcome.is_ok() {
             call.account().add_counts(&counts);
         }

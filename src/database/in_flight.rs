@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::attachments::Attachments;
 use super::histogram::Histogram;
+use super::instrumentation::CommitSnapshot;
 use super::nested_write;
-use super::snapshot::CommitSnapshot;
 use crate::error::{Error, Result};
 
 /// The writes of one database.

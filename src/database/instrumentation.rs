@@ -36,6 +36,16 @@ pub struct OperationSnapshot {
     pub duration: HistogramCounts,
 }
 
+/// What was committed, on either backend.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CommitSnapshot {
+    /// Rows that committed work recorded.
+    pub rows: u64,
+    /// From BEGIN to the end of COMMIT; its count is that of the transactions.
+    pub commit: HistogramCounts,
+}
+
 #[derive(Debug)]
 struct OperationMetrics {
     op: &'static str,

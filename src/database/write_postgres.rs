@@ -33,7 +33,8 @@ pub(super) fn write<T>(
 ) -> Result<T> {
     let mut attempt = 1;
     loop {
-        let mut checkout = pools.checkout_for(size)?;
+        pools.refuse_waiting(size)?;
+        let mut checkout = pools.checkout()?;
         let outcome = checkout.with(|conn| transaction(writes, call.account(), conn, &mut work));
         if let Some(cause) = cause_to_close(&outcome) {
             checkout.close(cause);
@@ -61,7 +62,8 @@ where
 {
     let mut attempt = 1;
     loop {
-        let mut checkout = pools.checkout_async_for(size).await?;
+        pools.refuse_waiting(size)?;
+        let mut checkout = pools.checkout_async().await?;
         let (writes, account) = (Arc::clone(writes), call.account().clone());
         let (outcome, back) = checkout
             .interact(account.op(), move |conn| {

@@ -10,6 +10,8 @@
 //!
 //! The sources of a period are a list: each is read where those before it left something open,
 //! row by row. It must run in one snapshot, or under the lock of the instrument.
+//!
+//! The reasons are in docs/decisions/0014.
 
 mod extent;
 mod level;
@@ -93,6 +95,7 @@ impl Composition {
         };
         levels.retain(|shorter| shorter.divides(frequency));
         levels.push(frequency);
+        // Longest first: a bar of the whole period stands for all that lies under it.
         levels.sort_unstable_by(|a, b| b.cmp(a));
         Ok(Self {
             instrument_id,
@@ -111,6 +114,7 @@ impl Composition {
     /// For the building of bars: what shorter bars and ticks make.
     pub(crate) fn of_parts(conn: &mut BackendConnection<'_>, of: SeriesKey) -> Result<Self> {
         let mut composition = Self::of_answer(conn, of, None)?;
+        // Without the level of the series itself: its bars are what is to be built.
         composition.levels.remove(0);
         Ok(composition)
     }
@@ -139,6 +143,7 @@ impl Composition {
             let limit = ticks_max.saturating_sub(reading.cost());
             to = self.read(conn, window, limit, &mut reading)?;
             let mut read = std::mem::take(&mut reading.parts);
+            // Ticks may have ended the window early: later parts are read again with the next one.
             read.retain(|part| part.period < to);
             parts::join(read, &mut bars);
         }
@@ -190,6 +195,7 @@ impl Composition {
             let range = rest.ticks(self.instrument_id);
             first.extend(market_data::nth_stamp(conn, &range, 0)?);
         }
+        // From the first row on: years without one cost a look into each index, not a pass.
         let window = first.into_iter().min().map(|first| {
             let (start, end) = self.frequency.period_micros(first.micros());
             let last = self.frequency.period_micros(start + length).0;

@@ -3,7 +3,10 @@
 //! A tick is its key: (instrument_id, timestamp, source_id, sequence). What is stored under a key
 //! never changes: the same values again are a duplicate, others a conflict, and a deleted tick keeps
 //! its key; none of them stores anything.
+//!
+//! The reasons are in docs/decisions/0004 and docs/decisions/0005.
 
+mod changes;
 mod delete;
 mod future_limit;
 mod insert;
@@ -36,6 +39,7 @@ pub use prices::{PricePoint, prices, prices_of_all};
 pub(crate) use prices::{
     PricesOf, first_stamp, newest_stamps, nth_stamp, nth_stamp_before, prices_of,
 };
+pub(crate) use read::find_range;
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
 pub use read::{TickOrder, TickRangeQuery, count, count_since, range};
@@ -45,7 +49,6 @@ use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::MarketData;
-use crate::repository::rows::Recorded;
 
 /// Reads and writes ticks.
 #[doc(alias = "OptimizedMarketDataRepository")]
@@ -99,9 +102,8 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn latest(&self, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
-        self.db.read("market_data.latest", |conn| {
-            latest(conn, instrument_ids).recorded(conn)
-        })
+        self.db
+            .read("market_data.latest", |conn| latest(conn, instrument_ids))
     }
 
     /// A page of one instrument's active ticks.
@@ -110,9 +112,7 @@ impl<'a> MarketDataRepository<'a> {
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
     /// [`TickRangeQuery::LIMIT_MAX`]; those of [`Database::read`].
     pub fn range(&self, query: &TickRangeQuery) -> Result<Page<MarketData, TickKey>> {
-        self.db.read("market_data.range", |conn| {
-            range(conn, query).recorded(conn)
-        })
+        self.db.read("market_data.range", |conn| range(conn, query))
     }
 
     /// How many active ticks are in a range.
@@ -120,8 +120,7 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn count(&self, of: &TickRange) -> Result<i64> {
-        self.db
-            .read("market_data.count", |conn| count(conn, of).recorded(conn))
+        self.db.read("market_data.count", |conn| count(conn, of))
     }
 
     /// Moves the ticks with these keys to the trash; returns how many were active.
@@ -131,7 +130,7 @@ impl<'a> MarketDataRepository<'a> {
     pub fn soft_delete_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("market_data.soft_delete_keys", move |conn| {
-            soft_delete_keys(conn, &keys, now).recorded(conn)
+            soft_delete_keys(conn, &keys, now)
         })
     }
 
@@ -142,7 +141,7 @@ impl<'a> MarketDataRepository<'a> {
     pub fn soft_delete_range(&self, of: TickRange) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("market_data.soft_delete_range", move |conn| {
-            soft_delete_range(conn, &of, now).recorded(conn)
+            soft_delete_range(conn, &of, now)
         })
     }
 
@@ -152,7 +151,7 @@ impl<'a> MarketDataRepository<'a> {
     /// Those of [`Database::write`].
     pub fn restore_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         self.db.write("market_data.restore_keys", move |conn| {
-            restore_keys(conn, &keys).recorded(conn)
+            restore_keys(conn, &keys)
         })
     }
 
@@ -162,7 +161,7 @@ impl<'a> MarketDataRepository<'a> {
     /// Those of [`Database::write`].
     pub fn restore_range(&self, of: TickRange) -> Result<usize> {
         self.db.write("market_data.restore_range", move |conn| {
-            restore_range(conn, &of).recorded(conn)
+            restore_range(conn, &of)
         })
     }
 }

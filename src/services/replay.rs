@@ -19,7 +19,7 @@ pub const WARM_UP_TICKS_MAX: usize = 1_000_000;
 /// Ticks that are read at a time.
 const PAGE_ROWS: usize = 2_000;
 
-/// What a replay went through.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replayed {
@@ -70,6 +70,8 @@ pub fn replay(
     let ticks = MarketDataRepository::new(db);
     loop {
         let page = ticks.range(&query)?;
+        // A page is a batch: rules see the same ticks in the same order, however live ticks were
+        // batched.
         let firings = engine.evaluate_batch(page.rows.iter().map(stored));
         engine.commit();
         firings.fired.iter().try_for_each(&mut on_fired)?;
@@ -116,6 +118,8 @@ fn warm_up(
         end: Some(before),
     };
     let mut query = TickRangeQuery {
+        // Backwards from the start: how far the past must reach is known only when the rules have
+        // enough of it.
         order: TickOrder::Descending,
         ..TickRangeQuery::new(range, PAGE_ROWS)
     };

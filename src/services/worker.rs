@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Worker(Arc<WorkerInner>);
 
-/// What a worker is called, and what the log says of its rounds.
+/// The name of a worker, and the words of the log about its rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WorkerText {
     /// The service's name.
@@ -80,7 +80,10 @@ impl Worker {
             return Err(self.refused("it runs already", "stop it first"));
         }
         let bell = Arc::<Wakeup>::default();
+        // Before the thread exists: a first round that ends at once must not be noted before the
+        // start.
         self.0.record.started(self.0.clock.now());
+        // Under the lock: a second start waits here, and finds the first one running.
         let thread = prepare(&bell)
             .and_then(|work| self.run(Arc::clone(&bell), work))
             .inspect_err(|_| self.0.record.stopped())?;
@@ -128,6 +131,7 @@ impl Worker {
 
     /// Has the thread end, and returns when it has; out of a thread of the service, at once.
     pub(crate) fn stop(&self) {
+        // Released before the wait: the thread takes this lock when it ends.
         let running = lock(&self.0.running).clone();
         if let Some(running) = running {
             running.bell.stop();
@@ -159,6 +163,7 @@ impl Worker {
     /// Notes down the end of a round. What fails again and again is logged once, and once more
     /// when it is over.
     pub(crate) fn ended(&self, error: Option<String>) {
+        // Read before the end is noted: the log shows the change, not each repetition.
         let was_failing = self.0.record.status().failing_runs > 0;
         let WorkerText {
             service,
@@ -176,7 +181,7 @@ impl Worker {
         self.0.record.ran(self.0.clock.now(), error);
     }
 
-    /// What was noted down, for what happens beside the rounds.
+    /// The record, for events beside the rounds.
     pub(crate) fn record(&self) -> &ServiceRecord {
         &self.0.record
     }
@@ -200,6 +205,7 @@ impl WorkerInner {
         {
             return; // Out of itself it was stopped and started: another thread works.
         }
+        // Under the same lock as the record: a caller that finds no thread finds its end, too.
         *running = None;
         match ended {
             Ok(()) => self.record.stopped(),
@@ -236,7 +242,7 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
-    /// Whether the thread is to stop.
+    /// True when the thread is to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         lock(&self.state).stopped
     }

@@ -94,7 +94,7 @@ pub(in crate::api) struct TickQuery {
     pub(in crate::api) limit: Option<usize>,
     /// Newest first (`desc`, unless asked otherwise), or oldest first
     #[param(inline)]
-    pub(in crate::api) order: Option<OrderWord>,
+    pub(in crate::api) order: Option<SortOrder>,
     /// Goes on where the page before ended: its `next_cursor`
     #[param(pattern = r"^-?[0-9]{1,18}\.-?[0-9]{1,19}\.-?[0-9]{1,19}$")]
     pub(in crate::api) cursor: Option<String>,
@@ -104,7 +104,7 @@ pub(in crate::api) struct TickQuery {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Order)]
-pub(in crate::api) enum OrderWord {
+pub(in crate::api) enum SortOrder {
     Asc,
     #[default]
     Desc,

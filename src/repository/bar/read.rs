@@ -14,11 +14,12 @@ use crate::repository::bounds;
 use crate::repository::market_data::TickOrder;
 use crate::repository::optional::{IfSome, if_some};
 use crate::repository::pass::each_row;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
 
-/// What a page of a range asks for.
+/// The query of a page of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarRangeQuery {
     /// Instrument, frequency, source and time.
@@ -27,7 +28,7 @@ pub struct BarRangeQuery {
     pub limit: usize,
     /// The order: by start of the period, then by source.
     pub order: TickOrder,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<BarKey>>,
 }
 
@@ -84,12 +85,8 @@ pub fn range(
             })?
         })
     });
-    Ok(Page::of(
-        rows?,
-        query.limit,
-        query.cursor.as_ref(),
-        MarketDataBar::key,
-    ))
+    let cursor = query.cursor.as_ref();
+    Ok(Page::of(rows?, query.limit, cursor, MarketDataBar::key)).recorded(conn)
 }
 
 pub(super) type BarSourceFilter = IfSome<dsl::Eq<market_data_bars::data_source_id, i64>>;
@@ -156,7 +153,7 @@ pub(super) fn scan_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
     ))
 }
 
-/// What other bars are made of, of a stored one.
+/// The values of a stored bar that other bars are made of.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = market_data_bars)]
 pub(crate) struct ScannedBar {
@@ -313,7 +310,7 @@ pub(super) use stored_query;
 pub fn count(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<i64> {
     let (first, last) = of.bounds()?;
     let query = between_query(*of, first, last).count();
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// How many periods of a range have more than one active bar that came in, of several sources or at

@@ -111,6 +111,7 @@ impl Composition {
             })?;
         }
         let settled = pass.finish();
+        // A period that is built and fresh is closed even without a bar: it is known to be empty.
         Ok(without(&without(open, &settled), &fresh))
     }
 }
@@ -153,6 +154,7 @@ impl LevelPass<'_> {
             self.held.clear();
             self.best = precedence;
         }
+        // One source per period: bars of two sources would count its volume twice.
         if precedence == self.best || self.held.is_empty() {
             self.best = precedence;
             self.held.push(row);

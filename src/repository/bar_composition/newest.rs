@@ -93,6 +93,8 @@ fn period_start(
                 }
             }
         }
+        // Many stamps in a period: the next page begins before it. Few: a longer page costs less
+        // than another statement.
         let is_sparse = (found - before) * STAMPS_PER_PERIOD >= stamps.len();
         limit = if is_sparse { limit * 2 } else { limit / 2 }.clamp(1, STAMPS_MAX);
     }

@@ -44,6 +44,7 @@ impl PeriodPart {
     /// ticks of a period take turns.
     fn join(&mut self, other: Self) {
         self.bar.widen(&other.bar);
+        // The close is that of the latest moment, whichever part has it.
         if other.moments.last > self.moments.last {
             self.bar.close = other.bar.close;
             self.moments.last = other.moments.last;
@@ -66,6 +67,7 @@ pub(crate) struct ComposedBar {
 
 /// Puts the parts together, and the bars that they make in order of time behind `bars`.
 pub(super) fn join(mut parts: Vec<PeriodPart>, bars: &mut Vec<ComposedBar>) {
+    // By their first moments: the open of a bar is that of its earliest part.
     parts.sort_by_key(|part| (part.period, part.moments.first));
     bars.reserve(parts.len());
     let mut open: Option<PeriodPart> = None;

@@ -36,6 +36,8 @@ impl Composition {
         };
         let mut open = SpanCursor::new(open);
         for group in groups {
+            // A look at the index before the pass: a period is never divided over transactions, so
+            // the end must be known first.
             if to == window.end && limit < usize::MAX {
                 to = self.end_after(conn, window, group, left)?;
             }
@@ -49,6 +51,7 @@ impl Composition {
             let range = group.ticks(self.instrument_id);
             let read = market_data::prices_of(conn, self.prices(), &range, |tick| {
                 let at = tick.timestamp.micros();
+                // Bridged groups hold ticks that a bar covers already: they are read over.
                 if !is_whole && !open.contains(at) {
                     return Ok(());
                 }

@@ -6,7 +6,7 @@ use crate::config::WriteConfig;
 use crate::database::BackendConnection;
 use crate::timestamp::Timestamp;
 
-/// How far ahead of the clock ticks may be. One tick of a far future would be the last tick of its
+/// The limit of ticks ahead of the clock. One tick of a far future would be the last tick of its
 /// instrument for years: every later one would be late, and late ticks fire no rule.
 pub(super) struct FutureLimit {
     now: Timestamp,

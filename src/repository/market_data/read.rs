@@ -8,6 +8,7 @@ use crate::database::{BackendConnection, Cursor, Page};
 use crate::error::Result;
 use crate::models::MarketData;
 use crate::repository::bounds;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 use crate::timestamp::Timestamp;
@@ -22,7 +23,7 @@ pub enum TickOrder {
     Descending,
 }
 
-/// What a page of a range asks for.
+/// The query of a page of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TickRangeQuery {
     /// Instrument and time.
@@ -31,7 +32,7 @@ pub struct TickRangeQuery {
     pub limit: usize,
     /// The order.
     pub order: TickOrder,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<TickKey>>,
 }
 
@@ -53,8 +54,8 @@ impl TickRangeQuery {
 
 impl MarketData {
     /// The values of the tick, in the order of the columns, for those who write them out.
-    #[cfg(feature = "cli")]
-    pub(crate) fn values(&self) -> [Option<f64>; 9] {
+    #[must_use]
+    pub fn values(&self) -> [Option<f64>; 9] {
         [
             self.price,
             self.volume,
@@ -106,6 +107,14 @@ pub fn range(
     conn: &mut BackendConnection<'_>,
     query: &TickRangeQuery,
 ) -> Result<Page<MarketData, TickKey>> {
+    find_range(conn, query).recorded(conn)
+}
+
+/// [`range`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find_range(
+    conn: &mut BackendConnection<'_>,
+    query: &TickRangeQuery,
+) -> Result<Page<MarketData, TickKey>> {
     let probe = bounds::probe(query.limit, TickRangeQuery::LIMIT_MAX)?;
     let (first, last) = query.range.bounds()?;
     let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
@@ -114,6 +123,8 @@ pub fn range(
     let from = query
         .cursor
         .map(|(Cursor::After(key) | Cursor::Before(key))| key);
+    // A snapshot for one statement: in it PostgreSQL is told to read in the order of the key, not
+    // to sort.
     let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
         Ok(if ascending {
             let from = from.unwrap_or(TickKey::before_all(of, first));
@@ -201,7 +212,7 @@ pub(super) fn count_query(
 /// [`Error::Query`](crate::Error::Query).
 pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
     let query = count_query(of)?;
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 type SinceOn = dsl::And<
@@ -226,7 +237,7 @@ pub(super) fn count_since_query(start: Timestamp) -> _ {
 /// [`Error::Query`](crate::Error::Query).
 pub fn count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
     let query = count_since_query(start);
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// The hot reads as SQLite's SQL, by name, with how each must seek, for those who look at their

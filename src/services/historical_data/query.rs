@@ -1,14 +1,14 @@
 //! What is asked of the history, and what it answers. It reads nothing.
 
-#[cfg(any(feature = "analytics", feature = "cli"))]
-use crate::domain::Candle;
-use crate::domain::{BarPrice, Frequency, PeriodBar};
+use crate::domain::{BarPrice, Candle, Frequency, PeriodBar};
 use crate::error::{Error, Result};
 use crate::repository::bar_composition::TimeSpan;
 use crate::timestamp::Timestamp;
 
 /// What stands for a period without a bar between two that have one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Deserialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum Fill {
     /// Nothing: the period is absent.
     #[default]
@@ -107,6 +107,19 @@ pub enum BarOrigin {
     Filled,
 }
 
+impl BarOrigin {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imported(_) => "imported",
+            Self::Built => "built",
+            Self::Aggregated => "aggregated",
+            Self::Filled => "filled",
+        }
+    }
+}
+
 /// The values of a bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BarValues {
@@ -150,8 +163,8 @@ pub struct HistoryBar {
 
 impl HistoryBar {
     /// The bar as indicators and charts take it; none in a period without values.
-    #[cfg(any(feature = "analytics", feature = "cli"))]
-    pub(crate) fn candle(&self) -> Option<Candle> {
+    #[must_use]
+    pub fn candle(&self) -> Option<Candle> {
         let values = self.values.as_ref()?;
         Some(Candle {
             timestamp: self.timestamp,
@@ -184,6 +197,9 @@ impl HistoryBar {
 
 /// What an answer rests on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "server", schema(as = HistoryBasis))]
 pub enum BarBasis {
     /// There is no bar.
     #[default]
