@@ -34,8 +34,7 @@
 //!     })
 //! };
 //! let firings = engine.evaluate_batch([tick(0, 1650.0)?, tick(1, 1650.25)?, tick(2, 1651.0)?]);
-//! // .. store them with the ticks; when that is committed:
-//! engine.commit();
+//! // .. and store them with the ticks.
 //! assert_eq!(firings.fired.len(), 1, "the cooldown of 60 seconds holds back the third tick");
 //! assert_eq!(
 //!     firings.fired[0].message(),
@@ -69,13 +68,12 @@
 //!
 //! # Memory and its past
 //!
-//! An [`EvaluatorMark`] taken before a transaction or a savepoint is where the memory goes back to
-//! when that is undone; [`Evaluator::commit`] ends what can be undone. After a start, and whenever
+//! The memory goes forward only. When the transaction that stored the ticks is rolled back, the
+//! caller drops the evaluator, and makes another one from the database. After that, and whenever
 //! [`Evaluator::is_unsettled`] says that a rule needs more past than there is, the caller loads
 //! stored ticks by [`Evaluator::history_need`] and gives them to [`Evaluator::warm_up`]; so it does
 //! when ticks of the recent past were deleted or restored. The past is then that of the stored ticks
-//! in key order, late ones included. That is why what is undone is not simply forgotten and read
-//! again: a failed write would let late ticks in, and change what fires after it.
+//! in key order, late ones included.
 
 mod composite;
 mod eval_context;
@@ -99,7 +97,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 pub use firing::{Firing, Firings, WatchedInstrument};
-use instrument_rules::{InstrumentMark, InstrumentRules};
+use instrument_rules::InstrumentRules;
 pub use need::HistoryNeed;
 pub use rule::Rule;
 
@@ -116,14 +114,7 @@ pub struct Evaluator {
     totals: AlertTotals,
 }
 
-/// How an evaluator stood before a transaction or a savepoint.
-#[derive(Debug, Clone)]
-pub struct EvaluatorMark {
-    totals: AlertTotals,
-    watches: Vec<(i64, InstrumentMark)>,
-}
-
-/// What an engine has done since it was made, without what was rolled back.
+/// What an engine has done since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AlertTotals {
@@ -226,31 +217,6 @@ impl Evaluator {
         Ok(())
     }
 
-    /// The place to which [`Evaluator::roll_back_to`] returns.
-    pub fn mark(&mut self) -> EvaluatorMark {
-        let watches = self.watches.iter_mut();
-        EvaluatorMark {
-            totals: self.totals,
-            watches: watches.map(|(id, watch)| (*id, watch.mark())).collect(),
-        }
-    }
-
-    /// Undoes what was evaluated since the mark, because its transaction or savepoint was. A mark
-    /// holds until the next commit, and until rules or pasts are changed.
-    pub fn roll_back_to(&mut self, mark: EvaluatorMark) {
-        self.totals = mark.totals;
-        for (id, mark) in mark.watches {
-            if let Some(watch) = self.watches.get_mut(&id) {
-                watch.roll_back_to(mark);
-            }
-        }
-    }
-
-    /// Makes what was evaluated final: drops the past that no rule reads any more.
-    pub fn commit(&mut self) {
-        self.watches.values_mut().for_each(InstrumentRules::commit);
-    }
-
     /// Evaluates ticks in the order in which they are stored, those of several instruments as they
     /// come.
     pub fn evaluate_batch(&mut self, ticks: impl IntoIterator<Item = StoredTick>) -> Firings {
@@ -260,6 +226,9 @@ impl Evaluator {
         for tick in ticks {
             let id = tick.instrument_id;
             if current.as_ref().is_none_or(|(current, _)| *current != id) {
+                if let Some((_, Some(watch))) = &mut current {
+                    watch.forget_old();
+                }
                 let watch = self.watches.get_mut(&id);
                 current = Some((id, watch));
                 if let Some((_, Some(watch))) = &mut current {
@@ -269,6 +238,9 @@ impl Evaluator {
             if let Some((_, Some(watch))) = &mut current {
                 watch.evaluate(&tick, &mut firings);
             }
+        }
+        if let Some((_, Some(watch))) = &mut current {
+            watch.forget_old();
         }
         self.totals.add(&AlertTotals::of(&firings));
         firings.elapsed = began.elapsed();
@@ -280,6 +252,12 @@ impl Evaluator {
     #[must_use]
     pub fn suppressed(&self, rule_id: i64) -> Option<u64> {
         self.watch_of(rule_id)?.suppressed(rule_id)
+    }
+
+    /// The same for each rule.
+    pub(crate) fn all_suppressed(&self) -> Vec<(i64, u64)> {
+        let watches = self.watches.values();
+        watches.flat_map(InstrumentRules::all_suppressed).collect()
     }
 
     /// Counts on from what an evaluator before this one has counted of a rule; `false` when the rule
@@ -310,14 +288,6 @@ impl Evaluator {
     #[must_use]
     pub fn totals(&self) -> AlertTotals {
         self.totals
-    }
-}
-
-impl EvaluatorMark {
-    /// How many matches of each rule were held back until then.
-    pub(crate) fn suppressed(&self) -> impl Iterator<Item = (i64, u64)> + '_ {
-        let watches = self.watches.iter();
-        watches.flat_map(|(_, mark)| mark.suppressed())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::eval_context::{EvalContext, Match};
 use super::firing::{Firing, Firings, WatchedInstrument};
-use super::history::{History, SavedHistory};
+use super::history::History;
 use super::need::{HistoryNeed, Parameters};
 use super::plan::Plan;
 use super::rule::Rule;
@@ -24,30 +24,6 @@ pub(super) struct InstrumentRules {
     parameters: Parameters,
     /// Kept for its memory.
     matches: Vec<Match>,
-    /// The state of the rules as the last mark has it, until it changes: most batches match
-    /// nothing, and copy nothing for a mark.
-    marked: Option<Arc<[RuleMark]>>,
-}
-
-/// How an instrument stood before a batch.
-#[derive(Debug, Clone)]
-pub(super) struct InstrumentMark {
-    history: SavedHistory,
-    rules: Arc<[RuleMark]>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct RuleMark {
-    rule_id: i64,
-    last_triggered: Option<Timestamp>,
-    suppressed: u64,
-}
-
-impl InstrumentMark {
-    pub(super) fn suppressed(&self) -> impl Iterator<Item = (i64, u64)> + '_ {
-        let rules = self.rules.iter();
-        rules.map(|mark| (mark.rule_id, mark.suppressed))
-    }
 }
 
 impl InstrumentRules {
@@ -60,7 +36,6 @@ impl InstrumentRules {
             plan: None,
             parameters,
             matches: Vec::new(),
-            marked: None,
         }
     }
 
@@ -98,7 +73,6 @@ impl InstrumentRules {
 
     /// Takes the plan apart; what it alone knows goes into the slots.
     fn dissolve_plan(&mut self) {
-        self.marked = None;
         if let Some(plan) = self.plan.take() {
             self.slots.iter_mut().for_each(|slot| plan.settle(slot));
         }
@@ -163,6 +137,11 @@ impl InstrumentRules {
         Some(self.suppressed_of(slot))
     }
 
+    pub(super) fn all_suppressed(&self) -> impl Iterator<Item = (i64, u64)> + '_ {
+        let slots = self.slots.iter();
+        slots.map(|slot| (slot.rule.id(), self.suppressed_of(slot)))
+    }
+
     fn suppressed_of(&self, slot: &RuleState) -> u64 {
         let uncounted = self.plan.as_ref().map_or(0, |plan| plan.uncounted(slot));
         slot.pause.suppressed + uncounted
@@ -171,7 +150,6 @@ impl InstrumentRules {
     pub(super) fn count_on_from(&mut self, rule_id: i64, suppressed: u64) -> bool {
         let found = self.find(rule_id);
         if let Ok(number) = found {
-            self.marked = None;
             self.slots[number].pause.suppressed += suppressed;
         }
         found.is_ok()
@@ -207,9 +185,6 @@ impl InstrumentRules {
         };
         plan.run(&mut pass);
         out.suppressed += pass.suppressed;
-        if pass.suppressed > 0 || !self.matches.is_empty() {
-            self.marked = None;
-        }
         self.report(tick, out);
     }
 
@@ -229,38 +204,8 @@ impl InstrumentRules {
         }
     }
 
-    pub(super) fn mark(&mut self) -> InstrumentMark {
-        let rules = self.marked.take().unwrap_or_else(|| {
-            let slots = self.slots.iter();
-            let mark = |slot: &RuleState| RuleMark {
-                rule_id: slot.rule.id(),
-                last_triggered: slot.pause.last_triggered,
-                suppressed: self.suppressed_of(slot),
-            };
-            slots.map(mark).collect()
-        });
-        self.marked = Some(Arc::clone(&rules));
-        InstrumentMark {
-            history: self.history.save(),
-            rules,
-        }
-    }
-
-    pub(super) fn roll_back_to(&mut self, mark: InstrumentMark) {
-        self.history.restore(mark.history);
-        for rule in mark.rules.iter() {
-            if let Ok(number) = self.find(rule.rule_id) {
-                let pause = &mut self.slots[number].pause;
-                pause.last_triggered = rule.last_triggered;
-                pause.suppressed = rule.suppressed;
-            }
-        }
-        // Made anew, it lets rules cool down from when they fired last.
-        (self.plan, self.marked) = (None, Some(mark.rules));
-    }
-
-    /// Makes what was evaluated final.
-    pub(super) fn commit(&mut self) {
+    /// Drops what no rule reads any more.
+    pub(super) fn forget_old(&mut self) {
         self.history.forget_old();
     }
 }

@@ -1,9 +1,8 @@
 //! What an open transaction has evaluated: the memories that it holds, and how they follow it.
 //!
-//! Each savepoint begins an epoch. A memory is marked before its first change in an epoch, so that
-//! returning to a savepoint takes back what came in its epoch and in later ones. What was read from
-//! the database in the transaction may hold what only that sees: it is forgotten when the
-//! transaction, or the savepoint around it, is undone.
+//! Each savepoint begins an epoch. A memory that has changed in an epoch which is undone is forgotten,
+//! and read again by the batch that needs it next: a failed write is rare, and an undo of each change
+//! would cost every batch. Only its counts go back, for no row has them.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +17,7 @@ use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::repository::market_data::{Demand, InstrumentVersions};
-use crate::services::alert_engine::{AlertTotals, Evaluator, EvaluatorMark};
+use crate::services::alert_engine::AlertTotals;
 
 /// The evaluation of an open transaction.
 pub(super) struct BatchEvaluation {
@@ -43,17 +42,8 @@ struct LockedState {
     memory: OwnedMutexGuard<InstrumentState>,
     /// The epoch in which it was taken.
     since: u64,
-    /// The epoch in which it was last read from the database.
-    loaded: Option<u64>,
-    marks: Vec<StateMark>,
-}
-
-/// A memory before its first change in an epoch.
-struct StateMark {
-    epoch: u64,
-    ticks_version: i64,
-    evaluator: Option<EvaluatorMark>,
-    retired: SuppressedCounts,
+    /// The epochs in which it has changed, each with the counts before that.
+    marks: Vec<(u64, SuppressedCounts)>,
 }
 
 impl BatchEvaluation {
@@ -143,22 +133,18 @@ impl TransactionHook for BatchEvaluation {
         let mut state = lock(&self.state);
         state.alerts.retain(|(epoch, _)| *epoch < mark);
         state.totals.retain(|(epoch, _)| *epoch < mark);
-        let held = state.held.iter_mut();
-        held.for_each(|held| held.rollback_to(mark));
+        state
+            .held
+            .iter_mut()
+            .for_each(|held| held.rollback_to(mark));
         // PostgreSQL lets go of their rows: who locks them next must not wait for their memories.
         state.held.retain(|held| held.since < mark);
     }
 
     fn ended(&self, ending: Ending) {
         match ending {
-            Ending::RolledBack => self.rollback_to(0),
-            Ending::Unknown => {
-                let mut state = lock(&self.state);
-                let held = state.held.iter_mut();
-                held.for_each(|held| held.memory.is_known = false);
-                drop(state);
-                self.rollback_to(0);
-            }
+            // Whether an unknown one stands, the database says when it is read again.
+            Ending::RolledBack | Ending::Unknown => self.rollback_to(0),
             Ending::Committed => {
                 let mut state = std::mem::take(&mut *lock(&self.state));
                 state.held.iter_mut().for_each(LockedState::commit);
@@ -192,7 +178,6 @@ impl BatchState {
                 memory: known.lock_memory(),
                 known,
                 since: self.epoch,
-                loaded: None,
                 marks: Vec::new(),
             };
             self.held.insert(place, held);
@@ -210,22 +195,16 @@ impl BatchState {
         let epoch = self.epoch;
         if let Some(held) = self.held(loaded.instrument_id) {
             held.mark(epoch);
-            held.loaded = Some(epoch);
             held.memory.put(loaded.evaluator, versions);
         }
     }
 }
 
 impl LockedState {
+    /// Says that it is about to change in an epoch.
     fn mark(&mut self, epoch: u64) {
-        if self.marks.last().is_none_or(|last| last.epoch < epoch) {
-            let memory = &mut *self.memory;
-            self.marks.push(StateMark {
-                epoch,
-                ticks_version: memory.ticks_version,
-                evaluator: memory.evaluator.as_mut().map(Evaluator::mark),
-                retired: Arc::clone(&memory.retired),
-            });
+        if self.marks.last().is_none_or(|(last, _)| *last < epoch) {
+            self.marks.push((epoch, self.memory.suppressed()));
         }
     }
 
@@ -251,22 +230,9 @@ impl LockedState {
     }
 
     fn rollback_to(&mut self, mark: u64) {
-        let first = self.marks.iter().position(|it| it.epoch >= mark);
-        let Some(mark) = first.and_then(|first| self.marks.drain(first..).next()) else {
-            return;
-        };
-        let memory = &mut *self.memory;
-        let was_loaded = self.loaded.is_some_and(|epoch| epoch >= mark.epoch);
-        match (&mut memory.evaluator, mark.evaluator) {
-            (Some(evaluator), Some(mark_of)) if memory.is_known && !was_loaded => {
-                memory.ticks_version = mark.ticks_version;
-                evaluator.roll_back_to(mark_of);
-            }
-            (_, mark_of) => {
-                self.loaded = None;
-                let counts = mark_of.iter().flat_map(EvaluatorMark::suppressed);
-                memory.forget(counts.chain(mark.retired.iter().copied()).collect());
-            }
+        let changed = self.marks.iter().position(|(epoch, _)| *epoch >= mark);
+        if let Some((_, suppressed)) = changed.and_then(|first| self.marks.drain(first..).next()) {
+            self.memory.forget(suppressed);
         }
     }
 
@@ -275,12 +241,9 @@ impl LockedState {
             return;
         }
         let memory = &mut *self.memory;
-        if let Some(evaluator) = &mut memory.evaluator {
-            evaluator.commit();
-        }
         let is_idle = memory.is_known && memory.evaluator.is_none();
         self.known
             .set_idle_at(is_idle.then_some(memory.rules_version));
-        self.known.publish(memory);
+        self.known.publish(memory.suppressed());
     }
 }

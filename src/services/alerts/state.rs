@@ -3,17 +3,14 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 
 use super::lock;
 use crate::database::block_on;
 use crate::repository::market_data::InstrumentVersions;
-use crate::services::alert_engine::{Evaluator, EvaluatorMark};
+use crate::services::alert_engine::Evaluator;
 
-/// Counts are published for readers this often while transactions follow each other.
-const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// No version.
 const NEVER: i64 = -1;
 
@@ -23,12 +20,12 @@ pub(super) struct WatchedState {
     memory: Arc<FairMutex<InstrumentState>>,
     /// The version of the rules at which, by a committed transaction, none is evaluated.
     idle_at: AtomicI64,
-    /// For readers that find the memory locked, and when it was published.
-    published: Mutex<(Instant, SuppressedCounts)>,
+    /// The counts of the last committed transaction, for readers that do not wait for another one.
+    committed: Mutex<SuppressedCounts>,
 }
 
-/// How many matches of each rule were held back.
-pub(super) type SuppressedCounts = Arc<[(i64, u64)]>;
+/// How many matches of each rule were held back. Shared, since most batches change none.
+pub(super) type SuppressedCounts = Arc<Vec<(i64, u64)>>;
 
 /// The rules of an instrument and their past.
 #[derive(Debug, Default)]
@@ -40,8 +37,11 @@ pub(super) struct InstrumentState {
     /// The versions of the instrument's row that it stands for.
     pub(super) rules_version: i64,
     pub(super) ticks_version: i64,
+    /// Those of all rules, when the evaluator had held back `counted` matches.
+    suppressed: SuppressedCounts,
+    counted: Option<u64>,
     /// Those of rules that the evaluator does not have.
-    pub(super) retired: SuppressedCounts,
+    retired: Vec<(i64, u64)>,
 }
 
 impl WatchedState {
@@ -49,7 +49,7 @@ impl WatchedState {
         Self {
             memory: Arc::default(),
             idle_at: AtomicI64::new(NEVER),
-            published: Mutex::new((Instant::now(), Arc::default())),
+            committed: Mutex::default(),
         }
     }
 
@@ -70,31 +70,16 @@ impl WatchedState {
         self.idle_at.store(version, Ordering::Release);
     }
 
-    /// Shows the counts of a committed state to readers, unless that was done a moment ago.
-    pub(super) fn publish(&self, memory: &mut InstrumentState) {
-        let mut published = lock(&self.published);
-        if published.0.elapsed() >= PUBLISH_EVERY {
-            *published = (Instant::now(), memory.suppressed().into());
-        }
+    /// Shows the counts of a committed state to readers.
+    pub(super) fn publish(&self, suppressed: SuppressedCounts) {
+        *lock(&self.committed) = suppressed;
     }
 
     pub(super) fn suppressed(&self, rule_id: i64) -> Option<u64> {
-        match self.memory.try_lock() {
-            Ok(memory) => {
-                let now = memory
-                    .evaluator
-                    .as_ref()
-                    .and_then(|it| it.suppressed(rule_id));
-                now.or_else(|| count_of(&memory.retired, rule_id))
-            }
-            Err(_) => count_of(&lock(&self.published).1, rule_id),
-        }
+        let committed = lock(&self.committed);
+        let of_rule = committed.iter().find(|(rule, _)| *rule == rule_id);
+        of_rule.map(|(_, count)| *count)
     }
-}
-
-fn count_of(counts: &[(i64, u64)], rule_id: i64) -> Option<u64> {
-    let of_rule = counts.iter().find(|(rule, _)| *rule == rule_id);
-    of_rule.map(|(_, count)| *count)
 }
 
 impl InstrumentState {
@@ -106,28 +91,35 @@ impl InstrumentState {
 
     /// Takes what was read from the database; counts go on.
     pub(super) fn put(&mut self, mut evaluator: Option<Evaluator>, versions: &InstrumentVersions) {
-        let mut counts = self.suppressed();
-        counts.retain(|(rule, count)| {
+        let before = self.suppressed();
+        let is_retired = |(rule, count): &&(i64, u64)| {
             let evaluator = evaluator.as_mut();
             !evaluator.is_some_and(|evaluator| evaluator.count_on_from(*rule, *count))
-        });
-        self.retired = counts.into();
+        };
+        self.retired = before.iter().filter(is_retired).copied().collect();
         self.evaluator = evaluator;
+        self.counted = None;
         self.rules_version = versions.rules;
         self.ticks_version = versions.ticks;
         self.is_known = true;
     }
 
     /// Forgets what must be read again; the counts are those of an earlier moment.
-    pub(super) fn forget(&mut self, suppressed: Vec<(i64, u64)>) {
-        self.retired = suppressed.into();
+    pub(super) fn forget(&mut self, suppressed: SuppressedCounts) {
+        self.suppressed = suppressed;
         self.evaluator = None;
         self.is_known = false;
     }
 
-    pub(super) fn suppressed(&mut self) -> Vec<(i64, u64)> {
-        let mark = self.evaluator.as_mut().map(Evaluator::mark);
-        let counts = mark.iter().flat_map(EvaluatorMark::suppressed);
-        counts.chain(self.retired.iter().copied()).collect()
+    pub(super) fn suppressed(&mut self) -> SuppressedCounts {
+        if let Some(evaluator) = &self.evaluator {
+            let counted = Some(evaluator.totals().suppressed);
+            if self.counted != counted {
+                let mut all = evaluator.all_suppressed();
+                all.extend_from_slice(&self.retired);
+                (self.suppressed, self.counted) = (Arc::new(all), counted);
+            }
+        }
+        Arc::clone(&self.suppressed)
     }
 }

@@ -6,7 +6,6 @@ use super::*;
 fn a_new_rule_knows_the_side_of_the_last_price_and_does_not_fire_by_itself() {
     let mut engine = engine(&[]);
     engine.evaluate_batch(prices(&[9.0, 10.0]));
-    engine.commit();
     engine
         .put_rule(compiled(1, &rule(Condition::CrossesAbove, "10")))
         .unwrap();
@@ -25,7 +24,6 @@ fn a_new_rule_knows_the_side_of_the_last_price_and_does_not_fire_by_itself() {
 fn another_threshold_is_crossed_from_where_the_price_is() {
     let mut engine = engine(&[rule(Condition::CrossesAbove, "10")]);
     engine.evaluate_batch(prices(&[9.0]));
-    engine.commit();
     // The price is above the new threshold now, but it did not cross it.
     engine
         .put_rule(compiled(1, &rule(Condition::CrossesAbove, "8")))
@@ -39,7 +37,6 @@ fn another_threshold_is_crossed_from_where_the_price_is() {
 fn a_changed_rule_cools_down_from_its_last_firing_by_its_new_cooldown() {
     let mut engine = engine(&[cooling(60, rule(Condition::Above, "10"))]);
     engine.evaluate_batch(prices(&[11.0, 11.0]));
-    engine.commit();
     engine
         .put_rule(compiled(1, &cooling(5, rule(Condition::Above, "9"))))
         .unwrap();
@@ -55,7 +52,6 @@ fn a_rule_that_is_off_or_removed_is_silent_and_what_it_did_is_remembered_while_i
         rule(Condition::Above, "10"),
     ]);
     engine.evaluate_batch(prices(&[11.0]));
-    engine.commit();
     let off = NewAlertRule {
         active: false,
         ..cooling(10, rule(Condition::Above, "10"))
@@ -63,7 +59,6 @@ fn a_rule_that_is_off_or_removed_is_silent_and_what_it_did_is_remembered_while_i
     engine.put_rule(compiled(1, &off)).unwrap();
     engine.remove_rule(2);
     let silent = engine.evaluate_batch((1..5).map(|n| tick(n * 1_000, Some(11.0), None)));
-    engine.commit();
     assert_eq!((fired(&silent), silent.suppressed), (vec![], 0));
     assert_eq!(
         (engine.suppressed(1), engine.suppressed(2)),
@@ -97,18 +92,15 @@ fn a_rule_of_an_instrument_that_is_not_watched_is_refused() {
 fn a_forgotten_instrument_and_an_inactive_one_fire_nothing() {
     let mut engine = engine(&[rule(Condition::CrossesAbove, "10")]);
     engine.evaluate_batch(prices(&[11.0]));
-    engine.commit();
     engine.watch(WatchedInstrument {
         is_watched: false,
         ..instrument(1)
     });
     let quiet =
         engine.evaluate_batch([tick(1_000, Some(9.0), None), tick(2_000, Some(11.0), None)]);
-    engine.commit();
     assert_eq!((fired(&quiet), quiet.evaluated), (vec![], 2));
     engine.watch(instrument(1));
     let next = engine.evaluate_batch([tick(3_000, Some(9.0), None), tick(4_000, Some(11.0), None)]);
-    engine.commit();
     assert_eq!(fired(&next), [(1, 4)]);
     engine.forget(1);
     assert_eq!(engine.suppressed(1), None);
@@ -162,7 +154,6 @@ fn a_longer_mean_or_window_asks_for_an_older_past() {
     ]);
     let past = || (0..100).map(|n| tick(n * 1_000, Some(10.0), Some(1.0)));
     engine.evaluate_batch(past());
-    engine.commit();
     assert!(!engine.is_unsettled(1));
     engine
         .put_rule(compiled(
@@ -200,42 +191,17 @@ fn a_longer_mean_or_window_asks_for_an_older_past() {
 fn an_evaluator_that_takes_over_counts_on() {
     let above = || cooling(60, rule(Condition::Above, "10"));
     let mut first = engine(&[above(), above()]);
-    first.evaluate_batch(prices(&[11.0, 11.0, 11.0]));
+    assert_eq!(
+        first.evaluate_batch(prices(&[11.0, 11.0, 11.0])).suppressed,
+        4
+    );
     let mut next = engine(&[above()]);
     let known = |(rule, count)| next.count_on_from(rule, count);
-    let known: Vec<bool> = first.mark().suppressed().map(known).collect();
+    let known: Vec<bool> = first.all_suppressed().into_iter().map(known).collect();
     assert_eq!(known, [true, false]);
     next.evaluate_batch(prices(&[11.0, 11.0]));
-    assert_eq!(next.suppressed(1), Some(2 + 1));
+    assert_eq!(next.all_suppressed(), [(1, 2 + 1)]);
     assert_eq!(next.totals().suppressed, 1, "its own");
-}
-
-#[test]
-fn a_mark_takes_back_what_was_evaluated_and_the_counts_of_each_rule() {
-    let mut engine = engine(&[cooling(60, rule(Condition::Above, "10"))]);
-    let beginning = engine.mark();
-    assert_eq!(
-        fired(&engine.evaluate_batch(prices(&[11.0, 11.0]))),
-        [(1, 0)]
-    );
-    let mark = engine.mark();
-    let more = || (2..5).map(|n| tick(n * 1_000, Some(11.0), None));
-    assert_eq!(engine.evaluate_batch(more()).suppressed, 3);
-    engine.roll_back_to(mark);
-    assert_eq!(
-        (engine.suppressed(1), engine.totals().evaluated),
-        (Some(1), 2)
-    );
-    assert_eq!(engine.evaluate_batch(more()).suppressed, 3);
-    engine.roll_back_to(beginning);
-    assert_eq!(
-        (engine.suppressed(1), engine.last_triggered(1)),
-        (Some(0), None)
-    );
-    assert_eq!(
-        fired(&engine.evaluate_batch(prices(&[11.0, 11.0]))),
-        [(1, 0)]
-    );
 }
 
 #[test]
