@@ -150,6 +150,7 @@ fn ready(rules: &[Rule]) -> Evaluator {
 fn run(engine: &mut Evaluator, trades: &[StoredTick], batch: usize) -> AlertTotals {
     for ticks in trades.chunks(batch) {
         std::hint::black_box(engine.evaluate_batch(ticks.iter().copied()));
+        engine.commit();
     }
     engine.totals()
 }

@@ -34,7 +34,8 @@
 //!     })
 //! };
 //! let firings = engine.evaluate_batch([tick(0, 1650.0)?, tick(1, 1650.25)?, tick(2, 1651.0)?]);
-//! // .. and store them with the ticks.
+//! // .. store them with the ticks; when that is committed:
+//! engine.commit();
 //! assert_eq!(firings.fired.len(), 1, "the cooldown of 60 seconds holds back the third tick");
 //! assert_eq!(
 //!     firings.fired[0].message(),
@@ -68,18 +69,18 @@
 //!
 //! # Memory and its past
 //!
-//! The memory goes forward only. When the transaction that stored the ticks is rolled back, the
-//! caller drops the evaluator, and makes another one from the database. After that, and whenever
-//! [`Evaluator::is_unsettled`] says that a rule needs more past than there is, the caller loads
-//! stored ticks by [`Evaluator::history_need`] and gives them to [`Evaluator::warm_up`]; so it does
-//! when ticks of the recent past were deleted or restored. The past is then that of the stored ticks
-//! in key order, late ones included.
+//! [`Evaluator::commit`] and [`Evaluator::roll_back`] follow the transaction, and a [`JournalMark`] the
+//! savepoints within it. After a start, and whenever [`Evaluator::is_unsettled`] says that a rule
+//! needs more past than there is, the caller loads stored ticks by [`Evaluator::history_need`] and
+//! gives them to [`Evaluator::warm_up`]; so it does when ticks of the recent past were deleted or
+//! restored. The past is then that of the stored ticks in key order, late ones included.
 
 mod composite;
 mod eval_context;
 mod firing;
 mod history;
 mod instrument_rules;
+mod journal;
 mod lookback;
 mod message;
 mod need;
@@ -98,6 +99,8 @@ use std::time::Instant;
 
 pub use firing::{Firing, Firings, WatchedInstrument};
 use instrument_rules::InstrumentRules;
+pub use journal::JournalMark;
+use journal::{Journal, Undo};
 pub use need::HistoryNeed;
 pub use rule::Rule;
 
@@ -111,10 +114,15 @@ pub struct Evaluator {
     watches: HashMap<i64, InstrumentRules>,
     /// The instrument of each rule.
     rules: HashMap<i64, i64>,
+    journal: Journal,
+    /// Whether something is evaluated that is neither committed nor rolled back.
+    is_open: bool,
+    /// Changes of the rules that wait for the end of the open batch.
+    waiting: Vec<EngineChange>,
     totals: AlertTotals,
 }
 
-/// What an engine has done since it was made.
+/// What an engine has done since it was made, without what was rolled back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AlertTotals {
@@ -128,6 +136,15 @@ pub struct AlertTotals {
     pub suppressed: u64,
 }
 
+/// A change of what is watched.
+#[derive(Debug)]
+enum EngineChange {
+    Watch(WatchedInstrument),
+    Forget(i64),
+    Put(Box<Rule>),
+    Remove(i64),
+}
+
 impl Evaluator {
     /// An engine that watches nothing.
     #[must_use]
@@ -136,20 +153,15 @@ impl Evaluator {
     }
 
     /// Watches an instrument, or takes note that its symbol, places or status changed.
+    ///
+    /// As all changes, it takes effect at once, or at the end of the open batch if there is one.
     pub fn watch(&mut self, instrument: WatchedInstrument) {
-        match self.watches.get_mut(&instrument.id) {
-            Some(watch) => watch.set_facts(instrument),
-            None => {
-                let id = instrument.id;
-                self.watches.insert(id, InstrumentRules::new(instrument));
-            }
-        }
+        self.change(EngineChange::Watch(instrument));
     }
 
     /// Watches an instrument no more, and forgets its rules and its past.
     pub fn forget(&mut self, instrument_id: i64) {
-        self.watches.remove(&instrument_id);
-        self.rules.retain(|_, of| *of != instrument_id);
+        self.change(EngineChange::Forget(instrument_id));
     }
 
     /// Adds a rule, or takes another version of it: changed, switched on or off, restored. What
@@ -159,27 +171,66 @@ impl Evaluator {
     /// # Errors
     /// [`Error::NotFound`] when its instrument is not watched.
     pub fn put_rule(&mut self, rule: Rule) -> Result<()> {
-        let (id, instrument_id) = (rule.id(), rule.instrument_id());
-        if !self.watches.contains_key(&instrument_id) {
-            let what = format!("watched instrument {instrument_id} of rule {id}");
+        let id = rule.instrument_id();
+        let is_waiting =
+            |change: &EngineChange| matches!(change, EngineChange::Watch(it) if it.id == id);
+        if !self.watches.contains_key(&id) && !self.waiting.iter().any(is_waiting) {
+            let what = format!("watched instrument {id} of rule {}", rule.id());
             return Err(Error::not_found(what, "watch the instrument first"));
         }
-        if self.rules.get(&id).is_some_and(|of| *of != instrument_id) {
-            self.remove_rule(id);
-        }
-        if let Some(watch) = self.watches.get_mut(&instrument_id) {
-            self.rules.insert(id, instrument_id);
-            watch.put(rule);
-        }
+        self.change(EngineChange::Put(Box::new(rule)));
         Ok(())
     }
 
     /// Forgets a rule.
     pub fn remove_rule(&mut self, rule_id: i64) {
-        let instrument = self.rules.remove(&rule_id);
-        let watch = instrument.and_then(|instrument| self.watches.get_mut(&instrument));
-        if let Some(watch) = watch {
-            watch.remove(rule_id);
+        self.change(EngineChange::Remove(rule_id));
+    }
+
+    fn change(&mut self, change: EngineChange) {
+        if self.is_open {
+            self.waiting.push(change);
+        } else {
+            self.apply(change);
+        }
+    }
+
+    fn apply(&mut self, change: EngineChange) {
+        match change {
+            EngineChange::Watch(facts) => match self.watches.get_mut(&facts.id) {
+                Some(watch) => watch.set_facts(facts),
+                None => {
+                    self.watches.insert(facts.id, InstrumentRules::new(facts));
+                }
+            },
+            EngineChange::Forget(id) => {
+                if let Some(watch) = self.watches.remove(&id) {
+                    watch.rule_ids().for_each(|rule| {
+                        self.rules.remove(&rule);
+                    });
+                }
+            }
+            EngineChange::Put(rule) => {
+                let (id, instrument) = (rule.id(), rule.instrument_id());
+                if self
+                    .rules
+                    .get(&id)
+                    .is_some_and(|before| *before != instrument)
+                {
+                    self.apply(EngineChange::Remove(id));
+                }
+                if let Some(watch) = self.watches.get_mut(&instrument) {
+                    self.rules.insert(id, instrument);
+                    watch.put(*rule);
+                }
+            }
+            EngineChange::Remove(id) => {
+                let instrument = self.rules.remove(&id);
+                let watch = instrument.and_then(|instrument| self.watches.get_mut(&instrument));
+                if let Some(watch) = watch {
+                    watch.remove(id);
+                }
+            }
         }
     }
 
@@ -203,48 +254,101 @@ impl Evaluator {
     /// has. Nothing fires; cooldowns and counts stay. Ticks of other instruments are passed over.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the instrument is not watched.
+    /// [`Error::NotFound`] when the instrument is not watched; [`Error::Conflict`] while a batch
+    /// is open.
     pub fn warm_up(
         &mut self,
         instrument_id: i64,
         ticks: impl IntoIterator<Item = StoredTick>,
     ) -> Result<()> {
-        let Some(watch) = self.watches.get_mut(&instrument_id) else {
-            let what = format!("watched instrument {instrument_id}");
-            return Err(Error::not_found(what, "watch the instrument first"));
-        };
-        watch.warm_up(ticks.into_iter());
-        Ok(())
+        let what = || format!("watched instrument {instrument_id}");
+        if self.is_open {
+            return Err(Error::Conflict {
+                what: format!("{} cannot be given another past", what()),
+                existing: "a batch is open; commit it or roll it back first".to_owned(),
+            });
+        }
+        match self.watches.get_mut(&instrument_id) {
+            Some(watch) => {
+                watch.warm_up(ticks.into_iter());
+                Ok(())
+            }
+            None => Err(Error::not_found(what(), "watch the instrument first")),
+        }
+    }
+
+    /// The place to which [`Evaluator::roll_back_to`] returns: taken before a savepoint.
+    pub fn mark(&mut self) -> JournalMark {
+        self.is_open = true;
+        self.journal.mark()
     }
 
     /// Evaluates ticks in the order in which they are stored, those of several instruments as they
-    /// come.
+    /// come. What that changes is open until it is committed or rolled back; more batches may be
+    /// evaluated before that.
     pub fn evaluate_batch(&mut self, ticks: impl IntoIterator<Item = StoredTick>) -> Firings {
         let began = Instant::now();
+        self.mark();
+        self.journal.totals(self.totals);
         let mut firings = Firings::default();
         let mut current: Option<(i64, Option<&mut InstrumentRules>)> = None;
         for tick in ticks {
             let id = tick.instrument_id;
             if current.as_ref().is_none_or(|(current, _)| *current != id) {
-                if let Some((_, Some(watch))) = &mut current {
-                    watch.forget_old();
-                }
                 let watch = self.watches.get_mut(&id);
                 current = Some((id, watch));
                 if let Some((_, Some(watch))) = &mut current {
                     watch.arrange();
+                    self.journal.instrument(id);
                 }
             }
             if let Some((_, Some(watch))) = &mut current {
-                watch.evaluate(&tick, &mut firings);
+                watch.evaluate(&tick, &mut self.journal, &mut firings);
             }
-        }
-        if let Some((_, Some(watch))) = &mut current {
-            watch.forget_old();
         }
         self.totals.add(&AlertTotals::of(&firings));
         firings.elapsed = began.elapsed();
         firings
+    }
+
+    /// Makes what was evaluated final, after the transaction was committed.
+    pub fn commit(&mut self) {
+        for id in self.journal.end() {
+            if let Some(watch) = self.watches.get_mut(&id) {
+                watch.commit();
+            }
+        }
+        self.close();
+    }
+
+    /// Undoes all that was evaluated since the last commit, because the transaction was.
+    pub fn roll_back(&mut self) {
+        self.undo_after(self.journal.beginning());
+        self.journal.end();
+        self.close();
+    }
+
+    /// Undoes what was evaluated since the mark, because the savepoint was; what was evaluated
+    /// before it stays open. A mark of a batch that has ended undoes nothing.
+    pub fn roll_back_to(&mut self, mark: JournalMark) {
+        self.undo_after(mark);
+    }
+
+    fn undo_after(&mut self, mark: JournalMark) {
+        for (instrument, change) in self.journal.take_after(mark) {
+            if let Undo::Totals(totals) = change {
+                self.totals = totals;
+            } else if let Some(watch) = self.watches.get_mut(&instrument) {
+                watch.undo(change);
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.is_open = false;
+        for change in std::mem::take(&mut self.waiting) {
+            self.apply(change);
+        }
     }
 
     /// How many matches of a rule a cooldown has held back since the rule is known here; none for
@@ -252,20 +356,6 @@ impl Evaluator {
     #[must_use]
     pub fn suppressed(&self, rule_id: i64) -> Option<u64> {
         self.watch_of(rule_id)?.suppressed(rule_id)
-    }
-
-    /// The same for each rule.
-    pub(crate) fn all_suppressed(&self) -> Vec<(i64, u64)> {
-        let watches = self.watches.values();
-        watches.flat_map(InstrumentRules::all_suppressed).collect()
-    }
-
-    /// Counts on from what an evaluator before this one has counted of a rule; `false` when the rule
-    /// is not known here.
-    pub(crate) fn count_on_from(&mut self, rule_id: i64, suppressed: u64) -> bool {
-        let instrument = self.rules.get(&rule_id);
-        let watch = instrument.and_then(|instrument| self.watches.get_mut(instrument));
-        watch.is_some_and(|watch| watch.count_on_from(rule_id, suppressed))
     }
 
     /// When a rule fired last, as far as is known here.

@@ -129,8 +129,8 @@ impl AlertEngine {
     }
 
     /// How many matches of a rule its cooldown has held back since the engine was last started;
-    /// `None` for a rule that it has not met. It counts what is committed, and waits for no
-    /// transaction.
+    /// `None` for a rule that it has not met. It waits for no transaction: while one writes ticks
+    /// of the instrument, the count may be a second old.
     #[must_use]
     pub fn suppressed(&self, rule_id: i64) -> Option<u64> {
         let running = lock(&self.running);

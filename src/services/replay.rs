@@ -73,6 +73,7 @@ pub fn replay(
         // A page is a batch: rules see the same ticks in the same order, however live ticks were
         // batched.
         let firings = engine.evaluate_batch(page.rows.iter().map(stored));
+        engine.commit();
         firings.fired.iter().try_for_each(&mut on_fired)?;
         query.cursor = page.next;
         if query.cursor.is_none() {

@@ -106,6 +106,7 @@ fn live(instrument: &Instrument, rules: Vec<Rule>, ticks: &[Tick]) -> (Vec<Fired
             StoredTick::new(tick, sequence - 1)
         });
         let firings = engine.evaluate_batch(stored);
+        engine.commit();
         fired.extend(firings.fired.iter().map(|firing| {
             let (rule, message) = (firing.rule_id(), firing.message());
             (

@@ -93,6 +93,7 @@ fn evaluate(rule: &SlotTree, price: f64, pass: &mut EvalContext<'_>, wakes: &mut
         return;
     }
     let slot = &mut pass.slots[*number];
+    pass.journal.save_slot(*number, slot);
     if slot.pause.ready_at.is_some() {
         slot.pause.suppressed += 1;
         pass.suppressed += 1;

@@ -1,6 +1,7 @@
 //! What matching a tick reads and changes, beside the plan of the rules.
 
 use super::history::History;
+use super::journal::Journal;
 use super::rule_state::RuleStates;
 
 /// A rule that fires at a tick, and on what.
@@ -15,6 +16,7 @@ pub(super) struct Match {
 pub(super) struct EvalContext<'a> {
     pub(super) history: &'a History,
     pub(super) slots: &'a mut RuleStates,
+    pub(super) journal: &'a mut Journal,
     pub(super) matches: &'a mut Vec<Match>,
     /// The stamp of the tick.
     pub(super) at: i64,

@@ -1,10 +1,11 @@
 //! The past of one instrument, as far as its rules read it, and what its newest tick says.
 //!
-//! It follows ticks; which rules that matches is not its business.
+//! It follows ticks; which rules that matches is not its business. All that a batch changes can be
+//! taken back: the small parts are copied once, the tapes are cut.
 //!
 //! Memory: 48 bytes for each price and volume of the longest mean, 16 bytes for each distinct stamp
 //! within the longest window (a feed with millisecond stamps writes at most 3.6 million an hour),
-//! and what a batch adds.
+//! and what an open batch adds.
 
 use super::lookback::{ChangeWindow, PercentChange, PriceMean, Side, VolumeMean};
 use super::need::Parameters;
@@ -58,6 +59,13 @@ impl Default for TickReading {
             down: ThresholdRange::Nothing,
         }
     }
+}
+
+/// What is needed to take a batch back.
+#[derive(Debug)]
+pub(super) struct SavedHistory {
+    now: Now,
+    ends: [u64; 3],
 }
 
 impl History {
@@ -264,7 +272,22 @@ impl History {
             || !now.windows.iter().all(reaches)
     }
 
-    /// Drops what no rule reads any more.
+    pub(super) fn save(&self) -> SavedHistory {
+        SavedHistory {
+            now: self.now.clone(),
+            ends: [self.prices.end(), self.volumes.end(), self.stamps.end()],
+        }
+    }
+
+    pub(super) fn restore(&mut self, saved: SavedHistory) {
+        let [prices, volumes, stamps] = saved.ends;
+        self.now = saved.now;
+        self.prices.take_off_from(prices);
+        self.volumes.take_off_from(volumes);
+        self.stamps.take_off_from(stamps);
+    }
+
+    /// Drops what no rule reads any more; nothing before this can be restored.
     pub(super) fn forget_old(&mut self) {
         let now = &mut self.now;
         let longest = now.price_means.iter().map(|mean| mean.period).max();

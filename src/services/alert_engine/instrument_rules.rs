@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::eval_context::{EvalContext, Match};
 use super::firing::{Firing, Firings, WatchedInstrument};
 use super::history::History;
+use super::journal::{Journal, Undo};
 use super::need::{HistoryNeed, Parameters};
 use super::plan::Plan;
 use super::rule::Rule;
@@ -22,6 +23,8 @@ pub(super) struct InstrumentRules {
     /// changes cost one arrangement.
     plan: Option<Plan>,
     parameters: Parameters,
+    /// The stretch of the journal that has the past already.
+    saved_in: u64,
     /// Kept for its memory.
     matches: Vec<Match>,
 }
@@ -35,6 +38,7 @@ impl InstrumentRules {
             slots: RuleStates::new(),
             plan: None,
             parameters,
+            saved_in: 0,
             matches: Vec::new(),
         }
     }
@@ -64,6 +68,10 @@ impl InstrumentRules {
 
     pub(super) fn newest_tick(&self) -> Option<Timestamp> {
         self.history.newest()
+    }
+
+    pub(super) fn rule_ids(&self) -> impl Iterator<Item = i64> + '_ {
+        self.slots.iter().map(|slot| slot.rule.id())
     }
 
     fn find(&self, rule_id: i64) -> Result<usize, usize> {
@@ -134,25 +142,8 @@ impl InstrumentRules {
 
     pub(super) fn suppressed(&self, rule_id: i64) -> Option<u64> {
         let slot = &self.slots[self.find(rule_id).ok()?];
-        Some(self.suppressed_of(slot))
-    }
-
-    pub(super) fn all_suppressed(&self) -> impl Iterator<Item = (i64, u64)> + '_ {
-        let slots = self.slots.iter();
-        slots.map(|slot| (slot.rule.id(), self.suppressed_of(slot)))
-    }
-
-    fn suppressed_of(&self, slot: &RuleState) -> u64 {
         let uncounted = self.plan.as_ref().map_or(0, |plan| plan.uncounted(slot));
-        slot.pause.suppressed + uncounted
-    }
-
-    pub(super) fn count_on_from(&mut self, rule_id: i64, suppressed: u64) -> bool {
-        let found = self.find(rule_id);
-        if let Ok(number) = found {
-            self.slots[number].pause.suppressed += suppressed;
-        }
-        found.is_ok()
+        Some(slot.pause.suppressed + uncounted)
     }
 
     pub(super) fn last_triggered(&self, rule_id: i64) -> Option<Timestamp> {
@@ -160,25 +151,27 @@ impl InstrumentRules {
     }
 
     /// Evaluates one tick. The rules are arranged.
-    pub(super) fn evaluate(&mut self, tick: &StoredTick, out: &mut Firings) {
+    pub(super) fn evaluate(&mut self, tick: &StoredTick, journal: &mut Journal, out: &mut Firings) {
         let Some(plan) = &mut self.plan else { return };
         if self.history.is_late(tick) {
             out.late += 1;
             return;
         }
+        journal.save_history(&self.history, &mut self.saved_in);
         self.history.observe(tick);
         out.evaluated += 1;
         if plan.is_empty() {
             return;
         }
         let at = tick.timestamp.micros();
-        plan.wake(at, &mut self.slots);
+        plan.wake(at, &mut self.slots, journal);
         if !self.facts.is_watched {
             return;
         }
         let mut pass = EvalContext {
             history: &self.history,
             slots: &mut self.slots,
+            journal,
             matches: &mut self.matches,
             at,
             suppressed: 0,
@@ -204,8 +197,27 @@ impl InstrumentRules {
         }
     }
 
-    /// Drops what no rule reads any more.
-    pub(super) fn forget_old(&mut self) {
+    /// Takes one change back; changes come newest first.
+    pub(super) fn undo(&mut self, change: Undo) {
+        match (change, &mut self.plan) {
+            (Undo::History(saved), _) => self.history.restore(*saved),
+            (Undo::Slot { number, pause }, Some(plan)) => {
+                let slot = &mut self.slots[number];
+                slot.pause = pause;
+                plan.follow(number, slot);
+            }
+            (Undo::Counted { group, start, end }, Some(plan)) => {
+                plan.uncount(group, start as usize..end as usize);
+            }
+            (Undo::CountedMany { group, differences }, Some(plan)) => {
+                plan.uncount_many(group, &differences);
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes what was evaluated final.
+    pub(super) fn commit(&mut self) {
         self.history.forget_old();
     }
 }

@@ -7,9 +7,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::composite::{CompositeRules, Wakes};
 use super::eval_context::{EvalContext, Match};
+use super::journal::{GroupCounts, Journal};
 use super::need::Parameters;
 use super::ranks::{RankSet, StretchCounts};
 use super::rule::{RuleTest, Test};
@@ -37,6 +39,7 @@ struct Group {
     ready: RankSet,
     /// How often each rank was matched at ticks that some matched rule let pass.
     counts: StretchCounts,
+    tally: GroupCounts,
 }
 
 impl Plan {
@@ -80,7 +83,7 @@ impl Plan {
     }
 
     /// Lets rules fire again whose cooldown has ended.
-    pub(super) fn wake(&mut self, at: i64, slots: &mut RuleStates) {
+    pub(super) fn wake(&mut self, at: i64, slots: &mut RuleStates, journal: &mut Journal) {
         while let Some(Reverse((ready_at, number))) = self.wakes.peek().copied() {
             if ready_at > at {
                 return;
@@ -90,6 +93,7 @@ impl Plan {
             if slot.pause.ready_at != Some(ready_at) {
                 continue;
             }
+            journal.save_slot(number, slot);
             self.settle(slot);
             slot.pause.ready_at = None;
             self.set_ready(slot, true);
@@ -98,8 +102,8 @@ impl Plan {
 
     /// Matches the newest tick of the history.
     pub(super) fn run(&mut self, pass: &mut EvalContext<'_>) {
-        for group in &mut self.groups {
-            group.run(pass, &mut self.wakes);
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            group.run(number, pass, &mut self.wakes);
         }
         self.joined.run(pass, &mut self.wakes);
     }
@@ -110,7 +114,7 @@ impl Plan {
         slot.pause.counted_from = self.count(slot);
     }
 
-    /// The matches of a rule since its own count was last brought up to date, while it cools down.
+    /// The matches of a rule that cools down which its own count lacks.
     pub(super) fn uncounted(&self, slot: &RuleState) -> u64 {
         if slot.pause.ready_at.is_none() {
             return 0;
@@ -129,6 +133,30 @@ impl Plan {
             && let Some(group) = self.groups.get_mut(group)
         {
             group.ready.set(rank, ready);
+        }
+    }
+
+    /// Undoes what [`Group::run`] added to the counts of a stretch.
+    pub(super) fn uncount(&mut self, group: usize, stretch: Range<usize>) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.counts.add(stretch, -1);
+        }
+    }
+
+    /// The same for many, by the differences between neighbouring ranks.
+    pub(super) fn uncount_many(&mut self, group: usize, differences: &[i64]) {
+        if let Some(group) = self.groups.get_mut(group) {
+            let changed = differences.iter().enumerate().filter(|(_, by)| **by != 0);
+            changed.for_each(|(rank, by)| group.counts.step(rank, -by));
+        }
+    }
+
+    /// Follows a rule whose pause was restored.
+    pub(super) fn follow(&mut self, number: usize, slot: &RuleState) {
+        let wakes_at = slot.pause.ready_at;
+        self.set_ready(slot, wakes_at.is_none());
+        if let Some(ready_at) = wakes_at {
+            self.wakes.push(Reverse((ready_at, number)));
         }
     }
 
@@ -179,11 +207,12 @@ impl Group {
             highs: rules.iter().map(|(_, test)| test.key.high).collect(),
             ready,
             counts: StretchCounts::new(rules.len()),
+            tally: GroupCounts::default(),
             slots: rules.into_iter().map(|(slot, _)| slot).collect(),
         }
     }
 
-    fn run(&mut self, pass: &mut EvalContext<'_>, wakes: &mut Wakes) {
+    fn run(&mut self, number: usize, pass: &mut EvalContext<'_>, wakes: &mut Wakes) {
         let reach = pass.history.reach(self.trigger, self.place);
         let stretch = reach.of_sorted(&self.lows, &self.highs);
         if stretch.is_empty() {
@@ -200,10 +229,14 @@ impl Group {
         if held_back > 0 {
             // Counted before those that fire now begin to cool down: this tick is not theirs.
             pass.suppressed += held_back as u64;
-            self.counts.add(stretch, 1);
+            self.counts.add(stretch.clone(), 1);
+            let rules = self.slots.len();
+            pass.journal
+                .counted(number, stretch, rules, &mut self.tally);
         }
         for matched in &pass.matches[fired_before..] {
             let slot = &mut pass.slots[matched.slot];
+            pass.journal.save_slot(matched.slot, slot);
             let rank = slot.place.map_or(0, |(_, rank)| rank);
             if let Some(ready_at) = slot.fire(pass.at, self.counts.get(rank)) {
                 self.ready.set(rank, false);

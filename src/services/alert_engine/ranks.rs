@@ -88,7 +88,7 @@ impl StretchCounts {
     }
 
     /// Adds `difference` to each rank from this one on.
-    fn step(&mut self, rank: usize, difference: i64) {
+    pub(super) fn step(&mut self, rank: usize, difference: i64) {
         let mut place = rank + 1;
         while let Some(sum) = self.differences.get_mut(place) {
             *sum += difference;

@@ -1,5 +1,7 @@
-//! The newest values of a stream, under positions that never change. What is old is dropped when the
-//! caller says so.
+//! A tape: the newest values of a stream, under positions that never change.
+//!
+//! What a batch appends can be taken off again; what is old is dropped only when the caller says
+//! that nothing will go back to it.
 
 use std::collections::VecDeque;
 
@@ -57,6 +59,12 @@ impl<T: Copy> RecentValues<T> {
         self.start + self.values.partition_point(before) as u64
     }
 
+    /// Takes off what was appended after `end` was the end.
+    pub(super) fn take_off_from(&mut self, end: u64) {
+        let kept = usize::try_from(end.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.values.truncate(kept);
+    }
+
     /// Drops what is before a position.
     pub(super) fn drop_before(&mut self, position: u64) {
         let count = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
@@ -76,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_stay_whatever_is_dropped() {
+    fn positions_stay_whatever_is_dropped_and_taken_off() {
         let mut tape = RecentValues::default();
         (0..5).for_each(|n| tape.push(n));
         tape.keep_newest(3);
@@ -85,6 +93,9 @@ mod tests {
             [tape.get(1), tape.get(2), tape.get(5)],
             [None, Some(2), None]
         );
+        let end = tape.end();
+        tape.push(9);
+        tape.take_off_from(end);
         assert_eq!(
             [tape.last(), tape.back(2), tape.back(3)],
             [Some(4), Some(2), None]

@@ -13,6 +13,8 @@ pub(super) struct RuleState {
     pub(super) pause: Cooldown,
     /// The rule's group and its rank there, while it is arranged in a plan.
     pub(super) place: Option<(usize, usize)>,
+    /// The stretch of the journal that has this slot's state already.
+    pub(super) saved_in: u64,
 }
 
 /// What firing changes.
@@ -37,6 +39,7 @@ impl RuleState {
             rule,
             pause,
             place: None,
+            saved_in: 0,
         }
     }
 

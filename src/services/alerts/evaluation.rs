@@ -1,9 +1,11 @@
 //! What an open transaction has evaluated: the memories that it holds, and how they follow it.
 //!
-//! Each savepoint begins an epoch. A memory that has changed in an epoch which is undone is forgotten,
-//! and read again by the batch that needs it next: a failed write is rare, and an undo of each change
-//! would cost every batch. Only its counts go back, for no row has them.
+//! Each savepoint begins an epoch. A memory is marked before its first evaluation in an epoch, so
+//! that returning to a savepoint takes back what came in its epoch and in later ones. What was
+//! read from the database in the transaction may hold what only that sees: it is forgotten when
+//! the transaction, or the savepoint around it, is undone.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedMutexGuard;
@@ -11,13 +13,13 @@ use tokio::sync::OwnedMutexGuard;
 use super::engine_run::EngineRun;
 use super::load::{self, Loaded};
 use super::lock;
-use super::state::{InstrumentState, SuppressedCounts, WatchedState};
+use super::state::{InstrumentState, WatchedState};
 use crate::database::{BackendConnection, Ending, TransactionHook};
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::AlertLog;
 use crate::repository::market_data::{Demand, InstrumentVersions};
-use crate::services::alert_engine::AlertTotals;
+use crate::services::alert_engine::{AlertTotals, JournalMark};
 
 /// The evaluation of an open transaction.
 pub(super) struct BatchEvaluation {
@@ -42,8 +44,20 @@ struct LockedState {
     memory: OwnedMutexGuard<InstrumentState>,
     /// The epoch in which it was taken.
     since: u64,
-    /// The epochs in which it has changed, each with the counts before that.
-    marks: Vec<(u64, SuppressedCounts)>,
+    /// The epoch in which it was last read from the database.
+    loaded: Option<u64>,
+    /// Whether an evaluation began that did not end.
+    broken: bool,
+    marks: Vec<Marked>,
+    /// Matches held back in this transaction by evaluators that it has replaced.
+    suppressed: HashMap<i64, u64>,
+}
+
+/// A memory at its first evaluation in an epoch.
+struct Marked {
+    epoch: u64,
+    mark: JournalMark,
+    ticks_version: i64,
 }
 
 impl BatchEvaluation {
@@ -133,20 +147,21 @@ impl TransactionHook for BatchEvaluation {
         let mut state = lock(&self.state);
         state.alerts.retain(|(epoch, _)| *epoch < mark);
         state.totals.retain(|(epoch, _)| *epoch < mark);
+        for mut held in state.held.extract_if(.., |held| held.since >= mark) {
+            held.roll_back();
+        }
         state
             .held
             .iter_mut()
             .for_each(|held| held.rollback_to(mark));
-        // PostgreSQL lets go of their rows: who locks them next must not wait for their memories.
-        state.held.retain(|held| held.since < mark);
     }
 
     fn ended(&self, ending: Ending) {
+        let mut state = std::mem::take(&mut *lock(&self.state));
         match ending {
-            // Whether an unknown one stands, the database says when it is read again.
-            Ending::RolledBack | Ending::Unknown => self.rollback_to(0),
+            Ending::RolledBack => state.held.iter_mut().for_each(LockedState::roll_back),
+            Ending::Unknown => state.held.iter_mut().for_each(LockedState::forget),
             Ending::Committed => {
-                let mut state = std::mem::take(&mut *lock(&self.state));
                 state.held.iter_mut().for_each(LockedState::commit);
                 let mut sum = AlertTotals::default();
                 let totals = state.totals.iter();
@@ -178,7 +193,10 @@ impl BatchState {
                 memory: known.lock_memory(),
                 known,
                 since: self.epoch,
+                loaded: None,
+                broken: false,
                 marks: Vec::new(),
+                suppressed: HashMap::new(),
             };
             self.held.insert(place, held);
         }
@@ -194,17 +212,38 @@ impl BatchState {
     fn put(&mut self, loaded: Loaded, versions: &InstrumentVersions) {
         let epoch = self.epoch;
         if let Some(held) = self.held(loaded.instrument_id) {
-            held.mark(epoch);
-            held.memory.put(loaded.evaluator, versions);
+            held.replace(epoch, loaded, versions);
         }
     }
 }
 
 impl LockedState {
-    /// Says that it is about to change in an epoch.
-    fn mark(&mut self, epoch: u64) {
-        if self.marks.last().is_none_or(|(last, _)| *last < epoch) {
-            self.marks.push((epoch, self.memory.suppressed()));
+    /// Puts what was read in place of what was known.
+    fn replace(&mut self, epoch: u64, loaded: Loaded, versions: &InstrumentVersions) {
+        self.count_open();
+        self.forget();
+        self.memory.is_known = true;
+        self.memory.evaluator = loaded.evaluator;
+        self.memory.rules = loaded.rules;
+        self.memory.rules_version = versions.rules;
+        self.memory.ticks_version = versions.ticks;
+        self.loaded = Some(epoch);
+    }
+
+    /// Keeps the counts of an evaluator that is about to be replaced after it has evaluated in this
+    /// transaction.
+    fn count_open(&mut self) {
+        if self.marks.is_empty() || self.broken {
+            return;
+        }
+        let open = self.memory.suppressed();
+        if let Some(evaluator) = &mut self.memory.evaluator {
+            evaluator.roll_back();
+        }
+        let before = self.memory.suppressed();
+        for (rule, count) in open {
+            let more = count - before.get(&rule).copied().unwrap_or(0);
+            *self.suppressed.entry(rule).or_default() += more;
         }
     }
 
@@ -215,35 +254,81 @@ impl LockedState {
         ticks: &[StoredTick],
         demand: &mut Demand,
     ) -> Option<AlertTotals> {
-        self.mark(epoch);
         let memory = &mut *self.memory;
         let evaluator = memory.evaluator.as_mut()?;
-        // After a panic, which the caller may catch, it is half evaluated.
-        memory.is_known = false;
+        if self.marks.last().is_none_or(|last| last.epoch < epoch) {
+            self.marks.push(Marked {
+                epoch,
+                mark: evaluator.mark(),
+                ticks_version: memory.ticks_version,
+            });
+        }
+        self.broken = true;
         // As the row of the instrument, by the batch that has stored them.
         memory.ticks_version += 1;
         let firings = evaluator.evaluate_batch(ticks.iter().copied());
         demand.alerts.extend(firings.alert_logs());
         demand.last_triggered.extend(firings.last_triggered());
-        memory.is_known = true;
+        self.broken = false;
         Some(AlertTotals::of(&firings))
     }
 
     fn rollback_to(&mut self, mark: u64) {
-        let changed = self.marks.iter().position(|(epoch, _)| *epoch >= mark);
-        if let Some((_, suppressed)) = changed.and_then(|first| self.marks.drain(first..).next()) {
-            self.memory.forget(suppressed);
+        if self.broken || self.loaded.is_some_and(|epoch| epoch >= mark) {
+            self.suppressed.clear();
+            return self.forget();
+        }
+        let Some(place) = self.marks.iter().position(|marked| marked.epoch >= mark) else {
+            return;
+        };
+        let marked = &self.marks[place];
+        self.memory.ticks_version = marked.ticks_version;
+        if let Some(evaluator) = &mut self.memory.evaluator {
+            evaluator.roll_back_to(marked.mark);
+        }
+        self.marks.truncate(place);
+    }
+
+    fn roll_back(&mut self) {
+        if self.broken || self.loaded.is_some() {
+            return self.forget();
+        }
+        let Some(first) = self.marks.first() else {
+            return;
+        };
+        self.memory.ticks_version = first.ticks_version;
+        if let Some(evaluator) = &mut self.memory.evaluator {
+            evaluator.roll_back();
         }
     }
 
+    /// Forgets what must be read again; only what was committed stays counted.
+    fn forget(&mut self) {
+        let memory = &mut *self.memory;
+        if std::mem::take(&mut self.broken) {
+            memory.evaluator = None; // Its state is unknown, and so are its counts.
+        } else if let Some(evaluator) = &mut memory.evaluator {
+            evaluator.roll_back();
+        }
+        memory.forget();
+        self.marks.clear();
+        self.loaded = None;
+    }
+
     fn commit(&mut self) {
-        if self.marks.is_empty() {
-            return;
+        if self.broken {
+            self.forget();
         }
         let memory = &mut *self.memory;
+        if let Some(evaluator) = &mut memory.evaluator {
+            evaluator.commit();
+        }
+        for (rule, count) in self.suppressed.drain() {
+            *memory.suppressed_before.entry(rule).or_default() += count;
+        }
         let is_idle = memory.is_known && memory.evaluator.is_none();
         self.known
             .set_idle_at(is_idle.then_some(memory.rules_version));
-        self.known.publish(memory.suppressed());
+        self.known.publish(memory);
     }
 }

@@ -1,8 +1,10 @@
 //! What is known of one instrument between transactions, and the versions that it stands for. It
 //! reads no database: who holds its lock decides whether it is still true.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 
@@ -11,6 +13,8 @@ use crate::database::block_on;
 use crate::repository::market_data::InstrumentVersions;
 use crate::services::alert_engine::Evaluator;
 
+/// Counts are published for readers this often while transactions follow each other.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// No version.
 const NEVER: i64 = -1;
 
@@ -20,28 +24,28 @@ pub(super) struct WatchedState {
     memory: Arc<FairMutex<InstrumentState>>,
     /// The version of the rules at which, by a committed transaction, none is evaluated.
     idle_at: AtomicI64,
-    /// The counts of the last committed transaction, for readers that do not wait for another one.
-    committed: Mutex<SuppressedCounts>,
+    published: Mutex<Published>,
 }
 
-/// How many matches of each rule were held back. Shared, since most batches change none.
-pub(super) type SuppressedCounts = Arc<Vec<(i64, u64)>>;
+#[derive(Debug)]
+struct Published {
+    at: Instant,
+    suppressed: HashMap<i64, u64>,
+}
 
 /// The rules of an instrument and their past.
 #[derive(Debug, Default)]
 pub(super) struct InstrumentState {
-    /// Whether it is what the database says; else it is read again.
+    /// Whether it was read from the database.
     pub(super) is_known: bool,
     /// None when no rule is evaluated.
     pub(super) evaluator: Option<Evaluator>,
+    pub(super) rules: Vec<i64>,
     /// The versions of the instrument's row that it stands for.
     pub(super) rules_version: i64,
     pub(super) ticks_version: i64,
-    /// Those of all rules, when the evaluator had held back `counted` matches.
-    suppressed: SuppressedCounts,
-    counted: Option<u64>,
-    /// Those of rules that the evaluator does not have.
-    retired: Vec<(i64, u64)>,
+    /// Matches that were held back, of evaluators before this one.
+    pub(super) suppressed_before: HashMap<i64, u64>,
 }
 
 impl WatchedState {
@@ -49,7 +53,10 @@ impl WatchedState {
         Self {
             memory: Arc::default(),
             idle_at: AtomicI64::new(NEVER),
-            committed: Mutex::default(),
+            published: Mutex::new(Published {
+                at: Instant::now(),
+                suppressed: HashMap::new(),
+            }),
         }
     }
 
@@ -70,15 +77,20 @@ impl WatchedState {
         self.idle_at.store(version, Ordering::Release);
     }
 
-    /// Shows the counts of a committed state to readers.
-    pub(super) fn publish(&self, suppressed: SuppressedCounts) {
-        *lock(&self.committed) = suppressed;
+    /// Shows the counts of a committed state to readers, unless that was done a moment ago.
+    pub(super) fn publish(&self, memory: &InstrumentState) {
+        let mut published = lock(&self.published);
+        if published.at.elapsed() >= PUBLISH_EVERY {
+            published.suppressed = memory.suppressed();
+            published.at = Instant::now();
+        }
     }
 
     pub(super) fn suppressed(&self, rule_id: i64) -> Option<u64> {
-        let committed = lock(&self.committed);
-        let of_rule = committed.iter().find(|(rule, _)| *rule == rule_id);
-        of_rule.map(|(_, count)| *count)
+        match self.memory.try_lock() {
+            Ok(memory) => memory.suppressed_of(rule_id),
+            Err(_) => lock(&self.published).suppressed.get(&rule_id).copied(),
+        }
     }
 }
 
@@ -89,37 +101,27 @@ impl InstrumentState {
         self.is_known && self.rules_version == versions.rules && ticks
     }
 
-    /// Takes what was read from the database; counts go on.
-    pub(super) fn put(&mut self, mut evaluator: Option<Evaluator>, versions: &InstrumentVersions) {
-        let before = self.suppressed();
-        let is_retired = |(rule, count): &&(i64, u64)| {
-            let evaluator = evaluator.as_mut();
-            !evaluator.is_some_and(|evaluator| evaluator.count_on_from(*rule, *count))
-        };
-        self.retired = before.iter().filter(is_retired).copied().collect();
-        self.evaluator = evaluator;
-        self.counted = None;
-        self.rules_version = versions.rules;
-        self.ticks_version = versions.ticks;
-        self.is_known = true;
-    }
-
-    /// Forgets what must be read again; the counts are those of an earlier moment.
-    pub(super) fn forget(&mut self, suppressed: SuppressedCounts) {
-        self.suppressed = suppressed;
+    /// Forgets what must be read again; counts stay.
+    pub(super) fn forget(&mut self) {
+        self.suppressed_before = self.suppressed();
         self.evaluator = None;
         self.is_known = false;
     }
 
-    pub(super) fn suppressed(&mut self) -> SuppressedCounts {
-        if let Some(evaluator) = &self.evaluator {
-            let counted = Some(evaluator.totals().suppressed);
-            if self.counted != counted {
-                let mut all = evaluator.all_suppressed();
-                all.extend_from_slice(&self.retired);
-                (self.suppressed, self.counted) = (Arc::new(all), counted);
-            }
+    pub(super) fn suppressed_of(&self, rule_id: i64) -> Option<u64> {
+        let before = self.suppressed_before.get(&rule_id);
+        let now = self.evaluator.as_ref();
+        let now = now.and_then(|evaluator| evaluator.suppressed(rule_id));
+        match (before, now) {
+            (None, None) => None,
+            (before, now) => Some(before.copied().unwrap_or(0) + now.unwrap_or(0)),
         }
-        Arc::clone(&self.suppressed)
+    }
+
+    pub(super) fn suppressed(&self) -> HashMap<i64, u64> {
+        let of = |rule: &i64| Some((*rule, self.suppressed_of(*rule)?));
+        let mut all = self.suppressed_before.clone();
+        all.extend(self.rules.iter().filter_map(of));
+        all
     }
 }

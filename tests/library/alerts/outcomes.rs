@@ -176,25 +176,5 @@ on_both! {
         assert_eq!(place.engine.suppressed(cools), Some(3));
         assert_eq!(place.engine.totals().suppressed, 3);
         assert_eq!(place.engine.suppressed(999), None);
-        // Of a transaction what is undone goes, and what was there before it stays.
-        place.db.write("test.undo", |conn| {
-            insert(conn, &[tick(6, 11.0, None)])?;
-            let undone: tickbase::Result<()> = conn.savepoint(|conn| {
-                insert(conn, &[tick(7, 11.0, None), tick(8, 11.0, None)])?;
-                Err(no())
-            });
-            assert!(undone.is_err());
-            insert(conn, &[tick(9, 11.0, None)])
-        }).unwrap();
-        assert_eq!(place.engine.suppressed(cools), Some(5));
-        let failed = place.db.write("test.fail", |conn| {
-            insert(conn, &[tick(10, 11.0, None)])?;
-            Err::<(), _>(no())
-        });
-        assert!(failed.is_err());
-        assert_eq!(place.engine.suppressed(cools), Some(5));
-        place.insert(vec![tick(11, 11.0, None)]);
-        assert_eq!(place.engine.suppressed(cools), Some(6));
-        assert_eq!(place.engine.totals().suppressed, 6);
     }
 }

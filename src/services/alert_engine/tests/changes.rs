@@ -6,6 +6,7 @@ use super::*;
 fn a_new_rule_knows_the_side_of_the_last_price_and_does_not_fire_by_itself() {
     let mut engine = engine(&[]);
     engine.evaluate_batch(prices(&[9.0, 10.0]));
+    engine.commit();
     engine
         .put_rule(compiled(1, &rule(Condition::CrossesAbove, "10")))
         .unwrap();
@@ -24,6 +25,7 @@ fn a_new_rule_knows_the_side_of_the_last_price_and_does_not_fire_by_itself() {
 fn another_threshold_is_crossed_from_where_the_price_is() {
     let mut engine = engine(&[rule(Condition::CrossesAbove, "10")]);
     engine.evaluate_batch(prices(&[9.0]));
+    engine.commit();
     // The price is above the new threshold now, but it did not cross it.
     engine
         .put_rule(compiled(1, &rule(Condition::CrossesAbove, "8")))
@@ -37,6 +39,7 @@ fn another_threshold_is_crossed_from_where_the_price_is() {
 fn a_changed_rule_cools_down_from_its_last_firing_by_its_new_cooldown() {
     let mut engine = engine(&[cooling(60, rule(Condition::Above, "10"))]);
     engine.evaluate_batch(prices(&[11.0, 11.0]));
+    engine.commit();
     engine
         .put_rule(compiled(1, &cooling(5, rule(Condition::Above, "9"))))
         .unwrap();
@@ -52,6 +55,7 @@ fn a_rule_that_is_off_or_removed_is_silent_and_what_it_did_is_remembered_while_i
         rule(Condition::Above, "10"),
     ]);
     engine.evaluate_batch(prices(&[11.0]));
+    engine.commit();
     let off = NewAlertRule {
         active: false,
         ..cooling(10, rule(Condition::Above, "10"))
@@ -59,6 +63,7 @@ fn a_rule_that_is_off_or_removed_is_silent_and_what_it_did_is_remembered_while_i
     engine.put_rule(compiled(1, &off)).unwrap();
     engine.remove_rule(2);
     let silent = engine.evaluate_batch((1..5).map(|n| tick(n * 1_000, Some(11.0), None)));
+    engine.commit();
     assert_eq!((fired(&silent), silent.suppressed), (vec![], 0));
     assert_eq!(
         (engine.suppressed(1), engine.suppressed(2)),
@@ -69,6 +74,32 @@ fn a_rule_that_is_off_or_removed_is_silent_and_what_it_did_is_remembered_while_i
         .unwrap();
     let next = engine.evaluate_batch((5..12).map(|n| tick(n * 1_000, Some(11.0), None)));
     assert_eq!(fired(&next), [(1, 10)]);
+}
+
+#[test]
+fn a_change_during_an_open_batch_waits_for_its_end() {
+    let mut engine = engine(&[rule(Condition::Above, "10")]);
+    let mark = engine.mark();
+    engine
+        .put_rule(compiled(2, &rule(Condition::Above, "10")))
+        .unwrap();
+    engine.watch(instrument(3));
+    let third = NewAlertRule {
+        instrument_id: 3,
+        ..rule(Condition::Above, "10")
+    };
+    engine.put_rule(compiled(3, &third)).unwrap();
+    engine.remove_rule(1);
+    assert_eq!(fired(&engine.evaluate_batch(prices(&[11.0]))), [(1, 0)]);
+    engine.roll_back_to(mark);
+    assert_eq!(fired(&engine.evaluate_batch(prices(&[11.0]))), [(1, 0)]);
+    assert!(matches!(engine.warm_up(1, []), Err(Error::Conflict { .. })));
+    engine.roll_back();
+    let both = [1, 3].map(|instrument_id| StoredTick {
+        instrument_id,
+        ..tick(0, Some(11.0), None)
+    });
+    assert_eq!(fired(&engine.evaluate_batch(both)), [(2, 0), (3, 0)]);
 }
 
 #[test]
@@ -92,15 +123,18 @@ fn a_rule_of_an_instrument_that_is_not_watched_is_refused() {
 fn a_forgotten_instrument_and_an_inactive_one_fire_nothing() {
     let mut engine = engine(&[rule(Condition::CrossesAbove, "10")]);
     engine.evaluate_batch(prices(&[11.0]));
+    engine.commit();
     engine.watch(WatchedInstrument {
         is_watched: false,
         ..instrument(1)
     });
     let quiet =
         engine.evaluate_batch([tick(1_000, Some(9.0), None), tick(2_000, Some(11.0), None)]);
+    engine.commit();
     assert_eq!((fired(&quiet), quiet.evaluated), (vec![], 2));
     engine.watch(instrument(1));
     let next = engine.evaluate_batch([tick(3_000, Some(9.0), None), tick(4_000, Some(11.0), None)]);
+    engine.commit();
     assert_eq!(fired(&next), [(1, 4)]);
     engine.forget(1);
     assert_eq!(engine.suppressed(1), None);
@@ -138,6 +172,7 @@ fn a_flat_market_is_unsettled_until_the_loader_finds_where_the_price_came_from()
     assert!(!engine.is_unsettled(1));
     let next = || [tick(60_000, Some(11.0), None)];
     assert_eq!(fired(&engine.evaluate_batch(next())), [(1, 60)]);
+    engine.roll_back();
     // Up from 9 to 10: above the mean, below the threshold.
     let from_9 = [11.0, 11.0, 9.0].iter().zip(-2..);
     let from_9 = from_9.map(|(price, n)| tick(n * 1_000, Some(*price), None));
@@ -154,6 +189,7 @@ fn a_longer_mean_or_window_asks_for_an_older_past() {
     ]);
     let past = || (0..100).map(|n| tick(n * 1_000, Some(10.0), Some(1.0)));
     engine.evaluate_batch(past());
+    engine.commit();
     assert!(!engine.is_unsettled(1));
     engine
         .put_rule(compiled(
@@ -188,20 +224,15 @@ fn a_longer_mean_or_window_asks_for_an_older_past() {
 }
 
 #[test]
-fn an_evaluator_that_takes_over_counts_on() {
-    let above = || cooling(60, rule(Condition::Above, "10"));
-    let mut first = engine(&[above(), above()]);
-    assert_eq!(
-        first.evaluate_batch(prices(&[11.0, 11.0, 11.0])).suppressed,
-        4
-    );
-    let mut next = engine(&[above()]);
-    let known = |(rule, count)| next.count_on_from(rule, count);
-    let known: Vec<bool> = first.all_suppressed().into_iter().map(known).collect();
-    assert_eq!(known, [true, false]);
-    next.evaluate_batch(prices(&[11.0, 11.0]));
-    assert_eq!(next.all_suppressed(), [(1, 2 + 1)]);
-    assert_eq!(next.totals().suppressed, 1, "its own");
+fn a_mark_of_a_batch_that_has_ended_undoes_nothing() {
+    let mut engine = engine(&[cooling(60, rule(Condition::Above, "10"))]);
+    let old = engine.mark();
+    engine.commit();
+    assert_eq!(engine.evaluate_batch(prices(&[11.0])).fired.len(), 1);
+    engine.roll_back_to(old);
+    engine.commit();
+    assert_eq!(engine.totals().fired, 1);
+    assert_eq!(engine.evaluate_batch(prices(&[11.0])).suppressed, 1);
 }
 
 #[test]

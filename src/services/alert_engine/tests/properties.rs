@@ -210,6 +210,11 @@ impl Pair {
     }
 
     fn restart(&mut self) {
+        let totals = self.engine.totals();
+        assert_eq!(
+            (totals.late, totals.suppressed),
+            (self.oracle.late, self.oracle.suppressed)
+        );
         self.oracle.late = 0;
         self.oracle.suppressed = 0;
         self.engine = engine(&[]);
@@ -261,21 +266,24 @@ impl Pair {
         }
     }
 
-    /// What is undone is forgotten: another engine reads what is stored.
     fn transact(&mut self, batches: Vec<Batch>, fate: Fate) -> Result<(), TestCaseError> {
-        let before = (self.oracle.clone(), self.millis);
+        let before = (self.oracle.clone(), self.millis, self.engine.totals());
         for Batch(steps, undo) in batches {
-            let before = (self.oracle.clone(), self.millis);
+            let (oracle, millis) = (self.oracle.clone(), self.millis);
+            let mark = self.engine.mark();
             self.evaluate(&steps)?;
-            self.compare_counts()?;
             if undo {
-                (self.oracle, self.millis) = before;
-                self.restart();
+                self.engine.roll_back_to(mark);
+                (self.oracle, self.millis) = (oracle, millis);
             }
         }
-        if matches!(fate, Fate::RollBack) {
-            (self.oracle, self.millis) = before;
-            self.restart();
+        match fate {
+            Fate::Commit => self.engine.commit(),
+            Fate::RollBack => {
+                self.engine.roll_back();
+                prop_assert_eq!(self.engine.totals(), before.2);
+                (self.oracle, self.millis) = (before.0, before.1);
+            }
         }
         Ok(())
     }
@@ -370,6 +378,7 @@ proptest! {
         let mut fired = Vec::new();
         for batch in ticks.chunks(size) {
             fired.extend(replayed.evaluate_batch(batch.iter().copied()).fired);
+            replayed.commit();
         }
         prop_assert_eq!(&fired, &whole.fired);
         for (id, rule) in (0..).zip(&rules) {
