@@ -211,12 +211,11 @@ fn an_operation_inside_another_on_one_connection_counts_for_itself() {
 fn the_context_is_found_through_a_connection_that_is_wrapped_again() {
     let (database, told) = database();
     let wrapped = |conn: &mut BackendConnection<'_>| {
-        let BackendConnection::Sqlite(conn) = conn else {
-            return Err(no());
-        };
-        let mut conn = BackendConnection::from(&mut **conn);
-        conn.record_rows(3);
-        follow(&mut conn);
+        crate::on_backend!(conn, |c| {
+            let mut again = BackendConnection::from(c);
+            again.record_rows(3);
+            follow(&mut again);
+        });
         Ok(())
     };
     database.write("test.wrapped", wrapped).unwrap();
