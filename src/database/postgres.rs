@@ -57,7 +57,7 @@ pub(crate) fn url_of(config: &DatabaseConfig) -> Result<String> {
     let DatabaseUrl::Postgres(url) = &config.url else {
         return Err(Error::config(
             "database.url",
-            "it is no PostgreSQL URL",
+            "it is not a PostgreSQL URL",
             "give postgres://..",
         ));
     };

@@ -47,7 +47,7 @@ pub(crate) fn open_reader(config: &DatabaseConfig) -> Result<SqliteConnection> {
 }
 
 fn path_of(config: &DatabaseConfig) -> Result<&Path> {
-    let (reason, remedy) = ("it is no SQLite file", "give a path");
+    let (reason, remedy) = ("it is not a SQLite file", "give a path");
     match &config.url {
         DatabaseUrl::Sqlite(path) => Ok(path),
         DatabaseUrl::Postgres(_) => Err(Error::config("database.url", reason, remedy)),

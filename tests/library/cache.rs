@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{TestDatabase, db_write, on_both, upsert_bars};
+use crate::support::{TestDatabase, db_write, flat_bar, on_both, upsert_bars};
 use diesel::prelude::*;
 use tickbase::config::{CacheConfig, DatabaseConfig};
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Frequency, InstrumentType, Symbol};
-use tickbase::models::{InstrumentChange, NewInstrument, NewMarketDataBar};
+use tickbase::models::{InstrumentChange, NewInstrument};
 use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::instrument::{self, InstrumentPage};
 use tickbase::repository::market_data::{
@@ -367,23 +367,6 @@ fn range() -> BarRange {
 }
 
 fn upsert(db: &Database, instrument_id: i64, close: f64) {
-    let price = close;
-    let bar = NewMarketDataBar {
-        instrument_id,
-        timestamp: at(0),
-        frequency: Frequency::OneDay,
-        open_price: price,
-        high_price: price,
-        low_price: price,
-        close_price: price,
-        volume: 1.0,
-        open_interest: None,
-        contract_month: None,
-        data_source_id: 1,
-        is_adjusted: false,
-        quality_score: None,
-        turnover: None,
-        tick_count: None,
-    };
+    let bar = flat_bar(instrument_id, Frequency::OneDay, at(0), close);
     upsert_bars(db, vec![bar]).unwrap();
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{TestDatabase, build_bars, insert_bars, on_both};
+use crate::support::{TestDatabase, build_bars, flat_bar, insert_bars, on_both};
 use flate2::read::GzDecoder;
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
@@ -91,24 +91,7 @@ fn sample() -> Vec<Tick> {
 }
 
 fn daily(start: Timestamp) -> NewMarketDataBar {
-    let price = 100.0;
-    NewMarketDataBar {
-        instrument_id: ES,
-        timestamp: start,
-        frequency: Frequency::OneDay,
-        open_price: price,
-        high_price: price,
-        low_price: price,
-        close_price: price,
-        volume: 1.0,
-        open_interest: None,
-        contract_month: None,
-        data_source_id: 1,
-        is_adjusted: false,
-        quality_score: None,
-        turnover: None,
-        tick_count: None,
-    }
+    flat_bar(ES, Frequency::OneDay, start, 100.0)
 }
 
 fn open(place: &TestDatabase) -> Database {

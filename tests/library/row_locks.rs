@@ -6,7 +6,7 @@
 use std::sync::mpsc;
 
 use crate::support::{
-    TestDatabase, db_read, db_write, insert_bars, until_somebody_waits, upsert_bars,
+    TestDatabase, db_read, db_write, flat_bar, insert_bars, until_somebody_waits, upsert_bars,
 };
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database};
@@ -33,23 +33,15 @@ fn rule() -> NewAlertRule {
 }
 
 fn daily(close: &str) -> NewMarketDataBar {
-    let price = 1.0;
     NewMarketDataBar {
-        instrument_id: 1,
-        timestamp: Timestamp::from_micros(0).unwrap(),
-        frequency: Frequency::OneDay,
-        open_price: price,
         high_price: 9.0,
-        low_price: price,
         close_price: close.parse().unwrap(),
-        volume: 1.0,
-        open_interest: None,
-        contract_month: None,
-        data_source_id: 1,
-        is_adjusted: false,
-        quality_score: None,
-        turnover: None,
-        tick_count: None,
+        ..flat_bar(
+            1,
+            Frequency::OneDay,
+            Timestamp::from_micros(0).unwrap(),
+            1.0,
+        )
     }
 }
 

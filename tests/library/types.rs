@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::support::{TestDatabase, db_write, insert_bars, on_both};
+use crate::support::{TestDatabase, db_write, flat_bar, insert_bars, on_both};
 use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use proptest::prelude::*;
@@ -28,23 +28,7 @@ fn open(db: &TestDatabase) -> Database {
 
 /// A bar that is one price all the time.
 fn bar(timestamp: Timestamp) -> NewMarketDataBar {
-    NewMarketDataBar {
-        instrument_id: 1,
-        timestamp,
-        frequency: Frequency::OneMinute,
-        open_price: 1.0,
-        high_price: 1.0,
-        low_price: 1.0,
-        close_price: 1.0,
-        volume: 0.0,
-        open_interest: None,
-        contract_month: None,
-        data_source_id: 1,
-        is_adjusted: false,
-        quality_score: None,
-        turnover: None,
-        tick_count: None,
-    }
+    flat_bar(1, Frequency::OneMinute, timestamp, 1.0)
 }
 
 /// Runs a property on cases of a strategy.

@@ -1,11 +1,37 @@
 //! Bars of any form, stored as the operation of its name.
 
-use tickbase::Result;
 use tickbase::database::Database;
 use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
 use tickbase::repository::bar::{self, BarInsertReport, UpsertReport};
 use tickbase::repository::bar_series::{self, BuildSpan, SeriesKey};
+use tickbase::{Result, Timestamp};
+
+/// A bar of the default source that was at one price all the time.
+pub fn flat_bar(
+    instrument_id: i64,
+    frequency: Frequency,
+    timestamp: Timestamp,
+    price: f64,
+) -> NewMarketDataBar {
+    NewMarketDataBar {
+        instrument_id,
+        timestamp,
+        frequency,
+        open_price: price,
+        high_price: price,
+        low_price: price,
+        close_price: price,
+        volume: 1.0,
+        open_interest: None,
+        contract_month: None,
+        data_source_id: 1,
+        is_adjusted: false,
+        quality_score: None,
+        turnover: None,
+        tick_count: None,
+    }
+}
 
 pub fn insert_bars(
     db: &Database,

@@ -21,7 +21,7 @@ pub mod server;
 mod template;
 mod wait;
 
-pub use bars::{build_bars, insert_bars, upsert_bars};
+pub use bars::{build_bars, flat_bar, insert_bars, upsert_bars};
 pub use database::TestDatabase;
 pub use wait::eventually;
 #[cfg(feature = "postgres")]

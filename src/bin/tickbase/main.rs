@@ -223,7 +223,7 @@ fn start_log(cli: &Cli) -> CommandResult {
     let serves = matches!(&cli.command, Command::Serve(_));
     let filter = match &cli.global.log_level {
         Some(level) => EnvFilter::try_new(level).map_err(|error| {
-            let text = format!("--log-level: {level:?} is no level ({error}); use info, say");
+            let text = format!("--log-level: {level:?} is not a level ({error}); use info, say");
             CommandFailure::Usage(text)
         })?,
         None => EnvFilter::try_from_default_env()

@@ -42,7 +42,7 @@ fn age(text: &str) -> Result<i64, Error> {
     let refuse = |reason: String| Error::invalid("age", reason, "write it like 30d, 12h or 90m");
     let span: Span = text
         .parse()
-        .map_err(|_| refuse(format!("{text:?} is no span of time")))?;
+        .map_err(|_| refuse(format!("{text:?} is not a span of time")))?;
     let age = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
         .map_err(|_| {
