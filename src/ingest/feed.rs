@@ -31,6 +31,18 @@ pub struct LineRejection {
     pub line: u64,
     /// The rule that it breaks, and what would be read.
     pub reason: String,
+    /// Whether it breaks a rule of stamps: a feed's form of them can be named.
+    pub is_stamp: bool,
+}
+
+impl LineRejection {
+    fn new(line: u64, reason: String) -> Self {
+        Self {
+            line,
+            reason,
+            is_stamp: false,
+        }
+    }
 }
 
 /// Some records of a feed.
@@ -251,10 +263,7 @@ impl Feed {
                 }
                 Line::TooLong => {
                     let reason = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-                    batch.rejected.push(LineRejection {
-                        line: number,
-                        reason,
-                    });
+                    batch.rejected.push(LineRejection::new(number, reason));
                 }
             }
             // The first row tells whether the preset fits, and a number that an option would read
@@ -310,9 +319,10 @@ impl RowContext<'_> {
             return;
         }
         let mut cells = Cells::default();
+        let rejection = |reason| LineRejection::new(number, reason);
         let owner = match self.shape.split(line, &mut cells) {
-            Ok(()) => self.owners.of(&cells),
-            Err(reason) => Err(format!("the line {reason}")),
+            Ok(()) => self.owners.of(&cells).map_err(rejection),
+            Err(reason) => Err(rejection(format!("the line {reason}"))),
         };
         let record = match owner {
             Ok(OwnerOfRow::OtherSymbol) => {
@@ -323,9 +333,13 @@ impl RowContext<'_> {
                 let view = RecordView(&cells);
                 T::read(&view, self.target, owner, self.reader)
                     .map(|record| (record, owner))
-                    .map_err(|error| error.to_string())
+                    .map_err(|error| LineRejection {
+                        is_stamp: matches!(&error, Error::Invalid { name, .. }
+                            if name == Field::Timestamp.as_str()),
+                        ..rejection(error.to_string())
+                    })
             }
-            Err(reason) => Err(reason),
+            Err(rejection) => Err(rejection),
         };
         match record {
             Ok((record, owner)) => {
@@ -335,10 +349,7 @@ impl RowContext<'_> {
                     batch.owners.push(owner);
                 }
             }
-            Err(reason) => batch.rejected.push(LineRejection {
-                line: number,
-                reason,
-            }),
+            Err(rejection) => batch.rejected.push(rejection),
         }
     }
 }

@@ -337,13 +337,10 @@ struct ImportProgress {
 struct ShownRejections {
     lines: Vec<String>,
     rejected: usize,
+    /// Of the rejected ones, those whose stamp was not read.
+    stamps: usize,
     conflicts: usize,
     deleted: usize,
-}
-
-/// Whether a row was rejected for a stamp whose form is not known.
-fn is_odd_stamp(reason: &str) -> bool {
-    reason.starts_with("timestamp: ") && reason.contains("write it like")
 }
 
 impl ImportProgress {
@@ -367,18 +364,17 @@ impl ImportProgress {
                 self.bar.set_position(bytes_read);
                 self.bar.set_message(format!("{} rows", grouped(rows)));
             }
-            ImportEvent::Rejected { name, line, reason } => {
+            ImportEvent::Rejected {
+                name,
+                line,
+                reason,
+                is_stamp,
+            } => {
                 let mut shown = self.shown();
                 shown.rejected += 1;
+                shown.stamps += usize::from(is_stamp);
                 if shown.rejected <= SHOWN_MAX {
-                    let also = if is_odd_stamp(reason) {
-                        " or name its form with --timestamp-format"
-                    } else {
-                        ""
-                    };
-                    shown
-                        .lines
-                        .push(format!("{name} line {line}: {reason}{also}"));
+                    shown.lines.push(format!("{name} line {line}: {reason}"));
                 }
             }
             ImportEvent::Conflict { name, line } => {
@@ -430,6 +426,9 @@ impl ImportProgress {
             if count > SHOWN_MAX {
                 to_stderr(&format!("and {} more {what}", grouped(count - SHOWN_MAX)));
             }
+        }
+        if shown.stamps > 0 {
+            to_stderr("stamps of another form are read with --timestamp-format");
         }
     }
 

@@ -122,6 +122,8 @@ pub enum ImportEvent<'a> {
         line: u64,
         /// The rule that it breaks.
         reason: &'a str,
+        /// Whether its stamp was not read: the form of the file's stamps can be named.
+        is_stamp: bool,
     },
     /// A row's key holds other values.
     Conflict {

@@ -238,11 +238,11 @@ impl<'r> Progress<'r> {
     fn batch<T: Stored>(&mut self, batch: FeedBatch<T>, storage: &mut impl Storage) -> Result<()> {
         let read = (batch.rows.len() + batch.rejected.len()) as u64 + batch.other_symbols;
         for row in &batch.rejected {
-            self.rejected(row.line, &row.reason);
+            self.rejected(row.line, &row.reason, row.is_stamp);
         }
         let outcome = storage.store(batch.rows, batch.owners, batch.new_owners)?;
         for (index, reason) in &outcome.rejected {
-            self.rejected(batch.lines[*index], reason);
+            self.rejected(batch.lines[*index], reason, false);
         }
         let name = &self.name;
         for index in &outcome.conflicts {
@@ -269,12 +269,13 @@ impl<'r> Progress<'r> {
         Ok(())
     }
 
-    fn rejected(&mut self, line: u64, reason: &str) {
+    fn rejected(&mut self, line: u64, reason: &str, is_stamp: bool) {
         self.report.rejected += 1;
         (self.run.listener)(&ImportEvent::Rejected {
             name: &self.name,
             line,
             reason,
+            is_stamp,
         });
     }
 

@@ -89,13 +89,14 @@ on_both! {
         let done = run(db, &["import", &path, "--symbol", "ES", "--json"]);
         assert_eq!((done.code, done.figures()), (Some(0), [9, 2, 0, 0, 7]));
         let folder = format!("{}/", files.0.path().display());
-        says(done.err.replace(&folder, ""), "mixed.csv line 3: timestamp: \"99999-09-01 17:00:00\" has a year of more than four digits: outside the years 1 to 9999; write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format\n\
+        says(done.err.replace(&folder, ""), "mixed.csv line 3: timestamp: \"99999-09-01 17:00:00\" has a year of more than four digits: outside the years 1 to 9999; write it like 2013-09-01T17:00:00.083Z\n\
              mixed.csv line 4: price: NaN is not a finite number; leave it out if unknown\n\
              mixed.csv line 5: price: inf is not a finite number; leave it out if unknown\n\
              mixed.csv line 6: volume: -8 is negative; it must be 0 or more\n\
              mixed.csv line 7: the line has 2 fields, not 3\n\
-             mixed.csv line 8: timestamp: \"DateTime\" is not a date and time; write it like 2013-09-01T17:00:00.083Z or name its form with --timestamp-format\n\
-             mixed.csv line 9: tick: it has no value at all; give at least one of price, volume, bid, ask, sizes, open, high or low");
+             mixed.csv line 8: timestamp: \"DateTime\" is not a date and time; write it like 2013-09-01T17:00:00.083Z\n\
+             mixed.csv line 9: tick: it has no value at all; give at least one of price, volume, bid, ask, sizes, open, high or low\n\
+             stamps of another form are read with --timestamp-format");
         says(strict.err.replace(&folder, "").lines().last().unwrap(), "tickbase: 7 of 9 rows were rejected, so nothing was stored; mend them, or import without --strict");
         assert_eq!(contents(db)["tables"][1]["active"], 2);
     }
