@@ -3,7 +3,11 @@
 //! Display never repeats the source; the edge prints the chain. Nothing here formats a bind value
 //! or a password.
 
+mod condition;
+
 use std::time::Duration;
+
+pub(crate) use condition::BackendCondition;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -299,10 +303,12 @@ impl Error {
     #[must_use]
     pub fn during(self, op: &'static str) -> Self {
         match self {
-            Self::Query { op: None, source } if is_full(&source) => Self::Full { op, source },
-            Self::Query { op: None, source } => Self::Query {
-                op: Some(op),
-                source,
+            Self::Query { op: None, source } => match BackendCondition::of(&source) {
+                Some(BackendCondition::Full) => Self::Full { op, source },
+                _ => Self::Query {
+                    op: Some(op),
+                    source,
+                },
             },
             other => other,
         }
@@ -320,15 +326,6 @@ impl Error {
         }
         text.replace(['\n', '\r'], " ")
     }
-}
-
-/// Neither backend's kind of error says it: SQLite's and the operating system's texts do.
-fn is_full(error: &diesel::result::Error) -> bool {
-    let diesel::result::Error::DatabaseError(_, information) = error else {
-        return false;
-    };
-    let text = information.message();
-    text.contains("database or disk is full") || text.contains("No space left on device")
 }
 
 impl From<diesel::result::Error> for Error {

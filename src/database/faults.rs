@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::probe_cause::ProbeCause;
-use crate::error::Error;
+use crate::error::{BackendCondition, Error};
 
 /// The faults of one database.
 #[derive(Debug, Default)]
@@ -21,10 +21,14 @@ pub(super) struct Faults {
 impl Faults {
     /// Judges an error of an operation.
     pub(super) fn found_by(&self, error: &Error) {
+        use BackendCondition::{Damaged, NotADatabase, StorageFails};
         let fault = match error {
             Error::Full { .. } => &self.full,
-            Error::Query { source, .. } if has(source, &DAMAGED) => &self.damaged,
-            Error::Query { source, .. } if has(source, &FAILING) => &self.failing,
+            Error::Query { source, .. } => match BackendCondition::of(source) {
+                Some(Damaged | NotADatabase) => &self.damaged,
+                Some(StorageFails) => &self.failing,
+                _ => return,
+            },
             _ => return,
         };
         fault.store(true, Ordering::Relaxed);
@@ -59,28 +63,6 @@ impl Faults {
             None
         }
     }
-}
-
-/// SQLITE_CORRUPT, SQLITE_NOTADB, and PostgreSQL's data_corrupted: neither kind of error says it.
-const DAMAGED: [&str; 3] = [
-    "database disk image is malformed",
-    "file is not a database",
-    "invalid page in block",
-];
-/// SQLITE_IOERR, and PostgreSQL's io_error.
-const FAILING: [&str; 3] = [
-    "disk I/O error",
-    "could not read block",
-    "could not write block",
-];
-
-fn has(error: &diesel::result::Error, texts: &[&str]) -> bool {
-    let diesel::result::Error::DatabaseError(_, information) = error else {
-        return false;
-    };
-    texts
-        .iter()
-        .any(|text| information.message().contains(text))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use diesel::sql_types::Bool;
 
 use super::libpq::{Attempt, RawConnection, attempt};
 use crate::config::{DatabaseConfig, DatabaseUrl, Pooler, PostgresConfig, with_database};
-use crate::error::{Error, Result};
+use crate::error::{BackendCondition, Error, Result};
 
 /// Whatever the server takes for granted: work locks rows, and must see then what their last
 /// holder has committed. A stricter transaction would fail at that point.
@@ -221,8 +221,8 @@ impl ConnectRefusal {
                 Attempt::Refused(sqlstate) => refusal.sqlstate = sqlstate,
             }
         }
-        // pgbouncer speaks English, and has one code for all.
-        if text.contains("no more connections allowed") {
+        // pgbouncer has one code for all.
+        if BackendCondition::in_words(&text) == Some(BackendCondition::PoolerIsFull) {
             refusal.sqlstate = Some(TOO_MANY_CONNECTIONS.to_owned());
         }
         refusal
@@ -237,6 +237,8 @@ impl ConnectRefusal {
     }
 
     fn into_error(self, config: &DatabaseConfig) -> Error {
+        let words = BackendCondition::in_words(&self.reason);
+        let is_of_password = words == Some(BackendCondition::Password);
         let remedy = match self.sqlstate.as_deref() {
             Some(TOO_MANY_CONNECTIONS) => {
                 tracing::debug!(
@@ -251,7 +253,7 @@ impl ConnectRefusal {
             Some("3D000") => "create the database, or name one that exists",
             Some("42501") => "GRANT CONNECT on the database to the user",
             Some("57P03") => "wait until the server has started",
-            None if self.reason.contains("password") => "check user and password of the URL",
+            None if is_of_password => "check user and password of the URL",
             _ => "check that the server runs and that host and port of the URL are right",
         };
         Error::Connect {

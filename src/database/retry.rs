@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::pool::Cause;
-use crate::error::{Error, Result};
+use crate::error::{BackendCondition, Error, Result};
 
 /// Attempts that one call makes in all.
 const ATTEMPTS_MAX: u32 = 5;
@@ -70,8 +70,7 @@ impl AttemptFailure {
 }
 
 /// Judges an error of Diesel. SQLite's busy arrives as [`DatabaseErrorKind::Unknown`], as do
-/// PostgreSQL's deadlock and libpq's lost connection. The texts of SQLite and libpq are always
-/// English, those of a server are in its language: of them no word is read.
+/// PostgreSQL's deadlock and libpq's lost connection.
 pub(crate) fn classify_query(error: &DieselError) -> AttemptFailure {
     let DieselError::DatabaseError(kind, info) = error else {
         return AttemptFailure::Lasting;
@@ -83,32 +82,13 @@ pub(crate) fn classify_query(error: &DieselError) -> AttemptFailure {
             if info.details().is_some_and(is_circle_of_processes) {
                 return AttemptFailure::Serialization;
             }
-            classify_text(info.message())
+            match BackendCondition::in_words(info.message()) {
+                Some(BackendCondition::Locked) => AttemptFailure::Busy,
+                Some(BackendCondition::ConnectionLost) => AttemptFailure::ConnectionLost,
+                _ => AttemptFailure::Lasting,
+            }
         }
         _ => AttemptFailure::Lasting,
-    }
-}
-
-fn classify_text(message: &str) -> AttemptFailure {
-    const BUSY: [&str; 3] = [
-        "database is locked",
-        "database table is locked",
-        "database schema is locked",
-    ];
-    const LOST: [&str; 5] = [
-        "server closed the connection unexpectedly",
-        "no connection to the server",
-        "connection not open",
-        "could not receive data from server",
-        "could not send data to server",
-    ];
-    let has = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
-    if has(&BUSY) {
-        AttemptFailure::Busy
-    } else if has(&LOST) {
-        AttemptFailure::ConnectionLost
-    } else {
-        AttemptFailure::Lasting
     }
 }
 

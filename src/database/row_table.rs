@@ -12,6 +12,9 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use libsqlite3_sys as ffi;
 
 /// A row: column `n` is named `c<n>`, the integers first. The rowid is the row's number, from 0.
@@ -72,10 +75,10 @@ pub(crate) fn show<T>(rows: &[RowCells], work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Whether a statement failed because its connection does not have the table.
-pub(crate) fn is_missing(error: &diesel::result::Error) -> bool {
-    matches!(error, diesel::result::Error::DatabaseError(_, about)
-        if about.message() == "no such table: tickbase_rows")
+/// Whether a connection has the table.
+pub(crate) fn is_there(conn: &mut SqliteConnection) -> QueryResult<bool> {
+    const LISTED: &str = "EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'tickbase_rows')";
+    diesel::select(sql::<Bool>(LISTED)).get_result(conn)
 }
 
 /// Gives a connection the table.
@@ -360,14 +363,11 @@ mod tests {
 
     #[test]
     fn only_connections_that_were_opened_for_it_have_the_table() {
-        let without = |conn: &mut SqliteConnection| {
-            diesel::sql_query("SELECT c0 FROM tickbase_rows")
-                .execute(conn)
-                .unwrap_err()
-        };
-        connection();
+        assert!(is_there(&mut connection()).unwrap());
         let mut other = SqliteConnection::establish(":memory:").unwrap();
-        assert!(is_missing(&without(&mut other)));
+        assert!(!is_there(&mut other).unwrap());
+        let read = diesel::sql_query("SELECT c0 FROM tickbase_rows");
+        assert!(read.execute(&mut other).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use diesel::sql_types::Text;
 
 use super::opening::{self, ConnectionRole};
 use crate::config::{DatabaseConfig, DatabaseUrl, SqliteConfig, Synchronous};
-use crate::error::{Error, Result};
+use crate::error::{BackendCondition, Error, Result};
 
 /// A pragma with the value that it must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,19 +237,23 @@ fn pragmas(config: &SqliteConfig, role: ConnectionRole) -> Vec<(&'static str, St
 }
 
 fn explain(path: &Path, error: &diesel::result::Error) -> Error {
-    let text = error.to_string();
-    let remedy = if text.contains("not a database") {
-        "give the path of a SQLite database, or of a file that does not exist yet"
-    } else if text.contains("malformed") {
-        "the file is damaged: restore it from a backup, or recover it with `sqlite3 FILE .recover`"
-    } else if text.contains("readonly") {
-        "make the file and its directory writable for this user"
-    } else if text.contains("locked") {
-        "stop the process that holds the lock, or raise sqlite.busy_timeout"
-    } else {
-        "check the file, its directory and the free space"
+    let remedy = match BackendCondition::of(error) {
+        Some(BackendCondition::NotADatabase) => {
+            "give the path of a SQLite database, or of a file that does not exist yet"
+        }
+        Some(BackendCondition::Damaged) => {
+            "the file is damaged: restore it from a backup, or recover it with \
+             `sqlite3 FILE .recover`"
+        }
+        Some(BackendCondition::ReadOnlyFile) => {
+            "make the file and its directory writable for this user"
+        }
+        Some(BackendCondition::Locked) => {
+            "stop the process that holds the lock, or raise sqlite.busy_timeout"
+        }
+        _ => "check the file, its directory and the free space",
     };
-    unusable(path, &text, remedy)
+    unusable(path, &error.to_string(), remedy)
 }
 
 fn unusable(path: &Path, reason: &str, remedy: &str) -> Error {

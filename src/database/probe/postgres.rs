@@ -10,6 +10,7 @@ use super::ProbeFinding;
 use crate::config::DatabaseConfig;
 use crate::database::postgres::{ConnectRefusal, named_url_of};
 use crate::database::probe_cause::ProbeCause;
+use crate::error::BackendCondition;
 
 /// What the server says of itself; the version table is the one that is there in every version.
 #[derive(QueryableByName)]
@@ -59,6 +60,7 @@ fn judge(refusal: ConnectRefusal) -> ProbeFinding {
     let ConnectRefusal {
         reason, sqlstate, ..
     } = refusal;
+    let words = BackendCondition::in_words(&reason);
     match sqlstate.as_deref() {
         Some("28000" | "28P01" | "42501") => {
             let remedy = "check user and password of the URL, and the server's pg_hba.conf";
@@ -72,12 +74,11 @@ fn judge(refusal: ConnectRefusal) -> ProbeFinding {
             let remedy = "raise max_connections of the server, or lower pool.base + pool.overflow";
             ProbeFinding::new(ProbeCause::Unreachable, reason, remedy)
         }
-        // libpq's own words, which are always English.
-        None if reason.contains("password") => {
+        None if words == Some(BackendCondition::Password) => {
             let remedy = "give the password that the server asks for";
             ProbeFinding::new(ProbeCause::PermissionDenied, reason, remedy)
         }
-        None if reason.contains("timeout expired") => {
+        None if words == Some(BackendCondition::TimedOut) => {
             let remedy = "check the network and the server's load";
             ProbeFinding::new(ProbeCause::TimedOut, reason, remedy)
         }

@@ -15,6 +15,7 @@ use crate::config::DatabaseConfig;
 use crate::database::files::{BRING_BACK, DatabaseFiles};
 use crate::database::probe_cause::ProbeCause;
 use crate::database::sqlite::existing;
+use crate::error::BackendCondition;
 use crate::schema::tickbase_schema_migrations as versions;
 
 const DENIED: &str = "let this user read and write the file and its directory";
@@ -81,36 +82,24 @@ fn is_writable(conn: &mut SqliteConnection) -> Result<(), ProbeFinding> {
         .batch_execute("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE")
         .and_then(|()| conn.batch_execute("ROLLBACK"));
     match asked {
-        Err(error) if !error.to_string().contains("locked") => Err(judge(&error)),
+        Err(error) if BackendCondition::of(&error) != Some(BackendCondition::Locked) => {
+            Err(judge(&error))
+        }
         _ => Ok(()),
     }
 }
 
 fn judge(error: &diesel::result::Error) -> ProbeFinding {
+    use BackendCondition::{Damaged, Denied, Locked, NoSuchTable, NotADatabase, ReadOnlyFile};
     let reason = error.to_string();
-    let has = |texts: &[&str]| texts.iter().any(|text| reason.contains(text));
-    if has(&[
-        "readonly",
-        "unable to open",
-        "authorization",
-        "access permission",
-    ]) {
-        ProbeFinding::new(ProbeCause::PermissionDenied, reason, DENIED)
-    } else if has(&[
-        "not a database",
-        "malformed",
-        "no such table",
-        "unsupported file format",
-    ]) {
-        ProbeFinding::new(ProbeCause::NotADatabase, reason, DAMAGED)
-    } else if has(&["locked"]) {
-        let remedy = "find the process that holds the lock, and end it";
-        ProbeFinding::new(ProbeCause::TimedOut, reason, remedy)
-    } else {
-        ProbeFinding::new(
-            ProbeCause::Unreachable,
-            reason,
-            "check the disk of the file",
-        )
-    }
+    let (cause, remedy) = match BackendCondition::of(error) {
+        Some(ReadOnlyFile | Denied) => (ProbeCause::PermissionDenied, DENIED),
+        Some(NotADatabase | Damaged | NoSuchTable) => (ProbeCause::NotADatabase, DAMAGED),
+        Some(Locked) => {
+            let remedy = "find the process that holds the lock, and end it";
+            (ProbeCause::TimedOut, remedy)
+        }
+        _ => (ProbeCause::Unreachable, "check the disk of the file"),
+    };
+    ProbeFinding::new(cause, reason, remedy)
 }
