@@ -25,7 +25,7 @@ const SECTIONS: [&str; 10] = [
     "CACHE",
     "SERVER",
 ];
-const REMEDY: &str = "see the README's table of settings";
+const REMEDY: &str = "see docs/configuration.md";
 
 /// A file and variables, merged into one table.
 #[derive(Default)]

@@ -120,7 +120,7 @@ fn pragmas(db: &Database) -> Result<Vec<Finding>> {
     Ok(states.collect())
 }
 
-/// The one build option that costs every connection: see the README on SQLite's build flags.
+/// The one build option that costs every connection: see docs/configuration.md on SQLite's build flags.
 #[cfg(feature = "sqlite")]
 fn compile_options(db: &Database) -> Result<Finding> {
     let options = db.sqlite_compile_options()?;

@@ -1,6 +1,6 @@
-//! README.md is true: every shell command in it is run, in order and in an empty directory, or is
-//! listed here with the reason why not; its tables name every command, setting and path; its links
-//! lead somewhere.
+//! README.md and docs/ are true: every shell command of the tour is run, in order and in an empty
+//! directory, or is listed here with the reason why not; tables name every command, setting and
+//! path; links lead somewhere.
 //!
 //! A command that neither list knows fails the test.
 #![cfg(all(feature = "cli", feature = "sqlite"))]
@@ -17,16 +17,13 @@ fn links_of_the_documents_lead_to_files() {
     if project().join("Cargo.toml.orig").exists() {
         return;
     }
-    for document in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "benches/README.md",
-        "docs/decisions/README.md",
-        "docs/performance.md",
-        "docs/reliability.md",
-    ] {
+    let mut documents: Vec<String> = ["", "benches", "docs", "docs/decisions"]
+        .iter()
+        .flat_map(|folder| pages(folder))
+        .collect();
+    documents.sort();
+    assert!(documents.len() > 40, "{documents:?}");
+    for document in &documents {
         for link in local_links(&read(document)) {
             let path = target(document, link);
             assert!(
@@ -35,4 +32,17 @@ fn links_of_the_documents_lead_to_files() {
             );
         }
     }
+}
+
+/// The pages of a folder, by their paths in the project.
+fn pages(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(project().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.ends_with(".md"))
+        .map(|name| match folder {
+            "" => name,
+            _ => format!("{folder}/{name}"),
+        })
+        .collect()
 }

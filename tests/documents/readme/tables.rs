@@ -1,4 +1,4 @@
-//! The tables of README.md against the program: its commands, its settings, its paths.
+//! The tables of README.md and docs/ against the program: its commands, its settings, its paths.
 
 use std::process::Command;
 
@@ -18,8 +18,8 @@ fn printed(arguments: &[&str]) -> String {
 
 #[test]
 fn every_command_is_in_the_table_of_commands() {
-    let readme = read("README.md");
-    let cells = first_cells(section(&readme, "Command line"));
+    let page = read("docs/cli.md");
+    let cells = first_cells(section(&page, "Commands"));
     let help = printed(&["--help"]);
     let (_, listed) = help.split_once("Commands:\n").unwrap();
     let listed = listed.lines().take_while(|line| !line.is_empty());
@@ -42,8 +42,8 @@ fn every_command_is_in_the_table_of_commands() {
 
 #[test]
 fn every_option_of_an_import_is_in_the_table_of_its_options() {
-    let readme = read("README.md");
-    let rows = section(&readme, "Importing files");
+    let page = read("docs/cli.md");
+    let rows = section(&page, "Importing files");
     let documented = options_in(first_cells(rows).into_iter());
     let help = printed(&["import", "--help"]);
     let (_, listed) = help.split_once("Options:\n").unwrap();
@@ -93,11 +93,9 @@ fn names_in(heading: &str) -> Vec<String> {
 
 #[test]
 fn every_setting_is_in_the_table_of_settings() {
-    let readme = read("README.md");
+    let page = read("docs/configuration.md");
     // A row may tell of a second setting beside its own.
-    let rows = section(&readme, "Settings")
-        .lines()
-        .filter(|line| line.starts_with("| "));
+    let rows = page.lines().filter(|line| line.starts_with("| "));
     let rows = rows.collect::<Vec<_>>().join("\n");
     let top = names_in("");
     assert!(top.iter().any(|name| name == "pool"), "{top:?}");
@@ -147,8 +145,8 @@ fn every_path_is_in_the_table_of_paths() {
     let (status, body) = server.get("/api/openapi.json");
     assert_eq!(status, 200, "{body}");
     let document: serde_json::Value = serde_json::from_str(&body).unwrap();
-    let readme = read("README.md");
-    let rows = first_cells(section(&readme, "HTTP API"));
+    let page = read("docs/http-api.md");
+    let rows = first_cells(&page);
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() > 20, "{body}");
     for path in paths.keys() {

@@ -1,4 +1,4 @@
-//! README.md as a test reads it: sections, shell commands, rows of tables, links. It runs nothing.
+//! A page as a test reads it: sections, shell commands, rows of tables, links. It runs nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub(crate) fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let opening = format!("\n## {heading}\n");
     let (_, rest) = text
         .split_once(&opening)
-        .unwrap_or_else(|| panic!("README.md has no section {heading}"));
+        .unwrap_or_else(|| panic!("the page has no section {heading}"));
     rest.split("\n## ").next().unwrap()
 }
 

@@ -1,4 +1,5 @@
-//! The shell commands of README.md, run one after the other in one shell, as a reader would.
+//! The shell commands of docs/tour.md, run one after the other in one shell, as a reader would; and
+//! those of README.md.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,13 +7,14 @@ use std::process::{Command, Stdio};
 use crate::readme::text::{commands, project, read};
 
 /// Commands that are not run: their beginnings, and why.
-const LEFT_OUT: [(&str, &str); 2] = [
-    (
-        "cargo install --path .",
-        "it compiles the crate again and installs it; the tests have the binary",
-    ),
-    ("scripts/test", "it runs the tests, this one among them"),
-];
+const LEFT_OUT: [(&str, &str); 1] = [(
+    "cargo install --path .",
+    "it compiles the crate again and installs it; the tests have the binary",
+)];
+
+/// What a newcomer types. The first is the demo of `tests/program`, of a build that takes minutes;
+/// the second runs this test.
+const FIRST: [&str; 2] = ["cargo run --release -- demo", "scripts/test"];
 
 /// Commands that only a build with PostgreSQL can run: all that begin so.
 const ON_POSTGRES: &str = "tickbase --database-url postgres://user@host/ticks ";
@@ -117,12 +119,23 @@ const TOUR: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_command_of_the_readme_runs_in_order() {
-    let written = commands(&read("README.md"));
+fn the_readme_has_two_commands() {
+    assert_eq!(commands(&read("README.md")), FIRST);
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 150, "{lines} lines");
+}
+
+#[test]
+fn every_command_of_the_tour_runs_in_order() {
+    let written = commands(&read("docs/tour.md"));
     for (beginning, reason) in LEFT_OUT {
         assert!(
             written.iter().any(|command| command.starts_with(beginning)),
-            "{beginning} is left out ({reason}), but README.md has no such command"
+            "{beginning} is left out ({reason}), but the tour has no such command"
         );
     }
     let left_out = |command: &&String| LEFT_OUT.iter().any(|(left, _)| command.starts_with(left));
@@ -141,7 +154,7 @@ fn every_command_of_the_readme_runs_in_order() {
     assert_eq!(
         run.len(),
         TOUR.len(),
-        "TOUR and README.md have not as many commands: {run:#?}"
+        "TOUR and docs/tour.md have not as many commands: {run:#?}"
     );
 
     let place = tempfile::tempdir().unwrap();
