@@ -50,6 +50,15 @@ impl Clock {
     }
 }
 
+impl Timestamp {
+    /// The moment that a clock shows. Without one of your own: `Timestamp::now(&Clock::system())`,
+    /// or the clock of a database, [`Database::clock`](crate::database::Database::clock).
+    #[must_use]
+    pub fn now(clock: &Clock) -> Self {
+        clock.now()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@
 //!
 //! The reasons are in docs/decisions/0007.
 
+mod conversions;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -215,7 +215,9 @@ pub mod timestamp;
 #[cfg(test)]
 mod test_support;
 
+pub use bigdecimal;
 pub use diesel;
+pub use jiff;
 
 #[allow(unused_imports, missing_docs)] // Generated.
 mod schema;

@@ -4,6 +4,7 @@
 
 mod calendar;
 mod compact;
+mod conversions;
 mod date_order;
 mod date_order_survey;
 mod digits;
@@ -96,12 +97,7 @@ impl fmt::Display for Timestamp {
     /// RFC 3339 with `Z` and six digits of fraction, always: `2013-09-01T17:00:00.083000Z`.
     /// Readers that tell the form of a column from its first row (pandas) read a mixture as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By seconds: as microseconds, the last second of the range is out of jiff's.
-        let nanos = i32::try_from(self.0.rem_euclid(1_000_000) * 1_000).unwrap_or(0);
-        match jiff::Timestamp::new(self.0.div_euclid(1_000_000), nanos) {
-            Ok(moment) => write!(f, "{moment:.6}"),
-            Err(_) => write!(f, "{}us", self.0),
-        }
+        write!(f, "{:.6}", jiff::Timestamp::from(*self))
     }
 }
 
@@ -119,6 +115,21 @@ impl<'de> Deserialize<'de> for Timestamp {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(feature = "server")]
+impl utoipa::PartialSchema for Timestamp {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .examples(["2013-09-01T17:00:00.083000Z"])
+            .into()
+    }
+}
+
+#[cfg(feature = "server")]
+impl utoipa::ToSchema for Timestamp {}
 
 #[cfg(feature = "sqlite")]
 impl ToSql<sql_types::Timestamp, Sqlite> for Timestamp {
