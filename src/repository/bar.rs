@@ -15,7 +15,7 @@ mod tests;
 
 pub(crate) use batch::replace;
 pub use batch::{BarInsertReport, UpsertReport, insert_batch, upsert_batch};
-pub use counts::{FrequencyCount, frequency_counts};
+pub use counts::{FrequencyCount, InstrumentBarCount, frequency_counts, instrument_counts};
 pub(crate) use delete::remove;
 pub use delete::{
     RestoreReport, imported_ranges, restore, restore_range, soft_delete, soft_delete_range,

@@ -11,6 +11,7 @@ mod commands;
 mod coverage;
 mod field;
 mod import;
+mod looking;
 #[cfg(unix)]
 mod outputs;
 mod presets;

@@ -16,6 +16,8 @@ mod database;
 mod demo;
 mod export;
 mod import;
+mod instruments;
+mod manual;
 mod migrate;
 mod named;
 mod output;
@@ -50,6 +52,7 @@ struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// A path, sqlite://path or postgres://user:password@host/name
     /// [default: DATABASE_URL, else sqlite://data/tickbase.db]
@@ -80,37 +83,74 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Replay the sample of real trades that comes with tickbase, and show what happened
+    #[command(after_help = "Example:\n  tickbase demo --no-serve --chart demo.png")]
     Demo(demo::DemoArguments),
     /// Store the ticks or bars of CSV or NDJSON files, plain or gzip
+    #[command(
+        after_help = "Examples:\n  tickbase import trades.csv.gz --symbol ES --create future\n  tickbase import daily.csv --symbol SPX --kind bars --frequency 1d --dry-run"
+    )]
     Import(import::ImportArguments),
     /// Run the services and the HTTP API until Ctrl-C or SIGTERM; SIGHUP reads the tokens again
+    #[command(after_help = "Example:\n  tickbase serve --bind 127.0.0.1:8000")]
     Serve(serve::ServeArguments),
     /// Write the ticks of an instrument as CSV or NDJSON
+    #[command(
+        after_help = "Example:\n  tickbase export --symbol ES --start 2013-09-03 --format ndjson --out es.ndjson"
+    )]
     Export(export::ExportArguments),
     /// List, add, remove, import or export alert rules
+    #[command(
+        after_help = "Example:\n  tickbase rules add --symbol ES --name high --condition above --threshold 1641.75"
+    )]
     #[command(subcommand)]
     Rules(rules::RulesAction),
     /// Show alerts
+    #[command(after_help = "Example:\n  tickbase alerts list --symbol ES")]
     #[command(subcommand)]
     Alerts(alerts::AlertsAction),
     /// Draw candles, volume and alerts: in the terminal, or as a picture
+    #[command(
+        after_help = "Example:\n  tickbase chart --symbol ES --frequency 5min --ma 20,50 --out es.png"
+    )]
     Chart(chart::ChartArguments),
     /// Build bars from ticks, list bars, or show what is built
+    #[command(
+        after_help = "Examples:\n  tickbase bars build --symbol ES --frequency 1min\n  tickbase bars list --symbol ES --frequency 1h"
+    )]
     #[command(subcommand)]
     Bars(bars::BarsAction),
     /// Show which rules would have fired on the stored ticks; writes nothing
+    #[command(after_help = "Example:\n  tickbase replay --symbol ES --rules rules.toml")]
     Replay(replay::ReplayArguments),
     /// Bring the schema up to date, take the newest migration back, or list them
+    #[command(after_help = "Example:\n  tickbase migrate status")]
     #[command(subcommand)]
     Migrate(migrate::MigrateAction),
     /// Check that schema, pragmas, indexes and foreign keys are what they should be
+    #[command(after_help = "Example:\n  tickbase check --json")]
     Check,
     /// Show how complete the bars of instruments are: gaps, duplicates, outliers
+    #[command(
+        after_help = "Example:\n  tickbase coverage --symbol SPX --frequency 1d --calendar XNYS"
+    )]
     Coverage(coverage::CoverageArguments),
+    /// List the instruments: type, ticks, bars by frequency, from when to when
+    #[command(after_help = "Example:\n  tickbase instruments --with-data")]
+    Instruments(instruments::InstrumentsArguments),
     /// Show sizes and counts
+    #[command(after_help = "Example:\n  tickbase stats --json")]
     Stats,
     /// Remove for good what was deleted long ago; the only command that does
+    #[command(after_help = "Example:\n  tickbase purge --older-than 30d --dry-run")]
     Purge(purge::PurgeArguments),
+    /// Print what a shell needs to complete commands and options
+    #[command(
+        after_help = "Example:\n  tickbase completions bash > /etc/bash_completion.d/tickbase"
+    )]
+    Completions(manual::CompletionsArguments),
+    /// Print the manual page, or write the pages of all commands
+    #[command(after_help = "Example:\n  tickbase man --out /usr/local/share/man/man1")]
+    Man(manual::ManArguments),
 }
 
 /// What every command is given.
@@ -212,8 +252,11 @@ fn run(cli: Cli) -> CommandResult {
         Command::Migrate(action) => migrate::run(&context, action),
         Command::Check => check::run(&context),
         Command::Coverage(arguments) => coverage::run(&context, &arguments),
+        Command::Instruments(arguments) => instruments::run(&context, &arguments),
         Command::Stats => stats::run(&context),
         Command::Purge(arguments) => purge::run(&context, &arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
     }
 }
 
@@ -240,4 +283,53 @@ fn start_log(cli: &Cli) -> CommandResult {
         LogFormat::Json => log.json().with_current_span(false).try_init(),
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// The commands of a command, and theirs, without the one that clap adds.
+    fn all(of: &clap::Command) -> Vec<&clap::Command> {
+        let below = of.get_subcommands().filter(|one| one.get_name() != "help");
+        let below = below.flat_map(all);
+        std::iter::once(of).chain(below).collect()
+    }
+
+    #[test]
+    fn each_command_has_an_example_that_it_takes() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let examples = help.lines().filter_map(|line| line.strip_prefix("  "));
+            let examples: Vec<&str> = examples.collect();
+            assert!(
+                !examples.is_empty(),
+                "{} has no example",
+                command.get_name()
+            );
+            for example in examples {
+                let words = example.split_whitespace().take_while(|word| *word != ">");
+                let words: Vec<&str> = words.collect();
+                assert_eq!(words[1], command.get_name(), "{example}");
+                let parsed = <Cli as clap::Parser>::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_all_commands_stand_under_a_heading_of_their_own() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in all(&cli) {
+            let help = command.clone().render_help().to_string();
+            let (own, _) = help.split_once("\nGlobal options:\n").unwrap();
+            assert!(!own.contains("--database-url"), "{help}");
+        }
+    }
 }

@@ -5,7 +5,8 @@ use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::Symbol;
 use tickbase::error::{Error, Result};
 use tickbase::models::{DataSource, Instrument};
-use tickbase::repository::{data_source, instrument};
+use tickbase::repository::data_source;
+use tickbase::repository::instrument::{self, InstrumentFilter};
 use tickbase::services::historical_data::{self, BarQuery};
 use tickbase::timestamp::Timestamp;
 
@@ -19,11 +20,30 @@ pub(super) fn instrument_on(
     conn: &mut BackendConnection<'_>,
     symbol: &Symbol,
 ) -> Result<Instrument> {
-    let found = instrument::by_symbol(conn, symbol)?;
-    found.ok_or_else(|| unknown(symbol, CHECK))
+    if let Some(found) = instrument::by_symbol(conn, symbol)? {
+        return Ok(found);
+    }
+    let all = instrument::list(conn, InstrumentFilter::default())?;
+    let symbols = all.iter().map(|row| row.symbol.as_str());
+    let remedy = match nearest(symbol.as_str(), symbols) {
+        Some(near) => format!("did you mean {near}? `tickbase instruments` lists all"),
+        None => "check the symbol; `tickbase instruments` lists all".to_owned(),
+    };
+    Err(unknown(symbol, &remedy))
 }
 
-const CHECK: &str = "check the symbol; `tickbase stats` lists those with ticks";
+/// The name that is most like this one, if any is: by the measure that the command line itself
+/// uses for its options, and without regard to case.
+fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    const SIMILARITY_MIN: f64 = 0.75;
+    let name = name.to_ascii_uppercase();
+    let measured = names.map(|one| {
+        let likeness = strsim::jaro_winkler(&name, &one.to_ascii_uppercase());
+        (one, likeness)
+    });
+    let best = measured.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    (best.1 >= SIMILARITY_MIN).then_some(best.0)
+}
 
 /// No active instrument has this symbol.
 pub(super) fn unknown(symbol: &Symbol, remedy: &str) -> Error {

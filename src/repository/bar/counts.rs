@@ -27,8 +27,21 @@ pub struct FrequencyCount {
     pub last: Option<Timestamp>,
 }
 
-/// Frequency, bars, oldest and newest one, of one instrument.
-type BarCountRow = (Frequency, i64, Option<Timestamp>, Option<Timestamp>);
+/// The active bars of a frequency that one instrument has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+#[non_exhaustive]
+pub struct InstrumentBarCount {
+    /// The instrument.
+    pub instrument_id: i64,
+    /// Length of their periods.
+    pub frequency: Frequency,
+    /// The number of bars.
+    pub bars: i64,
+    /// Start of the oldest one.
+    pub first: Option<Timestamp>,
+    /// Start of the newest one.
+    pub last: Option<Timestamp>,
+}
 
 /// By instrument, too, as the index is: the groups come one after the other, or are few enough to
 /// be kept. By frequency alone every bar is sorted.
@@ -38,6 +51,7 @@ macro_rules! counts_query {
             .active()
             .group_by((market_data_bars::instrument_id, market_data_bars::frequency))
             .select((
+                market_data_bars::instrument_id,
                 market_data_bars::frequency,
                 diesel::dsl::count_star(),
                 diesel::dsl::min(market_data_bars::timestamp),
@@ -46,26 +60,34 @@ macro_rules! counts_query {
     };
 }
 
+/// The active bars by instrument and frequency, in no order. It goes through the index of all of
+/// them.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn instrument_counts(conn: &mut BackendConnection<'_>) -> Result<Vec<InstrumentBarCount>> {
+    Ok(crate::on_backend!(conn, |c| counts_query!().load(c))?)
+}
+
 /// The active bars by frequency, shortest first; a frequency without bars is absent. It goes
 /// through the index of all of them.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn frequency_counts(conn: &mut BackendConnection<'_>) -> Result<Vec<FrequencyCount>> {
-    let parts: Vec<BarCountRow> = crate::on_backend!(conn, |c| counts_query!().load(c))?;
     let mut counts = BTreeMap::<Frequency, FrequencyCount>::new();
-    for (frequency, bars, first, last) in parts {
-        let count = counts.entry(frequency).or_insert(FrequencyCount {
-            frequency,
+    for of in instrument_counts(conn)? {
+        let count = counts.entry(of.frequency).or_insert(FrequencyCount {
+            frequency: of.frequency,
             bars: 0,
             instruments: 0,
-            first,
-            last,
+            first: of.first,
+            last: of.last,
         });
-        count.bars += bars;
+        count.bars += of.bars;
         count.instruments += 1;
-        count.first = count.first.min(first);
-        count.last = count.last.max(last);
+        count.first = count.first.min(of.first);
+        count.last = count.last.max(of.last);
     }
     Ok(counts.into_values().collect())
 }

@@ -173,7 +173,7 @@ on_both! {
 
     fn what_cannot_be_built_is_refused(db: &TestDatabase) {
         let unknown = run(db, &["bars", "build", "--symbol", "XX", "--frequency", "1d"]);
-        says(unknown.failure(), "tickbase: instrument XX not found; check the symbol; `tickbase stats` lists those with ticks");
+        says(unknown.failure(), "tickbase: instrument XX not found; check the symbol; `tickbase instruments` lists all");
         let build = ["bars", "build", "--symbol", "ES"];
         assert_eq!(run(db, &[&build[..], &["--frequency", "1m"]].concat()).code, Some(2));
         assert_eq!(run(db, &build).code, Some(2));

@@ -125,7 +125,7 @@ on_both! {
         let files = Files::new();
         stored(db, &files);
         let refused = |arguments: &[&str]| chart(db, arguments).failure().to_owned();
-        says(refused(&["--symbol", "NOPE"]), "tickbase: instrument NOPE not found; check the symbol; `tickbase stats` lists those with ticks");
+        says(refused(&["--symbol", "NOPE"]), "tickbase: instrument NOPE not found; check the symbol; `tickbase instruments` lists all");
         says(refused(&["--symbol", "CL"]), "tickbase: 5min bars of CL not found; there are neither ticks nor bars; import some first");
         says(
             refused(&["--symbol", "NQ", "--frequency", "1h", "--start", "2025-01-01", "--end", "2025-02-01"]),

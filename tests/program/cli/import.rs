@@ -175,7 +175,7 @@ on_both! {
         let arguments = ["import", "-", "--symbol", "NEW", "--create", "crypto", "--strict"];
         assert_eq!(run_with_input(db, &arguments, text.as_bytes()).code, Some(1));
         let gone = run(db, &["export", "--symbol", "NEW"]);
-        says(gone.failure(), "tickbase: instrument NEW not found; check the symbol; `tickbase stats` lists those with ticks");
+        says(gone.failure(), "tickbase: instrument NEW not found; check the symbol; `tickbase instruments` lists all");
     }
 
     fn an_export_has_the_range_that_was_asked_for_and_replaces_its_file_at_the_end(db: &TestDatabase) {
