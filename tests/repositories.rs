@@ -15,9 +15,10 @@ use tickbase::error::Error;
 use tickbase::models::{
     AlertRuleChange, InstrumentChange, NewAlertLog, NewAlertRule, NewDataSource, NewInstrument,
 };
+use tickbase::repository::RangeQuery;
 use tickbase::repository::alert_log::{AlertFilter, AlertLogRepository, PageQuery};
 use tickbase::repository::alert_rule::{AlertRuleRepository, RuleFilter};
-use tickbase::repository::bar::{BarRange, BarRangeQuery, BarRepository};
+use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::data_source::DataSourceRepository;
 use tickbase::repository::instrument::{InstrumentFilter, InstrumentRepository};
 
@@ -164,7 +165,7 @@ on_both! {
         assert_eq!(repository.upsert_batch(&batch).unwrap().unchanged, 10);
         let whole = BarRange::all(1, Frequency::OneMinute);
         assert_eq!(repository.count(&whole).unwrap(), 10);
-        let first = repository.range(&BarRangeQuery::new(whole, 4)).unwrap();
+        let first = repository.range(&RangeQuery::new(whole, 4)).unwrap();
         let ids: Vec<i64> = first.rows.iter().map(|bar| bar.id).collect();
         assert_eq!(repository.soft_delete(ids.clone()).unwrap(), 4);
         assert_eq!(repository.soft_delete_range(whole).unwrap(), 6);

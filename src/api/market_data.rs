@@ -19,8 +19,9 @@ use crate::database::BackendConnection;
 use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument;
-use crate::repository::market_data::{self, TickKey, TickOrder, TickRange, TickRangeQuery};
+use crate::repository::market_data::{self, TickKey, TickRange};
 use crate::repository::rows::Recorded;
+use crate::repository::{RangeQuery, SortOrder};
 use crate::timestamp::Timestamp;
 
 /// Ticks of one page, unless the caller says otherwise.
@@ -77,7 +78,7 @@ async fn range(
     }))
 }
 
-fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
+fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery<TickRange, TickKey>, ApiError> {
     let moment = |name: &str, text: &Option<String>| {
         let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
         parsed.map_err(|error| named(["query", name], error))
@@ -86,7 +87,7 @@ fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
         .cursor
         .as_deref()
         .map(|text| cursor::to_tick(text, id).ok_or_else(|| cursor::foreign("next_cursor")));
-    Ok(TickRangeQuery {
+    Ok(RangeQuery {
         range: TickRange {
             instrument_id: id,
             start: moment("start", &query.start)?,
@@ -94,8 +95,8 @@ fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
         order: match query.order.unwrap_or_default() {
-            OrderWord::Asc => TickOrder::Ascending,
-            OrderWord::Desc => TickOrder::Descending,
+            OrderWord::Asc => SortOrder::Ascending,
+            OrderWord::Desc => SortOrder::Descending,
         },
         cursor: cursor.transpose()?,
     })

@@ -18,7 +18,8 @@ use crate::app::DatabaseNeed;
 use crate::database::Database;
 use crate::domain::{Frequency, Symbol};
 use crate::models::MarketData;
-use crate::repository::market_data::{MarketDataRepository, TickRange, TickRangeQuery};
+use crate::repository::market_data::{MarketDataRepository, TickRange};
+use crate::repository::{PAGE_ROWS_MAX, RangeQuery};
 use crate::timestamp::Timestamp;
 
 /// The names of the columns, in the order of [`cells`].
@@ -171,7 +172,7 @@ fn write_ticks(
 ) -> Result<u64, CommandFailure> {
     let failed = |error: io::Error| cannot_write(name, &error);
     let ticks = MarketDataRepository::new(database);
-    let mut query = TickRangeQuery::new(range, TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(range, PAGE_ROWS_MAX);
     let mut rows = 0;
     if format == Format::Csv {
         writeln!(out, "{}", COLUMNS.join(",")).map_err(failed)?;

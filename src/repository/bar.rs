@@ -21,14 +21,13 @@ pub use delete::{
     RestoreReport, imported_ranges, restore, restore_range, soft_delete, soft_delete_range,
 };
 pub use keys::{BarKey, BarRange};
-pub use read::{BarRangeQuery, count, range};
-pub(crate) use read::{
-    ScannedBar, contested_periods, newest_starts, oldest_starts, scan, stored_frequencies,
-};
+pub(crate) use read::{ScannedBar, contested_periods, outermost_starts, scan, stored_frequencies};
+pub use read::{count, range};
 
 use crate::database::{Database, Page};
 use crate::error::Result;
 use crate::models::{MarketDataBar, NewMarketDataBar};
+use crate::repository::RangeQuery;
 use crate::repository::rows::Recorded;
 
 /// Reads and writes bars.
@@ -85,8 +84,11 @@ impl<'a> BarRepository<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
-    /// [`BarRangeQuery::LIMIT_MAX`], or a start after the end; those of [`Database::read`].
-    pub fn range(&self, query: &BarRangeQuery) -> Result<Page<MarketDataBar, BarKey>> {
+    /// [`PAGE_ROWS_MAX`](crate::repository::PAGE_ROWS_MAX), or a start after the end; those of [`Database::read`].
+    pub fn range(
+        &self,
+        query: &RangeQuery<BarRange, BarKey>,
+    ) -> Result<Page<MarketDataBar, BarKey>> {
         self.db
             .read("bar.range", |conn| range(conn, query).recorded(conn))
     }

@@ -5,6 +5,7 @@ use crate::world::{DAY, HOUR, MINUTE, World, at, open};
 use diesel::prelude::*;
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{BarPrice, Frequency};
+use tickbase::repository::RangeQuery;
 use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::bar_series::{self, BuildSpan};
 use tickbase::repository::instrument::InstrumentRepository;
@@ -434,6 +435,6 @@ on_both! {
     }
 }
 
-fn bar_query(range: BarRange) -> tickbase::repository::bar::BarRangeQuery {
-    tickbase::repository::bar::BarRangeQuery::new(range, 100)
+fn bar_query(range: BarRange) -> RangeQuery<BarRange, tickbase::repository::bar::BarKey> {
+    RangeQuery::new(range, 100)
 }

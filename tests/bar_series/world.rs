@@ -10,7 +10,7 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{BarPrice, Frequency, InstrumentType, ProviderType, Symbol};
 use tickbase::models::{BarSeries, MarketDataBar, NewDataSource, NewInstrument};
-use tickbase::repository::bar::{BarRange, BarRangeQuery as BarQuery, BarRepository};
+use tickbase::repository::bar::{BarRange, BarRepository};
 use tickbase::repository::bar_series::{
     self, BarSeriesRepository, BuildReport, BuildSpan, SeriesKey,
 };
@@ -19,6 +19,7 @@ use tickbase::repository::instrument::InstrumentRepository;
 use tickbase::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, TickRange,
 };
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -168,9 +169,9 @@ impl<'a> World<'a> {
     /// The active bars of a range.
     pub(crate) fn rows(&self, range: BarRange) -> Vec<MarketDataBar> {
         let page = BarRepository::new(self.db)
-            .range(&BarQuery::new(range, BarQuery::LIMIT_MAX))
+            .range(&RangeQuery::new(range, PAGE_ROWS_MAX))
             .unwrap();
-        assert!(page.rows.len() < BarQuery::LIMIT_MAX);
+        assert!(page.rows.len() < PAGE_ROWS_MAX);
         page.rows
     }
 

@@ -9,7 +9,8 @@ use crate::database::{BackendConnection, Database};
 use crate::domain::Candle;
 use crate::error::Result;
 use crate::models::{Instrument, MarketData};
-use crate::repository::market_data::{TickRange, TickRangeQuery, range};
+use crate::repository::market_data::{TickRange, range};
+use crate::repository::{PAGE_ROWS_MAX, RangeQuery};
 use crate::timestamp::Timestamp;
 
 const CANDLE_MICROS: i64 = 5_000_000;
@@ -37,7 +38,7 @@ pub(super) fn of<'a>(database: &Database, instrument: &'a Instrument) -> Result<
 }
 
 fn candles(conn: &mut BackendConnection<'_>, instrument_id: i64) -> Result<Vec<Candle>> {
-    let mut query = TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(TickRange::all(instrument_id), PAGE_ROWS_MAX);
     let mut trades = Vec::new();
     loop {
         let page = range(conn, &query)?;
