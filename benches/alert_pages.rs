@@ -14,11 +14,11 @@
 use std::time::{Duration, Instant};
 
 use tickbase::Timestamp;
-use tickbase::database::{Cursor, Database};
+use tickbase::database::{BackendConnection, Cursor, Database};
 use tickbase::domain::{Condition, DeliveryStatus, FiredStatus, RuleType};
 use tickbase::models::{AlertLog, NewAlertLog, NewAlertRule};
 use tickbase::repository::alert_log::{self, AlertFilter, AlertKey, NumberedPage, PageQuery};
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 use tickbase::testing::TemporaryDatabase;
 
 const INSTRUMENTS: i64 = 12;
@@ -53,7 +53,9 @@ fn fill(db: &Database, alerts: i64) {
             threshold: Some("1650".parse().unwrap()),
             ..NewAlertRule::new(instrument, RuleType::Threshold)
         };
-        AlertRuleRepository::new(db).insert(new).unwrap().id
+        let now = db.clock().now();
+        let add = move |conn: &mut BackendConnection<'_>| alert_rule::insert(conn, &new, now);
+        db.write("alert_rule.insert", add).unwrap().id
     };
     let rules: Vec<i64> = (1..=INSTRUMENTS).map(rule).collect();
     for first in (0..alerts).step_by(ROWS_PER_TRANSACTION as usize) {
@@ -94,8 +96,7 @@ fn numbered(db: &Database, number: u64) -> (Duration, Vec<AlertLog>) {
         number,
     };
     median(|| {
-        let read =
-            |conn: &mut tickbase::database::BackendConnection<'_>| alert_log::numbered(conn, &page);
+        let read = |conn: &mut BackendConnection<'_>| alert_log::numbered(conn, &page);
         db.read("bench.numbered", read).unwrap().rows
     })
 }

@@ -28,7 +28,7 @@ use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Condition, RuleType};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input};
 use tickbase::models::NewAlertRule;
-use tickbase::repository::alert_rule::AlertRuleRepository;
+use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::{AlertEngine, Service};
 
@@ -102,7 +102,6 @@ fn trades(rows: usize) -> Vec<Tick> {
 }
 
 fn add_rules(database: &Database, count: usize) {
-    let repository = AlertRuleRepository::new(database);
     for number in 0..count {
         let conditions = [Condition::CrossesAbove, Condition::CrossesBelow];
         // From 1637.25 to 1642, in any order.
@@ -112,8 +111,16 @@ fn add_rules(database: &Database, count: usize) {
             threshold: Some(format!("{threshold:.5}").parse().unwrap()),
             ..NewAlertRule::new(1, RuleType::Crossover)
         };
-        repository.insert(rule).unwrap();
+        add_rule(database, rule);
     }
+}
+
+fn add_rule(database: &Database, rule: NewAlertRule) {
+    let now = database.clock().now();
+    let added = database.write("alert_rule.insert", move |conn| {
+        alert_rule::insert(conn, &rule, now)
+    });
+    added.unwrap();
 }
 
 fn run(rules: Option<usize>, given: &[Tick]) -> (Took, u64) {
@@ -154,7 +161,7 @@ fn latency(size: usize, given: &[Tick]) {
         cooldown_seconds: 0,
         ..NewAlertRule::new(1, RuleType::VolumeSpike)
     };
-    AlertRuleRepository::new(&database).insert(marker).unwrap();
+    add_rule(&database, marker);
     let engine = AlertEngine::new(database.clone());
     engine.start().unwrap();
     let count = (TICKS_PER_SECOND * SECONDS).min(given.len());

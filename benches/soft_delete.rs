@@ -22,7 +22,7 @@ use tickbase::database::{Backend, Database};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::repository::RangeQuery;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickKey, TickRange};
-use tickbase::repository::purge::PurgeRepository;
+use tickbase::repository::purge;
 use tickbase::{Timestamp, on_backend};
 
 const ROWS_OF_EACH: i64 = 100_000;
@@ -189,12 +189,7 @@ impl Bench {
         let restore = timed(&|| self.restore(way));
         self.soft_delete(way);
         let now = self.database.clock().now();
-        let purge = timed(&|| {
-            PurgeRepository::new(&self.database)
-                .run(now, false)
-                .unwrap()
-                .deleted()
-        });
+        let purge = timed(&|| purge::run(&self.database, now, false).unwrap().deleted());
         self.fill();
         self.set_trigger(false);
         let hard = timed(&|| self.hard_delete(way));

@@ -12,12 +12,12 @@
 use std::time::Instant;
 
 use tickbase::config::DatabaseConfig;
-use tickbase::database::Database;
+use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{InstrumentType, Symbol};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input};
 use tickbase::models::NewInstrument;
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
 use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::{Error, Result};
@@ -62,7 +62,9 @@ fn main() -> Result<()> {
 pub fn replay(db: &Database, path: &str, batch: usize) -> Result<(Figures, Figures)> {
     let symbol = Symbol::new(&format!("REPLAY{batch}"))?;
     let new = NewInstrument::new(symbol, "Replayed trades", InstrumentType::Future);
-    let instrument_id = InstrumentRepository::new(db).insert(new)?.id;
+    let now = db.clock().now();
+    let insert = move |conn: &mut BackendConnection<'_>| instrument::insert(conn, &new, now);
+    let instrument_id = db.write("instrument.insert", insert)?.id;
     let ticks = MarketDataRepository::new(db);
     let mut sent = (0, 0.0, 0.0);
     for rows in trades(path, instrument_id)?.chunks(batch) {

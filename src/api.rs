@@ -28,6 +28,7 @@ mod probes;
 mod readiness;
 mod realtime;
 mod realtime_hub;
+mod realtime_versions;
 mod respond;
 mod rules;
 mod server;
@@ -150,7 +151,7 @@ fn without_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRou
     routes.route_layer(from_fn_with_state(state.clone(), guard::limit))
 }
 
-/// What takes a body, of this size at most.
+/// Limits routes that take a body, of this size at most.
 fn with_body(
     state: &ApiState,
     size: BodySize,

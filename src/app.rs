@@ -6,17 +6,11 @@
 
 use std::future::Future;
 use std::net::TcpListener;
-#[cfg(feature = "cli")]
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 
 use crate::api::{self, ApiState, RealtimeHub};
-#[cfg(feature = "cli")]
-use crate::clock::Clock;
-#[cfg(feature = "cli")]
-use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::config::{ServerConfig, Settings};
 use crate::database::Database;
 #[allow(unused_imports)] // The documentation links to it.
@@ -85,11 +79,14 @@ impl App {
         let history = HistoricalDataService::new(database.clone(), settings.history.clone())?;
         let history = Arc::new(history);
         api.show_history(&history);
+        // Monitoring first, so that it sees the others start. The alert engine starts after the
+        // delivery, whose thread takes what fires.
         monitoring.start()?;
         delivery.start()?;
         alerts.start()?;
         analytics.start()?;
         history.start()?;
+        // Last: a request that comes earlier gets 503, not an answer of half the services.
         api.readiness().ready();
         Ok(Self {
             database,
@@ -114,38 +111,37 @@ impl App {
         &self.monitoring
     }
 
-    /// What makes rules fire.
+    /// The engine that makes rules fire.
     #[must_use]
     pub fn alerts(&self) -> &Arc<AlertEngine> {
         &self.alerts
     }
 
-    /// What delivers alerts.
+    /// The service that delivers alerts.
     #[must_use]
     pub fn alert_delivery(&self) -> &Arc<AlertDeliveryService> {
         &self.delivery
     }
 
-    /// What answers questions about bars.
+    /// The engine that answers questions about bars.
     #[must_use]
     pub fn analytics(&self) -> &Arc<AnalyticsEngine> {
         &self.analytics
     }
 
-    /// What the API reads often, kept for a moment.
+    /// The cache of answers that the API gives often.
     #[must_use]
     pub fn cache(&self) -> &Cache {
         self.api.cache()
     }
 
-    /// What extends and repairs built bars.
+    /// The service that extends and repairs built bars.
     #[must_use]
     pub fn history(&self) -> &Arc<HistoricalDataService> {
         &self.history
     }
 
-    /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. What is posted
-    /// over HTTP goes there by itself.
+    /// The clients of `/ws/realtime`, which get all that is committed.
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         self.api.realtime()
@@ -191,6 +187,8 @@ impl App {
     /// Stops the services, commits what waits for the writer, closes the connections. It blocks
     /// until that is done; nothing that was acknowledged is lost.
     pub fn stop(&self) {
+        // The other way round: no new requests, then the services that read and send, then the
+        // database, which commits what waits.
         self.api.readiness().draining();
         self.api.realtime().close();
         self.analytics.stop();
@@ -200,71 +198,5 @@ impl App {
         self.database.close();
         // Only now: writes that waited for the writer have fired what they matched.
         self.alerts.stop();
-    }
-}
-
-/// What a command needs of the database.
-#[cfg(feature = "cli")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DatabaseNeed {
-    /// It may be created, and is migrated if the settings allow it.
-    Prepared,
-    /// It must be there, with the schema of this build.
-    Existing,
-    /// It must be there, with whatever schema.
-    AsItIs,
-    /// It may be created; its schema is left as it is.
-    Bare,
-}
-
-/// The settings: defaults, the file, the environment, then a URL of the caller's.
-#[cfg(feature = "cli")]
-pub(crate) fn settings(file: Option<&Path>, url: Option<&str>) -> Result<Settings> {
-    // A URL of the caller's replaces the environment's, also one that could not be read.
-    let ours = |name: &str| url.is_none() || !name.ends_with("DATABASE_URL");
-    let variables = std::env::vars().filter(|(name, _)| ours(name));
-    let mut settings = Settings::load(file, variables)?;
-    if let Some(url) = url {
-        settings.database.url = DatabaseUrl::parse(url)?;
-    }
-    Ok(settings)
-}
-
-/// Whether the environment names a database.
-#[cfg(feature = "cli")]
-pub(crate) fn environment_names_database() -> bool {
-    ["DATABASE_URL", "TICKBASE_DATABASE_URL"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some())
-}
-
-/// Opens the database as far as a command needs it.
-#[cfg(feature = "cli")]
-pub(crate) fn open(mut config: DatabaseConfig, need: DatabaseNeed) -> Result<Database> {
-    if matches!(need, DatabaseNeed::Existing | DatabaseNeed::AsItIs) {
-        refuse_missing(&config.url)?;
-    }
-    match need {
-        DatabaseNeed::Prepared => Database::open(config),
-        DatabaseNeed::Existing => {
-            config.migrate = false;
-            Database::open(config)
-        }
-        DatabaseNeed::AsItIs | DatabaseNeed::Bare => {
-            Database::open_as_it_is(config, Clock::system())
-        }
-    }
-}
-
-/// Opening a SQLite file creates it: a command that only reads must not.
-#[cfg(feature = "cli")]
-fn refuse_missing(url: &DatabaseUrl) -> Result<()> {
-    match url {
-        DatabaseUrl::Sqlite(path) if !path.exists() => Err(Error::Connect {
-            target: url.to_string(),
-            reason: "there is no such file".to_owned(),
-            remedy: "check the path, or create the database with `tickbase migrate run`".to_owned(),
-        }),
-        _ => Ok(()),
     }
 }

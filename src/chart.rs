@@ -1,5 +1,7 @@
 //! Candlestick charts: text for a terminal, SVG and PNG, from candles in memory.
 //!
+//! The reasons are in docs/decisions/0026.
+//!
 //! It owns what a chart shows and where. It reads no database, no file and no time of day, and
 //! the same data give the same bytes on every machine: letters of a PNG come from the font that
 //! is compiled in.
@@ -59,10 +61,10 @@ use crate::timestamp::Timestamp;
 pub use picture::PictureSize;
 pub use terminal::TerminalSize;
 
-/// What a chart is drawn from.
+/// The data of a chart.
 #[derive(Debug, Clone)]
 pub struct ChartData<'a> {
-    /// What is drawn.
+    /// The title and range of the chart.
     pub title: Title,
     /// Places to which prices are written, at least; none to write as many as the prices have.
     pub price_decimals: Option<PriceDecimals>,
@@ -83,7 +85,7 @@ impl ChartData<'_> {
     }
 }
 
-/// What a chart shows.
+/// The title of a chart: what it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Title {
     /// The instrument's symbol.
@@ -128,7 +130,7 @@ pub struct AlertMark {
     pub price: Option<f64>,
     /// Its rule in a few words.
     pub label: String,
-    /// All that it says.
+    /// The whole message.
     pub message: String,
 }
 

@@ -5,13 +5,11 @@
 //! through one writer with group commit, and the pool's connections are read-only; on PostgreSQL
 //! both doors use the pool. This module writes no SQL of the tables: that is `repository`'s.
 
-mod async_pool;
+mod attachments;
 mod backpressure;
 mod block_on;
-mod budget;
 mod cache_versions;
 mod connection;
-mod door_call;
 mod doors;
 mod faults;
 #[cfg(feature = "sqlite")]
@@ -26,6 +24,8 @@ mod invalidation;
 #[cfg(feature = "postgres")]
 mod libpq;
 mod migrations;
+mod nested_write;
+mod observer;
 #[cfg(feature = "sqlite")]
 pub(crate) mod opening;
 mod operation_counts;
@@ -43,10 +43,9 @@ mod savepoint;
 mod schema_version;
 mod shared_clock;
 mod slow_query;
-mod snapshot;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod transaction_context;
+mod transaction;
 #[cfg(feature = "sqlite")]
 mod write_lane;
 #[cfg(feature = "sqlite")]
@@ -60,26 +59,26 @@ pub use backpressure::{BatchSize, WhenFull};
 pub(crate) use block_on::block_on;
 pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
-pub use door_call::InvalidationGuard;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;
 pub use insert_totals::InsertTotals;
-pub use instrumentation::OperationSnapshot;
+pub use instrumentation::{CommitSnapshot, OperationSnapshot};
 pub use invalidation::Invalidation;
 pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
+pub use pool::{ClosedByCause, DoorSnapshot, PoolSnapshot};
 pub use probe::{Probe, ProbeFailure};
 pub use probe_cause::ProbeCause;
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
-pub use snapshot::{ClosedByCause, CommitSnapshot, DoorSnapshot, PoolSnapshot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
-pub(crate) use transaction_context::{Ending, TransactionHook};
+pub use transaction::InvalidationGuard;
+pub(crate) use transaction::{Ending, TransactionHook};
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
 
@@ -124,7 +123,7 @@ struct DatabaseInner {
     operations: Operations,
     slow: Arc<SlowQueryTable>,
     prober: Prober,
-    attachments: Arc<transaction_context::Attachments>,
+    attachments: Arc<attachments::Attachments>,
     // Declared before the pools: on drop the lane drains first.
     #[cfg(feature = "sqlite")]
     lane: Option<write_lane::WriteLane>,
@@ -161,7 +160,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::Connect`].
-    pub(crate) fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
+    pub fn open_as_it_is(config: DatabaseConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
         #[cfg(feature = "postgres")]
         if matches!(config.url, DatabaseUrl::Postgres(_)) {
@@ -169,7 +168,7 @@ impl Database {
         }
         let slow = SlowQueryTable::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
-        let attachments: Arc<transaction_context::Attachments> = Arc::default();
+        let attachments: Arc<attachments::Attachments> = Arc::default();
         #[cfg(feature = "sqlite")]
         let files = match &config.url {
             DatabaseUrl::Sqlite(path) => Some(Arc::new(files::DatabaseFiles::new(path))),
@@ -280,8 +279,8 @@ impl Database {
             let _under_way = self.inner.writes.begin()?;
             let mut conn = postgres::open(&self.inner.config)?;
             self.inner.slow.observe(&mut conn);
-            let run = || work(&mut BackendConnection::from(&mut conn));
-            operation_counts::OperationRun::of("exclusive", run).0
+            let mut conn = BackendConnection::from(&mut conn);
+            conn.run_as("exclusive", work).0
         }
         #[cfg(not(feature = "postgres"))]
         Err(no_backend(work))
@@ -435,7 +434,7 @@ fn start_lane(
     config: &DatabaseConfig,
     files: &Arc<files::DatabaseFiles>,
     slow: &Arc<SlowQueryTable>,
-    attachments: &Arc<transaction_context::Attachments>,
+    attachments: &Arc<attachments::Attachments>,
 ) -> Result<write_lane::WriteLane> {
     let (settings, slow) = (config.clone(), Arc::clone(slow));
     let sqlite = &config.sqlite;
@@ -452,7 +451,7 @@ fn start_lane(
         Arc::clone(attachments),
         Box::new(move || {
             let mut conn = sqlite::open_writer(&settings)?;
-            slow.observe(&mut conn);
+            slow.observe_as(write_lane::LANE, &mut conn);
             Ok(conn)
         }),
     )

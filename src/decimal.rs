@@ -1,6 +1,8 @@
 //! Exact decimals of any magnitude that a price may have: thresholds.
 //!
 //! Owns the bounds, the one text of each value, and the form in both databases.
+//!
+//! The reasons are in docs/decisions/0007.
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,7 +82,7 @@ impl Decimal {
             return json.parse();
         }
         let remedy = "write a number, or its digits as text";
-        Err(Error::invalid("decimal", "it is no number", remedy))
+        Err(Error::invalid("decimal", "not a number", remedy))
     }
 
     /// The nearest double.
@@ -125,7 +127,7 @@ impl FromStr for Decimal {
         let is_number = |byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let value = BigDecimal::from_str(text).ok();
         let value = value.filter(|_| text.bytes().all(is_number));
-        Self::new(&value.ok_or_else(|| refuse(format!("{text:?} is no number")))?)
+        Self::new(&value.ok_or_else(|| refuse(format!("{text:?} is not a number")))?)
     }
 }
 
@@ -211,11 +213,11 @@ mod tests {
             ("1e-9223372036854775807", "exponent out of range"),
             (&"1".repeat(65), "64 significant digits"),
             (&"0".repeat(600), "longer than 512"),
-            ("1_000", "no number"),
-            ("NaN", "no number"),
-            ("inf", "no number"),
-            ("1,5", "no number"),
-            ("", "no number"),
+            ("1_000", "not a number"),
+            ("NaN", "not a number"),
+            ("inf", "not a number"),
+            ("1,5", "not a number"),
+            ("", "not a number"),
         ] {
             let error = text.parse::<Decimal>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

@@ -42,7 +42,7 @@ macro_rules! text_enum {
     (
         $(#[$meta:meta])*
         pub enum $name:ident = $type_name:literal {
-            $( $(#[$variant_meta:meta])* $variant:ident = $word:literal ),+ $(,)?
+            $( $(#[$variant_meta:meta])* $variant:ident = $word:tt ),+ $(,)?
         }
     ) => {
         $(#[$meta])*
@@ -50,9 +50,17 @@ macro_rules! text_enum {
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
             diesel::expression::AsExpression, diesel::deserialize::FromSqlRow,
         )]
+        #[cfg_attr(
+            feature = "server",
+            derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)
+        )]
         #[diesel(sql_type = diesel::sql_types::Text)]
         pub enum $name {
-            $( $(#[$variant_meta])* $variant, )+
+            $(
+                $(#[$variant_meta])*
+                #[cfg_attr(feature = "server", serde(rename = $word))]
+                $variant,
+            )+
         }
 
         impl $name {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong.
+/// An error of the crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,7 +19,7 @@ pub enum Error {
         name: String,
         /// Why its value cannot work.
         reason: String,
-        /// What to write instead.
+        /// A value that works.
         remedy: String,
     },
     /// A value from outside breaks a rule.
@@ -29,21 +29,21 @@ pub enum Error {
         name: String,
         /// The rule that it breaks.
         reason: String,
-        /// What would be accepted.
+        /// A value that works.
         remedy: String,
     },
     /// Something that was named is not there.
     #[error("{what} not found; {remedy}")]
     NotFound {
-        /// What was looked for, with its key.
+        /// The thing that was looked for, with its key.
         what: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// An active row already has the unique key.
     #[error("{what}: {existing}")]
     Conflict {
-        /// What was tried.
+        /// The attempted action.
         what: String,
         /// The active row in the way.
         existing: String,
@@ -53,9 +53,9 @@ pub enum Error {
     Connect {
         /// The database, without its password.
         target: String,
-        /// What the database said.
+        /// The database's reason.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// No connection came free in time.
@@ -63,7 +63,7 @@ pub enum Error {
         "no connection came free within {waited:?} ({state}); raise pool.overflow or pool.acquire_timeout, or hold connections for less time"
     )]
     PoolTimeout {
-        /// How long the caller waited.
+        /// The time that the caller waited.
         waited: Duration,
         /// The state of the pool at that moment.
         state: String,
@@ -73,7 +73,7 @@ pub enum Error {
         "the server accepts no more connections ({state}); raise its max_connections or the limit of the role, the database or the pooler, or lower pool.base + pool.overflow"
     )]
     TooManyConnections {
-        /// What was tried, and the state of the pool at that moment.
+        /// The state of the pool at that moment.
         state: String,
     },
     /// The server takes no writes; nothing of the call was stored.
@@ -83,7 +83,7 @@ pub enum Error {
     ReadOnlyServer {
         /// The operation's static name.
         op: &'static str,
-        /// What Diesel says.
+        /// Diesel's error.
         source: diesel::result::Error,
     },
     /// A statement failed.
@@ -91,7 +91,7 @@ pub enum Error {
     Query {
         /// The operation's static name, once a door has seen the error.
         op: Option<&'static str>,
-        /// What Diesel says.
+        /// Diesel's error.
         source: diesel::result::Error,
     },
     /// There is no room for more; nothing of the call was stored, and what was stays.
@@ -101,7 +101,7 @@ pub enum Error {
     Full {
         /// The operation's static name.
         op: &'static str,
-        /// What Diesel says.
+        /// Diesel's error.
         source: diesel::result::Error,
     },
     /// A migration failed; nothing of it was kept.
@@ -109,7 +109,7 @@ pub enum Error {
     Migration {
         /// The migration's version and name.
         name: String,
-        /// What the database said.
+        /// The database's reason.
         reason: String,
     },
     /// Taking a migration back would delete rows, and was not to.
@@ -119,7 +119,7 @@ pub enum Error {
     WouldDelete {
         /// The migration's version and name.
         migration: String,
-        /// How many rows of which tables and columns.
+        /// The rows that would be lost, by table and column.
         losses: String,
     },
     /// The database was written by a newer tickbase.
@@ -137,7 +137,7 @@ pub enum Error {
         "the database lacks {pending} migration(s), the first is {first}; run `tickbase migrate run`"
     )]
     SchemaOlder {
-        /// How many are missing.
+        /// The number of missing migrations.
         pending: usize,
         /// The first that is missing.
         first: String,
@@ -147,7 +147,7 @@ pub enum Error {
     FileTooLarge {
         /// The file's name.
         path: String,
-        /// How many were unpacked before it was given up.
+        /// The bytes unpacked before the reader gave up.
         bytes: u64,
     },
     /// The write queue is full and the caller chose not to wait.
@@ -165,7 +165,7 @@ pub enum Error {
         "another process has held the write lock of the database for {waited:?}; stop it, or write through one process"
     )]
     WriteLockHeld {
-        /// How long the lane waited.
+        /// The time that the lane waited.
         waited: Duration,
     },
     /// The database file, or its write-ahead log, is not the one that was opened: a restart would
@@ -173,9 +173,9 @@ pub enum Error {
     /// moment may be in it all the same.
     #[error("{reason}, so the write is not acknowledged; {remedy}")]
     FileChanged {
-        /// Which file, and whether it is gone or another one.
+        /// The file, and whether it is gone or replaced.
         reason: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// The database was closed; nothing of the call was stored.
@@ -196,7 +196,7 @@ pub enum Error {
     CommitUnknown {
         /// The operation's static name.
         op: &'static str,
-        /// What Diesel says.
+        /// Diesel's error.
         source: diesel::result::Error,
     },
     /// Rows of a strict import break a rule; nothing was stored.
@@ -204,9 +204,9 @@ pub enum Error {
         "{rows} of {of} rows were rejected, so nothing was stored; mend them, or import without --strict"
     )]
     Rejected {
-        /// How many break a rule.
+        /// The number of rows that break a rule.
         rows: u64,
-        /// How many were read.
+        /// The number of rows read.
         of: u64,
     },
     /// Reading or writing a file failed.
@@ -214,9 +214,9 @@ pub enum Error {
     File {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The system's reason.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// A service was started that cannot be.
@@ -226,7 +226,7 @@ pub enum Error {
         service: &'static str,
         /// Why it was not started.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// A service was asked that does not run.
@@ -335,4 +335,11 @@ impl From<diesel::result::Error> for Error {
     fn from(source: diesel::result::Error) -> Self {
         Self::Query { op: None, source }
     }
+}
+
+/// The text that code panicked with.
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
 }

@@ -3,6 +3,8 @@
 //! Everything streams: memory does not grow with the file. A row that breaks a rule is returned
 //! with its line and the reason, never skipped in silence; a file that is not what it should be
 //! is an error that names the place. Storing is `repository`'s work; [`import()`] brings the two together.
+//!
+//! The reasons are in docs/decisions/0017.
 
 mod cells;
 pub mod columns;

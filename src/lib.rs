@@ -81,8 +81,8 @@
 //! use tickbase::domain::tick::Tick;
 //! use tickbase::domain::{Condition, RuleType};
 //! use tickbase::models::NewAlertRule;
-//! use tickbase::repository::alert_log::{AlertFilter, AlertLogRepository};
-//! use tickbase::repository::alert_rule::AlertRuleRepository;
+//! use tickbase::repository::alert_log::{self, AlertFilter};
+//! use tickbase::repository::alert_rule;
 //! use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 //! use tickbase::services::{AlertEngine, Service};
 //! # fn main() -> tickbase::Result<()> {
@@ -93,12 +93,14 @@
 //! let mut above = NewAlertRule::new(1, RuleType::Threshold);
 //! above.condition = Some(Condition::Above);
 //! above.threshold = Some("1650".parse()?);
-//! AlertRuleRepository::new(&db).insert(above)?;
+//! let now = db.clock().now();
+//! db.write("alert_rule.insert", move |conn| alert_rule::insert(conn, &above, now))?;
 //!
 //! let (at, _) = tickbase::Timestamp::parse(b"2013-09-03T10:23:00.074Z")?;
 //! let tick = Tick::trade(1, at, 1650.25, 3.0)?;
 //! MarketDataRepository::new(&db).insert_batch(vec![tick], InsertOptions::default())?;
-//! assert_eq!(AlertLogRepository::new(&db).count(AlertFilter::default())?, 1);
+//! let all = AlertFilter::default();
+//! assert_eq!(db.read("alert_log.count", |conn| alert_log::count(conn, all))?, 1);
 //! # Ok(())
 //! # }
 //! ```
@@ -110,7 +112,7 @@
 //!
 //! ```
 //! use tickbase::domain::Frequency;
-//! use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
+//! use tickbase::repository::bar_series::{self, BuildSpan, SeriesKey};
 //! use tickbase::services::historical_data::{BarBasis, BarQuery, bars};
 //! # use std::sync::Arc;
 //! # use tickbase::ingest::{Import, import};
@@ -123,7 +125,9 @@
 //! let history = db.read("guide.bars", |conn| bars(conn, &all))?;
 //! assert_eq!((history.bars.len(), history.basis()), (8, BarBasis::Aggregated));
 //!
-//! BarSeriesRepository::new(&db).build(1, Frequency::OneMinute, BuildSpan::default())?;
+//! let series = SeriesKey::of_trades(1, Frequency::OneMinute);
+//! let ticks_max = bar_series::TICKS_PER_TRANSACTION_MAX;
+//! bar_series::build(&db, series, BuildSpan::default(), ticks_max)?;
 //! let newest_closed = BarQuery { end: history.bars.last().map(|bar| bar.timestamp), ..all };
 //! let stored = db.read("guide.bars", |conn| bars(conn, &newest_closed))?;
 //! assert_eq!((stored.bars.len(), stored.basis()), (7, BarBasis::Stored));
@@ -191,9 +195,6 @@ pub mod api;
 pub mod app;
 #[cfg(feature = "chart")]
 pub mod chart;
-#[cfg(feature = "cli")]
-#[doc(hidden)] // The binary's; its face is the command line, not this module.
-pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;

@@ -5,6 +5,8 @@
 //! function), [`health`] sums both up in one word, [`service`] is the loop that does so, and
 //! [`metrics`] writes what Prometheus scrapes. It only reads: it runs no SQL of its own, and takes
 //! no lock that a reader or a writer of the database waits for.
+//!
+//! The reasons are in docs/decisions/0022.
 
 pub mod check;
 mod collect;

@@ -1,5 +1,5 @@
 //! All SQL of the tables.
-/// What was tried to deliver alerts.
+/// Deliveries of alerts.
 pub mod alert_delivery;
 /// Alerts that fired.
 pub mod alert_log;
@@ -12,10 +12,11 @@ pub(crate) mod bar_composition;
 pub mod bar_series;
 pub(crate) mod bounds;
 pub mod check;
-/// Where ticks and bars come from.
+pub mod data_change;
+/// Origins of ticks and bars.
 pub mod data_source;
 pub(crate) mod ingest_batch;
-/// What is traded or watched.
+/// Instruments that are traded or watched.
 pub mod instrument;
 pub mod market_data;
 mod optional;
@@ -34,8 +35,9 @@ use crate::error::Error;
 
 pub(crate) const KEYS_PER_STATEMENT_MAX: usize = 10_000;
 
-/// What to answer when a write met a row that another writer had just stored; other errors stay
-/// what they are. Repositories look for that row first, so that only a race comes to this.
+/// Turns the error of a write that met a row which another writer had just stored into a conflict;
+/// other errors stay what they are. Repositories look for that row first, so that only a race comes
+/// to this.
 fn or_conflict(error: diesel::result::Error, what: impl Into<String>) -> Error {
     use diesel::result::{DatabaseErrorKind, Error as DieselError};
     match error {

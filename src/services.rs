@@ -1,5 +1,4 @@
-//! What runs beside the doors: every service is started, stopped and asked for its state in the
-//! same way.
+//! Services beside the doors: each is started, stopped and asked for its state in the same way.
 //!
 //! Owns the [`Service`] trait and the bookkeeping behind a status. It starts nothing on its own:
 //! which services run, and in which order, is the composition root's.
@@ -59,18 +58,18 @@ pub trait Service: Send + Sync {
     /// thread: then the work ends as soon as the call has returned.
     fn stop(&self);
 
-    /// How it is and how it has been.
+    /// Returns the state of the service and its history.
     fn status(&self) -> ServiceStatus;
 }
 
-/// Whether a service works.
+/// The state of a service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceState {
-    /// It was not started, or was stopped.
+    /// The service was not started, or was stopped.
     #[default]
     Stopped,
-    /// It works. Single runs may still fail: see [`ServiceStatus::failing_runs`].
+    /// The service works. Single runs may still fail: see [`ServiceStatus::failing_runs`].
     Running,
     /// Its work ended although nobody stopped it.
     Failed,
@@ -92,7 +91,7 @@ impl ServiceState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceStatus {
-    /// Whether it works.
+    /// The state of the service.
     pub state: ServiceState,
     /// When it was last started, by the database's clock.
     pub started_at: Option<Timestamp>,
@@ -102,7 +101,7 @@ pub struct ServiceStatus {
     pub runs: u64,
     /// Runs that ended in an error or a panic.
     pub errors: u64,
-    /// Of those, the ones since the last run that was successful: 0 when all is well.
+    /// Failed runs since the last successful one: 0 when all is well.
     pub failing_runs: u64,
     /// Panics that it caught, in runs and in callbacks of its users.
     pub panics: u64,
@@ -110,7 +109,7 @@ pub struct ServiceStatus {
     pub last_error: Option<ServiceError>,
 }
 
-/// What went wrong in a run of a service, and when.
+/// An error of a run of a service, and its moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceError {
@@ -120,7 +119,8 @@ pub struct ServiceError {
     pub at: Timestamp,
 }
 
-/// What is behind the locks of services is whole at every moment at which a holder could panic.
+/// Locks a mutex, also after a panic of a holder: the values behind the locks of services are whole
+/// at every moment at which a holder could panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,7 @@
 //! Soft delete that cannot be forgotten: gated tables.
 //!
+//! The reasons are in docs/decisions/0003.
+//!
 //! A gated table is a value named `table` that is *not* a Diesel table. Nothing can be loaded,
 //! joined or updated through it until a scope is chosen. It owns the scopes and the macro that
 //! gates a table; it runs no query.
@@ -114,10 +116,10 @@ pub trait SoftDeletable: Copy + Debug + Sized {
 
 /// A row that knows whether it is deleted.
 pub trait SoftDeletableRow {
-    /// Whether the row is in the trash.
+    /// True when the row is in the trash.
     fn is_deleted(&self) -> bool;
 
-    /// Whether the row is not in the trash.
+    /// True when the row is not in the trash.
     fn is_active(&self) -> bool {
         !self.is_deleted()
     }

@@ -1,4 +1,4 @@
-//! What the crate publishes of the schema: gated tables, and the tables without soft delete.
+//! The published schema: gated tables, and the tables without soft delete.
 //!
 //! A table that can be soft-deleted is published as its columns and a gate; see
 //! [`soft_delete`](crate::soft_delete).
@@ -24,7 +24,7 @@ crate::soft_deletable!(
     pub mod alert_logs = crate::schema::alert_logs
 );
 
-/// Where ticks and bars come from. It has no soft delete: `table` is Diesel's.
+/// Origins of ticks and bars. It has no soft delete: `table` is Diesel's.
 pub mod data_sources {
     pub use crate::schema::data_sources::*;
 
@@ -32,7 +32,7 @@ pub mod data_sources {
     pub type RawTable = table;
 }
 
-/// What bars were built from ticks. It has no soft delete: `table` is Diesel's.
+/// Series of bars that were built. It has no soft delete: `table` is Diesel's.
 pub mod bar_series {
     pub use crate::schema::bar_series::*;
 
@@ -49,7 +49,7 @@ pub mod stale_bars {
     pub type RawTable = table;
 }
 
-/// What was tried to deliver alerts, by channel. It has no soft delete: `table` is Diesel's.
+/// Deliveries of alerts, by channel. It has no soft delete: `table` is Diesel's.
 pub mod alert_deliveries {
     pub use crate::schema::alert_deliveries::*;
 

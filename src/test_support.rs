@@ -17,7 +17,8 @@ pub(crate) fn on_both(test: impl Fn(&mut BackendConnection<'_>)) {
 pub(crate) fn on_sqlite(test: impl Fn(&mut BackendConnection<'_>)) {
     use crate::database::opening::ConnectionRole;
     use crate::database::opening::open;
-    on_sqlite_of(|name| open(name, ConnectionRole::Writer), test);
+    let open = |name: &str| open(&format!("file:{name}?mode=rwc"), ConnectionRole::Writer);
+    on_sqlite_of(open, test);
 }
 
 /// [`on_sqlite`], on a connection that was not opened by the write lane.

@@ -109,7 +109,7 @@ impl Drop for TemporaryDatabase {
     }
 }
 
-/// Where the database is, and what is removed at its end.
+/// The location of the database, and what is removed at its end.
 enum TempLocation {
     #[cfg(feature = "sqlite")]
     Directory { path: PathBuf, url: String },
@@ -178,7 +178,8 @@ impl std::fmt::Debug for TempLocation {
 }
 
 impl Drop for TempLocation {
-    /// What cannot be removed stays, and is logged: a test that passed does not fail for it.
+    /// Files that cannot be removed stay, and are logged: a test that passed must not fail for
+    /// them.
     fn drop(&mut self) {
         let left = match self {
             #[cfg(feature = "sqlite")]

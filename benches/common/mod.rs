@@ -11,7 +11,7 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{InstrumentType, Symbol};
 use tickbase::models::NewInstrument;
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::testing::TemporaryDatabase;
 
 pub const INSTRUMENTS: i64 = 100;
@@ -40,6 +40,7 @@ pub struct Ticks {
     random: Random,
     micros: i64,
     index: i64,
+    instruments: i64,
     numbered: bool,
     step_max: u64,
 }
@@ -53,8 +54,17 @@ impl Ticks {
             random: Random(0x9e37_79b9_7f4a_7c15),
             micros: Self::BEGIN_MICROS,
             index: 0,
+            instruments: INSTRUMENTS,
             numbered,
             step_max,
+        }
+    }
+
+    /// The same of so many instruments.
+    pub fn among(self, instruments: i64) -> Self {
+        Self {
+            instruments,
+            ..self
         }
     }
 }
@@ -69,7 +79,7 @@ impl Iterator for Ticks {
         let price = 1_000.0 + random.below(100_000) as f64 / 100.0;
         let spread = 0.01 * (1 + random.below(10)) as f64;
         let tick = Tick::try_from(RawTick {
-            instrument_id: Some(1 + random.below(INSTRUMENTS as u64) as i64),
+            instrument_id: Some(1 + random.below(self.instruments as u64) as i64),
             timestamp: Some(Timestamp::from_micros(self.micros).unwrap()),
             source_id: None,
             sequence: self.numbered.then_some(index),
@@ -117,11 +127,14 @@ impl Place {
     }
 
     fn of(place: TemporaryDatabase) -> Self {
-        let instruments = InstrumentRepository::new(&place);
+        let now = place.clock().now();
         for id in 13..=INSTRUMENTS {
             let symbol = Symbol::new(&format!("BENCH{id}")).unwrap();
             let new = NewInstrument::new(symbol, "bench", InstrumentType::Equity);
-            assert_eq!(instruments.insert(new).unwrap().id, id);
+            let added = place.write("instrument.insert", move |conn| {
+                instrument::insert(conn, &new, now)
+            });
+            assert_eq!(added.unwrap().id, id);
         }
         place.close();
         Self(place)

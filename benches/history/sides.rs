@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tickbase::database::Database;
 use tickbase::domain::Frequency;
-use tickbase::repository::bar_series::{BarSeriesRepository, BuildSpan};
+use tickbase::repository::bar_series::{self, BuildSpan, SeriesKey};
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 
 use super::common::{INSTRUMENTS, Place, ROWS_PER_TRANSACTION, Ticks, median};
@@ -47,9 +47,10 @@ impl Side {
     }
 
     fn build(&self, instrument: i64) -> (f64, usize) {
-        let series = BarSeriesRepository::new(&self.bars_db);
+        let series = SeriesKey::of_trades(instrument, Frequency::OneMinute);
+        let ticks_max = bar_series::TICKS_PER_TRANSACTION_MAX;
         let began = Instant::now();
-        let report = series.build(instrument, Frequency::OneMinute, BuildSpan::default());
+        let report = bar_series::build(&self.bars_db, series, BuildSpan::default(), ticks_max);
         (began.elapsed().as_secs_f64(), report.unwrap().bars_written)
     }
 }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{InstrumentType, Symbol};
 use tickbase::models::NewInstrument;
-use tickbase::repository::instrument::InstrumentRepository;
+use tickbase::repository::instrument;
 use tickbase::testing::TemporaryDatabase;
 
 use super::ticks::{INSTRUMENTS, START_MICROS, VALUES, sequence, values};
@@ -17,11 +17,14 @@ pub(crate) struct Place(pub(crate) TemporaryDatabase);
 impl Place {
     pub(crate) fn new(admin: &str) -> Self {
         let place = Self(TemporaryDatabase::postgres(admin).unwrap());
-        let instruments = InstrumentRepository::new(&place.0);
+        let now = place.0.clock().now();
         for id in 13..=INSTRUMENTS {
             let symbol = Symbol::new(&format!("BENCH{id}")).unwrap();
             let new = NewInstrument::new(symbol, "bench", InstrumentType::Equity);
-            assert_eq!(instruments.insert(new).unwrap().id, id as i64);
+            let added = place.0.write("instrument.insert", move |conn| {
+                instrument::insert(conn, &new, now)
+            });
+            assert_eq!(added.unwrap().id, id as i64);
         }
         place.execute("ALTER TABLE market_data SET (autovacuum_enabled = off)");
         place.execute("CHECKPOINT");

@@ -1,5 +1,5 @@
-//! What every request leaves: its id, one line in the log, one entry in the metrics. What every
-//! answer carries is put on it here, too.
+//! The outermost layer of every request: its id, one line in the log, one entry in the metrics, and
+//! the headers of every answer.
 
 use std::time::Instant;
 
@@ -35,9 +35,12 @@ pub(super) async fn observe(
     let path = shortened(request.uri().path(), PATH_SHOWN_MAX).into_owned();
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let caller = Caller::of(state.tokens(), request.headers());
+    // Found once, here: every later layer asks the same caller, and the log names it.
     request.extensions_mut().insert(caller.clone());
     let text = id.to_str().unwrap_or_default().to_owned();
     let span = tracing::info_span!("request", id = text);
+    // A guard: a client that goes away drops this future, and the request must not count as active
+    // for ever.
     let active = state.metrics().begin();
     let mut response = next.run(request).instrument(span.clone()).await;
     drop(active);

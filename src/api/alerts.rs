@@ -27,7 +27,6 @@ use crate::models::AlertLog;
 use crate::repository::alert_log::{
     self, AlertFigures, AlertFilter, AlertGroup, NumberedPage, PageQuery,
 };
-use crate::repository::rows::Recorded;
 use crate::repository::{alert_rule, instrument};
 use crate::timestamp::Timestamp;
 
@@ -92,7 +91,7 @@ async fn list(
                     limit,
                     number,
                 };
-                let page = alert_log::numbered(conn, &numbered).recorded(conn)?;
+                let page = alert_log::numbered(conn, &numbered)?;
                 let total = alert_log::count(conn, filter)?;
                 (page, Some(total))
             }
@@ -102,7 +101,7 @@ async fn list(
                     limit,
                     cursor,
                 };
-                (alert_log::page(conn, &query).recorded(conn)?, None)
+                (alert_log::page(conn, &query)?, None)
             }
         };
         Ok((items(conn, page.rows)?, page.next, total))
@@ -132,8 +131,8 @@ fn filter(query: &AlertExportQuery) -> Result<AlertFilter, ApiError> {
     Ok(AlertFilter {
         instrument_id: query.instrument_id,
         rule_id: query.rule_id,
-        fired_status: query.fired_status.map(Into::into),
-        delivery_status: query.delivery_status.map(Into::into),
+        fired_status: query.fired_status,
+        delivery_status: query.delivery_status,
         start,
         // The day after the last one is no longer part of it.
         end: end.map(|day| day.saturating_add_micros(DAY_MICROS)),
@@ -149,7 +148,7 @@ fn day(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
         Some(Ok(day)) => Ok(Some(day)),
         _ => Err(ApiError::violation(
             ["query", name],
-            format!("{text:?} is no date; write it like 2013-09-01"),
+            format!("{text:?} is not a date; write it like 2013-09-01"),
         )),
     }
 }
@@ -169,7 +168,7 @@ fn items(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Al
     Ok(rows.into_iter().map(item).collect())
 }
 
-/// What alerts show of their rules and instruments.
+/// The names of rules and instruments that alerts show.
 pub(super) struct Labels {
     rules: HashMap<i64, alert_rule::RuleLabel>,
     instruments: HashMap<i64, instrument::InstrumentLabel>,
@@ -221,7 +220,7 @@ async fn stats(State(state): State<ApiState>) -> Result<axum::Json<AlertStats>, 
             start: Some(today),
             ..AlertFilter::default()
         };
-        let of_today = alert_log::count(conn, filter).recorded(conn)?;
+        let of_today = alert_log::count(conn, filter)?;
         let keys: Vec<(i64, i64)> = groups
             .iter()
             .map(|group| (group.rule_id, group.instrument_id))
@@ -275,7 +274,7 @@ async fn delete(
     let now = state.db().clock().now();
     let delete = state.write("alert_log.soft_delete", move |conn| {
         alert_log::get(conn, id)?;
-        alert_log::soft_delete(conn, &[id], now).recorded(conn)
+        alert_log::soft_delete(conn, &[id], now)
     });
     delete.await?;
     Ok(axum::Json(Message::deleted("Alert", id)))
@@ -299,7 +298,7 @@ async fn restore(
     Id(id): Id,
 ) -> Result<axum::Json<AlertItem>, ApiError> {
     let restored = state.write("alert_log.restore", move |conn| {
-        alert_log::restore(conn, &[id]).recorded(conn)?;
+        alert_log::restore(conn, &[id])?;
         let row = alert_log::get(conn, id)?;
         let labels = labels(conn, &[(row.rule_id, row.instrument_id)])?;
         let label = labels.of(row.rule_id, row.instrument_id);

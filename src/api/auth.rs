@@ -1,5 +1,5 @@
-//! Who may write, and who may read where reads are protected: by a bearer token, or without one by
-//! the address that the server listens to.
+//! Permits writes, and reads where they are protected: by a bearer token, or without one by the
+//! address that the server listens to.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::tokens::{AcceptedToken, AcceptedTokens};
 /// Before the token, in a WebSocket's list of protocols: browsers can send no other header.
 const TOKEN_PROTOCOL: &str = "tickbase.bearer.";
 
-/// Who sends a request, as far as a token tells.
+/// The sender of a request, as far as a token tells.
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
     /// The request carries no token.
     Anonymous,
-    /// It carries one that the server does not accept.
+    /// The request carries a token that the server does not accept.
     WrongToken,
-    /// It carries this one.
+    /// The request carries this token.
     Bearer(Arc<AcceptedToken>),
 }
 
@@ -50,7 +50,7 @@ impl Caller {
         let detail = match self {
             Self::Bearer(token) => return Ok(token),
             Self::Anonymous => "this needs the header `Authorization: Bearer <token>`",
-            Self::WrongToken => "the token is none of the server's",
+            Self::WrongToken => "invalid token",
         };
         Err(ApiError::new(StatusCode::UNAUTHORIZED, detail))
     }
@@ -105,6 +105,7 @@ fn may_write(
 ) -> Result<(), ApiError> {
     let forbidden = |detail: String| Err(ApiError::new(StatusCode::FORBIDDEN, detail));
     if tokens.is_empty() {
+        // Canonical: `::ffff:127.0.0.1` is loopback, too.
         if address.ip().to_canonical().is_loopback() {
             return Ok(());
         }

@@ -12,7 +12,6 @@ use crate::database::BackendConnection;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::repository::bar::{self, BarRange};
-use crate::repository::rows::Recorded;
 use crate::repository::{data_source, instrument};
 use crate::timestamp::Timestamp;
 
@@ -50,10 +49,7 @@ impl TryFrom<BarSelectionBody> for BarSelection {
             range: BarRange {
                 start: moment("start", body.start)?,
                 end: moment("end", body.end)?,
-                ..BarRange::all(
-                    body.instrument_id.unwrap_or_default(),
-                    body.frequency.into(),
-                )
+                ..BarRange::all(body.instrument_id.unwrap_or_default(), body.frequency)
             },
         })
     }
@@ -126,7 +122,7 @@ async fn delete(
     let delete = move |conn: &mut BackendConnection<'_>| {
         let mut deleted = 0;
         for range in selection.ranges(conn)? {
-            deleted += bar::soft_delete_range(conn, &range, now).recorded(conn)?;
+            deleted += bar::soft_delete_range(conn, &range, now)?;
         }
         Ok(deleted)
     };
@@ -156,7 +152,7 @@ async fn restore(
     let restore = move |conn: &mut BackendConnection<'_>| {
         let (mut restored, mut conflicts) = (0, 0);
         for range in selection.ranges(conn)? {
-            let report = bar::restore_range(conn, &range).recorded(conn)?;
+            let report = bar::restore_range(conn, &range)?;
             restored += report.restored;
             conflicts += report.conflicts;
         }

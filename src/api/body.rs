@@ -17,7 +17,7 @@ pub(super) use arrival::Arrival;
 use arrival::unreadable;
 pub(super) use memory::{BodyMemory, TakenMemory, off_runtime};
 
-/// How large a body may be.
+/// The size that a body may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodySize {
     /// A question, or one thing to store: 64 KiB are far more than any needs.
@@ -29,7 +29,7 @@ pub(super) enum BodySize {
 /// The encoding of bodies that are unpacked.
 pub(super) const GZIP: &str = "gzip";
 
-/// What a small body may have.
+/// The bytes that a small body may have.
 const SMALL_BYTES_MAX: usize = 64 * 1_024;
 
 impl BodySize {
@@ -57,8 +57,8 @@ impl BodySize {
     }
 }
 
-/// The same request with its body whole and unpacked, and the memory that it takes. A body that
-/// says itself that it is too large is refused before it is sent.
+/// Receives the body whole and unpacks it; returns the request with it, and the memory that it
+/// takes. A body that says itself that it is too large is refused before it is sent.
 ///
 /// # Errors
 /// 413 when it is too large, 408 when it comes too slowly, 400 when it cannot be read, 503 when
@@ -70,6 +70,8 @@ pub(super) async fn receive(
 ) -> Result<(Request, TakenMemory), ApiError> {
     let (mut head, body) = request.into_parts();
     let bytes_max = size.bytes_max(state);
+    // By its `Content-Length`, before a byte is read. The length reserves no memory: who promises
+    // bytes and sends none would keep others out.
     if axum::body::HttpBody::size_hint(&body).lower() > bytes_max as u64 {
         return Err(size.exceeded(state));
     }
@@ -88,6 +90,7 @@ pub(super) async fn receive(
         if needed > bytes_max {
             return Err(size.exceeded(state));
         }
+        // Paid for before it is kept, so that many bodies together stay within the limit.
         memory.make_room(&mut text, needed, bytes_max).await?;
         text.extend_from_slice(&piece);
     }
@@ -95,6 +98,7 @@ pub(super) async fn receive(
         text = unpack(state, text, &mut memory, bytes_max)
             .await?
             .ok_or_else(|| size.exceeded(state))?;
+        // The body is plain now; a handler that reads the header would unpack it again.
         head.headers.remove(header::CONTENT_ENCODING);
     }
     Ok((Request::from_parts(head, Body::from(text)), memory))
@@ -108,6 +112,7 @@ async fn unpack(
     memory: &mut TakenMemory,
     bytes_max: usize,
 ) -> Result<Option<Vec<u8>>, ApiError> {
+    // Before memory is taken for the text: those who wait for a turn hold only what came.
     let _turn = state.body_memory().unpacker().await?;
     // One more tells that there are too many.
     let room_max = bytes_max.saturating_add(1);
@@ -132,7 +137,7 @@ async fn unpack(
     }
 }
 
-/// Whether a body is packed.
+/// True when a body is packed.
 fn is_gzip(headers: &HeaderMap) -> bool {
     encoding(headers).is_some_and(|text| text == GZIP)
 }

@@ -1,9 +1,9 @@
 //! A connection that waits for its client only so long, and has a place among those of the server.
 //!
-//! Who takes no byte of its answer within the time loses it, so that a client that never reads
-//! keeps neither the answer in memory nor the connection. Who still sends when its answer is
-//! written is heard out a little: closing on unread bytes would make TCP throw the answer away,
-//! and a client would see a broken connection instead of 413 or 503. Who speaks HTTP/2 and neither
+//! A client that takes no byte of its answer within the time loses the connection, so that one that
+//! never reads keeps no answer in memory. A client that still sends when its answer is written is
+//! read from a little longer: closing on unread bytes would make TCP throw the answer away, and the
+//! client would see a broken connection instead of 413 or 503. A client of HTTP/2 that neither
 //! asks nor sends anything loses it, as HTTP/1 does by hyper's own limit.
 
 use std::future::{Future, Ready, ready};
@@ -23,7 +23,7 @@ use tower::Service;
 
 use super::readiness::{Phase, Readiness};
 
-/// How long a client is heard out after its answer.
+/// The time that is still read from a client after its answer.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 /// Bytes that are read and thrown away at a time.
 const LINGER_READ_BYTES: usize = 16 * 1_024;
@@ -43,6 +43,8 @@ pub(super) struct Admitted<S> {
 impl<S> Admitted<S> {
     /// Waits for a place: meanwhile the system keeps those who knock.
     pub(super) async fn new(service: S, places: Arc<Semaphore>) -> Result<Self> {
+        // Not refused: a connection that is closed at once looks to a probe like a server that is
+        // down.
         let place = places.acquire_owned().await.map_err(Error::other)?;
         Ok(Self {
             service,
@@ -88,9 +90,9 @@ where
 /// Gives every connection its patience.
 #[derive(Debug, Clone)]
 pub(super) struct Patience {
-    /// How long a client of HTTP/2 may ask nothing and send nothing.
+    /// The time that a client of HTTP/2 may ask nothing and send nothing.
     pub(super) idle_timeout: Duration,
-    /// How long a client may take no byte of what is written to it.
+    /// The time that a client may take no byte of what is written to it.
     pub(super) write_timeout: Duration,
     /// A process that ends hears out only who is sending.
     pub(super) readiness: Readiness,
@@ -124,7 +126,7 @@ pub(super) struct Connection {
     /// Its own until it is closed, WebSockets included.
     _place: Arc<OwnedSemaphorePermit>,
     active: Arc<AtomicUsize>,
-    /// As many of the first bytes as tell HTTP/2.
+    /// The first bytes, as many as it takes to tell HTTP/2.
     opening: Vec<u8>,
     /// Set while nothing comes by HTTP/2.
     idle_until: Option<Pin<Box<Sleep>>>,
@@ -135,13 +137,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// What a write came to, or that it has waited too long.
+    /// Returns the result of a write, or an error when it has waited too long.
     fn unless_stalled<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<Result<T>>,
     ) -> Poll<Result<T>> {
         if written.is_ready() {
+            // Each byte taken sets the clock back: a slow reader is served, a stopped one is not.
             self.stalls_at = None;
             return written;
         }
@@ -154,7 +157,8 @@ impl Connection {
         )))
     }
 
-    /// What a read came to, or that nothing was asked and nothing came for too long.
+    /// Returns the result of a read, or an error when nothing was asked and nothing came for too
+    /// long.
     fn unless_idle(
         &mut self,
         cx: &mut Context<'_>,
@@ -176,6 +180,7 @@ impl Connection {
             .idle_until
             .get_or_insert_with(|| Box::pin(sleep(limit)));
         while timer.as_mut().poll(cx).is_ready() {
+            // A request that is worked on may take its time; the connection is not idle.
             if self.active.load(Ordering::Relaxed) == 0 {
                 return Poll::Ready(Err(Error::new(
                     ErrorKind::TimedOut,
@@ -201,6 +206,8 @@ impl Connection {
             match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
+                // Nothing comes and the process ends: a client that sends nothing more needs no
+                // more patience.
                 Poll::Pending if self.patience.readiness.phase() == Phase::Draining => {
                     return Poll::Ready(Ok(()));
                 }
@@ -252,6 +259,7 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.lingers_until.is_none() {
+            // Our end first: the client sees that the answer is complete while it still sends.
             done!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
         self.linger(cx)

@@ -1,4 +1,4 @@
-//! Where a page goes on, as a text that clients hand back as they got it.
+//! The cursor of a page, as a text that clients hand back as they got it.
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
@@ -66,11 +66,11 @@ fn moment_and_id(text: &str) -> Option<(Timestamp, i64)> {
 /// The refusal of a text that none of these functions has written for the list; `place` is where
 /// the list shows its cursors.
 pub(super) fn foreign(place: &str) -> ApiError {
-    let msg = format!("it is none of this list's; take it from {place}");
+    let msg = format!("invalid cursor; take it from {place}");
     ApiError::violation(["query", "cursor"], msg)
 }
 
-/// Where the list at a URI goes on, as the header `link`; none at its end.
+/// Makes the header `link` to the next page of the list at a URI; none at its end.
 pub(super) fn next_page(uri: &Uri, cursor: Option<&str>) -> HeaderMap {
     let link = cursor.and_then(|cursor| next_link(uri, cursor));
     link.map(|link| (header::LINK, link)).into_iter().collect()

@@ -2,6 +2,8 @@
 //!
 //! `{"detail": "<text>"}`, or for a body or parameter `{"detail": [{"loc", "msg", "type"}]}` with
 //! 422. What the database says of itself, and where it is, stays in the log.
+//!
+//! The reasons are in docs/decisions/0019.
 
 use std::borrow::Cow;
 
@@ -23,7 +25,7 @@ const NAME_BYTES_MAX: usize = 256;
 /// Seconds after which a client that met a busy server may try again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// What went wrong, for a client.
+/// An error, as a client sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct ErrorBody {
@@ -31,7 +33,7 @@ pub(super) struct ErrorBody {
     detail: String,
 }
 
-/// What of the request breaks a rule.
+/// The parts of a request that break a rule.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ValidationError)]
 pub(super) struct ValidationBody {
@@ -46,12 +48,12 @@ pub(super) struct FieldError {
     pub(super) loc: Vec<PathSegment>,
     /// The rule, and what would be accepted.
     pub(super) msg: String,
-    /// Which kind of rule.
+    /// The kind of the rule.
     pub(super) r#type: &'static str,
 }
 
 impl FieldError {
-    /// What it repeats of the request is cut, in the text and in the names.
+    /// Cuts what it repeats of the request, in the text and in the names.
     fn shorten(&mut self) {
         self.msg = shortened(&self.msg, TEXT_BYTES_MAX).into_owned();
         for step in &mut self.loc {
@@ -112,7 +114,7 @@ impl ApiError {
     }
 }
 
-/// What a client may know of an error: all of what it says of the request, and of the inside of the
+/// The text of an error for a client: all that it says of the request, and of the inside of the
 /// server the kind alone. Hosts, paths, URLs and the words of drivers are for the log.
 pub(super) fn public_text(error: &Error) -> String {
     let kind = match error {
@@ -192,7 +194,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// What any request to the data may be answered with, for the OpenAPI document.
+/// Answers that any request to the data may get, for the OpenAPI document.
 #[derive(IntoResponses)]
 #[expect(
     dead_code,
@@ -216,7 +218,7 @@ pub(super) enum ReadErrors {
     Busy(ErrorBody),
 }
 
-/// What a body may be answered with.
+/// Answers that a request with a body may get.
 #[derive(IntoResponses)]
 #[expect(
     dead_code,
@@ -243,7 +245,7 @@ enum BodyErrors {
     Invalid(ValidationBody),
 }
 
-/// What a caller who wants to write may be answered with.
+/// Answers that a caller who wants to write may get.
 #[derive(IntoResponses)]
 #[expect(
     dead_code,
@@ -259,10 +261,10 @@ enum PermissionErrors {
     Forbidden(ErrorBody),
 }
 
-/// What a read whose parameters come in a body may be answered with, for the OpenAPI document.
+/// Answers that a read with parameters in its body may get, for the OpenAPI document.
 pub(super) enum PostedReadErrors {}
 
-/// What any write may be answered with, for the OpenAPI document.
+/// Answers that any write may get, for the OpenAPI document.
 pub(super) enum WriteErrors {}
 
 type Responses = BTreeMap<String, RefOr<utoipa::openapi::Response>>;

@@ -62,7 +62,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             return Err(ApiError::violation(["path"], "there is no id in it"));
         };
         let id = text.parse().map(Self);
-        id.map_err(|_| ApiError::violation(["path", name], "it is no whole number of 64 bits"))
+        id.map_err(|_| ApiError::violation(["path", name], "not a 64-bit integer"))
     }
 }
 
@@ -132,9 +132,9 @@ fn no_value(error: &serde_html_form::de::Error) -> String {
         "invalid digit found in string"
         | "number too large to fit in target type"
         | "number too small to fit in target type" => {
-            "it is no whole number within its range; write it in digits, like 24"
+            "not an integer within its range; write it in digits, like 24"
         }
-        "invalid float literal" => "it is no number; write it like 1.5",
+        "invalid float literal" => "not a number; write it like 1.5",
         "cannot parse integer from empty string" | "cannot parse float from empty string" => {
             NO_VALUE
         }
@@ -151,11 +151,10 @@ fn no_object(error: &serde_json::Error, text: &[u8]) -> String {
     match error.classify() {
         Category::Data | Category::Io => said,
         _ if text.is_empty() => "it is empty; send a JSON object".to_owned(),
-        _ if !is_json() => format!("it is no JSON: {said}; send a JSON object"),
+        _ if !is_json() => format!("invalid JSON: {said}; send a JSON object"),
         // So serde_json says that a word is asked for and there is null, or a number.
         _ if said.starts_with("expected value") => {
-            "it is no text; write one of the words of the OpenAPI document, or leave it out"
-                .to_owned()
+            "not a text; write one of the words of the OpenAPI document, or leave it out".to_owned()
         }
         _ => said,
     }

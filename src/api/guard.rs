@@ -1,5 +1,7 @@
-//! What a request may cost: time, a place among those worked on, an encoding that is known. Over
-//! the limit it is answered at once, with a status that says so; it is never left waiting.
+//! Limits the cost of a request: time, a place among those worked on, a known encoding. Over the
+//! limit it is answered at once, with a status that says so; it is never left waiting.
+//!
+//! The reasons are in docs/decisions/0020.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -35,7 +37,7 @@ pub(super) async fn limit(State(state): State<ApiState>, request: Request, next:
     }
 }
 
-/// The same for a request with a body, which takes its place when the body has come: clients that
+/// Limits a request with a body, which takes its place when the body has come: clients that
 /// send slowly take none from the others.
 pub(super) async fn limit_with_body(
     State((state, size)): State<(ApiState, BodySize)>,
@@ -47,6 +49,7 @@ pub(super) async fn limit_with_body(
         let detail = format!("the content-encoding {other:?} is not taken; send plain or gzip");
         return ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response();
     }
+    // The memory is held until the answer: handlers work on the text.
     let (request, _memory) = match body::receive(&state, request, size).await {
         Ok(received) => received,
         Err(refused) => return refused.into_response(),
@@ -62,6 +65,8 @@ pub(super) async fn limit_with_body(
 /// # Errors
 /// 503 when all are taken.
 pub(super) fn place(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
+    // No waiting: a queue of requests would only grow older, and clients would give up and ask
+    // again.
     state.places().try_acquire().map_err(|_| {
         let places = state.config().concurrency_max;
         ApiError::new(
@@ -74,6 +79,8 @@ pub(super) fn place(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
 async fn answer(state: &ApiState, deadline: Instant, request: Request, next: Next) -> Response {
     match timeout_at(deadline, next.run(request)).await {
         Ok(response) => response,
+        // The write of the request goes on by itself: a task of the door commits or fails whoever
+        // listens.
         Err(_) => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
@@ -86,7 +93,7 @@ async fn answer(state: &ApiState, deadline: Instant, request: Request, next: Nex
     }
 }
 
-/// Whether a request is for one of the paths, wherever the router is mounted.
+/// True when a request is for one of the paths, wherever the router is mounted.
 fn is_always_answered(request: &Request) -> bool {
     let matched = request.extensions().get::<MatchedPath>();
     matched.is_some_and(|path| {

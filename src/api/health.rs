@@ -14,13 +14,13 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::state::ApiState;
 use super::types::{
-    AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthWord, HistoryHealth,
-    SlowQueryList, public_errors,
+    AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HistoryHealth, SlowQueryList,
+    public_errors,
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
 use crate::error::Result;
-use crate::monitoring::MonitoringSnapshot;
+use crate::monitoring::{HealthStatus, MonitoringSnapshot};
 use crate::repository::alert_log::{self, AlertSummary};
 use crate::repository::alert_rule::{self, RuleCounts};
 use crate::repository::instrument::{self, InstrumentSummary};
@@ -28,7 +28,7 @@ use crate::repository::market_data;
 use crate::services::cache::CacheKind;
 use crate::timestamp::Timestamp;
 
-/// How long an answer waits for figures that it can do without.
+/// The time that an answer waits for figures that it can do without.
 const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A tick within this time is a feed that runs.
 const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
@@ -48,18 +48,19 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
 
 /// The verdict of this moment. Every connection lent with callers waiting is a pool that serves
 /// nobody, whatever the rounds of monitoring have seen so far.
-fn verdict(snapshot: &MonitoringSnapshot) -> HealthWord {
+fn verdict(snapshot: &MonitoringSnapshot) -> HealthStatus {
     let pool = &snapshot.pool;
+    // Now, not after two rounds: a balancer must stop sending requests that nobody can serve.
     if pool.in_use >= pool.capacity && pool.waiting > 0 {
-        return HealthWord::Unhealthy;
+        return HealthStatus::Unhealthy;
     }
-    snapshot.health.into()
+    snapshot.health
 }
 
-/// What is wrong, in words that name no file and no server: the log and the errors of
+/// Says what is wrong in words that name no file and no server: the log and the errors of
 /// `/api/health/database` have more.
-fn problem(word: HealthWord, snapshot: &MonitoringSnapshot) -> Option<&'static str> {
-    if word != HealthWord::Unhealthy {
+fn problem(word: HealthStatus, snapshot: &MonitoringSnapshot) -> Option<&'static str> {
+    if word != HealthStatus::Unhealthy {
         return None;
     }
     let exhausted = "every connection is lent; raise pool.overflow, or ask for less at once";
@@ -67,10 +68,10 @@ fn problem(word: HealthWord, snapshot: &MonitoringSnapshot) -> Option<&'static s
     Some(cause.map_or(exhausted, ProbeCause::explanation))
 }
 
-fn status(word: HealthWord) -> StatusCode {
+fn status(word: HealthStatus) -> StatusCode {
     match word {
-        HealthWord::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
-        HealthWord::Healthy | HealthWord::Degraded => StatusCode::OK,
+        HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        HealthStatus::Healthy | HealthStatus::Degraded => StatusCode::OK,
     }
 }
 
@@ -125,7 +126,7 @@ fn today(state: &ApiState) -> Timestamp {
     tag = "health",
     responses(
         (status = 200, body = HealthBody, description = "Healthy or degraded"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = HealthBody, description = "Unhealthy"),
     )
 )]
@@ -147,9 +148,9 @@ async fn health(
     let delivery = delivery.map(|snapshot| AlertDeliveryHealth::new(&snapshot));
     let undelivered = delivery
         .as_ref()
-        .is_some_and(|of| of.status == HealthWord::Degraded);
+        .is_some_and(|of| of.status == HealthStatus::Degraded);
     let overall = match word {
-        HealthWord::Healthy if undelivered => HealthWord::Degraded,
+        HealthStatus::Healthy if undelivered => HealthStatus::Degraded,
         word => word,
     };
     let body = HealthBody {
@@ -169,8 +170,8 @@ async fn health(
     Ok((status(overall), axum::Json(body)))
 }
 
-/// How the service of historical data is, with the newest tick that is known.
-fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> HistoryHealth {
+/// The health of the service of historical data, with the newest tick that is known.
+fn history(state: &ApiState, word: HealthStatus, last_tick: Option<Timestamp>) -> HistoryHealth {
     let now = state.db().clock().now();
     let age = last_tick.map(|at| (now.micros() - at.micros()) as f64 / 60e6);
     HistoryHealth {
@@ -178,12 +179,12 @@ fn history(state: &ApiState, word: HealthWord, last_tick: Option<Timestamp>) -> 
         service_running: state.history().is_running(),
         cache_size: state.cache().snapshot().of(CacheKind::Bars).entries,
         total_requests: state.history().requests(),
-        database_healthy: word != HealthWord::Unhealthy,
+        database_healthy: word != HealthStatus::Unhealthy,
         data_freshness_minutes: age.map(|minutes| super::types::rounded(minutes.max(0.0), 1)),
     }
 }
 
-/// How the service of historical data is, by a probe of this moment.
+/// The health of the service of historical data, by a probe of this moment.
 pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, HistoryHealth)> {
     let snapshot = state.snapshot().await?;
     let word = verdict(&snapshot);
@@ -199,7 +200,7 @@ pub(super) async fn history_health(state: &ApiState) -> Result<(StatusCode, Hist
     tag = "health",
     responses(
         (status = 200, body = DetailedHealth),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = ErrorBody, description = "The database does not answer"),
     )
 )]
@@ -239,7 +240,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<axum::Json<DetailedHe
     tag = "health",
     responses(
         (status = 200, body = DatabaseHealth, description = "Healthy or degraded"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = DatabaseHealth, description = "Unhealthy"),
     )
 )]

@@ -17,7 +17,6 @@ use super::types::{
 };
 use crate::domain::{DAY_MICROS, Frequency};
 use crate::error::Error;
-use crate::repository::rows::Recorded;
 use crate::repository::{bar, data_source};
 use crate::services::cache::Cached;
 use crate::services::historical_data::{self, BarQuery, SymbolHistory};
@@ -36,7 +35,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
         .routes(routes!(coverage::coverage))
 }
 
-/// What asks with a body, and changes nothing.
+/// Routes of questions that come in a body and change nothing.
 pub(super) fn questions() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(fetch))
 }
@@ -107,10 +106,10 @@ fn query(body: &FetchBody) -> Result<BarQuery, ApiError> {
     Ok(BarQuery {
         start,
         end,
-        fill: body.fill.into(),
-        price: body.price.into(),
+        fill: body.fill,
+        price: body.price,
         max_records: Some(records.transpose()?.unwrap_or(RECORDS_MAX)),
-        ..BarQuery::all(0, body.frequency.into())
+        ..BarQuery::all(0, body.frequency)
     })
 }
 
@@ -122,7 +121,7 @@ async fn source(state: &ApiState, name: Option<&str>) -> Result<Option<i64>, Api
     let msg =
         format!("no data source is named {name:?}; GET /api/historical-data/sources lists them");
     let read = state.read("history.source", move |conn| {
-        data_source::by_name(conn, &name).recorded(conn)
+        data_source::by_name(conn, &name)
     });
     match read.await? {
         Some(source) => Ok(Some(source.id)),
@@ -192,11 +191,11 @@ fn item(symbol: &str, query: BarQuery, answer: &Cached<SymbolHistory>) -> Symbol
     };
     SymbolBars {
         symbol: symbol.to_owned(),
-        frequency: query.frequency.into(),
+        frequency: query.frequency,
         start_date: query.start.or(first).map(|start| start.to_string()),
         end_date: query.end.or(last).map(|end| end.to_string()),
         total_bars: history.bars.len(),
-        data_source: history.basis().into(),
+        data_source: history.basis(),
         sources: history
             .sources
             .names()
@@ -222,7 +221,7 @@ fn item(symbol: &str, query: BarQuery, answer: &Cached<SymbolHistory>) -> Symbol
 )]
 async fn frequencies() -> axum::Json<Frequencies> {
     let item = |frequency: Frequency| FrequencyItem {
-        frequency: frequency.into(),
+        frequency,
         description: described(frequency),
         seconds: frequency.length_micros().map(|length| length / 1_000_000),
     };
@@ -253,9 +252,7 @@ fn described(frequency: Frequency) -> &'static str {
     responses((status = 200, body = Sources), ReadErrors)
 )]
 async fn sources(State(state): State<ApiState>) -> Result<axum::Json<Sources>, ApiError> {
-    let read = state.read("history.sources", |conn| {
-        data_source::list(conn, false).recorded(conn)
-    });
+    let read = state.read("history.sources", |conn| data_source::list(conn, false));
     Ok(axum::Json(Sources {
         sources: read.await?.iter().map(SourceItem::from).collect(),
     }))

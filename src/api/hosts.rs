@@ -1,8 +1,10 @@
-//! Strangers in a browser: pages that reach the server by a name that was made to lead here, and
-//! pages that write to it without being asked.
+//! Keeps out foreign pages: those that reach the server by a name that was made to lead here, and
+//! those that write to it without being asked.
 //!
 //! A browser sends a request of any page to any address, and what only this machine or network may
 //! reach is reached by it. Who has a token is no such page: browsers send none by themselves.
+//!
+//! The reasons are in docs/decisions/0021.
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -15,7 +17,7 @@ use super::error::{ApiError, shortened};
 use super::state::ApiState;
 use crate::config::Authority;
 
-/// Where a request comes from, as browsers say it: `same-origin`, `same-site`, `cross-site`, or
+/// The origin of a request in a browser's words: `same-origin`, `same-site`, `cross-site`, or
 /// `none` when a person has typed the address.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Bytes of a host or an origin that an answer repeats.
@@ -35,6 +37,7 @@ pub(super) async fn refuse_strangers(
         Caller::Anonymous | Caller::WrongToken => permit_host(&state, uri, headers),
     };
     let checked = checked.and_then(|()| {
+        // Reads change nothing, and CORS keeps their answers from a foreign page.
         if request.method().is_safe() {
             return Ok(());
         }
@@ -69,13 +72,13 @@ fn permit_host(state: &ApiState, uri: &Uri, headers: &HeaderMap) -> Result<(), A
     Err(ApiError::new(
         StatusCode::MISDIRECTED_REQUEST,
         format!(
-            "the host {host:?} is none of this server's; call it by localhost or by its address, \
+            "the host {host:?} is not a host of this server; call it by localhost or by its address, \
              or add the host to server.hosts (TICKBASE_SERVER_HOSTS)"
         ),
     ))
 }
 
-/// Whether the page that sends a request, if one does, may write or connect.
+/// Refuses a page that may not write or connect; a request without a page passes.
 pub(super) fn permit_origin(
     state: &ApiState,
     uri: &Uri,
@@ -122,7 +125,7 @@ mod tests {
         })
     }
 
-    /// Those of the hosts that are the server's own.
+    /// Keeps the hosts that are the server's own.
     fn own<'t>(hosts: &OwnHosts, bind: &str, texts: &[&'t str]) -> Vec<&'t str> {
         let bind = bind.parse().unwrap();
         let is_own = |text: &&&str| hosts.is_own(&Authority::parse(text).unwrap().host, bind);
@@ -152,7 +155,7 @@ mod tests {
         assert_eq!(own(&listed, "127.0.0.1:8000", &all), of_loopback);
     }
 
-    /// Those of the origins that are welcome when the server is called by this host.
+    /// Keeps the origins that are welcome when the server is called by this host.
     fn welcome<'t>(hosts: &OwnHosts, bind: &str, called: &str, texts: &[&'t str]) -> Vec<&'t str> {
         let (bind, called) = (bind.parse().unwrap(), Authority::parse(called).unwrap());
         let called = [called];

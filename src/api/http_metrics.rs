@@ -11,7 +11,7 @@ use axum::http::{Method, StatusCode};
 
 use crate::database::{Histogram, HistogramCounts};
 
-/// What the requests of one route, method and status took.
+/// Durations of the requests of one route, method and status.
 #[derive(Debug, Clone)]
 pub(super) struct RouteCounts {
     pub(super) method: &'static str,

@@ -1,5 +1,5 @@
-//! `POST /api/import`: a file in, with the options of `tickbase import`; what became of its rows
-//! out.
+//! `POST /api/import`: stores a file with the options of `tickbase import`, and answers with the
+//! outcome of its rows.
 //!
 //! The file is copied to a temporary one while it comes, so that a slow client holds no writer and
 //! no place; then it is stored as a whole, or, as a trial, read and judged without storing anything.

@@ -16,7 +16,6 @@ use crate::database::Cursor;
 use crate::domain::{InstrumentStatus, Symbol};
 use crate::models::{InstrumentChange, NewInstrument};
 use crate::repository::instrument::{self, InstrumentFilter, InstrumentPage};
-use crate::repository::rows::Recorded;
 
 /// Instruments of one page, unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 1_000;
@@ -52,9 +51,9 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<InstrumentQuery>,
 ) -> Result<(HeaderMap, axum::Json<Vec<InstrumentItem>>), ApiError> {
-    let status = query.status.map(InstrumentStatus::from);
+    let status = query.status;
     let filter = InstrumentFilter {
-        instrument_type: query.r#type.map(Into::into),
+        instrument_type: query.r#type,
         status: status.or(query.active_only.then_some(InstrumentStatus::Active)),
     };
     let after = query.cursor.as_deref().map(Symbol::new).transpose();
@@ -119,7 +118,7 @@ async fn add(
     let now = state.db().clock().now();
     let row = state
         .write("instrument.insert", move |conn| {
-            instrument::insert(conn, &new, now).recorded(conn)
+            instrument::insert(conn, &new, now)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(row.into())))
@@ -148,7 +147,7 @@ async fn change(
     let now = state.db().clock().now();
     let row = state
         .write("instrument.update", move |conn| {
-            instrument::update(conn, id, &change, now).recorded(conn)
+            instrument::update(conn, id, &change, now)
         })
         .await?;
     Ok(axum::Json(row.into()))
@@ -176,7 +175,7 @@ async fn delete(
     state
         .write("instrument.soft_delete", move |conn| {
             instrument::get(conn, id)?;
-            instrument::soft_delete(conn, &[id], now).recorded(conn)
+            instrument::soft_delete(conn, &[id], now)
         })
         .await?;
     Ok(axum::Json(Message::deleted("Instrument", id)))
@@ -202,7 +201,7 @@ async fn restore(
 ) -> Result<axum::Json<InstrumentItem>, ApiError> {
     let row = state
         .write("instrument.restore", move |conn| {
-            instrument::restore(conn, &[id]).recorded(conn)?;
+            instrument::restore(conn, &[id])?;
             instrument::get(conn, id)
         })
         .await?;

@@ -12,15 +12,14 @@ use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
-    DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, OrderWord, RestoredTicks,
-    SelectionBody, TickItem, TickPage, TickQuery,
+    DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, RestoredTicks, SelectionBody,
+    TickItem, TickPage, TickQuery,
 };
 use crate::database::BackendConnection;
 use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument;
 use crate::repository::market_data::{self, TickKey, TickRange};
-use crate::repository::rows::Recorded;
 use crate::repository::{RangeQuery, SortOrder};
 use crate::timestamp::Timestamp;
 
@@ -64,7 +63,7 @@ async fn range(
     let asked = range_query(id, &query)?;
     let read = state.read("market_data.range", move |conn| {
         let instrument = instrument::get(conn, id)?;
-        Ok((instrument, market_data::range(conn, &asked).recorded(conn)?))
+        Ok((instrument, market_data::range(conn, &asked)?))
     });
     let (of, page) = read
         .await
@@ -94,10 +93,7 @@ fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery<TickRange, TickK
             end: moment("end", &query.end)?,
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
-        order: match query.order.unwrap_or_default() {
-            OrderWord::Asc => SortOrder::Ascending,
-            OrderWord::Desc => SortOrder::Descending,
-        },
+        order: query.order.unwrap_or(SortOrder::Descending),
         cursor: cursor.transpose()?,
     })
 }
@@ -151,7 +147,7 @@ fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
             let is_id = (1..=18).contains(&digits.len())
                 && digits.bytes().all(|byte| byte.is_ascii_digit());
             let id = is_id.then(|| digits.parse().ok()).flatten();
-            id.ok_or_else(|| refuse("it is no list of ids; write it like 1,2,3".to_owned()))
+            id.ok_or_else(|| refuse("not a list of ids; write it like 1,2,3".to_owned()))
         })
         .collect::<Result<_, _>>()?;
     if ids.len() > LATEST_MAX {
@@ -164,7 +160,7 @@ fn ids(text: &str) -> Result<Vec<i64>, ApiError> {
     Ok(ids)
 }
 
-/// What a selection names.
+/// The ticks that a selection names.
 enum TickSelection {
     Keys(Vec<TickKey>),
     Range(TickRange),
@@ -238,13 +234,13 @@ async fn delete(
     let deleted = match TickSelection::try_from(body)? {
         TickSelection::Keys(keys) => {
             let delete = move |conn: &mut BackendConnection<'_>| {
-                market_data::soft_delete_keys(conn, &keys, now).recorded(conn)
+                market_data::soft_delete_keys(conn, &keys, now)
             };
             state.write("market_data.soft_delete_keys", delete).await?
         }
         TickSelection::Range(range) => {
             let delete = move |conn: &mut BackendConnection<'_>| {
-                market_data::soft_delete_range(conn, &range, now).recorded(conn)
+                market_data::soft_delete_range(conn, &range, now)
             };
             state.write("market_data.soft_delete_range", delete).await?
         }
@@ -267,15 +263,13 @@ async fn restore(
 ) -> Result<axum::Json<RestoredTicks>, ApiError> {
     let restored = match TickSelection::try_from(body)? {
         TickSelection::Keys(keys) => {
-            let restore = move |conn: &mut BackendConnection<'_>| {
-                market_data::restore_keys(conn, &keys).recorded(conn)
-            };
+            let restore =
+                move |conn: &mut BackendConnection<'_>| market_data::restore_keys(conn, &keys);
             state.write("market_data.restore_keys", restore).await?
         }
         TickSelection::Range(range) => {
-            let restore = move |conn: &mut BackendConnection<'_>| {
-                market_data::restore_range(conn, &range).recorded(conn)
-            };
+            let restore =
+                move |conn: &mut BackendConnection<'_>| market_data::restore_range(conn, &range);
             state.write("market_data.restore_range", restore).await?
         }
     };

@@ -1,10 +1,10 @@
-//! What belongs to the server: hosts that it is called by, and origins of pages.
+//! Hosts that the server is called by, and origins of its own pages.
 
 use std::net::SocketAddr;
 
 use crate::config::{Authority, Host, ServerConfig};
 
-/// What belongs to the server: hosts that it is called by, and origins of pages.
+/// Hosts that the server is called by, and origins of its own pages.
 pub(super) struct OwnHosts {
     /// Of `server.hosts`.
     listed: Vec<Authority>,
@@ -22,7 +22,7 @@ impl OwnHosts {
         }
     }
 
-    /// Whether the server, which listens to `bind`, is called by this host. The port is not asked
+    /// True when the server, which listens to `bind`, is called by this host. The port is not asked
     /// for: it is that of a tunnel or a proxy as often as not, and who makes a name lead elsewhere
     /// chooses the port, too. An address leads nowhere else, so that any is right where all are
     /// listened to.
@@ -35,14 +35,14 @@ impl OwnHosts {
         }
     }
 
-    /// Whether pages of this origin may do what the server's own may.
+    /// True when pages of this origin may do what the server's own may.
     pub(super) fn is_welcome(&self, origin: &str, called: &[Authority], bind: SocketAddr) -> bool {
         let is_named = |named: &String| named == "*" || named == origin;
         self.origins.iter().any(is_named) || self.is_own_origin(origin, called, bind)
     }
 
-    /// Whether an origin is the server's own: a host of its own with its own port, or with the one
-    /// that `server.hosts` has for it.
+    /// True when an origin is the server's own: a host of its own with its own port, or with the
+    /// one that `server.hosts` has for it.
     pub(super) fn is_own_origin(
         &self,
         origin: &str,

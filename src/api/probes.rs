@@ -1,4 +1,4 @@
-//! What machines ask: `/livez`, `/readyz`, `/metrics`.
+//! Endpoints for machines: `/livez`, `/readyz`, `/metrics`.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -21,29 +21,29 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(scrape))
 }
 
-/// Whether the process lives
+/// Answers while the process lives
 #[utoipa::path(
     get,
     path = "/livez",
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
     )
 )]
 async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether the process takes requests: not before the database is migrated and the services run,
-/// not while it drains, and not while the database takes no writes
+/// Answers 200 while the process takes requests: not before the database is migrated and the
+/// services run, not while it drains, and not while the database takes no writes
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = String, content_type = "text/plain"),
     )
 )]
@@ -58,7 +58,7 @@ async fn readyz(State(state): State<ApiState>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Whether the server takes no writes, by what the last write or round of monitoring has found;
+/// True when the server takes no writes, by what the last write or round of monitoring has found;
 /// while that is so, by a probe of this moment.
 async fn is_read_only(state: &ApiState) -> bool {
     state.db().is_read_only() && state.snapshot().await.is_ok() && state.db().is_read_only()
@@ -71,7 +71,7 @@ async fn is_read_only(state: &ApiState) -> bool {
     tag = "probes",
     responses(
         (status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
-        (status = 421, body = ErrorBody, description = "The header host names none of the server's hosts"),
+        (status = 421, body = ErrorBody, description = "The header host does not name a host of the server"),
         (status = 503, body = ErrorBody, description = "The process ends"),
     )
 )]

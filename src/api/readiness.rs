@@ -1,13 +1,13 @@
-//! Whether the process takes requests: not yet, now, or no longer. It starts and stops nothing.
+//! The readiness of the process: not yet, now, or no longer. It starts and stops nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What `/readyz` tells; clones share it.
+/// The answer of `/readyz`; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 
-/// Where a process is in its life.
+/// The phase of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Starting,

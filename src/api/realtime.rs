@@ -1,8 +1,9 @@
 //! `/ws/realtime`: what was committed, sent to those who subscribed to it.
 //!
-//! Says who may connect. Where ticks and alerts go in after their commit is the hub; one client's
-//! conversation is in [`session`].
+//! Says who may connect. What they are sent comes from the hub; one client's conversation is in
+//! [`session`].
 
+mod other_writers;
 mod session;
 mod texts;
 
@@ -39,8 +40,14 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Messages are JSON in both directions: `{"messageType", "version": "1.0", "timestamp", "data"}`.
 /// The client sends `subscribe` and `unsubscribe` with `{"subscriptionType": "market_data" |
 /// "alert_fired" | "database_performance", "instrumentId"?, "requestId"?}` as data, and `ping`.
-/// The server sends `connection_status`, `subscription_ack`, `market_data`, `alert_fired`,
-/// `database_performance`, `pong` and `error`; only what was subscribed to, and what was committed.
+/// The server sends `connection_status`, `subscription_ack`, `market_data`, `data_changed`,
+/// `alert_fired`, `database_performance`, `pong` and `error`; only what was subscribed to, and what
+/// was committed. Of a batch of up to 256 ticks every tick comes as `market_data`; of a larger one
+/// the newest of each instrument that is not late, and `data_changed` with `{"instrumentId",
+/// "symbol", "from", "to", "rows"}`, for the subscribers of `market_data`. So do ticks that are
+/// deleted or restored, bars that come in or go, and within a second writes of other processes, of
+/// which no more is known than the instrument. An instrument of `null` says that anything may have
+/// changed.
 /// A client that does not read is dropped. Where reads need a token, it is the header
 /// `authorization`, or for browsers the protocol `tickbase.bearer.<token>` beside `tickbase.v1`;
 /// a client whose token is taken away is dropped, too.
@@ -51,7 +58,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     security((), ("bearer" = [])),
     responses(
         (status = 101, description = "The protocol is WebSocket from here on"),
-        (status = 400, body = ErrorBody, description = "It is no WebSocket handshake"),
+        (status = 400, body = ErrorBody, description = "Not a WebSocket handshake"),
         (status = 403, body = ErrorBody, description = "The page's origin may not connect"),
         ReadErrors,
     )

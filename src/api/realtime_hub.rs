@@ -1,19 +1,24 @@
-//! Where committed ticks and alerts go in, for the clients of `/ws/realtime`.
+//! What was committed, on its way to the clients of `/ws/realtime`: it hears of every commit of its
+//! database, and is given alerts and the writes of others.
 //!
 //! Publishing never waits: it puts what it is given into a ring that all clients share, and a
 //! client that falls behind the whole ring is dropped, with a reason and a count.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::task::JoinHandle;
 
+use super::realtime_versions::DataVersions;
 use super::types::Topic;
+use crate::database::Database;
 use crate::domain::tick::Tick;
 use crate::models::AlertLog;
+use crate::repository::data_change::{self, ChangedSpan, DataChange, DataListener};
 
 /// Clients that may be connected at once.
 pub(super) const CLIENTS_MAX: usize = 1_000;
@@ -21,7 +26,8 @@ pub(super) const CLIENTS_MAX: usize = 1_000;
 const EVENT_ROWS_MAX: usize = 256;
 /// Events that a client may be behind before it is dropped.
 pub(super) const EVENTS_BEHIND_MAX: usize = 1_024;
-/// Where committed ticks and alerts go in, for the clients of `/ws/realtime`. Cloning shares it.
+
+/// The clients of `/ws/realtime`. Cloning shares it.
 #[derive(Clone)]
 pub struct RealtimeHub {
     inner: Arc<HubInner>,
@@ -34,6 +40,10 @@ struct HubInner {
     clients_dropped: AtomicU64,
     /// Told when a client goes.
     gone: watch::Sender<()>,
+    /// Which versions it has heard of since there are clients.
+    versions: Mutex<DataVersions>,
+    /// Looks for what others write, while there are clients.
+    watcher: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Some rows of one kind, in the order of their commit.
@@ -46,42 +56,45 @@ pub(super) struct Event {
 pub(super) enum EventRows {
     Ticks(Vec<(Tick, i64)>),
     Alerts(Vec<AlertLog>),
+    Changes(Vec<InstrumentSpan>),
 }
 
-/// A message, and whom it is for.
+/// An instrument, and where its data changed; any of all instruments when there is none.
+pub(super) type InstrumentSpan = (Option<i64>, ChangedSpan);
+
+/// A message, and the instrument that it is about; without one it is for every subscriber.
 pub(super) struct EventText {
-    pub(super) instrument_id: i64,
+    pub(super) instrument_id: Option<i64>,
     pub(super) text: Utf8Bytes,
 }
 
-impl Default for RealtimeHub {
-    fn default() -> Self {
-        Self {
-            inner: Arc::new(HubInner {
-                events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
-                closing: watch::Sender::new(false),
-                clients: AtomicUsize::new(0),
-                clients_dropped: AtomicU64::new(0),
-                gone: watch::Sender::new(()),
-            }),
+impl DataListener for HubInner {
+    fn is_listening(&self) -> bool {
+        self.clients.load(Ordering::Acquire) > 0
+    }
+
+    fn committed(&self, changes: &[DataChange]) {
+        let mut versions = self.versions();
+        for change in changes {
+            versions.hear(change.instrument_id, change.version);
         }
+        drop(versions);
+        let ticks = changes.iter().flat_map(|change| &change.ticks);
+        self.publish(ticks.cloned(), EventRows::Ticks);
+        let spans = changes
+            .iter()
+            .filter_map(|change| Some((Some(change.instrument_id), change.span?)));
+        self.publish(spans, EventRows::Changes);
     }
 }
 
-impl RealtimeHub {
-    /// Sends ticks, each with the sequence under which it is stored, to those who subscribed to
-    /// them. To be called after their commit, from any thread; it returns at once.
-    pub fn publish_ticks(&self, ticks: impl IntoIterator<Item = (Tick, i64)>) {
-        self.publish(ticks.into_iter(), EventRows::Ticks);
-    }
-
-    /// Sends alerts, likewise.
-    pub fn publish_alerts(&self, alerts: impl IntoIterator<Item = AlertLog>) {
-        self.publish(alerts.into_iter(), EventRows::Alerts);
+impl HubInner {
+    fn versions(&self) -> MutexGuard<'_, DataVersions> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish<T>(&self, mut rows: impl Iterator<Item = T>, event: impl Fn(Vec<T>) -> EventRows) {
-        if self.inner.events.receiver_count() == 0 {
+        if self.events.receiver_count() == 0 {
             return;
         }
         loop {
@@ -94,8 +107,45 @@ impl RealtimeHub {
                 texts: OnceCell::new(),
             };
             // The last client may have gone just now.
-            let _ = self.inner.events.send(Arc::new(event));
+            let _ = self.events.send(Arc::new(event));
         }
+    }
+}
+
+impl RealtimeHub {
+    /// Hears of what this handle of the database and its clones commit, for as long as it lives.
+    pub(super) fn new(db: &Database) -> Self {
+        let inner = Arc::new(HubInner {
+            events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
+            closing: watch::Sender::new(false),
+            clients: AtomicUsize::new(0),
+            clients_dropped: AtomicU64::new(0),
+            gone: watch::Sender::new(()),
+            versions: Mutex::default(),
+            watcher: tokio::sync::Mutex::default(),
+        });
+        data_change::listen(db, &inner);
+        Self { inner }
+    }
+
+    /// Sends alerts to those who subscribed to them; it returns at once.
+    pub(super) fn publish_alerts(&self, alerts: impl IntoIterator<Item = AlertLog>) {
+        self.inner.publish(alerts.into_iter(), EventRows::Alerts);
+    }
+
+    /// Says that the data of these instruments changed, likewise.
+    pub(super) fn publish_changes(&self, changes: impl IntoIterator<Item = InstrumentSpan>) {
+        self.inner.publish(changes.into_iter(), EventRows::Changes);
+    }
+
+    /// Which versions it has heard of.
+    pub(super) fn versions(&self) -> MutexGuard<'_, DataVersions> {
+        self.inner.versions()
+    }
+
+    /// Who looks for what others write.
+    pub(super) fn watcher(&self) -> &tokio::sync::Mutex<Option<JoinHandle<()>>> {
+        &self.inner.watcher
     }
 
     /// Clients that are connected.
@@ -108,12 +158,6 @@ impl RealtimeHub {
     #[must_use]
     pub fn clients_dropped(&self) -> u64 {
         self.inner.clients_dropped.load(Ordering::Acquire)
-    }
-
-    /// Whether somebody would get what is published.
-    #[must_use]
-    pub fn has_clients(&self) -> bool {
-        self.inner.events.receiver_count() > 0
     }
 
     /// Tells every client that the server goes, and takes no new one.
@@ -169,16 +213,20 @@ impl Drop for Client {
 impl Event {
     pub(super) fn topic(&self) -> Topic {
         match self.rows {
-            EventRows::Ticks(_) => Topic::MarketData,
+            EventRows::Ticks(_) | EventRows::Changes(_) => Topic::MarketData,
             EventRows::Alerts(_) => Topic::AlertFired,
         }
     }
 
-    /// The instruments that it is about.
-    pub(super) fn instrument_ids(&self) -> BTreeSet<i64> {
+    /// The instruments that it is about; none among them is all of them.
+    pub(super) fn instrument_ids(&self) -> BTreeSet<Option<i64>> {
         match &self.rows {
-            EventRows::Ticks(ticks) => ticks.iter().map(|(it, _)| it.instrument_id()).collect(),
-            EventRows::Alerts(alerts) => alerts.iter().map(|it| it.instrument_id).collect(),
+            EventRows::Ticks(ticks) => {
+                let ids = ticks.iter().map(|(tick, _)| tick.instrument_id());
+                ids.map(Some).collect()
+            }
+            EventRows::Alerts(alerts) => alerts.iter().map(|it| Some(it.instrument_id)).collect(),
+            EventRows::Changes(changes) => changes.iter().map(|(id, _)| *id).collect(),
         }
     }
 }

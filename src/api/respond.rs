@@ -1,5 +1,5 @@
-//! What belongs to no resource: answers to unknown paths and methods, and of a handler that
-//! panicked; and the headers that keep a browser from doing more with an answer than showing it.
+//! Answers that belong to no resource: for unknown paths and methods, for a handler that panicked;
+//! and the headers that keep a browser from doing more with an answer than showing it.
 
 use std::any::Any;
 
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{ApiError, shortened};
+use crate::error::panic_message;
 
 /// Bytes of a path that an answer repeats.
 const PATH_SHOWN_MAX: usize = 256;
@@ -53,11 +54,10 @@ pub(super) fn catch_panics() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Respo
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    tracing::error!(panic = text.unwrap_or_default(), "a handler panicked");
+    tracing::error!(
+        panic = panic_message(payload.as_ref()),
+        "a handler panicked"
+    );
     let detail = "a defect of the server; its log has more under the x-request-id";
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
 }

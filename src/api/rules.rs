@@ -1,6 +1,6 @@
 //! `/api/rules`: lists, one rule, additions, changes, soft delete and restore of alert rules.
 //!
-//! Whether a rule can fire as it is written is decided below; here its refusal gets a place.
+//! `domain::rule` refuses a rule that could never fire; here the refusal gets the place in the body.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,6 @@ use crate::error::Result;
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::alert_rule::{self, RuleFilter, RulePage};
 use crate::repository::instrument;
-use crate::repository::rows::Recorded;
 
 /// Rules of one page, unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 1_000;
@@ -63,13 +62,13 @@ async fn list(
         filter: RuleFilter {
             instrument_id: query.instrument_id,
             active_only: query.active_only,
-            rule_type: query.rule_type.map(Into::into),
+            rule_type: query.rule_type,
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
         after: after.transpose()?,
     };
     let read = state.read("alert_rule.page", move |conn| {
-        let found = alert_rule::page(conn, &page).recorded(conn)?;
+        let found = alert_rule::page(conn, &page)?;
         Ok((items(conn, found.rows)?, found.next))
     });
     let (items, next) = read
@@ -116,7 +115,7 @@ fn item(conn: &mut BackendConnection<'_>, row: AlertRule) -> Result<RuleItem> {
 )]
 async fn get(State(state): State<ApiState>, Id(id): Id) -> Result<axum::Json<RuleItem>, ApiError> {
     let read = state.read("alert_rule.get", move |conn| {
-        let row = alert_rule::get(conn, id).recorded(conn)?;
+        let row = alert_rule::get(conn, id)?;
         item(conn, row)
     });
     Ok(axum::Json(read.await?))
@@ -146,7 +145,7 @@ async fn add(
     new.shape().kind()?;
     let now = state.db().clock().now();
     let added = state.write("alert_rule.insert", move |conn| {
-        let row = alert_rule::insert(conn, &new, now).recorded(conn)?;
+        let row = alert_rule::insert(conn, &new, now)?;
         item(conn, row)
     });
     Ok((StatusCode::CREATED, axum::Json(added.await?)))
@@ -178,7 +177,7 @@ async fn change(
     let change = AlertRuleChange::try_from(body)?;
     let now = state.db().clock().now();
     let changed = state.write("alert_rule.update", move |conn| {
-        let row = alert_rule::update(conn, id, &change, now).recorded(conn)?;
+        let row = alert_rule::update(conn, id, &change, now)?;
         item(conn, row)
     });
     Ok(axum::Json(changed.await?))
@@ -204,7 +203,7 @@ async fn delete(
     let now = state.db().clock().now();
     let delete = state.write("alert_rule.soft_delete", move |conn| {
         alert_rule::get(conn, id)?;
-        alert_rule::soft_delete(conn, &[id], now).recorded(conn)
+        alert_rule::soft_delete(conn, &[id], now)
     });
     delete.await?;
     Ok(axum::Json(Message::deleted("Rule", id)))
@@ -229,7 +228,7 @@ async fn restore(
     Id(id): Id,
 ) -> Result<axum::Json<RuleItem>, ApiError> {
     let restored = state.write("alert_rule.restore", move |conn| {
-        alert_rule::restore(conn, &[id]).recorded(conn)?;
+        alert_rule::restore(conn, &[id])?;
         let row = alert_rule::get(conn, id)?;
         item(conn, row)
     });

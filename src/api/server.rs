@@ -60,6 +60,8 @@ pub async fn serve(
     let realtime = state.realtime().clone();
     let waits = tokio::spawn(async move {
         shutdown.await;
+        // In this order: `/readyz` tells the balancer first, WebSockets get their reason, then no
+        // connection is taken any more. The deadline counts from here.
         readiness.draining();
         let connections = stopping.connection_count();
         tracing::info!(
@@ -106,6 +108,7 @@ pub async fn serve(
     let admit =
         service_fn(move |_: SocketAddr| Admitted::new(router.clone(), Arc::clone(&connections)));
     let served = server.serve(admit).await;
+    // All is answered: the deadline must not fire on a server that has ended.
     waits.abort();
     // Upgraded connections are the server's no more: their goodbyes are waited for here.
     state.realtime().close();

@@ -1,5 +1,5 @@
-//! The snapshot of the database's health that answers of the same moment share: who asks often does
-//! not make the database do more.
+//! The snapshot of the database's health that answers of the same moment share: frequent questions
+//! do not make the database do more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ impl SnapshotCache {
         &self,
         monitoring: &Arc<DatabaseMonitoringService>,
     ) -> Result<Arc<MonitoringSnapshot>> {
+        // Held during the look: requests of the same moment wait for one probe instead of starting
+        // more. An asynchronous lock, as they wait for a database.
         let mut last = self.0.lock().await;
         if let Some((at, snapshot)) = &*last
             && at.elapsed() < SNAPSHOT_AGE_MAX

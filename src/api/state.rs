@@ -1,4 +1,4 @@
-//! What every handler is given: the database, its watcher, the settings. Cloning shares it.
+//! The state of every handler: the database, its monitoring, the settings. Cloning shares it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +35,7 @@ struct ApiStateInner {
     config: ServerConfig,
     tokens: AcceptedTokens,
     hosts: OwnHosts,
-    /// Where it listens, once it does.
+    /// The address it listens on, once it does.
     address: OnceLock<SocketAddr>,
     readiness: Readiness,
     places: Semaphore,
@@ -68,22 +68,22 @@ impl HistoryFigures {
         self.service.get()
     }
 
-    /// Whether the service was given to the API, and works.
+    /// True when the service was given to the API, and works.
     pub(super) fn is_running(&self) -> bool {
         let service = self.service.get();
         service.is_some_and(|service| service.status().state == ServiceState::Running)
     }
 }
 
-/// What makes alerts and what delivers them, for their figures.
+/// The services that make and deliver alerts, for their figures.
 pub(super) struct AlertServices {
     pub(super) engine: Arc<AlertEngine>,
     pub(super) delivery: Arc<AlertDeliveryService>,
 }
 
 impl ApiState {
-    /// Of a database and its watcher, with a cache of default settings. Requests are answered with
-    /// 503 until [`Readiness::ready`] is called.
+    /// Makes the state for a database and its monitoring, with a cache of default settings.
+    /// Requests are answered with 503 until [`Readiness::ready`] is called.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
@@ -108,6 +108,7 @@ impl ApiState {
     ) -> Result<Self> {
         config.validate()?;
         let tokens = AcceptedTokens::new(&config.read_tokens()?);
+        let realtime = RealtimeHub::new(&db);
         let hosts = OwnHosts::new(&config);
         let places = Semaphore::new(config.concurrency_max);
         let body_memory = BodyMemory::new(&config);
@@ -125,7 +126,7 @@ impl ApiState {
                 body_memory,
                 metrics: HttpMetrics::default(),
                 snapshots: SnapshotCache::default(),
-                realtime: RealtimeHub::default(),
+                realtime,
                 alerts: OnceLock::new(),
                 history: HistoryFigures::default(),
                 analytics: OnceLock::new(),
@@ -224,18 +225,18 @@ impl ApiState {
         let _ = self.inner.address.set(address);
     }
 
-    /// Where the server listens; before it does, where the settings say.
+    /// The address the server listens on; before it does, that of the settings.
     pub(super) fn address(&self) -> SocketAddr {
         *self.inner.address.get().unwrap_or(&self.config().bind)
     }
 
-    /// Where committed ticks and alerts go in, for the clients of `/ws/realtime`.
+    /// The clients of `/ws/realtime`.
     #[must_use]
     pub fn realtime(&self) -> &RealtimeHub {
         &self.inner.realtime
     }
 
-    /// What is read often.
+    /// The cache of what is read often.
     #[must_use]
     pub fn cache(&self) -> &Cache {
         &self.inner.cache

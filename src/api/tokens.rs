@@ -20,7 +20,7 @@ pub(super) struct AcceptedToken {
 /// The tokens that the server accepts.
 pub(super) struct AcceptedTokens(watch::Sender<Arc<[Arc<AcceptedToken>]>>);
 
-/// What became of the tokens when they were read again, by name.
+/// The changes of the tokens when they were read again, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TokenChanges {
     pub(super) added: Vec<String>,
@@ -65,6 +65,7 @@ impl AcceptedTokens {
         let given = digest(text.as_bytes());
         let mut found = 0;
         for (number, token) in (1_u32..).zip(tokens.iter()) {
+            // No early end: the time must not tell which token matched, nor how much of one.
             found.conditional_assign(&number, token.digest.ct_eq(&given));
         }
         let index = usize::try_from(found.checked_sub(1)?).ok()?;
@@ -95,6 +96,7 @@ impl AcceptedTokens {
     pub(super) async fn revoked(&self, token: &AcceptedToken) {
         let mut tokens = self.0.subscribe();
         let is_gone =
+            // By digest and not by name: a token with a new secret revokes the old one.
             |tokens: &Arc<[Arc<AcceptedToken>]>| !tokens.iter().any(|it| it.digest == token.digest);
         // An error says that the server itself is gone.
         drop(tokens.wait_for(is_gone).await);

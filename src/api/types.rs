@@ -1,31 +1,13 @@
-//! The only place that serialises: bodies of requests and responses, and how numbers and times
-//! are written.
+//! Bodies of requests and responses, and how numbers and times are written. The words of the field
+//! serialise themselves.
 //!
 //! Prices are rounded here, half to even; sizes lose their point when they are whole. Field names
 //! are those of the contract with the clients.
-
-/// The words of the API and those of the field, one to one.
-macro_rules! words {
-    ($word:ident <=> $domain:ident: $($name:ident),+) => {
-        impl From<$word> for $domain {
-            fn from(word: $word) -> Self {
-                match word { $($word::$name => Self::$name,)+ }
-            }
-        }
-
-        impl From<$domain> for $word {
-            fn from(word: $domain) -> Self {
-                match word { $($domain::$name => Self::$name,)+ }
-            }
-        }
-    };
-}
 
 mod alerts;
 mod analytics;
 mod bars;
 mod coverage;
-mod frequency;
 mod health;
 mod history;
 mod import;
@@ -41,7 +23,6 @@ pub(super) use alerts::*;
 pub(super) use analytics::*;
 pub(super) use bars::*;
 pub(super) use coverage::*;
-pub(super) use frequency::FrequencyWord;
 pub(super) use health::*;
 pub(super) use history::*;
 pub(super) use import::*;
@@ -52,3 +33,40 @@ pub(super) use object::JsonObject;
 pub(super) use realtime::*;
 pub(super) use rules::*;
 pub(super) use slow_queries::*;
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::{
+        BarPrice, ChannelKind, Condition, DeliveryState, DeliveryStatus, FiredStatus, Frequency,
+        InstrumentStatus, InstrumentType, ProviderType, RuleType, TradingCalendar,
+    };
+
+    #[test]
+    fn the_words_of_the_api_are_those_of_the_database() {
+        macro_rules! same {
+            ($($of:ident),+) => {$(
+                for word in $of::ALL.iter().copied() {
+                    let json = serde_json::Value::from(word.as_str());
+                    assert_eq!(serde_json::to_value(word).unwrap(), json);
+                    assert_eq!(serde_json::from_value::<$of>(json).unwrap(), word);
+                }
+            )+};
+        }
+        same!(
+            BarPrice,
+            ChannelKind,
+            Condition,
+            DeliveryState,
+            DeliveryStatus,
+            FiredStatus
+        );
+        same!(
+            Frequency,
+            InstrumentStatus,
+            InstrumentType,
+            ProviderType,
+            RuleType,
+            TradingCalendar
+        );
+    }
+}

@@ -83,6 +83,7 @@ fn labels(frame: &PictureFrame, places: &[(f64, f64)], radius: f64) -> DrawnShap
 
 /// Points on the way from a mark to its text, which no other text may cover.
 fn way((x, y): (f64, f64), area: Area) -> impl Iterator<Item = Area> {
+    // Points nearer to each other than the smallest text is high.
     const STEPS: u32 = 8;
     let right = x.clamp(area.left, area.right) - x;
     let down = y.clamp(area.top, area.bottom) - y;

@@ -74,7 +74,7 @@ impl CalendarPeriod {
         }
     }
 
-    /// Whether a moment begins a day or less than one.
+    /// True when a moment begins a day or less than one.
     pub(super) fn is_within_day(self) -> bool {
         matches!(self, Self::Micros(length) if length < DAY)
     }

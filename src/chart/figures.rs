@@ -56,7 +56,7 @@ impl ChartTexts {
     }
 }
 
-/// What a price changed by; in per cent too, where that has a meaning.
+/// Formats the change of a price; in per cent too, where that has a meaning.
 fn change(from: f64, to: f64, places: usize) -> String {
     let by = to - from;
     let sign = if by > 0.0 { "+" } else { "" };
@@ -68,7 +68,7 @@ fn change(from: f64, to: f64, places: usize) -> String {
     format!("{text} ({sign}{}%)", price_text(percent, 2, 2))
 }
 
-/// What the legend says of alerts; nothing where there are none.
+/// The legend's words about alerts; none without alerts.
 pub(super) fn alerts_legend(drawn: &Drawn) -> Option<String> {
     let (shown, before) = (drawn.alerts.len(), drawn.alerts_before);
     let before = match before {

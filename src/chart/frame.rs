@@ -1,4 +1,5 @@
-//! What the parts of a picture share: colours, areas, where a candle and a price stand.
+//! The frame that the parts of a picture share: colours, areas, the x of a candle and the y of a
+//! price.
 
 use super::font::Font;
 use super::merge::Drawn;
@@ -35,7 +36,7 @@ impl Area {
     }
 }
 
-/// What all parts of a picture share.
+/// The layout that all parts of a picture share.
 pub(super) struct PictureFrame {
     pub(super) drawn: Drawn,
     pub(super) font: Font,

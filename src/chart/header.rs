@@ -6,15 +6,15 @@ use super::frame::{ALERT, BACKGROUND, FALLING, INK, LINES, RISING};
 use super::merge::Drawn;
 use super::scene::{Anchor, DrawnShape, Rgb, SceneText};
 
-/// What stands above the panels.
+/// The lines above the panels.
 pub(super) struct Header {
     pub(super) title: String,
     pub(super) shapes: Vec<DrawnShape>,
-    /// Where it ends.
+    /// The y at which it ends.
     pub(super) bottom: f64,
 }
 
-/// What the legend shows before a name.
+/// The mark before a name in the legend.
 enum LegendMark {
     None,
     Line(Rgb),

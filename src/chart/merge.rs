@@ -1,4 +1,4 @@
-//! As many candles as there is room for: neighbours are merged, none is dropped.
+//! Fits candles into the room: neighbours are merged, none is dropped.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::{AverageLine, ChartData};
 use crate::domain::Candle;
 use crate::timestamp::Timestamp;
 
-/// What is drawn: candles that have room, and everything else by the candle that it belongs to.
+/// Everything to draw: candles that have room, and the rest by the candle that it belongs to.
 #[derive(Debug, Clone)]
 pub(super) struct Drawn {
     pub(super) candles: Vec<Candle>,
@@ -15,7 +15,7 @@ pub(super) struct Drawn {
     pub(super) alerts: Vec<Placed>,
     /// Alerts from before the first candle.
     pub(super) alerts_before: usize,
-    /// What one candle is: the frequency, or what was merged.
+    /// The meaning of one candle: the frequency, or what was merged.
     pub(super) one_candle: String,
 }
 
@@ -38,6 +38,7 @@ pub(super) fn fitted(data: &ChartData<'_>, candles_max: usize) -> Drawn {
         .collect();
     let average = |average: &AverageLine| AverageLine {
         label: clean(&average.label),
+        // An average was computed before the merge; its last value is that of the merged candle.
         values: groups.iter().map(|of| average.values[of.end - 1]).collect(),
     };
     let mut alerts = Vec::with_capacity(data.alerts.len());
@@ -63,7 +64,7 @@ pub(super) fn fitted(data: &ChartData<'_>, candles_max: usize) -> Drawn {
     }
 }
 
-/// Which candles become one, and what one then is.
+/// Groups candles that become one, and names the result.
 ///
 /// Periods of the calendar are preferred: 1-minute bars become 5-minute candles that begin at
 /// full five minutes. Where the next period would leave most of the room empty, a fixed number of
@@ -81,6 +82,7 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
         (groups.len() <= max).then_some((period, groups))
     });
     if let Some((period, groups)) = natural
+        // Two fifths of the room at least: fewer candles would show less than there is room for.
         && groups.len() * 5 >= max * 2
     {
         return (
@@ -90,6 +92,7 @@ fn groups(candles: &[Candle], max: usize, frequency: &str) -> (Vec<Range<usize>>
     }
     let size = count.div_ceil(max);
     let first = match count % size {
+        // The remainder goes to the oldest candle: the newest one is the one that is looked at.
         0 => size,
         rest => rest,
     };

@@ -1,4 +1,4 @@
-//! Where everything of a picture stands: header, prices, volumes, axes.
+//! Lays out a picture: header, prices, volumes, axes.
 
 use super::alerts::alerts;
 use super::candles::{averages, candles, volumes};

@@ -1,11 +1,5 @@
-//! A scene as PNG: shapes are filled by tiny-skia, the file is written here.
-//!
-//! The crate `png`, which tiny-skia would write it with, asks for a second `miniz_oxide` beside
-//! flate2's and for `fdeflate`: two crates more for the fifty lines of one format.
+//! A scene as PNG: shapes are filled by tiny-skia, the file is written by the crate `png`.
 
-use std::io::Write;
-
-use flate2::{Compression, Crc, write::ZlibEncoder};
 use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash};
 use tiny_skia::{LineJoin, Transform};
 
@@ -28,7 +22,7 @@ pub(super) fn write(scene: &Scene) -> Result<Vec<u8>> {
     encode(&canvas.pixmap).map_err(|error| {
         Error::invalid(
             "chart",
-            format!("compressing failed: {error}"),
+            format!("encoding failed: {error}"),
             "report this as a defect",
         )
     })
@@ -129,52 +123,20 @@ fn color(rgb: Rgb, opacity: f64) -> Color {
     Color::from_rgba8(red, green, blue, (opacity * 255.0).round() as u8)
 }
 
-/// The bytes of a PNG file (W3C PNG, third edition): 8 bits each of red, green and blue.
-fn encode(pixmap: &Pixmap) -> std::io::Result<Vec<u8>> {
-    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut header = Vec::with_capacity(13);
-    header.extend(pixmap.width().to_be_bytes());
-    header.extend(pixmap.height().to_be_bytes());
-    // Bits, RGB, and the only methods of compression, filtering and no interlacing.
-    header.extend([8, 2, 0, 0, 0]);
-    chunk(&mut file, *b"IHDR", &header);
-    chunk(&mut file, *b"IDAT", &compressed(pixmap)?);
-    chunk(&mut file, *b"IEND", &[]);
+/// The bytes of a PNG file. The background is opaque, and so is everything over it: the file has no
+/// alpha channel. Most rows of a chart differ little from the one above: filter `Up`.
+fn encode(pixmap: &Pixmap) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, pixmap.width(), pixmap.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    encoder.set_filter(png::Filter::Up);
+    let pixels = pixmap.pixels().iter();
+    let bytes: Vec<u8> = pixels
+        .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
+        .collect();
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&bytes)?;
+    writer.finish()?;
     Ok(file)
-}
-
-/// Each row as its difference from the one above it (filter `Up`): most rows of a chart differ
-/// little.
-fn compressed(pixmap: &Pixmap) -> std::io::Result<Vec<u8>> {
-    const UP: u8 = 2;
-    let row_bytes = pixmap.width() as usize * 3;
-    let mut above = vec![0_u8; row_bytes];
-    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
-    for row in pixmap.pixels().chunks(pixmap.width() as usize) {
-        // The background is opaque, and so is everything over it.
-        let bytes: Vec<u8> = row
-            .iter()
-            .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
-            .collect();
-        let differences: Vec<u8> = bytes
-            .iter()
-            .zip(&above)
-            .map(|(byte, above)| byte.wrapping_sub(*above))
-            .collect();
-        zlib.write_all(&[UP])?;
-        zlib.write_all(&differences)?;
-        above = bytes;
-    }
-    zlib.finish()
-}
-
-fn chunk(file: &mut Vec<u8>, name: [u8; 4], data: &[u8]) {
-    let mut crc = Crc::new();
-    crc.update(&name);
-    crc.update(data);
-    // A chunk of a picture within the limits of its size is far below 4 GiB.
-    file.extend((data.len() as u32).to_be_bytes());
-    file.extend(name);
-    file.extend(data);
-    file.extend(crc.sum().to_be_bytes());
 }

@@ -103,6 +103,7 @@ impl AxisTicks {
 
 /// The double nearest to `number` times a power of ten, so that ticks are as they are written.
 fn scaled(number: f64, exponent: i32) -> f64 {
+    // By text: multiplying by a power of ten rounds twice, and 0.1 would be 0.1000000000000001.
     let text = format!("{number}e{exponent}");
     text.parse().unwrap_or(f64::NAN)
 }

@@ -9,12 +9,12 @@ pub(super) struct Scene {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) background: Rgb,
-    /// What the picture shows, for who cannot see it.
+    /// A description of the picture for people who cannot see it.
     pub(super) title: String,
     pub(super) shapes: Vec<DrawnShape>,
 }
 
-/// What of a text stands at its place.
+/// The point of a text that stands at its coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -33,7 +33,7 @@ pub(super) struct SceneText {
     pub(super) text: String,
 }
 
-/// What is drawn.
+/// A shape of the picture.
 #[derive(Debug, Clone)]
 pub(super) enum DrawnShape {
     Rectangle {

@@ -21,7 +21,7 @@ const ROWS_MAX: usize = 500;
 const VOLUME_ROWS: usize = 4;
 /// From one candle to the next where there is room.
 const SLOT_MAX: usize = 3;
-/// What moving averages are drawn with, one after the other.
+/// The characters and colours of moving averages, in order.
 const LINES: [(char, Color); 4] = [
     ('·', Color::Cyan),
     ('×', Color::Yellow),
@@ -38,7 +38,7 @@ pub struct TerminalSize {
     pub columns: usize,
     /// Rows of the prices, 4 to 500; the whole has about ten more.
     pub rows: usize,
-    /// Whether to colour it; rising and falling candles differ without colours, too.
+    /// True to colour it; rising and falling candles differ without colours, too.
     pub color: bool,
 }
 
@@ -63,7 +63,7 @@ impl Default for TerminalSize {
     }
 }
 
-/// What all parts of a chart share.
+/// The layout that all parts of a chart share.
 struct TerminalFrame {
     drawn: Drawn,
     size: TerminalSize,
@@ -309,7 +309,7 @@ fn time_axis(frame: &TerminalFrame) -> Vec<String> {
     vec![format!("{line}┘"), format!("{labels}  UTC")]
 }
 
-/// What the marks mean, and the newest alerts.
+/// Explains the marks, and lists the newest alerts.
 fn legend(frame: &TerminalFrame) -> Vec<String> {
     let color = frame.size.color;
     let mut parts = Vec::new();

@@ -13,9 +13,9 @@ pub(super) struct TimeTick {
     /// The candle that it belongs to.
     pub(super) candle: usize,
     pub(super) label: String,
-    /// Where its label begins.
+    /// The x at which its label begins.
     pub(super) left: f64,
-    /// Whether it begins a day, month or year on an axis of shorter steps.
+    /// True when it begins a day, month or year on an axis of shorter steps.
     pub(super) is_major: bool,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Room<'a> {
     pub(super) slot: f64,
     /// Room for labels before the first candle.
     pub(super) before: f64,
-    /// Where labels must end.
+    /// The x at which labels must end.
     pub(super) width: f64,
     /// Between labels.
     pub(super) gap: f64,
@@ -82,6 +82,7 @@ fn candidates(candles: &[Candle], period: CalendarPeriod) -> Vec<TickMarkCandida
             CalendarPeriod::Micros(length) => at.micros() % length == 0,
             CalendarPeriod::Week | CalendarPeriod::Months(_) => before.is_some(),
         };
+        // A session rarely begins at a full period; its first candle shows the day all the same.
         if begins && (is_start || new_day) {
             let (label, rank) = label(at, period, is_new, with_seconds);
             found.push(TickMarkCandidate {
@@ -155,6 +156,7 @@ fn place(mut candidates: Vec<TickMarkCandidate>, room: &Room<'_>) -> Vec<TimeTic
         let right = left + width;
         let touches =
             |(other, end): &(TimeTick, f64)| left < end + room.gap && other.left < right + room.gap;
+        // In the order of rank: a label that touches a greater one gives way.
         if right > room.width || placed.iter().any(touches) {
             continue;
         }

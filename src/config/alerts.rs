@@ -18,19 +18,19 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertsConfig {
-    /// Where alerts go. Default `log` and `in_app`.
+    /// The channels that alerts go to. Default `log` and `in_app`.
     pub channels: Vec<ChannelConfig>,
-    /// Where a channel `webhook` leads, which is added if it is not there. Default none.
+    /// URL of the channel `webhook`, which is added unless `channels` has it. Default none.
     pub webhook_url: Option<HttpUrl>,
-    /// What the channel `webhook` signs with. Default none.
+    /// Secret with which the channel `webhook` signs. Default none.
     pub webhook_secret: Option<Secret>,
-    /// Where a channel `slack` leads, which is added if it is not there. Default none.
+    /// URL of the channel `slack`, which is added unless `channels` has it. Default none.
     pub slack_url: Option<HttpUrl>,
     /// Time between two looks for alerts that another process stored; those of this process are
     /// delivered at once. Default 1 s.
     #[serde(rename = "poll_interval_ms", deserialize_with = "millis")]
     pub poll_interval: Duration,
-    /// How old an alert may become, from when it was queued, before it is given up. Default 24 h:
+    /// The age, from when it was queued, at which an alert is given up. Default 24 h:
     /// what a night's outage, or the limit of a receiver, held up arrives; what is older is news to
     /// nobody. It is tried at least once.
     #[serde(rename = "age_max_seconds", deserialize_with = "seconds")]
@@ -64,11 +64,11 @@ pub struct ChannelConfig {
     /// Its name, under which its deliveries are stored: give another one to what is another
     /// receiver.
     pub name: String,
-    /// Where it leads.
+    /// The receiver.
     pub target: ChannelTarget,
 }
 
-/// Where a channel leads.
+/// The receiver of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelTarget {
@@ -78,9 +78,9 @@ pub enum ChannelTarget {
     InApp,
     /// HTTP requests, signed when there is a secret.
     Webhook {
-        /// Where they go.
+        /// The URL of the receiver.
         url: HttpUrl,
-        /// What they are signed with.
+        /// The secret that signs them.
         secret: Option<Secret>,
     },
     /// A webhook as Slack has them.
@@ -91,7 +91,7 @@ pub enum ChannelTarget {
 }
 
 impl ChannelTarget {
-    /// What the channel is.
+    /// Returns the kind of the channel.
     #[must_use]
     pub fn kind(&self) -> ChannelKind {
         match self {
@@ -267,7 +267,7 @@ impl AlertsConfig {
         self.check_names()
     }
 
-    /// Whether a channel may have this name: 1 to 64 of a-z, 0-9, _ and -.
+    /// True when a channel may have this name: 1 to 64 of a-z, 0-9, _ and -.
     #[must_use]
     pub fn is_channel_name(name: &str) -> bool {
         let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
@@ -288,7 +288,7 @@ impl AlertsConfig {
             if !Self::is_channel_name(name) {
                 return Err(Error::config(
                     "alerts.channels.name",
-                    format!("{name:?} is no name of a channel"),
+                    format!("{name:?} is not the name of a channel"),
                     "use 1 to 64 of a-z, 0-9, _ and -",
                 ));
             }

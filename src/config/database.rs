@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 /// All settings of the database.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
-    /// Where the database is.
+    /// The location of the database.
     pub url: DatabaseUrl,
-    /// Whether `Database::open` applies missing migrations.
+    /// `Database::open` applies missing migrations. Default yes.
     pub migrate: bool,
     /// The pool.
     pub pool: PoolConfig,
@@ -28,7 +28,7 @@ pub struct DatabaseConfig {
     pub postgres: PostgresConfig,
     /// The write lane.
     pub write: WriteConfig,
-    /// What is observed of statements.
+    /// Observation of slow statements.
     pub observe: ObserveConfig,
 }
 
@@ -66,7 +66,7 @@ pub struct SqliteConfig {
     /// on waiting up to the pool's acquire timeout.
     #[serde(rename = "busy_timeout_ms", deserialize_with = "millis")]
     pub busy_timeout: Duration,
-    /// What a commit waits for. Default NORMAL.
+    /// When a commit returns. Default NORMAL.
     pub synchronous: Synchronous,
     /// Page cache of each reader, in KiB. Default 8 MiB: with 70 readers 560 MiB at the most.
     pub reader_cache_kib: u32,
@@ -87,14 +87,14 @@ pub struct SqliteConfig {
     pub wal_bytes_max: u64,
     /// Upper bound of the file in pages; none by default.
     pub max_page_count: Option<u32>,
-    /// Who may read and write a new file, and the WAL beside it, as far as the umask allows.
+    /// The mode of a new file, and of the WAL beside it, as far as the umask allows.
     /// Default 0o600: market data is often licensed to who holds it. A file that is there keeps its
     /// own mode.
     #[serde(deserialize_with = "file_mode")]
     pub file_mode: u32,
 }
 
-/// What a commit of SQLite waits for.
+/// When a commit of SQLite returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -125,7 +125,7 @@ pub struct PostgresConfig {
     pub pooler: Option<Pooler>,
 }
 
-/// How a pooler lends the server's connections.
+/// For how long a pooler lends a connection of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -149,14 +149,14 @@ pub struct WriteConfig {
     pub group_jobs_max: usize,
     /// Rows after which a group takes no further job. Default 20,000: some 50 ms.
     pub group_rows_max: usize,
-    /// How far ahead of the clock the stamp of a tick may be, in whole seconds; zero for no limit.
-    /// Such a tick is rejected by its row. Default a day: no time zone is further away, and one tick
-    /// of a wrong year would make all later ones of its instrument late.
+    /// The limit of a tick's stamp ahead of the clock, in whole seconds; zero for no limit. Such a
+    /// tick is rejected by its row. Default a day: no time zone is further away, and one tick of a
+    /// wrong year would make all later ones of its instrument late.
     #[serde(rename = "future_seconds_max", deserialize_with = "seconds")]
     pub future_max: Duration,
 }
 
-/// What is observed of statements.
+/// Observation of slow statements.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObserveConfig {
@@ -299,7 +299,7 @@ impl PoolConfig {
         }
         Err(Error::config(
             "pool.recycle_jitter",
-            format!("{} is no share between 0 and 0.5", self.recycle_jitter),
+            format!("{} is not a share between 0 and 0.5", self.recycle_jitter),
             "use 0.1 for plus or minus 10 %",
         ))
     }
@@ -313,7 +313,7 @@ impl SqliteConfig {
         if self.file_mode & 0o600 != 0o600 || self.file_mode & !0o666 != 0 {
             return Err(Error::config(
                 "sqlite.file_mode",
-                "it is no mode of a file that its owner reads and writes and nobody runs",
+                "it is not the mode of a file that its owner reads and writes and nobody executes",
                 "write it as octal digits like \"0600\", \"0640\" or \"0660\"",
             ));
         }

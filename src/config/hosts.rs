@@ -71,7 +71,7 @@ pub(super) fn check_host(entry: &str) -> Result<()> {
     }
     Err(Error::config(
         "server.hosts",
-        format!("{entry:?} is no host"),
+        format!("{entry:?} is not a host"),
         "write a name or an address like desk.example, 192.168.1.7 or [fd00::7], with a port where \
          pages come from another than the server's, as desk.example:443 behind a proxy",
     ))

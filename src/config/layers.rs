@@ -78,6 +78,8 @@ impl SettingLayers {
                     key.to_lowercase(),
                     literal(value),
                 ),
+                // Other programs have variables that begin like ours: an unknown section is not an
+                // error, an unknown name within a section is one when the table is read.
                 _ => return,
             },
         };
@@ -99,7 +101,7 @@ impl SettingLayers {
         }
     }
 
-    /// What the table says, over the defaults.
+    /// Reads the table into a struct; a value that is not in the table keeps its default.
     pub(super) fn settings<T: DeserializeOwned>(&self) -> Result<T> {
         serde_path_to_error::deserialize(self.table.clone()).map_err(|error| {
             let name = error.path().to_string();
@@ -123,7 +125,7 @@ impl SettingLayers {
         }
     }
 
-    /// Where a setting is written: by which variable, or in which line of the file.
+    /// Finds where a setting is written: the variable, or the line of the file.
     fn origin(&self, setting: &str) -> Option<String> {
         let holds = |known: &str| {
             let rest = setting.strip_prefix(known);
@@ -133,6 +135,7 @@ impl SettingLayers {
             return Some(format!("set by {name}"));
         }
         let (path, text) = self.file.as_ref()?;
+        // Parsed again, with positions, only for the error: the merged table has lost them.
         let root = DeTable::parse(text).ok()?;
         let mut steps = setting
             .split(['.', '[', ']'])

@@ -174,7 +174,7 @@ impl MonitoringConfig {
         within("monitoring.raise_rounds", self.raise_rounds, 1..=100)?;
         within("monitoring.clear_rounds", self.clear_rounds, 1..=100)?;
         if !(0.1..=1.0).contains(&self.clear_share) {
-            let reason = format!("{} is no share between 0.1 and 1", self.clear_share);
+            let reason = format!("{} is not a share between 0.1 and 1", self.clear_share);
             let remedy = "use 0.9 to clear an alert 10 % below its threshold";
             return Err(Error::config("monitoring.clear_share", reason, remedy));
         }
@@ -194,13 +194,21 @@ impl MonitoringConfig {
         let usual = self.insert_rate_drop_usual_min;
         if self.insert_rate_drop_warning > 1.0 {
             let remedy = "give a share below 1, or 0 to switch it off";
-            return Err(refuse("insert_rate_drop_warning", "is no drop", remedy));
+            return Err(refuse(
+                "insert_rate_drop_warning",
+                "is a rise, not a drop",
+                remedy,
+            ));
         }
         if usual.is_finite() && usual >= 0.0 {
             return Ok(());
         }
         let remedy = "give rows per second, 0 or more";
-        Err(refuse("insert_rate_drop_usual_min", "is no rate", remedy))
+        Err(refuse(
+            "insert_rate_drop_usual_min",
+            "is not a rate",
+            remedy,
+        ))
     }
 }
 

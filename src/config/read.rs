@@ -1,4 +1,4 @@
-//! How values are written in a file and in variables: times as counts, texts that may be secret,
+//! Reads values as files and variables write them: times as counts, texts that may be secret,
 //! lists. It knows no setting.
 
 use std::fmt;

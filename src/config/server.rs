@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// Where it listens. Default 127.0.0.1:8000: nobody but this machine, until someone says so.
+    /// The address to listen on. Default 127.0.0.1:8000: this machine alone, until someone changes
+    /// it.
     #[serde(deserialize_with = "bind")]
     pub bind: SocketAddr,
     /// Names and addresses that the server is called by, beside `localhost` and the address of
@@ -37,7 +38,7 @@ pub struct ServerConfig {
     /// A directory with a token in each file, named `NAME.read` or `NAME.write`, as Docker and
     /// Kubernetes mount secrets. Default none.
     pub tokens_dir: Option<PathBuf>,
-    /// Whether reads of `/api` need a token, too. Default no.
+    /// Reads of `/api` need a token, too. Default no.
     pub protect_reads: bool,
     /// Origins whose pages may call the API from a browser, such as `https://desk.example`; `*`
     /// is every origin. Default none.
@@ -151,7 +152,7 @@ impl ServerConfig {
         Ok(())
     }
 
-    /// Whether the settings name a token, or a place for tokens.
+    /// True when the settings name a token, or a place for tokens.
     #[must_use]
     pub fn has_tokens(&self) -> bool {
         self.token.is_some() || !self.tokens.is_empty() || self.tokens_dir.is_some()
@@ -194,7 +195,7 @@ fn check_origin(origin: &str) -> Result<()> {
     }
     Err(Error::config(
         "server.cors_origins",
-        format!("{origin:?} is no origin"),
+        format!("{origin:?} is not an origin"),
         "write scheme and host like https://desk.example, without a slash at the end, or *",
     ))
 }
@@ -205,7 +206,7 @@ fn bind<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     text.parse().map_err(|_| {
         refused(Error::config(
             "server.bind",
-            format!("{text:?} is no address with a port"),
+            format!("{text:?} is not an address with a port"),
             "write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000",
         ))
     })

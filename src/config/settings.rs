@@ -1,7 +1,7 @@
 //! All settings of a program, and where they come from: defaults, then a TOML file, then the
 //! environment; the caller's own changes come last. An unknown name is an error, never ignored.
 //!
-//! What a section may hold is that section's; this file joins them.
+//! Each section owns its values; this file joins them.
 
 use std::path::Path;
 

@@ -61,7 +61,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What the bearer of a token may do.
+/// The rights of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenRights {
     /// Reads, where `server.protect_reads` asks for a token.
@@ -105,7 +105,7 @@ impl NamedToken {
             // It may be a token at the wrong place: it is not repeated.
             return Err(Error::config(
                 "server.tokens",
-                "the name of one of them is no name",
+                "one of them has an invalid name",
                 "use 1 to 64 letters, digits, -, _ and .",
             ));
         }
@@ -122,7 +122,7 @@ impl NamedToken {
         &self.name
     }
 
-    /// What it allows.
+    /// Returns the rights of the token.
     #[must_use]
     pub fn rights(&self) -> TokenRights {
         self.rights
@@ -137,6 +137,7 @@ impl NamedToken {
 
 /// A name tells one token from the others in the log, and a secret has one name and its rights.
 pub(super) fn refuse_twins(tokens: &[NamedToken]) -> Result<()> {
+    // Each with each: there are few, and secrets are compared by equality alone.
     for (at, token) in tokens.iter().enumerate() {
         for other in &tokens[..at] {
             let (name, reason) = if other.name == token.name {
@@ -171,6 +172,8 @@ pub(super) fn in_directory(directory: &Path) -> Result<Vec<NamedToken>> {
         paths.collect::<std::io::Result<Vec<PathBuf>>>()
     });
     let mut paths = entries.map_err(|error| unreadable(directory, &error))?;
+    // The order of a directory is that of its file system; errors and the log must not depend on
+    // it.
     paths.sort();
     let mut tokens = Vec::new();
     for path in &paths {

@@ -1,4 +1,4 @@
-//! Where the database is: a SQLite file or a PostgreSQL server. Never shows a password.
+//! The location of the database: a SQLite file or a PostgreSQL server. It never shows a password.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::read::refused;
 use crate::error::{Error, Result};
 
-/// Where the database is.
+/// The location of the database.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DatabaseUrl {
@@ -61,7 +61,7 @@ impl DatabaseUrl {
     }
 
     #[cfg(any(feature = "postgres", test))]
-    /// The same text with the URL's password, as written and decoded, blotted out.
+    /// Blots out the URL's password in a text, as it was written and decoded.
     pub(crate) fn without_password(&self, text: &str) -> String {
         let Self::Postgres(url) = self else {
             return text.to_owned();
@@ -126,7 +126,7 @@ fn no_path(text: &str) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// Whether it ends like a URL: `x.db?mode=ro`.
+/// True when it ends like a URL: `x.db?mode=ro`.
 fn has_parameters(text: &str) -> bool {
     let behind = text
         .rsplit_once('?')

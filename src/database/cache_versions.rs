@@ -22,6 +22,9 @@ pub(crate) enum CacheTag {
     Instruments,
     /// Which instruments there are, and what they are.
     Members,
+    /// What writes that do not say what they change may have changed.
+    #[cfg(feature = "server")]
+    Everything,
 }
 
 /// The versions of what a database holds. They only rise, and never within a transaction.
@@ -81,6 +84,8 @@ impl CacheVersions {
             CacheTag::Bars(id) => version(&self.shown[slot(id)]) + version(&self.bars[slot(id)]),
             CacheTag::Instruments => version(&self.instruments),
             CacheTag::Members => version(&self.members),
+            #[cfg(feature = "server")]
+            CacheTag::Everything => 0,
         };
         parts + version(&self.everything)
     }

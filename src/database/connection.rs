@@ -4,6 +4,9 @@
 //! concrete connection, so both arms are type-checked and nothing is dispatched at run time but
 //! one `match`. It opens no connection.
 
+use std::any::Any;
+use std::sync::Arc;
+
 #[cfg(feature = "postgres")]
 use diesel::PgConnection;
 #[cfg(feature = "sqlite")]
@@ -12,7 +15,12 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::QueryResult;
 
 use super::insert_counts::InsertCounts;
-use super::operation_counts;
+use super::invalidation::Invalidation;
+use super::nested_write::WriteClosure;
+use super::observer;
+use super::operation_counts::OperationCounts;
+use super::transaction::{ConnectionContext, InvalidationGuard, TransactionHook};
+use crate::error::{Error, Result};
 
 /// Which database a connection speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,17 +84,108 @@ impl BackendConnection<'_> {
     /// operation, once the work has succeeded and, in a write, was committed. What is counted in a
     /// run that is undone or repeated is forgotten.
     pub fn record_rows(&mut self, rows: usize) {
-        operation_counts::add_rows(rows as u64);
+        self.count(|counts| counts.rows += rows as u64);
     }
 
     /// Counts an insertion of ticks.
     pub(crate) fn record_ticks(&mut self, counts: &InsertCounts) {
-        operation_counts::add_ticks(counts);
+        self.count(|of| of.ticks.add(counts));
     }
 
     /// Counts an insertion of bars.
     pub(crate) fn record_bars(&mut self, counts: &InsertCounts) {
-        operation_counts::add_bars(counts);
+        self.count(|of| of.bars.add(counts));
+    }
+
+    fn count(&mut self, add: impl FnOnce(&mut OperationCounts)) {
+        if let Some(context) = self.context() {
+            add(&mut context.counts);
+        }
+    }
+
+    /// Says what statements in a write change: those that run until the answer is dropped. What is
+    /// said counts when the transaction is committed.
+    ///
+    /// Without a word everything counts as changed, which is always right, and makes the cache
+    /// read again what it holds; so does a statement that nothing said covers. Say it where the
+    /// crate's own functions are not used, and writes are frequent. A COPY is not seen: what it
+    /// changes must be said.
+    ///
+    /// ```
+    /// # fn main() -> tickbase::Result<()> {
+    /// use tickbase::database::Invalidation;
+    /// use tickbase::diesel::prelude::*;
+    /// # let db = tickbase::testing::TemporaryDatabase::sqlite()?;
+    /// db.write("example.own_table", |conn| {
+    ///     let _said = conn.invalidates(Invalidation::Nothing);
+    ///     let own = tickbase::diesel::sql_query("CREATE TABLE own (id BIGINT)");
+    ///     tickbase::on_backend!(conn, |c| own.execute(c))?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn invalidates(&mut self, what: Invalidation<'_>) -> InvalidationGuard {
+        let context = self.context();
+        context.map_or(InvalidationGuard::NONE, |context| context.invalidate(what))
+    }
+
+    /// What is attached to the database that the transaction of a write door runs on.
+    pub(crate) fn attached<T: Any + Send + Sync>(&mut self) -> Option<Arc<T>> {
+        self.context()?.attached()
+    }
+
+    /// What follows the transaction of a write door: one hook of a type, made when it is first
+    /// asked for. `None` outside such a transaction.
+    pub(crate) fn hook<H: TransactionHook>(&mut self, make: impl FnOnce() -> H) -> Option<Arc<H>> {
+        self.context()?.hook(make)
+    }
+
+    pub(super) fn context(&mut self) -> Option<&mut ConnectionContext> {
+        crate::on_backend!(self, |conn| observer::context(conn))
+    }
+
+    /// Runs `work` as an operation; its answer, and what it has counted.
+    pub(super) fn run_as<R>(
+        &mut self,
+        op: &'static str,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> R,
+    ) -> (R, OperationCounts) {
+        let outer = self.context().map(|context| {
+            let counts = std::mem::take(&mut context.counts);
+            (std::mem::replace(&mut context.op, op), counts)
+        });
+        let answer = work(self);
+        let mut counts = OperationCounts::default();
+        if let (Some(context), Some(outer)) = (self.context(), outer) {
+            counts = context.counts;
+            (context.op, context.counts) = outer;
+        }
+        (answer, counts)
+    }
+
+    /// Runs the closure of a write door in the transaction that is open.
+    pub(super) fn run_write<T>(
+        &mut self,
+        op: &'static str,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let _inside = WriteClosure::enter();
+        if let Some(context) = self.context() {
+            context.begin_work();
+        }
+        let outcome = work(self);
+        match self.context() {
+            Some(context) => {
+                context.end_work();
+                outcome
+            }
+            // With the observer the transaction's hooks are gone: alerts may not have fired.
+            None => outcome.and(Err(Error::invalid(
+                op,
+                "it has replaced the instrumentation of its connection",
+                "call diesel's set_default_instrumentation before the database is opened",
+            ))),
+        }
     }
 }
 

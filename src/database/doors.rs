@@ -8,11 +8,10 @@ use std::sync::Arc;
 use super::backpressure::BatchSize;
 #[cfg(not(feature = "postgres"))]
 use super::no_backend;
-use super::operation_counts::OperationRun;
 use super::retry::{again, backoff, cause_to_close};
 #[cfg(feature = "postgres")]
 use super::write_postgres;
-use super::{BackendConnection, Database, door_call, instrumentation};
+use super::{BackendConnection, Database, instrumentation, nested_write};
 // The documentation links to it.
 #[cfg(doc)]
 use crate::error::Error;
@@ -59,12 +58,11 @@ impl Database {
         work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut checkout = self.inner.pools.checkout()?;
-        let op = call.account().op();
         let begin = self.begin_read();
-        let reads = || checkout.with(|conn| conn.reads(begin.as_deref(), &mut *work));
-        let (outcome, tally) = OperationRun::of(op, reads);
+        let reads = |conn: &mut BackendConnection<'_>| conn.reads(begin.as_deref(), &mut *work);
+        let (outcome, counts) = checkout.with(|conn| Ok(call.account().run(conn, reads)))?;
         if outcome.is_ok() {
-            call.account().add_counts(&tally);
+            call.account().add_counts(&counts);
         }
         if let Some(cause) = cause_to_close(&outcome) {
             checkout.close(cause);
@@ -100,16 +98,16 @@ impl Database {
         let mut attempt = 1;
         loop {
             let mut checkout = self.inner.pools.checkout_async().await?;
-            let begin = self.begin_read();
-            let ((outcome, tally), back) = checkout
+            let (begin, account) = (self.begin_read(), call.account().clone());
+            let ((outcome, counts), back) = checkout
                 .interact(op, move |conn| {
-                    let run = OperationRun::of(op, || conn.reads(begin.as_deref(), &mut work));
+                    let run = account.run(conn, |conn| conn.reads(begin.as_deref(), &mut work));
                     (run, work)
                 })
                 .await?;
             work = back;
             if outcome.is_ok() {
-                call.account().add_counts(&tally);
+                call.account().add_counts(&counts);
             }
             if let Some(cause) = cause_to_close(&outcome) {
                 checkout.close(cause);
@@ -130,11 +128,12 @@ impl Database {
     /// Nothing of `work` is kept when it returns an error or panics. It may run again (its
     /// neighbours' transaction died, PostgreSQL asked for it), so it must not count on running
     /// once; only its last run is kept. It must return the first database error that it meets,
-    /// and must not end the transaction itself. A write inside `work` is refused.
+    /// and must not end the transaction itself, nor replace the instrumentation of the connection.
+    /// A write inside `work` is refused.
     ///
     /// # Errors
     /// What `work` returns, with `op` in it; [`Error::Closed`] after [`Database::close`];
-    /// [`Error::Invalid`] inside another write; [`Error::FileChanged`] on SQLite when the database
+    /// [`Error::Invalid`] inside another write, and of a replaced instrumentation; [`Error::FileChanged`] on SQLite when the database
     /// file was deleted or replaced; [`Error::CommitUnknown`] on PostgreSQL when the connection
     /// broke during COMMIT.
     pub fn write<T, F>(&self, op: &'static str, work: F) -> Result<T>
@@ -158,7 +157,7 @@ impl Database {
     {
         let _span = tracing::debug_span!("db.write", op).entered();
         let call = self.inner.operations.begin(op);
-        if let Err(nested) = door_call::refuse_nested(op) {
+        if let Err(nested) = nested_write::refuse(op) {
             return call.end_write(Err(nested));
         }
         #[cfg(feature = "sqlite")]
@@ -202,7 +201,7 @@ impl Database {
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
         let call = self.inner.operations.begin(op);
-        if let Err(nested) = door_call::refuse_nested(op) {
+        if let Err(nested) = nested_write::refuse(op) {
             return call.end_write(Err(nested));
         }
         #[cfg(feature = "sqlite")]

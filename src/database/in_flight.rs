@@ -1,19 +1,15 @@
 //! The writes under way on PostgreSQL: closing waits for them and lets no other begin, and what
 //! became of them is counted. It runs none itself.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::attachments::Attachments;
 use super::histogram::Histogram;
-use super::snapshot::CommitSnapshot;
-use super::transaction_context::Attachments;
+use super::instrumentation::CommitSnapshot;
+use super::nested_write;
 use crate::error::{Error, Result};
-
-thread_local! {
-    static ON_THIS_THREAD: Cell<usize> = const { Cell::new(0) };
-}
 
 /// The writes of one database.
 #[derive(Default)]
@@ -36,7 +32,7 @@ struct InFlightState {
     closed: bool,
 }
 
-/// A write under way, on the thread that has begun it.
+/// A write under way.
 pub(super) struct InFlightWrite(Arc<InFlightWrites>);
 
 impl InFlightWrites {
@@ -65,7 +61,6 @@ impl InFlightWrites {
         }
         state.under_way += 1;
         drop(state);
-        ON_THIS_THREAD.set(ON_THIS_THREAD.get() + 1);
         Ok(InFlightWrite(Arc::clone(self)))
     }
 
@@ -75,7 +70,7 @@ impl InFlightWrites {
         let mut state = self.lock();
         state.closed = true;
         // A write that closes its database would wait for itself.
-        if ON_THIS_THREAD.get() > 0 {
+        if nested_write::is_in_write() {
             return;
         }
         let waited = self
@@ -112,7 +107,6 @@ impl InFlightWrites {
 
 impl Drop for InFlightWrite {
     fn drop(&mut self) {
-        ON_THIS_THREAD.set(ON_THIS_THREAD.get() - 1);
         self.0.lock().under_way -= 1;
         self.0.ended.notify_all();
     }
@@ -152,8 +146,9 @@ mod tests {
     fn a_write_that_closes_does_not_wait_for_itself() {
         let writes = Arc::new(InFlightWrites::default());
         let under_way = writes.begin().unwrap();
+        let inside = nested_write::WriteClosure::enter();
         writes.close(LONG);
-        drop(under_way);
-        assert_eq!(ON_THIS_THREAD.get(), 0);
+        drop((inside, under_way));
+        assert!(!nested_write::is_in_write());
     }
 }

@@ -27,19 +27,6 @@ pub struct InsertCounts {
 }
 
 impl InsertCounts {
-    /// Nothing.
-    pub(super) const NONE: Self = Self {
-        received: 0,
-        inserted: 0,
-        updated: 0,
-        duplicates: 0,
-        conflicts: 0,
-        deleted: 0,
-        rejected: 0,
-        replayed: 0,
-        late: 0,
-    };
-
     pub(super) fn add(&mut self, more: &Self) {
         self.received += more.received;
         self.inserted += more.inserted;

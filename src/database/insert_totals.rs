@@ -43,14 +43,14 @@ impl Totals {
     }
 
     /// Adds what a committed run has counted.
-    pub(super) fn add(&self, tally: &OperationCounts) {
-        if tally.ticks.received > 0 {
-            self.ticks.add(&tally.ticks);
+    pub(super) fn add(&self, counts: &OperationCounts) {
+        if counts.ticks.received > 0 {
+            self.ticks.add(&counts.ticks);
             let now = self.clock.now().micros();
             self.last_ticks_at.store(now, Ordering::Relaxed);
         }
-        if tally.bars.received > 0 {
-            self.bars.add(&tally.bars);
+        if counts.bars.received > 0 {
+            self.bars.add(&counts.bars);
         }
     }
 

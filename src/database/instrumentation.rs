@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use super::connection::BackendConnection;
 use super::faults::Faults;
 use super::histogram::{Histogram, HistogramCounts};
 use super::insert_totals::{InsertTotals, Totals};
@@ -33,6 +34,16 @@ pub struct OperationSnapshot {
     pub rows: u64,
     /// Time of the whole call, waiting for the connection and the commit included.
     pub duration: HistogramCounts,
+}
+
+/// What was committed, on either backend.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CommitSnapshot {
+    /// Rows that committed work recorded.
+    pub rows: u64,
+    /// From BEGIN to the end of COMMIT; its count is that of the transactions.
+    pub commit: HistogramCounts,
 }
 
 #[derive(Debug)]
@@ -143,13 +154,26 @@ impl OperationHandle {
         self.0.op
     }
 
+    /// Runs `work` as this operation; its answer, and what it has counted.
+    pub(crate) fn run<R>(
+        &self,
+        conn: &mut BackendConnection<'_>,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> R,
+    ) -> (R, OperationCounts) {
+        // The closure of a read may have put an observer of its own in the place of ours.
+        if conn.context().is_none() {
+            crate::on_backend!(conn, |c| self.0.ledger.slow.observe(c));
+        }
+        conn.run_as(self.op(), work)
+    }
+
     /// Adds what a run has counted that stands: a read that succeeded, a write after its commit.
-    pub(crate) fn add_counts(&self, tally: &OperationCounts) {
+    pub(crate) fn add_counts(&self, counts: &OperationCounts) {
         let operation = &self.0;
-        operation.rows.fetch_add(tally.rows, Ordering::Relaxed);
-        operation.ledger.inserts.add(tally);
-        if tally.slow != 0 {
-            operation.ledger.slow.completed(tally.slow, tally.rows);
+        operation.rows.fetch_add(counts.rows, Ordering::Relaxed);
+        operation.ledger.inserts.add(counts);
+        if counts.slow != 0 {
+            operation.ledger.slow.completed(counts.slow, counts.rows);
         }
     }
 }

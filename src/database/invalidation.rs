@@ -33,7 +33,7 @@ pub(super) struct Invalidations {
 
 /// How much of it there was when a savepoint began.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TouchedMark {
+pub(super) struct InvalidationMark {
     everything: bool,
     members: bool,
     shown: usize,
@@ -54,8 +54,8 @@ impl Invalidations {
         }
     }
 
-    pub(super) fn savepoint(&self) -> TouchedMark {
-        TouchedMark {
+    pub(super) fn savepoint(&self) -> InvalidationMark {
+        InvalidationMark {
             everything: self.everything,
             members: self.members,
             shown: self.shown.len(),
@@ -63,7 +63,7 @@ impl Invalidations {
         }
     }
 
-    pub(super) fn rollback_to(&mut self, mark: TouchedMark) {
+    pub(super) fn rollback_to(&mut self, mark: InvalidationMark) {
         self.everything = mark.everything;
         self.members = mark.members;
         self.shown.truncate(mark.shown);

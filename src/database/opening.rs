@@ -7,8 +7,7 @@
 //! registers an extension for the whole process, which leaves the connections of others alone.
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr::null_mut;
 
 use diesel::prelude::*;
@@ -25,28 +24,45 @@ pub(crate) enum ConnectionRole {
     Reader,
 }
 
-thread_local! {
-    /// What connections that are opened on this thread are for; `None` for those of others.
-    static OPENING: Cell<Option<ConnectionRole>> = const { Cell::new(None) };
-}
+/// The parameter of a URI by which the extension knows our connections, and their roles. SQLite
+/// passes parameters over that it does not know.
+const ROLE: &CStr = c"tickbase_role";
+const WRITER: &CStr = c"writer";
+const READER: &CStr = c"reader";
 
-/// Ends the opening, after a panic too.
-struct OpeningGuard;
-
-impl Drop for OpeningGuard {
-    fn drop(&mut self) {
-        OPENING.set(None);
-    }
-}
-
-/// Opens a connection for a role.
-pub(crate) fn open(name: &str, role: ConnectionRole) -> ConnectionResult<SqliteConnection> {
+/// Opens a connection for a role; `uri` has a parameter already.
+pub(crate) fn open(uri: &str, role: ConnectionRole) -> ConnectionResult<SqliteConnection> {
     // SAFETY: the entry point has the type that SQLite calls it by. Registering it again does
     // nothing. It is called for every connection of the process, and only acts on those of `open`.
     unsafe { ffi::sqlite3_auto_extension(Some(tell)) };
-    let _end = OpeningGuard;
-    OPENING.set(Some(role));
-    SqliteConnection::establish(name)
+    let value = match role {
+        ConnectionRole::Writer => WRITER,
+        ConnectionRole::Reader => READER,
+    };
+    let [parameter, value] = [ROLE, value].map(CStr::to_string_lossy);
+    SqliteConnection::establish(&format!("{uri}&{parameter}={value}"))
+}
+
+/// The role of a connection; `None` for those of others.
+///
+/// # Safety
+/// The connection is open.
+unsafe fn role_of(db: *mut ffi::sqlite3) -> Option<ConnectionRole> {
+    // SAFETY: the caller gives an open connection; the name of its file is as long there as it is,
+    // and has its parameters behind it. A file without a name, in memory, has none.
+    let value = unsafe {
+        let file = ffi::sqlite3_db_filename(db, c"main".as_ptr());
+        ffi::sqlite3_uri_parameter(file, ROLE.as_ptr())
+    };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: a parameter is a text that ends in a zero.
+    match unsafe { CStr::from_ptr(value) } {
+        value if value == WRITER => Some(ConnectionRole::Writer),
+        value if value == READER => Some(ConnectionRole::Reader),
+        _ => None,
+    }
 }
 
 /// Called by SQLite for each connection that is opened.
@@ -55,11 +71,12 @@ unsafe extern "C" fn tell(
     _message: *mut *mut c_char,
     _api: *const ffi::sqlite3_api_routines,
 ) -> c_int {
-    let Some(role) = OPENING.get() else {
+    // SAFETY: SQLite gives the connection that it has just opened.
+    let Some(role) = (unsafe { role_of(db) }) else {
         return ffi::SQLITE_OK;
     };
     let (option, on): (c_int, c_int) = (ffi::SQLITE_DBCONFIG_ENABLE_QPSG, 1);
-    // SAFETY: SQLite gives the connection that it has just opened; the option takes an integer
+    // SAFETY: as above; the option takes an integer
     // and where to put what it is now, which may be null.
     let kept = unsafe { ffi::sqlite3_db_config(db, option, on, null_mut::<c_int>()) };
     match role {
@@ -96,7 +113,9 @@ mod tests {
     #[test]
     fn plans_do_not_follow_bound_values_on_our_connections_alone() {
         for role in [ConnectionRole::Writer, ConnectionRole::Reader] {
-            let plan = plan(&mut open(":memory:", role).unwrap());
+            let dir = tempfile::tempdir().unwrap();
+            let uri = crate::database::sqlite::uri(&dir.path().join("test.db"), "rwc");
+            let plan = plan(&mut open(&uri, role).unwrap());
             assert!(plan.starts_with("SCAN"), "{plan}");
         }
         let plan = plan(&mut SqliteConnection::establish(":memory:").unwrap());

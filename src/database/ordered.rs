@@ -2,12 +2,9 @@
 //! what PostgreSQL's planner is told in it. It knows no table.
 
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
-use diesel::result::QueryResult;
 
 use super::connection::{BackendConnection, HasBackend, transaction_depth};
-use super::door_call;
-#[cfg(feature = "postgres")]
-use super::transaction_context;
+use super::observer;
 use crate::error::Result;
 
 /// What is asked for in the order of an index is read in it, from here to the end of the
@@ -64,7 +61,8 @@ impl BackendConnection<'_> {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 // The transaction of a read, which sees one moment already.
-                if transaction_depth(&mut **conn)? > 0 && !transaction_context::is_open() {
+                let is_in_write = observer::context(&mut **conn).is_some_and(|it| it.is_in_write());
+                if transaction_depth(&mut **conn)? > 0 && !is_in_write {
                     self.prefer_order()?;
                     return work(self);
                 }
@@ -84,7 +82,7 @@ impl BackendConnection<'_> {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 use diesel::connection::SimpleConnection;
-                let _own = door_call::own_statements();
+                let _own = observer::cover(&mut **conn);
                 Ok(conn.batch_execute(IN_ORDER)?)
             }
         }
@@ -98,17 +96,15 @@ where
     if transaction_depth(conn)? > 0 {
         return work(conn);
     }
-    own(|| AnsiTransactionManager::begin_transaction_sql(conn, begin))?;
+    let own = observer::cover(conn);
+    AnsiTransactionManager::begin_transaction_sql(conn, begin)?;
+    drop(own);
     let outcome = work(conn);
-    let ended = own(|| match &outcome {
+    let _own = observer::cover(conn);
+    let ended = match &outcome {
         Ok(_) => AnsiTransactionManager::commit_transaction(conn),
         Err(_) => AnsiTransactionManager::rollback_transaction(conn),
-    });
+    };
     // The first error is the cause of the other.
     outcome.and_then(|value| Ok(ended.map(|()| value)?))
-}
-
-fn own<T>(statement: impl FnOnce() -> QueryResult<T>) -> QueryResult<T> {
-    let _own = door_call::own_statements();
-    statement()
 }

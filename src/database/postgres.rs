@@ -37,14 +37,18 @@ pub(crate) fn establish(config: &DatabaseConfig) -> Result<PgConnection> {
     let url = named_url_of(config, &config.postgres.application_name)?;
     let mut attempts = 1;
     loop {
-        let refused = match PgConnection::establish(&url) {
+        let mut refused = match PgConnection::establish(&url) {
             Ok(conn) => return Ok(conn),
             Err(error) => ConnectRefusal::of(config, &url, &error.to_string()),
         };
-        if !refused.is_over || attempts == ESTABLISH_ATTEMPTS {
-            return Err(refused.into_error(config));
+        if refused.is_over && attempts == ESTABLISH_ATTEMPTS {
+            // What refuses and accepts by turns is a limit on connections.
+            refused.sqlstate = Some(TOO_MANY_CONNECTIONS.to_owned());
+        } else if refused.is_over {
+            attempts += 1;
+            continue;
         }
-        attempts += 1;
+        return Err(refused.into_error(config));
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) fn url_of(config: &DatabaseConfig) -> Result<String> {
     let DatabaseUrl::Postgres(url) = &config.url else {
         return Err(Error::config(
             "database.url",
-            "it is no PostgreSQL URL",
+            "it is not a PostgreSQL URL",
             "give postgres://..",
         ));
     };

@@ -1,11 +1,12 @@
-//! Which database errors are worth another attempt. It retries nothing itself.
+//! Which database errors are worth another attempt, and which cost the connection. It retries
+//! nothing itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::budget::Cause;
+use super::pool::Cause;
 use crate::error::{Error, Result};
 
 /// Attempts that one call makes in all.

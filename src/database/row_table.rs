@@ -48,7 +48,8 @@ const NOTHING: LentRows = LentRows {
 };
 
 thread_local! {
-    /// What the table shows on this thread.
+    /// What the table shows on this thread. SQLite calls the functions of a table with nothing of
+    /// ours, and the rows are borrowed by a statement that runs on this thread.
     static SHOWN: Cell<LentRows> = const { Cell::new(NOTHING) };
 }
 
@@ -278,8 +279,11 @@ mod tests {
         c12: Option<f64>,
     }
 
+    /// The file is deleted at once: the connection keeps it, and one in memory has no role.
     fn connection() -> SqliteConnection {
-        crate::database::opening::open(":memory:", ConnectionRole::Writer).unwrap()
+        let dir = tempfile::tempdir().unwrap();
+        let uri = crate::database::sqlite::uri(&dir.path().join("test.db"), "rwc");
+        crate::database::opening::open(&uri, ConnectionRole::Writer).unwrap()
     }
 
     fn seen(conn: &mut SqliteConnection) -> Vec<Seen> {

@@ -3,7 +3,7 @@
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 
 use super::connection::{Backend, BackendConnection, HasBackend, transaction_depth};
-use super::{door_call, operation_counts, transaction_context};
+use super::observer;
 use crate::error::Result;
 
 impl BackendConnection<'_> {
@@ -38,22 +38,18 @@ where
     C: Connection<TransactionManager = AnsiTransactionManager> + HasBackend,
 {
     let outer = transaction_depth(conn)?;
-    let own = door_call::own_statements();
+    let own = observer::cover(conn);
     AnsiTransactionManager::begin_transaction(conn)?;
     drop(own);
-    let (counted, place) = (
-        operation_counts::savepoint(),
-        transaction_context::savepoint(),
-    );
+    let savepoint = observer::savepoint(conn);
     let outcome = work(conn);
-    let _own = door_call::own_statements();
+    let _own = observer::cover(conn);
     let ended = match &outcome {
         Ok(_) => AnsiTransactionManager::commit_transaction(conn),
         Err(_) => AnsiTransactionManager::rollback_transaction(conn),
     };
     if outcome.is_err() {
-        operation_counts::rollback_to(counted);
-        transaction_context::rollback_to(place);
+        observer::rollback_to(conn, savepoint);
     }
     let as_before = matches!(transaction_depth(conn), Ok(depth) if depth == outer);
     let not_undone = outer > 0 && outcome.is_err() && ended.is_err();

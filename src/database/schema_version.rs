@@ -3,7 +3,7 @@
 
 use super::migrations::{self, MigrationStatus, RowsOnRevert};
 use super::slow_query::MIGRATIONS;
-use super::{BackendConnection, Database, operation_counts};
+use super::{BackendConnection, Database};
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
 use crate::error::Result;
@@ -15,7 +15,7 @@ impl Database {
     /// [`Error::Migration`], [`Error::SchemaNewer`].
     pub fn migrate(&self) -> Result<Vec<String>> {
         let run = |conn: &mut BackendConnection<'_>| migrations::run(conn, self.config());
-        self.exclusive(|conn| operation_counts::OperationRun::of(MIGRATIONS, || run(conn)).0)
+        self.exclusive(|conn| conn.run_as(MIGRATIONS, run).0)
     }
 
     /// Undoes the newest migration, with all that its tables hold; returns its name.
@@ -29,7 +29,7 @@ impl Database {
     fn revert(&self, rows: RowsOnRevert) -> Result<Option<String>> {
         let revert =
             |conn: &mut BackendConnection<'_>| migrations::revert(conn, self.config(), rows);
-        self.exclusive(|conn| operation_counts::OperationRun::of(MIGRATIONS, || revert(conn)).0)
+        self.exclusive(|conn| conn.run_as(MIGRATIONS, revert).0)
     }
 
     /// [`Database::migrate_revert`], unless it would delete rows, or values of columns. It counts

@@ -20,7 +20,7 @@ impl BackendConnection<'_> {
     ///
     /// # Errors
     /// [`Error::Query`](crate::Error::Query).
-    pub(crate) fn shared_now(&mut self) -> Result<Timestamp> {
+    pub fn shared_now(&mut self) -> Result<Timestamp> {
         Ok(match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => Clock::system().now(),

@@ -1,5 +1,5 @@
-//! Slow statements: an observer on every connection measures each, and keeps those past the
-//! threshold in a bounded table, without their bind values.
+//! Slow statements: those past the threshold are kept in a bounded table, without their bind
+//! values. The observer of every connection measures them.
 //!
 //! A fast statement costs two readings of the processor's clock and no lock. What the text of a
 //! statement tells is in [`text`]; plans are taken later, in [`explain`].
@@ -12,17 +12,17 @@ mod text;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use diesel::connection::{
-    Connection, DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
-};
+use diesel::connection::DebugQuery;
 
-use super::{door_call, operation_counts};
 use crate::clock::Clock;
 use crate::config::ObserveConfig;
 use crate::timestamp::Timestamp;
-pub(super) use explain::{EXPLAIN, explain};
+pub(super) use explain::explain;
+
+/// The operation under which plans are asked for; its own statements are not kept.
+pub(super) const EXPLAIN: &str = "slow_query.explain";
 
 /// The operation that changes the schema. Its statements take what they take, once: nobody can make
 /// them faster, and there is no plan of them.
@@ -119,15 +119,25 @@ impl SlowQueryTable {
         })
     }
 
-    /// Observes a connection from now on. What its program had set as Diesel's default goes on.
-    ///
-    /// Switched off, it measures nothing, and still tells [`touched`] of each statement.
-    pub(super) fn observe(self: &Arc<Self>, conn: &mut impl Connection) {
-        conn.set_instrumentation(Observer {
-            slow: Arc::clone(self),
-            began: None,
-            next: get_default_instrumentation(),
-        });
+    /// Whether statements are to be measured.
+    pub(super) fn is_on(&self) -> bool {
+        !self.after.is_zero()
+    }
+
+    /// Takes note of a statement that has run; its fingerprint, if it was slow.
+    pub(super) fn measured(
+        &self,
+        op: &'static str,
+        query: &dyn DebugQuery,
+        took: Duration,
+    ) -> Option<u64> {
+        (took >= self.after && op != EXPLAIN && op != MIGRATIONS).then(|| {
+            self.record(Slow {
+                text: text::without_binds(query),
+                op,
+                us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            })
+        })
     }
 
     /// The slow statements, the one that took most time first.
@@ -154,10 +164,9 @@ impl SlowQueryTable {
     }
 
     #[cold]
-    fn record(&self, slow: Slow) {
+    fn record(&self, slow: Slow) -> u64 {
         let normalized = text::normalized(&slow.text);
         let fingerprint = text::fingerprint(&normalized);
-        operation_counts::set_slow(fingerprint);
         self.observed.fetch_add(1, Ordering::Relaxed);
         let (op, duration_us) = (slow.op, slow.us);
         let now = self.clock.now();
@@ -165,7 +174,8 @@ impl SlowQueryTable {
         if let Some(entry) = table.get_mut(&fingerprint) {
             entry.add(slow, now);
             drop(table);
-            return tracing::debug!(op, duration_us, fingerprint, "slow statement, again");
+            tracing::debug!(op, duration_us, fingerprint, "slow statement, again");
+            return fingerprint;
         }
         if table.len() >= self.entries_max {
             self.evict(&mut table);
@@ -178,6 +188,7 @@ impl SlowQueryTable {
         let sql = text::shortened(&normalized, SHOWN_BYTES_MAX);
         // Not a warning: who runs one command did not ask how long its statements take.
         tracing::info!(op, duration_us, fingerprint, sql, "slow statement");
+        fingerprint
     }
 
     fn evict(&self, table: &mut HashMap<u64, SlowQueryEntry>) {
@@ -248,50 +259,5 @@ impl SlowQueryEntry {
         if is_wanted && slow.text.len() <= STATEMENT_BYTES_MAX {
             self.statement = Some(slow.text);
         }
-    }
-}
-
-/// Measures the statements of one connection, which runs one at a time.
-struct Observer {
-    slow: Arc<SlowQueryTable>,
-    began: Option<Instant>,
-    next: Option<Box<dyn Instrumentation>>,
-}
-
-impl Instrumentation for Observer {
-    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match &event {
-            InstrumentationEvent::StartQuery { .. } => {
-                door_call::statement();
-                self.began = (!self.slow.after.is_zero()).then(Instant::now);
-            }
-            InstrumentationEvent::FinishQuery { query, .. } => {
-                let took = self.began.take().map(|began| began.elapsed());
-                if let Some(took) = took
-                    && took >= self.slow.after
-                {
-                    self.keep(*query, took);
-                }
-            }
-            _ => {}
-        }
-        if let Some(next) = &mut self.next {
-            next.on_connection_event(event);
-        }
-    }
-}
-
-impl Observer {
-    #[cold]
-    fn keep(&self, query: &dyn DebugQuery, took: Duration) {
-        let op = operation_counts::current_op();
-        if op == EXPLAIN || op == MIGRATIONS {
-            return;
-        }
-        self.slow.record(Slow {
-            text: text::without_binds(query),
-            op,
-            us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        });
     }
 }

@@ -47,27 +47,21 @@ pub(crate) fn open_reader(config: &DatabaseConfig) -> Result<SqliteConnection> {
 }
 
 fn path_of(config: &DatabaseConfig) -> Result<&Path> {
-    let (reason, remedy) = ("it is no SQLite file", "give a path");
+    let (reason, remedy) = ("it is not a SQLite file", "give a path");
     match &config.url {
         DatabaseUrl::Sqlite(path) => Ok(path),
         DatabaseUrl::Postgres(_) => Err(Error::config("database.url", reason, remedy)),
     }
 }
 
-/// The name by which Diesel opens the file.
-pub(crate) fn file_name(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| {
-        unusable(
-            path,
-            "the path is not UTF-8",
-            "rename the file or give another path",
-        )
-    })
-}
-
 /// The URI by which SQLite opens a file that exists, for reading and writing, and creates none: a
 /// reader that finds the file moved away must not leave an empty one in its place.
 pub(crate) fn existing(path: &Path) -> String {
+    uri(path, "rw")
+}
+
+/// The URI by which SQLite opens a file; `mode` is `rw`, or `rwc`, which creates it.
+pub(crate) fn uri(path: &Path, mode: &str) -> String {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -77,7 +71,7 @@ pub(crate) fn existing(path: &Path) -> String {
             other => uri.push_str(&format!("%{other:02X}")),
         }
     }
-    uri + "?mode=rw"
+    uri + "?mode=" + mode
 }
 
 /// A file that SQLite keeps beside the database, `-wal` or `-shm`: its name prolongs that of the
@@ -112,9 +106,8 @@ fn create(path: &Path, mode: u32) -> Result<SqliteConnection> {
             )
         })?;
     }
-    let name = file_name(path)?;
     create_file(path, mode);
-    opening::open(name, ConnectionRole::Writer).map_err(|error| {
+    opening::open(&uri(path, "rwc"), ConnectionRole::Writer).map_err(|error| {
         let remedy = "check that the file and its directory may be read and written";
         unusable(path, &error.to_string(), remedy)
     })

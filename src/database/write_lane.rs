@@ -23,12 +23,12 @@ use std::time::{Duration, Instant};
 use diesel::SqliteConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
+use super::attachments::Attachments;
 use super::backpressure::{BatchSize, WhenFull};
 use super::connection::{BackendConnection, transaction_depth};
 use super::files::DatabaseFiles;
 use super::instrumentation::OperationHandle;
-use super::operation_counts::OperationRun;
-use super::{block_on, door_call, transaction_context::Attachments};
+use super::{block_on, nested_write};
 use crate::config::WriteConfig;
 use crate::error::{Error, Result};
 pub use counters::WriterSnapshot;
@@ -39,7 +39,7 @@ use job::{Job, TypedJob};
 pub(crate) use wal::Wal;
 
 /// The operation of the lane's own statements: BEGIN, COMMIT, savepoints, checkpoints.
-const LANE: &str = "write_lane";
+pub(super) const LANE: &str = "write_lane";
 
 /// Opens the write connection; called again when a connection had to be given up.
 pub(crate) type Opener = Box<dyn Fn() -> Result<SqliteConnection> + Send + Sync>;
@@ -136,9 +136,7 @@ impl WriteLane {
         let op = account.op();
         let (job, answer) = TypedJob::new(account, work);
         if let Some(mut writer) = self.shared.lead() {
-            let run = OperationRun::begin(LANE);
             writer.run_alone(Box::new(job));
-            drop(run);
             self.shared
                 .counters
                 .led_commits
@@ -182,19 +180,21 @@ impl WriteLane {
         &self,
         work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
-        door_call::refuse_nested("exclusive")?;
+        nested_write::refuse("exclusive")?;
         let mut writer = lock(&self.shared.writer);
         let files = writer.files();
         files.check()?;
         let conn = writer.connection()?;
-        let run = || work(&mut BackendConnection::from(&mut *conn));
-        let (done, _) = OperationRun::of("exclusive", || catch_unwind(AssertUnwindSafe(run)));
+        let run = |conn: &mut BackendConnection<'_>| catch_unwind(AssertUnwindSafe(|| work(conn)));
+        let (done, _) = BackendConnection::from(&mut *conn).run_as("exclusive", run);
         if done.is_err() || !matches!(transaction_depth(conn), Ok(0)) {
             writer.give_up_connection();
         }
+        // Before the next writer has the connection: what that one does to the file is not ours.
+        let kept = files.check();
         self.shared.release(writer);
         let done = done.unwrap_or_else(|payload| resume_unwind(payload))?;
-        files.check()?;
+        kept?;
         Ok(done)
     }
 
@@ -211,7 +211,7 @@ impl WriteLane {
         self.shared.arrived.notify_all();
         // A job that closes the database, or drops its last handle, holds the connection that
         // the writer's thread waits for, or is on that thread.
-        if door_call::is_in_work() || std::thread::current().id() == self.thread_id {
+        if nested_write::is_in_write() || std::thread::current().id() == self.thread_id {
             return;
         }
         let thread = lock(&self.thread).take();
@@ -324,7 +324,6 @@ impl LaneShared {
 
     /// The writer thread: takes what waits, commits it, until the lane is closed and empty.
     fn drain(&self) {
-        let _run = OperationRun::begin(LANE);
         while self.wait_for_work() {
             // First the connection, then the jobs: while they are in the queue no caller leads,
             // and those that come during the wait join the group.

@@ -15,14 +15,13 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::backpressure::BatchSize;
 use super::connection::{BackendConnection, at_top_level, transaction_depth};
-use super::door_call;
 use super::in_flight::InFlightWrites;
 use super::instrumentation::{Call, OperationHandle};
-use super::operation_counts::OperationRun;
+use super::observer;
 use super::pool::Pools;
 use super::postgres;
 use super::retry::{again, backoff, cause_to_close};
-use super::transaction_context::{Ending, TransactionContext};
+use super::transaction::Ending;
 use crate::error::{Error, Result};
 
 pub(super) fn write<T>(
@@ -34,7 +33,8 @@ pub(super) fn write<T>(
 ) -> Result<T> {
     let mut attempt = 1;
     loop {
-        let mut checkout = pools.checkout_for(size)?;
+        pools.refuse_waiting(size)?;
+        let mut checkout = pools.checkout()?;
         let outcome = checkout.with(|conn| transaction(writes, call.account(), conn, &mut work));
         if let Some(cause) = cause_to_close(&outcome) {
             checkout.close(cause);
@@ -62,7 +62,8 @@ where
 {
     let mut attempt = 1;
     loop {
-        let mut checkout = pools.checkout_async_for(size).await?;
+        pools.refuse_waiting(size)?;
+        let mut checkout = pools.checkout_async().await?;
         let (writes, account) = (Arc::clone(writes), call.account().clone());
         let (outcome, back) = checkout
             .interact(account.op(), move |conn| {
@@ -90,35 +91,30 @@ fn transaction<T>(
     conn: &mut BackendConnection<'_>,
     work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
 ) -> Result<T> {
-    #[cfg(feature = "sqlite")]
-    let BackendConnection::Postgres(conn) = conn else {
-        return Err(Error::Closed); // The pools of PostgreSQL hold no such connection.
-    };
-    #[cfg(not(feature = "sqlite"))]
-    let BackendConnection::Postgres(conn) = conn;
-    let conn: &mut PgConnection = conn;
     let _under_way = writes.begin()?;
     let op = account.op();
     let began = Instant::now();
-    let scope = TransactionContext::begin(&writes.attachments);
-    let (outcome, tally) = OperationRun::of(op, || {
-        AnsiTransactionManager::begin_transaction_sql(conn, &writes.begin)?;
-        let value = door_call::of_work(|| work(&mut BackendConnection::from(&mut *conn)))?;
-        commit(op, conn).map(|()| value)
+    let (outcome, counts) = account.run(conn, |conn| {
+        observer::begin(postgres_of(conn)?, &writes.attachments);
+        AnsiTransactionManager::begin_transaction_sql(postgres_of(conn)?, &writes.begin)?;
+        let value = conn.run_write(op, work)?;
+        commit(op, postgres_of(conn)?).map(|()| value)
     });
+    let conn = postgres_of(conn)?;
     match &outcome {
         Ok(_) => {
-            scope.end(Ending::Committed);
-            account.add_counts(&tally);
-            writes.committed(tally.rows, began);
+            observer::end(conn, Ending::Committed);
+            account.add_counts(&counts);
+            writes.committed(counts.rows, began);
             writes.found_read_only(false);
         }
         Err(error) => {
             roll_back(op, conn);
-            scope.end(match error {
+            let ending = match error {
                 Error::CommitUnknown { .. } => Ending::Unknown,
                 _ => Ending::RolledBack,
-            });
+            };
+            observer::end(conn, ending);
         }
     }
     let outcome = outcome.map_err(|error| of_standby(op, error, conn));
@@ -126,6 +122,14 @@ fn transaction<T>(
         writes.found_read_only(true);
     }
     outcome
+}
+
+fn postgres_of<'c>(conn: &'c mut BackendConnection<'_>) -> Result<&'c mut PgConnection> {
+    match conn {
+        BackendConnection::Postgres(conn) => Ok(conn),
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => Err(Error::Closed), // The pools of PostgreSQL hold none.
+    }
 }
 
 /// The error of a write that failed because the server takes none. Diesel tells of its refusals no

@@ -77,6 +77,7 @@ impl TickFold {
             low: self.low,
             close: self.close,
             volume: self.volume,
+            // Prices and sizes at the end of what doubles hold may have a product beyond it.
             turnover: Some(self.turnover).filter(|turnover| turnover.is_finite()),
             tick_count: Some(self.tick_count),
             open_interest: None,

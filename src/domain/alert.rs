@@ -3,11 +3,11 @@
 use crate::domain::text_enum;
 
 text_enum! {
-    /// What came of a rule that matched.
+    /// The outcome of a match: fired or suppressed.
     pub enum FiredStatus = "fired_status" {
         /// It fired.
         Fired = "fired",
-        /// It matched and was held back.
+        /// It matched within the cooldown and did not fire.
         Suppressed = "suppressed",
         /// Evaluating it failed.
         Error = "error",
@@ -15,7 +15,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How far the delivery of an alert got.
+    /// The state of an alert's delivery, over all channels.
     pub enum DeliveryStatus = "delivery_status" {
         /// Not yet tried.
         Pending = "pending",
@@ -33,7 +33,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How the delivery of an alert on one channel stands.
+    /// The state of an alert's delivery on one channel.
     pub enum DeliveryState = "delivery_state" {
         /// Not yet tried.
         Pending = "pending",
@@ -47,7 +47,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a channel is.
+    /// The kind of a channel.
     pub enum ChannelKind = "kind" {
         /// A line in the log.
         Log = "log",
@@ -61,7 +61,7 @@ text_enum! {
 }
 
 impl ChannelKind {
-    /// Whether it sends HTTP requests, and so has a URL.
+    /// True when it sends HTTP requests, and so has a URL.
     #[must_use]
     pub const fn is_http(self) -> bool {
         matches!(self, Self::Webhook | Self::Slack)
@@ -69,7 +69,7 @@ impl ChannelKind {
 }
 
 impl DeliveryStatus {
-    /// Whether nothing more will be tried.
+    /// True when nothing more will be tried.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::AllDelivered | Self::Failed)

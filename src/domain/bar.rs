@@ -19,24 +19,37 @@ use crate::timestamp::Timestamp;
 /// The length of a bar's period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
+#[cfg_attr(
+    feature = "server",
+    derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)
+)]
 pub enum Frequency {
     /// `1min`
+    #[cfg_attr(feature = "server", serde(rename = "1min"))]
     OneMinute,
     /// `5min`
+    #[cfg_attr(feature = "server", serde(rename = "5min"))]
     FiveMinutes,
     /// `15min`
+    #[cfg_attr(feature = "server", serde(rename = "15min"))]
     FifteenMinutes,
     /// `30min`
+    #[cfg_attr(feature = "server", serde(rename = "30min"))]
     ThirtyMinutes,
     /// `1h`
+    #[cfg_attr(feature = "server", serde(rename = "1h"))]
     OneHour,
     /// `4h`
+    #[cfg_attr(feature = "server", serde(rename = "4h"))]
     FourHours,
     /// `1d`
+    #[cfg_attr(feature = "server", serde(rename = "1d"))]
     OneDay,
     /// `1w`
+    #[cfg_attr(feature = "server", serde(rename = "1w"))]
     OneWeek,
     /// `1M`
+    #[cfg_attr(feature = "server", serde(rename = "1M"))]
     OneMonth,
 }
 
@@ -166,7 +179,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// The same bar, of another instrument and source.
+    /// Returns this bar under another instrument and source.
     pub(crate) const fn moved_to(self, instrument_id: i64, source_id: i64) -> Self {
         Self {
             instrument_id,

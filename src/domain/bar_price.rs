@@ -1,4 +1,4 @@
-//! Which price of the ticks makes bars.
+//! The price of ticks that bars are made of: last, bid, ask or mid.
 
 use crate::domain::text_enum;
 
@@ -9,7 +9,7 @@ text_enum! {
     /// have the quote.
     #[derive(Default)]
     pub enum BarPrice = "bar_price" {
-        /// That of trades.
+        /// The price of trades.
         #[default]
         Last = "last",
         /// The best bid.
@@ -37,17 +37,17 @@ pub(crate) fn mid(bid: f64, ask: f64) -> f64 {
     format!("{middle:.14e}").parse().unwrap_or(middle)
 }
 
-/// Which prices a tick has.
+/// The prices that a tick has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TickPrices {
-    /// That of a trade.
+    /// The price of a trade.
     pub(crate) last: bool,
     pub(crate) bid: bool,
     pub(crate) ask: bool,
 }
 
 impl TickPrices {
-    /// Of a tick that is not looked at: it may have every price.
+    /// Stands for a tick that was not read: it may have every price.
     pub(crate) const ANY: Self = Self {
         last: true,
         bid: true,

@@ -1,5 +1,5 @@
-//! Which periods of an instrument should have bars, as a word. When an exchange trades is known
-//! where coverage is measured.
+//! The calendar of an instrument, as a word. The days and hours behind the word are in
+//! `services::coverage`.
 
 use crate::domain::{InstrumentType, text_enum};
 

@@ -7,7 +7,7 @@ use crate::domain::text_enum;
 use crate::error::{Error, Result};
 
 text_enum! {
-    /// What a rule watches.
+    /// The kind of a rule, by what it watches.
     pub enum RuleType = "rule_type" {
         /// The price against a threshold.
         Threshold = "threshold",
@@ -120,7 +120,7 @@ impl Trigger {
         }
     }
 
-    /// Whether it compares with a mean.
+    /// True when it compares with a mean.
     #[must_use]
     pub const fn has_mean(self) -> bool {
         matches!(
@@ -133,7 +133,7 @@ impl Trigger {
 /// A condition that can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleCondition {
-    /// What matches.
+    /// The comparison that must match.
     pub trigger: Trigger,
     /// The value that it compares with; none where the price crosses its own mean.
     pub threshold: Option<Decimal>,

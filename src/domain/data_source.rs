@@ -3,7 +3,7 @@
 use crate::domain::text_enum;
 
 text_enum! {
-    /// How a data source delivers.
+    /// The way in which a data source delivers.
     pub enum ProviderType = "provider_type" {
         /// tickbase itself.
         Internal = "internal",

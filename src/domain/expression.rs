@@ -1,7 +1,7 @@
 //! The expression of a multi-condition rule: conditions joined by all and any, read from JSON.
 //!
-//! It refuses what could never match, and limits depth and size, so that evaluating one rule has a
-//! bounded cost. Evaluating it is the alert engine's.
+//! It refuses conditions that could never match, and limits depth and size, so that the cost of one
+//! rule is bounded. The alert engine evaluates it.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// The longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 16_384;
-/// How deep all and any may be nested; the outermost is depth 1.
+/// The deepest nesting of `all` and `any`; the outermost has depth 1.
 pub const EXPRESSION_DEPTH_MAX: usize = 8;
 /// The most conditions in one expression.
 pub const EXPRESSION_CONDITIONS_MAX: usize = 64;
@@ -158,7 +158,7 @@ fn joined<'a>(fields: &Fields<'a>) -> Option<(&'static str, Vec<&'a RawValue>)> 
 
 fn read(json: &RawValue, place: &str, depth: usize, conditions: &mut usize) -> Result<Expression> {
     let Some(fields) = object(json) else {
-        return Err(refused(format!("{place} is no object")));
+        return Err(refused(format!("{place} is not an object")));
     };
     let Some((join, list)) = joined(&fields) else {
         *conditions += 1;
@@ -230,7 +230,7 @@ fn number(fields: &Fields<'_>, name: &str, place: &str) -> Result<Option<i32>> {
         return Ok(None);
     };
     let whole = serde_json::from_str(text);
-    let refused = |_| refused(format!("{place}.{name} is no whole number in range"));
+    let refused = |_| refused(format!("{place}.{name} is not a whole number in range"));
     whole.map(Some).map_err(refused)
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{text_enum, text_in_sql};
 use crate::error::{Error, Result};
 
 text_enum! {
-    /// What an instrument is.
+    /// The type of an instrument.
     pub enum InstrumentType = "instrument_type" {
         /// A futures contract or its continuous series.
         Future = "future",
@@ -30,7 +30,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Whether an instrument is fed.
+    /// The state of an instrument: fed or not.
     pub enum InstrumentStatus = "status" {
         /// Ticks are taken and rules are evaluated.
         Active = "active",
@@ -128,7 +128,7 @@ impl PriceDecimals {
         self.0
     }
 
-    /// The same, as formatting takes it.
+    /// The number of places, as a width for `format!`.
     #[must_use]
     pub const fn places_shown(self) -> usize {
         self.0.unsigned_abs() as usize

@@ -42,8 +42,8 @@ impl Frequency {
             .map(Timestamp::from_micros_clamped)
     }
 
-    /// Whether whole bars of this frequency make up a bar of the coarser one. Weeks do not make up
-    /// months.
+    /// True when whole bars of this frequency make up a bar of the coarser one. Weeks do not make
+    /// up months.
     #[must_use]
     pub fn divides(self, coarser: Self) -> bool {
         self < coarser && self != Self::OneWeek
@@ -66,8 +66,9 @@ impl Frequency {
         }
     }
 
-    /// The length of every period; none for months, which differ.
-    pub(crate) fn length_micros(self) -> Option<i64> {
+    /// The length of every period in microseconds; none for months, which differ.
+    #[must_use]
+    pub fn length_micros(self) -> Option<i64> {
         Some(match self {
             Self::OneMinute => MINUTE_MICROS,
             Self::FiveMinutes => 5 * MINUTE_MICROS,

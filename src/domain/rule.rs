@@ -1,6 +1,6 @@
-//! What an alert rule is: one condition, or several that are joined.
+//! An alert rule: one condition, or several that are joined.
 //!
-//! It decides whether a rule can ever fire as it is written; evaluating it is the alert engine's.
+//! It refuses a rule that could never fire as it is written. The alert engine evaluates it.
 
 use crate::decimal::Decimal;
 use crate::domain::condition::{
@@ -24,7 +24,7 @@ pub enum RuleKind {
 /// A rule as it is written: the columns of its row, which must fit together.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleShape<'a> {
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: RuleType,
     /// When it matches; none for a multi-condition rule.
     pub condition: Option<Condition>,

@@ -69,14 +69,14 @@ pub struct Tick {
     values: [Option<f64>; 9],
 }
 
-/// What those who watch the stream see of a stored tick: its key, price and volume.
+/// A stored tick as watchers of the stream see it: key, price and volume.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoredTick {
     /// The instrument.
     pub instrument_id: i64,
     /// When it happened.
     pub timestamp: Timestamp,
-    /// Where it came from.
+    /// Its data source.
     pub source_id: i64,
     /// Its number within the stamp and the source.
     pub sequence: i64,
@@ -102,7 +102,7 @@ impl StoredTick {
 }
 
 impl Tick {
-    /// The same tick, of another instrument and source.
+    /// Returns this tick under another instrument and source.
     pub(crate) const fn moved_to(self, instrument_id: i64, source_id: i64) -> Self {
         Self {
             instrument_id,

@@ -12,12 +12,12 @@ pub enum ColumnSelector {
     Name(String),
     /// By its position, from 1.
     Position(usize),
-    /// None: the field is left out, whatever the header says.
+    /// The field is left out, whatever the header says.
     Absent,
 }
 
-/// What the user maps: `timestamp=DateTime,price=Price,volume=3,high=`. It adds to what the header
-/// says; a field without a column (`high=`) is left out.
+/// The user's map of columns: `timestamp=DateTime,price=Price,volume=3,high=`. It adds to what the
+/// header says; a field without a column (`high=`) is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnMap(Vec<(Field, ColumnSelector)>);
 
@@ -50,7 +50,7 @@ impl ColumnMap {
         pair.map(|(_, column)| column)
     }
 
-    /// Whether there are columns, and all of them are named by their positions.
+    /// True when there are columns, and all of them are named by their positions.
     #[must_use]
     pub fn is_by_position(&self) -> bool {
         let mut columns = self
@@ -86,14 +86,14 @@ impl FromStr for ColumnMap {
 fn pair(part: &str) -> Result<(Field, ColumnSelector)> {
     let (name, column) = part
         .split_once('=')
-        .ok_or_else(|| refuse(format!("{part:?} is no field=column")))?;
+        .ok_or_else(|| refuse(format!("{part:?} is not field=column")))?;
     let (name, column) = (name.trim(), column.trim());
     let field = Field::ALL
         .into_iter()
         .find(|field| field.as_str().eq_ignore_ascii_case(name));
     let field = field.ok_or_else(|| {
         let known = Field::ALL.map(Field::as_str).join(", ");
-        refuse(format!("{name:?} is no field (fields are {known})"))
+        refuse(format!("{name:?} is not a field (fields are {known})"))
     })?;
     let column = match column.parse::<usize>() {
         Ok(position) if (1..=COLUMNS_MAX).contains(&position) => ColumnSelector::Position(position),
@@ -121,11 +121,11 @@ mod tests {
     #[test]
     fn a_map_that_is_none_is_refused() {
         for (map, why) in [
-            ("timestamp", "no field=column"),
-            ("when=1", "no field (fields are symbol"),
+            ("timestamp", "not field=column"),
+            ("when=1", "not a field (fields are symbol"),
             ("price=1,price=2", "mapped twice"),
             ("price=0", "not from 1 up"),
-            ("", "no field=column"),
+            ("", "not field=column"),
         ] {
             let error = map.parse::<ColumnMap>().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

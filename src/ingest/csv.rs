@@ -58,7 +58,7 @@ fn split_quoted<'a>(
     }
 }
 
-/// Where a quoted field ends; a doubled quote inside does not end it.
+/// Finds the end of a quoted field; a doubled quote inside does not end it.
 fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

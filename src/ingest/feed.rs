@@ -83,7 +83,7 @@ pub struct Feed {
     shape: RowFormat,
     owners: Owners,
     reader: RowReader,
-    /// Whether a row was read: the first one tells whether the preset is the right one.
+    /// True when a row was read: the first one tells whether the preset is the right one.
     begun: bool,
 }
 
@@ -146,7 +146,7 @@ impl Feed {
         self.text.keep()
     }
 
-    /// The same feed from its first row, of a feed of which no row was read yet.
+    /// Opens the feed again at its first row; no row may have been read yet.
     ///
     /// # Errors
     /// [`Error::File`] when its file cannot be opened again.
@@ -174,24 +174,24 @@ impl Feed {
         self.text.bytes_read()
     }
 
-    /// What the rows are.
+    /// The kind of the rows.
     #[must_use]
     pub fn kind(&self) -> ImportKind {
         self.head.kind
     }
 
-    /// Whether each row names its instrument.
+    /// True when each row names its instrument.
     pub(super) fn names_instruments(&self) -> bool {
         let layout = self.shape.layout();
         layout.has(Field::Symbol) || layout.has(Field::InstrumentId)
     }
 
-    /// How the bars of the file are spaced.
+    /// Returns the spacing of the file's bars.
     pub(super) fn spacing(&self) -> &Spacing {
         &self.survey.spacing
     }
 
-    /// What was read of the file, and as what.
+    /// Reports how the file was read.
     #[must_use]
     pub fn reading(&self) -> FileReading {
         let layout = self.shape.layout();
@@ -231,6 +231,7 @@ impl Feed {
             lines: Vec::with_capacity(BATCH_ROWS_MAX),
             ..FeedBatch::default()
         };
+        // The reader counts over the whole feed; a batch reports its own part.
         let cut_before = self.reader.stamps_cut;
         let owners_before = self.owners.all().len();
         while batch.seen() < BATCH_ROWS_MAX as u64 {
@@ -256,6 +257,8 @@ impl Feed {
                     });
                 }
             }
+            // The first row tells whether the preset fits, and a number that an option would read
+            // refuses the file: both must stop before anything is stored.
             if batch.rejected.len() > seen.0
                 && let Some(error) = self.refusal(number, batch.rejected.last())
             {
@@ -293,7 +296,7 @@ impl Feed {
     }
 }
 
-/// What reads the rows of a feed, borrowed apart from its lines.
+/// The state that reads rows, borrowed apart from the lines of the feed.
 struct RowContext<'f> {
     shape: &'f mut RowFormat,
     owners: &'f mut Owners,

@@ -1,9 +1,9 @@
-//! What only the whole file tells, once it was read for that.
+//! Facts about a file that take reading all of it.
 
 use super::occurrence::Occurrences;
 use super::spacing::Spacing;
 
-/// What the whole file told.
+/// The result of reading the whole file once.
 #[derive(Debug, Default)]
 pub(super) struct FeedSurvey {
     /// The rows run from the newest to the oldest.

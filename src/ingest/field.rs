@@ -51,7 +51,7 @@ pub enum Field {
     CloseTime,
 }
 
-/// How many fields there are.
+/// The number of fields.
 pub(super) const FIELDS: usize = Field::ALL.len();
 
 /// Column names, in lower case and without separators, with the fields that they mean. Of several
@@ -201,7 +201,7 @@ const NAMES: &[(Field, &[&[&str]])] = &[
     (CloseTime, &[&[], &["closetime"]]),
 ];
 
-/// What a column's name means, and how far down the preferences of its field it stands.
+/// The field that a column's name means, and the rank of the name among those of its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NameMeaning {
     pub(super) field: Field,
@@ -276,7 +276,7 @@ impl Field {
 }
 
 impl NameMeaning {
-    /// Whether posted ticks may use the name.
+    /// True when posted ticks may use the name.
     pub(super) const fn is_of_posts(self) -> bool {
         self.rank == 0 && !matches!(self.field, Source | OpenInterest)
     }
@@ -306,7 +306,7 @@ impl NameMeaning {
     }
 }
 
-/// Whether a name is a volume with the symbol of a currency: `Volume BTC`, `Volume_(USD)`.
+/// True when a name is a volume with the symbol of a currency: `Volume BTC`, `Volume_(USD)`.
 fn has_unit(name: &str) -> bool {
     let mut words = name
         .split(|c: char| !c.is_ascii_alphanumeric())

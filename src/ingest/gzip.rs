@@ -44,7 +44,7 @@ impl<R: BufRead> Read for Unpacked<R> {
                 // Padding, or plain text that was appended: neither may be left out in silence.
                 Some(_) => {
                     self.member = None;
-                    let what = "bytes that are no gzip follow its last member";
+                    let what = "bytes that are not gzip follow its last member";
                     return Err(io::Error::new(io::ErrorKind::InvalidData, what));
                 }
             }

@@ -20,7 +20,7 @@ use crate::timestamp::{DateOrderSurvey, StampReader};
 /// Lines among which a header is looked for.
 const HEAD_LINES: usize = 25;
 
-/// What the first lines tell.
+/// The layout that the first lines of a file show.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) shape: RowFormat,
@@ -175,6 +175,7 @@ fn read_csv(
         }
         match with_header(&candidates, index, options, kind) {
             Ok(head) => return Ok(head),
+            // The refusal of the first line is the one to show: lines below it are seldom a header.
             Err(reason) if index == 0 => refusal = Some((candidate.number, reason)),
             Err(_) => {}
         }
@@ -195,6 +196,8 @@ fn with_header(
     let delimiter = header.delimiter.ok_or(NO_DELIMITER)?;
     let names = csv::names(header.line, delimiter).map_err(|why| format!("the header {why}"))?;
     refuse_many(names.len())?;
+    // The row is split by the delimiter of its header, whatever stands more often in the row
+    // itself.
     let row = candidates.get(index + 1).map(|row| {
         let row = HeadLine {
             delimiter: header.delimiter,
@@ -206,6 +209,8 @@ fn with_header(
     let columns = layout.fields.len();
     let (layout, kind) = settle(layout, row.as_deref(), kind, options)?;
     let above = candidates.iter().take(index);
+    // A row above the header would be dropped in silence: two files were joined, or the header is a
+    // row.
     if let Some(row) = above.into_iter().find(|line| is_row(line, columns)) {
         return Err(format!(
             "line {} looks like a row above the header",
@@ -220,7 +225,7 @@ fn with_header(
     })
 }
 
-/// Whether a line has as many cells as a row, and one of them is a stamp.
+/// True when a line has as many cells as a row, and one of them is a stamp.
 fn is_row(line: &HeadLine<'_>, columns: usize) -> bool {
     let cells = line.cells();
     cells.len() == columns && cells.iter().any(|cell| is_stamp(cell))
@@ -337,13 +342,13 @@ fn settle(
     Ok((layout, kind))
 }
 
-/// Whether a text is a date or a moment, even where the order of its day and month is not known.
+/// True when a text is a date or a moment, even where the order of its day and month is not known.
 fn is_stamp(text: &str) -> bool {
     let text = text.trim().as_bytes();
     DateOrderSurvey::is_needed_for(text) || StampReader::default().read(text).is_ok()
 }
 
-/// What the bytes are, if they are no text.
+/// Names the format of bytes that are no text.
 fn not_text(line: &[u8]) -> Option<String> {
     const MAGICS: [(&[u8], &str); 8] = [
         (b"PK\x03\x04", "a zip archive (unpack it first)"),

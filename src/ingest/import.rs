@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 
 pub use report::{ImportEvent, ImportListener, ImportReport, OtherSymbols};
 
-/// How far an import goes before it commits.
+/// When an import commits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ImportCommit {
     /// Once, at the end: everything is stored or nothing.
@@ -36,7 +36,7 @@ pub enum ImportCommit {
     EachBatch,
 }
 
-/// What to import, and how.
+/// An import: what to read, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Import {
     /// The instrument of every row. Of a file with a column of symbols only its rows are stored.
@@ -46,20 +46,20 @@ pub struct Import {
     pub create: Option<InstrumentType>,
     /// The name of the data source of rows that name none; `None` for the default one.
     pub source: Option<String>,
-    /// Whether sources are added when there is none of a name.
+    /// Adds data sources that do not exist yet.
     pub create_source: bool,
-    /// What the rows are; `None` finds it out: open, high, low and close are bars.
+    /// The kind of the rows; `None` detects it: open, high, low and close are bars.
     pub kind: Option<ImportKind>,
     /// The period of bars; `None` finds it out by their spacing.
     pub frequency: Option<Frequency>,
-    /// What is known of the files.
+    /// The options of the files.
     pub feed: FeedOptions,
-    /// Whether one rejected row, or one that meets a deleted row, refuses the whole import.
+    /// One rejected row, or one that meets a deleted row, refuses the whole import.
     pub strict: bool,
     /// When it commits.
     pub commit: ImportCommit,
-    /// Whether everything is read, judged and looked up, and nothing stored: the transaction is
-    /// undone at the end, whatever `commit` says.
+    /// A trial: everything is read, judged and looked up, and the transaction is rolled back at the
+    /// end, whatever `commit` says.
     pub dry_run: bool,
 }
 
@@ -85,7 +85,7 @@ impl Import {
     }
 }
 
-/// Where rows come from.
+/// The input of an import.
 pub enum ImportSource {
     /// The path of a file, or `-` for standard input.
     Path(String),
@@ -167,6 +167,7 @@ pub fn import(
         listener,
     };
     match (plan.commit, plan.dry_run) {
+        // A trial is one transaction even with commits by batch: it must roll back everything.
         (ImportCommit::EachBatch, false) => run.in_batches(db, files),
         _ => run.in_one(db, files),
     }

@@ -1,4 +1,4 @@
-//! Where a feed's bytes come from: a file, standard input or any reader, plain or gzip.
+//! The source of a feed's bytes: a file, standard input or any reader, plain or gzip.
 //!
 //! Gzip is known by its first bytes, never by a name. It does not look at what the text means.
 
@@ -72,6 +72,7 @@ impl<R: Read> Read for AtMost<R> {
         let count = self.inner.read(into)?;
         self.left = self
             .left
+            // An error and not an end: a cut file would be imported as if it were whole.
             .checked_sub(count as u64)
             .ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(count)
@@ -83,7 +84,7 @@ pub struct Input {
     pub(super) name: String,
     pub(super) reader: Box<dyn BufRead + Send>,
     pub(super) gzip: bool,
-    /// What it is, if it is a file without a path.
+    /// The kind of the input, when it has no path.
     pub(super) pathless: Option<PathlessFile>,
     read: Arc<AtomicU64>,
     size: Option<u64>,
@@ -126,6 +127,7 @@ impl Input {
             inner: reader,
             read: Arc::clone(&read),
         };
+        // By the first bytes and not by the name: a pipe has no name, and names lie.
         let mut start = Vec::with_capacity(gzip::MAGIC.len());
         Read::by_ref(&mut reader)
             .take(gzip::MAGIC.len() as u64)

@@ -14,7 +14,7 @@ use super::layout::{Layout, NameRules};
 /// Keys that are remembered; objects with more different ones look the rest up each time.
 const KEYS_REMEMBERED_MAX: usize = 1_000;
 
-/// Which key is which field.
+/// Maps the keys of an object to fields.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     rules: NameRules,
@@ -39,7 +39,7 @@ pub(super) fn first_layout(
         return Err("the keys of JSON have names, not positions".to_owned());
     }
     let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(line).map_err(|error| format!("is no JSON object: {error}"))?;
+        serde_json::from_slice(line).map_err(|error| format!("is not a JSON object: {error}"))?;
     let values = object.values().map(|value| match value {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),

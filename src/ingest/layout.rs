@@ -1,16 +1,16 @@
-//! Which column of a feed is which field: by the names of its header or its keys, and by the map
-//! of the user, which wins.
+//! Maps the columns of a feed to fields: by the names of its header or its keys, and by the user's
+//! map, which wins.
 
 use super::columns::{ColumnMap, ColumnSelector};
 use super::field::{Field, NameMeaning, RANK_OF_DOUBTFUL_STAMPS};
 
-/// Whose names a feed uses.
+/// The set of names that a feed uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum NameRules {
-    /// Those of a vendor's file: what is not understood is not used.
+    /// The names of vendors' files: an unknown one is not used.
     #[default]
     OfFiles,
-    /// Those of this program: a name that no tick has is refused.
+    /// The names of this program: an unknown one is refused.
     OfPosts,
 }
 
@@ -57,7 +57,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Of a file without a header: positions only.
+    /// Maps a file without a header: by positions only.
     pub(super) fn of_positions(columns: usize, map: &ColumnMap) -> Result<Self, String> {
         let mut layout = Self {
             fields: vec![None; columns],
@@ -271,7 +271,7 @@ impl Layout {
         unused.map(|(index, _)| self.name(index)).collect()
     }
 
-    /// Whether the columns are those of bars: open, high, low and close, or a price that is the
+    /// True when the columns are those of bars: open, high, low and close, or a price that is the
     /// close because nothing else of a trade or quote stands beside it.
     pub(super) fn is_of_bars(&self) -> bool {
         let range = [Field::Open, Field::High, Field::Low];

@@ -44,7 +44,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// What comes after the last line.
+    /// Returns the reader at the byte after the last line.
     pub(super) fn into_reader(mut self) -> R {
         self.consume_lent();
         self.reader

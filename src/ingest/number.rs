@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 
-/// How the numbers of a feed are written, beside the plain form `-1234.5` or `1e3`.
+/// The form of a feed's numbers, beside the plain one `-1234.5` or `1e3`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NumberFormat {
     /// The decimal point is a comma, and a point is none.
@@ -16,7 +16,7 @@ pub struct NumberFormat {
     pub suffixes: bool,
 }
 
-/// What may stand between groups of three digits.
+/// Characters that may stand between groups of three digits.
 const SEPARATORS: &[u8; 5] = b",.' _";
 /// Spaces that do not break a line, which are spaces here, too: U+00A0, U+202F, U+2009.
 const WIDE_SPACES: [&[u8]; 3] = [b"\xc2\xa0", b"\xe2\x80\xaf", b"\xe2\x80\x89"];
@@ -67,6 +67,7 @@ impl NumberFormat {
     /// The options under which this text would be a number; `None` when there are none.
     #[must_use]
     pub fn option_for(&self, text: &[u8]) -> Option<&'static str> {
+        // Only for a message: reading never guesses an option.
         let mut reading = OPTIONS
             .iter()
             .filter(|(format, _)| format.read(text).is_some());
@@ -84,7 +85,7 @@ impl NumberFormat {
         }
     }
 
-    /// The same number in the plain form.
+    /// Rewrites a number in the plain form.
     fn plain(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut plain = Vec::with_capacity(text.len() + 3);
         let mut rest = text;
@@ -150,10 +151,11 @@ impl NumberFormat {
             group_digits = 0;
             rest = rest.get(separator..)?;
         }
+        // The last group must be whole, too: `1,23` is no group of thousands.
         (groups == 0 || group_digits == 3).then_some(())
     }
 
-    /// How long the separator of thousands at the front is.
+    /// Counts the bytes of a separator of thousands at the front.
     fn separator_bytes(&self, text: &[u8]) -> Option<usize> {
         let separator = self.thousands?;
         if text.first() == Some(&separator) {
@@ -227,6 +229,7 @@ fn float(text: &[u8]) -> Option<f64> {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
+    // One more than digits, for the point.
     if digits.len() > EXACT_DIGITS_MAX + 1 {
         return std::str::from_utf8(text).ok()?.parse().ok();
     }

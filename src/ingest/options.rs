@@ -1,4 +1,4 @@
-//! What is known of a feed before it is read: how its text, its stamps and its numbers are written.
+//! Options of a feed: how its text, its stamps and its numbers are written.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::timestamp::{DateOrder, FeedZone, TimestampFormat};
 
-/// How a feed's text is written.
+/// The format of a feed's text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedFormat {
@@ -39,7 +39,7 @@ impl FromStr for FeedFormat {
     }
 }
 
-/// Which end of its period a bar is named by.
+/// The end of its period that names a bar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BarStamps {
     /// The moment at which the period starts.
@@ -65,30 +65,30 @@ impl FromStr for BarStamps {
     }
 }
 
-/// What is known of a feed before it is read.
+/// Options of a feed, known before it is read.
 #[derive(Debug, Clone, Default)]
 pub struct FeedOptions {
-    /// How the text is written.
+    /// The format of the text.
     pub format: FeedFormat,
-    /// What stands between the fields of a line; `None` finds it out.
+    /// The delimiter of fields; `None` detects it.
     pub delimiter: Option<u8>,
-    /// Whether the file has a line of column names; `None` finds it out.
+    /// True when the file has a line of column names; `None` detects it.
     pub header: Option<bool>,
     /// Lines that are passed over before anything is looked at.
     pub skip_lines: u64,
-    /// Which column is which field; the header's names say the rest.
+    /// The user's map of columns; the header's names map the rest.
     pub columns: ColumnMap,
     /// The only symbol whose rows are read, of a file that has a column of symbols.
     pub symbol: Option<Symbol>,
-    /// How stamps are written.
+    /// The form of the stamps.
     pub timestamp_format: TimestampFormat,
-    /// What comes first in dates like `01/02/2024`; `None` finds it out over the whole file.
+    /// The first part of dates like `01/02/2024`; `None` detects it over the whole file.
     pub date_order: Option<DateOrder>,
     /// The zone of stamps without an offset; `None` is UTC.
     pub timezone: Option<FeedZone>,
-    /// How numbers are written.
+    /// The form of the numbers.
     pub numbers: NumberFormat,
-    /// Which end of its period a bar is named by.
+    /// The end of its period that names a bar.
     pub bar_stamps: BarStamps,
     /// The preset that gave these options; messages name it.
     pub preset: Option<&'static Preset>,

@@ -1,4 +1,5 @@
-//! Whose a row is: the instrument and the data source that it names, each pair looked at once.
+//! The owners of a row: the instrument and the data source that it names. Each pair is looked up
+//! once.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -29,9 +30,9 @@ pub enum SourceName {
 /// The series that a row belongs to; `None` where the row does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RowOwner {
-    /// Whose the row is.
+    /// The instrument of the row.
     pub instrument: Option<InstrumentName>,
-    /// Where it comes from.
+    /// The data source of the row.
     pub source: Option<SourceName>,
 }
 
@@ -92,7 +93,7 @@ impl Owners {
         }
     }
 
-    /// Whether rows name their owners.
+    /// True when rows name their owners.
     pub(super) fn are_named(&self) -> bool {
         !self.fields.is_empty()
     }
@@ -126,8 +127,11 @@ impl Owners {
                 }
                 cell => self.key.extend_from_slice(&cell.bytes()),
             }
+            // Between fields, so that `A` and `BC` are another owner than `AB` and `C`.
             self.key.push(b'\n');
         }
+        // Rows of one owner stand together in most files: a comparison of bytes replaces a look
+        // into the map.
         if let Some((key, owner)) = &self.last
             && *key == self.key
         {
@@ -168,6 +172,7 @@ impl Owners {
                 OwnerOfRow::OtherSymbol
             }
         });
+        // Refusals are kept, too: a bad symbol is parsed once, not for each of its rows.
         self.known.insert(self.key.clone(), owner.clone());
         owner
     }
@@ -189,7 +194,7 @@ impl Owners {
             cell => cell.whole().map(Some).ok_or_else(|| {
                 let text = cell.bytes();
                 let shown = String::from_utf8_lossy(text.get(..40).unwrap_or(&text));
-                format!("{}: {shown:?} is no whole number", field.as_str())
+                format!("{}: {shown:?} is not a whole number", field.as_str())
             }),
         };
         let text = |field: Field| {
@@ -231,8 +236,8 @@ impl Owners {
     }
 }
 
-/// Whether a row's symbol is the one that was asked for. Vendors write a pair of currencies with a
-/// slash or without: `EUR/USD` is `EURUSD`.
+/// True when a row's symbol is the one that was asked for. Vendors write a pair of currencies with
+/// a slash or without: `EUR/USD` is `EURUSD`.
 fn is_same_symbol(symbol: &str, only: &str) -> bool {
     let letters = |text: &str| text.replace('/', "");
     symbol.eq_ignore_ascii_case(only) || letters(symbol).eq_ignore_ascii_case(&letters(only))
@@ -318,11 +323,11 @@ mod tests {
             (&[(Field::Symbol, "A B")], "symbol: it holds ' '"),
             (
                 &[(Field::InstrumentId, "1.5")],
-                "\"1.5\" is no whole number",
+                "\"1.5\" is not a whole number",
             ),
             (
                 &[(Field::Symbol, "A"), (Field::SourceId, "x")],
-                "source_id: \"x\" is no",
+                "source_id: \"x\" is not",
             ),
         ] {
             for _ in 0..2 {

@@ -7,6 +7,8 @@ use super::record::{FeedRecord, FeedTarget};
 use crate::error::{Error, Result};
 
 /// Batches that wait between the threads; the reader waits when there are as many.
+// Two keep both threads busy: one batch is stored while the next one waits. More would only take
+// memory.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
 
 /// Reads a feed to its end on a thread of its own and calls `store` with each batch, in order,

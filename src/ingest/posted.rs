@@ -27,7 +27,7 @@ use crate::domain::tick::Tick;
 use crate::domain::{DEFAULT_SOURCE_ID, Symbol};
 pub use rejected::RejectedRows;
 
-/// How a posted text is written.
+/// The format of a posted body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostedFormat {
     /// An array of objects, or `{"ticks": [..]}`.
@@ -103,6 +103,7 @@ impl PostedBatch {
         match format {
             PostedFormat::Json => {
                 let rows = array::rows(text, rows_max)?;
+                // Counted before a row is read: a refusal must not cost what storing would.
                 refuse_too_many(rows.len(), rows_max)?;
                 let mut posted = Posted::new(posted_keys(), rows.len());
                 for row in rows {
@@ -127,7 +128,8 @@ impl PostedBatch {
         }
     }
 
-    /// How many ticks a text has at most, by its looks: there is no way to know before it is read.
+    /// Bounds the number of ticks in a text by its size and shape: the exact number takes reading
+    /// it.
     #[must_use]
     pub fn ticks_max(text: &[u8], format: PostedFormat, rows_max: usize) -> usize {
         let sign = match format {
@@ -139,7 +141,7 @@ impl PostedBatch {
         rows.min(rows_max)
     }
 
-    /// How many ticks were read.
+    /// The number of ticks read.
     #[must_use]
     pub fn ticks(&self) -> usize {
         self.ticks.len()
@@ -295,7 +297,7 @@ fn posted_keys() -> RowFormat {
 fn posted_header(lines: &mut Lines<&[u8]>) -> Result<Option<RowFormat>, PostedError> {
     let layout = |line: &[u8]| {
         let delimiter = csv::delimiter_of(line)
-            .ok_or("it is no CSV: the first line has one field, a header of ticks has more")?;
+            .ok_or("not a CSV: the first line has one field, a header of ticks has more")?;
         let names = csv::names(line, delimiter).map_err(|reason| format!("the header {reason}"))?;
         let layout = Layout::of_names(names, &ColumnMap::default(), NameRules::OfPosts)?;
         layout.check_ticks()?;

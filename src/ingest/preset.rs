@@ -23,16 +23,16 @@ use crate::timestamp::DateOrder;
 pub struct Preset {
     /// The name in `--preset`.
     pub name: &'static str,
-    /// What the files are, in a few words.
+    /// The files in a few words.
     pub about: &'static str,
-    /// Where the vendor describes the layout.
+    /// The page on which the vendor describes the layout.
     pub source: &'static str,
-    /// What the rows are.
+    /// The kind of the rows.
     pub kind: ImportKind,
     /// The period of bars, where all files of the layout have the same.
     #[serde(serialize_with = "frequency")]
     pub frequency: Option<Frequency>,
-    /// What stands between fields.
+    /// The delimiter of fields.
     #[serde(skip)]
     pub(super) delimiter: Option<u8>,
     #[serde(skip)]
@@ -47,7 +47,7 @@ pub struct Preset {
     prices: PriceForm,
 }
 
-/// Whether files begin with the names of their columns.
+/// The header of the files: names of columns, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PresetHeader {
     Always,
@@ -57,7 +57,7 @@ pub(super) enum PresetHeader {
     Never(usize),
 }
 
-/// Where a field stands.
+/// The column of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColumnAt {
     /// In the column with this position, from 1.
@@ -77,7 +77,7 @@ pub(super) enum PresetZone {
     OfTheServer,
 }
 
-/// How prices are written.
+/// The form of prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PriceForm {
     Plain,
@@ -123,7 +123,7 @@ impl Preset {
         let (least, most) = match self.header {
             PresetHeader::Always => {
                 return Err(format!(
-                    "it is no header, with which files of preset {self} begin"
+                    "it is not the header with which files of preset {self} begin"
                 ));
             }
             PresetHeader::Sometimes(least, most) => (least, most),

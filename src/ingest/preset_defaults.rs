@@ -1,4 +1,4 @@
-//! What a preset fills in of an import, and of the options of a feed: what the user does not say.
+//! Fills in the options of an import and of a feed from a preset, where the user gives none.
 
 use super::columns::{ColumnMap, ColumnSelector};
 use super::import::Import;

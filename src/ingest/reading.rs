@@ -1,4 +1,4 @@
-//! What a file was read as: which column became what, the form of its stamps, its zone and kind.
+//! How a file was read: which column became which field, the form of its stamps, its zone and kind.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use super::field::{Field, NameMeaning};
 use super::import_kind::ImportKind;
 use crate::domain::Frequency;
 
-/// What a file was read as. Its text form is one line for people.
+/// How a file was read. Its text form is one line for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct FileReading {
     /// The file's name.
     pub file: String,
-    /// What its rows are: `ticks` or `bars`.
+    /// The kind of its rows: `ticks` or `bars`.
     #[cfg_attr(feature = "server", schema(value_type = String))]
     pub kind: ImportKind,
     /// The period of bars; `None` for ticks.
@@ -29,11 +29,11 @@ pub struct FileReading {
     pub columns: Vec<(Field, String)>,
     /// The columns that were not used.
     pub unused: Vec<String>,
-    /// How the stamps are written; `None` when there was none.
+    /// The form of the stamps; `None` when there was none.
     pub timestamp_form: Option<String>,
     /// The zone of stamps without an offset.
     pub timezone: String,
-    /// Whether the zone was named; else it is UTC because nothing else was said.
+    /// True when the zone was named; else it is UTC because nothing else was said.
     pub timezone_named: bool,
     /// The rows run from the newest to the oldest; those of one stamp were numbered from the
     /// bottom.

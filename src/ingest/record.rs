@@ -1,4 +1,4 @@
-//! How the fields of one record become a tick or a bar.
+//! Turns the fields of one record into a tick or a bar.
 
 use super::cells::{Cell, Cells};
 use super::field::Field;
@@ -12,7 +12,7 @@ use crate::domain::tick::{RawTick, Tick};
 use crate::error::{Error, Result};
 use crate::timestamp::{FeedZone, StampForm, StampReader, Timestamp, WrittenStamp};
 
-/// What the rows of a feed belong to, where they do not say it themselves.
+/// The instrument and source of rows that do not name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedTarget {
     /// The instrument's id.
@@ -23,9 +23,9 @@ pub struct FeedTarget {
     pub frequency: Option<Frequency>,
 }
 
-/// What a feed can be read as: [`Tick`] or [`Bar`].
+/// A record that a feed can be read as: [`Tick`] or [`Bar`].
 pub trait FeedRecord: Sized + Send + sealed::Sealed {
-    /// What the rows are.
+    /// The kind of the rows.
     #[doc(hidden)]
     const KIND: ImportKind;
     /// Reads a record of the series with this index.
@@ -62,7 +62,7 @@ pub struct RowReader {
     numbering: Numbering,
     bar_stamps: BarStamps,
     series: Vec<FeedSeries>,
-    /// Whether messages name the options of imports.
+    /// True when messages name the options of imports.
     names_options: bool,
     unread_number: Option<Error>,
     /// Stamps that lost digits finer than a microsecond.
@@ -111,7 +111,7 @@ impl RowReader {
         self.stamps.set_downward(downward);
     }
 
-    /// How the stamps were written.
+    /// Returns the form of the stamps.
     pub(super) fn form(&self) -> Option<StampForm> {
         self.zoned.first().unwrap_or(&self.stamps).form()
     }
@@ -180,6 +180,8 @@ impl RowReader {
             Numbering::Upwards(survey) => {
                 let rows = survey.rows.get(series as usize);
                 let total = rows.map_or(0, |rows| rows.count(at));
+                // The file falls: its first row of a stamp is the last in time, so numbers count
+                // down.
                 let before = one_of(&mut self.series, series).rows.next(at);
                 Ok(Some((total - 1 - before).max(0)))
             }
@@ -289,14 +291,14 @@ impl RowReader {
                 refuse(
                     field,
                     text,
-                    "is no number",
+                    "is not a number",
                     &format!("read it with {option}"),
                 )
             };
             self.unread_number = Some(refusal());
             return refusal();
         }
-        refuse(field, text, "is no number", "write it like 1650.25")
+        refuse(field, text, "is not a number", "write it like 1650.25")
     }
 }
 
@@ -352,7 +354,7 @@ fn own_sequence(cells: &Cells<'_>) -> Result<Option<i64>> {
                 refuse(
                     Field::Sequence,
                     &cell.bytes(),
-                    "is no whole number",
+                    "is not a whole number",
                     "write it like 7",
                 )
             };

@@ -7,7 +7,7 @@ use super::feed_survey::FeedSurvey;
 use super::occurrence::Occurrences;
 use crate::timestamp::Timestamp;
 
-/// Where the sequences of ticks come from.
+/// The origin of the ticks' sequences.
 #[derive(Debug)]
 pub(super) enum Numbering {
     /// A column: a row without a number is refused.
@@ -37,7 +37,7 @@ pub(super) struct FeedSeries {
 }
 
 impl FeedSeries {
-    /// Whether a row above with the same stamp has the same number. Rows of one stamp stand
+    /// True when a row above with the same stamp has the same number. Rows of one stamp stand
     /// together in files of trades: only those are compared, so that memory does not grow.
     pub(super) fn repeats(&mut self, at: Timestamp, number: i64) -> bool {
         if self.last != Some(at) {

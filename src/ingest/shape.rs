@@ -1,4 +1,4 @@
-//! How the text of a row becomes fields: the cells of a CSV, or the keys of an object.
+//! Turns the text of a row into fields: the cells of a CSV, or the keys of an object.
 
 use super::cells::Cells;
 use super::csv;
@@ -26,11 +26,11 @@ impl RowFormat {
             Self::Csv { delimiter, layout } => split_csv(row, *delimiter, layout, cells),
             Self::Json(keys) => keys
                 .read(row, cells)
-                .map_err(|error| format!("is no JSON object that can be read: {error}")),
+                .map_err(|error| format!("is not a JSON object that can be read: {error}")),
         }
     }
 
-    /// Whether a line holds no row: it is blank, or a comment of a CSV.
+    /// True when a line holds no row: it is blank, or a comment of a CSV.
     pub(super) fn passes_over(&self, line: &[u8]) -> bool {
         let line = line.trim_ascii_start();
         line.is_empty() || (matches!(self, Self::Csv { .. }) && line.starts_with(b"#"))

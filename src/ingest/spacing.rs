@@ -89,7 +89,7 @@ pub(super) struct Spacing {
     neighbours: [u64; Frequency::ALL.len()],
     /// For each frequency, the stamps that name no period of it.
     strays: [u64; Frequency::ALL.len()],
-    /// What the rows say that name both ends of their periods; none within when they differ.
+    /// The frequency by rows that name both ends of their periods; none within when they differ.
     by_ends: Option<Option<Frequency>>,
 }
 
@@ -156,6 +156,7 @@ impl Spacing {
                 && self.neighbours[index] >= needed
                 && self.least.is_some_and(|least| least >= length - slack)
         };
+        // From the longest: daily stamps are also stamps of minutes.
         let mut all = Frequency::ALL.into_iter().enumerate().rev();
         all.find(|(index, frequency)| fits(*index, *frequency))
             .map(|(_, frequency)| frequency)

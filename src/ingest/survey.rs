@@ -1,5 +1,5 @@
-//! What only the whole file tells, found out before a row is read: the order of its dates, the
-//! direction in which it runs, the spacing of its bars.
+//! Finds out before the first row what takes the whole file: the order of its dates, the direction
+//! in which it runs, the spacing of its bars.
 //!
 //! Most files of ticks need none of it: the first rows tell that their stamps mean one thing and
 //! rise, and the file is read once.
@@ -23,6 +23,8 @@ use crate::error::{Error, Result};
 use crate::timestamp::{DateOrderSurvey, TimestampFormat, WrittenStamp};
 
 /// Lines that are looked at until two stamps of one series differ.
+// A file of one busy second needs many lines until its stamps differ; past this it is read as a
+// whole instead.
 const LINES_LOOKED_AT_MAX: usize = 1_000;
 /// Lines that are looked at at least.
 const LINES_LOOKED_AT: usize = 25;
@@ -51,7 +53,7 @@ impl Steps {
     }
 }
 
-/// What the first rows tell.
+/// The facts that the first rows show.
 #[derive(Debug, Default)]
 struct Peek {
     dates: bool,
@@ -77,6 +79,8 @@ pub(super) fn survey(
     if let (Some((number, reason)), false) = (&peek.refusal, peek.readable) {
         return Err(refuse(text, options, *number, reason));
     }
+    // Only ticks without numbers of their own are counted, and only counting depends on the
+    // direction.
     let counted = head.kind == ImportKind::Ticks && !head.shape.layout().has(Field::Sequence);
     let rising = peek.steps.rises > peek.steps.falls;
     let same = peek.steps.rises + peek.steps.falls == 0 && text.ended();
@@ -84,6 +88,7 @@ pub(super) fn survey(
     if head.kind == ImportKind::Ticks && ordered && !peek.dates {
         return Ok(FeedSurvey::default());
     }
+    // From here on the text is read twice: a pipe is copied to a temporary file.
     text.keep()?;
     if peek.dates {
         decide_dates(text, head, options)?;
@@ -91,6 +96,8 @@ pub(super) fn survey(
     if head.kind == ImportKind::Ticks && !counted {
         return Ok(FeedSurvey::default());
     }
+    // In this order: dates decide how stamps read, stamps decide the direction, and the direction
+    // decides how rows of a stamp are counted.
     choose_volume(text, head, options)?;
     let mut survey = FeedSurvey {
         downward: direction(text, head, options)?,
@@ -266,7 +273,7 @@ fn choose_volume(text: &FeedText, head: &mut Head, options: &FeedOptions) -> Res
     Ok(())
 }
 
-/// Whether most steps from row to row lead back in time.
+/// True when most steps from row to row lead back in time.
 fn direction(text: &FeedText, head: &Head, options: &FeedOptions) -> Result<bool> {
     let mut steps = Steps::default();
     let mut stamps = clock_reader(options);

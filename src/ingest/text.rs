@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// A line with its number, from 1; `None` for one that was too long.
 pub(super) type NumberedLine = (u64, Option<Vec<u8>>);
 
-/// Where the same text can be read again.
+/// The place where the text can be read again.
 #[derive(Debug)]
 enum Origin {
     /// A file, by its path.
@@ -32,7 +32,7 @@ pub(super) struct FeedText {
     lines: Lines<Box<dyn BufRead + Send>>,
     /// Lines that were looked at, and are still to be read.
     ahead: VecDeque<NumberedLine>,
-    /// Whether `ahead` reaches to the end of the text.
+    /// True when `ahead` reaches to the end of the text.
     ended: bool,
     current: Vec<u8>,
     size: Option<u64>,
@@ -85,7 +85,7 @@ impl FeedText {
         &self.ahead
     }
 
-    /// Whether nothing comes after the lines that were looked at.
+    /// True when nothing comes after the lines that were looked at.
     pub(super) const fn ended(&self) -> bool {
         self.ended
     }
@@ -153,6 +153,7 @@ impl FeedText {
     /// Makes a text that can be read only once one that can be read again. Its rest is copied to
     /// a temporary file, unless all of it was looked at.
     pub(super) fn keep(&mut self) -> Result<()> {
+        // A file can be opened again, and a short text lies in memory as a whole.
         if self.ended || !matches!(self.origin, Origin::Nowhere) {
             return Ok(());
         }
@@ -164,6 +165,7 @@ impl FeedText {
                 "free some space in the folder for temporary files (TMPDIR), or import from a file",
             )
         };
+        // The copy begins behind the lines that were passed, and keeps their numbers for messages.
         let before = self.next_number() - 1;
         let mut file = BufWriter::new(tempfile::tempfile().map_err(failed)?);
         while let Some((_, line)) = self.next()? {
@@ -184,7 +186,7 @@ impl FeedText {
         Ok(())
     }
 
-    /// The same text, from where this one stands.
+    /// Opens the text again, at the place where this one stands.
     pub(super) fn again(&self) -> Result<Self> {
         self.again_after(self.next_number() - 1)
     }

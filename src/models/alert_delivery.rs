@@ -1,5 +1,4 @@
-//! What was tried to deliver an alert on one channel: the row. Rows are written by the repository
-//! alone.
+//! The row of an alert's delivery on one channel. Only the repository writes such rows.
 
 use diesel::prelude::*;
 
@@ -18,9 +17,9 @@ pub struct AlertDelivery {
     pub alert_id: i64,
     /// The channel's name in the settings.
     pub channel: String,
-    /// What that channel was when this was queued.
+    /// The kind of that channel when this was queued.
     pub kind: ChannelKind,
-    /// How it stands.
+    /// The state of the delivery.
     pub status: DeliveryState,
     /// Attempts that were begun, but for those that the receiver put off.
     pub attempts: i32,

@@ -32,7 +32,7 @@ pub struct AlertLog {
     pub trigger_value: f64,
     /// The threshold at that moment; none for a multi-condition rule.
     pub threshold_value: Option<f64>,
-    /// What came of it.
+    /// The outcome of the match.
     pub fired_status: FiredStatus,
     /// How far its delivery got.
     pub delivery_status: DeliveryStatus,
@@ -42,7 +42,7 @@ pub struct AlertLog {
     pub rule_condition: String,
     /// The text for people.
     pub alert_message: String,
-    /// What failed, if something did.
+    /// The last failure of its delivery.
     pub error_message: Option<String>,
     /// When delivery was first tried.
     pub delivery_attempted_at: Option<Timestamp>,
@@ -71,7 +71,7 @@ pub struct NewAlertLog {
     pub trigger_value: f64,
     /// The threshold at that moment; none for a multi-condition rule.
     pub threshold_value: Option<f64>,
-    /// What came of it.
+    /// The outcome of the match.
     pub fired_status: FiredStatus,
     /// How far its delivery got.
     pub delivery_status: DeliveryStatus,
@@ -81,7 +81,7 @@ pub struct NewAlertLog {
     pub rule_condition: String,
     /// The text for people.
     pub alert_message: String,
-    /// What failed, if something did.
+    /// The last failure of its delivery.
     pub error_message: Option<String>,
 }
 

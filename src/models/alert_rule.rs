@@ -19,7 +19,7 @@ pub struct AlertRule {
     pub id: i64,
     /// The instrument that it watches.
     pub instrument_id: i64,
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: RuleType,
     /// When it matches; none for a multi-condition rule.
     pub condition: Option<Condition>,
@@ -27,11 +27,11 @@ pub struct AlertRule {
     pub threshold: Option<Decimal>,
     /// The conditions of a multi-condition rule, JSON text.
     pub expression: Option<String>,
-    /// Whether it is evaluated.
+    /// True when it is evaluated.
     pub active: bool,
     /// Its name, at most 100 characters.
     pub name: Option<String>,
-    /// What it is for.
+    /// A description for people.
     pub description: Option<String>,
     /// The window of a rate of change, in seconds.
     pub time_window_seconds: Option<i32>,
@@ -73,7 +73,7 @@ impl AlertRule {
 pub struct NewAlertRule {
     /// The instrument that it watches.
     pub instrument_id: i64,
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: RuleType,
     /// When it matches; none for a multi-condition rule.
     pub condition: Option<Condition>,
@@ -81,11 +81,11 @@ pub struct NewAlertRule {
     pub threshold: Option<Decimal>,
     /// The conditions of a multi-condition rule, JSON text.
     pub expression: Option<String>,
-    /// Whether it is evaluated.
+    /// True when it is evaluated.
     pub active: bool,
     /// Its name, at most 100 characters.
     pub name: Option<String>,
-    /// What it is for.
+    /// A description for people.
     pub description: Option<String>,
     /// The window of a rate of change, in seconds.
     pub time_window_seconds: Option<i32>,
@@ -130,11 +130,11 @@ impl NewAlertRule {
     }
 }
 
-/// What to change of a rule: `None` leaves a column as it is, `Some(None)` writes NULL.
+/// A change of a rule: `None` leaves a column as it is, `Some(None)` writes NULL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = crate::schema::alert_rules)]
 pub struct AlertRuleChange {
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: Option<RuleType>,
     /// When it matches.
     pub condition: Option<Option<Condition>>,
@@ -142,11 +142,11 @@ pub struct AlertRuleChange {
     pub threshold: Option<Option<Decimal>>,
     /// The conditions of a multi-condition rule, JSON text.
     pub expression: Option<Option<String>>,
-    /// Whether it is evaluated.
+    /// True when it is evaluated.
     pub active: Option<bool>,
     /// Its name, at most 100 characters.
     pub name: Option<Option<String>>,
-    /// What it is for.
+    /// A description for people.
     pub description: Option<Option<String>>,
     /// The window of a rate of change, in seconds.
     pub time_window_seconds: Option<Option<i32>>,

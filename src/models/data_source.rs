@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
 
-/// Where ticks and bars come from.
+/// The origin of ticks and bars.
 #[derive(Debug, Clone, PartialEq, Eq, HasQuery)]
 #[diesel(table_name = data_sources)]
 #[non_exhaustive]
@@ -16,13 +16,13 @@ pub struct DataSource {
     pub id: i64,
     /// Its name, unique.
     pub name: String,
-    /// How it delivers.
+    /// The way in which it delivers.
     pub provider_type: ProviderType,
-    /// Where it is asked.
+    /// The URL of its API.
     pub base_url: Option<String>,
     /// Requests that it allows in a minute.
     pub rate_limit_per_minute: i32,
-    /// Whether it is used.
+    /// True when it is used.
     pub is_active: bool,
     /// Its settings, JSON text.
     pub configuration: Option<String>,
@@ -38,13 +38,13 @@ pub struct DataSource {
 pub struct NewDataSource {
     /// Its name, unique.
     pub name: String,
-    /// How it delivers.
+    /// The way in which it delivers.
     pub provider_type: ProviderType,
-    /// Where it is asked.
+    /// The URL of its API.
     pub base_url: Option<String>,
     /// Requests that it allows in a minute.
     pub rate_limit_per_minute: i32,
-    /// Whether it is used.
+    /// True when it is used.
     pub is_active: bool,
     /// Its settings, JSON text.
     pub configuration: Option<String>,
@@ -82,17 +82,17 @@ impl NewDataSource {
     }
 }
 
-/// What to change of a data source: `None` leaves a column as it is, `Some(None)` writes NULL.
+/// A change of a data source: `None` leaves a column as it is, `Some(None)` writes NULL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = crate::schema::data_sources)]
 pub struct DataSourceChange {
-    /// How it delivers.
+    /// The way in which it delivers.
     pub provider_type: Option<ProviderType>,
-    /// Where it is asked.
+    /// The URL of its API.
     pub base_url: Option<Option<String>>,
     /// Requests that it allows in a minute.
     pub rate_limit_per_minute: Option<i32>,
-    /// Whether it is used.
+    /// True when it is used.
     pub is_active: Option<bool>,
     /// Its settings, JSON text.
     pub configuration: Option<Option<String>>,

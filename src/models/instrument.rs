@@ -8,7 +8,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
 
-/// What is traded or watched.
+/// An instrument that is traded or watched.
 #[derive(Debug, Clone, PartialEq, HasQuery)]
 #[diesel(table_name = instruments)]
 #[diesel(base_query = instruments::table.active(), base_query_type = Active<instruments::table>)]
@@ -20,9 +20,9 @@ pub struct Instrument {
     pub symbol: Symbol,
     /// Its full name.
     pub name: String,
-    /// What it is; `type` in JSON.
+    /// The type of the instrument; `type` in JSON.
     pub instrument_type: InstrumentType,
-    /// Whether it is fed.
+    /// The state of the instrument: fed or not.
     pub status: InstrumentStatus,
     /// Places to which responses round its prices; none where they show what is stored.
     pub price_decimals: Option<PriceDecimals>,
@@ -58,9 +58,9 @@ pub struct NewInstrument {
     pub symbol: Symbol,
     /// Its full name.
     pub name: String,
-    /// What it is.
+    /// Its type.
     pub instrument_type: InstrumentType,
-    /// Whether it is fed.
+    /// The state of the instrument: fed or not.
     pub status: InstrumentStatus,
     /// Places to which responses round its prices; none where they show what is stored.
     pub price_decimals: Option<PriceDecimals>,
@@ -83,13 +83,13 @@ impl NewInstrument {
     }
 }
 
-/// What to change of an instrument; `None` leaves it as it is.
+/// A change of an instrument; `None` leaves a column as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
 #[diesel(table_name = crate::schema::instruments)]
 pub struct InstrumentChange {
     /// Its full name.
     pub name: Option<String>,
-    /// Whether it is fed.
+    /// The state of the instrument: fed or not.
     pub status: Option<InstrumentStatus>,
     /// Places to which responses round its prices; `Some(None)` has them show what is stored.
     pub price_decimals: Option<Option<PriceDecimals>>,

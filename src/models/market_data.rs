@@ -18,7 +18,7 @@ pub struct MarketData {
     pub instrument_id: i64,
     /// When it happened.
     pub timestamp: Timestamp,
-    /// Where it came from.
+    /// Its data source.
     pub source_id: i64,
     /// Its number within the stamp and the source.
     pub sequence: i64,

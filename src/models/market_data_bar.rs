@@ -41,9 +41,9 @@ pub struct MarketDataBar {
     pub open_interest: Option<f64>,
     /// The contract's month, such as `2013-12`.
     pub contract_month: Option<String>,
-    /// Where it came from.
+    /// Its data source.
     pub data_source_id: i64,
-    /// Whether prices are adjusted for splits, dividends or rolls.
+    /// True when prices are adjusted for splits, dividends or rolls.
     pub is_adjusted: bool,
     /// 0 (worst) to 100.
     pub quality_score: Option<i32>,
@@ -55,7 +55,7 @@ pub struct MarketDataBar {
     pub deleted_at: Option<Timestamp>,
     /// Sum of price times volume of its ticks; divided by the volume it is the VWAP.
     pub turnover: Option<f64>,
-    /// How many ticks with a price it was made of.
+    /// The number of ticks with a price that it was made of.
     pub tick_count: Option<i64>,
 }
 soft_deletable_row!(MarketDataBar);
@@ -84,15 +84,15 @@ pub struct NewMarketDataBar {
     pub open_interest: Option<f64>,
     /// The contract's month, such as `2013-12`.
     pub contract_month: Option<String>,
-    /// Where it came from.
+    /// Its data source.
     pub data_source_id: i64,
-    /// Whether prices are adjusted for splits, dividends or rolls.
+    /// True when prices are adjusted for splits, dividends or rolls.
     pub is_adjusted: bool,
     /// 0 (worst) to 100.
     pub quality_score: Option<i32>,
     /// Sum of price times volume of its ticks, where that is known.
     pub turnover: Option<f64>,
-    /// How many ticks with a price it was made of, where that is known.
+    /// The number of ticks with a price that it was made of, where that is known.
     pub tick_count: Option<i64>,
 }
 

@@ -1,7 +1,7 @@
 //! Levels: what is compared with which threshold, and when an alert is raised and cleared.
 //!
 //! All of it is [`evaluate`], a pure function of what was known, what was seen and the settings.
-//! It neither measures nor tells: that is `collect`'s and `service`'s.
+//! It is pure: `collect` measures, `service` notifies.
 //!
 //! A level is raised when the value has been past its threshold in `raise_rounds` rounds in a row,
 //! and left when it has been back for `clear_rounds`. Back means a tenth (`clear_share`) better than
@@ -24,7 +24,7 @@ use crate::timestamp::Timestamp;
 pub use judge::Facts;
 use judge::{judge, past, past_eased};
 
-/// What is compared with a threshold.
+/// A value that is compared with a threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Check {
@@ -38,7 +38,7 @@ pub enum Check {
     AcquireTime,
     /// Rows inserted per second over the last minute.
     InsertRateFloor,
-    /// The same as a share of the usual rate, the median of the 5 minutes before.
+    /// That rate as a share of the usual one, the median of the 5 minutes before.
     InsertRateDrop,
     /// Ticks stored late in the last 5 minutes, as a share of those stored. Off unless it is set: an
     /// import of old ticks is late as a whole. Late ticks fire no rule.
@@ -49,7 +49,7 @@ pub enum Check {
     WriteQueue,
     /// Calls per minute that ended in an error, over the last minute.
     Errors,
-    /// Whether a fresh connection could be opened and asked.
+    /// The probe: a fresh connection could be opened and asked.
     Probe,
 }
 
@@ -101,7 +101,7 @@ impl Check {
     }
 }
 
-/// How ill a check finds the database.
+/// The level of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CheckLevel {
@@ -164,7 +164,7 @@ pub struct LevelChange {
     pub at: Timestamp,
 }
 
-/// What is known of every check from the rounds so far.
+/// The state of every check after the rounds so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckState([CheckRecord; Check::ALL.len()]);
 

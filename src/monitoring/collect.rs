@@ -12,7 +12,7 @@ use super::snapshot::{
 };
 use crate::config::MonitoringConfig;
 use crate::database::{Database, DoorSnapshot, HistogramCounts, OperationSnapshot, PoolSnapshot};
-use crate::repository::storage::{PostgresActivity, StorageEstimate, StorageRepository};
+use crate::repository::storage::{self, PostgresActivity, StorageEstimate};
 
 /// Monitoring's own operations: they are no work of the database's users.
 const OWN: [&str; 3] = [
@@ -67,7 +67,7 @@ impl CountsAtMoment {
     }
 }
 
-/// What the write door has counted.
+/// The counts of the write door.
 #[derive(Debug, Clone, Default)]
 struct Commits {
     rows: u64,
@@ -115,7 +115,7 @@ impl Commits {
     }
 }
 
-/// What a look is compared with.
+/// The sample that a look is compared with.
 #[derive(Debug, Clone)]
 pub(super) struct Before {
     pub(super) counts: CountsAtMoment,
@@ -136,6 +136,7 @@ pub(super) fn look(
     let probe = probe(db, config.probe_timeout);
     let asked = match probe.error {
         None => Asked::or_known(db, &pool, before),
+        // A database that did not answer the probe would only hold the round up.
         Some(_) => Asked::default(),
     };
     let errors = probe.error.iter().cloned().chain(asked.errors);
@@ -167,12 +168,12 @@ pub(super) fn look(
     (snapshot, counts)
 }
 
-/// Whether a caller that asks for a connection now may have to wait.
+/// True when a caller that asks for a connection now may have to wait.
 pub(super) fn exhausted(pool: &PoolSnapshot) -> bool {
     pool.in_use >= pool.capacity || pool.waiting > 0
 }
 
-/// What only the database itself can tell.
+/// The figures that take a query.
 #[derive(Default)]
 struct Asked {
     storage: Option<StorageEstimate>,
@@ -191,13 +192,12 @@ impl Asked {
                 errors: Vec::new(),
             };
         }
-        let repository = StorageRepository::new(db);
         let mut asked = Self::default();
-        match repository.estimate() {
+        match storage::estimate(db) {
             Ok(estimate) => asked.storage = Some(estimate),
             Err(error) => asked.errors.push(error.chain()),
         }
-        match repository.postgres_activity() {
+        match db.read("storage.postgres_activity", storage::postgres_activity) {
             Ok(activity) => asked.postgres = activity,
             Err(error) => asked.errors.push(error.chain()),
         }
@@ -216,7 +216,7 @@ fn probe(db: &Database, timeout: Duration) -> ProbeOutcome {
     }
 }
 
-/// What the checks look at.
+/// Computes the values that the checks look at.
 pub(super) fn facts(
     snapshot: &MonitoringSnapshot,
     before: &Before,
@@ -294,6 +294,7 @@ fn operations(
 
 /// The calls of the window, all operations of users together.
 fn calls(counts: &CountsAtMoment, before: &CountsAtMoment) -> HistogramCounts {
+    // Without monitoring's own calls: in a quiet system they would be most of them.
     let theirs = counts.operations.iter().filter(|o| !OWN.contains(&o.op));
     let windows = theirs.map(|now| in_window(now, older(before, now.op)));
     windows.fold(HistogramCounts::default(), |sum, one| sum.merge(&one))

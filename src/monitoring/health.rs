@@ -2,7 +2,7 @@
 
 use super::check::{Alert, Check, CheckLevel};
 
-/// How the database is.
+/// The verdict about the database.
 ///
 /// | probe of this moment | alerts raised | verdict |
 /// |---|---|---|
@@ -15,6 +15,8 @@ use super::check::{Alert, Check, CheckLevel};
 /// connection to ask it with. All else is served, if more slowly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum HealthStatus {
     /// All is well.
     #[default]

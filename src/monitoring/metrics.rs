@@ -7,6 +7,8 @@
 //! (`db_client_*`), and of Prometheus' own client libraries (`process_*`); the rest is
 //! `tickbase_*`. Every label has a bounded set of values: operations, tables and checks have static
 //! names.
+//!
+//! The reasons are in docs/decisions/0023.
 
 mod cache;
 mod database;

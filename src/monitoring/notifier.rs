@@ -38,6 +38,7 @@ impl ChangeNotifier {
     /// Tells what is lined up, unless another thread is at it. `panicked` is called once for each
     /// panic of a callback.
     pub(super) fn notify(&self, panicked: impl Fn()) {
+        // One thread tells at a time, or two rounds would tell their changes out of order.
         if std::mem::replace(&mut self.missed().telling, true) {
             return;
         }
@@ -55,6 +56,8 @@ impl ChangeNotifier {
     fn next(&self) -> Option<LevelChange> {
         let mut untold = self.missed();
         let change = untold.changes.pop_front();
+        // In the same lock as the look: a change that is lined up after it finds nobody telling,
+        // and is told by its own thread.
         untold.telling = change.is_some();
         change
     }

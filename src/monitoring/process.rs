@@ -1,5 +1,5 @@
-//! What the process itself uses: processor time and memory, from Linux's `/proc`; nothing
-//! elsewhere. It keeps no state.
+//! Processor time and memory of the process, from Linux's `/proc`; nothing elsewhere. It keeps no
+//! state.
 
 use super::snapshot::ProcessSnapshot;
 

@@ -13,6 +13,7 @@ const GAP_MIN: Duration = Duration::from_secs(1);
 /// Minutes before the last one whose median is the usual rate.
 const LEVEL_MINUTES: u32 = 5;
 /// The fewest of them that make a usual rate.
+// With two, the median would be one of them, burst or not.
 const LEVEL_MINUTES_MIN: usize = 3;
 
 /// Counts since the database was opened, at one moment.
@@ -23,13 +24,13 @@ pub(super) struct Sample {
     pub(super) inserted: u64,
     /// Ticks among them.
     pub(super) ticks: u64,
-    /// Those of the ticks that were late.
+    /// Ticks that were late.
     pub(super) late: u64,
     /// Calls that ended, those of monitoring itself left out.
     pub(super) calls: u64,
-    /// Those that ended in an error.
+    /// Calls that ended in an error.
     pub(super) errors: u64,
-    /// Those that were slow.
+    /// Calls that were slow.
     pub(super) slow: u64,
 }
 
@@ -116,7 +117,7 @@ impl Samples {
         self.reaching(now, age).or(self.0.front())
     }
 
-    /// Whether a whole window is known.
+    /// True when the samples reach back over a whole window.
     pub(super) fn know(&self, now: &Sample, age: Duration) -> bool {
         self.reaching(now, age).is_some()
     }

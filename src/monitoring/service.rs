@@ -1,7 +1,7 @@
 //! The loop: looks at the database in every interval, remembers, compares, tells.
 //!
 //! Its thread survives every error and panic of a round, and says so in the service's status.
-//! What is seen and what is thought of it is `collect`'s and `check`'s.
+//! `collect` measures, `check` judges.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +61,7 @@ pub struct DatabaseMonitoringService {
     watch: Arc<MonitoringShared>,
 }
 
-/// What the thread and the callers share.
+/// The state that the thread and the callers share.
 struct MonitoringShared {
     db: Database,
     config: MonitoringConfig,
@@ -81,7 +81,7 @@ struct MonitoringState {
 }
 
 impl DatabaseMonitoringService {
-    /// Of this database, which it keeps open. It does not start.
+    /// Makes the service for a database, which it keeps open; it does not start it.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
@@ -206,10 +206,14 @@ impl MonitoringShared {
         loop {
             if Instant::now() >= due {
                 self.worker.survive(|| self.explain(&self.round()));
+                // After the round, and on a thread of its own: it takes the writer, which a round
+                // must not wait for.
                 statistics.refresh_if_due(&self.db);
                 // A round that took longer than the interval is not made up for.
                 due = (due + self.config.interval).max(Instant::now());
             } else {
+                // Between rounds only counters are read: rates of a minute need samples nearer than
+                // an interval of an hour.
                 let sample = CountsAtMoment::now(&self.db).sample();
                 self.known().before.samples.push(sample);
             }
@@ -233,6 +237,8 @@ impl MonitoringShared {
         let snapshot = Arc::new(snapshot);
         self.remember(counts, checks, Arc::clone(&snapshot));
         changes.iter().for_each(log);
+        // Lined up under the lock, so that changes stand in the order of rounds; told outside of
+        // it, since a callback may make a round of its own.
         self.told.enqueue(changes);
         drop(one_at_a_time);
         self.worker.ended((!errors.is_empty()).then_some(errors));
@@ -267,6 +273,7 @@ impl MonitoringShared {
         if snapshot.storage.is_some() {
             known.before.storage.clone_from(&snapshot.storage);
         }
+        // A round that could not ask keeps the last known figures.
         known.before.postgres = snapshot.postgres.or(known.before.postgres);
         known.history.push_back(snapshot);
         while known.history.len() > self.config.history_snapshots_max {

@@ -11,13 +11,13 @@ use crate::database::{HistogramSnapshot, InsertTotals, PoolSnapshot, ProbeCause,
 use crate::repository::storage::{PostgresActivity, StorageEstimate};
 use crate::timestamp::Timestamp;
 
-/// What the database does and how it is, at one moment and since the round before.
+/// The figures of the database at one moment, and since the round before.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MonitoringSnapshot {
     /// When, by the database's clock.
     pub taken_at: Timestamp,
-    /// How much time the figures of a window span: that since the round before, or since
+    /// The time that the figures of a window span: since the round before, or since
     /// monitoring began.
     pub window: Duration,
     /// The pool, both doors and their sum.
@@ -28,9 +28,9 @@ pub struct MonitoringSnapshot {
     pub calls: HistogramSnapshot,
     /// Each operation, by name.
     pub operations: Vec<OperationWindow>,
-    /// What insertions have stored since the database was opened.
+    /// Rows stored by insertions since the database was opened.
     pub inserts: InsertTotals,
-    /// What happens per second and minute.
+    /// Rates per second and minute.
     pub rates: Rates,
     /// Slow statements since the database was opened; which they are is
     /// [`Database::slow_queries`](crate::database::Database::slow_queries).
@@ -43,18 +43,18 @@ pub struct MonitoringSnapshot {
     /// The space that the database takes, and about how many rows it holds; that of the round
     /// before while no connection is free to ask with, `None` before it could be asked.
     pub storage: Option<StorageEstimate>,
-    /// What a PostgreSQL server says of its work; `None` on SQLite, else as `storage`.
+    /// A PostgreSQL server's own figures of its work; `None` on SQLite, else as `storage`.
     pub postgres: Option<PostgresActivity>,
     /// The process; `None` where the system does not tell.
     pub process: Option<ProcessSnapshot>,
-    /// Whether a fresh connection could be opened and asked.
+    /// The probe: a fresh connection could be opened and asked.
     pub probe: ProbeOutcome,
     /// Every check at its level, as of this round; of the round before when the snapshot was taken
     /// outside of one.
     pub checks: Vec<CheckStatus>,
     /// The verdict on the probe and the alerts.
     pub health: HealthStatus,
-    /// What could not be found out, and why: one line each.
+    /// Figures that could not be found out, and why: one line each.
     pub errors: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ pub struct OperationWindow {
     pub op: &'static str,
     /// Calls that ended, since the database was opened.
     pub calls: u64,
-    /// Those that ended in an error.
+    /// Calls that ended in an error.
     pub errors: u64,
     /// Attempts beyond the first.
     pub retries: u64,
@@ -85,7 +85,7 @@ pub struct OperationWindow {
     pub duration: HistogramSnapshot,
     /// Calls that ended in the window.
     pub window_calls: u64,
-    /// Those that ended in an error.
+    /// Calls that ended in an error.
     pub window_errors: u64,
     /// Time of the calls of the window.
     pub window_duration: HistogramSnapshot,
@@ -113,7 +113,7 @@ pub struct CommitWindow {
     pub lock_wait: Duration,
 }
 
-/// What happens per second and minute, by monotonic time.
+/// Rates per second and minute, by monotonic time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Rates {
@@ -161,7 +161,7 @@ pub struct ProcessSnapshot {
     pub resident_memory_bytes: u64,
 }
 
-/// Whether a fresh connection, beside the pool, could be opened and asked.
+/// The outcome of a probe: a fresh connection, beside the pool, is opened and asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProbeOutcome {
@@ -169,6 +169,6 @@ pub struct ProbeOutcome {
     pub took: Duration,
     /// The kind of failure; `None` when it did not fail.
     pub cause: Option<ProbeCause>,
-    /// What was found and what to do, in one line; `None` when it did not fail.
+    /// The failure and its remedy, in one line; `None` when it did not fail.
     pub error: Option<String>,
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::database::Database;
-use crate::repository::storage::StorageRepository;
+use crate::repository::storage;
 
 /// Time between two refreshes: tables grow by less than they hold in it.
 const REFRESH_EVERY: Duration = Duration::from_secs(600);
@@ -27,6 +27,7 @@ impl Statistics {
         if fresh || self.under_way.swap(true, Ordering::AcqRel) {
             return;
         }
+        // From the begin, also of a refresh that fails: a broken one is not repeated in each round.
         self.begun = Some(Instant::now());
         let (db, under_way) = (db.clone(), Arc::clone(&self.under_way));
         let started = std::thread::Builder::new()
@@ -44,7 +45,7 @@ impl Statistics {
 
 /// Statistics that stay old are no fault: they only make estimates worse.
 fn refresh(db: &Database) {
-    if let Err(error) = StorageRepository::new(db).refresh_statistics() {
+    if let Err(error) = storage::refresh_statistics(db) {
         tracing::debug!(error = error.chain(), "statistics not refreshed");
     }
 }
@@ -62,7 +63,7 @@ mod tests {
         let begun = statistics.begun;
         let deadline = Instant::now() + Duration::from_secs(60);
         let known = || {
-            let estimate = StorageRepository::new(&db).estimate().unwrap();
+            let estimate = storage::estimate(&db).unwrap();
             estimate.tables[0].active
         };
         while known() != Some(12) {

@@ -8,8 +8,10 @@
 //! it is taken from the one with the lowest id. Of quotes (bid, ask, mid) no bar comes in: there are
 //! built bars of them, and ticks.
 //!
-//! The sources of a period are a list: each is read where those before it left something open, row
-//! by row. It must run in one snapshot, or under the lock of the instrument.
+//! The sources of a period are a list: each is read where those before it left something open,
+//! row by row. It must run in one snapshot, or under the lock of the instrument.
+//!
+//! The reasons are in docs/decisions/0014.
 
 mod composed;
 mod extent;
@@ -83,6 +85,7 @@ impl Composition {
         };
         levels.retain(|shorter| shorter.divides(frequency));
         levels.push(frequency);
+        // Longest first: a bar of the whole period stands for all that lies under it.
         levels.sort_unstable_by(|a, b| b.cmp(a));
         let level = |frequency: &Frequency| FrequencyLevel {
             frequency: *frequency,
@@ -103,6 +106,7 @@ impl Composition {
     /// For the building of bars: what shorter bars and ticks make.
     pub(crate) fn of_parts(conn: &mut BackendConnection<'_>, of: SeriesKey) -> Result<Self> {
         let mut composition = Self::of_answer(conn, of, None)?;
+        // Without the level of the series itself: its bars are what is to be built.
         composition.sources.remove(0);
         Ok(composition)
     }
@@ -120,10 +124,7 @@ impl Composition {
         span: TimeSpan,
         ticks_max: usize,
     ) -> Result<Composed> {
-        let mut composed = Composed {
-            to: span.start,
-            ..Composed::default()
-        };
+        let mut composed = Composed::beginning_at(span.start);
         while composed.to < span.end && (composed.to == span.start || composed.cost() < ticks_max) {
             let rest = TimeSpan {
                 start: composed.to,
@@ -189,6 +190,7 @@ impl Composition {
                 }
             }
         }
+        // From the first row on: years without one cost a look into each index, not a pass.
         let window = first.into_iter().min().map(|first| {
             let (start, end) = self.frequency.period_micros(first.micros());
             let last = self.frequency.period_micros(start + length).0;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
 /// `start` (included) to `end` (excluded) as bounds that SQL can compare: the first moment and the
-/// last one.
+/// last one. The end is excluded so that neighbouring ranges share no row.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a start after the end.

@@ -1,5 +1,4 @@
-//! Whether the database is what the code takes it for: rights, columns, indexes, plans, foreign
-//! keys.
+//! Checks that the database is as the code needs it: rights, columns, indexes, plans, foreign keys.
 //!
 //! Every check reads; none repairs. It looks at the tables that the code's own statements meet, in
 //! whichever schema, and at no other's. A remedy follows from what the database is found to be, not
@@ -70,11 +69,11 @@ const REFERENCE_TRIGGERS: [&str; 6] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What was looked at: `columns of market_data`.
+    /// The subject: `columns of market_data`.
     pub subject: String,
-    /// What is wrong and what to do; `None` when it is right.
+    /// The problem and its remedy; `None` when there is none.
     pub problem: Option<String>,
-    /// What somebody may want to know or to change, though nothing is wrong.
+    /// A note, when nothing is wrong and somebody may want to change it.
     pub note: Option<String>,
 }
 
@@ -89,71 +88,54 @@ impl Finding {
     }
 }
 
-/// Looks at the schema, the indexes, the plans and the foreign keys of a database.
-#[derive(Debug, Clone, Copy)]
-pub struct CheckRepository<'a> {
-    db: &'a Database,
-}
-
-impl<'a> CheckRepository<'a> {
-    /// Of this database.
-    #[must_use]
-    pub fn new(db: &'a Database) -> Self {
-        Self { db }
-    }
-
-    /// Every finding, right and wrong.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`]: what cannot be looked at is an error, not a finding.
-    pub fn run(&self) -> Result<Vec<Finding>> {
-        let findings = self.db.read("check.run", run)?;
-        #[cfg(feature = "sqlite")]
-        let mut findings = findings;
-        #[cfg(feature = "sqlite")]
-        if self.db.backend() == Backend::Sqlite {
-            findings.extend(self.pragmas()?);
-            findings.push(self.compile_options()?);
-        }
-        Ok(findings)
-    }
-
-    #[cfg(feature = "sqlite")]
-    fn pragmas(&self) -> Result<Vec<Finding>> {
-        let states = self.db.sqlite_pragmas()?.into_iter().map(|state| {
-            let subject = format!("pragma {} of the {}", state.name, state.role);
-            let problem = (!state.took()).then(|| {
-                format!(
-                    "is {}, not {}; check the settings",
-                    state.actual, state.wanted
-                )
-            });
-            Finding::new(subject, problem)
-        });
-        Ok(states.collect())
-    }
-
-    /// The one build option that costs every connection: see the README on SQLite's build flags.
-    #[cfg(feature = "sqlite")]
-    fn compile_options(&self) -> Result<Finding> {
-        let options = self.db.sqlite_compile_options()?;
-        let slow = options
-            .iter()
-            .any(|option| option == "ENABLE_MEMORY_MANAGEMENT");
-        let problem = slow.then(|| {
-            "ENABLE_MEMORY_MANAGEMENT puts one mutex over the page caches of all connections; \
-             build with LIBSQLITE3_FLAGS=-USQLITE_ENABLE_MEMORY_MANAGEMENT"
-                .to_owned()
-        });
-        Ok(Finding::new("compile options of SQLite", problem))
-    }
-}
-
-/// Every finding, right and wrong.
+/// Looks at the schema, the indexes, the plans and the foreign keys of a database, and on SQLite at
+/// its pragmas and build options; returns every finding, right and wrong.
 ///
 /// # Errors
-/// [`Error::Query`](crate::Error::Query) when a check itself cannot run.
-pub fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
+/// Those of [`Database::read`]: what cannot be looked at is an error, not a finding.
+pub fn run(db: &Database) -> Result<Vec<Finding>> {
+    let findings = db.read("check.run", findings)?;
+    #[cfg(feature = "sqlite")]
+    let mut findings = findings;
+    #[cfg(feature = "sqlite")]
+    if db.backend() == Backend::Sqlite {
+        findings.extend(pragmas(db)?);
+        findings.push(compile_options(db)?);
+    }
+    Ok(findings)
+}
+
+#[cfg(feature = "sqlite")]
+fn pragmas(db: &Database) -> Result<Vec<Finding>> {
+    let states = db.sqlite_pragmas()?.into_iter().map(|state| {
+        let subject = format!("pragma {} of the {}", state.name, state.role);
+        let problem = (!state.took()).then(|| {
+            format!(
+                "is {}, not {}; check the settings",
+                state.actual, state.wanted
+            )
+        });
+        Finding::new(subject, problem)
+    });
+    Ok(states.collect())
+}
+
+/// The one build option that costs every connection: see the README on SQLite's build flags.
+#[cfg(feature = "sqlite")]
+fn compile_options(db: &Database) -> Result<Finding> {
+    let options = db.sqlite_compile_options()?;
+    let slow = options
+        .iter()
+        .any(|option| option == "ENABLE_MEMORY_MANAGEMENT");
+    let problem = slow.then(|| {
+        "ENABLE_MEMORY_MANAGEMENT puts one mutex over the page caches of all connections; \
+         build with LIBSQLITE3_FLAGS=-USQLITE_ENABLE_MEMORY_MANAGEMENT"
+            .to_owned()
+    });
+    Ok(Finding::new("compile options of SQLite", problem))
+}
+
+fn findings(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     #[cfg(feature = "postgres")]
     {
@@ -165,6 +147,7 @@ pub fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
             return Ok(findings);
         }
     }
+    // An empty database has one finding, that of its migrations, which the caller adds.
     if tables(conn)?.is_empty() {
         return Ok(findings);
     }
@@ -178,6 +161,7 @@ pub fn run(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     if readable {
         findings.push(foreign_keys(conn)?);
     }
+    // A note about digits would only distract from a problem.
     if findings.iter().all(|finding| finding.problem.is_none()) {
         findings.push(digits::finding(conn)?);
     }
@@ -249,7 +233,7 @@ fn table_ids() -> String {
         .join(", ")
 }
 
-/// Those of the tables that are there.
+/// Returns the tables that exist.
 fn tables(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
     names(
         conn,

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use diesel::dsl;
 use diesel::prelude::*;
 
-use crate::database::{BackendConnection, Database};
+use crate::database::BackendConnection;
 use crate::error::{Error, Result};
 use crate::models::{DataSource, DataSourceChange, NewDataSource};
 use crate::repository::optional::{IfSome, if_some};
@@ -19,87 +19,6 @@ use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
-
-/// Reads and writes data sources.
-#[derive(Debug, Clone, Copy)]
-pub struct DataSourceRepository<'a> {
-    db: &'a Database,
-}
-
-impl<'a> DataSourceRepository<'a> {
-    /// The data sources of a database.
-    #[must_use]
-    pub fn new(db: &'a Database) -> Self {
-        Self { db }
-    }
-
-    /// The sources by id, all of them or only those that are used.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`].
-    pub fn list(&self, active_only: bool) -> Result<Vec<DataSource>> {
-        self.db.read("data_source.list", |conn| {
-            list(conn, active_only).recorded(conn)
-        })
-    }
-
-    /// The source with this id.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; those of [`Database::read`].
-    pub fn get(&self, id: i64) -> Result<DataSource> {
-        self.db
-            .read("data_source.get", |conn| get(conn, id).recorded(conn))
-    }
-
-    /// The source with this name.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`].
-    pub fn by_name(&self, name: &str) -> Result<Option<DataSource>> {
-        self.db.read("data_source.by_name", |conn| {
-            by_name(conn, name).recorded(conn)
-        })
-    }
-
-    /// Adds a source.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a name, rate or settings that break a rule; [`Error::Conflict`]
-    /// naming the source that has the name; those of [`Database::write`].
-    pub fn insert(&self, new: NewDataSource) -> Result<DataSource> {
-        let now = self.db.clock().now();
-        self.db.write("data_source.insert", move |conn| {
-            insert(conn, &new, now).recorded(conn)
-        })
-    }
-
-    /// Changes a source; an empty change sets `updated_at` alone.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a rate or settings that break a rule; [`Error::NotFound`]; those of
-    /// [`Database::write`].
-    pub fn update(&self, id: i64, change: DataSourceChange) -> Result<DataSource> {
-        let now = self.db.clock().now();
-        self.db.write("data_source.update", move |conn| {
-            update(conn, id, &change, now).recorded(conn)
-        })
-    }
-
-    /// Switches a source on or off.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; those of [`Database::write`].
-    pub fn set_active(&self, id: i64, active: bool) -> Result<DataSource> {
-        self.update(
-            id,
-            DataSourceChange {
-                is_active: Some(active),
-                ..DataSourceChange::default()
-            },
-        )
-    }
-}
 
 type IfUsed = IfSome<dsl::Eq<data_sources::is_active, bool>>;
 
@@ -116,11 +35,12 @@ fn list_query(active_only: bool) -> _ {
 /// # Errors
 /// [`Error::Query`].
 pub fn list(conn: &mut BackendConnection<'_>, active_only: bool) -> Result<Vec<DataSource>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let rows = crate::on_backend!(conn, |c| {
         list_query(active_only)
             .select(DataSource::as_select())
             .load(c)
-    })?)
+    });
+    Ok(rows.recorded(conn)?)
 }
 
 /// The source with this id.
@@ -132,7 +52,7 @@ pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<DataSource> {
         let query = data_sources::table.find(id).select(DataSource::as_select());
         query.first(c).optional()
     })?;
-    found.ok_or_else(|| not_found(id))
+    found.ok_or_else(|| not_found(id)).recorded(conn)
 }
 
 #[dsl::auto_type(no_type_alias)]
@@ -148,13 +68,14 @@ pub fn by_name(conn: &mut BackendConnection<'_>, name: &str) -> Result<Option<Da
     if name.contains('\0') {
         return Ok(None); // No stored text has one, and PostgreSQL takes none as a parameter.
     }
-    Ok(crate::on_backend!(conn, |c| {
+    let found = crate::on_backend!(conn, |c| {
         let query = by_name_query(name).select(DataSource::as_select());
         query.first(c).optional()
-    })?)
+    });
+    Ok(found.recorded(conn)?)
 }
 
-/// Those of the ids that belong to a source.
+/// Returns the ids that belong to a source.
 pub(crate) fn known_ids(
     conn: &mut BackendConnection<'_>,
     ids: &BTreeSet<i64>,
@@ -211,7 +132,8 @@ pub fn insert(
     let stored = crate::on_backend!(conn, |c| {
         insert.returning(DataSource::as_returning()).get_result(c)
     });
-    stored.map_err(|error| or_conflict(error, format!("data source {:?}", new.name)))
+    let stored = stored.map_err(|error| or_conflict(error, format!("data source {:?}", new.name)));
+    stored.recorded(conn)
 }
 
 /// Changes a source; an empty change sets `updated_at` alone.
@@ -231,7 +153,7 @@ pub fn update(
         let update = update.returning(DataSource::as_returning());
         update.get_result(c).optional()
     })?;
-    changed.ok_or_else(|| not_found(id))
+    changed.ok_or_else(|| not_found(id)).recorded(conn)
 }
 
 fn not_found(id: i64) -> Error {

@@ -8,7 +8,7 @@ use crate::repository::market_data::InsertReport;
 use crate::schema::ingest_batches;
 use crate::timestamp::Timestamp;
 
-/// How long a key is remembered, in microseconds.
+/// The time that a key is remembered, in microseconds.
 const KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 /// The longest key, in characters.
 const KEY_LENGTH_MAX: usize = 255;
@@ -28,6 +28,7 @@ pub(crate) fn find(
         ));
     }
     take_turns(conn, key)?;
+    // After the turn and before the look: a key of yesterday must not answer for today's batch.
     expire(conn, now)?;
     let query = ingest_batches::table
         .find(key)
@@ -85,7 +86,7 @@ pub(crate) fn expire(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result
     Ok(crate::on_backend!(conn, |c| delete.execute(c))?)
 }
 
-/// How many keys [`expire`] would forget.
+/// Counts the keys that [`expire`] would forget.
 pub(crate) fn count_expired(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<i64> {
     let query = ingest_batches::table.filter(is_expired(now)).count();
     Ok(crate::on_backend!(conn, |c| query.get_result(c))?)

@@ -3,7 +3,10 @@
 //! A tick is its key: (instrument_id, timestamp, source_id, sequence). What is stored under a key
 //! never changes: the same values again are a duplicate, others a conflict, and a deleted tick keeps
 //! its key; none of them stores anything.
+//!
+//! The reasons are in docs/decisions/0004 and docs/decisions/0005.
 
+mod changes;
 mod delete;
 mod future_limit;
 mod insert;
@@ -34,6 +37,7 @@ pub use keys::{TickKey, TickRange};
 pub use latest::latest;
 pub use prices::{PricePoint, prices, prices_of_all};
 pub(crate) use prices::{PricesOf, first_stamp, newest_stamps, nth_stamp, prices_of};
+pub(crate) use read::find_range;
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
 pub use read::{count, count_since, range};
@@ -44,7 +48,6 @@ use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::MarketData;
 use crate::repository::RangeQuery;
-use crate::repository::rows::Recorded;
 
 /// Reads and writes ticks.
 #[doc(alias = "OptimizedMarketDataRepository")]
@@ -98,9 +101,8 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn latest(&self, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
-        self.db.read("market_data.latest", |conn| {
-            latest(conn, instrument_ids).recorded(conn)
-        })
+        self.db
+            .read("market_data.latest", |conn| latest(conn, instrument_ids))
     }
 
     /// A page of one instrument's active ticks.
@@ -112,9 +114,7 @@ impl<'a> MarketDataRepository<'a> {
         &self,
         query: &RangeQuery<TickRange, TickKey>,
     ) -> Result<Page<MarketData, TickKey>> {
-        self.db.read("market_data.range", |conn| {
-            range(conn, query).recorded(conn)
-        })
+        self.db.read("market_data.range", |conn| range(conn, query))
     }
 
     /// How many active ticks are in a range.
@@ -122,8 +122,7 @@ impl<'a> MarketDataRepository<'a> {
     /// # Errors
     /// Those of [`Database::read`].
     pub fn count(&self, of: &TickRange) -> Result<i64> {
-        self.db
-            .read("market_data.count", |conn| count(conn, of).recorded(conn))
+        self.db.read("market_data.count", |conn| count(conn, of))
     }
 
     /// Moves the ticks with these keys to the trash; returns how many were active.
@@ -133,7 +132,7 @@ impl<'a> MarketDataRepository<'a> {
     pub fn soft_delete_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("market_data.soft_delete_keys", move |conn| {
-            soft_delete_keys(conn, &keys, now).recorded(conn)
+            soft_delete_keys(conn, &keys, now)
         })
     }
 
@@ -144,7 +143,7 @@ impl<'a> MarketDataRepository<'a> {
     pub fn soft_delete_range(&self, of: TickRange) -> Result<usize> {
         let now = self.db.clock().now();
         self.db.write("market_data.soft_delete_range", move |conn| {
-            soft_delete_range(conn, &of, now).recorded(conn)
+            soft_delete_range(conn, &of, now)
         })
     }
 
@@ -154,7 +153,7 @@ impl<'a> MarketDataRepository<'a> {
     /// Those of [`Database::write`].
     pub fn restore_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         self.db.write("market_data.restore_keys", move |conn| {
-            restore_keys(conn, &keys).recorded(conn)
+            restore_keys(conn, &keys)
         })
     }
 
@@ -164,7 +163,7 @@ impl<'a> MarketDataRepository<'a> {
     /// Those of [`Database::write`].
     pub fn restore_range(&self, of: TickRange) -> Result<usize> {
         self.db.write("market_data.restore_range", move |conn| {
-            restore_range(conn, &of).recorded(conn)
+            restore_range(conn, &of)
         })
     }
 }

@@ -31,128 +31,120 @@ const ROWS_PER_TRANSACTION_MAX: usize = 5_000;
 /// for a reference, as their indexes hold only active rows or begin with another column.
 const INSTRUMENTS_PER_TRANSACTION_MAX: usize = 1;
 
-/// Empties the trash.
-#[derive(Debug, Clone, Copy)]
-pub struct PurgeRepository<'a> {
-    db: &'a Database,
+/// Deletes for good the rows that were soft-deleted at or before `cut_off`, unless another row refers
+/// to them, and forgets idempotency keys older than 24 hours.
+///
+/// A dry run deletes nothing and reports the same numbers. A run that fails half-way has deleted
+/// whole chunks; run it again.
+///
+/// # Errors
+/// Those of [`Database::write`], and of [`Database::read`] for a dry run.
+pub fn run(db: &Database, cut_off: Timestamp, dry_run: bool) -> Result<PurgeReport> {
+    let now = db.clock().now();
+    let tables = if dry_run {
+        db.read("purge.dry_run", |conn| count_all(conn, cut_off, now))?
+    } else {
+        delete_all(db, cut_off, now)?
+    };
+    let report = PurgeReport { dry_run, tables };
+    let (deleted, kept) = (report.deleted(), report.kept());
+    tracing::info!(%cut_off, dry_run, deleted, kept, "purged");
+    Ok(report)
 }
 
-impl<'a> PurgeRepository<'a> {
-    /// The trash of a database.
-    #[must_use]
-    pub fn new(db: &'a Database) -> Self {
-        Self { db }
-    }
+fn delete_all(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<Vec<TablePurge>> {
+    let expired = || {
+        db.write("purge.ingest_batches", move |conn| {
+            ingest_batch::expire(conn, now).recorded(conn)
+        })
+    };
+    // Children before parents: alerts refer to rules, and all of them to instruments. What the
+    // earlier steps delete no longer keeps a row of the later ones.
+    let [deliveries, alerts] = delete_alerts(db, cut_off)?;
+    Ok(vec![
+        deliveries,
+        alerts,
+        delete_parent(db, "purge.alert_rules", Parent::AlertRules, cut_off)?,
+        delete_leaf(db, "purge.market_data", LeafTable::MarketData, cut_off)?,
+        delete_leaf(
+            db,
+            "purge.market_data_bars",
+            LeafTable::MarketDataBars,
+            cut_off,
+        )?,
+        delete_parent(db, "purge.instruments", Parent::Instruments, cut_off)?,
+        TablePurge::new("ingest_batches", expired()?),
+    ])
+}
 
-    /// Deletes for good the rows that were soft-deleted at or before `cut_off`, unless another row
-    /// refers to them, and forgets idempotency keys older than 24 hours.
-    ///
-    /// A dry run deletes nothing and reports the same numbers. A run that fails half-way has
-    /// deleted whole chunks; run it again.
-    ///
-    /// # Errors
-    /// Those of [`Database::write`], and of [`Database::read`] for a dry run.
-    pub fn run(&self, cut_off: Timestamp, dry_run: bool) -> Result<PurgeReport> {
-        let now = self.db.clock().now();
-        let tables = if dry_run {
-            self.db
-                .read("purge.dry_run", |conn| count_all(conn, cut_off, now))?
-        } else {
-            self.delete_all(cut_off, now)?
-        };
-        let report = PurgeReport { dry_run, tables };
-        let (deleted, kept) = (report.deleted(), report.kept());
-        tracing::info!(%cut_off, dry_run, deleted, kept, "purged");
-        Ok(report)
-    }
-
-    fn delete_all(&self, cut_off: Timestamp, now: Timestamp) -> Result<Vec<TablePurge>> {
-        let expired = || {
-            self.db.write("purge.ingest_batches", move |conn| {
-                ingest_batch::expire(conn, now).recorded(conn)
-            })
-        };
-        let [deliveries, alerts] = self.delete_alerts(cut_off)?;
-        Ok(vec![
-            deliveries,
-            alerts,
-            self.delete_parent("purge.alert_rules", Parent::AlertRules, cut_off)?,
-            self.delete_leaf("purge.market_data", LeafTable::MarketData, cut_off)?,
-            self.delete_leaf("purge.market_data_bars", LeafTable::MarketDataBars, cut_off)?,
-            self.delete_parent("purge.instruments", Parent::Instruments, cut_off)?,
-            TablePurge::new("ingest_batches", expired()?),
-        ])
-    }
-
-    /// Chunk by chunk until nothing is left; oldest first, so that a run that is cut off has done
-    /// the older part.
-    fn delete_leaf(
-        &self,
-        op: &'static str,
-        leaf: LeafTable,
-        cut_off: Timestamp,
-    ) -> Result<TablePurge> {
-        let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
-        let mut deleted = 0;
-        loop {
-            let chunk = self.db.write(op, move |conn| {
-                trash::delete_chunk(conn, leaf, cut_off, limit).recorded(conn)
-            })?;
-            if chunk == 0 {
-                return Ok(TablePurge::new(leaf.name(), deleted));
-            }
-            deleted += chunk;
+/// Chunk by chunk until nothing is left; oldest first, so that a run that is cut off has done the
+/// older part.
+fn delete_leaf(
+    db: &Database,
+    op: &'static str,
+    leaf: LeafTable,
+    cut_off: Timestamp,
+) -> Result<TablePurge> {
+    let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
+    let mut deleted = 0;
+    loop {
+        let chunk = db.write(op, move |conn| {
+            trash::delete_chunk(conn, leaf, cut_off, limit).recorded(conn)
+        })?;
+        if chunk == 0 {
+            return Ok(TablePurge::new(leaf.name(), deleted));
         }
-    }
-
-    /// As [`delete_leaf`](Self::delete_leaf).
-    fn delete_alerts(&self, cut_off: Timestamp) -> Result<[TablePurge; 2]> {
-        let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
-        let mut deleted = AlertRows::default();
-        loop {
-            let chunk = self.db.write("purge.alert_logs", move |conn| {
-                alerts::delete_chunk(conn, cut_off, limit)
-            })?;
-            if chunk.alerts == 0 {
-                return Ok(of_alerts(deleted));
-            }
-            deleted.alerts += chunk.alerts;
-            deleted.deliveries += chunk.deliveries;
-        }
-    }
-
-    /// Survey by survey; each one's free rows go in transactions of a few.
-    fn delete_parent(
-        &self,
-        op: &'static str,
-        parent: Parent,
-        cut_off: Timestamp,
-    ) -> Result<TablePurge> {
-        let per_transaction = match parent {
-            Parent::AlertRules => ROWS_PER_TRANSACTION_MAX,
-            Parent::Instruments => INSTRUMENTS_PER_TRANSACTION_MAX,
-        };
-        let mut purge = TablePurge::new(parent.name(), 0);
-        let mut after = Some(PurgeCursor::START);
-        while let Some(place) = after {
-            let PurgeCandidates { kept, free, next } = self.db.read("purge.survey", |conn| {
-                referenced::survey(conn, parent, cut_off, place, None)
-            })?;
-            for ids in free.chunks(per_transaction) {
-                let ids = ids.to_vec();
-                let delete = move |conn: &mut BackendConnection<'_>| {
-                    referenced::delete(conn, parent, &ids).recorded(conn)
-                };
-                purge.deleted += self.db.write(op, delete)?;
-            }
-            purge.keep(kept);
-            after = next;
-        }
-        Ok(purge)
+        deleted += chunk;
     }
 }
 
-/// What [`PurgeRepository::delete_all`] would do: a row that an earlier step would delete refers
+/// As [`delete_leaf`].
+fn delete_alerts(db: &Database, cut_off: Timestamp) -> Result<[TablePurge; 2]> {
+    let limit = i64::try_from(ROWS_PER_TRANSACTION_MAX).unwrap_or(i64::MAX);
+    let mut deleted = AlertRows::default();
+    loop {
+        let chunk = db.write("purge.alert_logs", move |conn| {
+            alerts::delete_chunk(conn, cut_off, limit)
+        })?;
+        if chunk.alerts == 0 {
+            return Ok(of_alerts(deleted));
+        }
+        deleted.alerts += chunk.alerts;
+        deleted.deliveries += chunk.deliveries;
+    }
+}
+
+/// Survey by survey; each one's free rows go in transactions of a few.
+fn delete_parent(
+    db: &Database,
+    op: &'static str,
+    parent: Parent,
+    cut_off: Timestamp,
+) -> Result<TablePurge> {
+    let per_transaction = match parent {
+        Parent::AlertRules => ROWS_PER_TRANSACTION_MAX,
+        Parent::Instruments => INSTRUMENTS_PER_TRANSACTION_MAX,
+    };
+    let mut purge = TablePurge::new(parent.name(), 0);
+    let mut after = Some(PurgeCursor::START);
+    while let Some(place) = after {
+        let PurgeCandidates { kept, free, next } = db.read("purge.survey", |conn| {
+            referenced::survey(conn, parent, cut_off, place, None)
+        })?;
+        for ids in free.chunks(per_transaction) {
+            let ids = ids.to_vec();
+            let delete = move |conn: &mut BackendConnection<'_>| {
+                referenced::delete(conn, parent, &ids).recorded(conn)
+            };
+            purge.deleted += db.write(op, delete)?;
+        }
+        purge.keep(kept);
+        after = next;
+    }
+    Ok(purge)
+}
+
+/// What [`delete_all`] would do: a row that an earlier step would delete refers
 /// to nothing any more.
 fn count_all(
     conn: &mut BackendConnection<'_>,

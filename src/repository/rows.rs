@@ -1,7 +1,12 @@
-//! How many rows the result of a query stands for, recorded with the operation that ran it.
+//! Counts the rows that the result of a query stands for, and records them with the operation that
+//! ran it.
+//!
+//! A public function of a repository records the rows that it returns or changes itself. The doors
+//! cannot: they would have to ask that the answer of every closure says how many rows it is, which
+//! those of users do not, and Rust has no "if it does". What is read on the way to a write is not
+//! recorded: the rows of an insertion are those that it inserts.
 
 use crate::database::{BackendConnection, Page};
-use crate::error::Result;
 use crate::models::{
     AlertDelivery, AlertLog, AlertRule, DataSource, Instrument, MarketData, MarketDataBar,
 };
@@ -58,20 +63,13 @@ impl<T: CountRows, K> CountRows for Page<T, K> {
     }
 }
 
-/// A row and those that belong to it.
-impl<T: CountRows, U: CountRows> CountRows for (T, Vec<U>) {
-    fn rows(&self) -> usize {
-        self.0.rows() + self.1.rows()
-    }
-}
-
-/// Records the rows of a result.
+/// Records the rows of a result with the operation that runs on the connection.
 pub(crate) trait Recorded {
-    /// The result, its rows recorded with the operation that runs on the connection.
+    /// The result, its rows recorded.
     fn recorded(self, conn: &mut BackendConnection<'_>) -> Self;
 }
 
-impl<T: CountRows> Recorded for Result<T> {
+impl<T: CountRows, E> Recorded for Result<T, E> {
     fn recorded(self, conn: &mut BackendConnection<'_>) -> Self {
         self.inspect(|answer| conn.record_rows(answer.rows()))
     }

@@ -1,4 +1,4 @@
-//! What the database holds and how large it is: exactly, and estimated without reading the tables.
+//! Sizes and counts of the database: exact ones, and estimates without reading the tables.
 
 mod estimate;
 mod postgres_activity;
@@ -9,7 +9,7 @@ use diesel::dsl::{count_star, max, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use crate::database::{BackendConnection, Database};
+use crate::database::BackendConnection;
 use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
@@ -17,7 +17,7 @@ use crate::tables::market_data_bars;
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 use crate::timestamp::Timestamp;
 
-pub use estimate::{StorageEstimate, TableEstimate, estimates};
+pub use estimate::{StorageEstimate, TableEstimate, estimate, estimates, refresh_statistics};
 pub use postgres_activity::{
     PostgresActivity, PostgresSessions, PostgresTotals, postgres_activity,
 };
@@ -69,45 +69,7 @@ impl TickCoverage {
     }
 }
 
-/// Counts and sizes of the whole database.
-#[derive(Debug, Clone, Copy)]
-pub struct StorageRepository<'a> {
-    db: &'a Database,
-}
-
-impl<'a> StorageRepository<'a> {
-    /// Of this database.
-    #[must_use]
-    pub fn new(db: &'a Database) -> Self {
-        Self { db }
-    }
-
-    /// The exact counts of every table: each is read once.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`].
-    pub fn counts(&self) -> Result<Vec<TableCount>> {
-        self.db.read("storage.counts", counts)
-    }
-
-    /// The ticks of each active instrument that has some, by symbol.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`].
-    pub fn coverage(&self) -> Result<Vec<TickCoverage>> {
-        self.db.read("storage.coverage", coverage)
-    }
-
-    /// The space that the database takes.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`].
-    pub fn size(&self) -> Result<StorageSize> {
-        self.db.read("storage.size", size)
-    }
-}
-
-/// The exact counts of every table.
+/// The exact counts of every table: each is read once.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).

@@ -24,6 +24,8 @@
 //! 408, 425 and 5xx are tried again; so are timeouts and broken connections. Every other answer is
 //! final, redirects included: they are not followed. What has not arrived for
 //! [`AlertsConfig::age_max`] is given up, and is a dead letter.
+//!
+//! The reasons are in docs/decisions/0013.
 
 mod backoff;
 mod channel;
@@ -51,7 +53,7 @@ use super::{Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 use crate::config::AlertsConfig;
 use crate::database::Database;
 use crate::error::Result;
-use crate::repository::alert_delivery::{AlertDeliveryRepository, AlertNotice};
+use crate::repository::alert_delivery::{self, AlertNotice};
 use channel::Channel;
 use run::Outbox;
 use snapshot::QueueDepth;
@@ -92,7 +94,7 @@ pub struct AlertDeliveryService {
 }
 
 impl AlertDeliveryService {
-    /// Of this database, which it keeps open. It does not start.
+    /// Makes the service for a database, which it keeps open; it does not start it.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for settings that cannot work.
@@ -164,12 +166,15 @@ impl AlertDeliveryService {
     }
 
     /// Makes dead letters due again and wakes; returns how many of these deliveries were dead.
-    /// [`AlertDeliveryRepository::dead_letters`] lists them.
+    /// [`alert_delivery::dead_letters`] lists them.
     ///
     /// # Errors
     /// Those of [`Database::write`].
     pub fn resend(&self, ids: Vec<i64>) -> Result<usize> {
-        let changed = AlertDeliveryRepository::new(&self.outbox.db).resend(ids)?;
+        let changed = self.outbox.db.write("alert_delivery.resend", move |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::resend(conn, &ids, now)
+        })?;
         self.wake();
         Ok(changed)
     }
@@ -203,7 +208,10 @@ impl Drop for AlertDeliveryService {
 impl Outbox {
     /// Asks the database how much waits.
     fn look_at_depth(&self) -> Result<()> {
-        let channels = AlertDeliveryRepository::new(&self.db).depth()?;
+        let channels = self.db.read("alert_delivery.depth", |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::depth(conn, now)
+        })?;
         *lock(&self.depth) = Some(QueueDepth {
             taken_at: self.db.clock().now(),
             taken: Instant::now(),

@@ -42,7 +42,7 @@ const NAME: &str = "alert_engine";
 /// use tickbase::domain::tick::Tick;
 /// use tickbase::domain::{Condition, RuleType};
 /// use tickbase::models::NewAlertRule;
-/// use tickbase::repository::alert_rule::AlertRuleRepository;
+/// use tickbase::repository::alert_rule;
 /// use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 /// use tickbase::services::{AlertEngine, Service};
 /// use tickbase::Timestamp;
@@ -56,7 +56,8 @@ const NAME: &str = "alert_engine";
 /// let mut above = NewAlertRule::new(1, RuleType::Threshold);
 /// above.condition = Some(Condition::Above);
 /// above.threshold = Some("1650".parse()?);
-/// AlertRuleRepository::new(&db).insert(above)?;
+/// let now = db.clock().now();
+/// db.write("alert_rule.insert", move |conn| alert_rule::insert(conn, &above, now))?;
 ///
 /// let tick = Tick::trade(1, Timestamp::from_micros(1_000_000)?, 1650.25, 3.0)?;
 /// MarketDataRepository::new(&db).insert_batch(vec![tick], InsertOptions::default())?;

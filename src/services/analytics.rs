@@ -1,4 +1,6 @@
-//! What bars tell: indicators, levels, returns, risk. Pure: no database, no clock, no state.
+//! Formulas over bars: indicators, levels, returns, risk. Pure: no database, no clock, no state.
+//!
+//! The reasons are in docs/decisions/0025.
 //!
 //! It owns the formulas, each with its source, and what stands in their place when there is no
 //! number: [`Missing`]. It reads no bars and serialises nothing.

@@ -64,10 +64,10 @@ pub struct AnalyticsEngine {
     runs: AtomicBool,
 }
 
-/// What the engine can be asked. It comes with the questions of this module; a type of yours is
+/// A question for the engine. It comes with the questions of this module; a type of yours is
 /// one, too, when it says which bars it needs and what it makes of them.
 pub trait AnalyticsQuestion: Clone + Send + 'static {
-    /// What it is answered with.
+    /// The type of the answer.
     type Answer: Send + 'static;
 
     /// The static name of its read, for metrics and spans.
@@ -87,7 +87,7 @@ pub trait AnalyticsQuestion: Clone + Send + 'static {
 }
 
 impl AnalyticsEngine {
-    /// Of this database, which it keeps open. It does not start.
+    /// Makes the service for a database, which it keeps open; it does not start it.
     #[must_use]
     pub fn new(db: Database) -> Self {
         Self {
@@ -106,6 +106,7 @@ impl AnalyticsEngine {
         let read = self.db.read(Q::OPERATION, |conn| {
             conn.snapshot(|conn| question.read(conn))
         });
+        // Outside of the read: computing takes time, and the connection goes back before.
         let answer = read.and_then(|series| question.answer(series));
         self.noted(answer)
     }
@@ -150,6 +151,7 @@ async fn computed<Q: AnalyticsQuestion>(
     question: Q,
     series: Vec<BarsOfInstrument>,
 ) -> Result<Q::Answer> {
+    // Formulas over 10,000 bars take milliseconds, which a thread of the runtime does not have.
     let work = tokio::task::spawn_blocking(move || question.answer(series));
     work.await.unwrap_or_else(|error| {
         Err(Error::Panicked {

@@ -1,15 +1,13 @@
-//! What is read often, kept for a moment: the newest tick of each instrument, instruments and
-//! their lists, answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
+//! A cache of frequent reads: the newest tick of each instrument, instruments and their lists,
+//! answers with bars, figures. Bounded in bytes over all of it, with a time to live per kind.
 //!
-//! **No read that begins after an acknowledged write returns what was there before it.** A key
-//! holds the version of what its answer stands on, as it was before the answer was read; a write
-//! raises the versions of what it touched after its commit and before it is acknowledged
-//! (`database::touched`). So nothing is invalidated, and a fill that takes long cannot put an old
-//! answer in the place of a new one: nobody asks for its key any more. Writes of other processes
-//! are seen when the time to live is over.
+//! **No read that begins after an acknowledged write returns an older answer.** A key holds the
+//! version of its data, taken before the answer is read. A write raises the versions of what it
+//! changed after its commit and before it is acknowledged. So nothing is invalidated: a slow read
+//! stores its old answer under a key that nobody asks for any more. Writes of other processes show
+//! when the time to live is over (docs/decisions/0016).
 //!
-//! Who asks for what is being read waits for that read (`flights`); `store` keeps answers. It
-//! writes no SQL.
+//! Callers of the same key share one read (`flights`); `store` keeps answers. It writes no SQL.
 
 mod flights;
 mod size;
@@ -34,7 +32,6 @@ use crate::error::{Error, Result};
 use crate::models::{Instrument, MarketData};
 use crate::repository::instrument::{self, InstrumentLabel, InstrumentPage};
 use crate::repository::market_data;
-use crate::repository::rows::Recorded;
 use flights::{Flights, Landed};
 use size::CachedId;
 use snapshot::LookupOutcome;
@@ -81,7 +78,7 @@ pub struct LatestTick {
 pub struct Cached<T> {
     /// The answer.
     pub value: Arc<T>,
-    /// Whether it was in memory; `false` for one that was read for this call, or for another one
+    /// True when it was in memory; `false` for one that was read for this call, or for another one
     /// that asked for the same at that time.
     pub cached: bool,
 }
@@ -125,6 +122,8 @@ impl Cache {
         F: FnMut(Vec<i64>) -> R,
         R: Future<Output = Result<Vec<LatestTick>>>,
     {
+        // Sorted and once each: equal requests claim keys in one order, and nobody waits for
+        // itself.
         let ids: Vec<i64> = BTreeSet::from_iter(ids.iter().copied())
             .into_iter()
             .collect();
@@ -162,9 +161,7 @@ impl Cache {
             CacheSubject::Instrument(id),
             stands_on,
         );
-        let read = move |conn: &mut BackendConnection<'_>| match instrument::get(conn, id)
-            .recorded(conn)
-        {
+        let read = move |conn: &mut BackendConnection<'_>| match instrument::get(conn, id) {
             Ok(found) => Ok(Some(Arc::new(found))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -183,8 +180,7 @@ impl Cache {
         let of = CacheSubject::Text(format!("{page:?}").into());
         let key =
             self.key::<Page<Instrument, Symbol>>(CacheKind::Instruments, of, CacheTag::Instruments);
-        let read =
-            move |conn: &mut BackendConnection<'_>| instrument::page(conn, &page).recorded(conn);
+        let read = move |conn: &mut BackendConnection<'_>| instrument::page(conn, &page);
         Ok(self.read_one(key, "instrument.page", read).await?.value)
     }
 
@@ -210,7 +206,7 @@ impl Cache {
         let of = CacheSubject::Text(format!("id {symbol}").into());
         let key = self.key::<CachedId>(CacheKind::Instruments, of, CacheTag::Members);
         let read = move |conn: &mut BackendConnection<'_>| {
-            let found = instrument::by_symbol(conn, &symbol).recorded(conn)?;
+            let found = instrument::by_symbol(conn, &symbol)?;
             Ok(CachedId(found.map(|instrument| instrument.id)))
         };
         let found = self.read_one(key, "instrument.by_symbol", read).await?;
@@ -263,7 +259,7 @@ impl Cache {
         self.one(key, read).await
     }
 
-    /// What it holds and how it has answered.
+    /// Returns what the cache holds and how it has answered.
     #[must_use]
     pub fn snapshot(&self) -> CacheSnapshot {
         self.inner.store.snapshot()
@@ -330,6 +326,8 @@ impl Cache {
             if open.is_empty() {
                 return Ok(answers.into_iter().flatten().collect());
             }
+            // Claimed before the second look into the store: a reader lands after it has stored, so
+            // an answer is found in one of the two.
             let mut flight = self.inner.flights.claim(keys, open, alone);
             for place in flight.led() {
                 if let Some(entry) = store.get(&keys[place]) {
@@ -346,14 +344,19 @@ impl Cache {
                 let filled = fill(led.clone()).await;
                 store.count_fill(keys, is_done(&filled, led.len()));
                 let filled = filled.and_then(|values| complete(values, led.len()));
+                // Those who wait are told before the error leaves: they try by themselves.
                 let values = filled.inspect_err(|_| flight.fail())?;
                 for (place, value) in led.into_iter().zip(values) {
                     let entry = CacheEntry::new(&keys[place], value, began);
                     answers[place] = answer(&entry, false);
+                    // Stored before it lands: a caller that finds the key unclaimed must find the
+                    // answer.
                     store.insert(&keys[place], &entry);
                     flight.land(place, Landed::Filled(entry));
                 }
             }
+            // Own reads come first: two callers that each lead a key of the other would wait in a
+            // circle.
             for (place, mut landing) in flight.take_joined() {
                 match landing.wait_for(Option::is_some).await.as_deref() {
                     Ok(Some(Landed::Filled(entry))) => {
@@ -381,8 +384,8 @@ fn answer<T: Any + Send + Sync>(entry: &CacheEntry, cached: bool) -> Option<Cach
     Some(Cached { value, cached })
 }
 
-/// Whether a read has done its work: that there is no such thing, or that the question cannot be
-/// answered, is what it found out.
+/// True when a read has done its work. "Not found" and "invalid" are results, too: an alarm on
+/// failed reads is about the database.
 fn is_done<T>(filled: &Result<Vec<T>>, wanted: usize) -> bool {
     match filled {
         Ok(values) => values.len() == wanted,
@@ -402,12 +405,14 @@ fn short() -> Error {
     Error::invalid("cache fill", reason, "report this as a defect")
 }
 
-/// What [`Cache::latest`] reads, from the database itself.
+/// Reads for [`Cache::latest`] from the database itself.
 ///
 /// # Errors
 /// [`Error::Query`].
 pub fn read_latest(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<LatestTick>> {
-    let ticks = market_data::latest(conn, ids).recorded(conn)?;
+    // Two moments: a tick of an instrument that is deleted in between finds no label, and is left
+    // out.
+    let ticks = market_data::latest(conn, ids)?;
     let labels = instrument::labels(conn, ids)?.into_iter();
     let mut labels: HashMap<i64, InstrumentLabel> = labels.map(|label| (label.id, label)).collect();
     let latest = ticks.into_iter().filter_map(|tick| {

@@ -9,12 +9,12 @@ use super::panic_text;
 
 type Callback<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
-/// Those who want to be told of a `T`.
+/// Callbacks that are called with a `T`.
 pub(crate) struct Callbacks<T: ?Sized>(Mutex<Registered<T>>);
 
 struct Registered<T: ?Sized> {
     callbacks: Vec<(u64, Callback<T>)>,
-    /// How many there ever were: the number of the newest one.
+    /// The count of registrations so far, which numbers the newest one.
     registrations: u64,
 }
 

@@ -1,7 +1,8 @@
-//! How complete and how plausible a series of bars is: what is missing, what is there twice, what
-//! sticks out.
+//! Measures how complete and how plausible a series of bars is: gaps, duplicates, outliers.
 //!
 //! Owns the measures and their arithmetic: bars are shown to a [`CoverageScan`] in the order of time.
+//!
+//! The reasons are in docs/decisions/0018.
 
 mod calendar;
 mod read;
@@ -17,18 +18,18 @@ use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
-/// What to measure, and how much of it to list.
+/// The options of a survey: what to measure, and how much of it to list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SurveyOptions {
     /// The length of the periods.
     pub frequency: Frequency,
-    /// Which periods should have a bar.
+    /// The calendar of the periods that should have a bar.
     pub calendar: TradingCalendar,
     /// Start of the range; `None` begins with the first bar.
     pub start: Option<Timestamp>,
     /// The moment before which the range ends; `None` ends with the last bar.
     pub end: Option<Timestamp>,
-    /// How many times the usual deviation a change of the close must reach to be an outlier: see
+    /// The multiple of the usual deviation at which a change of the close is an outlier: see
     /// [`Outlier::score`].
     pub outlier_score: f64,
     /// The most gaps, and the most outliers, that are listed; all are counted.
@@ -61,7 +62,7 @@ impl SurveyOptions {
     /// the end.
     pub fn check(&self) -> Result<()> {
         if !(self.outlier_score.is_finite() && self.outlier_score > 0.0) {
-            let reason = format!("{} is no positive number", self.outlier_score);
+            let reason = format!("{} is not a positive number", self.outlier_score);
             return Err(Error::invalid(
                 "outlier_score",
                 reason,
@@ -88,9 +89,9 @@ impl SurveyOptions {
 pub struct Gap {
     /// Start of the first one.
     pub start: Timestamp,
-    /// Where they end: the start of the next bar, or the end of the range.
+    /// Their end: the start of the next bar, or the end of the range.
     pub end: Timestamp,
-    /// How many of them should have a bar.
+    /// The number of them that should have a bar.
     pub missing: u64,
 }
 
@@ -111,7 +112,7 @@ pub struct Outlier {
     pub score: f64,
 }
 
-/// What a survey found.
+/// The result of a survey.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Coverage {
@@ -123,20 +124,20 @@ pub struct Coverage {
     pub expected: u64,
     /// Bars that are there.
     pub present: u64,
-    /// Those of them in periods that need have none, such as a Sunday evening's.
+    /// Bars in periods that need none, such as a Sunday evening's.
     pub unexpected: u64,
     /// Expected periods without a bar.
     pub missing: u64,
-    /// How many runs of periods they are.
+    /// The number of runs of missing periods.
     pub gap_count: u64,
     /// The longest of them, in the order of time.
     pub gaps: Vec<Gap>,
     /// Periods of which more than one bar came in: from several sources, of which that of the lowest
     /// id is read, or at several moments of the period. Set by [`coverage`]: bars that are shown to a [`CoverageScan`] come once a period.
     pub duplicates: u64,
-    /// How many changes are outliers.
+    /// The number of changes that are outliers.
     pub outlier_count: u64,
-    /// Those with the greatest scores, in the order of time.
+    /// The outliers with the greatest scores, in the order of time.
     pub outliers: Vec<Outlier>,
     /// The first and the last year of which the calendar knows the holidays, when the bars go beyond
     /// them: there every weekday is expected.
@@ -199,6 +200,7 @@ impl CoverageScan {
     /// passed over.
     pub fn add(&mut self, start: Timestamp, close: f64) {
         let frequency = self.options.frequency;
+        // By the period and not by the stamp: some sources name a daily bar by the exchange's open.
         let period = frequency.period_start(start);
         match self.last {
             Some((last, _)) if period <= frequency.period_start(last) => return,
@@ -222,7 +224,7 @@ impl CoverageScan {
         self.last = Some((start, close));
     }
 
-    /// What was found.
+    /// Ends the scan and returns its result.
     #[must_use]
     pub fn finish(mut self) -> Coverage {
         let frequency = self.options.frequency;
@@ -284,12 +286,13 @@ fn greatest<T>(
     start: impl Fn(&T) -> Timestamp,
 ) -> Vec<T> {
     all.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    // The greatest are kept by size, then shown by time.
     all.truncate(most);
     all.sort_by_key(start);
     all
 }
 
-/// How many changes are outliers, and the greatest of them.
+/// Counts the changes that are outliers, and returns the greatest of them.
 fn outliers(changes: &[CloseChange], options: &SurveyOptions) -> (u64, Vec<Outlier>) {
     let mut values: Vec<f64> = changes.iter().map(CloseChange::value).collect();
     let Some(middle) = median(&mut values) else {
@@ -299,6 +302,9 @@ fn outliers(changes: &[CloseChange], options: &SurveyOptions) -> (u64, Vec<Outli
     let mut deviations: Vec<f64> = deviations.collect();
     let mean = deviations.iter().sum::<f64>() / deviations.len() as f64;
     let unit = match median(&mut deviations) {
+        // The modified z-score of Iglewicz and Hoaglin (1993): the median of deviations is not
+        // moved by the outliers that it measures. Where more than half of the changes are equal it
+        // is 0, and the mean deviation takes its place.
         Some(mad) if mad > 0.0 => mad / 0.6745,
         _ => 1.253_314 * mean,
     };

@@ -6,8 +6,9 @@
 //! bars, each by the same rule, and below the shortest one the ticks. So a tick counts only where
 //! no bar covers it. It writes nothing.
 //!
-//! Begin with [`bars`] and a [`BarQuery`], within [`Database::read`]; [`fetch`] is the same by symbol
-//! and from async code. [`HistoricalDataService`] keeps series up to date that
+//! Begin with [`bars`] and a [`BarQuery`], within
+//! [`Database::read`](crate::database::Database::read); [`fetch`] is the same by symbol and from
+//! async code. [`HistoricalDataService`] keeps series up to date that
 //! [`bar_series`](crate::repository::bar_series) has built.
 
 mod alternative;

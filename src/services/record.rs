@@ -4,9 +4,10 @@ use std::any::Any;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{ServiceError, ServiceState, ServiceStatus};
+use crate::error::panic_message;
 use crate::timestamp::Timestamp;
 
-/// What a service notes down for its status; shared with its threads.
+/// The bookkeeping of a service's status; shared with its threads.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceRecord(Mutex<ServiceStatus>);
 
@@ -60,11 +61,7 @@ impl ServiceRecord {
 
 /// The message of a panic, in one line.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned());
-    let text = text.unwrap_or_else(|| "a value that is no text".to_owned());
+    let text = panic_message(payload);
     format!("it panicked: {}", text.replace(['\n', '\r'], " "))
 }
 

@@ -20,7 +20,7 @@ pub const WARM_UP_TICKS_MAX: usize = 1_000_000;
 /// Ticks that are read at a time.
 const PAGE_ROWS: usize = 2_000;
 
-/// What a replay went through.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replayed {
@@ -71,6 +71,8 @@ pub fn replay(
     let ticks = MarketDataRepository::new(db);
     loop {
         let page = ticks.range(&query)?;
+        // A page is a batch: rules see the same ticks in the same order, however live ticks were
+        // batched.
         let firings = engine.evaluate_batch(page.rows.iter().map(stored));
         engine.commit();
         firings.fired.iter().try_for_each(&mut on_fired)?;
@@ -117,6 +119,8 @@ fn warm_up(
         end: Some(before),
     };
     let mut query = RangeQuery {
+        // Backwards from the start: how far the past must reach is known only when the rules have
+        // enough of it.
         order: SortOrder::Descending,
         ..RangeQuery::new(range, PAGE_ROWS)
     };

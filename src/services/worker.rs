@@ -2,26 +2,20 @@
 //! survives its rounds, and notes down how they ended. What a round does, and how long the thread
 //! sleeps between two, is the service's.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 use super::{ServiceRecord, ServiceStatus, lock, panic_text};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
-thread_local! {
-    /// The worker that this thread works for.
-    static OF: Cell<*const WorkerInner> = const { Cell::new(std::ptr::null()) };
-}
-
 /// A thread that works until it is stopped, and what became of its rounds.
 #[derive(Debug)]
 pub(crate) struct Worker(Arc<WorkerInner>);
 
-/// What a worker is called, and what the log says of its rounds.
+/// The name of a worker, and the words of the log about its rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WorkerText {
     /// The service's name.
@@ -41,6 +35,8 @@ struct WorkerInner {
     record: ServiceRecord,
     /// Held for moments only: whoever rings or stops must not wait for an end.
     running: Mutex<Option<RunningWorker>>,
+    /// Those that work for the service, while they do.
+    threads: Mutex<Vec<ThreadId>>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +53,7 @@ impl Worker {
             clock,
             record: ServiceRecord::default(),
             running: Mutex::default(),
+            threads: Mutex::default(),
         }))
     }
 
@@ -83,7 +80,10 @@ impl Worker {
             return Err(self.refused("it runs already", "stop it first"));
         }
         let bell = Arc::<Wakeup>::default();
+        // Before the thread exists: a first round that ends at once must not be noted before the
+        // start.
         self.0.record.started(self.0.clock.now());
+        // Under the lock: a second start waits here, and finds the first one running.
         let thread = prepare(&bell)
             .and_then(|work| self.run(Arc::clone(&bell), work))
             .inspect_err(|_| self.0.record.stopped())?;
@@ -114,8 +114,10 @@ impl Worker {
     ) -> Result<JoinHandle<()>> {
         let inner = Arc::clone(&self.0);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            OF.set(Arc::as_ptr(&inner));
+            let own = std::thread::current().id();
+            lock(&inner.threads).push(own);
             work();
+            lock(&inner.threads).retain(|thread| *thread != own);
         });
         thread.map_err(|error| self.refused(&error.to_string(), "raise the limit of threads"))
     }
@@ -129,6 +131,7 @@ impl Worker {
 
     /// Has the thread end, and returns when it has; out of a thread of the service, at once.
     pub(crate) fn stop(&self) {
+        // Released before the wait: the thread takes this lock when it ends.
         let running = lock(&self.0.running).clone();
         if let Some(running) = running {
             running.bell.stop();
@@ -137,7 +140,7 @@ impl Worker {
     }
 
     fn wait_for(&self, running: &RunningWorker) {
-        if OF.get() == Arc::as_ptr(&self.0) {
+        if lock(&self.0.threads).contains(&std::thread::current().id()) {
             return; // Out of a callback or the log: the work ends when that has returned.
         }
         // A second caller waits here until the first one's wait is over.
@@ -160,6 +163,7 @@ impl Worker {
     /// Notes down the end of a round. What fails again and again is logged once, and once more
     /// when it is over.
     pub(crate) fn ended(&self, error: Option<String>) {
+        // Read before the end is noted: the log shows the change, not each repetition.
         let was_failing = self.0.record.status().failing_runs > 0;
         let WorkerText {
             service,
@@ -177,7 +181,7 @@ impl Worker {
         self.0.record.ran(self.0.clock.now(), error);
     }
 
-    /// What was noted down, for what happens beside the rounds.
+    /// The record, for events beside the rounds.
     pub(crate) fn record(&self) -> &ServiceRecord {
         &self.0.record
     }
@@ -201,6 +205,7 @@ impl WorkerInner {
         {
             return; // Out of itself it was stopped and started: another thread works.
         }
+        // Under the same lock as the record: a caller that finds no thread finds its end, too.
         *running = None;
         match ended {
             Ok(()) => self.record.stopped(),
@@ -237,7 +242,7 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
-    /// Whether the thread is to stop.
+    /// True when the thread is to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         lock(&self.state).stopped
     }

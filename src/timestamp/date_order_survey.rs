@@ -1,5 +1,5 @@
-//! Which of the first two numbers of a date is the day: decided over all stamps of a file,
-//! because one alone may not tell.
+//! Decides whether the day or the month comes first in dates, over all stamps of a file: one alone
+//! may not tell.
 
 use super::date_order::DateOrder;
 use super::digits::Digits;
@@ -22,7 +22,7 @@ pub struct DateOrderSurvey {
 }
 
 impl DateOrderSurvey {
-    /// Whether a file with a stamp like this must be surveyed before it is read. ISO stamps,
+    /// True when a file with a stamp like this must be surveyed before it is read. ISO stamps,
     /// counts since 1970 and named months tell what they are.
     #[must_use]
     pub fn is_needed_for(stamp: &[u8]) -> bool {
@@ -56,12 +56,14 @@ impl DateOrderSurvey {
             if automatic(stamp, None).is_err() {
                 return Some(&mut self.bare_number);
             }
+            // Eight digits may be a date or a count: the other stamps of the column tell.
             return (run == 8).then_some(&mut self.compact_date);
         }
         let date = NumericDate::read(&mut digits).ok()?;
         match date.order() {
             Some(DateOrder::DayFirst) => Some(&mut self.day_first),
             Some(_) => Some(&mut self.month_first),
+            // Both numbers are above 12: the row is refused when it is read, and proves nothing.
             None if date.first > 12 => None,
             None => Some(&mut self.either),
         }

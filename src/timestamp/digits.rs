@@ -1,6 +1,6 @@
 //! StampReading runs of decimal digits out of bytes, without allocation; no meaning of its own.
 
-/// What is left of a text, read from the front.
+/// A text that is read from the front.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Digits<'a> {
     rest: &'a [u8],
@@ -55,7 +55,7 @@ impl<'a> Digits<'a> {
         self.fixed::<2>().or_else(|| self.fixed::<1>())
     }
 
-    /// How many digits stand at the front.
+    /// Counts the digits at the front.
     pub(super) fn run(&self) -> usize {
         self.rest
             .iter()

@@ -1,18 +1,18 @@
-//! What the stamps of a feed were read as, in words for a report.
+//! The form in which a feed's stamps were read, in words for a report.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// How one stamp was written.
+/// The form in which one stamp was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StampShape {
     Iso,
     YearFirst,
     DayFirst,
     MonthFirst,
-    /// The same number twice, so that either order gives the same date.
+    /// Day and month are equal, so that either order gives the same date.
     DayAndMonthAlike,
     MonthName,
     Compact,
@@ -56,7 +56,7 @@ impl StampShape {
         }
     }
 
-    /// Whether it is a count since 1970, which has no wall clock.
+    /// True when it is a count since 1970, which has no wall clock.
     pub(super) const fn is_count(self) -> bool {
         matches!(
             self,
@@ -87,8 +87,8 @@ impl StampShapes {
     }
 }
 
-/// What the stamps of a feed were read as: `ISO 8601`, `Unix milliseconds`, `day/month/year`,
-/// the pattern that was named; several forms with `and` between them.
+/// The form in which the stamps of a feed were read: `ISO 8601`, `Unix milliseconds`,
+/// `day/month/year`, the pattern that was named; several forms with `and` between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StampForm {
     pub(super) shapes: StampShapes,

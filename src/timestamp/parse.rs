@@ -48,7 +48,7 @@ impl Timestamp {
         moment.map_err(|refusal| refusal.error(text))
     }
 
-    /// Whether a text that [`Timestamp::parse`] reads is a date alone.
+    /// True when a text that [`Timestamp::parse`] reads is a date alone.
     #[must_use]
     pub fn is_date(text: &[u8]) -> bool {
         automatic(text.trim_ascii(), None).is_ok_and(|reading| reading.date_alone)

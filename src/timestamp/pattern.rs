@@ -15,7 +15,7 @@ use super::reading::{StampReading, WRITE_LIKE, refuse};
 use super::unix::{CountUnit, unix};
 use crate::error::{Error, Result};
 
-/// How the stamps of a feed are written. Its text form is one of
+/// The form of the stamps of a feed. Its text is one of
 ///
 /// - `auto`: any form that cannot be mistaken, of the years 1900 to 2100, see
 ///   [`Timestamp::parse`](super::Timestamp::parse);
@@ -52,7 +52,7 @@ impl TimestampFormat {
         .map_err(|refusal| refusal.error(text))
     }
 
-    /// Whether the form is told from the text.
+    /// True when the form is told from the text.
     pub(super) const fn is_automatic(&self) -> bool {
         matches!(self.0, Form::Auto)
     }
@@ -100,7 +100,7 @@ fn check(pattern: &str) -> Result<(), String> {
         .to_zoned_datetime(jiff::tz::TimeZone::UTC)
         .map_err(|error| error.to_string())?;
     let written = jiff::fmt::strtime::format(pattern, &sample)
-        .map_err(|error| format!("is no pattern: {error}"))?;
+        .map_err(|error| format!("is not a pattern: {error}"))?;
     by_pattern(pattern, written.as_bytes())
         .map(|_| ())
         .map_err(|reason| format!("does not name a moment: {reason}"))
@@ -112,7 +112,7 @@ fn by_pattern(pattern: &str, text: &[u8]) -> Result<StampReading, String> {
     if parts.iana_time_zone().is_some() {
         return Err("has the name of a zone: name the zone of the file with --timezone".to_owned());
     }
-    let no_moment = |error: jiff::Error| format!("is no moment: {error}");
+    let no_moment = |error: jiff::Error| format!("is not a moment: {error}");
     let (nanos, offset_seconds) = match (parts.timestamp(), parts.offset()) {
         (None, None) => (civil_nanos(&parts).map_err(no_moment)?, None),
         (_, offset) => {
@@ -195,8 +195,8 @@ mod tests {
     fn a_pattern_that_cannot_work_is_refused_before_any_row() {
         for (format, why) in [
             ("rfc", "no %"),
-            ("%", "no pattern"),
-            ("%E", "no pattern"),
+            ("%", "not a pattern"),
+            ("%E", "not a pattern"),
             ("%H:%M", "does not name a moment"),
             ("%Y-%m", "does not name a moment"),
             ("%Y-%m-%d %H:%M %Q", "--timezone"),

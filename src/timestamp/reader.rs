@@ -13,7 +13,7 @@ use super::unix::is_automatic;
 use super::zone::{FeedZone, Offsets};
 use crate::error::Result;
 
-/// How far ticks may be out of order within an hour that exists twice.
+/// The longest step back between ticks within an hour that exists twice.
 const DISORDER_MICROS: i64 = 60 * MICROS_PER_SECOND;
 
 /// A stamp of a feed.
@@ -83,7 +83,7 @@ impl StampReader {
         self.downward = downward;
     }
 
-    /// What the stamps were read as so far; `None` before the first.
+    /// Returns the form of the stamps read so far; `None` before the first.
     #[must_use]
     pub fn form(&self) -> Option<StampForm> {
         (!self.shapes.is_empty()).then(|| StampForm {
@@ -115,6 +115,7 @@ impl StampReader {
         }
         self.shapes.add(reading.shape);
         if self.zone.is_some() {
+            // After every check: a row that is refused says nothing about the row below it.
             self.previous = Some(at);
         }
         let local_micros = match &self.zone {
@@ -152,7 +153,7 @@ impl StampReader {
             .ok_or(&BEYOND_BOTH)
     }
 
-    /// Whether a row at this moment may stand below a row at the previous one.
+    /// True when a row at this moment may stand below a row at the previous one.
     fn may_follow(&self, previous: Timestamp, at: Timestamp) -> bool {
         let ahead = if self.downward {
             previous.micros() - at.micros()
@@ -162,6 +163,7 @@ impl StampReader {
         if self.one_row_per_stamp {
             ahead > 0
         } else {
+            // Ticks of several venues arrive a little out of order; bars never do.
             ahead > -DISORDER_MICROS
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn refuse(text: &[u8], reason: impl std::fmt::Display, remedy: &str) 
 
 pub(super) const WRITE_LIKE: &str = "write it like 2013-09-01T17:00:00.083Z";
 
-pub(super) static NO_STAMP: StampRefusal = StampRefusal::new("is no date and time");
+pub(super) static NO_STAMP: StampRefusal = StampRefusal::new("is not a date and time");
 pub(super) static TRAILING: StampRefusal = StampRefusal::new("has text after the time");
 pub(super) static OUT_OF_RANGE: StampRefusal = StampRefusal::new(
     "is outside the years 1 to 9999, of which the last moment is 9999-12-30T22:00:00.999999Z",

@@ -1,4 +1,4 @@
-//! What follows the date of a stamp: the time of day and the offset from UTC.
+//! Parses the part of a stamp after its date: the time of day and the offset from UTC.
 
 use super::digits::Digits;
 use super::form::StampShape;

@@ -26,12 +26,12 @@ const AUTOMATIC_MAX: Timestamp = Timestamp(4_133_980_799_999_999);
 const COUNT_MIN_MICROS: u64 = 240_000_000_000_000;
 
 static UNKNOWN_UNIT: StampRefusal = StampRefusal::with_remedy(
-    "is a number that is no stamp of 1900 to 2100 in a unit that can be told from its size",
+    "is a number, but not a stamp of 1900 to 2100 in a unit that its size shows",
     "name what it is: --timestamp-format unix_s, unix_ms, unix_us, unix_ns or a pattern like \
      %Y%m%d",
 );
 
-/// Whether a moment is one that a stamp without a named form may have.
+/// True when a moment is one that a stamp without a named form may have.
 pub(super) fn is_automatic(at: Timestamp) -> bool {
     (AUTOMATIC_MIN..=AUTOMATIC_MAX).contains(&at)
 }
@@ -42,6 +42,8 @@ pub(super) fn bare_number(text: &[u8], run: usize) -> Parsed {
     let whole = run == text.len();
     let unit = match run {
         8 | 14 | 17 | 20 | 23 if whole => return compact_date(text),
+        // Twelve digits are a date with hours and minutes when they begin with a year of this time,
+        // else milliseconds.
         12 if whole && matches!(text, [b'1', b'9', ..] | [b'2', b'0' | b'1', ..]) => {
             return compact_date(text);
         }
@@ -61,6 +63,7 @@ pub(super) fn bare_number(text: &[u8], run: usize) -> Parsed {
 /// Digits that are a date are one of 1900 to 2100, else any number would be.
 fn compact_date(text: &[u8]) -> Parsed {
     let reading = compact(text).map_err(|_| &UNKNOWN_UNIT)?;
+    // Any eight digits with a month and a day in them would be a date.
     let known = is_automatic(Timestamp(reading.local_micros));
     known.then_some(reading).ok_or(&UNKNOWN_UNIT)
 }
@@ -104,6 +107,7 @@ pub(super) fn unix(text: &[u8], unit: CountUnit) -> Parsed {
     // Millionths of the unit, so that one division serves every unit.
     let exact = (i128::from(whole) * 1_000_000 + i128::from(millionths)) * i128::from(per_unit);
     let exact = if negative {
+        // Before 1970 a cut fraction would move the moment towards the future.
         -exact - i128::from(cut)
     } else {
         exact

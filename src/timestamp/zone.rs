@@ -89,6 +89,7 @@ impl FromStr for FeedZone {
     fn from_str(text: &str) -> Result<Self> {
         let seconds = match text {
             "UTC" | "GMT" | "Z" => Some(0),
+            // Not New York's clocks: vendors who write `EST` mean UTC-5 in summer, too.
             "EST" => Some(-5 * 3600),
             _ if text.starts_with(['+', '-']) => {
                 let offset = numeric_offset(Digits::new(text.as_bytes()));
@@ -100,6 +101,8 @@ impl FromStr for FeedZone {
             let name = text.into();
             return Ok(Self(ZoneKind::Fixed { name, seconds }));
         }
+        // From the database that is compiled in: a fresh machine may have none, and another version
+        // would read other moments.
         match TimeZone::get(text) {
             // `Etc/Unknown` is a name, and no zone.
             Ok(zone) if !zone.is_unknown() => Ok(Self(ZoneKind::Iana(zone))),

@@ -32,9 +32,13 @@ struct Binding {
     handed_on: bool,
 }
 
-/// Each circle as its files, with the names that tie them.
+/// Each circle as its files, with the names that tie them: those of the library, then the binary's.
 pub(crate) fn circles(sources: &[Source]) -> Vec<String> {
-    let house = Crate::new(sources);
+    let of_crate = |binary: bool| circles_of(&Crate::new(sources, binary));
+    [false, true].into_iter().flat_map(of_crate).collect()
+}
+
+fn circles_of(house: &Crate<'_>) -> Vec<String> {
     let mut ties: BTreeMap<Path, BTreeMap<Path, BTreeSet<String>>> = BTreeMap::new();
     for (path, module) in &house.modules {
         for name in module.names() {
@@ -55,7 +59,7 @@ pub(crate) fn circles(sources: &[Source]) -> Vec<String> {
         let is_back = |to: &&&Path| reached.get(**to).is_some_and(|back| back.contains(*from));
         let circle: BTreeSet<&Path> = reached_from.iter().filter(is_back).copied().collect();
         if !circle.is_empty() && told.insert(circle.clone()) {
-            found.push(describe(&house, &ties, &circle));
+            found.push(describe(house, &ties, &circle));
         }
     }
     found
@@ -106,10 +110,10 @@ fn describe(
 }
 
 impl<'s> Crate<'s> {
-    fn new(sources: &'s [Source]) -> Self {
+    fn new(sources: &'s [Source], binary: bool) -> Self {
         let modules = sources
             .iter()
-            .filter(|source| !source.is_test_code(0) && !source.path.starts_with("src/bin/"))
+            .filter(|source| source.is_of_binary() == binary && !source.is_test_code(0))
             .map(|source| {
                 let path = source.module().into_iter().map(str::to_owned).collect();
                 (path, Module::new(source))
@@ -410,6 +414,23 @@ mod tests {
                 "{circles:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_binary_is_a_crate_of_its_own() {
+        let files = [
+            ("src/a.rs", "pub struct A;\n"),
+            ("src/bin/tickbase/main.rs", "mod a; mod b;\npub struct C;\n"),
+            (
+                "src/bin/tickbase/a.rs",
+                "use crate::b::B;\nuse crate::C;\npub struct A;\n",
+            ),
+            ("src/bin/tickbase/b.rs", "use crate::a::A;\npub struct B;\n"),
+        ];
+        let circles = found(&files);
+        assert_eq!(circles.len(), 1, "{circles:?}");
+        let tie = "src/bin/tickbase/a.rs -> src/bin/tickbase/b.rs: B";
+        assert!(circles[0].contains(tie), "{circles:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod circles;
 mod counts;
+mod documents;
 mod layers;
 mod manners;
 mod names;
@@ -26,7 +27,7 @@ const READABLE: [&str; 12] = [
 ];
 
 /// Fails with every place of the project where a rule is broken.
-fn hold(rule: fn(&Source) -> Vec<Violation>, sources: &[Source]) {
+fn hold(rule: impl Fn(&Source) -> Vec<Violation>, sources: &[Source]) {
     assert!(
         sources.len() > 10,
         "the rule looked at {} files: it missed the project",
@@ -34,7 +35,7 @@ fn hold(rule: fn(&Source) -> Vec<Violation>, sources: &[Source]) {
     );
     let broken: Vec<String> = sources
         .iter()
-        .flat_map(rule)
+        .flat_map(&rule)
         .map(|violation| violation.to_string())
         .collect();
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
@@ -117,4 +118,19 @@ fn only_the_clock_reads_the_time_of_day() {
 #[test]
 fn sources_and_documents_speak_of_the_project_alone() {
     hold(manners::words, &sources(readable));
+}
+
+#[test]
+fn documents_name_files_that_exist_and_keep_their_form() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = sources(|path| path.ends_with(".md"));
+    hold(
+        |document| documents::paths(document, |path| root.join(path).is_file()),
+        &documents,
+    );
+    hold(documents::map, &documents);
+    let index = std::fs::read_to_string(root.join("docs/decisions/README.md")).unwrap();
+    hold(|document| documents::decision(document, &index), &documents);
+    let naming = sources(|path| path.ends_with(".md") || path.starts_with("src/"));
+    hold(|text| documents::references(text, &index), &naming);
 }

@@ -4,6 +4,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// The folder of the binary.
+const BINARY: &str = "src/bin/tickbase/";
+
 /// A file under the eyes of the rules.
 pub(crate) struct Source {
     /// Its path from the project's root, with `/`.
@@ -43,11 +46,27 @@ impl Source {
         }
     }
 
-    /// The module path of a file of `src`: `src/a/b.rs` is `a`, `b`; the crate's root is empty.
+    /// The module path in its crate: `src/a/b.rs` is `a`, `b`; that of the root is empty.
     pub(crate) fn module(&self) -> Vec<&str> {
-        let path = self.path.strip_prefix("src/").unwrap_or(&self.path);
+        let path = self.path.strip_prefix(BINARY).unwrap_or(&self.path);
+        let path = path.strip_prefix("src/").unwrap_or(path);
         let path = path.strip_suffix(".rs").unwrap_or(path);
-        path.split('/').filter(|part| *part != "lib").collect()
+        path.split('/')
+            .filter(|part| !["lib", "main"].contains(part))
+            .collect()
+    }
+
+    /// Whether it belongs to the binary, a crate of its own beside the library.
+    pub(crate) fn is_of_binary(&self) -> bool {
+        self.path.starts_with(BINARY)
+    }
+
+    /// The room of `src` that it stands in; the library's root is the map of all rooms.
+    pub(crate) fn room(&self) -> Option<&str> {
+        if self.is_of_binary() {
+            return Some("bin");
+        }
+        self.module().first().copied()
     }
 
     /// Whether it was written by the diesel CLI.

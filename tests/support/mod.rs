@@ -1,10 +1,11 @@
 //! What the integration tests share: a database per test, and a PostgreSQL of their own.
 //!
-//! A test file says `mod support;`. It is `mod.rs` because cargo would take `tests/support.rs`
-//! for a test of its own. Each test file compiles all of it and uses a part.
+//! Each test binary compiles all of it and uses a part. It is `mod.rs` because cargo would take
+//! `tests/support.rs` for a test of its own.
 #![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // It is all test code.
 
+mod bars;
 pub mod chaos;
 mod database;
 pub mod exposition;
@@ -12,12 +13,15 @@ pub mod exposition;
 pub mod forwarder;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
+#[cfg(feature = "cli")]
+pub mod process;
 #[cfg(feature = "postgres")]
 pub mod server;
 #[cfg(feature = "postgres")]
 mod template;
 mod wait;
 
+pub use bars::{build_bars, flat_bar, insert_bars, upsert_bars};
 pub use database::TestDatabase;
 pub use wait::eventually;
 #[cfg(feature = "postgres")]
@@ -60,6 +64,32 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// Reads by a function of a repository, as the operation of its name:
+/// `db_read!(db, instrument::get(1))`.
+macro_rules! db_read {
+    ($db:expr, $table:ident::$function:ident($($argument:expr),*)) => {
+        $db.read(concat!(stringify!($table), ".", stringify!($function)), |conn| {
+            $table::$function(conn, $($argument),*)
+        })
+    };
+}
+pub(crate) use db_read;
+
+/// Writes by a function of a repository, as the operation of its name, at the time of the
+/// database's clock where a name is given for it: `db_write!(db, |now| alert_rule::insert(&new, now))`.
+macro_rules! db_write {
+    ($db:expr, $table:ident::$function:ident($($argument:expr),*)) => {
+        $db.write(concat!(stringify!($table), ".", stringify!($function)), move |conn| {
+            $table::$function(conn, $($argument),*)
+        })
+    };
+    ($db:expr, |$now:ident| $table:ident::$function:ident($($argument:expr),*)) => {{
+        let $now = $db.clock().now();
+        $crate::support::db_write!($db, $table::$function($($argument),*))
+    }};
+}
+pub(crate) use db_write;
 
 /// The `up.sql` of every migration of a backend, in order, as one text.
 fn migrations(backend: &str) -> String {

@@ -1,5 +1,5 @@
-//! Waiting until something has come true. No test sleeps: it looks again and again, and fails when
-//! that takes too long.
+//! Waiting until something has come true: a test looks again each millisecond, and fails when that
+//! takes too long. It sleeps in between, for what it waits for needs the processor.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 

@@ -1,5 +1,5 @@
-//! `/api/alerts/{id}/deliveries`: what became of an alert on each channel; and sending again what was
-//! given up, of one alert or of all.
+//! `/api/alerts/{id}/deliveries`: the deliveries of an alert by channel; and dead letters, of one
+//! alert or of all, sent again.
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -10,9 +10,8 @@ use crate::api::extract::{Id, Query};
 use crate::api::state::ApiState;
 use crate::api::types::{DeliveryItem, ResendQuery, ResentCount};
 use crate::config::AlertsConfig;
-use crate::repository::alert_delivery::{self, AlertDeliveryRepository, DeadLetterFilter};
+use crate::repository::alert_delivery::{self, DeadLetterFilter};
 use crate::repository::alert_log;
-use crate::repository::rows::Recorded;
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list))
@@ -44,7 +43,7 @@ async fn list(
 ) -> Result<axum::Json<Vec<DeliveryItem>>, ApiError> {
     let read = state.read("alert_delivery.of_alert", move |conn| {
         alert_log::get(conn, id)?;
-        alert_delivery::of_alert(conn, id).recorded(conn)
+        alert_delivery::of_alert(conn, id)
     });
     let rows = read.await?;
     Ok(axum::Json(rows.into_iter().map(Into::into).collect()))
@@ -98,7 +97,8 @@ async fn resent(
     if let Some(name) = query.channel.as_deref()
         && !AlertsConfig::is_channel_name(name)
     {
-        let msg = format!("{name:?} is no name of a channel; use 1 to 64 of a-z, 0-9, _ and -");
+        let msg =
+            format!("{name:?} is not the name of a channel; use 1 to 64 of a-z, 0-9, _ and -");
         return Err(ApiError::violation(["query", "channel"], msg));
     }
     let filter = DeadLetterFilter {
@@ -113,10 +113,7 @@ async fn resent(
             if let Some(id) = alert_id {
                 alert_log::get(conn, id)?;
             }
-            let limit = AlertDeliveryRepository::LIMIT_MAX;
-            let page = alert_delivery::resend_page(conn, &filter, before, limit)?;
-            conn.record_rows(page.0);
-            Ok(page)
+            alert_delivery::resend_page(conn, &filter, before, alert_delivery::LIMIT_MAX)
         });
         let (count, next) = write.await?;
         resent += count;

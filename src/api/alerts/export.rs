@@ -23,7 +23,6 @@ use crate::api::types::{AlertExportQuery, AlertItem};
 use crate::database::Cursor;
 use crate::error::Result;
 use crate::repository::alert_log::{self, AlertFilter, AlertKey, PageQuery};
-use crate::repository::rows::Recorded;
 
 /// Alerts that are read at a time.
 const PAGE_ROWS: usize = PageQuery::LIMIT_MAX;
@@ -51,6 +50,7 @@ pub(super) async fn export(
     Query(query): Query<AlertExportQuery>,
 ) -> Result<Response, ApiError> {
     let filter = filter(&query)?;
+    // The first page is read before the answer begins: an error still has a status then.
     let (rows, next) = page(&state, filter, None).await?;
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD_MAX);
     let first = format!("{HEADER}{}", lines(&rows));
@@ -79,7 +79,7 @@ async fn page(
         cursor,
     };
     let read = state.read("alert_log.export", move |conn| {
-        let page = alert_log::page(conn, &query).recorded(conn)?;
+        let page = alert_log::page(conn, &query)?;
         Ok((items(conn, page.rows)?, page.next))
     });
     read.await
@@ -99,6 +99,8 @@ async fn send(
             Ok((rows, further)) => (text, next) = (lines(&rows), further),
             Err(error) => {
                 tracing::error!(error = error.chain(), "an export of alerts broke off");
+                // The status is sent already: a broken body is the only way left to say that rows
+                // are missing.
                 let _ = client.send(Err(error)).await;
                 return;
             }
@@ -106,7 +108,7 @@ async fn send(
     }
 }
 
-/// What was read, as a body.
+/// A body made of the pages that are read.
 struct Pages(mpsc::Receiver<Result<Bytes>>);
 
 impl Stream for Pages {

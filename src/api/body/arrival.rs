@@ -49,6 +49,8 @@ impl Arrival {
             Ok(None) => Ok(None),
             Ok(Some(Ok(piece))) => {
                 self.paced += piece.len();
+                // The clock is set back only after a good piece: a byte now and then must not keep
+                // a body alive.
                 if self.paced >= PACE_BYTES {
                     self.paced = 0;
                     self.pace_ends = Instant::now() + self.idle;

@@ -1,5 +1,6 @@
-//! The memory that bodies share: who wants more than is free waits a little, then is told to come
-//! again. It is taken before it is used, so that many bodies together never hold more.
+//! The memory that bodies share: a request that wants more than is free waits a little, then is
+//! told to come again. Memory is taken before it is used, so that many bodies together never hold
+//! more.
 //!
 //! Texts and the rows that are read from them have a half each. Rows are the last that a request
 //! takes, so whoever waits for some waits for requests that need nothing more to end.
@@ -14,13 +15,13 @@ use crate::api::error::ApiError;
 use crate::config::ServerConfig;
 use crate::error::Error;
 
-/// How long a request waits for memory: others end in less, and a client hears in time that it
+/// The time that a request waits for memory: others end in less, and a client hears in time that it
 /// must wait longer.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// A permit of the semaphores stands for so many bytes: they count up to 2^32.
 const UNIT_BYTES: usize = 1_024;
-/// What a row costs while it is stored: the tick, the name of its instrument, and a copy for those
-/// who listen.
+/// The bytes of a row while it is stored: the tick, the name of its instrument, and a copy for
+/// those who listen.
 const ROW_BYTES: usize = 400;
 
 /// The memory of all bodies, and the processors that work on them.
@@ -28,9 +29,10 @@ const ROW_BYTES: usize = 400;
 pub(in crate::api) struct BodyMemory {
     texts: MemoryShare,
     rows: MemoryShare,
-    /// Who unpacks. Each holds its part of the memory while it waits for more, so only few may.
+    /// Permits to unpack. Each holder keeps its memory while it waits for more, so there are only
+    /// few.
     unpackers: Arc<Semaphore>,
-    /// Who reads rows.
+    /// Permits to read rows.
     readers: Arc<Semaphore>,
 }
 
@@ -53,12 +55,15 @@ impl BodyMemory {
     pub(in crate::api) fn new(config: &ServerConfig) -> Self {
         let bytes_max = config.body_memory_bytes_max;
         let units = u32::try_from(bytes_max / 2 / UNIT_BYTES).unwrap_or(u32::MAX);
+        // Two halves, not one pot: bodies that fill it all while they wait for rows would wait for
+        // each other.
         let half = || MemoryShare {
             free: Arc::new(Semaphore::new(units as usize)),
             wait_max: WAIT_MAX,
             units,
             bytes_max,
         };
+        // Unpacking and reading keep a processor busy: more at once would only hold memory longer.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             texts: half(),
@@ -139,12 +144,14 @@ impl TakenMemory {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
             .unwrap_or(u32::MAX)
             .min(left);
+        // The semaphore is fair: a large request is not overtaken by small ones for ever.
         let free = Arc::clone(&self.half.free).acquire_many_owned(units);
         let Ok(taken) = tokio::time::timeout(self.half.wait_max, free).await else {
             return Err(self.half.used_up());
         };
         let taken = taken.map_err(|_| Error::Closed)?;
         match &mut self.permit {
+            // One permit for all of it: it goes back whole, wherever the request ends.
             Some(permit) => permit.merge(taken),
             None => self.permit = Some(taken),
         }

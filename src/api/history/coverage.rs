@@ -6,8 +6,8 @@ use super::{SYMBOLS_MAX, moment, range};
 use crate::api::error::{ApiError, ReadErrors};
 use crate::api::extract::Query;
 use crate::api::state::ApiState;
-use crate::api::types::{CoverageBody, CoverageItem, CoverageQuery, FrequencyWord};
-use crate::domain::Symbol;
+use crate::api::types::{CoverageBody, CoverageItem, CoverageQuery};
+use crate::domain::{Frequency, Symbol};
 use crate::error::Error;
 use crate::repository::instrument;
 use crate::services::coverage::{SurveyOptions, TradingCalendar, coverage as survey};
@@ -33,7 +33,7 @@ pub(super) async fn coverage(
     let options = options(&query)?;
     let mut data = Vec::with_capacity(query.symbols.len());
     for symbol in &query.symbols {
-        data.push(of_symbol(&state, symbol, options, query.calendar.map(Into::into)).await?);
+        data.push(of_symbol(&state, symbol, options, query.calendar).await?);
     }
     Ok(axum::Json(CoverageBody {
         timestamp: state.db().clock().now().to_string(),
@@ -41,7 +41,7 @@ pub(super) async fn coverage(
     }))
 }
 
-/// What is looked for, of an instrument whose calendar comes later.
+/// Options of the survey; the calendar comes later, from the instrument.
 fn options(query: &CoverageQuery) -> Result<SurveyOptions, ApiError> {
     let symbols = query.symbols.len();
     if !(1..=SYMBOLS_MAX).contains(&symbols) {
@@ -60,7 +60,7 @@ fn options(query: &CoverageQuery) -> Result<SurveyOptions, ApiError> {
         let msg = "it is end_date, too; give a start before the end";
         return Err(ApiError::violation(["query", "start_date"], msg));
     }
-    let frequency = query.frequency.unwrap_or(FrequencyWord::OneDay).into();
+    let frequency = query.frequency.unwrap_or(Frequency::OneDay);
     let options = SurveyOptions {
         start,
         end,
@@ -79,7 +79,7 @@ async fn of_symbol(
     options: SurveyOptions,
     calendar: Option<TradingCalendar>,
 ) -> Result<CoverageItem, ApiError> {
-    let refused = |why: String| CoverageItem::refused(text, options.frequency.into(), why);
+    let refused = |why: String| CoverageItem::refused(text, options.frequency, why);
     let symbol = match Symbol::new(text) {
         Ok(symbol) => symbol,
         Err(error) => return Ok(refused(error.to_string())),

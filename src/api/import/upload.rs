@@ -1,5 +1,4 @@
-//! A file on its way: it is written to a temporary file while it comes, and is a file only when all
-//! of it has come.
+//! Receives a file into a temporary one; it counts as a file only when all of it has come.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -16,12 +16,9 @@ use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
 use crate::api::types::{IngestReport, PostedTicks, RowError};
 use crate::domain::Symbol;
-use crate::domain::tick::Tick;
 use crate::ingest::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};
 use crate::repository::instrument;
-use crate::repository::market_data::{
-    InsertOptions, InsertReport, MarketDataRepository, RowOutcome,
-};
+use crate::repository::market_data::{InsertOptions, InsertReport, MarketDataRepository};
 
 /// The answer to ticks that meet deleted ones.
 const DELETED_REMEDY: &str = "a deleted tick holds the key of each of the `deleted` ticks; restore it \
@@ -70,21 +67,14 @@ pub(super) async fn post(
     if ticks.is_empty() && rejected.count() > 0 {
         return Err(nothing_left(&rejected));
     }
-    // Who listens is told what was stored, and nobody else's ticks are copied for that.
-    let listened = state.realtime().has_clients();
-    let heard = listened.then(|| ticks.clone());
     let options = InsertOptions {
         idempotency_key: key,
-        outcomes: listened,
         ..InsertOptions::default()
     };
     let stored = MarketDataRepository::new(state.db())
         .insert_batch_async(ticks, options)
         .await
         .map_err(|error| ApiError::within("header", error))?;
-    if let (Some(ticks), Some(outcomes)) = (heard, &stored.outcomes) {
-        state.realtime().publish_ticks(inserted(ticks, outcomes));
-    }
     for row in &stored.rejected {
         let index = indexes.get(row.index).copied().unwrap_or(row.index);
         rejected.push(index, || row.reason.clone());
@@ -93,17 +83,6 @@ pub(super) async fn post(
         return Err(nothing_left(&rejected));
     }
     Ok(axum::Json(report(&stored, &rejected, stamps_cut)))
-}
-
-/// Those of the ticks that were stored, with their sequences.
-fn inserted(ticks: Vec<Tick>, outcomes: &[RowOutcome]) -> impl Iterator<Item = (Tick, i64)> {
-    ticks
-        .into_iter()
-        .zip(outcomes)
-        .filter_map(|(tick, outcome)| match outcome {
-            RowOutcome::Inserted { sequence } => Some((tick, *sequence)),
-            _ => None,
-        })
 }
 
 fn format(headers: &HeaderMap) -> Result<PostedFormat, ApiError> {

@@ -1,4 +1,4 @@
-//! The conversation with one client: what it subscribes to, and what it is sent.
+//! The conversation with one client: its subscriptions, and the messages to it.
 //!
 //! It waits for its client alone. While a message cannot be sent because the client does not read,
 //! it watches how far the client falls behind, and ends when that is too far.
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::MESSAGE_BYTES_MAX;
+use super::other_writers;
 use super::texts::texts;
 use crate::api::error::public_text;
 use crate::api::realtime_hub::{Client, EVENTS_BEHIND_MAX, Event};
@@ -28,7 +29,7 @@ use crate::timestamp::Timestamp;
 
 /// Subscriptions of one client.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
-/// How often it is looked whether there is a new round of monitoring, and whether the client lives.
+/// The interval of looks for a new round of monitoring, and for a sign of life of the client.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A client that says nothing is asked for a sign of life after this time.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -58,7 +59,7 @@ enum SessionEnd {
 struct RealtimeSession {
     state: ApiState,
     client: Client,
-    /// Where reads need one.
+    /// The token of the client, where reads need one.
     token: Option<Arc<AcceptedToken>>,
     socket: WebSocket,
     events: Receiver<Arc<Event>>,
@@ -77,6 +78,8 @@ pub(super) async fn run(
     socket: WebSocket,
 ) {
     let (events, closing) = (client.hub.events(), client.hub.closing());
+    // Before the greeting: what is written after it is not missed.
+    other_writers::watch(&state).await;
     let now = Instant::now();
     let mut session = RealtimeSession {
         state,
@@ -164,7 +167,7 @@ impl RealtimeSession {
         let heard: ClientMessage = match serde_json::from_str(text) {
             Ok(heard) => heard,
             Err(error) => {
-                let said = format!("it is no message: {error}; send an object with messageType");
+                let said = format!("invalid message: {error}; send an object with messageType");
                 return self.refuse("malformed", said, None).await;
             }
         };
@@ -175,7 +178,7 @@ impl RealtimeSession {
             "ping" => return self.say("pong", &PongData { request_id }).await,
             "pong" => return Ok(()),
             _ => {
-                let said = "messageType is none of subscribe, unsubscribe, ping and pong";
+                let said = "messageType must be subscribe, unsubscribe, ping or pong";
                 return self.refuse("unknown_type", said, request_id).await;
             }
         };
@@ -219,6 +222,7 @@ impl RealtimeSession {
         self.subscriptions.insert(key);
         self.acknowledge("subscribed", asked).await?;
         if key.0 == Topic::DatabasePerformance {
+            // Forgets the last round, so that a new subscriber gets the current one at once.
             self.performance_at = None;
             self.look().await?;
         }
@@ -267,8 +271,10 @@ impl RealtimeSession {
     async fn tell(&mut self, event: &Event) -> Result<(), SessionEnd> {
         let topic = event.topic();
         let all = self.subscriptions.contains(&(topic, None));
-        let is_wanted =
-            |of: &HashSet<(Topic, Option<i64>)>, id: i64| all || of.contains(&(topic, Some(id)));
+        let is_wanted = |of: &HashSet<(Topic, Option<i64>)>, id: Option<i64>| match id {
+            Some(_) => all || of.contains(&(topic, id)),
+            None => of.iter().any(|(wanted, _)| *wanted == topic),
+        };
         let mut ids = event.instrument_ids().into_iter();
         if !ids.any(|id| is_wanted(&self.subscriptions, id)) {
             return Ok(());
@@ -298,6 +304,8 @@ impl RealtimeSession {
         if silent > SILENT_MAX {
             return Err(SessionEnd::Silent);
         }
+        // Networks drop connections without a word on both sides; an answer to a ping proves that
+        // this one is open.
         if silent > PING_AFTER && self.pinged.elapsed() > PING_AFTER {
             self.pinged = Instant::now();
             self.deliver(Message::Ping(axum::body::Bytes::new()))
@@ -338,6 +346,8 @@ impl RealtimeSession {
         let mut closing = self.closing.clone();
         let events = &self.events;
         let falls_behind = async {
+            // A send that hangs would hide how far the client is behind: the ring is watched beside
+            // it.
             while events.len() <= EVENTS_BEHIND_MAX {
                 // Another event, or that it missed some: look again.
                 if matches!(further.recv().await, Err(RecvError::Closed)) {
@@ -369,10 +379,7 @@ impl RealtimeSession {
                 (TRY_AGAIN_LATER, reason)
             }
             SessionEnd::Silent => (close_code::POLICY, "nothing was heard for 90 s"),
-            SessionEnd::Revoked => (
-                close_code::POLICY,
-                "the token is none of the server's any more",
-            ),
+            SessionEnd::Revoked => (close_code::POLICY, "the token is no longer valid"),
         };
         let goodbye = Message::Close(Some(CloseFrame {
             code,

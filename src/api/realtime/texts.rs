@@ -3,44 +3,70 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::api::alerts;
-use crate::api::realtime_hub::{Event, EventRows, EventText};
+use crate::api::realtime_hub::{Event, EventRows, EventText, InstrumentSpan};
 use crate::api::state::ApiState;
-use crate::api::types::{AlertData, AlertItem, TickData, Topic, message};
+use crate::api::types::{AlertData, AlertItem, ChangeData, TickData, Topic, message};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::AlertLog;
-use crate::repository::instrument;
+use crate::repository::instrument::{self, InstrumentLabel};
 
 pub(super) async fn texts<'e>(event: &'e Event, state: &ApiState) -> Result<&'e [EventText]> {
     let texts = event.texts.get_or_try_init(|| async {
         match &event.rows {
             EventRows::Ticks(ticks) => tick_texts(state, ticks, event.instrument_ids()).await,
             EventRows::Alerts(alerts) => alert_texts(state, alerts.clone()).await,
+            EventRows::Changes(spans) => change_texts(state, spans, event.instrument_ids()).await,
         }
     });
     texts.await.map(Vec::as_slice)
 }
 
-async fn tick_texts(
+async fn labels(
     state: &ApiState,
-    ticks: &[(Tick, i64)],
-    ids: BTreeSet<i64>,
-) -> Result<Vec<EventText>> {
-    let ids: Vec<i64> = ids.into_iter().collect();
+    ids: BTreeSet<Option<i64>>,
+) -> Result<HashMap<i64, InstrumentLabel>> {
+    let ids: Vec<i64> = ids.into_iter().flatten().collect();
     let labels = state.read("realtime.labels", move |conn| {
         instrument::labels_of_all(conn, &ids)
     });
-    let labels: HashMap<i64, _> = labels.await?.into_iter().map(|it| (it.id, it)).collect();
+    Ok(labels.await?.into_iter().map(|it| (it.id, it)).collect())
+}
+
+async fn tick_texts(
+    state: &ApiState,
+    ticks: &[(Tick, i64)],
+    ids: BTreeSet<Option<i64>>,
+) -> Result<Vec<EventText>> {
+    let labels = labels(state, ids).await?;
     let now = state.db().clock().now();
     let text = |(tick, sequence): &(Tick, i64)| {
         let label = labels.get(&tick.instrument_id())?;
         let data = TickData::new(tick, *sequence, &label.symbol, label.price_decimals);
         Some(EventText {
-            instrument_id: tick.instrument_id(),
+            instrument_id: Some(tick.instrument_id()),
             text: message(Topic::MarketData.as_str(), now, &data).into(),
         })
     };
     Ok(ticks.iter().filter_map(text).collect())
+}
+
+async fn change_texts(
+    state: &ApiState,
+    spans: &[InstrumentSpan],
+    ids: BTreeSet<Option<i64>>,
+) -> Result<Vec<EventText>> {
+    let labels = labels(state, ids).await?;
+    let now = state.db().clock().now();
+    let text = |(instrument_id, span): &InstrumentSpan| {
+        let label = instrument_id.and_then(|id| labels.get(&id));
+        let data = ChangeData::new(*instrument_id, label.map(|of| &of.symbol), *span);
+        EventText {
+            instrument_id: *instrument_id,
+            text: message("data_changed", now, &data).into(),
+        }
+    };
+    Ok(spans.iter().map(text).collect())
 }
 
 async fn alert_texts(state: &ApiState, rows: Vec<AlertLog>) -> Result<Vec<EventText>> {
@@ -56,7 +82,7 @@ async fn alert_texts(state: &ApiState, rows: Vec<AlertLog>) -> Result<Vec<EventT
         let label = labels.of(row.rule_id, instrument_id);
         let data = AlertData::from(AlertItem::new(row, label));
         EventText {
-            instrument_id,
+            instrument_id: Some(instrument_id),
             text: message(Topic::AlertFired.as_str(), now, &data).into(),
         }
     };

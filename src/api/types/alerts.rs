@@ -10,64 +10,14 @@ use crate::domain::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus, Pri
 use crate::models::{AlertDelivery, AlertLog};
 use crate::timestamp::Timestamp;
 
-/// What came of a rule that matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = FiredStatus)]
-pub(in crate::api) enum FiredWord {
-    Fired,
-    Suppressed,
-    Error,
-}
-words!(FiredWord <=> FiredStatus: Fired, Suppressed, Error);
-
-/// How far the delivery of an alert got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = DeliveryStatus)]
-pub(in crate::api) enum DeliveryWord {
-    Pending,
-    InAppSent,
-    SoundPlayed,
-    SlackSent,
-    AllDelivered,
-    Failed,
-}
-words!(DeliveryWord <=> DeliveryStatus:
-    Pending, InAppSent, SoundPlayed, SlackSent, AllDelivered, Failed);
-
-/// How the delivery of an alert on one channel stands: a `dead` one was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = DeliveryState)]
-pub(in crate::api) enum DeliveryStateWord {
-    Pending,
-    Failed,
-    Delivered,
-    Dead,
-}
-words!(DeliveryStateWord <=> DeliveryState: Pending, Failed, Delivered, Dead);
-
-/// What a channel is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = ChannelKind)]
-pub(in crate::api) enum ChannelWord {
-    Log,
-    InApp,
-    Webhook,
-    Slack,
-}
-words!(ChannelWord <=> ChannelKind: Log, InApp, Webhook, Slack);
-
 /// What was tried to deliver an alert on one channel.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AlertDelivery)]
 pub(in crate::api) struct DeliveryItem {
     /// The channel's name in the settings.
     channel: String,
-    kind: ChannelWord,
-    status: DeliveryStateWord,
+    kind: ChannelKind,
+    status: DeliveryState,
     /// Attempts that count; those that the receiver put off do not.
     attempts: i32,
     /// When it is due, or may be taken over by another process; null when nothing is left to try.
@@ -87,8 +37,8 @@ impl From<AlertDelivery> for DeliveryItem {
         let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
         Self {
             channel: row.channel,
-            kind: row.kind.into(),
-            status: row.status.into(),
+            kind: row.kind,
+            status: row.status,
             attempts: row.attempts,
             next_attempt_at: text(row.next_attempt_at),
             last_error: row.last_error,
@@ -132,8 +82,8 @@ pub(in crate::api) struct AlertItem {
     pub(in crate::api) trigger_value: f64,
     /// What it was compared with; null for a multi-condition rule.
     pub(in crate::api) threshold_value: Option<f64>,
-    pub(in crate::api) fired_status: FiredWord,
-    pub(in crate::api) delivery_status: DeliveryWord,
+    pub(in crate::api) fired_status: FiredStatus,
+    pub(in crate::api) delivery_status: DeliveryStatus,
     /// The rule's condition at that moment; the expression of a multi-condition rule.
     pub(in crate::api) rule_condition: String,
     pub(in crate::api) evaluation_time_ms: f64,
@@ -162,8 +112,8 @@ impl AlertItem {
             instrument_symbol: label.symbol,
             trigger_value: value.unwrap_or(row.trigger_value),
             threshold_value: rounding.price(row.threshold_value),
-            fired_status: row.fired_status.into(),
-            delivery_status: row.delivery_status.into(),
+            fired_status: row.fired_status,
+            delivery_status: row.delivery_status,
             rule_condition: row.rule_condition,
             evaluation_time_ms: row.evaluation_time_us as f64 / 1e3,
             alert_message: row.alert_message,
@@ -213,10 +163,10 @@ pub(in crate::api) struct AlertExportQuery {
     pub(in crate::api) rule_id: Option<i64>,
     /// Only those that ended so
     #[param(inline)]
-    pub(in crate::api) fired_status: Option<FiredWord>,
+    pub(in crate::api) fired_status: Option<FiredStatus>,
     /// Only those whose delivery got so far
     #[param(inline)]
-    pub(in crate::api) delivery_status: Option<DeliveryWord>,
+    pub(in crate::api) delivery_status: Option<DeliveryStatus>,
     /// The first day in UTC, like 2013-09-01
     #[param(format = Date)]
     pub(in crate::api) start_date: Option<String>,
@@ -245,10 +195,10 @@ pub(in crate::api) struct AlertQuery {
     pub(in crate::api) rule_id: Option<i64>,
     /// Only those that ended so
     #[param(inline)]
-    pub(in crate::api) fired_status: Option<FiredWord>,
+    pub(in crate::api) fired_status: Option<FiredStatus>,
     /// Only those whose delivery got so far
     #[param(inline)]
-    pub(in crate::api) delivery_status: Option<DeliveryWord>,
+    pub(in crate::api) delivery_status: Option<DeliveryStatus>,
     /// The first day in UTC, like 2013-09-01
     #[param(format = Date)]
     pub(in crate::api) start_date: Option<String>,
@@ -258,7 +208,7 @@ pub(in crate::api) struct AlertQuery {
 }
 
 impl AlertQuery {
-    /// What is common to a page and an export.
+    /// Returns the filter that a page and an export have in common.
     pub(in crate::api) fn filter(&self) -> AlertExportQuery {
         AlertExportQuery {
             instrument_id: self.instrument_id,
@@ -267,31 +217,6 @@ impl AlertQuery {
             delivery_status: self.delivery_status,
             start_date: self.start_date.clone(),
             end_date: self.end_date.clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_of_the_api_are_those_of_the_database() {
-        for word in FiredStatus::ALL {
-            let text = serde_json::to_value(FiredWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-        for word in DeliveryState::ALL {
-            let text = serde_json::to_value(DeliveryStateWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-        for word in ChannelKind::ALL {
-            let text = serde_json::to_value(ChannelWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-        for word in DeliveryStatus::ALL {
-            let text = serde_json::to_value(DeliveryWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
         }
     }
 }

@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, Schema, SchemaFormat, T
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
-use super::FrequencyWord;
+use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::ingest::whole;
 use crate::services::analytics::{Buckets, Confidence, Horizon, RiskMethod, Simulation};
@@ -27,29 +27,11 @@ const YEAR_HOURS: u32 = 8_760;
 /// The largest value of a position.
 const POSITION_MAX: f64 = 1e15;
 
-/// An indicator, or a family of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Indicator)]
-pub(in crate::api) enum IndicatorWord {
-    Rsi,
-    Macd,
-    Bollinger,
-    Sma,
-    Ema,
-    Stochastic,
-    Atr,
-    WilliamsR,
-    Adx,
-}
-words!(IndicatorWord <=> Indicator:
-    Rsi, Macd, Bollinger, Sma, Ema, Stochastic, Atr, WilliamsR, Adx);
-
-/// How a value at risk is estimated.
+/// The method that estimates a value at risk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RiskMethod)]
-pub(in crate::api) enum MethodWord {
+pub(in crate::api) enum RiskMethodName {
     /// By the returns that were.
     #[default]
     Historical,
@@ -62,9 +44,9 @@ pub(in crate::api) enum MethodWord {
 fn window(
     hours: Option<u32>,
     default: u32,
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
 ) -> Result<AnalysisWindow> {
-    AnalysisWindow::new(hours.unwrap_or(default), frequency.map(Into::into))
+    AnalysisWindow::new(hours.unwrap_or(default), frequency)
 }
 
 /// What a market analysis takes in.
@@ -77,7 +59,7 @@ pub(in crate::api) struct MarketQuery {
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most
     #[param(inline)]
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
 }
 
 impl MarketQuery {
@@ -97,19 +79,20 @@ pub(in crate::api) struct IndicatorQuery {
     /// Which ones, once each: `indicators=rsi&indicators=macd`; without it all
     #[param(inline)]
     #[serde(default)]
-    indicators: Vec<IndicatorWord>,
+    indicators: Vec<Indicator>,
     /// The bars; without it those of 1min
     #[param(inline)]
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
 }
 
 impl IndicatorQuery {
     pub(in crate::api) fn question(self, instrument_id: i64) -> IndicatorQuestion {
-        let frequency = self.frequency.unwrap_or(FrequencyWord::OneMinute).into();
+        let frequency = self.frequency.unwrap_or(Frequency::OneMinute);
         let mut question = IndicatorQuestion::all(instrument_id, frequency);
         if !self.indicators.is_empty() {
-            let asked: Vec<Indicator> = self.indicators.into_iter().map(Into::into).collect();
-            question.indicators.retain(|which| asked.contains(which));
+            question
+                .indicators
+                .retain(|which| self.indicators.contains(which));
         }
         question
     }
@@ -125,7 +108,7 @@ pub(in crate::api) struct RiskQuery {
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most
     #[param(inline)]
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
     /// The risk-free rate of a year: 0.02 for 2 %
     #[param(minimum = -0.5, maximum = 1, default = 0)]
     risk_free_rate: Option<f64>,
@@ -153,7 +136,7 @@ pub(in crate::api) struct ValueAtRiskBody {
     #[serde(deserialize_with = "whole::number")]
     instrument_id: i64,
     /// Without it historical.
-    method: Option<MethodWord>,
+    method: Option<RiskMethodName>,
     /// With which probability the loss stays below it.
     #[schema(minimum = 0.5, maximum = 0.999, default = 0.95)]
     confidence_level: Option<f64>,
@@ -166,7 +149,7 @@ pub(in crate::api) struct ValueAtRiskBody {
     #[schema(minimum = 1, maximum = 8760, default = 8760)]
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most.
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
     /// The value of the position, for amounts beside the shares.
     #[schema(minimum = 0, maximum = 1e15)]
     position_value: Option<f64>,
@@ -181,7 +164,7 @@ pub(in crate::api) struct ValueAtRiskBody {
 }
 
 impl ValueAtRiskBody {
-    fn method(&self) -> MethodWord {
+    fn method(&self) -> RiskMethodName {
         self.method.unwrap_or_default()
     }
 
@@ -204,9 +187,9 @@ impl ValueAtRiskBody {
             instrument_id: self.instrument_id,
             window: window(self.lookback_hours, YEAR_HOURS, self.frequency)?,
             method: match self.method() {
-                MethodWord::Historical => RiskMethod::Historical,
-                MethodWord::Parametric => RiskMethod::Parametric,
-                MethodWord::MonteCarlo => RiskMethod::MonteCarlo(simulation),
+                RiskMethodName::Historical => RiskMethod::Historical,
+                RiskMethodName::Parametric => RiskMethod::Parametric,
+                RiskMethodName::MonteCarlo => RiskMethod::MonteCarlo(simulation),
             },
             confidence: match self.confidence_level {
                 Some(level) => Confidence::new(level)?,
@@ -232,7 +215,7 @@ pub(in crate::api) struct VolumeProfileBody {
     #[schema(minimum = 1, maximum = 8760, default = 24)]
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most.
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
     /// Rows of the profile.
     #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 500, default = 24)]
@@ -276,7 +259,7 @@ pub(in crate::api) struct CorrelationQuery {
     lookback_hours: Option<u32>,
     /// The bars; without it the shortest that makes 1,000 of them at most
     #[param(inline)]
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
 }
 
 impl CorrelationQuery {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::FrequencyWord;
+use crate::domain::Frequency;
 use crate::ingest::whole;
 
 /// The bars of an instrument that came in and start from `start` (included) to `end` (excluded).
@@ -15,7 +15,7 @@ pub(in crate::api) struct BarSelectionBody {
     pub(in crate::api) symbol: Option<String>,
     #[serde(default, deserialize_with = "whole::optional")]
     pub(in crate::api) instrument_id: Option<i64>,
-    pub(in crate::api) frequency: FrequencyWord,
+    pub(in crate::api) frequency: Frequency,
     /// The name of a data source; every one that brought bars when absent.
     pub(in crate::api) source: Option<String>,
     /// From the beginning when absent.

@@ -5,31 +5,12 @@ use utoipa::openapi::schema::{ArrayBuilder, Schema, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{FrequencyWord, Rounding, moment_or_day, rounded};
-use crate::domain::PriceDecimals;
+use super::{Rounding, moment_or_day, rounded};
+use crate::domain::{Frequency, PriceDecimals};
 use crate::services::coverage::{Coverage, Gap, Outlier, SurveyOptions, TradingCalendar};
 
 /// Decimals of percentages and scores.
 const FIGURE_PLACES: u32 = 4;
-
-/// Which periods should have bars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = TradingCalendar)]
-pub(in crate::api) enum CalendarWord {
-    /// Every day.
-    #[serde(rename = "24x7")]
-    EveryDay,
-    /// Monday to Friday, UTC.
-    #[serde(rename = "weekdays")]
-    Weekdays,
-    /// The days and hours of the New York Stock Exchange; its holidays are known from 1999 to 2030.
-    #[serde(rename = "XNYS")]
-    NewYork,
-    /// Those of the Nasdaq Stock Market, which are the same.
-    #[serde(rename = "XNAS")]
-    Nasdaq,
-}
-words!(CalendarWord <=> TradingCalendar: EveryDay, Weekdays, NewYork, Nasdaq);
 
 fn symbols() -> RefOr<Schema> {
     let symbol = ObjectBuilder::new().schema_type(Type::String);
@@ -47,7 +28,7 @@ pub(in crate::api) struct CoverageQuery {
     pub(in crate::api) symbols: Vec<String>,
     /// The length of the bars; a day when absent
     #[param(inline)]
-    pub(in crate::api) frequency: Option<FrequencyWord>,
+    pub(in crate::api) frequency: Option<Frequency>,
     /// The first moment or UTC date; that of the first bar when absent
     #[param(schema_with = moment_or_day)]
     pub(in crate::api) start_date: Option<String>,
@@ -56,7 +37,7 @@ pub(in crate::api) struct CoverageQuery {
     pub(in crate::api) end_date: Option<String>,
     /// Which periods should have bars; that of the instrument when absent, else 24x7 for crypto and weekdays for all others
     #[param(inline)]
-    pub(in crate::api) calendar: Option<CalendarWord>,
+    pub(in crate::api) calendar: Option<TradingCalendar>,
     /// How many times the usual deviation a change of the close must reach to be an outlier
     #[param(exclusive_minimum = 0.0, default = 20.0)]
     pub(in crate::api) outlier_score: Option<f64>,
@@ -79,9 +60,9 @@ pub(in crate::api) struct CoverageBody {
 #[schema(as = Coverage)]
 pub(in crate::api) struct CoverageItem {
     symbol: String,
-    frequency: FrequencyWord,
+    frequency: Frequency,
     /// Which periods should have bars; null for an unknown symbol.
-    calendar: Option<CalendarWord>,
+    calendar: Option<TradingCalendar>,
     /// Start of the first bar.
     #[schema(format = DateTime)]
     first: Option<String>,
@@ -105,7 +86,7 @@ pub(in crate::api) struct CoverageItem {
     /// The longest of them, in the order of time.
     gaps: Vec<GapItem>,
     outlier_count: u64,
-    /// Those with the greatest scores, in the order of time.
+    /// The outliers with the greatest scores, in the order of time.
     outliers: Vec<OutlierItem>,
     /// Why there is nothing to tell, when there is not; or that the range goes beyond the years of
     /// which the calendar knows the holidays.
@@ -156,8 +137,8 @@ impl CoverageItem {
         let percent = found.completeness_percent();
         Self {
             symbol: symbol.to_owned(),
-            frequency: options.frequency.into(),
-            calendar: Some(options.calendar.into()),
+            frequency: options.frequency,
+            calendar: Some(options.calendar),
             first: found.first.map(|first| first.to_string()),
             last: found.last.map(|last| last.to_string()),
             expected: found.expected,
@@ -178,8 +159,8 @@ impl CoverageItem {
         }
     }
 
-    /// Of a symbol that cannot be looked at.
-    pub(in crate::api) fn refused(symbol: &str, frequency: FrequencyWord, why: String) -> Self {
+    /// Makes the answer for a symbol that cannot be looked at.
+    pub(in crate::api) fn refused(symbol: &str, frequency: Frequency, why: String) -> Self {
         Self {
             symbol: symbol.to_owned(),
             frequency,

@@ -9,42 +9,19 @@ use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, Operatio
 use crate::repository::storage::TableEstimate;
 use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
 
-/// How the database is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = HealthStatus)]
-pub(in crate::api) enum HealthWord {
-    /// All is well.
-    Healthy,
-    /// It serves, and an alert is raised.
-    Degraded,
-    /// It does not serve.
-    Unhealthy,
-}
-
-impl From<HealthStatus> for HealthWord {
-    fn from(status: HealthStatus) -> Self {
-        match status {
-            HealthStatus::Healthy => Self::Healthy,
-            HealthStatus::Degraded => Self::Degraded,
-            HealthStatus::Unhealthy => Self::Unhealthy,
-        }
-    }
-}
-
 /// The system in a few words. Figures that the database could not be asked for are null.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(in crate::api) struct HealthBody {
-    pub(in crate::api) status: HealthWord,
+    pub(in crate::api) status: HealthStatus,
     /// What is wrong and what to do, when it is unhealthy.
     pub(in crate::api) problem: Option<&'static str>,
-    /// Whether a tick came in within the last 60 s.
+    /// True when a tick came in within the last 60 s.
     pub(in crate::api) ingestion_active: bool,
     /// Event time of the newest tick.
     #[schema(format = DateTime)]
     pub(in crate::api) last_tick: Option<String>,
-    /// Whether a tick came in within the last 300 s.
+    /// True when a tick came in within the last 300 s.
     pub(in crate::api) api_connected: bool,
     pub(in crate::api) active_instruments: Option<i64>,
     pub(in crate::api) total_rules: Option<i64>,
@@ -60,7 +37,7 @@ pub(in crate::api) struct HealthBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct AlertDeliveryHealth {
     /// `degraded` while there are dead letters.
-    pub(in crate::api) status: HealthWord,
+    pub(in crate::api) status: HealthStatus,
     /// Deliveries that are neither done nor given up.
     pub(in crate::api) pending: i64,
     /// Deliveries that were given up.
@@ -82,9 +59,9 @@ impl AlertDeliveryHealth {
         let (status, remedy) = if dead_letters > 0 {
             let remedy = "mend the receiver, then send them again: tickbase alerts resend --all; \
                           deleting an alert dismisses its own";
-            (HealthWord::Degraded, Some(remedy))
+            (HealthStatus::Degraded, Some(remedy))
         } else {
-            (HealthWord::Healthy, None)
+            (HealthStatus::Healthy, None)
         };
         Self {
             status,
@@ -99,7 +76,7 @@ impl AlertDeliveryHealth {
 /// The service of historical data.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct HistoryHealth {
-    pub(in crate::api) status: HealthWord,
+    pub(in crate::api) status: HealthStatus,
     pub(in crate::api) service_running: bool,
     pub(in crate::api) cache_size: u64,
     pub(in crate::api) total_requests: u64,
@@ -111,7 +88,7 @@ pub(in crate::api) struct HistoryHealth {
 /// Counts of the day, UTC.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct DetailedHealth {
-    pub(in crate::api) database_status: HealthWord,
+    pub(in crate::api) database_status: HealthStatus,
     pub(in crate::api) total_instruments: i64,
     pub(in crate::api) active_instruments: i64,
     pub(in crate::api) total_rules: i64,
@@ -124,7 +101,7 @@ pub(in crate::api) struct DetailedHealth {
 /// The database: pool, performance, storage, alerts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct DatabaseHealth {
-    pub(in crate::api) status: HealthWord,
+    pub(in crate::api) status: HealthStatus,
     connection_pool: PoolBody,
     performance: PerformanceBody,
     storage: StorageBody,
@@ -215,7 +192,7 @@ struct OperationBody {
     query_ms: Quantiles,
 }
 
-/// What cannot be told is null.
+/// Figures of the storage; null for what cannot be told.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Storage)]
 struct StorageBody {
@@ -239,7 +216,7 @@ struct TableBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthAlert)]
 struct AlertBody {
-    /// What is compared with a threshold.
+    /// A value that is compared with a threshold.
     check: &'static str,
     /// `warning` or `critical`.
     level: &'static str,
@@ -270,7 +247,7 @@ impl From<HistogramSnapshot> for Quantiles {
 }
 
 impl DatabaseHealth {
-    pub(in crate::api) fn new(status: HealthWord, snapshot: &MonitoringSnapshot) -> Self {
+    pub(in crate::api) fn new(status: HealthStatus, snapshot: &MonitoringSnapshot) -> Self {
         Self {
             status,
             connection_pool: PoolBody::from(&snapshot.pool),
@@ -283,7 +260,7 @@ impl DatabaseHealth {
     }
 }
 
-/// What a client may know of what a snapshot met: the kind, and not where the database is or what
+/// The errors of a snapshot as a client may know them: the kind, not where the database is or what
 /// it says.
 pub(in crate::api) fn public_errors(snapshot: &MonitoringSnapshot) -> Vec<String> {
     let probe = &snapshot.probe;

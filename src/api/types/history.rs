@@ -5,36 +5,12 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Schema, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 
-use super::{FrequencyWord, Rounding, quantity};
-use crate::domain::{BarPrice, ProviderType};
+use super::{Rounding, quantity};
+use crate::domain::{BarPrice, Frequency, ProviderType};
 use crate::ingest::whole;
 use crate::models::DataSource;
 use crate::repository::bar::FrequencyCount;
 use crate::services::historical_data::{BarBasis, Fill, HistoryBar, SymbolHistory};
-
-/// What stands for an empty period between two bars.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Fill)]
-pub(in crate::api) enum FillParameter {
-    /// Nothing: the period is absent.
-    #[default]
-    None,
-    /// A bar at the close before it, with volume 0.
-    Previous,
-    /// A bar without values.
-    Null,
-}
-
-impl From<FillParameter> for Fill {
-    fn from(word: FillParameter) -> Self {
-        match word {
-            FillParameter::None => Self::None,
-            FillParameter::Previous => Self::Previous,
-            FillParameter::Null => Self::Null,
-        }
-    }
-}
 
 /// A moment, or a day of UTC.
 pub(in crate::api) fn moment_or_day() -> RefOr<Schema> {
@@ -56,22 +32,6 @@ fn any_moment() -> AnyOfBuilder {
         .item(text(KnownFormat::Date))
 }
 
-/// The price of ticks that bars are made of. A quote is no trade: bars of bid, ask and mid have the
-/// volume 0 and no vwap, and count the ticks that have the quote; no bar that came in is among them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = BarPrice)]
-pub(in crate::api) enum PriceWord {
-    /// That of trades.
-    #[default]
-    Last,
-    Bid,
-    Ask,
-    /// The middle of bid and ask, of ticks that have both.
-    Mid,
-}
-words!(PriceWord <=> BarPrice: Last, Bid, Ask, Mid);
-
 /// Whose bars are asked for. A bar is in the answer if it starts in the range.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,9 +46,9 @@ pub(in crate::api) struct FetchBody {
     /// The moment that is no longer part of it, or the last day; to the end when absent.
     #[schema(schema_with = moment_or_day_or_null)]
     pub(in crate::api) end_date: Option<String>,
-    #[serde(default)]
+    #[serde(default = "one_day")]
     #[schema(default = "1d")]
-    pub(in crate::api) frequency: FrequencyWord,
+    pub(in crate::api) frequency: Frequency,
     /// The newest so many bars of each symbol; 10,000 when absent.
     #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 1, maximum = 10000)]
@@ -96,7 +56,7 @@ pub(in crate::api) struct FetchBody {
     /// Of which price of ticks; of trades when absent.
     #[serde(default)]
     #[schema(default = "last")]
-    pub(in crate::api) price: PriceWord,
+    pub(in crate::api) price: BarPrice,
     /// The name of a data source: only what came in from it, its bars of the frequency, else its
     /// shorter bars, else its ticks. Of `tickbase-bars` the built bars as they are stored. Of all
     /// sources when absent: then a period is taken from the one with the lowest id.
@@ -105,14 +65,18 @@ pub(in crate::api) struct FetchBody {
     /// What stands for empty periods between two bars; nothing when absent.
     #[serde(default)]
     #[schema(default = "none")]
-    pub(in crate::api) fill: FillParameter,
+    pub(in crate::api) fill: Fill,
+}
+
+fn one_day() -> Frequency {
+    Frequency::OneDay
 }
 
 /// The bars of each symbol, in the order in which they were asked for.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = History)]
 pub(in crate::api) struct FetchAnswer {
-    /// Whether any symbol has bars.
+    /// True when any symbol has bars.
     pub(in crate::api) success: bool,
     /// How many symbols have bars.
     pub(in crate::api) message: String,
@@ -122,25 +86,11 @@ pub(in crate::api) struct FetchAnswer {
     pub(in crate::api) data: Vec<SymbolBars>,
 }
 
-/// What the bars of a symbol rest on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = HistoryBasis)]
-pub(in crate::api) enum BasisWord {
-    /// Every bar is stored.
-    Stored,
-    /// At least one bar was made of ticks, or of finer bars, for this answer.
-    Aggregated,
-    /// There is no bar.
-    NoData,
-}
-words!(BasisWord <=> BarBasis: Stored, Aggregated, NoData);
-
 /// The bars of a symbol, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct SymbolBars {
     pub(in crate::api) symbol: String,
-    pub(in crate::api) frequency: FrequencyWord,
+    pub(in crate::api) frequency: Frequency,
     /// The start that was asked for, else that of the first bar.
     #[schema(format = DateTime)]
     pub(in crate::api) start_date: Option<String>,
@@ -148,13 +98,13 @@ pub(in crate::api) struct SymbolBars {
     #[schema(format = DateTime)]
     pub(in crate::api) end_date: Option<String>,
     pub(in crate::api) total_bars: usize,
-    pub(in crate::api) data_source: BasisWord,
+    pub(in crate::api) data_source: BarBasis,
     /// The names of the data sources whose bars the answer was made of, `tickbase-bars` for built
     /// ones, and `ticks`.
     pub(in crate::api) sources: Vec<String>,
-    /// Whether the answer was made for an earlier request.
+    /// True when the answer was made for an earlier request.
     pub(in crate::api) cached: bool,
-    /// Whether the range has older bars than `max_records` let in.
+    /// True when the range has older bars than `max_records` let in.
     pub(in crate::api) has_more: bool,
     /// Why there are no bars, when there are none.
     pub(in crate::api) message: Option<String>,
@@ -217,13 +167,13 @@ pub(in crate::api) struct Frequencies {
 /// A frequency.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct FrequencyItem {
-    pub(in crate::api) frequency: FrequencyWord,
+    pub(in crate::api) frequency: Frequency,
     pub(in crate::api) description: &'static str,
     /// The length of each period; null for months, which differ.
     pub(in crate::api) seconds: Option<i64>,
 }
 
-/// Where ticks and bars come from.
+/// The origin of ticks and bars.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct Sources {
     /// By id.
@@ -236,29 +186,17 @@ pub(in crate::api) struct Sources {
 pub(in crate::api) struct SourceItem {
     id: i64,
     name: String,
-    provider_type: ProviderWord,
+    provider_type: ProviderType,
     rate_limit_per_minute: i32,
     is_active: bool,
 }
-
-/// How a source delivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = ProviderType)]
-pub(in crate::api) enum ProviderWord {
-    Internal,
-    File,
-    Feed,
-    Api,
-}
-words!(ProviderWord <=> ProviderType: Internal, File, Feed, Api);
 
 impl From<&DataSource> for SourceItem {
     fn from(row: &DataSource) -> Self {
         Self {
             id: row.id,
             name: row.name.clone(),
-            provider_type: row.provider_type.into(),
+            provider_type: row.provider_type,
             rate_limit_per_minute: row.rate_limit_per_minute,
             is_active: row.is_active,
         }
@@ -279,7 +217,7 @@ pub(in crate::api) struct HistoryStats {
 /// The stored bars of a frequency.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct FrequencyStats {
-    frequency: FrequencyWord,
+    frequency: Frequency,
     bars: i64,
     /// Instruments that have some.
     instruments: i64,
@@ -294,7 +232,7 @@ pub(in crate::api) struct FrequencyStats {
 impl From<&FrequencyCount> for FrequencyStats {
     fn from(count: &FrequencyCount) -> Self {
         Self {
-            frequency: count.frequency.into(),
+            frequency: count.frequency,
             bars: count.bars,
             instruments: count.instruments,
             first: count.first.map(|first| first.to_string()),

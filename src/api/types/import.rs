@@ -3,25 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::FrequencyWord;
-use super::instruments::TypeWord;
-use crate::domain::Symbol;
+use crate::domain::{Frequency, InstrumentType, Symbol};
 use crate::error::Result;
 use crate::ingest::{
     FeedOptions, Import, ImportCommit, ImportEvent, ImportKind, ImportReport, NumberFormat, Preset,
 };
-
-/// What the rows of a file are.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = ImportKind)]
-pub(in crate::api) enum ImportKindWord {
-    /// Ticks.
-    Ticks,
-    /// Bars.
-    Bars,
-}
-words!(ImportKindWord <=> ImportKind: Ticks, Bars);
 
 /// The options of an import: those of `tickbase import`.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -34,7 +20,7 @@ pub(in crate::api) struct ImportParameters {
     symbol: Option<String>,
     /// Add the instruments, of this type, when there is none of a symbol
     #[param(inline)]
-    create: Option<TypeWord>,
+    create: Option<InstrumentType>,
     /// The name of the data source of the rows
     #[param(min_length = 1)]
     source: Option<String>,
@@ -42,10 +28,10 @@ pub(in crate::api) struct ImportParameters {
     create_source: bool,
     /// What the rows are; bars when absent and there are open, high, low and close, else ticks
     #[param(inline)]
-    kind: Option<ImportKindWord>,
+    kind: Option<ImportKind>,
     /// The period of bars; as they are spaced when absent
     #[param(inline)]
-    frequency: Option<FrequencyWord>,
+    frequency: Option<Frequency>,
     /// Which end of its period a bar is named by: `start` or `end`
     #[param(min_length = 1)]
     stamps_are: Option<String>,
@@ -109,11 +95,11 @@ impl ImportParameters {
         let symbol = self.symbol.as_deref().map(Symbol::new).transpose()?;
         let by_user = Import {
             symbol,
-            create: self.create.map(Into::into),
+            create: self.create,
             source: self.source.clone(),
             create_source: self.create_source,
-            kind: self.kind.map(Into::into),
-            frequency: self.frequency.map(Into::into),
+            kind: self.kind,
+            frequency: self.frequency,
             feed,
             strict: self.strict,
             commit: match self.commit_each_batch {
@@ -150,7 +136,7 @@ pub(in crate::api) struct ImportRowError {
 }
 
 impl ImportRowError {
-    /// Of an event that tells of a row which was not stored.
+    /// Makes the entry of a row that was not stored, when the event tells of one.
     pub(in crate::api) fn of(event: &ImportEvent<'_>) -> Option<Self> {
         let (line, reason) = match event {
             ImportEvent::Rejected { line, reason, .. } => (*line, (*reason).to_owned()),

@@ -3,35 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Rounding;
 use super::rules::given;
-use super::{CalendarWord, Rounding};
-use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
+use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol, TradingCalendar};
 use crate::error::{Error, Result};
 use crate::ingest::whole;
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
-
-/// What an instrument is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = InstrumentType)]
-pub(in crate::api) enum TypeWord {
-    Future,
-    Index,
-    Internal,
-    Equity,
-    Fx,
-    Crypto,
-}
-
-/// Whether an instrument is fed.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = InstrumentStatus)]
-pub(in crate::api) enum StatusWord {
-    Active,
-    Inactive,
-    Error,
-}
 
 /// An instrument.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,13 +17,13 @@ pub(in crate::api) struct InstrumentItem {
     id: i64,
     symbol: String,
     name: String,
-    r#type: TypeWord,
-    status: StatusWord,
+    r#type: InstrumentType,
+    status: InstrumentStatus,
     /// Places to which its prices are rounded; null where they are shown as they are stored.
     price_decimals: Option<i32>,
     /// When it is traded, which coverage goes by; null for that of its type: 24x7 for crypto, weekdays
     /// for all others.
-    calendar: Option<CalendarWord>,
+    calendar: Option<TradingCalendar>,
     /// Event time of the newest tick.
     #[schema(format = DateTime)]
     last_tick: Option<String>,
@@ -69,15 +46,15 @@ pub(in crate::api) struct InstrumentBody {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: String,
-    r#type: TypeWord,
-    status: Option<StatusWord>,
+    r#type: InstrumentType,
+    status: Option<InstrumentStatus>,
     /// Places to which its prices are rounded. Null, the default, shows what is stored, digit by
     /// digit.
     #[serde(default, deserialize_with = "whole::optional")]
     #[schema(minimum = 0, maximum = 15)]
     price_decimals: Option<i32>,
     /// When it is traded; by its type unless set.
-    calendar: Option<CalendarWord>,
+    calendar: Option<TradingCalendar>,
 }
 
 /// What to change of an instrument; what is absent stays.
@@ -91,15 +68,15 @@ pub(in crate::api) struct InstrumentChangeBody {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: Option<String>,
-    status: Option<StatusWord>,
+    status: Option<InstrumentStatus>,
     /// Null shows prices as they are stored.
     #[serde(default, deserialize_with = "given_places")]
     #[schema(value_type = Option<i32>, minimum = 0, maximum = 15)]
     price_decimals: Option<Option<i32>>,
     /// When it is traded; null goes back to that of its type.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<CalendarWord>)]
-    calendar: Option<Option<CalendarWord>>,
+    #[schema(value_type = Option<TradingCalendar>)]
+    calendar: Option<Option<TradingCalendar>>,
 }
 
 /// Places that are there, null included; absent ones are the default, `None`.
@@ -117,10 +94,10 @@ where
 pub(in crate::api) struct InstrumentQuery {
     /// Only those of this type
     #[param(inline)]
-    pub(in crate::api) r#type: Option<TypeWord>,
+    pub(in crate::api) r#type: Option<InstrumentType>,
     /// Only those with this status
     #[param(inline)]
-    pub(in crate::api) status: Option<StatusWord>,
+    pub(in crate::api) status: Option<InstrumentStatus>,
     /// Only those with the status `active`
     #[serde(default)]
     #[param(default = false)]
@@ -154,10 +131,10 @@ impl From<Instrument> for InstrumentItem {
             id: row.id,
             symbol: row.symbol.to_string(),
             name: row.name,
-            r#type: row.instrument_type.into(),
-            status: row.status.into(),
+            r#type: row.instrument_type,
+            status: row.status,
             price_decimals: row.price_decimals.map(PriceDecimals::places),
-            calendar: row.calendar.map(Into::into),
+            calendar: row.calendar,
             last_tick: row.last_tick.map(|at| at.to_string()),
             last_price: Rounding::from(row.price_decimals).price(row.last_price),
             created_at: row.created_at.to_string(),
@@ -169,15 +146,11 @@ impl TryFrom<InstrumentBody> for NewInstrument {
     type Error = Error;
 
     fn try_from(body: InstrumentBody) -> Result<Self> {
-        let new = Self::new(
-            Symbol::new(&body.symbol)?,
-            name(body.name)?,
-            body.r#type.into(),
-        );
+        let new = Self::new(Symbol::new(&body.symbol)?, name(body.name)?, body.r#type);
         Ok(Self {
             status: body.status.map_or(new.status, Into::into),
             price_decimals: decimals(body.price_decimals)?,
-            calendar: body.calendar.map(Into::into),
+            calendar: body.calendar,
             ..new
         })
     }
@@ -189,9 +162,9 @@ impl TryFrom<InstrumentChangeBody> for InstrumentChange {
     fn try_from(body: InstrumentChangeBody) -> Result<Self> {
         Ok(Self {
             name: body.name.map(name).transpose()?,
-            status: body.status.map(Into::into),
+            status: body.status,
             price_decimals: body.price_decimals.map(decimals).transpose()?,
-            calendar: body.calendar.map(|word| word.map(Into::into)),
+            calendar: body.calendar,
         })
     }
 }
@@ -217,24 +190,9 @@ fn name(name: String) -> Result<String> {
     Err(Error::invalid("name", reason, remedy))
 }
 
-words!(TypeWord <=> InstrumentType: Future, Index, Internal, Equity, Fx, Crypto);
-words!(StatusWord <=> InstrumentStatus: Active, Inactive, Error);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_of_the_api_are_those_of_the_database() {
-        for word in InstrumentType::ALL {
-            let text = serde_json::to_value(TypeWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-        for word in InstrumentStatus::ALL {
-            let text = serde_json::to_value(StatusWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-    }
 
     #[test]
     fn a_name_is_one_that_people_can_read() {

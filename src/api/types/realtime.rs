@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AlertItem, DeliveryWord, FiredWord, HealthWord, Rounding, quantity, rounded};
+use super::{AlertItem, Rounding, quantity, rounded};
 use crate::domain::tick::Tick;
-use crate::domain::{PriceDecimals, Symbol};
-use crate::monitoring::MonitoringSnapshot;
+use crate::domain::{DeliveryStatus, FiredStatus, PriceDecimals, Symbol};
+use crate::monitoring::{HealthStatus, MonitoringSnapshot};
+use crate::repository::data_change::ChangedSpan;
 
 const VERSION: &str = "1.0";
 
@@ -187,6 +188,34 @@ impl TickData {
     }
 }
 
+/// `data_changed`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct ChangeData {
+    /// All instruments when absent.
+    instrument_id: Option<i64>,
+    symbol: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    rows: Option<u64>,
+}
+
+impl ChangeData {
+    pub(in crate::api) fn new(
+        instrument_id: Option<i64>,
+        symbol: Option<&Symbol>,
+        span: ChangedSpan,
+    ) -> Self {
+        Self {
+            instrument_id,
+            symbol: symbol.map(Symbol::to_string),
+            from: span.from.map(|at| at.to_string()),
+            to: span.to.map(|at| at.to_string()),
+            rows: span.rows,
+        }
+    }
+}
+
 /// `alert_fired`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -199,8 +228,8 @@ pub(in crate::api) struct AlertData {
     instrument_symbol: String,
     trigger_value: f64,
     threshold_value: Option<f64>,
-    fired_status: FiredWord,
-    delivery_status: DeliveryWord,
+    fired_status: FiredStatus,
+    delivery_status: DeliveryStatus,
     rule_condition: String,
     evaluation_time_ms: f64,
     alert_message: String,
@@ -230,7 +259,7 @@ impl From<AlertItem> for AlertData {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct PerformanceData {
-    status: HealthWord,
+    status: HealthStatus,
     checked_at: String,
     insert_rate_per_second: f64,
     queries_per_second: f64,
@@ -251,7 +280,7 @@ impl PerformanceData {
         let rate = |rate: Option<f64>| rounded(rate.unwrap_or(0.0), 3);
         let ms = |micros: u64| micros as f64 / 1e3;
         Self {
-            status: snapshot.health.into(),
+            status: snapshot.health,
             checked_at: snapshot.taken_at.to_string(),
             insert_rate_per_second: rate(rates.insert_rows_per_second.one_minute),
             queries_per_second: rate(rates.queries_per_second.one_minute),

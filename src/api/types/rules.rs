@@ -14,37 +14,6 @@ use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 /// The longest description, in characters.
 const DESCRIPTION_LENGTH_MAX: usize = 10_000;
 
-/// What a rule watches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = RuleType)]
-pub(in crate::api) enum RuleTypeWord {
-    Threshold,
-    Crossover,
-    RateOfChange,
-    VolumeSpike,
-    MultiCondition,
-}
-words!(RuleTypeWord <=> RuleType:
-    Threshold, Crossover, RateOfChange, VolumeSpike, MultiCondition);
-
-/// When a rule matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Condition)]
-pub(in crate::api) enum ConditionWord {
-    Above,
-    Below,
-    Equals,
-    CrossesAbove,
-    CrossesBelow,
-    PercentChangeUp,
-    PercentChangeDown,
-    VolumeAbove,
-}
-words!(ConditionWord <=> Condition: Above, Below, Equals, CrossesAbove, CrossesBelow,
-    PercentChangeUp, PercentChangeDown, VolumeAbove);
-
 /// An alert rule.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rule)]
@@ -52,9 +21,9 @@ pub(in crate::api) struct RuleItem {
     id: i64,
     instrument_id: i64,
     instrument_symbol: String,
-    rule_type: RuleTypeWord,
+    rule_type: RuleType,
     /// None for a multi-condition rule.
-    condition: Option<ConditionWord>,
+    condition: Option<Condition>,
     /// Exact, at any magnitude. `equals` means nearer than half a unit of the last place that the
     /// instrument shows (0.00005 where `price_decimals` is 4), or equal where it shows all.
     #[schema(value_type = Option<f64>)]
@@ -62,7 +31,7 @@ pub(in crate::api) struct RuleItem {
     /// The conditions of a multi-condition rule.
     #[schema(value_type = Option<Object>)]
     expression: Option<Box<RawValue>>,
-    /// Whether it is evaluated.
+    /// True when it is evaluated.
     active: bool,
     name: Option<String>,
     description: Option<String>,
@@ -82,9 +51,9 @@ pub(in crate::api) struct RuleItem {
 #[schema(as = NewRule)]
 pub(in crate::api) struct RuleBody {
     instrument_id: i64,
-    rule_type: RuleTypeWord,
+    rule_type: RuleType,
     /// One that belongs to the type; none for a multi-condition rule.
-    condition: Option<ConditionWord>,
+    condition: Option<Condition>,
     /// A number, or its digits as text, of any magnitude.
     #[schema(value_type = Option<f64>, example = 1650.25)]
     threshold: Option<Box<RawValue>>,
@@ -92,7 +61,7 @@ pub(in crate::api) struct RuleBody {
     /// `{"all": [{"condition": "above", "threshold": "1650"}, ..]}` or `{"any": [..]}`.
     #[schema(value_type = Option<Object>)]
     expression: Option<Box<RawValue>>,
-    /// Whether it is evaluated; true unless given.
+    /// True when it is evaluated; true unless given.
     active: Option<bool>,
     #[schema(max_length = 100)]
     name: Option<String>,
@@ -113,12 +82,12 @@ pub(in crate::api) struct RuleBody {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = RuleChange)]
 pub(in crate::api) struct RuleChangeBody {
-    #[schema(value_type = Option<RuleTypeWord>, nullable = false)]
+    #[schema(value_type = Option<RuleType>, nullable = false)]
     #[serde(deserialize_with = "given")]
-    rule_type: Option<Option<RuleTypeWord>>,
-    #[schema(value_type = Option<ConditionWord>)]
+    rule_type: Option<Option<RuleType>>,
+    #[schema(value_type = Option<Condition>)]
     #[serde(deserialize_with = "given")]
-    condition: Option<Option<ConditionWord>>,
+    condition: Option<Option<Condition>>,
     /// A number, or its digits as text, of any magnitude.
     #[schema(value_type = Option<f64>)]
     #[serde(deserialize_with = "given")]
@@ -168,7 +137,7 @@ pub(in crate::api) struct RuleQuery {
     pub(in crate::api) active_only: bool,
     /// Only those of this type
     #[param(inline)]
-    pub(in crate::api) rule_type: Option<RuleTypeWord>,
+    pub(in crate::api) rule_type: Option<RuleType>,
     /// Rules of one page
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     pub(in crate::api) limit: Option<usize>,
@@ -184,8 +153,8 @@ impl RuleItem {
             id: row.id,
             instrument_id: row.instrument_id,
             instrument_symbol: symbol,
-            rule_type: row.rule_type.into(),
-            condition: row.condition.map(Into::into),
+            rule_type: row.rule_type,
+            condition: row.condition,
             threshold: row.threshold.as_ref().and_then(number),
             expression: row.expression.and_then(|it| RawValue::from_string(it).ok()),
             active: row.active,
@@ -204,9 +173,9 @@ impl TryFrom<RuleBody> for NewAlertRule {
     type Error = Error;
 
     fn try_from(body: RuleBody) -> Result<Self> {
-        let new = Self::new(body.instrument_id, body.rule_type.into());
+        let new = Self::new(body.instrument_id, body.rule_type);
         Ok(Self {
-            condition: body.condition.map(Into::into),
+            condition: body.condition,
             threshold: body.threshold.as_deref().map(threshold).transpose()?,
             expression: body.expression.map(text_of),
             active: body.active.unwrap_or(new.active),
@@ -225,8 +194,8 @@ impl TryFrom<RuleChangeBody> for AlertRuleChange {
 
     fn try_from(body: RuleChangeBody) -> Result<Self> {
         Ok(Self {
-            rule_type: never_null("rule_type", body.rule_type)?.map(Into::into),
-            condition: body.condition.map(|it| it.map(Into::into)),
+            rule_type: never_null("rule_type", body.rule_type)?,
+            condition: body.condition,
             threshold: checked(body.threshold, |json| threshold(&json))?,
             expression: body.expression.map(|it| it.map(text_of)),
             active: never_null("active", body.active)?,
@@ -299,18 +268,6 @@ fn description(text: String) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_of_the_api_are_those_of_the_database() {
-        for word in RuleType::ALL {
-            let text = serde_json::to_value(RuleTypeWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-        for word in Condition::ALL {
-            let text = serde_json::to_value(ConditionWord::from(*word)).unwrap();
-            assert_eq!(text, word.as_str());
-        }
-    }
 
     #[test]
     fn a_change_tells_absent_from_null() {

@@ -42,7 +42,7 @@ pub(super) struct CandleRows {
     pub(super) body: (usize, usize),
 }
 
-/// What is seen in half a cell.
+/// The part of a candle in half a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HalfCell {
     Nothing,
@@ -60,7 +60,7 @@ impl CandleRows {
         }
     }
 
-    /// Whether the body fills a cell.
+    /// True when the body fills a cell.
     fn has_full_cell(&self) -> bool {
         let (first, last) = self.body;
         first.div_ceil(2) < last.div_ceil(2)

@@ -137,7 +137,7 @@ mod tests {
                         .replace("abcdef'\n", "abc def'\n"),
                 ),
                 "",
-                "no name",
+                "invalid name",
             ),
             (
                 entry(&whole.replace(ONE, "0123456789")),

@@ -9,16 +9,13 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::text::{TokenKind, Words};
-use super::{QueryPlan, STATEMENT_BYTES_MAX, SlowQueryTable};
+use super::{EXPLAIN, QueryPlan, STATEMENT_BYTES_MAX, SlowQueryTable};
 use crate::database::BackendConnection;
 use crate::database::Database;
 use crate::database::retry::{AttemptFailure, classify_query};
 #[cfg(feature = "postgres")]
 use crate::database::savepoint::atomic;
 use crate::error::{Error, Result};
-
-/// The operation under which plans are asked for; its own statements are not observed.
-pub(in crate::database) const EXPLAIN: &str = "slow_query.explain";
 
 /// How long the server may take to plan a statement, in milliseconds.
 #[cfg(feature = "postgres")]

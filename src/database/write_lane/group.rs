@@ -14,10 +14,12 @@ use diesel::{Connection, SqliteConnection};
 
 use super::job::{Job, Ran};
 use super::{LaneCounters, Opener, Wal, add_time};
+use crate::database::attachments::Attachments;
 use crate::database::connection::at_top_level;
 use crate::database::files::{DatabaseFiles, FileChange};
+use crate::database::observer;
 use crate::database::retry::{AttemptFailure, classify_query};
-use crate::database::transaction_context::{self, Attachments, Ending, TransactionContext};
+use crate::database::transaction::Ending;
 use crate::database::write_lock;
 use crate::error::{Error, Result};
 
@@ -189,16 +191,16 @@ impl LaneWriter {
             Error::WriteLockHeld { waited } => Broken::Locked(waited),
             _ => Broken::Dead,
         })?;
-        let scope = TransactionContext::begin(&attachments);
+        observer::begin(conn, &attachments);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
             outcomes.push(run_in_savepoint(conn, job.as_mut())?);
         }
         match commit(conn, &files) {
-            Ok(()) => scope.end(Ending::Committed),
+            Ok(()) => observer::end(conn, Ending::Committed),
             Err(Unacknowledged::Failed(_)) => return Err(Broken::Dead),
             Err(Unacknowledged::Lost(change)) => {
-                scope.end(Ending::Unknown);
+                observer::end(conn, Ending::Unknown);
                 return Err(Broken::Lost(change));
             }
         }
@@ -216,31 +218,32 @@ impl LaneWriter {
                 return job.refuse(error);
             }
         };
-        let scope = TransactionContext::begin(&attachments);
+        observer::begin(conn, &attachments);
         let ran = job.run(conn);
         if ran == Ran::Ok {
             match commit(conn, &files) {
                 Ok(()) => {
-                    scope.end(Ending::Committed);
+                    observer::end(conn, Ending::Committed);
                     self.counters.record_commit(1, job.rows(), began);
                     job.answer();
                 }
                 Err(Unacknowledged::Failed(error)) => {
-                    scope.end(Ending::RolledBack);
                     self.abandon();
                     job.refuse(error.into());
                 }
                 Err(Unacknowledged::Lost(change)) => {
-                    scope.end(Ending::Unknown);
+                    observer::end(conn, Ending::Unknown);
                     self.refuse_all(vec![job], || change.into());
                 }
             }
             return;
         }
-        if ran == Ran::Panicked || rollback(conn).is_err() {
+        if ran == Ran::Panicked || observer::context(conn).is_none() || rollback(conn).is_err() {
+            // With the connection its transaction goes, which tells the hooks.
             self.give_up_connection();
+        } else {
+            observer::end(conn, Ending::RolledBack);
         }
-        scope.end(Ending::RolledBack);
         self.counters.failed_jobs.fetch_add(1, Ordering::Relaxed);
         job.answer();
     }
@@ -282,9 +285,10 @@ impl LaneWriter {
 fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ran, Broken> {
     conn.batch_execute("SAVEPOINT tickbase_job")
         .map_err(|_| Broken::Dead)?;
-    let place = transaction_context::savepoint();
+    let savepoint = observer::savepoint(conn);
     let ran = job.run(conn);
-    if !at_top_level(conn) {
+    // Without its observer the hooks of the jobs before it are gone.
+    if !at_top_level(conn) || observer::context(conn).is_none() {
         return Err(Broken::Dead);
     }
     let end = match ran {
@@ -295,7 +299,7 @@ fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut dyn Job) -> Result<Ra
     };
     conn.batch_execute(end).map_err(|_| Broken::Dead)?;
     if ran == Ran::Failed {
-        transaction_context::rollback_to(place);
+        observer::rollback_to(conn, savepoint);
     }
     Ok(ran)
 }

@@ -7,9 +7,8 @@ use diesel::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::database::connection::BackendConnection;
-use crate::database::door_call;
 use crate::database::instrumentation::OperationHandle;
-use crate::database::operation_counts::{OperationCounts, OperationRun};
+use crate::database::operation_counts::OperationCounts;
 use crate::error::{Error, Result};
 
 /// What the caller gets.
@@ -41,7 +40,7 @@ pub(super) trait Job: Send {
 
 pub(super) struct TypedJob<T, F> {
     account: OperationHandle,
-    tally: OperationCounts,
+    counts: OperationCounts,
     work: F,
     last: Option<JobOutcome<T>>,
     caller: oneshot::Sender<JobOutcome<T>>,
@@ -59,7 +58,7 @@ where
         (
             Self {
                 account,
-                tally: OperationCounts::default(),
+                counts: OperationCounts::default(),
                 work,
                 last: None,
                 caller,
@@ -75,26 +74,26 @@ where
     F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
 {
     fn run(&mut self, conn: &mut SqliteConnection) -> Ran {
-        let work = &mut self.work;
-        let (run, tally) = OperationRun::of(self.account.op(), || {
-            catch_unwind(AssertUnwindSafe(|| {
-                door_call::of_work(|| work(&mut BackendConnection::from(conn)))
-            }))
-        });
+        let (op, work) = (self.account.op(), &mut self.work);
+        let (run, counts) = self
+            .account
+            .run(&mut BackendConnection::from(conn), |conn| {
+                catch_unwind(AssertUnwindSafe(|| conn.run_write(op, work)))
+            });
         let (ran, last) = match run {
             Ok(Ok(value)) => (Ran::Ok, JobOutcome::Done(Ok(value))),
             Ok(Err(error)) => (Ran::Failed, JobOutcome::Done(Err(error))),
             Err(payload) => (Ran::Panicked, JobOutcome::Panicked(payload)),
         };
         self.last = Some(last);
-        self.tally = tally;
+        self.counts = counts;
         ran
     }
 
     fn answer(self: Box<Self>) {
         let answer = self.last.unwrap_or(JobOutcome::Done(Err(Error::Closed)));
         if matches!(answer, JobOutcome::Done(Ok(_))) {
-            self.account.add_counts(&self.tally);
+            self.account.add_counts(&self.counts);
         }
         // A caller that went away (a dropped future) wants no answer.
         drop(self.caller.send(answer));
@@ -106,6 +105,6 @@ where
     }
 
     fn rows(&self) -> u64 {
-        self.tally.rows
+        self.counts.rows
     }
 }

@@ -56,7 +56,7 @@ fn what_is_wrong_is_named_with_its_place() {
             r#"{"condition":"above","threshold":1}"#,
             "not an object of all or any",
         ),
-        (r#"{"all":[1]}"#, "all[0] is no object"),
+        (r#"{"all":[1]}"#, "all[0] is not an object"),
         (
             r#"{"all":[{"any":[]}]}"#,
             "all[0] has the unknown field \"any\"",
@@ -80,7 +80,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             r#"{"all":[{"condition":"above","threshold":true}]}"#,
-            "all[0].threshold: it is no number",
+            "all[0].threshold: not a number",
         ),
         (
             r#"{"any":[{"condition":"above","threshold":1},{"all":[{"condition":"percent_change_up","threshold":1}]}]}"#,
@@ -92,7 +92,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             r#"{"all":[{"condition":"volume_above","threshold":1,"moving_average_period":1.5}]}"#,
-            "all[0].moving_average_period is no whole number",
+            "all[0].moving_average_period is not a whole number",
         ),
     ] {
         let error = refusal(text);

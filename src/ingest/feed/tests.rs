@@ -169,7 +169,7 @@ fn a_sequence_column_is_the_sequence() {
         .map(|r| (r.line, r.reason.as_str()))
         .collect();
     assert!(
-        reasons[0].0 == 3 && reasons[0].1.contains("\"x\" is no whole number"),
+        reasons[0].0 == 3 && reasons[0].1.contains("\"x\" is not a whole number"),
         "{reasons:?}"
     );
     assert!(
@@ -208,7 +208,7 @@ fn rows_that_break_a_rule_are_returned_with_line_and_reason() {
         (8, "has 2 fields, not 3"),
         (9, "has 4 fields, not 3"),
         (10, "quote that is not closed"),
-        (11, "price: \"1.5.5\" is no number"),
+        (11, "price: \"1.5.5\" is not a number"),
         (12, "timestamp: it is missing"),
     ];
     assert_eq!(batch.rejected.len(), expected.len());
@@ -254,7 +254,7 @@ fn what_is_no_feed_is_refused_with_the_reason() {
         (b"time,b\n1,2\n", "no column of a price"),
         (b"time,Price,price\n", "twice"),
         (b"{\"a\":1}\n", "no timestamp column"),
-        (b"{\"a\":1\n", "is no JSON object"),
+        (b"{\"a\":1\n", "is not a JSON object"),
         (b"[{\"a\":1,\"b\":2}]\n", "JSON array"),
     ] {
         let error = refusal(text);

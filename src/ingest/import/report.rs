@@ -1,4 +1,4 @@
-//! What became of an import's rows, and what it tells while it runs.
+//! The report of an import, and the events of a running one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ingest::reading::FileReading;
 
-/// What became of the rows: `read = inserted + updated + duplicates + conflicts + deleted +
+/// The outcome of the rows: `read = inserted + updated + duplicates + conflicts + deleted +
 /// rejected + other_symbols.rows`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
@@ -37,9 +37,9 @@ pub struct ImportReport {
     pub zero_prices: u64,
     /// Rows of other symbols than the one that was asked for; none is stored.
     pub other_symbols: OtherSymbols,
-    /// What each file was read as.
+    /// How each file was read.
     pub files: Vec<FileReading>,
-    /// Whether nothing was stored because the import was a trial.
+    /// True when nothing was stored because the import was a trial.
     pub dry_run: bool,
 }
 
@@ -47,9 +47,9 @@ pub struct ImportReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct OtherSymbols {
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
-    /// How many symbols.
+    /// The number of symbols.
     pub count: u64,
     /// The first 20 symbols with their rows.
     pub symbols: Vec<(String, u64)>,
@@ -78,7 +78,7 @@ impl OtherSymbols {
 }
 
 impl ImportReport {
-    /// Whether rows were read, and none of them is stored or known. A duplicate, an unchanged bar
+    /// True when rows were read, and none of them is stored or known. A duplicate, an unchanged bar
     /// and a conflict are known: an active row holds their key.
     #[must_use]
     pub const fn stored_nothing(&self) -> bool {
@@ -94,11 +94,11 @@ impl ImportReport {
     }
 }
 
-/// What an import tells while it runs.
+/// An event of a running import.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ImportEvent<'a> {
-    /// It begins, or begins again after the database asked for it: what was told is void.
+    /// The import begins, or begins again because the transaction must: earlier events are void.
     Started,
     /// A file is opened.
     File {

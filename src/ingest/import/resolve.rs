@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Import;
-use crate::database::BackendConnection;
+use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DEFAULT_SOURCE_ID, ProviderType, Symbol};
 use crate::error::{Error, Result};
 use crate::ingest::owners::{InstrumentName, RowOwner, SourceName};
@@ -84,7 +84,7 @@ impl Ids {
         Ok(ids)
     }
 
-    /// Whether a symbol had no instrument.
+    /// True when a symbol had no instrument.
     pub(super) fn is_incomplete(&self) -> bool {
         !self.missing.is_empty()
     }
@@ -127,12 +127,17 @@ impl Ids {
         now: Timestamp,
     ) -> Result<()> {
         let new = symbols.filter(|symbol| !self.instruments.contains_key(*symbol));
+        // Sorted: two imports that add the same instruments lock them in the same order.
         let new: BTreeSet<Symbol> = new.cloned().collect();
         let new: Vec<Symbol> = new.into_iter().collect();
         if new.is_empty() {
             return Ok(());
         }
-        for label in instrument::labels_by_symbol(conn, &new)? {
+        // A look changes nothing: without a word caches would be read anew after each import.
+        let look = conn.invalidates(Invalidation::Nothing);
+        let labels = instrument::labels_by_symbol(conn, &new)?;
+        drop(look);
+        for label in labels {
             self.instruments.insert(label.symbol, label.id);
         }
         for symbol in new {
@@ -146,6 +151,7 @@ impl Ids {
                     self.instruments.insert(symbol, id);
                 }
                 None => {
+                    // Not an error yet: all missing symbols are named together.
                     self.missing.insert(symbol.to_string());
                 }
             }
@@ -163,7 +169,10 @@ impl Ids {
         if let Some(id) = self.sources.get(name) {
             return Ok(*id);
         }
-        let id = match data_source::by_name(conn, name)? {
+        let look = conn.invalidates(Invalidation::Nothing);
+        let stored = data_source::by_name(conn, name)?;
+        drop(look);
+        let id = match stored {
             Some(known) => known.id,
             None if plan.create_source => {
                 let new = NewDataSource::new(name, ProviderType::File);

@@ -18,7 +18,7 @@ use crate::ingest::pipeline::pump;
 use crate::ingest::record::FeedTarget;
 use crate::timestamp::Timestamp;
 
-/// What is the same over the whole import.
+/// The state of an import over all of its files.
 #[derive(Clone)]
 pub(super) struct ImportRun {
     pub(super) plan: Import,
@@ -30,6 +30,8 @@ impl ImportRun {
     /// Stores everything in one transaction, which the database may ask to begin again.
     pub(super) fn in_one(self, db: &Database, mut files: Vec<ImportFile>) -> Result<ImportReport> {
         for file in &mut files {
+            // Before the transaction begins: a pipe must not hold the writer while its sender is
+            // slow, and a transaction that begins again must read all rows again.
             file.feed.keep()?;
         }
         db.write("import.file", move |conn| {
@@ -48,6 +50,7 @@ impl ImportRun {
     }
 
     fn all(&self, conn: &mut BackendConnection<'_>, files: &[ImportFile]) -> Result<ImportReport> {
+        // New in each run: the counts of a run that was rolled back must not be added to.
         let mut progress = Progress::new(self);
         let mut ids = Ids::default();
         let target = ids.target(conn, &self.plan, self.now)?;
@@ -62,6 +65,7 @@ impl ImportRun {
             };
             progress.file(&mut feed, file.frequency, target, &mut storage)?;
         }
+        // Only at the end: the error names every missing symbol of all files, not just the first.
         ids.refuse_missing()?;
         progress.end()
     }
@@ -70,6 +74,8 @@ impl ImportRun {
     pub(super) fn in_batches(self, db: &Database, files: Vec<ImportFile>) -> Result<ImportReport> {
         (self.listener)(&ImportEvent::Started);
         let run = self.clone();
+        // A transaction of its own: an instrument that is added here stays, whatever becomes of the
+        // batches.
         let target = db.write("import.instrument", move |conn| {
             Ids::default().target(conn, &run.plan, run.now)
         })?;
@@ -88,7 +94,7 @@ impl ImportRun {
     }
 }
 
-/// Where the batches of a file go.
+/// Stores the batches of a file.
 trait Storage {
     /// Stores rows; their owners are indexes of all owners so far.
     fn store<T: Stored>(
@@ -144,6 +150,8 @@ impl Storage for InBatches<'_> {
         new_owners: Vec<RowOwner>,
     ) -> Result<StoreOutcome> {
         let (now, target) = (self.run.now, self.target);
+        // Owners are looked up in a transaction before that of their rows. The map of indexes grows
+        // only after it is committed, so a write that runs again adds nothing twice.
         if !new_owners.is_empty() {
             let plan = self.run.plan.clone();
             let new = self.db.write("import.instrument", move |conn| {
@@ -273,6 +281,8 @@ impl<'r> Progress<'r> {
     fn end(self) -> Result<ImportReport> {
         let report = self.report;
         if self.run.plan.strict && report.rejected + report.deleted > 0 {
+            // Rows that meet deleted rows have an error of their own: their remedy is not in the
+            // file.
             if report.rejected == 0 {
                 return Err(Error::invalid(
                     "strict",

@@ -1,4 +1,4 @@
-//! How an import stores a batch of ticks or of bars, and what became of its rows.
+//! Stores a batch of an import, ticks or bars, and counts the outcomes of its rows.
 
 use crate::database::BackendConnection;
 use crate::domain::bar::Bar;
@@ -19,7 +19,7 @@ pub(super) trait Stored: FeedRecord + 'static {
     ) -> Result<StoreOutcome>;
 }
 
-/// What became of a batch; rows are named by their indexes in it.
+/// The outcome of a batch; rows are named by their indexes in it.
 #[derive(Debug, Default)]
 pub(super) struct StoreOutcome {
     pub(super) inserted: usize,

@@ -23,7 +23,7 @@ pub(super) fn rows(text: &[u8], rows_max: usize) -> Result<Vec<&RawValue>, Poste
         None => return Err(refuse("it is empty")),
     };
     rows.and_then(|rows| json.end().map(|()| rows))
-        .map_err(|error| refuse(&format!("it is no JSON of ticks: {error}")))
+        .map_err(|error| refuse(&format!("invalid JSON of ticks: {error}")))
 }
 
 /// `[..]`

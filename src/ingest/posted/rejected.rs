@@ -24,7 +24,7 @@ impl RejectedRows {
         }
     }
 
-    /// How many there are.
+    /// The number of them.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count

@@ -109,7 +109,7 @@ fn a_row_that_breaks_a_rule_costs_nobody_else() {
         (r#"{"symbol":"ES","timestamp":true,"price":1}"#, "ISO 8601"),
         (
             r#"{"symbol":"ES","timestamp":1378054800083,"price":"1,5"}"#,
-            "price: \"1,5\" is no number; write it like 1650.25",
+            "price: \"1,5\" is not a number; write it like 1650.25",
         ),
         (
             r#"{"symbol":"ES","timestamp":1378054800083,"price":true}"#,
@@ -170,7 +170,7 @@ fn a_text_that_is_not_what_it_says_is_refused_as_a_whole() {
             "hello",
             "neither an array nor an object",
         ),
-        (PostedFormat::Json, "[{]", "no JSON of ticks"),
+        (PostedFormat::Json, "[{]", "invalid JSON of ticks"),
         (PostedFormat::Json, "[1] 2", "trailing characters"),
         (PostedFormat::Json, "{}", "missing field `ticks`"),
         (

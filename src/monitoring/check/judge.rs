@@ -1,9 +1,9 @@
-//! What each check looks at, and whether a value is past a level of its threshold.
+//! The value that each check looks at, and its comparison with the thresholds.
 
 use super::{Check, CheckLevel};
 use crate::config::{MonitoringConfig, Threshold};
 
-/// What a round has seen, as far as checks look at it. `None` where there was nothing to see.
+/// The values of a round that checks look at. `None` where there was nothing to see.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Facts {
@@ -29,7 +29,7 @@ pub struct Facts {
     pub write_queue: Option<f64>,
     /// Calls per minute that ended in an error, over the last minute.
     pub errors_per_minute: Option<f64>,
-    /// Whether the probe failed; `None` when there was none.
+    /// True when the probe failed; `None` when there was none.
     pub probe_failed: Option<bool>,
 }
 
@@ -38,7 +38,7 @@ pub struct Facts {
 pub(super) struct Judged {
     pub(super) value: f64,
     levels: Threshold,
-    /// Whether small values are the bad ones.
+    /// True when small values are the bad ones.
     lower: bool,
 }
 
@@ -107,12 +107,12 @@ impl Judged {
     }
 }
 
-/// Whether a value is past the threshold of a level.
+/// True when a value is past the threshold of a level.
 pub(super) fn past(judged: Judged, level: CheckLevel) -> bool {
     judged.beyond(judged.threshold(level))
 }
 
-/// Whether a value that was past the threshold of a level has not come back yet.
+/// True when a value that was past the threshold of a level has not come back yet.
 pub(super) fn past_eased(judged: Judged, level: CheckLevel, clear_share: f64) -> bool {
     judged.beyond(judged.eased(level, clear_share))
 }

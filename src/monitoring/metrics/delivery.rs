@@ -52,7 +52,7 @@ pub fn delivery_metrics(text: &mut Exposition, snapshot: &DeliverySnapshot) {
     }
 }
 
-/// What the database had to be asked for.
+/// Writes the families that take a query.
 fn waiting(text: &mut Exposition, snapshot: &DeliverySnapshot) {
     let mut family = text.family(
         MetricKind::Gauge,

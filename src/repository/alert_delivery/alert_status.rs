@@ -1,4 +1,4 @@
-//! How the delivery of an alert stands, by its deliveries on the channels.
+//! The state of an alert's delivery, by its deliveries on the channels.
 
 use diesel::dsl;
 use diesel::prelude::*;
@@ -59,6 +59,7 @@ pub(super) fn roll_up(
         BackendConnection::Sqlite(_) => {} // The write lane is the lock.
         #[cfg(feature = "postgres")]
         BackendConnection::Postgres(c) => {
+            // FOR NO KEY UPDATE: deliveries that refer to the alert may be stored meanwhile.
             let lock = row().select(alert_logs::id).for_no_key_update();
             lock.execute(*c)?;
         }

@@ -10,17 +10,18 @@ use diesel::sql_types::Bool;
 
 use super::alert_status::roll_up_all;
 use super::queue::{LiveAlert, live_alert};
-use super::{AlertDeliveryRepository, between};
+use super::{LIMIT_MAX, between};
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::DeliveryState;
 use crate::error::Result;
 use crate::models::AlertDelivery;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
 
-/// How much of a channel waits.
+/// The deliveries of a channel that wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelDepth {
@@ -28,7 +29,7 @@ pub struct ChannelDepth {
     pub channel: String,
     /// Deliveries that are neither done nor given up.
     pub open: i64,
-    /// How long ago the oldest of them was queued.
+    /// The time since the oldest of them was queued.
     pub oldest_age: Option<Duration>,
     /// Deliveries that were given up.
     pub dead: i64,
@@ -39,15 +40,16 @@ pub struct ChannelDepth {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn of_alert(conn: &mut BackendConnection<'_>, alert_id: i64) -> Result<Vec<AlertDelivery>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let rows = crate::on_backend!(conn, |c| {
         AlertDelivery::query()
             .filter(alert_deliveries::alert_id.eq(alert_id))
             .order(alert_deliveries::channel.asc())
             .load(c)
-    })?)
+    });
+    Ok(rows.recorded(conn)?)
 }
 
-/// Which dead letters; the default is all of them.
+/// A filter of dead letters; the default takes all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterFilter {
     /// Only those of this alert.
@@ -79,10 +81,11 @@ pub(super) fn dead_query<'a>(filter: &'a DeadLetterFilter, before: i64, limit: i
         .limit(limit)
 }
 
-/// Deliveries that were given up and pass the filter, newest first.
+/// Deliveries that were given up and pass the filter, newest first, those with a number below
+/// `before` if that is given. Those of deleted alerts are not among them.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range;
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above [`LIMIT_MAX`];
 /// [`Error::Query`](crate::Error::Query).
 pub fn dead_letters(
     conn: &mut BackendConnection<'_>,
@@ -90,15 +93,14 @@ pub fn dead_letters(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<AlertDelivery>> {
-    let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
+    let limit = bounds::rows(limit, LIMIT_MAX)?;
     let query = dead_query(filter, before.unwrap_or(i64::MAX), limit);
-    Ok(crate::on_backend!(conn, |c| {
-        query.select(AlertDelivery::as_select()).load(c)
-    })?)
+    let rows = crate::on_backend!(conn, |c| query.select(AlertDelivery::as_select()).load(c));
+    Ok(rows.recorded(conn)?)
 }
 
 /// Makes dead letters due again, as if they were queued now; returns how many of these deliveries
-/// were dead.
+/// were dead. A service of any process sends them.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
@@ -122,7 +124,7 @@ pub fn resend(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> 
         })?;
         alerts.extend(of);
     }
-    roll_up_all(conn, alerts, now)
+    roll_up_all(conn, alerts, now).recorded(conn)
 }
 
 /// Makes the newest dead letters that pass the filter due again, `limit` at most, those with a
@@ -137,9 +139,11 @@ pub fn resend_page(
     before: Option<i64>,
     limit: usize,
 ) -> Result<(usize, Option<i64>)> {
-    let letters = dead_letters(conn, filter, before, limit)?;
-    let next = letters.get(limit - 1).map(|last| last.id);
-    let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
+    let rows = bounds::rows(limit, LIMIT_MAX)?;
+    let letters = dead_query(filter, before.unwrap_or(i64::MAX), rows);
+    let ids: Vec<i64> =
+        crate::on_backend!(&mut *conn, |c| letters.select(alert_deliveries::id).load(c))?;
+    let next = ids.get(limit - 1).copied();
     let now = conn.shared_now()?;
     Ok((resend(conn, &ids, now)?, next))
 }
@@ -158,10 +162,12 @@ pub(super) fn open_query<'a>(channel: &'a str, due: Timestamp, limit: i64) -> _ 
         .select(alert_deliveries::id)
 }
 
-/// Gives up what is open on a channel, oldest first, `limit` at most; returns how many that were.
+/// Gives up what is open on a channel, oldest first, `limit` at most; returns how many that were. For
+/// a channel that has left the settings: what waits for it would wait for ever, and keep its alerts
+/// from being delivered on all.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range;
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above [`LIMIT_MAX`];
 /// [`Error::Query`](crate::Error::Query).
 pub fn abandon(
     conn: &mut BackendConnection<'_>,
@@ -170,7 +176,7 @@ pub fn abandon(
     limit: usize,
 ) -> Result<usize> {
     let reason = "its channel was abandoned";
-    give_up(conn, channel, Timestamp::MAX, reason, now, limit)
+    give_up(conn, channel, Timestamp::MAX, reason, now, limit).recorded(conn)
 }
 
 /// Gives up what is open on a channel and has been due since the moment `due`.
@@ -183,7 +189,7 @@ pub(super) fn give_up(
     limit: usize,
 ) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
-    let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
+    let limit = bounds::rows(limit, LIMIT_MAX)?;
     let open = open_query(channel, due, limit);
     let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| open.load(c))?;
     if ids.is_empty() {
@@ -205,7 +211,7 @@ pub(super) fn give_up(
     roll_up_all(conn, alerts, now)
 }
 
-/// How much waits, channel by channel.
+/// How much waits, channel by channel, those of other processes included.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).

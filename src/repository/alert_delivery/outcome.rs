@@ -1,4 +1,4 @@
-//! What came of attempts, and how the delivery of the alert as a whole stands by that.
+//! Stores the outcomes of attempts, and the state of the alert as a whole that follows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,19 +8,20 @@ use diesel::prelude::*;
 
 use super::alert_status::roll_up;
 use super::dead_letters::give_up;
-use super::{AlertDeliveryRepository, after, before};
+use super::{LIMIT_MAX, after, before};
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::DeliveryState;
 use crate::error::Result;
+use crate::repository::rows::Recorded;
 use crate::tables::alert_deliveries;
 use crate::timestamp::Timestamp;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// It was delivered.
+    /// The alert was delivered.
     Delivered,
-    /// It failed and is due again.
+    /// The attempt failed and is due again.
     Failed {
         /// In which time.
         retry_in: Duration,
@@ -32,12 +33,12 @@ pub enum DeliveryOutcome {
     Deferred {
         /// In which time it is due again.
         retry_in: Duration,
-        /// What the receiver said.
+        /// The receiver's words.
         error: String,
         /// Deliveries of the channel that have been due for so long are given up.
         age_max: Duration,
     },
-    /// It failed and is given up.
+    /// The attempt failed and the delivery is given up.
     Dead {
         /// Why.
         error: String,
@@ -51,13 +52,14 @@ pub struct Tried {
     pub delivery_id: i64,
     /// Its alert.
     pub alert_id: i64,
-    /// Which attempt it was, by the count of its claim.
+    /// The number of the attempt, by the count of its claim.
     pub attempts: i32,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: DeliveryOutcome,
 }
 
-/// Stores what came of attempts; returns how many were stored.
+/// Stores what came of attempts, and how the deliveries of their alerts stand by that; returns how
+/// many were stored.
 ///
 /// That something was delivered is stored whoever holds the delivery by now. A failure is stored
 /// only while the attempt is the last one: else the one who took it over tells.
@@ -70,11 +72,12 @@ pub fn record(conn: &mut BackendConnection<'_>, tried: &[Tried], now: Timestamp)
     for one in tried {
         stored += store(conn, one, now)?;
     }
+    // Sorted: outcomes of two channels lock shared alerts in one order.
     let alerts: BTreeSet<i64> = tried.iter().map(|one| one.alert_id).collect();
     for alert in alerts {
         roll_up(conn, alert, now)?;
     }
-    Ok(stored)
+    Ok(stored).recorded(conn)
 }
 
 #[dsl::auto_type(no_type_alias)]
@@ -104,6 +107,8 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
     };
     Ok(match &one.outcome {
         DeliveryOutcome::Delivered => {
+            // Without the check of who holds it: the receiver has the alert, so nobody need send it
+            // again.
             let update = diesel::update(undelivered_query(one.delivery_id)).set((
                 alert_deliveries::status.eq(DeliveryState::Delivered),
                 alert_deliveries::next_attempt_at.eq(None::<Timestamp>),
@@ -120,6 +125,7 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             error,
             age_max,
         } => {
+            // What the receiver put off is no attempt; the claim has counted one.
             let uncounted = alert_deliveries::attempts.eq(alert_deliveries::attempts - 1);
             let update = diesel::update(held).set((failed(*retry_in, error), uncounted));
             let of: Option<String> = crate::on_backend!(&mut *conn, |c| {
@@ -128,8 +134,14 @@ fn store(conn: &mut BackendConnection<'_>, one: &Tried, now: Timestamp) -> Resul
             })?;
             if let Some(channel) = &of {
                 let reason = format!("{error}; it waited for too long, and is given up");
-                let limit = AlertDeliveryRepository::LIMIT_MAX;
-                give_up(conn, channel, before(now, *age_max), &reason, now, limit)?;
+                give_up(
+                    conn,
+                    channel,
+                    before(now, *age_max),
+                    &reason,
+                    now,
+                    LIMIT_MAX,
+                )?;
             }
             usize::from(of.is_some())
         }

@@ -9,23 +9,24 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{AlertDeliveryRepository, AlertNotice, ChannelKey, Claim, between};
+use super::{AlertNotice, ChannelKey, Claim, LIMIT_MAX, after, between};
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DeliveryState, PriceDecimals, Symbol};
 use crate::error::Result;
 use crate::models::{AlertDelivery, AlertLog};
 use crate::repository::bounds;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::{alert_deliveries, alert_logs, alert_rules, instruments};
 use crate::timestamp::Timestamp;
 
-/// What waits for some channels.
+/// The deliveries that wait for some channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
     /// When it was looked, by the clock of the database.
     pub at: Timestamp,
-    /// Whether an alert is to be queued; not asked while every free channel has something due.
+    /// True when an alert is to be queued; not asked while every free channel has something due.
     pub unqueued: bool,
     /// For each channel when its next delivery is due.
     pub next_due: Vec<Option<Timestamp>>,
@@ -101,7 +102,7 @@ pub(super) fn next_due_query<'a>(channel: &'a str) -> _ {
         .select(alert_deliveries::next_attempt_at)
 }
 
-/// What waits for these channels. Whether an alert is to be queued is asked only when one of
+/// What waits for these channels, of which some are `free` to deliver; changes nothing. Whether an alert is to be queued is asked only when one of
 /// those that are `free` has nothing due: else that would read all of a long queue each time.
 ///
 /// # Errors
@@ -154,11 +155,12 @@ struct NewDelivery<'a> {
     created_at: Timestamp,
 }
 
-/// Queues alerts that nothing was tried for on these channels; returns how many deliveries are
-/// new. An alert gets those of all channels at once, or it would count as delivered too early.
+/// Queues alerts that fired and that nothing was tried for, oldest first, `limit` at most, on these
+/// channels; returns how many deliveries are new. An alert gets those of all channels at once, or it
+/// would count as delivered too early.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) for a limit out of range;
+/// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above [`LIMIT_MAX`];
 /// [`Error::Query`](crate::Error::Query).
 pub fn enqueue(
     conn: &mut BackendConnection<'_>,
@@ -167,7 +169,7 @@ pub fn enqueue(
     limit: usize,
 ) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
-    let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
+    let limit = bounds::rows(limit, LIMIT_MAX)?;
     let alerts = unqueued(conn, channels, limit)?;
     if alerts.is_empty() {
         return Ok(0); // SQLite would answer for the statement before.
@@ -187,13 +189,15 @@ pub fn enqueue(
             .collect();
         let insert = diesel::insert_into(alert_deliveries::table)
             .values(&rows)
+            // Another process may have queued the same alert since the look.
             .on_conflict_do_nothing();
         queued += crate::on_backend!(&mut *conn, |c| insert.execute(c))?;
     }
-    Ok(queued)
+    Ok(queued).recorded(conn)
 }
 
-/// Takes deliveries of a channel that are due, until `lease_until`.
+/// Takes deliveries of a channel that are due, oldest first, `limit` at most. They are the caller's
+/// for the time of the `lease`; then another may take them over. Each counts as an attempt.
 ///
 /// # Errors
 /// As [`enqueue`].
@@ -201,11 +205,11 @@ pub fn claim(
     conn: &mut BackendConnection<'_>,
     channel: &str,
     now: Timestamp,
-    lease_until: Timestamp,
+    lease: Duration,
     limit: usize,
 ) -> Result<Vec<Claim>> {
     let _said = conn.invalidates(Invalidation::Nothing);
-    let limit = bounds::rows(limit, AlertDeliveryRepository::LIMIT_MAX)?;
+    let limit = bounds::rows(limit, LIMIT_MAX)?;
     let ids = due(conn, channel, now, limit)?;
     let first = diesel::update(
         alert_deliveries::table
@@ -214,18 +218,21 @@ pub fn claim(
     )
     .set(alert_deliveries::first_attempted_at.eq(now));
     crate::on_backend!(&mut *conn, |c| first.execute(c))?;
-    let lease = diesel::update(alert_deliveries::table.filter(alert_deliveries::id.eq_any(&ids)))
+    let take = diesel::update(alert_deliveries::table.filter(alert_deliveries::id.eq_any(&ids)))
         .set((
-            alert_deliveries::next_attempt_at.eq(lease_until),
+            // A lease is a due moment in the future: when its holder dies, the delivery is due
+            // again by itself.
+            alert_deliveries::next_attempt_at.eq(after(now, lease)),
+            // Counted with the claim: the number tells a late outcome from that of who took over.
             alert_deliveries::attempts.eq(alert_deliveries::attempts + 1),
         ));
     let mut taken: Vec<AlertDelivery> = crate::on_backend!(&mut *conn, |c| {
-        lease
-            .returning(AlertDelivery::as_returning())
-            .get_results(c)
+        take.returning(AlertDelivery::as_returning()).get_results(c)
     })?;
+    // RETURNING keeps no order; the longest due goes first.
     taken.sort_by_key(|delivery| ids.iter().position(|id| *id == delivery.id));
     let mut alerts: Vec<i64> = taken.iter().map(|delivery| delivery.alert_id).collect();
+    // By id, as every writer of alerts locks them.
     alerts.sort_unstable();
     attempted(conn, &alerts, now)?;
     let notices = notices(conn, &alerts)?;
@@ -238,7 +245,7 @@ pub fn claim(
             age,
         })
     });
-    Ok(claims.collect())
+    Ok(claims.collect::<Vec<_>>()).recorded(conn)
 }
 
 /// The deliveries that are due. On PostgreSQL they are locked, and those that another process

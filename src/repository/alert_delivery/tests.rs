@@ -35,7 +35,7 @@ fn fired(conn: &mut BackendConnection<'_>, moments: &[i64]) -> Vec<i64> {
 }
 
 fn take(conn: &mut BackendConnection<'_>, channel: &str, now: i64) -> Vec<Claim> {
-    claim(conn, channel, at(now), at(now + 100), 10).unwrap()
+    claim(conn, channel, at(now), Duration::from_micros(100), 10).unwrap()
 }
 
 /// What is seen by one whose channels are all free.
@@ -297,14 +297,16 @@ fn what_the_receiver_put_off_was_no_attempt_and_what_waited_for_too_long_is_give
             let row = of_alert(conn, id).unwrap().remove(0);
             (row.status, row.attempts, row.next_attempt_at)
         };
-        let one = claim(conn, "hook", at(100), at(200), 1).unwrap().remove(0);
+        let one = claim(conn, "hook", at(100), micros(100), 1)
+            .unwrap()
+            .remove(0);
         assert_eq!((one.delivery.alert_id, one.age), (ids[0], micros(50)));
         assert_eq!(tell(conn, &one, deferred(1_000), 110), 1);
         assert_eq!(tell(conn, &one, deferred(1_000), 111), 0, "nobody has it");
         let put_off = |due| (DeliveryState::Failed, 0, Some(at(due)));
         assert_eq!(state(conn, ids[0]), put_off(140));
         // It has been due since 140 when the receiver refuses the others.
-        let others = claim(conn, "hook", at(141), at(300), 2).unwrap();
+        let others = claim(conn, "hook", at(141), micros(159), 2).unwrap();
         tell(conn, &others[0], deferred(71), 210);
         assert_eq!(state(conn, ids[0]), put_off(140));
         tell(conn, &others[1], deferred(70), 210);

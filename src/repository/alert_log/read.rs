@@ -10,11 +10,12 @@ use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::repository::bounds;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
 
-/// Which alerts a page or a count looks at; the default looks at all.
+/// A filter of alerts; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AlertFilter {
     /// Only those of this instrument.
@@ -51,14 +52,14 @@ impl AlertLog {
     }
 }
 
-/// What a page of alerts asks for.
+/// The query of a page of alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageQuery {
-    /// Which alerts.
+    /// The filter.
     pub filter: AlertFilter,
     /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
     pub limit: usize,
-    /// Where the page continues; `None` for the first page.
+    /// The place where the page continues; `None` for the first page.
     pub cursor: Option<Cursor<AlertKey>>,
 }
 
@@ -103,12 +104,8 @@ pub fn page(
             older(conn, filter, from, first, limit)?
         }
     };
-    Ok(Page::of(
-        rows,
-        query.limit,
-        query.cursor.as_ref(),
-        AlertLog::key,
-    ))
+    let cursor = query.cursor.as_ref();
+    Ok(Page::of(rows, query.limit, cursor, AlertLog::key)).recorded(conn)
 }
 
 fn older(
@@ -156,6 +153,8 @@ pub(super) fn between_query(filter: AlertFilter, first: Timestamp, last: Timesta
 pub(super) fn older_query(filter: AlertFilter, from: AlertKey, first: Timestamp, limit: i64) -> _ {
     let (stamp, id): (Timestamp, i64) = (from.timestamp, from.id);
     let between: BetweenQuery = between_query(filter, first, stamp);
+    // Row values would say it in one comparison; Diesel has none. The range of stamps is what leads
+    // to the index.
     let same_stamp = alert_logs::timestamp.eq(stamp).and(alert_logs::id.lt(id));
     let older = alert_logs::timestamp.lt(stamp).or(same_stamp);
     between
@@ -180,7 +179,7 @@ pub(super) fn newer_query(filter: AlertFilter, from: AlertKey, last: Timestamp, 
 /// A page by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberedPage {
-    /// Which alerts.
+    /// The filter.
     pub filter: AlertFilter,
     /// Rows of a page, 1 to [`PageQuery::LIMIT_MAX`].
     pub limit: usize,
@@ -224,7 +223,7 @@ pub fn numbered(
             .select(AlertLog::as_select())
             .load(c)
     })?;
-    Ok(Page::of(rows, query.limit, None, AlertLog::key))
+    Ok(Page::of(rows, query.limit, None, AlertLog::key)).recorded(conn)
 }
 
 /// How many active alerts pass the filter: one pass over those that its index finds.
@@ -238,10 +237,10 @@ pub fn count(conn: &mut BackendConnection<'_>, filter: AlertFilter) -> Result<i6
     if filter == AlertFilter::default()
         && let BackendConnection::Sqlite(c) = conn
     {
-        return count_all_on_sqlite(c);
+        return count_all_on_sqlite(c).recorded(conn);
     }
     let query = between_query(filter, first, last).count();
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// SQLite looks at each row of a partial index for the moment of deletion, though the index says
@@ -315,10 +314,7 @@ pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<AlertLog> {
         let query = by_id_query(id).select(AlertLog::as_select());
         query.first(c).optional()
     })?;
-    found.ok_or_else(|| {
-        Error::not_found(
-            format!("alert {id}"),
-            "list the alerts, or restore this one if it was deleted",
-        )
-    })
+    let remedy = "list the alerts, or restore this one if it was deleted";
+    let found = found.ok_or_else(|| Error::not_found(format!("alert {id}"), remedy));
+    found.recorded(conn)
 }

@@ -74,7 +74,7 @@ pub struct AlertFigures {
 }
 
 impl AlertFigures {
-    /// Of these groups.
+    /// Sums up groups.
     #[must_use]
     pub fn of(groups: &[AlertGroup]) -> Self {
         let count: i64 = groups.iter().map(|group| group.count).sum();

@@ -10,6 +10,7 @@ use super::*;
 use crate::database::{BackendConnection, Cursor};
 use crate::domain::{DeliveryStatus, FiredStatus};
 use crate::error::Error;
+use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::alert_rule;
 use crate::repository::test_rows::{above_100, alert, at, tail};
 use crate::soft_delete::SoftDeletable;

@@ -8,6 +8,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
@@ -22,6 +23,10 @@ const ALERTS_PER_STATEMENT_MAX: usize = 2_000;
 /// [`Error::Invalid`] for a value that is not finite; [`Error::NotFound`] when there is no such
 /// rule, instrument or source; [`Error::Query`].
 pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
+    store(conn, new).recorded(conn)
+}
+
+fn store(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
     let _said = conn.invalidates(Invalidation::Nothing);
     new.check()?;
     let insert = alert_logs::table
@@ -60,18 +65,21 @@ pub(crate) fn insert_many(
     let _said = conn.invalidates(Invalidation::Nothing);
     // One is the usual number, and its statement stays prepared.
     if let [one] = new {
-        return Ok(insert(conn, one)?.into_iter().collect());
+        return Ok(store(conn, one)?.into_iter().collect());
     }
     let mut stored = Vec::with_capacity(new.len());
     for new in new.chunks(ALERTS_PER_STATEMENT_MAX) {
         new.iter().try_for_each(NewAlertLog::check)?;
         let insert = alert_logs::table.insert().values(new);
+        // The unique key makes an alert fire once, whatever engine of whatever process evaluates
+        // the tick again.
         let insert = insert.on_conflict_do_nothing();
         let mut some: Vec<AlertLog> = crate::on_backend!(&mut *conn, |c| {
             insert.returning(AlertLog::as_returning()).get_results(c)
         })?;
         stored.append(&mut some);
     }
+    // RETURNING keeps no order, and subscribers take alerts in the order of their firing.
     stored.sort_unstable_by_key(|alert| alert.id);
     Ok(stored)
 }
@@ -99,7 +107,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         let update = diesel::update(active_query(ids)).set(alert_logs::deleted_at.eq(now));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Takes the alerts with these ids out of the trash; returns how many were in it. Nothing can
@@ -115,5 +123,5 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
             diesel::update(deleted_query(ids)).set(alert_logs::deleted_at.eq(None::<Timestamp>));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }

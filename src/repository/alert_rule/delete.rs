@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use super::instrument_deleted;
 use crate::database::{BackendConnection, Invalidation};
 use crate::error::Result;
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::alert_rules;
@@ -42,7 +43,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
         instrument::rules_changed(conn, &of)?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Takes the rules with these ids out of the trash; returns how many were in it.
@@ -60,7 +61,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
         instrument::rules_changed(conn, &of)?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// The instruments of deleted rules, which are locked now; an error when one of them is deleted.

@@ -9,12 +9,13 @@ use crate::domain::RuleType;
 use crate::error::Result;
 use crate::models::AlertRule;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::alert_rules;
 use crate::timestamp::Timestamp;
 
-/// Which rules a list holds; the default holds all.
+/// A filter of rules; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RuleFilter {
     /// Only those of this instrument.
@@ -50,9 +51,10 @@ pub(super) fn list_query(filter: RuleFilter) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn list(conn: &mut BackendConnection<'_>, filter: RuleFilter) -> Result<Vec<AlertRule>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let rows = crate::on_backend!(conn, |c| {
         list_query(filter).select(AlertRule::as_select()).load(c)
-    })?)
+    });
+    Ok(rows.recorded(conn)?)
 }
 
 /// The place of a rule in a list.
@@ -75,10 +77,10 @@ impl AlertRule {
     }
 }
 
-/// What a page of a list asks for.
+/// The query of a page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RulePage {
-    /// Which rules the list holds.
+    /// The filter of the list.
     pub filter: RuleFilter,
     /// Rules of a page, 1 to [`RulePage::LIMIT_MAX`].
     pub limit: usize,
@@ -122,10 +124,10 @@ pub fn page(conn: &mut BackendConnection<'_>, page: &RulePage) -> Result<Page<Al
             .load(c)
     })?;
     let cursor = page.after.map(Cursor::After);
-    Ok(Page::of(rows, page.limit, cursor.as_ref(), AlertRule::key))
+    Ok(Page::of(rows, page.limit, cursor.as_ref(), AlertRule::key)).recorded(conn)
 }
 
-/// What is shown with a rule's alerts.
+/// The name of a rule, shown with its alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 #[non_exhaustive]
 pub struct RuleLabel {
@@ -133,7 +135,7 @@ pub struct RuleLabel {
     pub id: i64,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// What it watches.
+    /// The kind of the rule.
     pub rule_type: RuleType,
 }
 
@@ -164,13 +166,13 @@ pub fn labels_of_all(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Ve
     Ok(labels)
 }
 
-/// How many rules there are.
+/// Counts of rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RuleCounts {
     /// Rules that are not deleted.
     pub total: i64,
-    /// Of those, the ones that are evaluated.
+    /// Rules that are evaluated, among those.
     pub active: i64,
 }
 
@@ -202,6 +204,11 @@ pub(super) fn by_id_query(id: i64) -> _ {
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound), [`Error::Query`](crate::Error::Query).
 pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<AlertRule> {
+    find(conn, id).recorded(conn)
+}
+
+/// [`get`] on the way to a write, whose rows are those that it writes.
+pub(super) fn find(conn: &mut BackendConnection<'_>, id: i64) -> Result<AlertRule> {
     let found = crate::on_backend!(conn, |c| {
         let query = by_id_query(id).select(AlertRule::as_select());
         query.first(c).optional()
@@ -223,6 +230,14 @@ pub(super) fn of_instruments_query<'a>(ids: &'a [i64]) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn of_instruments(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+) -> Result<Vec<AlertRule>> {
+    find_of_instruments(conn, instrument_ids).recorded(conn)
+}
+
+/// [`of_instruments`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find_of_instruments(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
 ) -> Result<Vec<AlertRule>> {

@@ -7,6 +7,7 @@ use super::read::{by_id_query, labels_of_all_query, list_query, of_instruments_q
 use super::*;
 use crate::database::{BackendConnection, Cursor};
 use crate::domain::{Condition, RuleType};
+use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::instrument;
 use crate::repository::test_rows::{above_100, at, conflict, tail};
 use crate::soft_delete::SoftDeletable;

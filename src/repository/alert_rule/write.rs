@@ -2,12 +2,13 @@
 
 use diesel::prelude::*;
 
-use super::read::{by_id_query, get};
+use super::read::{by_id_query, find};
 use super::{instrument_deleted, not_found};
 use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::instrument;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::alert_rules;
 use crate::timestamp::Timestamp;
@@ -25,7 +26,7 @@ pub fn insert(
     let _said = conn.invalidates(Invalidation::Nothing);
     new.shape().kind()?;
     instrument::lock(conn, &[new.instrument_id])?;
-    instrument::get(conn, new.instrument_id)?;
+    instrument::find(conn, new.instrument_id)?;
     let insert = alert_rules::table.insert().values((
         new,
         alert_rules::created_at.eq(now),
@@ -35,7 +36,7 @@ pub fn insert(
         insert.returning(AlertRule::as_returning()).get_result(c)
     })?;
     instrument::rules_changed(conn, &[new.instrument_id])?;
-    Ok(stored)
+    Ok(stored).recorded(conn)
 }
 
 /// Changes a rule; an empty change sets `updated_at` alone.
@@ -52,12 +53,12 @@ pub fn update(
     let _said = conn.invalidates(Invalidation::Nothing);
     // A rule never moves to another instrument. With that one locked no other change comes
     // between the look at the rule and the update.
-    let instrument_id = get(conn, id)?.instrument_id;
+    let instrument_id = find(conn, id)?.instrument_id;
     instrument::lock(conn, &[instrument_id])?;
-    let rule = get(conn, id)?;
+    let rule = find(conn, id)?;
     change.shape_of(&rule).kind()?;
     if change.active == Some(true) {
-        instrument::get(conn, instrument_id).map_err(|error| match error {
+        instrument::find(conn, instrument_id).map_err(|error| match error {
             Error::NotFound { .. } => instrument_deleted(id, instrument_id, "switched on"),
             other => other,
         })?;
@@ -68,5 +69,5 @@ pub fn update(
         update.get_result(c).optional()
     })?;
     instrument::rules_changed(conn, &[instrument_id])?;
-    changed.ok_or_else(|| not_found(id))
+    changed.ok_or_else(|| not_found(id)).recorded(conn)
 }

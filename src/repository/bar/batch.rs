@@ -16,11 +16,12 @@ use crate::database::{BackendConnection, InsertCounts, Invalidation};
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
+use crate::repository::data_change::{self, ChangedSpan};
 use crate::repository::market_data::RowRejection;
 use crate::repository::{data_source, instrument, or_conflict};
 use crate::timestamp::Timestamp;
 
-/// What became of a batch of bars:
+/// The report of a batch of bars:
 /// `received = inserted + duplicates + conflicts.len() + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,7 +38,7 @@ pub struct BarInsertReport {
     pub rejected: Vec<RowRejection>,
 }
 
-/// What became of a batch of bars that may replace others:
+/// The report of a batch of bars that may replace others:
 /// `received = inserted + updated + unchanged + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,7 +55,9 @@ pub struct UpsertReport {
     pub rejected: Vec<RowRejection>,
 }
 
-/// Stores bars; see [`super::BarRepository::insert_batch`].
+/// Stores any number of bars. What is stored stays: a bar of a period that has one is a duplicate if
+/// its values are the same, else a conflict; both are counted and not stored. A bar that breaks a
+/// rule, or whose instrument or source is unknown, is returned with its index and the reason.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query); the caller's transaction must be undone then.
@@ -93,7 +96,8 @@ pub fn insert_batch(
     Ok(report)
 }
 
-/// Stores and replaces bars; see [`super::BarRepository::upsert_batch`].
+/// Stores any number of bars. A bar of a period that has one replaces its values; of several bars of
+/// one period in the batch the last one stays. Rejections are those of [`insert_batch`].
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query); the caller's transaction must be undone then.
@@ -133,7 +137,7 @@ pub fn upsert_batch(
     Ok(report)
 }
 
-/// What a period holds, compared with a bar that comes.
+/// A stored period, compared with a bar that comes.
 enum StoredPeriod {
     Nothing,
     Same,
@@ -145,9 +149,9 @@ struct BarBatch<'a> {
     /// The bars that break no rule, in the order of the batch, with their indexes.
     accepted: Vec<(usize, &'a NewMarketDataBar)>,
     rejected: Vec<RowRejection>,
-    /// What each period holds: the stored values, then those of the batch.
+    /// The bar of each period: stored values, then those of the batch.
     periods: HashMap<BarKey, Cow<'a, NewMarketDataBar>>,
-    /// What to write, in key order: two writers cannot wait for each other in a circle.
+    /// The bars to write, in key order: two writers cannot wait for each other in a circle.
     writes: BTreeMap<BarKey, &'a NewMarketDataBar>,
     built: BuiltSources,
 }
@@ -157,6 +161,7 @@ impl<'a> BarBatch<'a> {
     fn new(conn: &mut BackendConnection<'_>, bars: &'a [NewMarketDataBar]) -> Result<Self> {
         let instruments: BTreeSet<i64> = bars.iter().map(|bar| bar.instrument_id).collect();
         let sources: BTreeSet<i64> = bars.iter().map(|bar| bar.data_source_id).collect();
+        // Locked before the stored bars are read: what is compared cannot change until the commit.
         let instruments = instrument::lock_active(conn, &instruments)?;
         let sources = data_source::known_ids(conn, &sources)?;
         let built = BuiltSources::load(conn)?;
@@ -167,6 +172,7 @@ impl<'a> BarBatch<'a> {
                 None => accepted.push((index, bar)),
             }
         }
+        // In key order, and each once: a period that a batch names twice is read once.
         let keys: BTreeSet<BarKey> = accepted.iter().map(|(_, bar)| bar.key()).collect();
         let keys: Vec<BarKey> = keys.into_iter().collect();
         let stored = of_keys(conn, &keys)?;
@@ -199,6 +205,20 @@ impl<'a> BarBatch<'a> {
     fn write(&self, conn: &mut BackendConnection<'_>, replace: bool, now: Timestamp) -> Result<()> {
         let bars: Vec<&NewMarketDataBar> = self.writes.values().copied().collect();
         write(conn, &bars, replace, now)?;
+        let mut spans: BTreeMap<i64, ChangedSpan> = BTreeMap::new();
+        for key in self.writes.keys() {
+            let bar = ChangedSpan {
+                from: Some(key.timestamp),
+                to: Some(key.timestamp),
+                rows: Some(1),
+            };
+            let span = spans.entry(key.instrument_id);
+            span.and_modify(|span| *span = span.union(bar))
+                .or_insert(bar);
+        }
+        data_change::bars_changed(conn, &spans)?;
+        // In the same transaction: a longer built bar must not outlive the part that it was made
+        // of.
         Marks::store_of_bars(conn, self.writes.keys(), &self.built)
     }
 }

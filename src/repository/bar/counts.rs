@@ -17,9 +17,9 @@ use crate::timestamp::Timestamp;
 pub struct FrequencyCount {
     /// Length of their periods.
     pub frequency: Frequency,
-    /// How many there are.
+    /// The number of bars.
     pub bars: i64,
-    /// Of how many instruments.
+    /// The number of instruments that have them.
     pub instruments: i64,
     /// Start of the oldest one.
     pub first: Option<Timestamp>,

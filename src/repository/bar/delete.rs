@@ -17,8 +17,9 @@ use crate::domain::Frequency;
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
+use crate::repository::data_change::{self, ChangedSpan};
 use crate::repository::pass::each_row;
-use crate::repository::rows::CountRows;
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source, instrument, or_conflict};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::market_data_bars;
@@ -101,7 +102,27 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         touch_bars!(conn, marks, active_query(ids));
     }
     marks.store(conn)?;
-    remove(conn, ids, now)
+    let changed = remove(conn, ids, now).recorded(conn)?;
+    say_changed(conn, &instruments, changed, ChangedSpan::default())?;
+    Ok(changed)
+}
+
+/// Says that this many bars of the instruments are others; of several it is not known how many are
+/// whose.
+fn say_changed(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+    changed: usize,
+    span: ChangedSpan,
+) -> Result<()> {
+    if changed == 0 {
+        return Ok(());
+    }
+    let rows = (instrument_ids.len() == 1).then_some(changed as u64);
+    let spans = instrument_ids
+        .iter()
+        .map(|id| (*id, ChangedSpan { rows, ..span }));
+    data_change::bars_changed(conn, &spans.collect())
 }
 
 /// [`soft_delete`] by those who build bars: what is built without them stays built.
@@ -135,7 +156,14 @@ pub fn soft_delete_range(
     marks.store(conn)?;
     let rows = between_query(*of, first, last);
     let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
-    Ok(crate::on_backend!(conn, |c| update.execute(c))?)
+    let changed = crate::on_backend!(&mut *conn, |c| update.execute(c)).recorded(conn)?;
+    let span = ChangedSpan {
+        from: of.start,
+        to: of.end.map(|_| last),
+        rows: None,
+    };
+    say_changed(conn, &[of.instrument_id], changed, span)?;
+    Ok(changed)
 }
 
 /// Takes the bars with these ids out of the trash; returns how many were in it.
@@ -158,10 +186,11 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
         changed += restored.map_err(|error| or_conflict(error, "bars to restore"))?;
     }
     marks.store(conn)?;
-    Ok(changed)
+    say_changed(conn, &instruments, changed, ChangedSpan::default())?;
+    Ok(changed).recorded(conn)
 }
 
-/// What became of the deleted bars of a range: there were `restored + conflicts`.
+/// The report of a restoration: the trash had `restored + conflicts` bars of the range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreReport {
@@ -170,12 +199,6 @@ pub struct RestoreReport {
     /// Bars that stay in it: an active bar has their period, or another deleted bar of it was
     /// restored.
     pub conflicts: usize,
-}
-
-impl CountRows for RestoreReport {
-    fn rows(&self) -> usize {
-        self.restored
-    }
 }
 
 /// Takes the deleted bars of a range out of the trash, as far as their periods are free. Of several
@@ -211,6 +234,8 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<
         let keys: Vec<BarKey> = deleted.iter().map(key).collect();
         let active = of_keys(conn, &keys)?;
         let taken: BTreeSet<BarKey> = active.iter().map(MarketDataBar::key).collect();
+        // A period that was taken meanwhile stays in the trash: it must not keep thousands of
+        // others there.
         let free = deleted.iter().filter(|row| !taken.contains(&key(row)));
         ids.extend(free.map(|(id, ..)| *id));
     }

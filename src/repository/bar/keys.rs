@@ -8,7 +8,7 @@ use crate::models::{MarketDataBar, NewMarketDataBar};
 use crate::repository::bounds;
 use crate::timestamp::Timestamp;
 
-/// What names an active bar, in the order in which bars are found.
+/// The key of an active bar, in the order in which bars are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BarKey {
     /// The instrument.
@@ -17,7 +17,7 @@ pub struct BarKey {
     pub frequency: Frequency,
     /// Start of the period.
     pub timestamp: Timestamp,
-    /// Where the bar came from.
+    /// Its data source.
     pub data_source_id: i64,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for BarKey {
 }
 
 impl MarketDataBar {
-    /// What names the bar while it is active.
+    /// Returns the key of the bar while it is active.
     #[must_use]
     pub fn key(&self) -> BarKey {
         BarKey {
@@ -45,7 +45,7 @@ impl MarketDataBar {
 }
 
 impl NewMarketDataBar {
-    /// What will name the bar.
+    /// Returns the key that the bar will have.
     #[must_use]
     pub fn key(&self) -> BarKey {
         BarKey {
@@ -86,7 +86,7 @@ impl BarRange {
         }
     }
 
-    /// The same range with bounds that SQL can compare: the first moment and the last one.
+    /// Returns the bounds that SQL can compare: the first moment and the last one.
     pub(super) fn bounds(&self) -> Result<(Timestamp, Timestamp)> {
         bounds::moments(self.start, self.end)
     }

@@ -12,6 +12,7 @@ use crate::models::MarketDataBar;
 use crate::repository::bar_series::BuiltSources;
 use crate::repository::optional::{IfSome, if_some};
 use crate::repository::pass::each_row;
+use crate::repository::rows::Recorded;
 use crate::repository::{RangeQuery, SortOrder};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data_bars;
@@ -53,12 +54,8 @@ pub fn range(
             }
         })
     });
-    Ok(Page::of(
-        rows?,
-        query.limit,
-        query.cursor.as_ref(),
-        MarketDataBar::key,
-    ))
+    let cursor = query.cursor.as_ref();
+    Ok(Page::of(rows?, query.limit, cursor, MarketDataBar::key)).recorded(conn)
 }
 
 pub(super) type BarSourceFilter = IfSome<dsl::Eq<market_data_bars::data_source_id, i64>>;
@@ -140,7 +137,7 @@ fn starts_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
         ))
 }
 
-/// What other bars are made of, of a stored one.
+/// The values of a stored bar that other bars are made of.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = market_data_bars)]
 pub(crate) struct ScannedBar {
@@ -283,7 +280,7 @@ pub(super) use stored_query;
 pub fn count(conn: &mut BackendConnection<'_>, of: &BarRange) -> Result<i64> {
     let (first, last) = of.bounds()?;
     let query = between_query(*of, first, last).count();
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// How many periods of a range have more than one active bar that came in, of several sources or at

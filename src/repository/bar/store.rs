@@ -50,6 +50,7 @@ where
     Timestamp: ToSql<sql_types::Timestamp, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // Not cached: the text differs with the number of rows, and each would stay prepared.
         out.unsafe_to_cache_prepared();
         out.push_sql("(instrument_id, frequency, \"timestamp\", data_source_id) IN (VALUES ");
         for (i, key) in self.0.iter().enumerate() {
@@ -104,6 +105,7 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if self.bars.len() > 1 {
+            // Not cached: the text differs with the number of rows, and each would stay prepared.
             out.unsafe_to_cache_prepared();
         }
         out.push_sql(

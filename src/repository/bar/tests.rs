@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::*;
 use crate::database::{BackendConnection, Cursor};
 use crate::domain::{Bar, BarPrice, Frequency, ProviderType, RawBar};
-use crate::models::NewDataSource;
+use crate::models::{MarketDataBar, NewDataSource, NewMarketDataBar};
 use crate::repository::test_rows::{at, conflict};
 use crate::repository::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 use crate::repository::{data_source, instrument};

@@ -1,7 +1,7 @@
 //! Bars put together: what one source gives of a period, joined with what the others give of it,
 //! and what all of it was made of. It reads nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::domain::PeriodBar;
 
@@ -29,6 +29,7 @@ impl ComposedBar {
     /// ticks of a period take turns.
     fn join(&mut self, other: Self) {
         self.bar.widen(&other.bar);
+        // The close is that of the latest moment, whichever part has it.
         if other.last > self.last {
             self.bar.close = other.bar.close;
             self.last = other.last;
@@ -64,11 +65,19 @@ pub(crate) struct Composed {
     /// The parts that are not joined yet, of one source after the other.
     pub(super) parts: Vec<ComposedBar>,
     /// The sources, `None` for ticks, each with the last moment that it gave.
-    pub(super) sources: BTreeMap<Option<i64>, i64>,
+    sources: Vec<(Option<i64>, i64)>,
 }
 
 impl Composed {
-    /// What it took to read them, in ticks.
+    /// Nothing yet, of a span that begins at a moment.
+    pub(super) fn beginning_at(start: i64) -> Self {
+        Self {
+            to: start,
+            ..Self::default()
+        }
+    }
+
+    /// The cost of reading them, in ticks.
     pub(crate) fn cost(&self) -> usize {
         self.ticks_read + TICKS_PER_BAR * self.bars_read
     }
@@ -78,19 +87,24 @@ impl Composed {
     /// A source gives something of every period that it is named for, and of the oldest bars of an
     /// answer some may be left out: so the last moment that it gave decides.
     pub(crate) fn sources(&self, from: i64) -> BTreeSet<Option<i64>> {
-        let given = self.sources.iter().filter(|(_, last)| **last >= from);
+        let given = self.sources.iter().filter(|(_, last)| *last >= from);
         given.map(|(source, _)| *source).collect()
     }
 
     pub(super) fn note_source(&mut self, source: Option<i64>, micros: i64) {
-        let last = self.sources.entry(source).or_insert(micros);
-        *last = micros.max(*last);
+        // There are few of them, and this is done for each period.
+        match self.sources.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, last)) => *last = micros.max(*last),
+            None => self.sources.push((source, micros)),
+        }
     }
 
-    /// Joins the parts of the periods before `to`, whatever their source; later ones are read again.
+    /// Joins the parts of the periods before `to`, whatever their source.
     pub(super) fn join_parts(&mut self, to: i64) {
         self.to = to;
+        // Ticks may have ended the window early: later parts are read again with the next one.
         self.parts.retain(|part| part.period < to);
+        // By their first moments: the open of a bar is that of its earliest part.
         self.parts.sort_by_key(|part| (part.period, part.first));
         self.bars.reserve(self.parts.len());
         for part in self.parts.drain(..) {

@@ -25,8 +25,9 @@ const STAMPS_MAX: usize = 8_192;
 const STAMPS_PER_PERIOD: usize = 256;
 
 impl Composition {
-    /// The oldest and the newest moment of what bars are made of, built ones that are stale
-    /// included; `None` when there is nothing.
+    /// The oldest and the newest moment of what bars are made of; `None` when there is nothing. A
+    /// tick without such a price does not count. Stored bars count without a look at their sources,
+    /// so that bars may begin later and end earlier: those that are stale, and those of quotes.
     pub(crate) fn extent(
         &self,
         conn: &mut BackendConnection<'_>,
@@ -203,6 +204,8 @@ fn period_start(
                 }
             }
         }
+        // Many stamps in a period: the next page begins before it. Few: a longer page costs less
+        // than another statement.
         let is_sparse = (found - before) * STAMPS_PER_PERIOD >= stamps.len();
         limit = if is_sparse { limit * 2 } else { limit / 2 }.clamp(1, STAMPS_MAX);
     }

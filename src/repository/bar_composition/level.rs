@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::Composition;
 use super::composed::{self, Composed, ComposedBar};
-use super::spans::{TimeSpan, bridged, contains, without};
+use super::spans::{SpanCursor, TimeSpan, bridged, without};
 use crate::database::BackendConnection;
 use crate::domain::{Frequency, PeriodBar};
 use crate::error::Result;
@@ -66,18 +66,20 @@ impl Composition {
     ) -> Result<Vec<TimeSpan>> {
         let fresh = level.fresh(conn, open)?;
         let (start, end) = level.frequency.period_micros(0);
+        let none_yet = TimeSpan {
+            start: 0,
+            end: i64::MIN,
+        };
         let mut pass = LevelPass {
             composition: self,
             frequency: level.frequency,
-            open,
-            fresh: &fresh,
-            period: TimeSpan {
-                start: 0,
-                end: i64::MIN,
-            },
+            open: SpanCursor::new(open),
+            fresh: SpanCursor::new(&fresh),
+            period: none_yet,
             is_open: false,
             best: Vec::new(),
             precedence: i64::MAX,
+            whole: none_yet,
             settled: Vec::new(),
             parts: Vec::new(),
         };
@@ -90,6 +92,7 @@ impl Composition {
         }
         pass.settle(composed);
         composed.parts.append(&mut pass.parts);
+        // A period that is built and fresh is closed even without a bar: it is known to be empty.
         Ok(without(&without(open, &pass.settled), &fresh))
     }
 }
@@ -98,14 +101,16 @@ impl Composition {
 struct LevelPass<'a> {
     composition: &'a Composition,
     frequency: Frequency,
-    open: &'a [TimeSpan],
-    fresh: &'a [TimeSpan],
+    open: SpanCursor<'a>,
+    fresh: SpanCursor<'a>,
     /// The period of the last row, and whether it lies in an open span.
     period: TimeSpan,
     is_open: bool,
     /// The bars of that period, as far as they are those of the best source, and their precedence.
     best: Vec<ScannedBar>,
     precedence: i64,
+    /// The period of the answer that the last one with a bar is a part of.
+    whole: TimeSpan,
     /// The periods that have a bar.
     settled: Vec<TimeSpan>,
     parts: Vec<ComposedBar>,
@@ -117,7 +122,7 @@ impl LevelPass<'_> {
         if at >= self.period.end {
             self.settle(composed);
             self.period = TimeSpan::of_period(self.frequency, at);
-            self.is_open = contains(self.open, self.period.start);
+            self.is_open = self.open.contains(self.period.start);
         }
         if !self.is_open {
             return;
@@ -125,6 +130,7 @@ impl LevelPass<'_> {
         let Some(precedence) = self.precedence(&row) else {
             return;
         };
+        // One source per period: bars of two sources would count its volume twice.
         match precedence.cmp(&self.precedence) {
             Ordering::Less => self.best.clear(),
             Ordering::Equal => {}
@@ -136,32 +142,36 @@ impl LevelPass<'_> {
 
     /// Which of the bars of a period is taken, least first: what came in, by its source, then what
     /// was built; `None` for one that is not taken.
-    fn precedence(&self, row: &ScannedBar) -> Option<i64> {
+    fn precedence(&mut self, row: &ScannedBar) -> Option<i64> {
         let is_built = self.composition.is_built(row.data_source_id)?;
         if !is_built {
             return Some(row.data_source_id);
         }
-        contains(self.fresh, self.period.start).then_some(i64::MAX)
+        let is_fresh = self.fresh.contains(self.period.start);
+        is_fresh.then_some(i64::MAX)
     }
 
     /// The period of the last row is over.
     fn settle(&mut self, composed: &mut Composed) {
-        if self.best.is_empty() {
+        let Some(newest) = self.best.last() else {
             return;
-        }
+        };
+        let (source, last) = (newest.data_source_id, newest.timestamp.micros());
         match self.settled.last_mut() {
             Some(last) if last.end == self.period.start => last.end = self.period.end,
             _ => self.settled.push(self.period),
         }
+        if last >= self.whole.end {
+            self.whole = TimeSpan::of_period(self.composition.frequency, last);
+        }
         self.precedence = i64::MAX;
         composed.bars_read += self.best.len();
+        composed.note_source(Some(source), last);
         let is_whole = self.frequency == self.composition.frequency;
         for row in self.best.drain(..) {
-            let (source, at) = (row.data_source_id, row.timestamp.micros());
-            composed.note_source(Some(source), at);
-            let period = self.composition.frequency.period_micros(at).0;
+            let at = row.timestamp.micros();
             let mut part = ComposedBar {
-                period,
+                period: self.whole.start,
                 first: at,
                 last: at,
                 interest: row.open_interest.map(|_| at),
@@ -169,7 +179,7 @@ impl LevelPass<'_> {
                 bar: PeriodBar::from(row),
             };
             if !is_whole {
-                part.bar.timestamp = Timestamp::from_micros_clamped(period);
+                part.bar.timestamp = Timestamp::from_micros_clamped(self.whole.start);
             }
             composed::add(&mut self.parts, part);
         }

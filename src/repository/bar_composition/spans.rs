@@ -120,6 +120,28 @@ pub(super) fn bridged(spans: Vec<TimeSpan>, gap: i64) -> Vec<TimeSpan> {
     joined
 }
 
+/// The spans that hold moments which come in order of time.
+pub(super) struct SpanCursor<'a> {
+    spans: &'a [TimeSpan],
+}
+
+impl<'a> SpanCursor<'a> {
+    pub(super) fn new(spans: &'a [TimeSpan]) -> Self {
+        Self { spans }
+    }
+
+    /// Whether one of the spans holds the moment, which is not before the last one asked for.
+    pub(super) fn contains(&mut self, micros: i64) -> bool {
+        while let Some(span) = self.spans.first() {
+            if micros < span.end {
+                return span.start <= micros;
+            }
+            self.spans = &self.spans[1..];
+        }
+        false
+    }
+}
+
 /// Whether one of the spans, which are in order, holds the moment.
 pub(super) fn contains(spans: &[TimeSpan], micros: i64) -> bool {
     let after = spans.partition_point(|span| span.end <= micros);
@@ -170,10 +192,12 @@ mod tests {
         ) {
             let left = without(&spans, &holes);
             let within = |spans: &[TimeSpan], at| spans.iter().any(|s| (s.start..s.end).contains(&at));
+            let mut cursor = SpanCursor::new(&left);
             for at in -1..61 {
                 let expected = within(&spans, at) && !within(&holes, at);
                 prop_assert_eq!(within(&left, at), expected, "{}", at);
                 prop_assert_eq!(contains(&left, at), expected, "{}", at);
+                prop_assert_eq!(cursor.contains(at), expected, "{}", at);
             }
             prop_assert!(left.iter().all(|span| !span.is_empty()));
         }

@@ -2,7 +2,7 @@
 
 use super::Composition;
 use super::composed::{Composed, ComposedBar};
-use super::spans::{TimeSpan, bridged, contains};
+use super::spans::{SpanCursor, TimeSpan, bridged};
 use crate::database::BackendConnection;
 use crate::domain::{Aggregator, PeriodBar};
 use crate::error::Result;
@@ -30,7 +30,10 @@ impl Composition {
         let mut fold = Aggregator::new(self.frequency);
         // First and last tick of the period that is folded.
         let (mut first, mut last) = (None, 0);
+        let mut open = SpanCursor::new(open);
         for group in groups {
+            // A look at the index before the pass: a period is never divided over transactions, so
+            // the end must be known first.
             if to == window.end && limit < usize::MAX {
                 to = self.end_after(conn, window, group, left)?;
             }
@@ -44,7 +47,8 @@ impl Composition {
             let range = group.ticks(self.instrument_id);
             let read = market_data::prices_of(conn, self.prices(), &range, |tick| {
                 let at = tick.timestamp.micros();
-                if !is_whole && !contains(open, at) {
+                // Bridged groups hold ticks that a bar covers already: they are read over.
+                if !is_whole && !open.contains(at) {
                     return Ok(());
                 }
                 if let Some(bar) = fold.add(tick.timestamp, tick.price, tick.volume) {

@@ -177,6 +177,8 @@ pub(super) fn step(
     let Some(last_tick) = lock(conn, goal)? else {
         return Ok(BuildStep::Done(None));
     };
+    // Looked up anew in each step, under the lock: another builder may have gone on since, and a
+    // crash leaves nothing to repair.
     let found = find(conn, key)?;
     let composition = Composition::of_parts(conn, key)?;
     let Some(start) = start(conn, goal, found.as_ref(), &composition)? else {
@@ -188,6 +190,7 @@ pub(super) fn step(
         None => create(conn, key, start, now)?,
     };
     let last_bar = composition.last_imported(conn, last_tick)?;
+    // The period of the newest tick or bar is still open: more of it may come.
     let closed = last_tick.max(last_bar);
     let closed = closed.map(|at| key.frequency.period_start(at));
     let asked = goal.span.end.map(|at| key.frequency.period_start(at));
@@ -200,6 +203,7 @@ pub(super) fn step(
         now,
         work: BuildWork::default(),
     };
+    // The end first, as it is what readers ask for; then the past, then repairs.
     if let Some(end) = end.filter(|end| *end > series.built_to) {
         builder.forward(&series, end)?;
     } else if start < series.built_from && series.built_from == series.built_to {
@@ -304,6 +308,7 @@ impl Builder<'_, '_> {
             .composition
             .begin_before(self.conn, before, self.limit)?;
         let from = Timestamp::from_micros_clamped(from);
+        // Without a limit: the span was cut before, and a gap before the series may not stay.
         self.build(from, to, usize::MAX)?;
         self.advance(from, series.built_to)
     }
@@ -325,6 +330,7 @@ impl Builder<'_, '_> {
             let (to, repaired) = self.build(from, whole, left)?;
             self.work.periods_repaired += repaired;
             self.work.repaired_to = Some(to);
+            // The limit is used up within a run; the next step goes on there.
             if to < whole {
                 break;
             }
@@ -360,6 +366,8 @@ impl Builder<'_, '_> {
             .filter(stale_bars::price.eq(self.key.price))
             .filter(stale_bars::timestamp.ge(from))
             .filter(stale_bars::timestamp.lt(to));
+        // With the bars, in one transaction: a mark that comes later is of a later change, and
+        // stays.
         let delete = diesel::delete(marks);
         Ok((
             to,
@@ -389,6 +397,8 @@ impl Builder<'_, '_> {
                     .is_null()
                     .or(instruments::bars_to.lt(to)),
             );
+        // It never falls: a batch that compares its stamps with too great an end only looks in
+        // vain.
         let update = diesel::update(behind).set(instruments::bars_to.eq(to));
         crate::on_backend!(&mut *self.conn, |c| update.execute(c))?;
         Ok(())

@@ -166,12 +166,14 @@ pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<us
     let periods = marks.series.iter().map(|touched| touched.periods.len());
     let periods = periods.sum();
     marks.store(conn)?;
+    conn.record_rows(periods);
     Ok(periods)
 }
 
 impl SeriesInvalidation {
     fn touch(&mut self, at: Timestamp) {
         let micros = at.micros();
+        // Late ticks come in runs of one period: most of them end here, after two comparisons.
         let is_same = self.last.0 <= micros && micros < self.last.1;
         if is_same || at < self.of.built_from || at >= self.of.built_to {
             return;

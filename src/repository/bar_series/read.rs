@@ -7,7 +7,7 @@ use crate::database::BackendConnection;
 use crate::domain::{BarPrice, Frequency};
 use crate::error::{Error, Result};
 use crate::models::BarSeries;
-use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source};
+use crate::repository::KEYS_PER_STATEMENT_MAX;
 use crate::tables::{bar_series, data_sources, stale_bars};
 use crate::timestamp::Timestamp;
 
@@ -33,6 +33,18 @@ pub struct SeriesKey {
     pub frequency: Frequency,
     /// The price of ticks that the bars are made of.
     pub price: BarPrice,
+}
+
+impl SeriesKey {
+    /// The series of the price of trades.
+    #[must_use]
+    pub fn of_trades(instrument_id: i64, frequency: Frequency) -> Self {
+        Self {
+            instrument_id,
+            frequency,
+            price: BarPrice::Last,
+        }
+    }
 }
 
 impl BarSeries {
@@ -92,11 +104,10 @@ impl BuiltSources {
 /// # Errors
 /// [`Error::NotFound`] when somebody has renamed it; [`Error::Query`].
 pub fn source_id(conn: &mut BackendConnection<'_>, price: BarPrice) -> Result<i64> {
-    let name = source_name(price);
-    let source = data_source::by_name(conn, name)?;
-    source.map(|source| source.id).ok_or_else(|| {
+    let source = BuiltSources::load(conn)?.of(price);
+    source.ok_or_else(|| {
         Error::not_found(
-            format!("data source {name:?}"),
+            format!("data source {:?}", source_name(price)),
             "give the source of built bars its name back",
         )
     })

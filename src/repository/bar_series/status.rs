@@ -101,5 +101,6 @@ pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
         let key = |of: &SeriesStatus| (of.symbol.to_string(), of.series.key());
         key(a).cmp(&key(b))
     });
+    conn.record_rows(all.len());
     Ok(all)
 }

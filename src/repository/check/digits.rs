@@ -1,4 +1,4 @@
-//! Whether answers show every digit of what is stored: instruments made before places were a
+//! Checks that answers show every digit of what is stored: instruments made before places were a
 //! choice round to 4.
 //!
 //! It looks at the newest rows only, so that its cost does not grow with the history.
@@ -14,7 +14,7 @@ use crate::repository::instrument::{self, InstrumentFilter, InstrumentPage};
 use crate::repository::market_data::{self, TickRange};
 use crate::repository::{RangeQuery, SortOrder};
 
-/// How much is looked at: the first instruments by symbol, and the newest rows of each.
+/// The limits of the look: the first instruments by symbol, and the newest rows of each.
 const INSTRUMENTS_MAX: usize = 1_000;
 const TICKS_MAX: usize = 100;
 const BARS_OF_A_FREQUENCY_MAX: usize = 20;

@@ -1,4 +1,4 @@
-//! Whether the user may read and write tickbase's tables, on PostgreSQL: on SQLite the file says so.
+//! Checks the user's rights on tickbase's tables, on PostgreSQL: on SQLite the file says so.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -10,7 +10,7 @@ use crate::error::Result;
 /// A right that the user lacks.
 #[derive(Debug, QueryableByName)]
 struct Lacking {
-    /// What `GRANT` calls it: `SELECT`, `INSERT`.
+    /// Its name in `GRANT`: `SELECT`, `INSERT`.
     #[diesel(sql_type = Text)]
     privilege: String,
     /// On what: `TABLE market_data`, `SCHEMA feed`.
@@ -20,11 +20,11 @@ struct Lacking {
     user: String,
 }
 
-/// What was found.
+/// The rights that were found.
 pub(super) struct Rights {
     /// `None` on SQLite.
     pub(super) finding: Option<Finding>,
-    /// Whether the user may read every table.
+    /// True when the user may read every table.
     pub(super) may_read: bool,
 }
 

@@ -5,7 +5,7 @@ use crate::test_support::on_both;
 use diesel::connection::SimpleConnection;
 
 fn problems(conn: &mut BackendConnection<'_>) -> Vec<String> {
-    let findings = run(conn).unwrap();
+    let findings = findings(conn).unwrap();
     findings
         .into_iter()
         .filter(|f| f.problem.is_some())
@@ -51,7 +51,7 @@ fn ticks_that_came_in_while_the_triggers_were_off_are_found_on_postgres() {
                    (78, 'epoch', 55, 1); \
             ALTER TABLE market_data ENABLE TRIGGER market_data_refers_insert";
         crate::on_backend!(conn, |c| c.batch_execute(sql)).unwrap();
-        let found: Vec<String> = run(conn)
+        let found: Vec<String> = findings(conn)
             .unwrap()
             .into_iter()
             .filter_map(|finding| finding.problem)
@@ -68,7 +68,7 @@ fn found_on_postgres(sql: &str) -> Vec<Finding> {
     let found = std::cell::RefCell::new(Vec::new());
     crate::test_support::on_postgres(|conn| {
         crate::on_backend!(conn, |c| c.batch_execute(sql)).unwrap();
-        *found.borrow_mut() = run(conn).unwrap();
+        *found.borrow_mut() = findings(conn).unwrap();
     });
     found
         .into_inner()

@@ -10,6 +10,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
 use crate::models::Instrument;
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::soft_delete::{Active, ActiveOn, Deleted, SoftDeletable};
 use crate::tables::{alert_rules, instruments};
@@ -25,6 +26,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
     lock(conn, ids)?;
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        // Under the lock: no rule can be added between the look and the deletion.
         refuse_watched(conn, ids)?;
         let update = diesel::update(active_query(ids)).set((
             instruments::deleted_at.eq(now),
@@ -32,7 +34,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         ));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// Keeps other writers from deleting the instruments, and from adding rules and ticks to them,
@@ -146,9 +148,11 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
             instruments::rules_version.eq(instruments::rules_version + 1),
         ));
         let restored = crate::on_backend!(conn, |c| update.execute(c));
+        // Another writer may take the symbol between the look and the update: the unique index
+        // decides.
         changed += restored.map_err(|error| or_conflict(error, "instruments to restore"))?;
     }
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// The active instruments with one of these symbols.

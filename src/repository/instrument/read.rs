@@ -9,12 +9,13 @@ use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 use crate::error::Result;
 use crate::models::Instrument;
 use crate::repository::optional::{IfSome, if_some};
+use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
 
-/// Which instruments a list holds; the default holds all.
+/// A filter of instruments; the default takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InstrumentFilter {
     /// Only those of this type.
@@ -45,15 +46,16 @@ pub(super) fn list_query(filter: InstrumentFilter) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn list(conn: &mut BackendConnection<'_>, filter: InstrumentFilter) -> Result<Vec<Instrument>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let rows = crate::on_backend!(conn, |c| {
         list_query(filter).select(Instrument::as_select()).load(c)
-    })?)
+    });
+    Ok(rows.recorded(conn)?)
 }
 
-/// What a page of a list asks for.
+/// The query of a page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstrumentPage {
-    /// Which instruments the list holds.
+    /// The filter of the list.
     pub filter: InstrumentFilter,
     /// Instruments of a page, 1 to [`InstrumentPage::LIMIT_MAX`].
     pub limit: usize,
@@ -92,10 +94,10 @@ pub fn page(
     })?;
     let cursor = page.after.clone().map(Cursor::After);
     let symbol = |row: &Instrument| row.symbol.clone();
-    Ok(Page::of(rows, page.limit, cursor.as_ref(), symbol))
+    Ok(Page::of(rows, page.limit, cursor.as_ref(), symbol)).recorded(conn)
 }
 
-/// What is shown with an instrument's rows: its name, and to how many places its prices.
+/// The label of an instrument: its name, and the places of its prices.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 #[non_exhaustive]
 pub struct InstrumentLabel {
@@ -196,13 +198,13 @@ pub fn active_ids(conn: &mut BackendConnection<'_>, limit: usize) -> Result<Vec<
     })?)
 }
 
-/// How many instruments there are, and what the newest tick of them all is.
+/// Counts of instruments, and the newest tick of them all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstrumentSummary {
     /// Instruments that are not deleted.
     pub total: i64,
-    /// Of those, the ones that are fed.
+    /// Instruments that are fed, among those.
     pub active: i64,
     /// Event time of the newest tick.
     pub last_tick: Option<Timestamp>,
@@ -242,6 +244,11 @@ pub(super) fn by_id_query(id: i64) -> _ {
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound), [`Error::Query`](crate::Error::Query).
 pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<Instrument> {
+    find(conn, id).recorded(conn)
+}
+
+/// [`get`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find(conn: &mut BackendConnection<'_>, id: i64) -> Result<Instrument> {
     let found = crate::on_backend!(conn, |c| {
         let query = by_id_query(id).select(Instrument::as_select());
         query.first(c).optional()
@@ -260,8 +267,9 @@ pub(super) fn by_symbol_query<'a>(symbol: &'a Symbol) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn by_symbol(conn: &mut BackendConnection<'_>, symbol: &Symbol) -> Result<Option<Instrument>> {
-    Ok(crate::on_backend!(conn, |c| {
+    let found = crate::on_backend!(conn, |c| {
         let query = by_symbol_query(symbol).select(Instrument::as_select());
         query.first(c).optional()
-    })?)
+    });
+    Ok(found.recorded(conn)?)
 }

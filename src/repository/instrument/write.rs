@@ -8,6 +8,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 use crate::repository::or_conflict;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
@@ -22,6 +23,7 @@ pub fn insert(
     now: Timestamp,
 ) -> Result<Instrument> {
     let _said = conn.invalidates(Invalidation::Nothing);
+    // Looked up only for the words of the refusal; the unique index decides a race.
     if let Some(holder) = by_symbol(conn, &new.symbol)? {
         return Err(symbol_taken(
             format!("new instrument {:?}", new.name),
@@ -40,7 +42,7 @@ pub fn insert(
     let stored =
         stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))?;
     drop(conn.invalidates(Invalidation::Instruments(&[stored.id])));
-    Ok(stored)
+    Ok(stored).recorded(conn)
 }
 
 /// Changes an active instrument; an empty change sets `updated_at` alone.
@@ -57,13 +59,14 @@ pub fn update(
     let update = diesel::update(by_id_query(id)).set((
         change,
         instruments::updated_at.eq(now),
+        // Also for a change of places or status: the engine keeps them with the rules.
         instruments::rules_version.eq(instruments::rules_version + 1),
     ));
     let changed = crate::on_backend!(conn, |c| {
         let update = update.returning(Instrument::as_returning());
         update.get_result(c).optional()
     })?;
-    changed.ok_or_else(|| not_found(id))
+    changed.ok_or_else(|| not_found(id)).recorded(conn)
 }
 
 /// The symbol belongs to another active instrument.

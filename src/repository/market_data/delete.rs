@@ -12,13 +12,15 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
 use super::keys::{TickKey, TickRange};
-use super::latest::latest;
+use super::latest::newest;
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::TickPrices;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
+use crate::repository::data_change::{self, ChangedSpan, DataChange};
 use crate::repository::instrument;
 use crate::repository::pass::each_row;
+use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
 use crate::tables::{instruments, market_data};
@@ -66,13 +68,20 @@ fn mark_keys(
     }
     if changed > 0 {
         let mut marks = Marks::of(conn, &ids)?;
-        for key in keys {
+        for key in &keys {
             marks.touch(key.instrument_id, key.timestamp, TickPrices::ANY);
         }
         marks.store(conn)?;
+        let stamps = keys.iter().map(|key| key.timestamp);
+        // Of several instruments it is not known how many rows are whose.
+        let span = ChangedSpan {
+            from: stamps.clone().min(),
+            to: stamps.max(),
+            rows: (ids.len() == 1).then_some(changed as u64),
+        };
+        refresh_last_ticks(conn, &ids, span)?;
     }
-    refresh_last_ticks(conn, &ids)?;
-    Ok(changed)
+    Ok(changed).recorded(conn)
 }
 
 /// The built bars that the ticks of a range touch: those that go, or those that come back. It must
@@ -126,8 +135,15 @@ pub fn soft_delete_range(
     let update = diesel::update(rows).set(market_data::deleted_at.eq(now));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
     marks.store(conn)?;
-    refresh_last_ticks(conn, &[of.instrument_id])?;
-    Ok(changed)
+    if changed > 0 {
+        let span = ChangedSpan {
+            from: of.start,
+            to: of.end.map(|_| last),
+            rows: Some(changed as u64),
+        };
+        refresh_last_ticks(conn, &[of.instrument_id], span)?;
+    }
+    Ok(changed).recorded(conn)
 }
 
 /// Takes the deleted ticks of a range out of the trash; returns how many there were.
@@ -147,14 +163,25 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
     let update = diesel::update(rows).set(market_data::deleted_at.eq(None::<Timestamp>));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
     marks.store(conn)?;
-    refresh_last_ticks(conn, &[of.instrument_id])?;
-    Ok(changed)
+    if changed > 0 {
+        let span = ChangedSpan {
+            from: of.start,
+            to: of.end.map(|_| last),
+            rows: Some(changed as u64),
+        };
+        refresh_last_ticks(conn, &[of.instrument_id], span)?;
+    }
+    Ok(changed).recorded(conn)
 }
 
 /// Sets what each instrument shows as its last tick to its newest active one, and says that its
 /// ticks are others.
-fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
-    let newest = latest(conn, ids)?;
+fn refresh_last_ticks(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    span: ChangedSpan,
+) -> Result<()> {
+    let newest = newest(conn, ids)?;
     for id in ids {
         let tick = newest.iter().find(|tick| tick.instrument_id == *id);
         let update = diesel::update(instruments::table.active().filter(instruments::id.eq(id)))
@@ -162,8 +189,17 @@ fn refresh_last_ticks(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<(
                 instruments::last_tick.eq(tick.map(|tick| tick.timestamp)),
                 instruments::last_price.eq(tick.and_then(|tick| tick.price)),
                 instruments::ticks_version.eq(instruments::ticks_version + 1),
-            ));
-        crate::on_backend!(conn, |c| update.execute(c))?;
+            ))
+            .returning(instruments::ticks_version);
+        let version: Option<i64> =
+            crate::on_backend!(&mut *conn, |c| update.get_result(c).optional())?;
+        let change = version.map(|version| DataChange {
+            instrument_id: *id,
+            version,
+            ticks: Vec::new(),
+            span: Some(span),
+        });
+        data_change::record(conn, |_| change.into_iter().collect());
     }
     Ok(())
 }
@@ -183,7 +219,7 @@ impl QueryId for MarkKeys<'_> {
 
 impl<C: Connection> RunQueryDsl<C> for MarkKeys<'_> {}
 
-/// How a backend says that a row is deleted, or is not, without being led to another index.
+/// The conditions for active and deleted rows, in a form that leads the planner to no other index.
 pub(super) trait ScopeBesideKeys: Backend {
     /// The condition for rows that are not deleted.
     const ACTIVE: &'static str;
@@ -213,6 +249,7 @@ where
     Option<Timestamp>: ToSql<Nullable<sql_types::Timestamp>, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        // Not cached: the text differs with the number of rows, and each would stay prepared.
         out.unsafe_to_cache_prepared();
         out.push_sql("UPDATE market_data SET deleted_at = ");
         out.push_bind_param::<Nullable<sql_types::Timestamp>, _>(&self.mark)?;

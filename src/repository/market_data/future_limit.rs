@@ -6,7 +6,7 @@ use crate::config::WriteConfig;
 use crate::database::BackendConnection;
 use crate::timestamp::Timestamp;
 
-/// How far ahead of the clock ticks may be. One tick of a far future would be the last tick of its
+/// The limit of ticks ahead of the clock. One tick of a far future would be the last tick of its
 /// instrument for years: every later one would be late, and late ticks fire no rule.
 pub(super) struct FutureLimit {
     now: Timestamp,
@@ -16,7 +16,7 @@ pub(super) struct FutureLimit {
 
 impl FutureLimit {
     /// By `write.future_seconds_max` of the database; without a limit outside of its transactions.
-    pub(super) fn of(conn: &BackendConnection<'_>, now: Timestamp) -> Self {
+    pub(super) fn of(conn: &mut BackendConnection<'_>, now: Timestamp) -> Self {
         let ahead = conn.attached::<WriteConfig>().map(|write| write.future_max);
         let newest_allowed = match ahead {
             None | Some(Duration::ZERO) => Timestamp::MAX,

@@ -9,6 +9,7 @@ mod tests;
 
 use diesel::prelude::*;
 
+use super::changes;
 use super::future_limit::FutureLimit;
 use super::insert_order::{IdSlots, in_key_order};
 use super::insert_report::{InsertReport, RowOutcome, RowRejection};
@@ -20,19 +21,19 @@ use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
-use crate::repository::{KEYS_PER_STATEMENT_MAX, ingest_batch};
+use crate::repository::{KEYS_PER_STATEMENT_MAX, data_change, ingest_batch};
 use crate::tables::data_sources;
 use crate::timestamp::Timestamp;
 
-/// What the caller of an insertion wants beside the counts.
+/// Options of an insertion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InsertOptions {
-    /// Whether the report says of each row what became of it.
+    /// True when the report says of each row what became of it.
     pub outcomes: bool,
     /// Makes resending safe: within 24 hours the same key stores nothing and returns the first
     /// report (without outcomes).
     pub idempotency_key: Option<String>,
-    /// What to do when too many rows wait for the writer.
+    /// The choice when too many rows wait for the writer: wait, or fail.
     pub when_full: WhenFull,
 }
 
@@ -63,8 +64,11 @@ pub fn insert_batch(
         return Ok(first);
     }
     let limit = FutureLimit::of(conn, now);
+    // Locks the instruments: from here to the commit no other writer changes their rules, ticks or
+    // last sequence.
     let mut batch = TickBatch::new(conn, ticks)?;
     let known = batch.instruments.iter().map(|followed| followed.known);
+    // Before anything is stored: a watcher that must read the past may not find this batch in it.
     let watched = tick_hook::prepare(conn, known)?;
     let rows = with_store(conn, |store| {
         let (rows, too_new) = in_key_order(
@@ -79,16 +83,23 @@ pub fn insert_batch(
         }
         batch.store(&rows, store)?;
         batch.follow_last_ticks(&rows);
+        // Raises `ticks_version`, too, so it includes instruments whose ticks were all late.
         store.update_last_ticks(&batch.changed())?;
         Ok(rows)
     })?;
     drop(conn.invalidates(Invalidation::Ticks(&batch.changed_ids())));
+    data_change::record(conn, |ticks_max| {
+        let instrument = |row: &KeyedTick<'_>| Some(batch.followed(row)?.known);
+        changes::of_batch(&rows, &batch.outcomes, instrument, ticks_max)
+    });
     batch.mark_built(conn, &rows)?;
     if let Some(watched) = watched {
         watched.evaluate(conn, &rows, &batch.outcomes)?;
     }
     let report = batch.report(options.outcomes);
     if let Some(key) = &options.idempotency_key {
+        // In the same transaction: a key without its ticks, or ticks without their key, would break
+        // a resend.
         ingest_batch::remember(conn, key, &report, now)?;
     }
     conn.record_rows(report.inserted);
@@ -109,7 +120,7 @@ fn counts(report: &InsertReport) -> InsertCounts {
     }
 }
 
-/// Of a batch that was answered before: none of it is stored again.
+/// Counts a batch that was answered before: none of it is stored again.
 fn replayed(ticks: usize) -> InsertCounts {
     InsertCounts {
         received: ticks as u64,
@@ -174,6 +185,8 @@ impl<'a> TickBatch<'a> {
             let index = *index;
             self.rejected.push(RowRejection { index, reason });
         }
+        // Rows that name nothing known were rejected first; the report has all in the order of the
+        // batch.
         self.rejected.sort_by_key(|row| row.index);
     }
 
@@ -185,6 +198,7 @@ impl<'a> TickBatch<'a> {
             return self.store_distinct(rows, store);
         }
         let mut distinct = rows.to_vec();
+        // A statement of many rows cannot say which of two rows with one key it has stored.
         distinct.dedup_by_key(|row| row.key);
         self.store_distinct(&distinct, store)?;
         let mut first = &rows[0];
@@ -194,6 +208,7 @@ impl<'a> TickBatch<'a> {
                 continue;
             }
             let fate = match self.outcomes[first.index] {
+                // The first row lost against a stored tick; this one may still equal it.
                 RowOutcome::Conflict => store.store(&[*row])?[0],
                 RowOutcome::Deleted => InsertOutcome::Deleted,
                 _ if first.tick.values() == row.tick.values() => InsertOutcome::Same,
@@ -236,10 +251,7 @@ impl<'a> TickBatch<'a> {
     /// Marks the built bars that late ticks change. The usual batch has none: its instruments tell
     /// that by their first rows.
     fn mark_built(&self, conn: &mut BackendConnection<'_>, rows: &[KeyedTick<'_>]) -> Result<()> {
-        let built = |row: &KeyedTick<'_>| {
-            let place = self.places[row.index]?;
-            self.instruments[place as usize].known.bars_to
-        };
+        let built = |row: &KeyedTick<'_>| self.followed(row)?.known.bars_to;
         let mut marks = None;
         for rows in rows.chunk_by(|a, b| a.key.instrument_id == b.key.instrument_id) {
             let Some(bars_to) = built(&rows[0]) else {
@@ -249,6 +261,7 @@ impl<'a> TickBatch<'a> {
             let is_stored = |row: &&KeyedTick<'_>| {
                 matches!(self.outcomes[row.index], RowOutcome::Inserted { .. })
             };
+            // Rows are in key order: the first one that is not old ends the search.
             let old = rows.iter().take_while(is_old).filter(is_stored);
             for row in old {
                 let prices = TickPrices {
@@ -267,6 +280,10 @@ impl<'a> TickBatch<'a> {
             }
         }
         marks.map_or(Ok(()), |marks| marks.store(conn))
+    }
+
+    fn followed(&self, row: &KeyedTick<'_>) -> Option<&Followed> {
+        Some(&self.instruments[self.places[row.index]? as usize])
     }
 
     fn ids(&self) -> Vec<i64> {

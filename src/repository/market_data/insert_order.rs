@@ -83,6 +83,8 @@ pub(super) fn in_key_order<'a>(
 ) -> Result<(Vec<KeyedTick<'a>>, Vec<usize>)> {
     let piles = Piles::of(places, instruments.len());
     let mut by_id: Vec<usize> = (0..instruments.len()).collect();
+    // Key order: the clustered table is walked once, and writers of several instruments lock in one
+    // order.
     by_id.sort_unstable_by_key(|place| instruments[*place].known.id);
     let mut rows: Vec<KeyedTick<'a>> = Vec::with_capacity(piles.rows.len());
     let mut too_new = Vec::new();
@@ -103,6 +105,8 @@ pub(super) fn in_key_order<'a>(
         }));
         let pile = &mut rows[start..];
         if !pile.is_sorted_by_key(|row| row.key) {
+            // A stable sort: rows of one key stay in the order of the batch, and the first one
+            // counts.
             pile.sort_by_key(|row| row.key);
         }
         // The last row of a pile is its newest: one comparison per instrument, none per row.
@@ -159,6 +163,7 @@ fn number(rows: &mut [KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
     let lacks = |row: &KeyedTick<'_>| row.tick.sequence().is_none();
     let asked: Vec<Stamp> = rows
         .chunk_by(same_stamp)
+        // A stamp after every stored one has no sequence that could be taken.
         .filter(|rows| !rows[0].fresh && rows.iter().any(lacks))
         .map(|rows| stamp(&rows[0]))
         .collect();
@@ -168,6 +173,8 @@ fn number(rows: &mut [KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
         store.next_sequences(&asked)?
     };
     for rows in rows.chunk_by_mut(same_stamp) {
+        // After the numbers that the batch brings along, or a row without one would take a later
+        // row's key.
         let own = rows.iter().filter_map(|row| row.tick.sequence()).max();
         let mut next = own.map_or(0, |greatest| greatest.saturating_add(1));
         if !rows[0].fresh {

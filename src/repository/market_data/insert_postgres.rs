@@ -64,6 +64,8 @@ impl TickStore for PostgresStore<'_> {
                 instruments::bars_to,
             ))
             .order(instruments::id)
+            // Not FOR UPDATE: the statement trigger of `market_data` and foreign keys take FOR KEY
+            // SHARE on the same row, and must not wait for another batch.
             .for_no_key_update()
             .load(self.0)?;
         let known = |row: LockedRow| KnownInstrument {
@@ -119,6 +121,8 @@ impl TickStore for PostgresStore<'_> {
 impl PostgresStore<'_> {
     /// One statement, and a second one when keys were taken.
     fn store_few(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>> {
+        // ON CONFLICT DO NOTHING returns the rows that it stored; the others met a key that is
+        // taken.
         let stored: Vec<StoredKey> = InsertTicks(&TickArrays::of(rows)).load(self.0)?;
         let mut fates = vec![InsertOutcome::Inserted; rows.len()];
         if stored.len() == rows.len() {
@@ -143,6 +147,7 @@ impl PostgresStore<'_> {
             self.copy(rows, &mut fates)?;
             return Ok(fates);
         }
+        // Only keys within stored stamps are compared; an ordinary feed appends and has none.
         self.judge(rows, &doubtful, &mut fates)?;
         let free: Vec<usize> = (0..rows.len())
             .filter(|at| fates[*at] == InsertOutcome::Inserted)
@@ -217,6 +222,9 @@ impl PostgresStore<'_> {
             return Ok(());
         }
         let mut conn = BackendConnection::from(&mut *self.0);
+        // COPY fails as a whole on a taken key, and a failed statement ends the transaction: the
+        // savepoint keeps the rest of it. Only a program that does not lock the instrument can take
+        // a key in between.
         let copied = conn.savepoint(|conn| match conn {
             BackendConnection::Postgres(conn) => Ok(copy::copy(conn, rows)?),
             #[cfg(feature = "sqlite")]

@@ -1,8 +1,8 @@
-//! What became of a batch of ticks, and of each of its rows.
+//! The report of a batch of ticks: the outcome of each row, and the counts.
 
 use serde::{Deserialize, Serialize};
 
-/// What became of one row.
+/// The outcome of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowOutcome {
@@ -11,14 +11,14 @@ pub enum RowOutcome {
         /// The number within (instrument, timestamp, source).
         sequence: i64,
     },
-    /// The same values are stored under its key.
+    /// The key is taken, with the same values.
     Duplicate,
     /// Other values are stored under its key; they stay.
     Conflict,
     /// A deleted tick holds its key, with the same values or others: nothing is stored. Restore that
     /// tick, or purge it and send the row again.
     Deleted,
-    /// It breaks a rule; the report has the reason.
+    /// The row breaks a rule; the report has the reason.
     Rejected,
 }
 
@@ -31,7 +31,7 @@ pub struct RowRejection {
     pub reason: String,
 }
 
-/// What became of a batch:
+/// The report of a batch:
 /// `received = inserted + duplicates + conflicts + deleted + rejected.len()`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -52,7 +52,7 @@ pub struct InsertReport {
     pub late: usize,
     /// Rows that break a rule.
     pub rejected: Vec<RowRejection>,
-    /// What became of each row, if it was asked for.
+    /// The outcome of each row, if it was asked for.
     #[serde(skip)]
     pub outcomes: Option<Vec<RowOutcome>>,
 }

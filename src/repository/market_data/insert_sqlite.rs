@@ -57,6 +57,8 @@ impl TickStore for SqliteStore<'_> {
 
     fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>> {
         let mut fates = vec![InsertOutcome::Inserted; rows.len()];
+        // Find and insert by part, in key order: a later part may meet no key of an earlier one, as
+        // keys are distinct here.
         let parts = rows.chunks(ROWS_IN_BULK_MAX);
         for (rows, fates) in parts.zip(fates.chunks_mut(ROWS_IN_BULK_MAX)) {
             self.find(rows, fates)?;
@@ -98,6 +100,7 @@ impl SqliteStore<'_> {
             return Ok(None);
         }
         match row_table::show(rows, || statement(self.0)) {
+            // A connection that a user opened has no such table: the rows go one by one.
             Err(error) if row_table::is_missing(&error) => Ok(None),
             done => Ok(Some(done?)),
         }
@@ -105,6 +108,7 @@ impl SqliteStore<'_> {
 
     /// Looks up the keys that may be stored, and writes the fates of those that are.
     fn find(&mut self, rows: &[KeyedTick<'_>], fates: &mut [InsertOutcome]) -> Result<()> {
+        // Rows after the newest stored tick cannot meet a key: the usual feed looks nothing up.
         let places: Vec<usize> = (0..rows.len()).filter(|at| !rows[*at].fresh).collect();
         let cells: Vec<RowCells> = places.iter().map(|at| of_row(&rows[*at])).collect();
         let found = match self.in_bulk(&cells, |conn| FindTicks.load::<(i64, bool, bool)>(conn))? {

@@ -1,4 +1,4 @@
-//! How ticks are joined with their instrument.
+//! Joins ticks with their instrument.
 
 use diesel::dsl;
 

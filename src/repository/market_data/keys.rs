@@ -66,7 +66,7 @@ impl TickRange {
         }
     }
 
-    /// The same range with bounds that SQL can compare: the first moment and the last one.
+    /// Returns the bounds that SQL can compare: the first moment and the last one.
     pub(super) fn bounds(&self) -> Result<(Timestamp, Timestamp)> {
         bounds::moments(self.start, self.end)
     }

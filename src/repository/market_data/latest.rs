@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::models::MarketData;
 #[cfg(feature = "postgres")]
 use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::repository::rows::Recorded;
 
 #[cfg(feature = "postgres")]
 use super::latest_postgres::latest_query;
@@ -24,6 +25,14 @@ use super::latest_sqlite::newest_query;
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
+    newest(conn, instrument_ids).recorded(conn)
+}
+
+/// [`latest`] on the way to a write, whose rows are those that it writes.
+pub(super) fn newest(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+) -> Result<Vec<MarketData>> {
     let mut by_instrument = BTreeMap::new();
     let mut keep = |row: MarketData| {
         by_instrument.insert(row.instrument_id, row);

@@ -16,7 +16,7 @@ use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data;
 use crate::timestamp::Timestamp;
 
-/// What a bar needs of a tick.
+/// The values of a tick that a bar needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PricePoint {
     /// Event time.
@@ -58,7 +58,7 @@ pub fn prices(
         .map_or(Ok(()), &mut each))
 }
 
-/// Which prices of an instrument's ticks.
+/// The prices to read of an instrument's ticks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PricesOf {
     pub(crate) instrument_id: i64,
@@ -71,7 +71,7 @@ pub(crate) struct PricesOf {
 type QuoteRow = (Timestamp, Option<f64>, Option<f64>);
 
 impl PricesOf {
-    /// Whether it is what [`prices`] shows: its statement stays one, and prepared.
+    /// True when it is what [`prices`] shows: its statement stays one, and prepared.
     fn is_plain(self) -> bool {
         self.source_id.is_none() && self.price == BarPrice::Last
     }

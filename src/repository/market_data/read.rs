@@ -7,6 +7,7 @@ use super::keys::{TickKey, TickRange};
 use crate::database::{BackendConnection, Page};
 use crate::error::Result;
 use crate::models::MarketData;
+use crate::repository::rows::Recorded;
 use crate::repository::{RangeQuery, SortOrder};
 use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
@@ -14,8 +15,8 @@ use crate::timestamp::Timestamp;
 
 impl MarketData {
     /// The values of the tick, in the order of the columns, for those who write them out.
-    #[cfg(feature = "cli")]
-    pub(crate) fn values(&self) -> [Option<f64>; 9] {
+    #[must_use]
+    pub fn values(&self) -> [Option<f64>; 9] {
         [
             self.price,
             self.volume,
@@ -67,9 +68,19 @@ pub fn range(
     conn: &mut BackendConnection<'_>,
     query: &RangeQuery<TickRange, TickKey>,
 ) -> Result<Page<MarketData, TickKey>> {
+    find_range(conn, query).recorded(conn)
+}
+
+/// [`range`] on the way to a write, whose rows are those that it writes.
+pub(crate) fn find_range(
+    conn: &mut BackendConnection<'_>,
+    query: &RangeQuery<TickRange, TickKey>,
+) -> Result<Page<MarketData, TickKey>> {
     let (limit, order, from) = query.plan()?;
     let (first, last) = query.range.bounds()?;
     let of = query.range.instrument_id;
+    // A snapshot for one statement: in it PostgreSQL is told to read in the order of the key, not
+    // to sort.
     let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
         Ok(match order {
             SortOrder::Ascending => {
@@ -160,7 +171,7 @@ pub(super) fn count_query(
 /// [`Error::Query`](crate::Error::Query).
 pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
     let query = count_query(of)?;
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 type SinceOn = dsl::And<
@@ -185,7 +196,7 @@ pub(super) fn count_since_query(start: Timestamp) -> _ {
 /// [`Error::Query`](crate::Error::Query).
 pub fn count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
     let query = count_since_query(start);
-    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
 }
 
 /// The hot reads as SQLite's SQL, by name, with how each must seek, for those who look at their

@@ -27,7 +27,7 @@ pub(crate) struct InstrumentVersions {
     pub(crate) ticks: i64,
 }
 
-/// What the stored ticks of a batch demand in their transaction.
+/// The alerts that the stored ticks of a batch demand in their transaction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Demand {
     /// Alerts, in the order of the ticks.
@@ -83,6 +83,7 @@ pub(super) fn prepare(
         ticks: known.ticks_version,
     });
     let mut versions: Vec<InstrumentVersions> = versions.collect();
+    // By id: the watcher locks its memory of the instruments in this order, as every batch does.
     versions.sort_unstable_by_key(|of| of.instrument_id);
     let instruments = watcher.0.prepare(conn, &versions)?;
     let is_watched = !instruments.is_empty();
@@ -118,6 +119,8 @@ impl Watched {
         if demand.alerts.is_empty() {
             return Ok(());
         }
+        // Alert and `last_triggered` in the transaction of the tick: all of it is committed, or
+        // none.
         let alerts = alert_log::insert_many(conn, &demand.alerts)?;
         alert_rule::triggered(conn, &demand.last_triggered)?;
         self.watcher.0.stored(conn, alerts);

@@ -1,4 +1,5 @@
-//! How a backend stores ticks in bulk, and the values that pass between it and an insertion.
+//! The storage of ticks in bulk, which each backend implements, and the values that pass between it
+//! and an insertion.
 
 use std::collections::HashMap;
 
@@ -21,12 +22,12 @@ pub(super) struct KeyedTick<'a> {
 /// (instrument, timestamp, source): where sequences are counted.
 pub(super) type Stamp = (i64, Timestamp, i64);
 
-/// What became of a row's key.
+/// The outcome of storing a row, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InsertOutcome {
-    /// It was free, and the row is stored under it.
+    /// The key was free, and the row is stored under it.
     Inserted,
-    /// The same values are stored under it.
+    /// The key is taken, with the same values.
     Same,
     /// Other values are stored under it.
     Other,
@@ -49,21 +50,21 @@ impl InsertOutcome {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KnownInstrument {
     pub(super) id: i64,
-    /// What it shows as its last tick.
+    /// The last tick that it shows.
     pub(super) last_tick: Option<Timestamp>,
     pub(super) last_price: Option<f64>,
     /// No tick of it is stored after this stamp, deleted ones included; `None` when it has none.
     pub(super) newest: Option<Timestamp>,
-    /// What is known elsewhere of its rules and ticks is compared with these.
+    /// The versions of its rules and ticks, with which memory is compared.
     pub(super) rules_version: i64,
     pub(super) ticks_version: i64,
     /// No bar is built of what comes from here on; `None` when none is built at all.
     pub(super) bars_to: Option<Timestamp>,
 }
 
-/// How a backend stores rows in bulk.
+/// Storage of rows in bulk, on one backend.
 pub(super) trait TickStore {
-    /// Those of the instruments that are active, locked against other writers of this process and
+    /// Returns the instruments that are active, locked against other writers of this process and
     /// others, where a backend has such.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>>;
     /// Stores the rows whose key is free. They come in key order, each key once.
@@ -78,6 +79,6 @@ pub(super) trait TickStore {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Followed {
     pub(super) known: KnownInstrument,
-    /// Whether the batch has stored a tick of it.
+    /// True when the batch has stored a tick of it.
     pub(super) changed: bool,
 }

@@ -47,6 +47,7 @@ pub(super) fn delete_chunk(
     };
     let deliveries =
         diesel::delete(alert_deliveries::table.filter(alert_deliveries::alert_id.eq_any(&ids)));
+    // First: their foreign key is RESTRICT, so that no other deletion takes them along by mistake.
     let deliveries = crate::on_backend!(&mut *conn, |c| deliveries.execute(c))?;
     let alerts = alert_logs::table
         .deleted()
@@ -56,7 +57,7 @@ pub(super) fn delete_chunk(
     Ok(AlertRows { alerts, deliveries })
 }
 
-/// How many alerts of the trash are old enough, and how many deliveries they have.
+/// Counts the alerts of the trash that are old enough, and their deliveries.
 pub(super) fn count(conn: &mut BackendConnection<'_>, cut_off: Timestamp) -> Result<AlertRows> {
     let old = || {
         alert_logs::table

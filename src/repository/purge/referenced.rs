@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 /// Rows of one survey.
 const CANDIDATES_PER_SURVEY_MAX: i64 = 1_000;
 
-/// Where a survey begins: after this row, in the order of deletion.
+/// The begin of a survey: after this row, in the order of deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PurgeCursor {
     deleted_at: Timestamp,
@@ -57,16 +57,16 @@ pub(super) struct PurgeCandidates {
     pub(super) kept: Vec<ReferencedRow>,
     /// The ids of those to which nothing refers.
     pub(super) free: Vec<i64>,
-    /// Where the next survey begins; `None` after the last one.
+    /// The begin of the next survey; `None` after the last one.
     pub(super) next: Option<PurgeCursor>,
 }
 
-/// What a dry run knows of rows that are still there and would not be.
+/// The rows that a dry run takes for deleted although they are still there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DeletedReferences<'a> {
     /// Alerts, ticks and bars that were deleted up to this moment.
     pub(super) cut_off: Timestamp,
-    /// Of the rules that were, these stay: their number by instrument.
+    /// Deleted rules that stay: their number by instrument.
     pub(super) kept_rules: &'a BTreeMap<i64, i64>,
 }
 
@@ -162,6 +162,8 @@ pub(super) fn delete(
     ids: &[i64],
 ) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
+    // Asked again in the transaction of the deletion: the survey was a read of its own, and a row
+    // may have come since.
     let referrers = referrers_of(conn, parent, ids, None)?;
     let is_free = |id: &i64| referrers.iter().all(|(_, counts)| !counts.contains_key(id));
     let free: Vec<i64> = ids.iter().copied().filter(is_free).collect();
@@ -174,13 +176,14 @@ pub(super) fn delete(
     match parent {
         Parent::AlertRules => delete!(alert_rules),
         Parent::Instruments => {
+            // First: foreign keys of the series point at the instrument.
             delete_series(conn, &free)?;
             delete!(instruments)
         }
     }
 }
 
-/// What was built of instruments without ticks and bars is told of nothing any more.
+/// Deletes the series of instruments that have no ticks and bars any more.
 fn delete_series(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<()> {
     let of_marks = stale_bars::instrument_id.eq_any(instrument_ids);
     let marks = diesel::delete(stale_bars::table.filter(of_marks));
@@ -238,7 +241,7 @@ fn instruments(
     Ok(rows.into_iter().map(candidate).collect())
 }
 
-/// What refers to the rows.
+/// Counts the rows that refer to these.
 fn referrers_of(
     conn: &mut BackendConnection<'_>,
     parent: Parent,

@@ -1,15 +1,15 @@
-//! What a purge did, or would do. No SQL.
+//! The report of a purge, or of a dry run. No SQL.
 
 use std::fmt;
 
 /// Kept rows that a report names one by one; of the others it has the numbers.
 pub(super) const KEPT_ROWS_NAMED_MAX: usize = 20;
 
-/// What a purge did, or would do.
+/// The report of a purge, or of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PurgeReport {
-    /// Whether nothing was deleted.
+    /// True when nothing was deleted.
     pub dry_run: bool,
     /// Each table, in the order in which it was emptied.
     pub tables: Vec<TablePurge>,
@@ -29,7 +29,7 @@ impl PurgeReport {
     }
 }
 
-/// What a purge did to one table.
+/// The report of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TablePurge {
@@ -39,7 +39,7 @@ pub struct TablePurge {
     pub deleted: usize,
     /// Rows old enough, but kept: others refer to them.
     pub kept: usize,
-    /// How many rows were kept for each reason; a row may have several.
+    /// The number of rows kept for each reason; a row may have several.
     pub reasons: Vec<KeepReason>,
     /// The first kept rows, 20 at most.
     pub kept_rows: Vec<KeptRow>,
@@ -86,9 +86,9 @@ impl TablePurge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeepReason {
-    /// What refers to them.
+    /// The kind of rows that refer to them.
     pub referrer: Referrer,
-    /// How many rows it keeps.
+    /// The number of rows it keeps.
     pub rows: usize,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for KeepReason {
 pub struct KeptRow {
     /// The row: `instrument 13 "ES"`.
     pub row: String,
-    /// What refers to it, and how many of them.
+    /// The kinds of rows that refer to it, and their numbers.
     pub referrers: Vec<(Referrer, i64)>,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Display for KeptRow {
     }
 }
 
-/// What can refer to a row.
+/// A kind of rows that can refer to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Referrer {

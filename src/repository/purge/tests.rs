@@ -1,5 +1,5 @@
 //! The statements of the purge: their SQL and their plans. What it does to a whole database is in
-//! `tests/purge.rs`.
+//! `tests/library/purge.rs`.
 
 use super::alerts::oldest_query;
 use super::referenced::{instruments_query, rules_query};

@@ -55,7 +55,7 @@ pub(super) fn delete_chunk(
     Ok(crate::on_backend!(conn, |c| delete.execute(c))?)
 }
 
-/// How many rows of the trash are old enough.
+/// Counts the rows of the trash that are old enough.
 pub(super) fn count(
     conn: &mut BackendConnection<'_>,
     leaf: LeafTable,
@@ -88,7 +88,7 @@ pub(super) struct DeleteTrash {
     pub(super) leaf: LeafTable,
     pub(super) cut_off: Timestamp,
     pub(super) limit: i64,
-    /// Whether the rows are locked and deleted by their places: on PostgreSQL.
+    /// True when the rows are locked and deleted by their places: on PostgreSQL.
     pub(super) locked: bool,
 }
 

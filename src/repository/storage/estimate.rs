@@ -1,19 +1,19 @@
-//! How many rows the tables hold, without reading them: what the planner's statistics say.
+//! Estimates of the rows of each table, from the planner's statistics.
 
 use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::{StorageRepository, StorageSize, size};
-use crate::database::{Backend, BackendConnection};
+use super::{StorageSize, size};
+use crate::database::{Backend, BackendConnection, Database};
 use crate::error::Result;
 
 /// Estimates of a whole database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StorageEstimate {
-    /// The tables, in the order of [`StorageRepository::counts`].
+    /// The tables, in the order of [`counts`](super::counts).
     pub tables: Vec<TableEstimate>,
     /// The space that the database takes; this is exact.
     pub size: StorageSize,
@@ -22,7 +22,7 @@ pub struct StorageEstimate {
 }
 
 /// About how many rows a table holds. On SQLite as of the last
-/// [`StorageRepository::refresh_statistics`], on PostgreSQL as of its own last ANALYZE or VACUUM.
+/// [`refresh_statistics`], on PostgreSQL as of its own last ANALYZE or VACUUM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableEstimate {
@@ -49,34 +49,33 @@ const TABLES: [(&str, bool); 6] = [
 #[cfg(feature = "sqlite")]
 const ANALYSIS_ROWS_MAX: u32 = 1_000;
 
-impl StorageRepository<'_> {
-    /// What the database holds and how large it is, without reading the tables: cheap enough for
-    /// every few seconds.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`](crate::database::Database::read).
-    pub fn estimate(&self) -> Result<StorageEstimate> {
-        let (tables, size) = self.db.read("storage.estimate", |conn| {
-            Ok((estimates(conn)?, size(conn)?))
-        })?;
-        Ok(StorageEstimate {
-            tables,
-            size,
-            wal_bytes: self.db.sqlite_wal_bytes(),
-        })
-    }
+/// What the database holds and how large it is, without reading the tables: cheap enough for every
+/// few seconds.
+///
+/// # Errors
+/// Those of [`Database::read`].
+pub fn estimate(db: &Database) -> Result<StorageEstimate> {
+    let (tables, size) = db.read("storage.estimate", |conn| {
+        Ok((estimates(conn)?, size(conn)?))
+    })?;
+    Ok(StorageEstimate {
+        tables,
+        size,
+        wal_bytes: db.sqlite_wal_bytes(),
+    })
+}
 
-    /// Refreshes the statistics behind [`StorageRepository::estimate`] on SQLite, from a sample of
-    /// each index; it holds the write lane for some milliseconds, so call it every few minutes at
-    /// most. While another process writes it is an error at once. PostgreSQL's autovacuum does this by itself, so nothing is done there.
-    ///
-    /// # Errors
-    /// Those of [`Database::write`](crate::database::Database::write).
-    pub fn refresh_statistics(&self) -> Result<()> {
-        match self.db.backend() {
-            Backend::Sqlite => self.db.exclusive_untold(analyze),
-            Backend::Postgres => Ok(()),
-        }
+/// Refreshes the statistics behind [`estimate`] on SQLite, from a sample of each index; it holds the
+/// write lane for some milliseconds, so call it every few minutes at most. While another process
+/// writes it is an error at once. PostgreSQL's autovacuum does this by itself, so nothing is done
+/// there.
+///
+/// # Errors
+/// Those of [`Database::write`].
+pub fn refresh_statistics(db: &Database) -> Result<()> {
+    match db.backend() {
+        Backend::Sqlite => db.exclusive_untold(analyze),
+        Backend::Postgres => Ok(()),
     }
 }
 
@@ -110,7 +109,7 @@ pub fn estimates(conn: &mut BackendConnection<'_>) -> Result<Vec<TableEstimate>>
         .into_iter()
         .map(|known| (known.name.clone(), known))
         .collect();
-    let estimate = |(table, has_trash): (&'static str, bool)| {
+    let of_table = |(table, has_trash): (&'static str, bool)| {
         let known = known.get(table);
         let rows = known.and_then(|known| known.rows);
         let deleted = match has_trash {
@@ -124,7 +123,7 @@ pub fn estimates(conn: &mut BackendConnection<'_>) -> Result<Vec<TableEstimate>>
             deleted,
         }
     };
-    Ok(TABLES.into_iter().map(estimate).collect())
+    Ok(TABLES.into_iter().map(of_table).collect())
 }
 
 #[derive(QueryableByName)]
@@ -197,7 +196,7 @@ mod tests {
 
         let db = crate::testing::TemporaryDatabase::sqlite().unwrap();
         let before = db.version(CacheTag::Members);
-        StorageRepository::new(&db).refresh_statistics().unwrap();
+        refresh_statistics(&db).unwrap();
         assert_eq!(db.version(CacheTag::Members), before);
     }
 

@@ -1,9 +1,8 @@
-//! What a PostgreSQL server says of its own work on this database.
+//! A PostgreSQL server's own figures of its work on this database.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Nullable};
 
-use super::StorageRepository;
 use crate::database::BackendConnection;
 use crate::error::Result;
 
@@ -74,16 +73,16 @@ pub struct PostgresSessions {
     /// The most that the server takes, over all databases.
     #[diesel(sql_type = BigInt)]
     pub connections_max: i64,
-    /// Those that run a statement.
+    /// Sessions that run a statement.
     #[diesel(sql_type = BigInt)]
     pub active: i64,
-    /// Those that wait for their client, outside a transaction.
+    /// Sessions that wait for their client, outside a transaction.
     #[diesel(sql_type = BigInt)]
     pub idle: i64,
-    /// Those that wait for their client inside a transaction, failed ones included.
+    /// Sessions that wait for their client inside a transaction, failed ones included.
     #[diesel(sql_type = BigInt)]
     pub idle_in_transaction: i64,
-    /// Those that wait for a lock.
+    /// Sessions that wait for a lock.
     #[diesel(sql_type = BigInt)]
     pub waiting_for_lock: i64,
     /// The age of the oldest transaction of another session, in seconds; `None` without one.
@@ -98,16 +97,6 @@ impl PostgresTotals {
     pub fn cache_hit_ratio(&self) -> Option<f64> {
         let asked = self.blocks_hit + self.blocks_read;
         (asked > 0).then(|| self.blocks_hit as f64 / asked as f64)
-    }
-}
-
-impl StorageRepository<'_> {
-    /// What the PostgreSQL server says of its work on this database; `None` on SQLite.
-    ///
-    /// # Errors
-    /// Those of [`Database::read`](crate::database::Database::read).
-    pub fn postgres_activity(&self) -> Result<Option<PostgresActivity>> {
-        self.db.read("storage.postgres_activity", postgres_activity)
     }
 }
 

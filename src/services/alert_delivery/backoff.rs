@@ -24,7 +24,7 @@ fn ceiling(attempts: u32, base: Duration, cap: Duration) -> Duration {
     base.saturating_mul(1 << doublings).min(cap)
 }
 
-/// What the header `Retry-After` asks for: seconds, or an HTTP date (RFC 9110, 5.6.7: three forms,
+/// Reads the header `Retry-After`: seconds, or an HTTP date (RFC 9110, 5.6.7: three forms,
 /// all in UTC). An hour at most; `None` when it is neither.
 #[cfg(feature = "server")]
 pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {

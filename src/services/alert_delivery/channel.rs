@@ -21,7 +21,7 @@ use crate::timestamp::Timestamp;
 /// Alerts that a thread of a channel within the process takes at once: they share a commit.
 const BATCH_ALERTS_MAX: usize = 64;
 
-/// Those who are told of alerts in this process.
+/// Subscribers to alerts in this process.
 pub(super) type Subscribers = broadcast::Sender<Arc<AlertNotice>>;
 
 #[derive(Debug)]
@@ -44,14 +44,14 @@ enum DeliveryTarget {
     Http(Box<Endpoint>),
 }
 
-/// What a channel has counted since the service was made.
+/// The counts of a channel since the service was made.
 #[derive(Debug, Default)]
 pub(super) struct ChannelCounts {
     delivered: AtomicU64,
     failed: AtomicU64,
     deferred: AtomicU64,
     dead: AtomicU64,
-    /// How long attempts took.
+    /// Durations of attempts.
     pub(super) attempts: Histogram,
 }
 

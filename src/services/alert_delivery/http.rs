@@ -87,7 +87,8 @@ impl Endpoint {
         }
     }
 
-    /// What may be logged and stored of a text from outside: short, one line, without the URL.
+    /// Makes a text from outside fit for the log and the database: short, one line, without the
+    /// URL.
     fn shown(&self, text: &str) -> String {
         let text = self.url.redact(text);
         let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -115,7 +116,7 @@ fn no_url(channel: &ChannelConfig) -> Error {
     )
 }
 
-/// What an answer means. A refusal that says for how long is none of this alert, whatever its
+/// Judges an answer. A refusal with a time concerns the channel and not this alert, whatever its
 /// status: some answer 403 to those who come too often.
 fn judge(status: StatusCode, headers: &HeaderMap, said: &str, now: Timestamp) -> SendOutcome {
     if status.is_success() {

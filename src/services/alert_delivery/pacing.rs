@@ -1,5 +1,5 @@
-//! How fast a channel may send: the pause that its receiver asked for, and how many requests at
-//! once are tried after it. It sends nothing.
+//! The pace of a channel: the pause that its receiver asked for, and the number of requests that
+//! are tried at once after it. It sends nothing.
 //!
 //! A pause is of this process alone. Another one that delivers on the same channel learns of it by
 //! the answer to its own next request, which costs one request for each pause; to share it, every
@@ -44,13 +44,13 @@ impl Pacing {
         }
     }
 
-    /// How long the channel still pauses; `None` when it does not.
+    /// The time that the channel still pauses; `None` when it does not.
     pub(super) fn pause(&self) -> Option<Duration> {
         remaining(&lock(&self.state))
     }
 
-    /// How many of `most` requests may be under way at once. The first after a pause goes alone:
-    /// whether the receiver takes more than one at a time is not known yet.
+    /// The number of requests, of `most`, that may be under way at once. The first after a pause
+    /// goes alone: whether the receiver takes more than one at a time is not known yet.
     pub(super) fn at_once(&self, most: usize) -> usize {
         let state = lock(&self.state);
         match state.paused_until {

@@ -1,5 +1,5 @@
-//! What is sent to webhooks: the body of an alert, which is the same for each attempt, and its
-//! signature. It sends nothing.
+//! The body of an alert for webhooks, which is the same for each attempt, and its signature. It
+//! sends nothing.
 
 use std::fmt::Write;
 

@@ -15,9 +15,7 @@ use super::snapshot::QueueDepth;
 use crate::config::AlertsConfig;
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::repository::alert_delivery::{
-    AlertDeliveryRepository, ChannelKey, Claim, DeliveryOutcome, Tried,
-};
+use crate::repository::alert_delivery::{self, ChannelKey, Claim, DeliveryOutcome, Look, Tried};
 use crate::services::{Wakeup, Worker, lock, panic_text};
 
 /// Alerts that are queued in one transaction.
@@ -27,7 +25,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 /// Time between two looks at how much waits.
 const DEPTH_EVERY: Duration = Duration::from_secs(5);
 
-/// What all runs share.
+/// The state that all runs share.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) db: Database,
@@ -45,7 +43,7 @@ struct DeliveryRun {
     lanes: Vec<Lane>,
 }
 
-/// What one channel's threads have to do.
+/// The work of one channel's threads.
 #[derive(Debug)]
 struct Lane {
     state: Mutex<LaneState>,
@@ -91,6 +89,8 @@ pub(super) fn prepare(
 impl Drop for Deliverers {
     fn drop(&mut self) {
         for lane in &self.run.lanes {
+            // All lanes are closed before the first thread is waited for, so that they end side by side.
+            // What a lane still holds is delivered first: it is claimed already.
             lock(&lane.state).closed = true;
             lane.ready.notify_all();
         }
@@ -134,6 +134,8 @@ impl Lane {
 
     fn push(&self, batch: Vec<Claim>) {
         let mut state = lock(&self.state);
+        // Taken here and not by the thread that wakes up: between the two another look would give
+        // the same thread a second batch.
         state.free = state.free.saturating_sub(1);
         state.waiting.push_back(batch);
         self.ready.notify_one();
@@ -159,6 +161,7 @@ impl Outbox {
         let mut depth_at: Option<Instant> = None;
         let longest = self.config.poll_interval;
         loop {
+            // A panic or an error of one round must not end delivery: the next round looks anew.
             let next = self.worker.survive(|| {
                 let looked = self.round(&deliverers.run, &mut depth_at);
                 self.worker.ended(looked.as_ref().err().map(Error::chain));
@@ -185,13 +188,17 @@ impl Outbox {
     /// Queues what fired and hands out what is due, as far as threads are free; returns how long
     /// nothing will be due.
     fn hand_out_due(&self, run: &DeliveryRun) -> Result<Option<Duration>> {
-        let repository = AlertDeliveryRepository::new(&self.db);
         let keys: Vec<ChannelKey> = self.channels.iter().map(|c| c.key.clone()).collect();
         let free: Vec<bool> = run.lanes.iter().map(|lane| lane.free() > 0).collect();
-        let mut seen = repository.look(&keys, &free)?;
+        // A look is a read: an idle service takes no write lock.
+        let mut seen = self.look_at_queue(&keys, &free)?;
         if seen.unqueued {
-            repository.enqueue(keys.clone(), QUEUED_ALERTS_MAX)?;
-            seen = repository.look(&keys, &[])?;
+            let channels = keys.clone();
+            self.db.write("alert_delivery.enqueue", move |conn| {
+                let now = conn.shared_now()?;
+                alert_delivery::enqueue(conn, &channels, now, QUEUED_ALERTS_MAX)
+            })?;
+            seen = self.look_at_queue(&keys, &[])?;
         }
         let mut next = None;
         for (index, due) in seen.next_due.iter().enumerate() {
@@ -213,12 +220,26 @@ impl Outbox {
         Ok(next)
     }
 
+    fn look_at_queue(&self, channels: &[ChannelKey], free: &[bool]) -> Result<Look> {
+        self.db.read("alert_delivery.look", |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::look(conn, channels, free, now)
+        })
+    }
+
     /// Claims what so many threads can take. Each rings the bell when it is free again.
     fn hand_out(&self, lane: &Lane, channel: &Channel, threads: usize) -> Result<()> {
+        // Longer than a request can take, or another process would claim the delivery while it is
+        // still being sent.
         let lease = self.config.total_timeout + LEASE_MARGIN;
         let limit = threads * channel.batch_max;
-        let repository = AlertDeliveryRepository::new(&self.db);
-        let mut claims = repository.claim(channel.key.name.clone(), lease, limit)?;
+        let name = channel.key.name.clone();
+        // Attempts and lease are committed before anything is sent: a crash in between costs a
+        // repetition, never a lost alert.
+        let mut claims = self.db.write("alert_delivery.claim", move |conn| {
+            let now = conn.shared_now()?;
+            alert_delivery::claim(conn, &name, now, lease, limit)
+        })?;
         while !claims.is_empty() {
             let rest = claims.split_off(claims.len().min(channel.batch_max));
             lane.push(claims);
@@ -234,13 +255,17 @@ impl Outbox {
             let tried = batch.iter().map(|claim| self.attempt(channel, claim));
             let tried: Vec<Tried> = tried.collect();
             let stored = catch_unwind(AssertUnwindSafe(|| {
-                AlertDeliveryRepository::new(&self.db).record(tried)
+                self.db.write("alert_delivery.record", move |conn| {
+                    let now = conn.shared_now()?;
+                    alert_delivery::record(conn, &tried, now)
+                })
             }));
             match stored {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => self.unrecorded(channel, &error.chain()),
                 Err(payload) => self.unrecorded(channel, &panic_text(payload.as_ref())),
             }
+            // Only now: a batch that came while outcomes are stored would age in the lane.
             lane.done();
             run.bell.notify();
         }
@@ -271,6 +296,7 @@ impl Outbox {
             }
         });
         channel.counts.attempts.record(begun.elapsed());
+        // By monotonic time: the age comes from the database, whose clock may not be ours.
         let age = claim.age + begun.elapsed();
         let outcome = self.outcome(channel, claim, answer, age);
         channel.counts.count(&outcome);
@@ -313,6 +339,7 @@ impl Outbox {
                 if begins {
                     pauses(channel, &reason, retry_in);
                 }
+                // The pause is noted first: it holds for the other alerts of the channel, too.
                 if age >= config.age_max {
                     return too_old(&reason);
                 }

@@ -1,28 +1,28 @@
-//! What a receiver made of an alert.
+//! The outcome of sending an alert to its receiver.
 
 #[cfg(feature = "server")]
 use std::time::Duration;
 
-/// What a receiver made of an alert.
+/// The outcome of sending an alert to its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SendOutcome {
-    /// It has it.
+    /// The receiver has the alert.
     Accepted,
-    /// It may be asked again.
+    /// The attempt failed; another one may succeed.
     TryAgain {
         /// Why it was not accepted.
         reason: String,
     },
-    /// It takes nothing for now, this alert or another one. Only receivers that are reached over
-    /// HTTP say so.
+    /// The receiver takes nothing for now, this alert or another one. Only receivers that are
+    /// reached over HTTP say so.
     #[cfg(feature = "server")]
     Paused {
-        /// What it said.
+        /// The receiver's words.
         reason: String,
         /// The time that it asked for.
         after: Option<Duration>,
     },
-    /// It will never take it. Only receivers that are reached over HTTP say so.
+    /// The receiver will never take this alert. Only receivers that are reached over HTTP say so.
     #[cfg(feature = "server")]
     Refused {
         /// Why.

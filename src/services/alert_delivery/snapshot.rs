@@ -25,7 +25,8 @@ pub struct DeliverySnapshot {
 pub struct ChannelSnapshot {
     /// Its name.
     pub name: String,
-    /// What it is; `None` when it is not in the settings, so that nothing goes out on it here.
+    /// The kind; `None` for a channel that is not in the settings, on which nothing is sent from
+    /// here.
     pub kind: Option<ChannelKind>,
     /// Attempts that delivered.
     pub delivered: u64,
@@ -35,19 +36,19 @@ pub struct ChannelSnapshot {
     pub deferred: u64,
     /// Attempts that failed and were the last.
     pub dead: u64,
-    /// How long nothing is sent from here, as the receiver asked for time.
+    /// The rest of a pause that the receiver asked for.
     pub paused_for: Option<Duration>,
-    /// How long attempts took, waiting for the answer included.
+    /// Durations of attempts, waiting for the answer included.
     pub attempts: HistogramCounts,
     /// Deliveries that are neither done nor given up, in the database.
     pub pending: i64,
-    /// How long ago the oldest of them was queued.
+    /// The time since the oldest of them was queued.
     pub oldest_pending_age: Option<Duration>,
     /// Deliveries that were given up, in the database.
     pub dead_letters: i64,
 }
 
-/// How much waited when the database was last asked.
+/// The deliveries that waited when the database was last asked.
 #[derive(Debug, Clone)]
 pub(super) struct QueueDepth {
     pub(super) taken_at: Timestamp,

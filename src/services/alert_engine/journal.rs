@@ -4,6 +4,10 @@
 //! The state of a rule or of a past is written once for each stretch between two marks, before its
 //! first change there. Counts are written one by one, and together once there are as many as
 //! rules. Taking back goes from the newest entry to the oldest.
+//!
+//! Forgetting an instrument at a rollback and reading it again would be simpler, and wrong: late
+//! ticks, which its memory had passed over, come in with what is read, so that a write that failed
+//! would change what fires afterwards.
 
 use std::ops::Range;
 

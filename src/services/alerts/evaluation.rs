@@ -5,14 +5,14 @@
 //! read from the database in the transaction may hold what only that sees: it is forgotten when
 //! the transaction, or the savepoint around it, is undone.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedMutexGuard;
 
 use super::engine_run::EngineRun;
 use super::load::{self, Loaded};
+use super::lock;
 use super::state::{InstrumentState, WatchedState};
 use crate::database::{BackendConnection, Ending, TransactionHook};
 use crate::domain::StoredTick;
@@ -24,7 +24,7 @@ use crate::services::alert_engine::{AlertTotals, JournalMark};
 /// The evaluation of an open transaction.
 pub(super) struct BatchEvaluation {
     session: Arc<EngineRun>,
-    state: RefCell<BatchState>,
+    state: Mutex<BatchState>,
 }
 
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl BatchEvaluation {
     pub(super) fn new(session: Arc<EngineRun>) -> Self {
         Self {
             session,
-            state: RefCell::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -79,13 +79,13 @@ impl BatchEvaluation {
         let ids: Vec<i64> = stale.iter().map(|of| of.instrument_id).collect();
         if !ids.is_empty() {
             let loaded = load::load(conn, &ids)?;
-            let mut state = self.state.borrow_mut();
+            let mut state = lock(&self.state);
             for (loaded, versions) in loaded.into_iter().zip(&stale) {
                 self.session.met(loaded.instrument_id, &loaded.rules);
                 state.put(loaded, versions);
             }
         }
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let evaluates = |id: &i64| {
             state
                 .held(*id)
@@ -100,7 +100,7 @@ impl BatchEvaluation {
 
     /// Takes the memories, and returns the versions of those that do not stand for them.
     fn take(&self, of: &[InstrumentVersions]) -> Vec<InstrumentVersions> {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let mut stale = Vec::new();
         for versions in of {
             if state.held(versions.instrument_id).is_none() {
@@ -118,7 +118,7 @@ impl BatchEvaluation {
     /// Evaluates stored ticks, which come by instrument.
     pub(super) fn evaluate(&self, stored: &mut dyn Iterator<Item = StoredTick>) -> Demand {
         let ticks: Vec<StoredTick> = stored.collect();
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let epoch = state.epoch;
         let mut demand = Demand::default();
         for ticks in ticks.chunk_by(|a, b| a.instrument_id == b.instrument_id) {
@@ -130,7 +130,7 @@ impl BatchEvaluation {
     }
 
     pub(super) fn stored(&self, alerts: Vec<AlertLog>) {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         let epoch = state.epoch;
         state.alerts.push((epoch, alerts));
     }
@@ -138,13 +138,13 @@ impl BatchEvaluation {
 
 impl TransactionHook for BatchEvaluation {
     fn savepoint(&self) -> u64 {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         state.epoch += 1;
         state.epoch
     }
 
     fn rollback_to(&self, mark: u64) {
-        let mut state = self.state.borrow_mut();
+        let mut state = lock(&self.state);
         state.alerts.retain(|(epoch, _)| *epoch < mark);
         state.totals.retain(|(epoch, _)| *epoch < mark);
         for mut held in state.held.extract_if(.., |held| held.since >= mark) {
@@ -157,7 +157,7 @@ impl TransactionHook for BatchEvaluation {
     }
 
     fn ended(&self, ending: Ending) {
-        let mut state = self.state.take();
+        let mut state = std::mem::take(&mut *lock(&self.state));
         match ending {
             Ending::RolledBack => state.held.iter_mut().for_each(LockedState::roll_back),
             Ending::Unknown => state.held.iter_mut().for_each(LockedState::forget),

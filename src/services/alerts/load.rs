@@ -31,7 +31,7 @@ pub(super) struct Loaded {
 /// Reads these instruments, which are active.
 pub(super) fn load(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec<Loaded>> {
     let mut rules: HashMap<i64, Vec<AlertRule>> = HashMap::new();
-    for rule in alert_rule::of_instruments(conn, ids)? {
+    for rule in alert_rule::find_of_instruments(conn, ids)? {
         if rule.active {
             rules.entry(rule.instrument_id).or_default().push(rule);
         }
@@ -57,7 +57,7 @@ impl Loaded {
 }
 
 fn one(conn: &mut BackendConnection<'_>, id: i64, rows: &[AlertRule]) -> Result<Loaded> {
-    let facts = WatchedInstrument::from(&instrument::get(conn, id)?);
+    let facts = WatchedInstrument::from(&instrument::find(conn, id)?);
     if !facts.is_watched {
         return Ok(Loaded::idle(id));
     }
@@ -104,7 +104,7 @@ fn warm_up(conn: &mut BackendConnection<'_>, evaluator: &mut Evaluator, id: i64)
         ..RangeQuery::new(TickRange::all(id), FIRST_PAGE_TICKS)
     };
     loop {
-        let page = market_data::range(conn, &query)?;
+        let page = market_data::find_range(conn, &query)?;
         past.take(&page.rows, &need);
         let ended = page.next.is_none();
         if ended || past.holds(&need) {

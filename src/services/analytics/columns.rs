@@ -14,7 +14,7 @@ pub struct PriceColumns {
 }
 
 impl PriceColumns {
-    /// Those of candles, oldest first.
+    /// Splits candles, oldest first, into columns.
     #[must_use]
     pub fn of(candles: &[Candle]) -> Self {
         Self {

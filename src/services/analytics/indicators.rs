@@ -78,7 +78,7 @@ pub struct Bollinger {
     pub lower: IndicatorLine,
 }
 
-/// Where the close stands between the lowest low and the highest high.
+/// The place of the close between the lowest low and the highest high.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stochastic {
     /// The smoothed value, 0 to 100.

@@ -8,7 +8,7 @@ use super::parameters::LookbackPeriod;
 /// Bars on each side of a pivot that it exceeds.
 pub const PIVOT_BARS: usize = 5;
 
-/// How far apart the pivots of one level may be, in average true ranges.
+/// The greatest distance between pivots of one level, in average true ranges.
 const LEVEL_WIDTH_ATR: f64 = 1.0;
 
 /// A price at which the market has turned.
@@ -16,7 +16,7 @@ const LEVEL_WIDTH_ATR: f64 = 1.0;
 pub struct PriceLevel {
     /// The mean of its pivots.
     pub price: f64,
-    /// How many pivots it has: how often the market has turned there.
+    /// The number of its pivots: how often the market has turned there.
     pub touches: usize,
 }
 
@@ -53,6 +53,7 @@ pub fn levels(of: &PriceColumns) -> Measured<Levels> {
     let width = LEVEL_WIDTH_ATR * indicators::atr(of, LookbackPeriod::known(14))?.last();
     let mut pivots: Vec<f64> = pivots(&of.high, |a, b| a > b);
     pivots.extend(self::pivots(&of.low, |a, b| a < b));
+    // Highs and lows together: a broken resistance becomes support.
     pivots.sort_unstable_by(f64::total_cmp);
     let levels = clusters(&pivots, width).into_iter().map(level);
     let (mut support, resistance): (Vec<_>, Vec<_>) = levels

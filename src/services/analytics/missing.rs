@@ -1,4 +1,4 @@
-//! What stands in the place of a number that there is none of.
+//! The reason why a figure has no value.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum Missing {
     NotEnough {
         /// The fewest that it needs.
         needed: usize,
-        /// How many there are.
+        /// The number of them.
         given: usize,
     },
     /// Nothing varies, and the formula divides by how much it does.
@@ -64,7 +64,7 @@ pub(super) fn finite(value: f64) -> Measured<f64> {
     }
 }
 
-/// Whether all of them are numbers.
+/// True when all of them are numbers.
 pub(super) fn all_finite(values: &[f64]) -> Measured<()> {
     if values.iter().all(|value| value.is_finite()) {
         Ok(())
@@ -73,7 +73,7 @@ pub(super) fn all_finite(values: &[f64]) -> Measured<()> {
     }
 }
 
-/// Whether there are as many as a formula needs.
+/// True when there are as many as a formula needs.
 pub(super) fn enough(given: usize, needed: usize) -> Measured<()> {
     if given < needed {
         Err(Missing::NotEnough { needed, given })

@@ -83,7 +83,7 @@ impl Confidence {
         self.0
     }
 
-    /// What is left to the tail.
+    /// The probability of the tail.
     pub(super) fn tail(self) -> f64 {
         1.0 - self.0
     }
@@ -135,11 +135,11 @@ impl Default for Horizon {
     }
 }
 
-/// How a Monte Carlo simulation runs: the same seed and paths give the same result.
+/// A Monte Carlo simulation: the same seed and paths give the same result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Simulation {
     paths: u32,
-    /// Where its random numbers begin.
+    /// The seed of its random numbers.
     pub seed: u64,
 }
 
@@ -162,7 +162,7 @@ impl Simulation {
         Err(Error::invalid("simulations", reason, remedy))
     }
 
-    /// How many paths it draws.
+    /// The number of paths that it draws.
     #[must_use]
     pub const fn paths(self) -> u32 {
         self.paths
@@ -221,7 +221,7 @@ const YEAR_MICROS: f64 = 365.25 * 86_400e6;
 /// week is in it as often as any other.
 const OBSERVED_MICROS_MIN: i64 = 28 * 86_400_000_000;
 
-/// How many bars a year has: what scales a figure of one bar to a year.
+/// The number of bars in a year, which scales a figure of one bar to a year.
 ///
 /// A variance grows with time, so a volatility of one bar is multiplied by the square root of
 /// the bars of a year (Hull, *Options, Futures, and Other Derivatives*, "Estimating volatility
@@ -239,7 +239,7 @@ const OBSERVED_MICROS_MIN: i64 = 28 * 86_400_000_000;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PerYear {
     bars: f64,
-    /// Whether it was counted in the series, and not taken from the calendar.
+    /// True when it was counted in the series, and not taken from the calendar.
     pub is_observed: bool,
 }
 
@@ -263,7 +263,7 @@ impl PerYear {
         ))
     }
 
-    /// Of a series that begins and ends at these moments, the starts of its first and last bar.
+    /// Counts the bars of a year in a series, given the starts of its first and last bar.
     #[must_use]
     pub fn of(
         first_micros: i64,

@@ -1,4 +1,4 @@
-//! What lines say together: golden and death cross, and the trend.
+//! Signals of several lines together: golden and death cross, and the trend.
 
 use super::columns::PriceColumns;
 use super::indicators::{self, IndicatorLine};
@@ -15,8 +15,10 @@ pub const LONG: LookbackPeriod = LookbackPeriod::known(200);
 /// The ADX(14) from which a market trends.
 pub const TREND_ADX_MIN: f64 = 25.0;
 
-/// Which way the shorter average crossed the longer one.
+/// The direction in which the shorter average crossed the longer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum CrossKind {
     /// From below to above.
     Golden,
@@ -27,7 +29,7 @@ pub enum CrossKind {
 /// The last crossing of two averages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cross {
-    /// Which way.
+    /// The direction.
     pub kind: CrossKind,
     /// Index of the bar whose close completed it.
     pub bar: usize,
@@ -71,8 +73,10 @@ fn crossing(shorter: &IndicatorLine, longer: &IndicatorLine) -> Option<Cross> {
     last
 }
 
-/// Where prices go.
+/// The direction of prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum Trend {
     /// Up.
     Up,

@@ -1,4 +1,4 @@
-//! How two series move together: at the moments that both have.
+//! Beta and correlation of two series, at the moments that both have.
 
 #[allow(unused_imports)] // The documentation links to it.
 use super::missing::Missing;
@@ -6,7 +6,7 @@ use super::missing::{Measured, enough, finite};
 use super::returns;
 use crate::domain::Candle;
 
-/// How much a series moves with another one.
+/// Beta: how much a series moves with another one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beta {
     /// The change that comes with a change of 1 of the other series.
@@ -15,7 +15,7 @@ pub struct Beta {
     pub observations: usize,
 }
 
-/// How closely two series move together.
+/// The correlation of two series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correlation {
     /// Pearson's coefficient, -1 to 1, or why there is none.
@@ -60,6 +60,7 @@ pub fn correlations(series: &[&[Candle]]) -> Correlations {
         let mut columns = Vec::with_capacity(series.len());
         for (column, b) in series.iter().enumerate() {
             columns.push(match rows.get(column) {
+                // The matrix is symmetric: the lower half is copied, bit by bit the same.
                 Some(above) => above[row],
                 None => correlation(a, b),
             });

@@ -5,7 +5,7 @@ use super::normal::{Deviates, normal_density, normal_quantile};
 use super::parameters::{Confidence, Horizon, Simulation};
 use super::returns;
 
-/// How a value at risk is estimated.
+/// The method that estimates a value at risk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RiskMethod {
     /// By the returns that were.
@@ -16,7 +16,7 @@ pub enum RiskMethod {
     MonteCarlo(Simulation),
 }
 
-/// What may be lost of one unit of value.
+/// The loss that may come of one unit of value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ValueAtRisk {
     /// The loss that is not exceeded with the confidence's probability, as a share of the value:
@@ -110,6 +110,8 @@ fn of_normal(returns: &[f64], confidence: Confidence, horizon: Horizon) -> Measu
 fn simulated(logarithmic: &[f64], simulation: Simulation, horizon: Horizon) -> Measured<Vec<f64>> {
     let drift = returns::mean(logarithmic)? * horizon.length();
     let spread = returns::deviation(logarithmic)? * horizon.length().sqrt();
+    // One draw for the whole horizon: the sum of normal returns is normal, so steps in between
+    // would only cost time.
     let deviates = Deviates::new(simulation.seed).take(simulation.paths() as usize);
     Ok(deviates.map(|z| (drift + spread * z).exp_m1()).collect())
 }

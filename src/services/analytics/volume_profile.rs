@@ -1,4 +1,4 @@
-//! Where the volume was traded: by price instead of by time.
+//! The volume by price instead of by time.
 
 use super::missing::{Measured, Missing, enough};
 use super::parameters::Buckets;
@@ -14,7 +14,7 @@ pub struct Bucket {
     pub low: f64,
     /// The upper end.
     pub high: f64,
-    /// What was traded in it.
+    /// The volume traded in it.
     pub volume: f64,
 }
 
@@ -31,7 +31,7 @@ pub struct VolumeProfile {
     pub value_area_first: usize,
     /// Index of its highest bucket.
     pub value_area_last: usize,
-    /// What was traded in the value area.
+    /// The volume traded in the value area.
     pub value_area_volume: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Where the engine's bars come from: the one place that knows. It computes nothing.
+//! Reads the engine's bars: the one place that knows their source. It computes nothing.
 
 use crate::database::BackendConnection;
 use crate::domain::{Candle, Frequency};

@@ -1,4 +1,4 @@
-//! How instruments move together. The formula is
+//! Correlations of instruments. The formula is
 //! [`correlations`](crate::services::analytics::correlations)'s.
 
 use super::AnalyticsQuestion;
@@ -20,7 +20,7 @@ impl CorrelationQuestion {
     /// The most instruments of one question.
     pub const INSTRUMENTS_MAX: usize = 20;
 
-    /// Of these instruments.
+    /// Asks about these instruments.
     ///
     /// # Errors
     /// [`Error::Invalid`] for less than two, more than [`Self::INSTRUMENTS_MAX`], or the same twice.

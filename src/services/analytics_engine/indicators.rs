@@ -18,6 +18,11 @@ const SMOOTH: LookbackPeriod = LookbackPeriod::known(3);
 
 /// An indicator, with the settings that the field uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "server",
+    derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)
+)]
+#[cfg_attr(feature = "server", serde(rename_all = "snake_case"))]
 pub enum Indicator {
     /// RSI(14).
     Rsi,
@@ -99,7 +104,7 @@ pub struct IndicatorValue {
     pub name: &'static str,
     /// The value, or why there is none.
     pub value: Measured<f64>,
-    /// Whether it is in units of price.
+    /// True when it is in units of price.
     pub is_price: bool,
 }
 
@@ -168,7 +173,7 @@ pub struct IndicatorQuestion {
     pub instrument_id: i64,
     /// The length of the bars' periods.
     pub frequency: Frequency,
-    /// Which ones, in the order of the answer.
+    /// The indicators, in the order of the answer.
     pub indicators: Vec<Indicator>,
 }
 

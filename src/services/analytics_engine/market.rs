@@ -1,4 +1,4 @@
-//! What a market did in a window, and where it stands at its end.
+//! The analysis of a market: its moves in a window, and its state at the end.
 
 use super::AnalyticsQuestion;
 use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject, only};
@@ -25,7 +25,7 @@ pub struct MarketQuestion {
 /// A golden or death cross, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrossAt {
-    /// Which way.
+    /// The direction.
     pub kind: CrossKind,
     /// Start of the bar that completed it.
     pub at: Timestamp,
@@ -33,8 +33,8 @@ pub struct CrossAt {
     pub bars_ago: usize,
 }
 
-/// What a market did. Prices and volumes are those of the window; indicators, trend, levels and
-/// cross stand at its end and take in bars before it.
+/// The analysis of a market. Prices and volumes are those of the window; indicators, trend, levels
+/// and cross stand at its end and take in bars before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MarketAnalysis {
     /// The instrument.
@@ -51,7 +51,7 @@ pub struct MarketAnalysis {
     pub low: Measured<f64>,
     /// Last close less first open.
     pub change: Measured<f64>,
-    /// The same as a share of the first open: 0.01 for 1 %.
+    /// The change as a share of the first open: 0.01 for 1 %.
     pub change_share: Measured<f64>,
     /// All volume.
     pub volume: Measured<f64>,
@@ -59,7 +59,7 @@ pub struct MarketAnalysis {
     pub mean_volume: Measured<f64>,
     /// Volatility of a year; see [`returns::volatility`].
     pub volatility: Measured<f64>,
-    /// How many bars a year has.
+    /// The number of bars in a year.
     pub per_year: PerYear,
     /// The trend; see [`trend`].
     pub trend: Measured<Trend>,

@@ -1,4 +1,4 @@
-//! What a position in an instrument may lose, and what it has gained for that.
+//! The risk of a position in an instrument, and the return for it.
 
 use super::AnalyticsQuestion;
 use super::series::{AnalysisWindow, BarsOfInstrument, Extent, Subject};
@@ -45,7 +45,7 @@ pub struct RiskMetrics {
     pub subject: Subject,
     /// The bars of the window.
     pub extent: Extent,
-    /// How many bars a year has.
+    /// The number of bars in a year.
     pub per_year: PerYear,
     /// Last close over first, less one.
     pub total_return: Measured<f64>,
@@ -59,7 +59,7 @@ pub struct RiskMetrics {
     pub drawdown: Measured<Drawdown>,
     /// Historical value at risk of one bar with a confidence of 95 %; see [`value_at_risk`].
     pub risk_95: Measured<ValueAtRisk>,
-    /// The same with 99 %.
+    /// The value at risk with 99 %.
     pub risk_99: Measured<ValueAtRisk>,
     /// Beta against the benchmark; see [`beta`]. `None` when there is no benchmark.
     pub beta: Option<(Subject, Measured<Beta>)>,
@@ -123,7 +123,7 @@ pub struct ValueAtRiskQuestion {
     pub instrument_id: i64,
     /// The bars.
     pub window: AnalysisWindow,
-    /// How it is estimated.
+    /// The method.
     pub method: RiskMethod,
     /// With which probability the loss stays below it.
     pub confidence: Confidence,

@@ -16,13 +16,13 @@ const WARM_UP_BARS: usize = 250;
 /// Bars after which EMA(200) has forgotten with which value it began: 0.005 % of it is left.
 const SETTLED_BARS: usize = 1_000;
 
-/// How far back a question looks, in bars of one frequency.
+/// The part of a series that a question takes in, in bars of one frequency.
 ///
 /// It counts back from the newest bar, not from now: a market that is closed has an answer, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnalysisWindow {
     frequency: Frequency,
-    /// How far back it reaches; `None` for as far as its bars do.
+    /// Its length in microseconds; `None` for all bars.
     micros: Option<i64>,
     /// The most bars that it takes in.
     bars: usize,
@@ -113,7 +113,7 @@ pub struct Subject {
     pub instrument_id: i64,
     /// Its symbol.
     pub symbol: Symbol,
-    /// What it is.
+    /// Its type.
     pub instrument_type: InstrumentType,
     /// Places to which its prices are shown; none where they are shown as they are stored.
     pub price_decimals: Option<PriceDecimals>,
@@ -124,7 +124,7 @@ pub struct Subject {
 pub struct Extent {
     /// The length of their periods.
     pub frequency: Frequency,
-    /// How many there are in the window.
+    /// The number of bars in the window.
     pub bars: usize,
     /// Start of the first.
     pub first_at: Option<Timestamp>,
@@ -190,7 +190,7 @@ impl BarsOfInstrument {
         &self.candles
     }
 
-    /// How far the window reaches.
+    /// Returns the extent of the window.
     #[must_use]
     pub fn extent(&self) -> Extent {
         let window = self.window();
@@ -202,7 +202,7 @@ impl BarsOfInstrument {
         }
     }
 
-    /// How many such bars a year has.
+    /// Returns the number of such bars in a year.
     #[must_use]
     pub fn per_year(&self) -> PerYear {
         let extent = self.extent();

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::store::{CacheEntry, CacheKey};
 
-/// What came of a read. One that was given up has no end: its sender is gone.
+/// The result of a shared read. One that was given up has none: its sender is gone.
 #[derive(Clone)]
 pub(super) enum Landed {
     Filled(CacheEntry),
@@ -40,6 +40,7 @@ impl Flights {
         let mut under_way = self.lock();
         for place in places {
             if let Some(sender) = under_way.get(&keys[place]).and_then(Weak::upgrade) {
+                // Subscribed under the lock: the sender may land at any moment after it.
                 flight.joined.push((place, sender.subscribe()));
                 continue;
             }
@@ -91,6 +92,8 @@ impl Flight<'_> {
             return;
         };
         self.flights.lock().remove(&lead.key);
+        // Out of the map first: whoever comes now reads the store instead of joining a flight that
+        // has ended.
         lead.sender.send_replace(Some(landed));
     }
 
@@ -115,7 +118,7 @@ impl Drop for Flight<'_> {
 
 #[cfg(test)]
 impl Flights {
-    /// How many wait for what others read.
+    /// The number of callers that wait for a read of another one.
     pub(super) fn waiting(&self) -> usize {
         let under_way = self.lock();
         let senders = under_way.values().filter_map(Weak::upgrade);

@@ -1,4 +1,4 @@
-//! How many bytes answers take in memory. It decides nothing.
+//! Counts the bytes of answers in memory. It decides nothing.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::domain::instrument::SYMBOL_LENGTH_MAX;
 use crate::models::{Instrument, MarketDataBar};
 use crate::repository::instrument::InstrumentLabel;
 
-/// How many bytes a value takes on the heap, beside its own size.
+/// The bytes of a value on the heap, beside its own size.
 pub trait CacheSize {
     /// Bytes of all that it owns, as they were allocated.
     fn heap_bytes(&self) -> usize;
 
-    /// Whether it is worth its place; by default it is.
+    /// True when it is worth its place; by default it is.
     fn is_worth_keeping(&self) -> bool {
         true
     }

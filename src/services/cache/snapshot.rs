@@ -1,4 +1,4 @@
-//! What the cache has counted, by kind.
+//! The figures of the cache, by kind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,12 +60,12 @@ impl CacheSnapshot {
     }
 }
 
-/// What one kind holds, and how it has answered since the cache was made. An answer for several
-/// instruments counts once for each.
+/// The figures of one kind: its entries, and its answers since the cache was made. An answer for
+/// several instruments counts once for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheKindSnapshot {
-    /// Which kind.
+    /// The kind.
     pub kind: CacheKind,
     /// Answers that are held.
     pub entries: u64,
@@ -97,7 +97,7 @@ impl CacheKindSnapshot {
     }
 }
 
-/// How a question was answered.
+/// The way in which a question was answered.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LookupOutcome {
     Hit,

@@ -1,5 +1,5 @@
-//! Where answers are kept: bounded in bytes over all kinds, each kind with its time to live. It
-//! knows neither versions nor reads.
+//! Keeps answers: bounded in bytes over all kinds, each kind with its time to live. It knows
+//! neither versions nor reads.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use super::size::CacheSize;
 use super::snapshot::{CacheCounters, CacheKind, CacheSnapshot, LookupOutcome};
 use crate::config::CacheConfig;
 
-/// What moka keeps beside key and value: the entry's record, its place in two queues, its timer.
+/// The bytes that moka keeps beside key and value: the entry's record, two queues, its timer.
 const BOOKKEEPING_BYTES: usize = 320;
 /// The part of the bound that one answer may take: a larger one would drive out all others.
 const ANSWER_SHARE_MAX: u64 = 4;
 /// The part of the bound that may come in before what is too much goes out.
 const UNSETTLED_SHARE_MAX: u64 = 16;
 
-/// What an answer is for, in which version.
+/// The subject of an answer, with the version of its data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey {
     pub(super) kind: CacheKind,
@@ -30,7 +30,7 @@ pub(super) struct CacheKey {
     pub(super) version: u64,
 }
 
-/// What an answer is for.
+/// The subject of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum CacheSubject {
     Instrument(i64),
@@ -92,6 +92,7 @@ impl Ttl {
     }
 
     fn left(&self, key: &CacheKey, entry: &CacheEntry, now: Instant) -> Duration {
+        // From the begin of the read, not its end: the answer may be as old as that.
         let age = now.saturating_duration_since(entry.began);
         self.of(key.kind).saturating_sub(age)
     }
@@ -164,6 +165,7 @@ impl Store {
             counters.oversized.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        // Counted before it is stored: the listener may subtract it at once.
         counters.entries.fetch_add(1, Ordering::Relaxed);
         counters.bytes.fetch_add(entry.bytes, Ordering::Relaxed);
         self.kept.insert(key.clone(), entry.clone());
@@ -175,6 +177,8 @@ impl Store {
 
     /// Lets go what is too much or too old.
     fn settle(&self) {
+        // moka frees room in its own time; without this a burst of large answers would take several
+        // times the bound. The count is a hint: two threads that settle at once do no harm.
         self.unsettled.store(0, Ordering::Relaxed);
         self.kept.run_pending_tasks();
     }

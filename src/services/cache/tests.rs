@@ -1,5 +1,5 @@
 //! What the cache keeps and for how long, who reads and who waits: without a word about writes,
-//! which `tests/cache.rs` is about.
+//! which `tests/library/cache.rs` is about.
 #![cfg(feature = "sqlite")]
 
 use std::future::pending;

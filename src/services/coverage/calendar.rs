@@ -30,7 +30,7 @@ struct Exchange {
     early: &'static [DaysOfYear],
 }
 
-/// Which periods should have a bar, by a calendar.
+/// The periods that should have a bar, by a calendar.
 #[derive(Debug, Clone)]
 pub struct TradingSessions(Days);
 
@@ -64,7 +64,8 @@ impl TradingSessions {
         Ok(Self(Days::Exchange(exchange, zone)))
     }
 
-    /// Whether the period that starts here should have a bar: one should in which there is trading.
+    /// True when the period that starts here should have a bar: one should in which there is
+    /// trading.
     #[must_use]
     pub fn is_open(&self, frequency: Frequency, start: Timestamp) -> bool {
         match &self.0 {
@@ -78,7 +79,7 @@ impl TradingSessions {
         }
     }
 
-    /// How many of the periods that start from `start` (included) to `end` (excluded) should have
+    /// Counts the periods that start from `start` (included) to `end` (excluded) and should have
     /// a bar.
     #[must_use]
     pub fn periods(&self, frequency: Frequency, start: Timestamp, end: Timestamp) -> u64 {
@@ -86,6 +87,7 @@ impl TradingSessions {
         let Some(first) = starts.next() else {
             return 0;
         };
+        // Weeks and months have no fixed length; there are few of them, so each is asked.
         if frequency > Frequency::OneDay {
             let open = std::iter::once(first).chain(starts);
             return open.filter(|at| self.is_open(frequency, *at)).count() as u64;
@@ -103,6 +105,7 @@ impl TradingSessions {
             // The last one may hold the next session, too, and counts once.
             range.0 = range.0.max(from + periods * length);
         };
+        // One period more: the last one that starts in the range may end after it.
         let to = end.micros() + length;
         match &self.0 {
             Days::Every => add((first, to)),

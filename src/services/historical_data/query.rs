@@ -1,8 +1,6 @@
 //! What is asked of the history, and what it answers. It reads nothing.
 
-#[cfg(any(feature = "analytics", feature = "cli"))]
-use crate::domain::Candle;
-use crate::domain::{BarPrice, Frequency, PeriodBar};
+use crate::domain::{BarPrice, Candle, Frequency, PeriodBar};
 use crate::error::{Error, Result};
 use crate::repository::bar_composition::TimeSpan;
 use crate::repository::bounds;
@@ -10,6 +8,8 @@ use crate::timestamp::Timestamp;
 
 /// What stands for a period without a bar between two that have one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Deserialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "lowercase"))]
 pub enum Fill {
     /// Nothing: the period is absent.
     #[default]
@@ -100,6 +100,19 @@ pub enum BarOrigin {
     Filled,
 }
 
+impl BarOrigin {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imported(_) => "imported",
+            Self::Built => "built",
+            Self::Aggregated => "aggregated",
+            Self::Filled => "filled",
+        }
+    }
+}
+
 /// A period of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryBar {
@@ -113,8 +126,8 @@ pub struct HistoryBar {
 
 impl HistoryBar {
     /// The bar as indicators and charts take it; none in a period without values.
-    #[cfg(any(feature = "analytics", feature = "cli"))]
-    pub(crate) fn candle(&self) -> Option<Candle> {
+    #[must_use]
+    pub fn candle(&self) -> Option<Candle> {
         let values = self.values.as_ref()?;
         Some(Candle {
             timestamp: self.timestamp,
@@ -129,6 +142,9 @@ impl HistoryBar {
 
 /// What an answer rests on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
+#[cfg_attr(feature = "server", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "server", schema(as = HistoryBasis))]
 pub enum BarBasis {
     /// There is no bar.
     #[default]

@@ -143,8 +143,9 @@ fn standing(before: &HistoryBar, fill: Fill, timestamp: Timestamp) -> HistoryBar
     }
 }
 
-/// The oldest and the newest moment of what bars of this frequency are made of; `None` when there
-/// is nothing.
+/// The oldest and the newest moment of ticks with a price and of bars of this frequency, or one
+/// that divides it; `None` when there are none. Bars that are built of quotes count, too, and those
+/// that are stale, so that an answer may begin later and end earlier.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::config::HistoryConfig;
 use crate::database::Database;
 use crate::error::Result;
-use crate::repository::bar_series::{BarSeriesRepository, BuildReport};
+use crate::repository::bar_series::{self, BuildReport, TICKS_PER_TRANSACTION_MAX};
 use crate::services::{Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 
 const TEXT: WorkerText = WorkerText {
@@ -20,7 +20,7 @@ const TEXT: WorkerText = WorkerText {
 };
 
 /// Keeps the series of built bars up to date: those that `tickbase bars build`, or
-/// [`BarSeriesRepository::build`], has begun.
+/// [`bar_series::build()`], has begun.
 ///
 /// In every interval it builds the periods that have closed, and those that late, deleted or
 /// restored ticks have touched. Several may run on one database: they take turns. It stops when it
@@ -160,14 +160,13 @@ impl Keeper {
 
     /// Shorter frequencies come first: the longer ones are then made of their bars.
     fn refresh_all(&self, goes_on: &dyn Fn() -> bool, report: &mut RefreshReport) -> Result<()> {
-        let repository = BarSeriesRepository::new(&self.db);
-        for status in repository.list()?.iter().filter(|status| status.is_due()) {
+        let all = self.db.read("bar_series.list", bar_series::list)?;
+        for status in all.iter().filter(|status| status.is_due()) {
             if !goes_on() {
                 break;
             }
             let of = status.series;
-            let series = repository.of_price(of.price);
-            match series.refresh(of.instrument_id, of.frequency, goes_on) {
+            match bar_series::refresh(&self.db, of.key(), TICKS_PER_TRANSACTION_MAX, goes_on) {
                 Ok(built) => report.add(&built),
                 Err(error) => {
                     let name = format!("{} {} {}", status.symbol, of.frequency, of.price);

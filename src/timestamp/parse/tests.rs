@@ -145,7 +145,7 @@ fn what_is_no_stamp_is_refused_with_its_text_and_a_reason() {
         ("4/1/99", "two digits"),
         ("5-Nov-23", "two digits"),
         ("31 Nov 2023", "not in the calendar"),
-        ("5 Xyz 2023", "no date and time"),
+        ("5 Xyz 2023", "not a date and time"),
         ("2013-09-01 24:00:00", "no such time of day"),
         ("2013-09-01 17:60:00", "no such time of day"),
         ("2013-09-01 17:00:61", "no such time of day"),
@@ -156,11 +156,11 @@ fn what_is_no_stamp_is_refused_with_its_text_and_a_reason() {
         ("2013-09-01 0:00:00 AM", "no such time of day"),
         ("2013-09-01 17:00:00.083x", "offset"),
         ("2013-09-01 17:00:00.083 1", "after the time"),
-        ("2013-09-01 17:00:00.", "no date and time"),
-        ("2013-09/01", "no date and time"),
-        ("12345", "no stamp of 1900 to 2100"),
-        ("yesterday", "no date and time"),
-        ("", "no date and time"),
+        ("2013-09-01 17:00:00.", "not a date and time"),
+        ("2013-09/01", "not a date and time"),
+        ("12345", "not a stamp of 1900 to 2100"),
+        ("yesterday", "not a date and time"),
+        ("", "not a date and time"),
     ] {
         let told = reason(text);
         assert!(told.contains(why), "{text}: {told}");
@@ -234,7 +234,7 @@ fn a_number_that_may_be_a_time_of_day_or_a_price_is_refused() {
     ] {
         let message = reason(text);
         assert!(
-            message.contains("no stamp of 1900 to 2100"),
+            message.contains("not a stamp of 1900 to 2100"),
             "{text}: {message}"
         );
         assert!(message.contains("unix_ms"), "{text}: {message}");

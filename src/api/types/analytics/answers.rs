@@ -14,8 +14,9 @@ pub(in crate::api) use volume::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{FrequencyWord, MethodWord, ValueAtRiskBody};
+use super::{RiskMethodName, ValueAtRiskBody};
 use crate::api::types::{Rounding, rounded};
+use crate::domain::Frequency;
 use crate::services::analytics::{Measured, Missing, PerYear};
 use crate::services::analytics_engine::Extent;
 use crate::timestamp::Timestamp;
@@ -28,8 +29,7 @@ const PERCENT_PLACES: u32 = 4;
 /// Why a figure is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = UnavailableReason)]
-enum ReasonWord {
+enum UnavailableReason {
     /// Fewer bars or returns than it takes.
     NotEnoughData,
     /// Nothing varies, and it divides by how much that is.
@@ -47,12 +47,12 @@ enum ReasonWord {
 pub(in crate::api) struct Unavailable {
     /// The field.
     field: String,
-    reason: ReasonWord,
+    reason: UnavailableReason,
     /// The reason for people.
     message: String,
     /// The fewest values that it takes, where there are not enough.
     needed: Option<usize>,
-    /// How many there are.
+    /// The number of them.
     given: Option<usize>,
 }
 
@@ -60,12 +60,12 @@ impl Unavailable {
     fn new(field: String, missing: Missing) -> Self {
         let (reason, counts) = match missing {
             Missing::NotEnough { needed, given } => {
-                (ReasonWord::NotEnoughData, Some((needed, given)))
+                (UnavailableReason::NotEnoughData, Some((needed, given)))
             }
-            Missing::NoVariance => (ReasonWord::NoVariance, None),
-            Missing::PriceNotPositive => (ReasonWord::PriceNotPositive, None),
-            Missing::NoVolume => (ReasonWord::NoVolume, None),
-            Missing::NotFinite => (ReasonWord::NotFinite, None),
+            Missing::NoVariance => (UnavailableReason::NoVariance, None),
+            Missing::PriceNotPositive => (UnavailableReason::PriceNotPositive, None),
+            Missing::NoVolume => (UnavailableReason::NoVolume, None),
+            Missing::NotFinite => (UnavailableReason::NotFinite, None),
         };
         Self {
             field,
@@ -120,7 +120,7 @@ impl RoundedFigures {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AnalyticsBars)]
 pub(in crate::api) struct ExtentBody {
-    frequency: FrequencyWord,
+    frequency: Frequency,
     /// How many bars there are.
     bars: usize,
     /// Start of the first bar.
@@ -134,7 +134,7 @@ pub(in crate::api) struct ExtentBody {
 impl From<Extent> for ExtentBody {
     fn from(extent: Extent) -> Self {
         Self {
-            frequency: extent.frequency.into(),
+            frequency: extent.frequency,
             bars: extent.bars,
             start_date: extent.first_at.map(written),
             end_date: extent.last_at.map(written),
@@ -149,15 +149,14 @@ fn written(at: Timestamp) -> String {
 /// Where the bars of a year come from.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = PeriodsPerYearBasis)]
-pub(in crate::api) enum PerYearWord {
+pub(in crate::api) enum PeriodsPerYearBasis {
     /// Counted in the bars themselves.
     Observed,
     /// By the trading hours of such instruments: the bars span less than four weeks.
     Calendar,
 }
 
-impl From<PerYear> for PerYearWord {
+impl From<PerYear> for PeriodsPerYearBasis {
     fn from(year: PerYear) -> Self {
         if year.is_observed {
             Self::Observed

@@ -5,36 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ExtentBody, PERCENT_PLACES, PerYearWord, RoundedFigures, Unavailable, written};
+use super::{
+    ExtentBody, PERCENT_PLACES, PeriodsPerYearBasis, RoundedFigures, Unavailable, written,
+};
 use crate::api::types::{Rounding, quantity, rounded};
 use crate::services::analytics::{CrossKind, Missing, PriceLevel, Trend};
 use crate::services::analytics_engine::{Indicators, MarketAnalysis};
 
 /// Levels of each side in an answer, the nearest.
 const LEVELS_MAX: usize = 5;
-
-/// Which way a market goes.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Trend)]
-enum TrendWord {
-    Up,
-    Down,
-    Sideways,
-}
-words!(TrendWord <=> Trend: Up, Down, Sideways);
-
-/// Which way SMA(50) crossed SMA(200).
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Cross)]
-enum CrossWord {
-    /// From below to above.
-    Golden,
-    /// From above to below.
-    Death,
-}
-words!(CrossWord <=> CrossKind: Golden, Death);
 
 /// A price at which the market has turned.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,9 +50,9 @@ pub(in crate::api) struct MarketAnalysisBody {
     volatility: Option<f64>,
     /// Bars of a year, by which it was scaled.
     periods_per_year: f64,
-    periods_per_year_basis: PerYearWord,
+    periods_per_year_basis: PeriodsPerYearBasis,
     /// Up when close > SMA(20) > SMA(50) and ADX(14) is at least 25, down the other way round.
-    trend: Option<TrendWord>,
+    trend: Option<Trend>,
     /// ADX(14), 0 to 100.
     trend_strength: Option<f64>,
     /// RSI(14), 0 to 100.
@@ -84,7 +63,7 @@ pub(in crate::api) struct MarketAnalysisBody {
     sma_50: Option<f64>,
     sma_200: Option<f64>,
     /// The last cross of SMA(50) and SMA(200); null when there was none.
-    cross: Option<CrossWord>,
+    cross: Option<CrossKind>,
     /// Start of the bar that completed it.
     #[schema(format = DateTime)]
     cross_date: Option<String>,
@@ -131,14 +110,14 @@ impl From<MarketAnalysis> for MarketAnalysisBody {
             volatility: figures.ratio("volatility", of.volatility),
             periods_per_year: rounded(of.per_year.bars(), PERCENT_PLACES),
             periods_per_year_basis: of.per_year.into(),
-            trend: figures.any("trend", of.trend).map(Into::into),
+            trend: figures.any("trend", of.trend),
             trend_strength: figures.percent("trend_strength", of.adx),
             rsi: figures.percent("rsi", of.rsi),
             atr: figures.price("atr", of.atr),
             sma_20: figures.price("sma_20", sma_20),
             sma_50: figures.price("sma_50", sma_50),
             sma_200: figures.price("sma_200", sma_200),
-            cross: cross.map(|cross| cross.kind.into()),
+            cross: cross.map(|cross| cross.kind),
             cross_date: cross.map(|cross| written(cross.at)),
             cross_bars_ago: cross.map(|cross| cross.bars_ago),
             support_levels: support.map(levels),

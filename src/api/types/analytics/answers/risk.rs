@@ -4,11 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ExtentBody, MethodWord, PERCENT_PLACES, PerYearWord, RATIO_PLACES, RoundedFigures, Unavailable,
-    ValueAtRiskBody, written,
+    ExtentBody, PERCENT_PLACES, PeriodsPerYearBasis, RATIO_PLACES, RiskMethodName, RoundedFigures,
+    Unavailable, ValueAtRiskBody, written,
 };
-use crate::api::types::FrequencyWord;
 use crate::api::types::{Rounding, rounded};
+use crate::domain::Frequency;
 use crate::services::analytics::{Correlation, Measured, ValueAtRisk};
 use crate::services::analytics_engine::{
     CorrelationMatrix, RiskMetrics, ValueAtRiskAnswer, ValueAtRiskQuestion,
@@ -30,7 +30,7 @@ pub(in crate::api) struct RiskMetricsBody {
     volatility: Option<f64>,
     /// Bars of a year, by which figures of a year were scaled.
     periods_per_year: f64,
-    periods_per_year_basis: PerYearWord,
+    periods_per_year_basis: PeriodsPerYearBasis,
     /// Of a year, above the risk-free rate.
     sharpe_ratio: Option<f64>,
     risk_free_rate: f64,
@@ -103,7 +103,7 @@ pub(in crate::api) struct ValueAtRiskAnswerBody {
     instrument_symbol: String,
     #[serde(flatten)]
     extent: ExtentBody,
-    method: MethodWord,
+    method: RiskMethodName,
     confidence_level: f64,
     horizon_bars: u16,
     /// Returns that it was estimated from.
@@ -156,7 +156,7 @@ impl ValueAtRiskAnswerBody {
 pub(in crate::api) struct CorrelationMatrixBody {
     instrument_ids: Vec<i64>,
     instrument_symbols: Vec<String>,
-    frequency: FrequencyWord,
+    frequency: Frequency,
     /// Bars of each.
     bars: Vec<usize>,
     /// Pearson's coefficients of returns, -1 to 1; null where there is none.
@@ -193,7 +193,7 @@ impl CorrelationMatrixBody {
                 .iter()
                 .map(|(of, _)| of.symbol.to_string())
                 .collect(),
-            frequency: of.frequency.into(),
+            frequency: of.frequency,
             bars: subjects.iter().map(|(_, extent)| extent.bars).collect(),
             matrix,
             observations: counts.collect(),

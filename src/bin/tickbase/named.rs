@@ -1,0 +1,51 @@
+//! What arguments name: an instrument by its symbol, a moment by its text; and what to name when
+//! there are no bars.
+
+use tickbase::database::{BackendConnection, Database};
+use tickbase::domain::Symbol;
+use tickbase::error::{Error, Result};
+use tickbase::models::{DataSource, Instrument};
+use tickbase::repository::{data_source, instrument};
+use tickbase::services::historical_data::{self, BarQuery};
+use tickbase::timestamp::Timestamp;
+
+/// The active instrument with this symbol.
+pub(super) fn instrument(database: &Database, symbol: &Symbol) -> Result<Instrument> {
+    database.read("instrument.by_symbol", |conn| instrument_on(conn, symbol))
+}
+
+/// [`instrument`] on a connection.
+pub(super) fn instrument_on(
+    conn: &mut BackendConnection<'_>,
+    symbol: &Symbol,
+) -> Result<Instrument> {
+    let found = instrument::by_symbol(conn, symbol)?;
+    found.ok_or_else(|| unknown(symbol, CHECK))
+}
+
+const CHECK: &str = "check the symbol; `tickbase stats` lists those with ticks";
+
+/// No active instrument has this symbol.
+pub(super) fn unknown(symbol: &Symbol, remedy: &str) -> Error {
+    Error::not_found(format!("instrument {symbol}"), remedy)
+}
+
+/// The data source with this name.
+pub(super) fn source(database: &Database, name: &str) -> Result<DataSource> {
+    let found = database.read("data_source.by_name", |conn| {
+        data_source::by_name(conn, name)
+    })?;
+    let remedy = "check the name; `tickbase import --source NAME --create-source` adds one";
+    found.ok_or_else(|| Error::not_found(format!("data source {name:?}"), remedy))
+}
+
+/// What there is when a query has no bars, and the option that shows it.
+pub(super) fn alternative(conn: &mut BackendConnection<'_>, query: &BarQuery) -> Result<String> {
+    let found = historical_data::alternative(conn, query)?;
+    Ok(found.text(|name, value| format!("--{name} {value}")))
+}
+
+/// Reads a moment of the command line: `2013-09-01`, `2013-09-01T17:00:00Z`, ..
+pub(super) fn moment(text: &str) -> Result<Timestamp, Error> {
+    Timestamp::parse(text.as_bytes()).map(|(moment, _)| moment)
+}

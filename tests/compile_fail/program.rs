@@ -1,0 +1,76 @@
+//! The downstream crate's program, run on both backends: scopes do what they say.
+
+use tickbase::config::DatabaseConfig;
+use tickbase::database::Database;
+
+use crate::models::NewNote;
+use crate::queries::{
+    add, by_source, count, create_table, history, newest, overview, restore, search, soft_delete,
+    trash_and_all,
+};
+use crate::support::{TestDatabase, on_both};
+
+/// Notes 1 and 2 on ES, 3 on NQ, 4 on ES; the second is in the trash.
+fn with_notes(db: &TestDatabase) -> Database {
+    let database = Database::open(DatabaseConfig::new(db.url()).unwrap()).unwrap();
+    let notes = [(1, "gap up"), (1, "typo"), (2, "quiet"), (1, "gap filled")];
+    let new = notes.map(|(instrument_id, body)| NewNote {
+        instrument_id,
+        source_id: 1,
+        body: body.to_owned(),
+    });
+    database.write("downstream.create", create_table).unwrap();
+    database
+        .write("downstream.add", move |conn| add(conn, &new))
+        .unwrap();
+    let now = database.clock().now();
+    let deleted = database.write("downstream.delete", move |conn| soft_delete(conn, 2, now));
+    assert!(deleted.unwrap());
+    database
+}
+
+on_both! {
+    fn every_query_of_the_downstream_crate_reads_active_rows_alone(db: &TestDatabase) {
+        let database = with_notes(db);
+        let (newest, all, found, overview, history, by_source) = database
+            .read("downstream.all", |conn| {
+                Ok((
+                    newest(conn, "ES", 5)?,
+                    search(conn, None)?,
+                    search(conn, Some("gap"))?,
+                    overview(conn)?,
+                    history(conn)?,
+                    by_source(conn)?,
+                ))
+            })
+            .unwrap();
+        let newest: Vec<i64> = newest.iter().map(|note| note.id).collect();
+        assert_eq!(newest, [4, 1]);
+        assert_eq!(all, ["gap up", "quiet", "gap filled"]);
+        assert_eq!(found, ["gap up", "gap filled"]);
+        // The other ten instruments keep their rows, without a note.
+        assert_eq!(overview.len(), 13);
+        assert_eq!(overview[3], ("YM".to_owned(), None));
+        assert_eq!(history, [("gap filled".to_owned(), "gap up".to_owned())]);
+        let notes = by_source.iter().map(|(source, notes)| (source.name.as_str(), notes.len()));
+        let mut notes: Vec<_> = notes.collect();
+        notes.sort_unstable();
+        assert_eq!(notes, [("tickbase", 3), ("tickbase-bars", 0),
+            ("tickbase-bars-ask", 0), ("tickbase-bars-bid", 0), ("tickbase-bars-mid", 0)]);
+    }
+
+    fn a_note_goes_to_the_trash_once_and_comes_back_once(db: &TestDatabase) {
+        let database = with_notes(db);
+        let state = || database.read("downstream.state", |conn| {
+            Ok((count(conn)?, trash_and_all(conn)?))
+        });
+        let now = database.clock().now();
+        let delete = || database.write("downstream.delete", move |conn| soft_delete(conn, 2, now));
+        let restore = || database.write("downstream.restore", |conn| restore(conn, 2));
+        assert_eq!(state().unwrap(), (3, (1, 4)));
+        assert!(!delete().unwrap());
+        assert!(restore().unwrap());
+        assert!(!restore().unwrap());
+        assert_eq!(state().unwrap(), (4, (0, 4)));
+    }
+}
