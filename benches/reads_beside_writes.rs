@@ -19,9 +19,8 @@ use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
-};
+use tickbase::repository::RangeQuery;
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
 
 const PHASE: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
@@ -90,7 +89,7 @@ fn phase(database: &Database, next: &AtomicI64, writing: bool, into: &mut Latenc
 fn read_until(database: &Database, over: &AtomicBool) -> Latencies {
     let repository = MarketDataRepository::new(database);
     let ids: Vec<i64> = (1..=INSTRUMENTS).collect();
-    let page = TickRangeQuery::new(TickRange::all(1), 1_000);
+    let page = RangeQuery::new(TickRange::all(1), 1_000);
     let mut own = Latencies::default();
     while !over.load(Ordering::Relaxed) {
         let begin = Instant::now();

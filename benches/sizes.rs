@@ -16,9 +16,8 @@ use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
-};
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 
 const SIZES: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 const INSTRUMENTS: i64 = 12;
@@ -96,13 +95,10 @@ fn range(criterion: &mut Criterion) {
     group.sample_size(20);
     group.warm_up_time(Duration::from_millis(500));
     group.measurement_time(Duration::from_secs(2));
-    for size in SIZES
-        .into_iter()
-        .filter(|size| *size <= TickRangeQuery::LIMIT_MAX)
-    {
+    for size in SIZES.into_iter().filter(|size| *size <= PAGE_ROWS_MAX) {
         group.throughput(Throughput::Elements(size as u64));
         group.bench_with_input(BenchmarkId::from_parameter(size), &size, |bencher, size| {
-            let query = TickRangeQuery::new(TickRange::all(1), *size);
+            let query = RangeQuery::new(TickRange::all(1), *size);
             bencher.iter(|| assert_eq!(ticks.range(&query).unwrap().rows.len(), *size));
         });
     }

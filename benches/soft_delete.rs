@@ -20,9 +20,8 @@ use diesel::connection::SimpleConnection;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Backend, Database};
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, TickKey, TickRange, TickRangeQuery,
-};
+use tickbase::repository::RangeQuery;
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickKey, TickRange};
 use tickbase::repository::purge;
 use tickbase::{Timestamp, on_backend};
 
@@ -201,7 +200,7 @@ impl Bench {
     /// A walk over all active ticks of instrument 2 by pages.
     fn walk(&self) -> (Duration, usize) {
         let start = Instant::now();
-        let mut query = TickRangeQuery::new(TickRange::all(2), 10_000);
+        let mut query = RangeQuery::new(TickRange::all(2), 10_000);
         let mut rows = 0;
         loop {
             let page = self.ticks().range(&query).unwrap();

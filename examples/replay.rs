@@ -18,9 +18,8 @@ use tickbase::domain::{InstrumentType, Symbol};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input};
 use tickbase::models::NewInstrument;
 use tickbase::repository::instrument;
-use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
-};
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::{Error, Result};
 
 /// What was replayed, or what is stored: ticks, sum of prices, sum of volumes.
@@ -105,7 +104,7 @@ fn trades(path: &str, instrument_id: i64) -> Result<Vec<Tick>> {
 }
 
 fn stored(ticks: &MarketDataRepository<'_>, instrument_id: i64) -> Result<Figures> {
-    let mut query = TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(TickRange::all(instrument_id), PAGE_ROWS_MAX);
     let mut figures = (0, 0.0, 0.0);
     loop {
         let page = ticks.range(&query)?;

@@ -19,7 +19,7 @@ pub mod places;
 pub mod rule;
 pub mod tick;
 
-pub use aggregate::{Aggregator, BarAggregator, PeriodBar, TickFold};
+pub use aggregate::{Aggregator, PeriodBar};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use bar::{Bar, Frequency, RawBar};
 pub use bar_price::BarPrice;

@@ -10,7 +10,7 @@ pub mod bar;
 pub(crate) mod bar_composition;
 /// Bars that are built from ticks: what is built, and building it.
 pub mod bar_series;
-mod bounds;
+pub(crate) mod bounds;
 pub mod check;
 pub mod data_change;
 /// Origins of ticks and bars.
@@ -23,10 +23,13 @@ mod optional;
 mod pass;
 /// The only hard delete.
 pub mod purge;
+mod range_query;
 pub(crate) mod rows;
 pub mod storage;
 #[cfg(test)]
 mod test_rows;
+
+pub use range_query::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 
 use crate::error::Error;
 

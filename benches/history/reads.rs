@@ -3,8 +3,9 @@
 
 use tickbase::Timestamp;
 use tickbase::database::Database;
-use tickbase::domain::{Aggregator, Frequency, TickFold};
-use tickbase::repository::market_data::{self, MarketDataRepository, TickRange, TickRangeQuery};
+use tickbase::domain::{Aggregator, Frequency, PeriodBar};
+use tickbase::repository::market_data::{self, MarketDataRepository, TickRange};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::services::coverage::{SurveyOptions, TradingCalendar, coverage};
 use tickbase::services::historical_data::{BarQuery, bars};
 
@@ -100,7 +101,7 @@ fn range(db: &Database, rows: usize) -> Sums {
         start: moment(first),
         end: moment(last),
     };
-    let mut query = TickRangeQuery::new(range, TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(range, PAGE_ROWS_MAX);
     let mut sums = Sums::new();
     loop {
         let page = MarketDataRepository::new(db).range(&query).unwrap();
@@ -143,7 +144,7 @@ fn coverage_of_one(db: &Database, _rows: usize) -> Sums {
 
 fn bars_of_all(db: &Database, _rows: usize) -> Sums {
     let mut sums = Sums::new();
-    let mut count = |bar: TickFold| {
+    let mut count = |bar: PeriodBar| {
         let values = [1.0, bar.open, bar.high, bar.low, bar.close, bar.volume];
         add(&mut sums, values);
     };

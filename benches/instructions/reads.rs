@@ -12,7 +12,8 @@ use tickbase::database::Database;
 use tickbase::domain::Frequency;
 use tickbase::domain::tick::Tick;
 use tickbase::monitoring::DatabaseMonitoringService;
-use tickbase::repository::market_data::{MarketDataRepository, TickRange, TickRangeQuery};
+use tickbase::repository::RangeQuery;
+use tickbase::repository::market_data::{MarketDataRepository, TickRange};
 use tickbase::services::historical_data::{BarQuery, bars};
 use tower::ServiceExt;
 
@@ -60,7 +61,7 @@ pub fn range(database: &Database, rounds: usize) {
     let ticks = given(database, 1, RANGE_TICKS);
     let expected = sum(&ticks, Tick::bid_size);
     for _ in 0..rounds {
-        let mut query = TickRangeQuery::new(TickRange::all(1), PAGE);
+        let mut query = RangeQuery::new(TickRange::all(1), PAGE);
         let (mut rows, mut read) = (0, 0.0);
         loop {
             let page = MarketDataRepository::new(database).range(&query).unwrap();

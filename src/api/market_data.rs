@@ -13,13 +13,14 @@ use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
     DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, RestoredTicks, SelectionBody,
-    SortOrder, TickItem, TickPage, TickQuery,
+    TickItem, TickPage, TickQuery,
 };
 use crate::database::BackendConnection;
 use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument;
-use crate::repository::market_data::{self, TickKey, TickOrder, TickRange, TickRangeQuery};
+use crate::repository::market_data::{self, TickKey, TickRange};
+use crate::repository::{RangeQuery, SortOrder};
 use crate::timestamp::Timestamp;
 
 /// Ticks of one page, unless the caller says otherwise.
@@ -76,7 +77,7 @@ async fn range(
     }))
 }
 
-fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
+fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery<TickRange, TickKey>, ApiError> {
     let moment = |name: &str, text: &Option<String>| {
         let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
         parsed.map_err(|error| named(["query", name], error))
@@ -85,17 +86,14 @@ fn range_query(id: i64, query: &TickQuery) -> Result<TickRangeQuery, ApiError> {
         .cursor
         .as_deref()
         .map(|text| cursor::to_tick(text, id).ok_or_else(|| cursor::foreign("next_cursor")));
-    Ok(TickRangeQuery {
+    Ok(RangeQuery {
         range: TickRange {
             instrument_id: id,
             start: moment("start", &query.start)?,
             end: moment("end", &query.end)?,
         },
         limit: query.limit.unwrap_or(LIMIT_DEFAULT),
-        order: match query.order.unwrap_or_default() {
-            SortOrder::Asc => TickOrder::Ascending,
-            SortOrder::Desc => TickOrder::Descending,
-        },
+        order: query.order.unwrap_or(SortOrder::Descending),
         cursor: cursor.transpose()?,
     })
 }

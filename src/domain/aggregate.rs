@@ -1,4 +1,4 @@
-//! Bars from ticks, and coarser bars from finer ones: pure folds over what comes in order of time.
+//! Bars from ticks: a pure fold over what comes in order of time.
 //!
 //! No calendar is computed and nothing allocated per tick: a tick is compared with the end of the
 //! period that is open. It reads and stores nothing.
@@ -21,8 +21,9 @@ pub struct PeriodBar {
     pub close: f64,
     /// Traded size, in contracts, shares or coins; a tick without one adds nothing.
     pub volume: f64,
-    /// Sum of price times size; not a number when one of the bars that it was made of does not say.
-    pub turnover: f64,
+    /// Sum of price times size; `None` when one of the bars that it was made of does not say, and
+    /// beyond what doubles hold.
+    pub turnover: Option<f64>,
     /// Ticks with a price; `None` when one of the bars that it was made of does not say.
     pub tick_count: Option<i64>,
     /// Open contracts at the end of the period, where the bars that it was made of say.
@@ -33,7 +34,8 @@ impl PeriodBar {
     /// The volume-weighted average price; none without volume.
     #[must_use]
     pub fn vwap(&self) -> Option<f64> {
-        vwap(self.turnover, self.volume)
+        let turnover = self.turnover.filter(|_| self.volume > 0.0);
+        turnover.map(|turnover| turnover / self.volume)
     }
 
     /// Takes in what another bar of the same period adds, but for its place in time: the close and
@@ -46,60 +48,37 @@ impl PeriodBar {
             self.low = other.low;
         }
         self.volume += other.volume;
-        self.turnover += other.turnover;
+        let sum = self.turnover.zip(other.turnover).map(|(a, b)| a + b);
+        self.turnover = sum.filter(|sum| sum.is_finite());
         self.tick_count = self.tick_count.zip(other.tick_count).map(|(a, b)| a + b);
     }
 }
 
-/// Turnover over volume; none without volume.
-fn vwap(turnover: f64, volume: f64) -> Option<f64> {
-    (volume > 0.0).then(|| turnover / volume)
-}
-
-/// The ticks of one period, folded.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TickFold {
+/// The ticks of the open period, folded. Its sums are plain numbers, which a tick adds to without
+/// asking whether they are there.
+#[derive(Debug, Clone, Copy)]
+struct TickFold {
     start_micros: i64,
-    /// First price.
-    pub open: f64,
-    /// Greatest price.
-    pub high: f64,
-    /// Least price.
-    pub low: f64,
-    /// Last price.
-    pub close: f64,
-    /// Sum of sizes.
-    pub volume: f64,
-    /// Sum of price times size.
-    pub turnover: f64,
-    /// Ticks.
-    pub tick_count: i64,
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+    turnover: f64,
+    tick_count: i64,
 }
 
 impl TickFold {
-    /// Start of the period, held in range.
-    #[must_use]
-    pub fn start(&self) -> Timestamp {
-        Timestamp::from_micros_clamped(self.start_micros)
-    }
-
-    /// The volume-weighted average price; none without volume.
-    #[must_use]
-    pub fn vwap(&self) -> Option<f64> {
-        vwap(self.turnover, self.volume)
-    }
-
-    /// The bar, its prices those of its ticks.
-    #[must_use]
-    pub fn to_bar(&self) -> PeriodBar {
+    fn to_bar(self) -> PeriodBar {
         PeriodBar {
-            timestamp: self.start(),
+            timestamp: Timestamp::from_micros_clamped(self.start_micros),
             open: self.open,
             high: self.high,
             low: self.low,
             close: self.close,
             volume: self.volume,
-            turnover: self.turnover,
+            // Prices and sizes at the end of what doubles hold may have a product beyond it.
+            turnover: Some(self.turnover).filter(|turnover| turnover.is_finite()),
             tick_count: Some(self.tick_count),
             open_interest: None,
         }
@@ -138,7 +117,7 @@ impl Aggregator {
     /// Adds a tick, which is not before the ones added; returns the period that it ends, if it
     /// begins another one.
     #[inline]
-    pub fn add(&mut self, at: Timestamp, price: f64, volume: Option<f64>) -> Option<TickFold> {
+    pub fn add(&mut self, at: Timestamp, price: f64, volume: Option<f64>) -> Option<PeriodBar> {
         let size = volume.unwrap_or(0.0);
         if at.micros() >= self.end_micros {
             return self.begin(at, price, size);
@@ -155,7 +134,7 @@ impl Aggregator {
     }
 
     #[inline(never)]
-    fn begin(&mut self, at: Timestamp, price: f64, size: f64) -> Option<TickFold> {
+    fn begin(&mut self, at: Timestamp, price: f64, size: f64) -> Option<PeriodBar> {
         let finished = self.finish();
         let (start_micros, end_micros) = self.frequency.period_micros(at.micros());
         self.end_micros = end_micros;
@@ -173,60 +152,12 @@ impl Aggregator {
     }
 
     /// Ends the open period, if there is one.
-    pub fn finish(&mut self) -> Option<TickFold> {
+    pub fn finish(&mut self) -> Option<PeriodBar> {
         self.end_micros = i64::MIN;
-        let finished = (self.open.tick_count > 0).then_some(self.open);
+        let finished = (self.open.tick_count > 0).then(|| self.open.to_bar());
         self.open.tick_count = 0;
         finished
     }
-}
-
-/// Folds bars, in order of time, into the periods of a coarser frequency that they divide.
-#[derive(Debug, Clone)]
-pub struct BarAggregator {
-    frequency: Frequency,
-    end_micros: i64,
-    open: Option<PeriodBar>,
-}
-
-impl BarAggregator {
-    /// Nothing folded yet.
-    #[must_use]
-    pub fn new(frequency: Frequency) -> Self {
-        Self {
-            frequency,
-            end_micros: i64::MIN,
-            open: None,
-        }
-    }
-
-    /// Adds a bar, which is not before the ones added; returns the period that it ends, if it
-    /// begins another one.
-    pub fn add(&mut self, bar: PeriodBar) -> Option<PeriodBar> {
-        match &mut self.open {
-            Some(open) if bar.timestamp.micros() < self.end_micros => {
-                join(open, &bar);
-                None
-            }
-            open => {
-                let (start, end) = self.frequency.period_micros(bar.timestamp.micros());
-                self.end_micros = end;
-                let timestamp = Timestamp::from_micros_clamped(start);
-                open.replace(PeriodBar { timestamp, ..bar })
-            }
-        }
-    }
-
-    /// Ends the open period, if there is one.
-    pub fn finish(&mut self) -> Option<PeriodBar> {
-        self.open.take()
-    }
-}
-
-fn join(open: &mut PeriodBar, bar: &PeriodBar) {
-    open.widen(bar);
-    open.close = bar.close;
-    open.open_interest = bar.open_interest.or(open.open_interest);
 }
 
 #[cfg(test)]
@@ -243,19 +174,12 @@ mod tests {
 
     fn from_ticks(frequency: Frequency, trades: &[Trade]) -> Vec<PeriodBar> {
         let mut fold = Aggregator::new(frequency);
-        let mut periods: Vec<TickFold> = trades
+        let mut periods: Vec<PeriodBar> = trades
             .iter()
             .filter_map(|(micros, price, volume)| fold.add(at(*micros), *price, *volume))
             .collect();
         periods.extend(fold.finish());
-        periods.iter().map(TickFold::to_bar).collect()
-    }
-
-    fn from_bars(frequency: Frequency, bars: Vec<PeriodBar>) -> Vec<PeriodBar> {
-        let mut fold = BarAggregator::new(frequency);
-        let mut coarse: Vec<PeriodBar> = bars.into_iter().filter_map(|bar| fold.add(bar)).collect();
-        coarse.extend(fold.finish());
-        coarse
+        periods
     }
 
     const MINUTE: i64 = 60_000_000;
@@ -287,7 +211,6 @@ mod tests {
     #[test]
     fn no_ticks_make_no_bars() {
         assert!(from_ticks(Frequency::OneMonth, &[]).is_empty());
-        assert!(from_bars(Frequency::OneMonth, Vec::new()).is_empty());
     }
 
     #[test]
@@ -305,24 +228,10 @@ mod tests {
         for price in [4.2155e-9, -1.07127, 256.8800048828125, 5e-324, 1e300] {
             let mut fold = Aggregator::new(Frequency::OneDay);
             assert_eq!(fold.add(at(0), price, None), None);
-            let bar = fold.finish().unwrap().to_bar();
+            let bar = fold.finish().unwrap();
             let prices = [bar.open, bar.high, bar.low, bar.close];
             assert_eq!(prices.map(f64::to_bits), [price.to_bits(); 4]);
         }
-    }
-
-    #[test]
-    fn the_last_open_interest_that_is_known_stays() {
-        let mut bars = from_ticks(
-            Frequency::OneMinute,
-            &[(0, 1.0, None), (MINUTE, 2.0, None), (2 * MINUTE, 3.0, None)],
-        );
-        bars[0].open_interest = Some(5.0);
-        bars[1].open_interest = Some(7.0);
-        bars[1].tick_count = None;
-        let hour = from_bars(Frequency::OneHour, bars);
-        assert_eq!(hour[0].open_interest, Some(7.0));
-        assert_eq!(hour[0].tick_count, None);
     }
 
     /// Trades in order of time, dense enough that periods hold several, over months.
@@ -382,20 +291,10 @@ mod tests {
                     .map(|bar| {
                         let prices = [bar.open, bar.high, bar.low, bar.close];
                         let count = bar.tick_count.unwrap();
-                        (bar.timestamp.micros(), prices, bar.volume, bar.turnover, count)
+                        (bar.timestamp.micros(), prices, bar.volume, bar.turnover.unwrap(), count)
                     })
                     .collect();
                 prop_assert_eq!(folded, plain(frequency, &trades), "{}", frequency);
-            }
-        }
-
-        #[test]
-        fn bars_of_finer_bars_are_those_of_the_ticks(trades in trades()) {
-            for fine in Frequency::ALL {
-                for coarse in Frequency::ALL.into_iter().filter(|coarse| fine.divides(*coarse)) {
-                    let by_way = from_bars(coarse, from_ticks(fine, &trades));
-                    prop_assert_eq!(by_way, from_ticks(coarse, &trades), "{} {}", fine, coarse);
-                }
             }
         }
 

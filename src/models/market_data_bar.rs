@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::domain::{Bar, Frequency, PeriodBar, RawBar};
+use crate::domain::{Bar, Frequency, RawBar};
 use crate::error::{Error, Result};
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
@@ -172,24 +172,6 @@ impl From<MarketDataBar> for NewMarketDataBar {
             quality_score: bar.quality_score,
             turnover: bar.turnover,
             tick_count: bar.tick_count,
-        }
-    }
-}
-
-impl From<MarketDataBar> for PeriodBar {
-    /// A stored bar as one that can be folded. A turnover that is not known is not a number, and so
-    /// is that of the whole then.
-    fn from(bar: MarketDataBar) -> Self {
-        Self {
-            timestamp: bar.timestamp,
-            open: bar.open_price,
-            high: bar.high_price,
-            low: bar.low_price,
-            close: bar.close_price,
-            volume: bar.volume,
-            turnover: bar.turnover.unwrap_or(f64::NAN),
-            tick_count: bar.tick_count,
-            open_interest: bar.open_interest,
         }
     }
 }

@@ -21,7 +21,5 @@ pub use delete::{
     RestoreReport, imported_ranges, restore, restore_range, soft_delete, soft_delete_range,
 };
 pub use keys::{BarKey, BarRange};
-pub use read::{BarRangeQuery, count, range};
-pub(crate) use read::{
-    ScannedBar, contested_periods, newest_starts, oldest_starts, scan, stored_frequencies,
-};
+pub(crate) use read::{ScannedBar, contested_periods, outermost_starts, scan, stored_frequencies};
+pub use read::{count, range};

@@ -13,30 +13,34 @@
 //!
 //! The reasons are in docs/decisions/0014.
 
+mod composed;
 mod extent;
 mod level;
-mod newest;
-mod parts;
-mod reading;
 mod spans;
 mod ticks;
 
-pub(crate) use parts::ComposedBar;
-pub(crate) use reading::ComposedSources;
+pub(crate) use composed::Composed;
 pub(crate) use spans::TimeSpan;
 
 use crate::database::BackendConnection;
 use crate::domain::{BarPrice, Frequency};
 use crate::error::Result;
+use crate::repository::SortOrder;
 use crate::repository::bar::{self, BarRange};
 use crate::repository::bar_series::{self, BuiltSources, SeriesKey};
 use crate::repository::market_data::{self, PricesOf};
 use level::FrequencyLevel;
-use reading::Reading;
 
 /// Periods of the shortest bars that are read at a time, a month of minutes: what is open between
 /// them is in memory.
 const PERIODS_PER_WINDOW: i64 = 50_000;
+
+/// Where the parts of a period come from.
+#[derive(Debug, Clone, Copy)]
+enum PartSource {
+    Bars(FrequencyLevel),
+    Ticks,
+}
 
 /// What the bars of one instrument and frequency are put together from.
 #[derive(Debug)]
@@ -47,25 +51,8 @@ pub(crate) struct Composition {
     /// Only bars and ticks of this source.
     source: Option<i64>,
     built: BuiltSources,
-    /// The frequencies whose bars are taken, longest first.
-    levels: Vec<FrequencyLevel>,
-    takes_ticks: bool,
-}
-
-/// Bars of a span, and what they were made of.
-#[derive(Debug)]
-pub(crate) struct Composed {
-    /// Oldest first; a period without one has nothing.
-    pub(crate) bars: Vec<ComposedBar>,
-    pub(crate) sources: ComposedSources,
-    /// The end of the last period that was looked at.
-    pub(crate) to: i64,
-    /// Ticks that were folded.
-    pub(crate) ticks_read: usize,
-    /// Bars that were taken or folded.
-    pub(crate) bars_read: usize,
-    /// What it took to read them, in ticks.
-    pub(crate) cost: usize,
+    /// The bars of each frequency, longest first, and then the ticks.
+    sources: Vec<PartSource>,
 }
 
 impl Composition {
@@ -83,31 +70,36 @@ impl Composition {
         } = of;
         let built = BuiltSources::load(conn)?;
         let as_stored = source.is_some_and(|id| built.contains(id));
+        let mut series = match source {
+            None => bar_series::of_instrument(conn, instrument_id)?,
+            // Built bars are maybe made of other sources, too.
+            Some(_) => Vec::new(),
+        };
         // Without its source there are no built bars.
-        let mut series = bar_series::of_instrument(conn, instrument_id)?;
         series.retain(|series| series.price == price && built.of(price).is_some());
-        let mut levels = match (price, source) {
+        let mut levels = match price {
             _ if as_stored => Vec::new(),
-            (BarPrice::Last, _) => shorter_stored(conn, instrument_id, frequency)?,
-            (_, None) => series.iter().map(|series| series.frequency).collect(),
-            // Bars of quotes are built, maybe of the ticks of other sources, too.
-            (_, Some(_)) => Vec::new(),
+            BarPrice::Last => shorter_stored(conn, instrument_id, frequency)?,
+            // Of quotes no bar comes in.
+            _ => series.iter().map(|series| series.frequency).collect(),
         };
         levels.retain(|shorter| shorter.divides(frequency));
         levels.push(frequency);
         // Longest first: a bar of the whole period stands for all that lies under it.
         levels.sort_unstable_by(|a, b| b.cmp(a));
+        let level = |frequency: &Frequency| FrequencyLevel {
+            frequency: *frequency,
+            series: series.iter().find(|of| of.frequency == *frequency).copied(),
+        };
+        let bars = levels.iter().map(|of| PartSource::Bars(level(of)));
+        let ticks = (!as_stored).then_some(PartSource::Ticks);
         Ok(Self {
             instrument_id,
             frequency,
             price,
             source,
             built,
-            levels: levels
-                .iter()
-                .map(|of| FrequencyLevel::new(*of, &series))
-                .collect(),
-            takes_ticks: !as_stored,
+            sources: bars.chain(ticks).collect(),
         })
     }
 
@@ -115,7 +107,7 @@ impl Composition {
     pub(crate) fn of_parts(conn: &mut BackendConnection<'_>, of: SeriesKey) -> Result<Self> {
         let mut composition = Self::of_answer(conn, of, None)?;
         // Without the level of the series itself: its bars are what is to be built.
-        composition.levels.remove(0);
+        composition.sources.remove(0);
         Ok(composition)
     }
 
@@ -132,49 +124,43 @@ impl Composition {
         span: TimeSpan,
         ticks_max: usize,
     ) -> Result<Composed> {
-        let (mut bars, mut reading) = (Vec::new(), Reading::default());
-        let mut to = span.start;
-        while to < span.end && (to == span.start || reading.cost() < ticks_max) {
-            let rest = TimeSpan { start: to, ..span };
+        let mut composed = Composed::beginning_at(span.start);
+        while composed.to < span.end && (composed.to == span.start || composed.cost() < ticks_max) {
+            let rest = TimeSpan {
+                start: composed.to,
+                ..span
+            };
             let Some(window) = self.window(conn, rest)? else {
-                to = span.end;
+                composed.to = span.end;
                 break;
             };
-            let limit = ticks_max.saturating_sub(reading.cost());
-            to = self.read(conn, window, limit, &mut reading)?;
-            let mut read = std::mem::take(&mut reading.parts);
-            // Ticks may have ended the window early: later parts are read again with the next one.
-            read.retain(|part| part.period < to);
-            parts::join(read, &mut bars);
+            let limit = ticks_max.saturating_sub(composed.cost());
+            let to = self.read(conn, window, limit, &mut composed)?;
+            composed.join_parts(to);
         }
-        Ok(Composed {
-            bars,
-            to,
-            ticks_read: reading.ticks_read,
-            bars_read: reading.bars_read,
-            cost: reading.cost(),
-            sources: reading.into_sources(),
-        })
+        Ok(composed)
     }
 
-    /// Reads each source where those before it left something open.
+    /// Reads each source where those before it left something open; returns up to where.
     fn read(
         &self,
         conn: &mut BackendConnection<'_>,
         window: TimeSpan,
         ticks_max: usize,
-        reading: &mut Reading,
+        composed: &mut Composed,
     ) -> Result<i64> {
         let mut open = vec![window];
-        for level in &self.levels {
-            if !open.is_empty() {
-                open = self.read_level(conn, level, &open, reading)?;
+        for source in &self.sources {
+            match source {
+                _ if open.is_empty() => break,
+                PartSource::Bars(level) => open = self.read_level(conn, level, &open, composed)?,
+                // They come last, and alone may end early.
+                PartSource::Ticks => {
+                    return self.read_ticks(conn, window, &open, ticks_max, composed);
+                }
             }
         }
-        if !self.takes_ticks || open.is_empty() {
-            return Ok(window.end);
-        }
-        self.read_ticks(conn, window, &open, ticks_max, reading)
+        Ok(window.end)
     }
 
     /// The next periods to read, from the first one on that may have a bar; `None` when none has.
@@ -186,14 +172,23 @@ impl Composition {
             return Ok(Some(rest));
         }
         let mut first = Vec::new();
-        for level in &self.levels {
-            let range = self.range_of(level, rest);
-            let starts = bar::oldest_starts(conn, &range, 1)?;
-            first.extend(starts.first().map(|(start, _)| *start));
-        }
-        if self.takes_ticks {
-            let range = rest.ticks(self.instrument_id);
-            first.extend(market_data::nth_stamp(conn, &range, 0)?);
+        for source in &self.sources {
+            match source {
+                PartSource::Bars(level) => {
+                    let range = self.range_of(level, rest);
+                    let bars = bar::outermost_starts(conn, &range, SortOrder::Ascending, 1)?;
+                    first.extend(bars.first().map(|(start, _)| *start));
+                }
+                PartSource::Ticks => {
+                    let range = rest.ticks(self.instrument_id);
+                    first.extend(market_data::nth_stamp(
+                        conn,
+                        &range,
+                        SortOrder::Ascending,
+                        0,
+                    )?);
+                }
+            }
         }
         // From the first row on: years without one cost a look into each index, not a pass.
         let window = first.into_iter().min().map(|first| {
@@ -218,8 +213,11 @@ impl Composition {
 
     /// The shortest frequency whose bars are taken.
     fn finest(&self) -> Frequency {
-        let finest = self.levels.last();
-        finest.map_or(self.frequency, |level| level.frequency)
+        let levels = self.sources.iter().filter_map(|source| match source {
+            PartSource::Bars(level) => Some(level.frequency),
+            PartSource::Ticks => None,
+        });
+        levels.min().unwrap_or(self.frequency)
     }
 
     /// The stored bars of a level among which those that are taken are.

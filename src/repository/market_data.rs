@@ -36,19 +36,18 @@ pub use insert_report::{InsertReport, RowOutcome, RowRejection};
 pub use keys::{TickKey, TickRange};
 pub use latest::latest;
 pub use prices::{PricePoint, prices, prices_of_all};
-pub(crate) use prices::{
-    PricesOf, first_stamp, newest_stamps, nth_stamp, nth_stamp_before, prices_of,
-};
+pub(crate) use prices::{PricesOf, first_stamp, newest_stamps, nth_stamp, prices_of};
 pub(crate) use read::find_range;
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;
-pub use read::{TickOrder, TickRangeQuery, count, count_since, range};
+pub use read::{count, count_since, range};
 pub(crate) use tick_hook::{Demand, InstrumentVersions, TickWatcher, Watcher};
 
 use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::MarketData;
+use crate::repository::RangeQuery;
 
 /// Reads and writes ticks.
 #[doc(alias = "OptimizedMarketDataRepository")]
@@ -110,8 +109,11 @@ impl<'a> MarketDataRepository<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a limit of 0 or above
-    /// [`TickRangeQuery::LIMIT_MAX`]; those of [`Database::read`].
-    pub fn range(&self, query: &TickRangeQuery) -> Result<Page<MarketData, TickKey>> {
+    /// [`PAGE_ROWS_MAX`](crate::repository::PAGE_ROWS_MAX); those of [`Database::read`].
+    pub fn range(
+        &self,
+        query: &RangeQuery<TickRange, TickKey>,
+    ) -> Result<Page<MarketData, TickKey>> {
         self.db.read("market_data.range", |conn| range(conn, query))
     }
 

@@ -8,7 +8,8 @@ use crate::database::Database;
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::{Instrument, MarketData};
-use crate::repository::market_data::{MarketDataRepository, TickOrder, TickRange, TickRangeQuery};
+use crate::repository::market_data::{MarketDataRepository, TickRange};
+use crate::repository::{RangeQuery, SortOrder};
 use crate::services::alert_engine::{Evaluator, Firing, HistoryNeed, Rule, WatchedInstrument};
 use crate::timestamp::Timestamp;
 
@@ -66,7 +67,7 @@ pub fn replay(
         start,
         end,
     };
-    let mut query = TickRangeQuery::new(range, PAGE_ROWS);
+    let mut query = RangeQuery::new(range, PAGE_ROWS);
     let ticks = MarketDataRepository::new(db);
     loop {
         let page = ticks.range(&query)?;
@@ -117,11 +118,11 @@ fn warm_up(
         start: None,
         end: Some(before),
     };
-    let mut query = TickRangeQuery {
+    let mut query = RangeQuery {
         // Backwards from the start: how far the past must reach is known only when the rules have
         // enough of it.
-        order: TickOrder::Descending,
-        ..TickRangeQuery::new(range, PAGE_ROWS)
+        order: SortOrder::Descending,
+        ..RangeQuery::new(range, PAGE_ROWS)
     };
     let ticks = MarketDataRepository::new(db);
     let mut past = ReplayPast::default();

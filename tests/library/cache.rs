@@ -13,6 +13,7 @@ use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Frequency, InstrumentType, Symbol};
 use tickbase::models::{InstrumentChange, NewInstrument};
+use tickbase::repository::RangeQuery;
 use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::instrument::{self, InstrumentPage};
 use tickbase::repository::market_data::{
@@ -337,7 +338,7 @@ on_both! {
         let read = || {
             let of = range();
             let fill = || db.read_async("test.bars", move |conn| {
-                let found = bar::range(conn, &bar::BarRangeQuery::new(of, 100))?;
+                let found = bar::range(conn, &RangeQuery::new(of, 100))?;
                 Ok(found.rows)
             });
             let answer = runtime.block_on(cache.bars(1, "1d", fill)).unwrap();

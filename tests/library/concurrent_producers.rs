@@ -16,8 +16,8 @@ use tickbase::models::MarketData;
 use tickbase::repository::instrument::{self, InstrumentFilter};
 use tickbase::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, RowOutcome, TickKey, TickRange,
-    TickRangeQuery,
 };
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 
 const PRODUCERS: usize = 8;
 const INSTRUMENTS: i64 = 12;
@@ -117,12 +117,7 @@ fn all_send(
 /// All stored ticks, in key order.
 fn stored(db: &Database) -> Vec<MarketData> {
     let ticks = MarketDataRepository::new(db);
-    let page = |id| {
-        ticks.range(&TickRangeQuery::new(
-            TickRange::all(id),
-            TickRangeQuery::LIMIT_MAX,
-        ))
-    };
+    let page = |id| ticks.range(&RangeQuery::new(TickRange::all(id), PAGE_ROWS_MAX));
     (1..=INSTRUMENTS)
         .flat_map(|id| page(id).unwrap().rows)
         .collect()

@@ -11,12 +11,11 @@ use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::domain::{Aggregator, Frequency};
+use tickbase::domain::{Aggregator, Frequency, PeriodBar};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use tickbase::models::NewMarketDataBar;
-use tickbase::repository::market_data::{
-    self, InsertOptions, MarketDataRepository, TickRange, TickRangeQuery,
-};
+use tickbase::repository::market_data::{self, InsertOptions, MarketDataRepository, TickRange};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::services::historical_data::{BarBasis, BarOrigin, BarQuery, HistoryBar, bars};
 
 const ES: i64 = 1;
@@ -144,7 +143,7 @@ fn assert_same(db: &Database, expected: &[Expected]) {
 /// The bars of what is stored now, made from a look at every tick.
 fn plain(db: &Database, frequency: Frequency) -> Vec<Expected> {
     let repository = MarketDataRepository::new(db);
-    let mut query = TickRangeQuery::new(TickRange::all(ES), TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(TickRange::all(ES), PAGE_ROWS_MAX);
     let (mut fold, mut periods) = (Aggregator::new(frequency), Vec::new());
     loop {
         let page = repository.range(&query).unwrap();
@@ -157,17 +156,14 @@ fn plain(db: &Database, frequency: Frequency) -> Vec<Expected> {
         }
     }
     periods.extend(fold.finish());
-    let expected = |period: &tickbase::domain::TickFold| {
-        let bar = period.to_bar();
-        Expected {
-            frequency,
-            start: bar.timestamp,
-            prices: [bar.open, bar.high, bar.low, bar.close],
-            sums: [bar.volume, bar.turnover],
-            ticks: bar.tick_count.unwrap(),
-        }
+    let expected = |bar: PeriodBar| Expected {
+        frequency,
+        start: bar.timestamp,
+        prices: [bar.open, bar.high, bar.low, bar.close],
+        sums: [bar.volume, bar.turnover.unwrap()],
+        ticks: bar.tick_count.unwrap(),
     };
-    periods.iter().map(expected).collect()
+    periods.into_iter().map(expected).collect()
 }
 
 /// The answers of every frequency are what the ticks make; returns how many bars were built.

@@ -10,11 +10,8 @@ use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{Backend, BackendConnection, Database, QueryPlan, SlowQuery};
 use tickbase::domain::tick::{RawTick, Tick};
-use tickbase::repository::check;
-use tickbase::repository::market_data::{
-    InsertOptions, MarketDataRepository, TickKey, TickRange, TickRangeQuery,
-};
-use tickbase::repository::storage;
+use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickKey, TickRange};
+use tickbase::repository::{RangeQuery, check, storage};
 use tickbase::{Error, Result, Timestamp, on_backend};
 
 /// A value that must not be seen anywhere.
@@ -77,8 +74,8 @@ on_both! {
         repository.insert_batch(ticks(0..300), InsertOptions::default()).unwrap();
         repository.insert_batch(ticks(290..310), InsertOptions::default()).unwrap();
         assert_eq!(rows(&database, "market_data.insert_batch"), 310);
-        repository.range(&TickRangeQuery::new(TickRange::all(1), 40)).unwrap();
-        repository.range(&TickRangeQuery::new(TickRange::all(1), 500)).unwrap();
+        repository.range(&RangeQuery::new(TickRange::all(1), 40)).unwrap();
+        repository.range(&RangeQuery::new(TickRange::all(1), 500)).unwrap();
         assert_eq!(rows(&database, "market_data.range"), 350);
         repository.latest(&[1, 2]).unwrap();
         assert_eq!(rows(&database, "market_data.latest"), 1);

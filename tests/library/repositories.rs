@@ -12,9 +12,10 @@ use tickbase::models::{
     AlertRuleChange, DataSourceChange, InstrumentChange, NewAlertLog, NewAlertRule, NewDataSource,
     NewInstrument,
 };
+use tickbase::repository::RangeQuery;
 use tickbase::repository::alert_log::{self, AlertFilter, PageQuery};
 use tickbase::repository::alert_rule::{self, RuleFilter};
-use tickbase::repository::bar::{self, BarRange, BarRangeQuery};
+use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::data_source;
 use tickbase::repository::instrument::{self, InstrumentFilter};
 
@@ -156,7 +157,7 @@ on_both! {
         assert_eq!(upsert_bars(&db, &batch).unwrap().unchanged, 10);
         let whole = BarRange::all(1, Frequency::OneMinute);
         assert_eq!(db_read!(db, bar::count(&whole)).unwrap(), 10);
-        let first = db_read!(db, bar::range(&BarRangeQuery::new(whole, 4))).unwrap();
+        let first = db_read!(db, bar::range(&RangeQuery::new(whole, 4))).unwrap();
         let ids: Vec<i64> = first.rows.iter().map(|bar| bar.id).collect();
         let gone = ids.clone();
         assert_eq!(db_write!(db, |now| bar::soft_delete(&gone, now)).unwrap(), 4);

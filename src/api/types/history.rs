@@ -136,9 +136,7 @@ pub(in crate::api) struct BarItem {
 impl BarItem {
     fn new(bar: &HistoryBar, rounding: Rounding) -> Self {
         let values = bar.values.as_ref();
-        let price = |price: fn(&crate::services::historical_data::BarValues) -> f64| {
-            rounding.price(values.map(price))
-        };
+        let price = |price: fn(&crate::domain::PeriodBar) -> f64| rounding.price(values.map(price));
         Self {
             timestamp: bar.timestamp.to_string(),
             open: price(|values| values.open),

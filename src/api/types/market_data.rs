@@ -7,6 +7,7 @@ use super::{JsonObject, Rounding, quantity};
 use crate::domain::{PriceDecimals, Symbol};
 use crate::ingest::whole;
 use crate::models::MarketData;
+use crate::repository::SortOrder;
 
 /// A stored tick.
 #[derive(Debug, Serialize, ToSchema)]
@@ -98,16 +99,6 @@ pub(in crate::api) struct TickQuery {
     /// Goes on where the page before ended: its `next_cursor`
     #[param(pattern = r"^-?[0-9]{1,18}\.-?[0-9]{1,19}\.-?[0-9]{1,19}$")]
     pub(in crate::api) cursor: Option<String>,
-}
-
-/// The order of ticks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Order)]
-pub(in crate::api) enum SortOrder {
-    Asc,
-    #[default]
-    Desc,
 }
 
 /// Whose newest ticks are asked for.

@@ -18,7 +18,8 @@ use crate::{CommandFailure, CommandResult, Context};
 use tickbase::database::Database;
 use tickbase::domain::{Frequency, Symbol};
 use tickbase::models::MarketData;
-use tickbase::repository::market_data::{MarketDataRepository, TickRange, TickRangeQuery};
+use tickbase::repository::market_data::{MarketDataRepository, TickRange};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::timestamp::Timestamp;
 
 /// The names of the columns, in the order of [`cells`].
@@ -171,7 +172,7 @@ fn write_ticks(
 ) -> Result<u64, CommandFailure> {
     let failed = |error: io::Error| cannot_write(name, &error);
     let ticks = MarketDataRepository::new(database);
-    let mut query = TickRangeQuery::new(range, TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(range, PAGE_ROWS_MAX);
     let mut rows = 0;
     if format == Format::Csv {
         writeln!(out, "{}", COLUMNS.join(",")).map_err(failed)?;

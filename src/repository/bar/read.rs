@@ -5,48 +5,18 @@ use diesel::prelude::*;
 
 use super::keys::{BarKey, BarRange};
 use super::store::{BAR_KEYS_PER_STATEMENT_MAX, KeyIn};
-use crate::database::{BackendConnection, Cursor, Page};
+use crate::database::{BackendConnection, Page};
 use crate::domain::{Frequency, PeriodBar};
 use crate::error::Result;
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::BuiltSources;
-use crate::repository::bounds;
-use crate::repository::market_data::TickOrder;
 use crate::repository::optional::{IfSome, if_some};
 use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
+use crate::repository::{RangeQuery, SortOrder};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
-
-/// The query of a page of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BarRangeQuery {
-    /// Instrument, frequency, source and time.
-    pub range: BarRange,
-    /// Rows of a page, 1 to [`BarRangeQuery::LIMIT_MAX`].
-    pub limit: usize,
-    /// The order: by start of the period, then by source.
-    pub order: TickOrder,
-    /// The place where the page continues; `None` for the first page.
-    pub cursor: Option<Cursor<BarKey>>,
-}
-
-impl BarRangeQuery {
-    /// The most rows that one page holds.
-    pub const LIMIT_MAX: usize = 10_000;
-
-    /// The first page of a range, oldest first.
-    #[must_use]
-    pub fn new(range: BarRange, limit: usize) -> Self {
-        Self {
-            range,
-            limit,
-            order: TickOrder::Ascending,
-            cursor: None,
-        }
-    }
-}
 
 /// The place of a bar among those of its instrument and frequency.
 type BarPosition = (Timestamp, i64);
@@ -58,31 +28,30 @@ type BarPosition = (Timestamp, i64);
 /// [`Error::Query`](crate::Error::Query).
 pub fn range(
     conn: &mut BackendConnection<'_>,
-    query: &BarRangeQuery,
+    query: &RangeQuery<BarRange, BarKey>,
 ) -> Result<Page<MarketDataBar, BarKey>> {
-    let limit = bounds::probe(query.limit, BarRangeQuery::LIMIT_MAX)?;
+    let (limit, order, from) = query.plan()?;
     let (first, last) = query.range.bounds()?;
-    let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
-    let ascending = (query.order == TickOrder::Ascending) != backwards;
-    let from = query
-        .cursor
-        .map(|(Cursor::After(key) | Cursor::Before(key))| (key.timestamp, key.data_source_id));
+    let from = from.map(|key| (key.timestamp, key.data_source_id));
     let of = query.range;
     let rows: Result<Vec<MarketDataBar>> = conn.snapshot(|conn| {
-        Ok(if ascending {
-            let from = from.unwrap_or((first, i64::MIN));
-            crate::on_backend!(conn, |c| {
-                ascending_query(of, from, last, limit)
-                    .select(MarketDataBar::as_select())
-                    .load(c)
-            })?
-        } else {
-            let from = from.unwrap_or((last, i64::MAX));
-            crate::on_backend!(conn, |c| {
-                descending_query(of, from, first, limit)
-                    .select(MarketDataBar::as_select())
-                    .load(c)
-            })?
+        Ok(match order {
+            SortOrder::Ascending => {
+                let from = from.unwrap_or((first, i64::MIN));
+                crate::on_backend!(conn, |c| {
+                    ascending_query(of, from, last, limit)
+                        .select(MarketDataBar::as_select())
+                        .load(c)
+                })?
+            }
+            SortOrder::Descending => {
+                let from = from.unwrap_or((last, i64::MAX));
+                crate::on_backend!(conn, |c| {
+                    descending_query(of, from, first, limit)
+                        .select(MarketDataBar::as_select())
+                        .load(c)
+                })?
+            }
         })
     });
     let cursor = query.cursor.as_ref();
@@ -153,6 +122,21 @@ pub(super) fn scan_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
     ))
 }
 
+/// Start and source of each bar of [`scan_query`].
+#[dsl::auto_type(no_type_alias)]
+fn starts_query(of: BarRange, first: Timestamp, last: Timestamp) -> _ {
+    let between: BetweenQuery = between_query(of, first, last);
+    between
+        .order((
+            market_data_bars::timestamp.asc(),
+            market_data_bars::data_source_id.asc(),
+        ))
+        .select((
+            market_data_bars::timestamp,
+            market_data_bars::data_source_id,
+        ))
+}
+
 /// The values of a stored bar that other bars are made of.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = market_data_bars)]
@@ -170,7 +154,6 @@ pub(crate) struct ScannedBar {
 }
 
 impl From<ScannedBar> for PeriodBar {
-    /// A turnover that is not known is not a number, and so is that of the whole then.
     fn from(bar: ScannedBar) -> Self {
         Self {
             timestamp: bar.timestamp,
@@ -179,7 +162,7 @@ impl From<ScannedBar> for PeriodBar {
             low: bar.low_price,
             close: bar.close_price,
             volume: bar.volume,
-            turnover: bar.turnover.unwrap_or(f64::NAN),
+            turnover: bar.turnover,
             tick_count: bar.tick_count,
             open_interest: bar.open_interest,
         }
@@ -226,41 +209,28 @@ pub(super) fn newest_starts_query(
         .limit(limit)
 }
 
-/// The starts of the newest active bars of a range, each with its source, newest first; one per
-/// bar, up to `limit`. No bar is passed over: those of one source alone would be looked for among
-/// all of the others, however few there are.
+/// The starts of the first active bars of a range in this order, each with its source; one per bar,
+/// up to `limit`. No bar is passed over: those of one source alone would be looked for among all of
+/// the others, however few there are.
 ///
 /// # Errors
 /// As [`count`].
-pub(crate) fn newest_starts(
+pub(crate) fn outermost_starts(
     conn: &mut BackendConnection<'_>,
     of: &BarRange,
+    order: SortOrder,
     limit: usize,
 ) -> Result<Vec<(Timestamp, i64)>> {
     let (first, last) = of.bounds()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let query = newest_starts_query(*of, first, last, limit);
-    Ok(crate::on_backend!(conn, |c| query.load(c))?)
-}
-
-/// The starts of the oldest active bars of a range, each with its source, oldest first.
-///
-/// # Errors
-/// As [`count`].
-pub(crate) fn oldest_starts(
-    conn: &mut BackendConnection<'_>,
-    of: &BarRange,
-    limit: usize,
-) -> Result<Vec<(Timestamp, i64)>> {
-    let (first, last) = of.bounds()?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let query = scan_query(*of, first, last)
-        .select((
-            market_data_bars::timestamp,
-            market_data_bars::data_source_id,
-        ))
-        .limit(limit);
-    Ok(crate::on_backend!(conn, |c| query.load(c))?)
+    let (newest, oldest) = (
+        newest_starts_query(*of, first, last, limit),
+        starts_query(*of, first, last).limit(limit),
+    );
+    Ok(crate::on_backend!(conn, |c| match order {
+        SortOrder::Ascending => oldest.load(c),
+        SortOrder::Descending => newest.load(c),
+    })?)
 }
 
 #[dsl::auto_type(no_type_alias)]
@@ -324,10 +294,7 @@ pub(crate) fn contested_periods(
     built: &BuiltSources,
 ) -> Result<u64> {
     let (first, last) = of.bounds()?;
-    let query = scan_query(*of, first, last).select((
-        market_data_bars::timestamp,
-        market_data_bars::data_source_id,
-    ));
+    let query = starts_query(*of, first, last);
     let (mut contested, mut of_period, mut end) = (0, 0_u64, i64::MIN);
     type BarPeriodKey = (Timestamp, i64);
     each_row!(

@@ -8,8 +8,8 @@ use super::*;
 use crate::database::{BackendConnection, Cursor};
 use crate::domain::{Bar, BarPrice, Frequency, ProviderType, RawBar};
 use crate::models::{MarketDataBar, NewDataSource, NewMarketDataBar};
-use crate::repository::market_data::TickOrder;
 use crate::repository::test_rows::{at, conflict};
+use crate::repository::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 use crate::repository::{data_source, instrument};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data_bars;
@@ -55,7 +55,7 @@ fn upsert(conn: &mut BackendConnection<'_>, bars: &[NewMarketDataBar], now: i64)
 }
 
 fn all(conn: &mut BackendConnection<'_>) -> Vec<MarketDataBar> {
-    let query = BarRangeQuery::new(BarRange::all(1, DAY), BarRangeQuery::LIMIT_MAX);
+    let query = RangeQuery::new(BarRange::all(1, DAY), PAGE_ROWS_MAX);
     range(conn, &query).unwrap().rows
 }
 
@@ -295,8 +295,8 @@ fn pages_follow_each_other_in_both_orders_and_directions() {
         minute.frequency = Frequency::OneMinute;
         let bars: Vec<_> = ticks.chain([minute, bar(2, 2, "98")]).collect();
         insert(conn, &bars);
-        for order in [TickOrder::Ascending, TickOrder::Descending] {
-            let mut query = BarRangeQuery::new(BarRange::all(1, DAY), 3);
+        for order in [SortOrder::Ascending, SortOrder::Descending] {
+            let mut query = RangeQuery::new(BarRange::all(1, DAY), 3);
             query.order = order;
             let mut pages = Vec::new();
             loop {
@@ -306,7 +306,7 @@ fn pages_follow_each_other_in_both_orders_and_directions() {
                 query.cursor = Some(next);
             }
             let mut expected: Vec<String> = (0..10).map(|n| n.to_string()).collect();
-            if order == TickOrder::Descending {
+            if order == SortOrder::Descending {
                 expected.reverse();
             }
             assert_eq!(pages.concat(), expected);
@@ -337,12 +337,12 @@ fn a_range_has_its_start_lacks_its_end_and_may_name_a_source() {
             ..of(10, 31)
         };
         assert_eq!(count(conn, &only).unwrap(), 1);
-        let rows = range(conn, &BarRangeQuery::new(only, 10)).unwrap().rows;
+        let rows = range(conn, &RangeQuery::new(only, 10)).unwrap().rows;
         assert_eq!(closes(&rows), ["4"]);
         let text = count(conn, &of(11, 10)).unwrap_err().to_string();
         assert!(text.contains("after end"), "{text}");
-        for limit in [0, BarRangeQuery::LIMIT_MAX + 1] {
-            assert!(range(conn, &BarRangeQuery::new(of(1, 2), limit)).is_err());
+        for limit in [0, PAGE_ROWS_MAX + 1] {
+            assert!(range(conn, &RangeQuery::new(of(1, 2), limit)).is_err());
         }
     });
 }

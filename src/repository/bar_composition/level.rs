@@ -1,12 +1,13 @@
 //! The stored bars of one frequency, as parts of the periods of an answer: of each of their
 //! periods the best one, and what they leave open for shorter bars and for ticks.
 
+use std::cmp::Ordering;
+
 use super::Composition;
-use super::parts::{Moments, PeriodPart};
-use super::reading::Reading;
+use super::composed::{self, Composed, ComposedBar};
 use super::spans::{SpanCursor, TimeSpan, bridged, without};
 use crate::database::BackendConnection;
-use crate::domain::{BarAggregator, Frequency, PeriodBar};
+use crate::domain::{Frequency, PeriodBar};
 use crate::error::Result;
 use crate::models::BarSeries;
 use crate::repository::bar::{self, ScannedBar};
@@ -21,21 +22,13 @@ const BRIDGED_PERIODS_MAX: i64 = 64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FrequencyLevel {
     pub(super) frequency: Frequency,
-    /// What is built of it.
+    /// What is built of it; `None` where no built bar is taken.
     pub(super) series: Option<BarSeries>,
 }
 
 impl FrequencyLevel {
-    pub(super) fn new(frequency: Frequency, series: &[BarSeries]) -> Self {
-        let series = series.iter().find(|series| series.frequency == frequency);
-        Self {
-            frequency,
-            series: series.copied(),
-        }
-    }
-
     /// The spans in which the built bars hold: in these a period without one is empty.
-    fn fresh(
+    pub(super) fn fresh(
         &self,
         conn: &mut BackendConnection<'_>,
         within: &[TimeSpan],
@@ -63,56 +56,44 @@ impl FrequencyLevel {
 }
 
 impl Composition {
-    /// The spans of `within` in which the built bars of a level hold, if any are taken.
-    pub(super) fn fresh(
-        &self,
-        conn: &mut BackendConnection<'_>,
-        level: &FrequencyLevel,
-        within: &[TimeSpan],
-    ) -> Result<Vec<TimeSpan>> {
-        match self.source {
-            None => level.fresh(conn, within),
-            Some(_) => Ok(Vec::new()),
-        }
-    }
-
     /// Reads the bars of a level in the open spans; returns what is open after them.
     pub(super) fn read_level(
         &self,
         conn: &mut BackendConnection<'_>,
         level: &FrequencyLevel,
         open: &[TimeSpan],
-        reading: &mut Reading,
+        composed: &mut Composed,
     ) -> Result<Vec<TimeSpan>> {
-        let fresh = self.fresh(conn, level, open)?;
+        let fresh = level.fresh(conn, open)?;
         let (start, end) = level.frequency.period_micros(0);
+        let none_yet = TimeSpan {
+            start: 0,
+            end: i64::MIN,
+        };
         let mut pass = LevelPass {
             composition: self,
             frequency: level.frequency,
             open: SpanCursor::new(open),
             fresh: SpanCursor::new(&fresh),
-            period: TimeSpan {
-                start: 0,
-                end: i64::MIN,
-            },
+            period: none_yet,
             is_open: false,
-            held: Vec::new(),
-            best: i64::MAX,
-            fold: BarAggregator::new(self.frequency),
-            moments: Moments::default(),
+            best: Vec::new(),
+            precedence: i64::MAX,
+            whole: none_yet,
             settled: Vec::new(),
-            reading,
+            parts: Vec::new(),
         };
         for span in bridged(open.to_vec(), BRIDGED_PERIODS_MAX * (end - start)) {
             let range = self.range_of(level, span);
             bar::scan(conn, &range, |row| {
-                pass.add(row);
+                pass.add(row, composed);
                 Ok(())
             })?;
         }
-        let settled = pass.finish();
+        pass.settle(composed);
+        composed.parts.append(&mut pass.parts);
         // A period that is built and fresh is closed even without a bar: it is known to be empty.
-        Ok(without(&without(open, &settled), &fresh))
+        Ok(without(&without(open, &pass.settled), &fresh))
     }
 }
 
@@ -125,22 +106,21 @@ struct LevelPass<'a> {
     /// The period of the last row, and whether it lies in an open span.
     period: TimeSpan,
     is_open: bool,
-    /// The bars of that period, as far as they are those of the best source.
-    held: Vec<ScannedBar>,
-    /// Their precedence.
-    best: i64,
-    fold: BarAggregator,
-    moments: Moments,
+    /// The bars of that period, as far as they are those of the best source, and their precedence.
+    best: Vec<ScannedBar>,
+    precedence: i64,
+    /// The period of the answer that the last one with a bar is a part of.
+    whole: TimeSpan,
     /// The periods that have a bar.
     settled: Vec<TimeSpan>,
-    reading: &'a mut Reading,
+    parts: Vec<ComposedBar>,
 }
 
 impl LevelPass<'_> {
-    fn add(&mut self, row: ScannedBar) {
+    fn add(&mut self, row: ScannedBar, composed: &mut Composed) {
         let at = row.timestamp.micros();
         if at >= self.period.end {
-            self.settle();
+            self.settle(composed);
             self.period = TimeSpan::of_period(self.frequency, at);
             self.is_open = self.open.contains(self.period.start);
         }
@@ -150,15 +130,14 @@ impl LevelPass<'_> {
         let Some(precedence) = self.precedence(&row) else {
             return;
         };
-        if precedence < self.best {
-            self.held.clear();
-            self.best = precedence;
-        }
         // One source per period: bars of two sources would count its volume twice.
-        if precedence == self.best || self.held.is_empty() {
-            self.best = precedence;
-            self.held.push(row);
+        match precedence.cmp(&self.precedence) {
+            Ordering::Less => self.best.clear(),
+            Ordering::Equal => {}
+            Ordering::Greater => return,
         }
+        self.precedence = precedence;
+        self.best.push(row);
     }
 
     /// Which of the bars of a period is taken, least first: what came in, by its source, then what
@@ -173,51 +152,36 @@ impl LevelPass<'_> {
     }
 
     /// The period of the last row is over.
-    fn settle(&mut self) {
-        if self.held.is_empty() {
+    fn settle(&mut self, composed: &mut Composed) {
+        let Some(newest) = self.best.last() else {
             return;
-        }
+        };
+        let (source, last) = (newest.data_source_id, newest.timestamp.micros());
         match self.settled.last_mut() {
             Some(last) if last.end == self.period.start => last.end = self.period.end,
             _ => self.settled.push(self.period),
         }
-        self.reading.bars_read += self.held.len();
+        if last >= self.whole.end {
+            self.whole = TimeSpan::of_period(self.composition.frequency, last);
+        }
+        self.precedence = i64::MAX;
+        composed.bars_read += self.best.len();
+        composed.note_source(Some(source), last);
         let is_whole = self.frequency == self.composition.frequency;
-        let mut held = std::mem::take(&mut self.held);
-        for row in held.drain(..) {
-            let (source, at) = (row.data_source_id, row.timestamp.micros());
-            let says_interest = row.open_interest.is_some();
-            self.reading.note_source(source, at);
-            if is_whole {
-                self.moments.add_bar(at, says_interest);
-                self.push(PeriodBar::from(row), Some(source));
-                continue;
+        for row in self.best.drain(..) {
+            let at = row.timestamp.micros();
+            let mut part = ComposedBar {
+                period: self.whole.start,
+                first: at,
+                last: at,
+                interest: row.open_interest.map(|_| at),
+                stored: is_whole.then_some(source),
+                bar: PeriodBar::from(row),
+            };
+            if !is_whole {
+                part.bar.timestamp = Timestamp::from_micros_clamped(self.whole.start);
             }
-            if let Some(done) = self.fold.add(PeriodBar::from(row)) {
-                self.push(done, None);
-            }
-            self.moments.add_bar(at, says_interest);
+            composed::add(&mut self.parts, part);
         }
-        self.held = held; // Its memory is used again.
-    }
-
-    fn push(&mut self, bar: PeriodBar, stored: Option<i64>) {
-        let moments = std::mem::take(&mut self.moments);
-        let first = moments.first.unwrap_or_default();
-        self.reading.parts.push(PeriodPart {
-            period: self.composition.frequency.period_micros(first).0,
-            moments,
-            stored,
-            bar,
-        });
-    }
-
-    /// The periods that have a bar.
-    fn finish(mut self) -> Vec<TimeSpan> {
-        self.settle();
-        if let Some(done) = self.fold.finish() {
-            self.push(done, None);
-        }
-        self.settled
     }
 }

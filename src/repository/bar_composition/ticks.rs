@@ -1,13 +1,12 @@
 //! The ticks of what no bar covers, folded into parts of the periods of an answer.
 
 use super::Composition;
-use super::parts::{Moments, PeriodPart};
-use super::reading::Reading;
+use super::composed::{Composed, ComposedBar};
 use super::spans::{SpanCursor, TimeSpan, bridged};
 use crate::database::BackendConnection;
-use crate::domain::{Aggregator, TickFold};
+use crate::domain::{Aggregator, PeriodBar};
 use crate::error::Result;
-use crate::repository::market_data;
+use crate::repository::{SortOrder, market_data};
 
 /// Open spans between which so many periods of bars lie, or fewer, are read as one: more ticks,
 /// and fewer statements.
@@ -22,18 +21,15 @@ impl Composition {
         window: TimeSpan,
         open: &[TimeSpan],
         limit: usize,
-        reading: &mut Reading,
+        composed: &mut Composed,
     ) -> Result<i64> {
         let (start, end) = self.finest().period_micros(0);
         let groups = bridged(open.to_vec(), BRIDGED_PERIODS_MAX * (end - start));
         let is_whole = groups.len() == open.len();
         let (mut to, mut left) = (window.end, limit);
-        let mut pass = TickPass {
-            composition: self,
-            fold: Aggregator::new(self.frequency),
-            moments: Moments::default(),
-            reading,
-        };
+        let mut fold = Aggregator::new(self.frequency);
+        // First and last tick of the period that is folded.
+        let (mut first, mut last) = (None, 0);
         let mut open = SpanCursor::new(open);
         for group in groups {
             // A look at the index before the pass: a period is never divided over transactions, so
@@ -55,17 +51,18 @@ impl Composition {
                 if !is_whole && !open.contains(at) {
                     return Ok(());
                 }
-                if let Some(done) = pass.fold.add(tick.timestamp, tick.price, tick.volume) {
-                    pass.push(&done);
+                if let Some(bar) = fold.add(tick.timestamp, tick.price, tick.volume) {
+                    self.push(composed, bar, first.replace(at), last);
                 }
-                pass.moments.add(at);
+                first.get_or_insert(at);
+                last = at;
                 Ok(())
             })?;
-            pass.reading.ticks_read += read;
+            composed.ticks_read += read;
             left = left.saturating_sub(read);
         }
-        if let Some(done) = pass.fold.finish() {
-            pass.push(&done);
+        if let Some(bar) = fold.finish() {
+            self.push(composed, bar, first, last);
         }
         Ok(to)
     }
@@ -79,35 +76,25 @@ impl Composition {
         group: TimeSpan,
         left: usize,
     ) -> Result<i64> {
-        let beyond = market_data::nth_stamp(conn, &group.ticks(self.instrument_id), left)?;
+        let range = group.ticks(self.instrument_id);
+        let beyond = market_data::nth_stamp(conn, &range, SortOrder::Ascending, left)?;
         Ok(beyond.map_or(window.end, |at| {
             let first = self.frequency.period_micros(window.start).1;
             let start = self.frequency.period_micros(at.micros()).0;
             start.max(first).min(window.end)
         }))
     }
-}
 
-/// A pass over ticks, which come in order of time.
-struct TickPass<'a> {
-    composition: &'a Composition,
-    fold: Aggregator,
-    /// Those of the period that is open.
-    moments: Moments,
-    reading: &'a mut Reading,
-}
-
-impl TickPass<'_> {
-    fn push(&mut self, fold: &TickFold) {
-        let moments = std::mem::take(&mut self.moments);
-        let first = moments.first.unwrap_or_default();
-        let frequency = self.composition.frequency;
-        self.reading.note_ticks(first);
-        self.reading.parts.push(PeriodPart {
-            period: frequency.period_micros(first).0,
-            moments,
+    fn push(&self, composed: &mut Composed, bar: PeriodBar, first: Option<i64>, last: i64) {
+        let first = first.unwrap_or(last);
+        composed.note_source(None, first);
+        composed.parts.push(ComposedBar {
+            period: self.frequency.period_micros(first).0,
+            first,
+            last,
+            interest: None,
             stored: None,
-            bar: fold.to_bar(),
+            bar,
         });
     }
 }

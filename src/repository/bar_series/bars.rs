@@ -85,9 +85,7 @@ fn new_bar(of: SeriesKey, source: i64, bar: PeriodBar) -> NewMarketDataBar {
         data_source_id: source,
         is_adjusted: false,
         quality_score: None,
-        // It is not known of bars that came in without one. Prices and sizes at the end of what
-        // doubles hold may have a product beyond it.
-        turnover: Some(bar.turnover).filter(|turnover| turnover.is_finite()),
+        turnover: bar.turnover,
         tick_count: bar.tick_count,
     }
 }

@@ -355,7 +355,7 @@ impl Builder<'_, '_> {
         let to = Timestamp::from_micros_clamped(made.to);
         self.work.ticks_read += made.ticks_read;
         self.work.bars_read += made.bars_read;
-        self.work.cost += made.cost;
+        self.work.cost += made.cost();
         let bars = made.bars.into_iter().map(|made| made.bar).collect();
         let (written, removed) = bars::replace(self.conn, self.key, from, to, bars, self.now)?;
         self.work.bars_written += written;

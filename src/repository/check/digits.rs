@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::models::{MarketData, MarketDataBar};
 use crate::repository::bar::{self, BarRange};
 use crate::repository::instrument::{self, InstrumentFilter, InstrumentPage};
-use crate::repository::market_data::{self, TickOrder, TickRange};
+use crate::repository::market_data::{self, TickRange};
+use crate::repository::{RangeQuery, SortOrder};
 
 /// The limits of the look: the first instruments by symbol, and the newest rows of each.
 const INSTRUMENTS_MAX: usize = 1_000;
@@ -53,18 +54,18 @@ pub(super) fn finding(conn: &mut BackendConnection<'_>) -> Result<Finding> {
 
 /// The most places of the newest prices of an instrument.
 fn places_stored(conn: &mut BackendConnection<'_>, instrument_id: i64) -> Result<usize> {
-    let ticks = market_data::TickRangeQuery {
-        order: TickOrder::Descending,
-        ..market_data::TickRangeQuery::new(TickRange::all(instrument_id), TICKS_MAX)
+    let ticks = RangeQuery {
+        order: SortOrder::Descending,
+        ..RangeQuery::new(TickRange::all(instrument_id), TICKS_MAX)
     };
     let of_tick = |row: &MarketData| [row.price, row.bid, row.ask];
     let rows = market_data::range(conn, &ticks)?.rows;
     let prices = rows.iter().flat_map(of_tick).flatten();
     let mut places = prices.map(written_places).max().unwrap_or(0);
     for frequency in Frequency::ALL {
-        let bars = bar::BarRangeQuery {
-            order: TickOrder::Descending,
-            ..bar::BarRangeQuery::new(
+        let bars = RangeQuery {
+            order: SortOrder::Descending,
+            ..RangeQuery::new(
                 BarRange::all(instrument_id, frequency),
                 BARS_OF_A_FREQUENCY_MAX,
             )

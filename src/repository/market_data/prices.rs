@@ -9,9 +9,9 @@ use crate::database::BackendConnection;
 use crate::domain::BarPrice;
 use crate::domain::bar_price::mid;
 use crate::error::Result;
-use crate::repository::bounds;
 use crate::repository::optional::{IfSome, if_some};
 use crate::repository::pass::each_row;
+use crate::repository::{SortOrder, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::market_data;
 use crate::timestamp::Timestamp;
@@ -292,32 +292,28 @@ macro_rules! stored_stamps {
     }};
 }
 
-/// The stamp of the tick of a range that comes after `n` others, deleted ones included.
+/// The stamp of the tick of a range that comes after `n` others in this order, deleted ones
+/// included.
 ///
 /// # Errors
 /// As [`prices`].
 pub(crate) fn nth_stamp(
     conn: &mut BackendConnection<'_>,
     of: &TickRange,
+    order: SortOrder,
     n: usize,
 ) -> Result<Option<Timestamp>> {
-    let query = stored_stamps!(of)
-        .order(market_data::timestamp.asc())
-        .offset(i64::try_from(n).unwrap_or(i64::MAX));
-    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
-}
-
-/// [`nth_stamp`] from the end of the range backwards.
-///
-/// # Errors
-/// As [`prices`].
-pub(crate) fn nth_stamp_before(
-    conn: &mut BackendConnection<'_>,
-    of: &TickRange,
-    n: usize,
-) -> Result<Option<Timestamp>> {
-    let query = stored_stamps!(of)
-        .order(market_data::timestamp.desc())
-        .offset(i64::try_from(n).unwrap_or(i64::MAX));
-    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    let (oldest, newest) = (
+        stored_stamps!(of)
+            .order(market_data::timestamp.asc())
+            .offset(n),
+        stored_stamps!(of)
+            .order(market_data::timestamp.desc())
+            .offset(n),
+    );
+    Ok(crate::on_backend!(conn, |c| match order {
+        SortOrder::Ascending => oldest.first(c).optional(),
+        SortOrder::Descending => newest.first(c).optional(),
+    })?)
 }

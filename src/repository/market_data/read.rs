@@ -4,53 +4,14 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::keys::{TickKey, TickRange};
-use crate::database::{BackendConnection, Cursor, Page};
+use crate::database::{BackendConnection, Page};
 use crate::error::Result;
 use crate::models::MarketData;
-use crate::repository::bounds;
 use crate::repository::rows::Recorded;
+use crate::repository::{RangeQuery, SortOrder};
 use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
 use crate::tables::{instruments, market_data};
 use crate::timestamp::Timestamp;
-
-/// The order of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TickOrder {
-    /// Oldest first.
-    #[default]
-    Ascending,
-    /// Newest first.
-    Descending,
-}
-
-/// The query of a page of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TickRangeQuery {
-    /// Instrument and time.
-    pub range: TickRange,
-    /// Rows of a page, 1 to [`TickRangeQuery::LIMIT_MAX`].
-    pub limit: usize,
-    /// The order.
-    pub order: TickOrder,
-    /// The place where the page continues; `None` for the first page.
-    pub cursor: Option<Cursor<TickKey>>,
-}
-
-impl TickRangeQuery {
-    /// The most rows that one page holds.
-    pub const LIMIT_MAX: usize = 10_000;
-
-    /// The first page of a range, oldest first.
-    #[must_use]
-    pub fn new(range: TickRange, limit: usize) -> Self {
-        Self {
-            range,
-            limit,
-            order: TickOrder::Ascending,
-            cursor: None,
-        }
-    }
-}
 
 impl MarketData {
     /// The values of the tick, in the order of the columns, for those who write them out.
@@ -105,7 +66,7 @@ fn of_instrument(of: &TickRange) -> Result<TicksOfInstrument> {
 /// [`Error::Query`](crate::Error::Query).
 pub fn range(
     conn: &mut BackendConnection<'_>,
-    query: &TickRangeQuery,
+    query: &RangeQuery<TickRange, TickKey>,
 ) -> Result<Page<MarketData, TickKey>> {
     find_range(conn, query).recorded(conn)
 }
@@ -113,33 +74,31 @@ pub fn range(
 /// [`range`] on the way to a write, whose rows are those that it writes.
 pub(crate) fn find_range(
     conn: &mut BackendConnection<'_>,
-    query: &TickRangeQuery,
+    query: &RangeQuery<TickRange, TickKey>,
 ) -> Result<Page<MarketData, TickKey>> {
-    let probe = bounds::probe(query.limit, TickRangeQuery::LIMIT_MAX)?;
+    let (limit, order, from) = query.plan()?;
     let (first, last) = query.range.bounds()?;
-    let backwards = matches!(query.cursor, Some(Cursor::Before(_)));
-    let ascending = (query.order == TickOrder::Ascending) != backwards;
     let of = query.range.instrument_id;
-    let from = query
-        .cursor
-        .map(|(Cursor::After(key) | Cursor::Before(key))| key);
     // A snapshot for one statement: in it PostgreSQL is told to read in the order of the key, not
     // to sort.
     let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
-        Ok(if ascending {
-            let from = from.unwrap_or(TickKey::before_all(of, first));
-            crate::on_backend!(conn, |c| {
-                ascending_query(of, from, last, probe)
-                    .select(MarketData::as_select())
-                    .load(c)
-            })?
-        } else {
-            let from = from.unwrap_or(TickKey::after_all(of, last));
-            crate::on_backend!(conn, |c| {
-                descending_query(of, from, first, probe)
-                    .select(MarketData::as_select())
-                    .load(c)
-            })?
+        Ok(match order {
+            SortOrder::Ascending => {
+                let from = from.unwrap_or(TickKey::before_all(of, first));
+                crate::on_backend!(conn, |c| {
+                    ascending_query(of, from, last, limit)
+                        .select(MarketData::as_select())
+                        .load(c)
+                })?
+            }
+            SortOrder::Descending => {
+                let from = from.unwrap_or(TickKey::after_all(of, last));
+                crate::on_backend!(conn, |c| {
+                    descending_query(of, from, first, limit)
+                        .select(MarketData::as_select())
+                        .load(c)
+                })?
+            }
         })
     });
     Ok(Page::of(

@@ -10,6 +10,7 @@ use crate::domain::ProviderType;
 use crate::domain::tick::RawTick;
 use crate::models::NewDataSource;
 use crate::repository::data_source;
+use crate::repository::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 use crate::test_support::{on_both, sql_of};
 use crate::timestamp::Timestamp;
 
@@ -258,8 +259,8 @@ fn pages_follow_each_other_in_both_orders_and_directions() {
             .collect();
         insert(conn, &ticks);
         insert(conn, &[trade(2, 11, None, 1.0)]);
-        for order in [TickOrder::Ascending, TickOrder::Descending] {
-            let mut query = TickRangeQuery::new(TickRange::all(1), 3);
+        for order in [SortOrder::Ascending, SortOrder::Descending] {
+            let mut query = RangeQuery::new(TickRange::all(1), 3);
             query.order = order;
             let mut prices = Vec::new();
             let mut pages = Vec::new();
@@ -271,7 +272,7 @@ fn pages_follow_each_other_in_both_orders_and_directions() {
                 query.cursor = Some(next);
             }
             let mut expected: Vec<f64> = (0..10).map(f64::from).collect();
-            if order == TickOrder::Descending {
+            if order == SortOrder::Descending {
                 expected.reverse();
             }
             assert_eq!(prices, expected);
@@ -315,9 +316,9 @@ fn a_range_includes_its_start_and_excludes_its_end() {
                 .to_string()
                 .contains("after end")
         );
-        let mut query = TickRangeQuery::new(of, 0);
+        let mut query = RangeQuery::new(of, 0);
         assert!(range(conn, &query).is_err());
-        query.limit = TickRangeQuery::LIMIT_MAX + 1;
+        query.limit = PAGE_ROWS_MAX + 1;
         assert!(range(conn, &query).is_err());
     });
 }
@@ -423,7 +424,7 @@ fn every_float_survives_the_way_in_and_out() {
             .map(|(n, p)| trade(1, n as i64, None, *p))
             .collect();
         insert(conn, &ticks);
-        let page = range(conn, &TickRangeQuery::new(TickRange::all(1), 100)).unwrap();
+        let page = range(conn, &RangeQuery::new(TickRange::all(1), 100)).unwrap();
         let back: Vec<f64> = page.rows.iter().filter_map(|row| row.price).collect();
         assert_eq!(back, prices);
         assert_eq!(page.next.or(page.previous), None::<Cursor<TickKey>>);

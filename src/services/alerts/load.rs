@@ -8,7 +8,8 @@ use crate::database::BackendConnection;
 use crate::domain::StoredTick;
 use crate::error::Result;
 use crate::models::{AlertRule, MarketData};
-use crate::repository::market_data::{TickOrder, TickRange, TickRangeQuery};
+use crate::repository::market_data::TickRange;
+use crate::repository::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 use crate::repository::{alert_rule, instrument, market_data};
 use crate::services::alert_engine::{Evaluator, HistoryNeed, Rule, WatchedInstrument};
 
@@ -98,9 +99,9 @@ fn warm_up(conn: &mut BackendConnection<'_>, evaluator: &mut Evaluator, id: i64)
         return Ok(());
     }
     let mut past = LoadedPast::default();
-    let mut query = TickRangeQuery {
-        order: TickOrder::Descending,
-        ..TickRangeQuery::new(TickRange::all(id), FIRST_PAGE_TICKS)
+    let mut query = RangeQuery {
+        order: SortOrder::Descending,
+        ..RangeQuery::new(TickRange::all(id), FIRST_PAGE_TICKS)
     };
     loop {
         let page = market_data::find_range(conn, &query)?;
@@ -113,7 +114,7 @@ fn warm_up(conn: &mut BackendConnection<'_>, evaluator: &mut Evaluator, id: i64)
             }
         }
         query.cursor = page.next;
-        query.limit = TickRangeQuery::LIMIT_MAX;
+        query.limit = PAGE_ROWS_MAX;
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::{BarPrice, Candle, Frequency, PeriodBar};
 use crate::error::{Error, Result};
 use crate::repository::bar_composition::TimeSpan;
+use crate::repository::bounds;
 use crate::timestamp::Timestamp;
 
 /// What stands for a period without a bar between two that have one.
@@ -66,15 +67,7 @@ impl BarQuery {
             let remedy = "ask for at least one bar";
             return Err(Error::invalid("max_records", "it is 0", remedy));
         }
-        if let (Some(start), Some(end)) = (self.start, self.end)
-            && start > end
-        {
-            return Err(Error::invalid(
-                "start",
-                format!("{start} is after end, {end}"),
-                "give a start that is not after the end",
-            ));
-        }
+        bounds::moments(self.start, self.end)?;
         let aligned = |moment: Timestamp| {
             let (start, next) = self.frequency.period_micros(moment.micros());
             if start == moment.micros() {
@@ -120,36 +113,6 @@ impl BarOrigin {
     }
 }
 
-/// The values of a bar.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BarValues {
-    /// First price.
-    pub open: f64,
-    /// Greatest price.
-    pub high: f64,
-    /// Least price.
-    pub low: f64,
-    /// Last price.
-    pub close: f64,
-    /// Traded size, in contracts, shares or coins; 0 for bars of quotes.
-    pub volume: f64,
-    /// Sum of price times size, where it is known; 0 for bars of quotes.
-    pub turnover: Option<f64>,
-    /// Ticks with such a price, where it is known.
-    pub tick_count: Option<i64>,
-    /// Open contracts at the end of the period.
-    pub open_interest: Option<f64>,
-}
-
-impl BarValues {
-    /// The volume-weighted average price, where it is known; none without volume.
-    #[must_use]
-    pub fn vwap(&self) -> Option<f64> {
-        let turnover = self.turnover.filter(|_| self.volume > 0.0);
-        turnover.map(|turnover| turnover / self.volume)
-    }
-}
-
 /// A period of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryBar {
@@ -158,7 +121,7 @@ pub struct HistoryBar {
     /// Where the bar comes from.
     pub origin: BarOrigin,
     /// The values; none in a period that [`Fill::Null`] put there.
-    pub values: Option<BarValues>,
+    pub values: Option<PeriodBar>,
 }
 
 impl HistoryBar {
@@ -174,24 +137,6 @@ impl HistoryBar {
             close: values.close,
             volume: values.volume,
         })
-    }
-
-    pub(super) fn composed(bar: PeriodBar, origin: BarOrigin) -> Self {
-        Self {
-            timestamp: bar.timestamp,
-            origin,
-            values: Some(BarValues {
-                open: bar.open,
-                high: bar.high,
-                low: bar.low,
-                close: bar.close,
-                volume: bar.volume,
-                // A bar that does not say its turnover has none that is a number.
-                turnover: Some(bar.turnover).filter(|turnover| turnover.is_finite()),
-                tick_count: bar.tick_count,
-                open_interest: bar.open_interest,
-            }),
-        }
     }
 }
 

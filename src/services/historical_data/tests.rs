@@ -42,6 +42,20 @@ fn store(conn: &mut BackendConnection<'_>, ticks: &[(i64, f64)]) {
     assert_eq!(stored.inserted, ticks.len());
 }
 
+/// A tick of instrument 1 with a size and no price.
+fn store_size(conn: &mut BackendConnection<'_>, micros: i64) {
+    let size = Tick::try_from(RawTick {
+        instrument_id: Some(1),
+        timestamp: Some(at(micros)),
+        volume: Some(2.0),
+        ..RawTick::default()
+    });
+    let options = market_data::InsertOptions::default();
+    let ticks = [size.unwrap()];
+    let stored = conn.savepoint(|conn| market_data::insert_batch(conn, &ticks, &options, at(0)));
+    assert_eq!(stored.unwrap().inserted, 1);
+}
+
 /// Bars that came in, all prices the same.
 fn import(conn: &mut BackendConnection<'_>, source: i64, of: Frequency, bars: &[(i64, i64)]) {
     let bars: Vec<NewMarketDataBar> = bars
@@ -403,5 +417,31 @@ fn a_period_that_is_named_by_another_moment_than_its_start_is_one_all_the_same()
         let values = week.bars[0].values.clone().unwrap();
         assert_eq!(week.bars.len(), 1);
         assert_eq!((values.volume, values.high), (4.0, 30.0));
+    });
+}
+
+#[test]
+fn the_extent_is_that_of_prices_and_of_bars_of_which_answers_are_made() {
+    on_both(|conn| {
+        let between = |of: Option<(Timestamp, Timestamp)>| {
+            of.map(|(first, last)| (first.micros() - START, last.micros() - START))
+        };
+        let hours = |conn: &mut BackendConnection<'_>| {
+            between(extent(conn, 1, Frequency::OneHour).unwrap())
+        };
+        store_size(conn, 0);
+        assert_eq!(hours(conn), None);
+        assert!(all(conn, Frequency::OneHour).bars.is_empty());
+        store(conn, &[(HOUR, 1.0), (2 * HOUR + 1, 2.0)]);
+        store_size(conn, 9 * HOUR);
+        assert_eq!(hours(conn), Some((HOUR, 2 * HOUR + 1)));
+        let source = vendor(conn);
+        import(conn, source, Frequency::OneMinute, &[(5 * HOUR, 3)]);
+        import(conn, source, Frequency::OneDay, &[(-DAY, 4), (3 * DAY, 4)]);
+        assert_eq!(hours(conn), Some((HOUR, 5 * HOUR)));
+        let days = between(extent(conn, 1, Frequency::OneDay).unwrap());
+        assert_eq!(days, Some((-DAY, 3 * DAY)));
+        let weeks = between(extent(conn, 1, Frequency::OneWeek).unwrap());
+        assert_eq!(weeks, days);
     });
 }

@@ -9,12 +9,13 @@ use tickbase::models::{AlertLog, AlertRule, MarketData, NewAlertRule};
 use tickbase::repository::alert_log::{self, AlertFilter, PageQuery};
 use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{
-    InsertOptions, InsertReport, MarketDataRepository, TickRange, TickRangeQuery,
+    InsertOptions, InsertReport, MarketDataRepository, TickRange,
 };
 use tickbase::services::{AlertEngine, Service};
 
 use crate::alerts::plain::oracle::Oracle;
 use crate::support::{TestDatabase, db_read, db_write};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 
 pub struct Place {
     pub db: Database,
@@ -67,8 +68,7 @@ impl Place {
     /// The stored ticks of an instrument, in the order of their keys.
     pub fn stored(&self, instrument_id: i64) -> Vec<StoredTick> {
         let repository = MarketDataRepository::new(&self.db);
-        let mut query =
-            TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
+        let mut query = RangeQuery::new(TickRange::all(instrument_id), PAGE_ROWS_MAX);
         let mut ticks = Vec::new();
         loop {
             let page = repository.range(&query).unwrap();

@@ -5,6 +5,7 @@ use crate::support::{db_read, db_write, insert_bars, on_both, upsert_bars};
 use diesel::prelude::*;
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{BarPrice, Frequency};
+use tickbase::repository::RangeQuery;
 use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::{self, BuildSpan};
 use tickbase::repository::instrument;
@@ -430,6 +431,6 @@ on_both! {
     }
 }
 
-fn bar_query(range: BarRange) -> tickbase::repository::bar::BarRangeQuery {
-    tickbase::repository::bar::BarRangeQuery::new(range, 100)
+fn bar_query(range: BarRange) -> RangeQuery<BarRange, tickbase::repository::bar::BarKey> {
+    RangeQuery::new(range, 100)
 }

@@ -9,7 +9,8 @@ use tickbase::domain::{BarPrice, Frequency};
 use tickbase::models::{MarketData, MarketDataBar};
 use tickbase::repository::bar::BarRange;
 use tickbase::repository::bar_series;
-use tickbase::repository::market_data::{TickRange, TickRangeQuery};
+use tickbase::repository::market_data::TickRange;
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::services::historical_data::{BarOrigin, HistoryBar};
 
 /// A bar, with what is not known absent.
@@ -101,9 +102,9 @@ impl Model {
             bar_series::source_id(conn, BarPrice::Last)
         });
         let built = built.unwrap();
-        let query = TickRangeQuery::new(TickRange::all(world.id), TickRangeQuery::LIMIT_MAX);
+        let query = RangeQuery::new(TickRange::all(world.id), PAGE_ROWS_MAX);
         let ticks = world.ticks().range(&query).unwrap().rows;
-        assert!(ticks.len() < TickRangeQuery::LIMIT_MAX);
+        assert!(ticks.len() < PAGE_ROWS_MAX);
         let all = Frequency::ALL.map(|of| world.rows(BarRange::all(world.id, of)));
         let imported = all.into_iter().flatten();
         Self {

@@ -14,7 +14,8 @@ use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
 use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::BuildSpan;
-use tickbase::repository::market_data::{InsertOptions, TickRange, TickRangeQuery};
+use tickbase::repository::market_data::{InsertOptions, TickRange};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::services::historical_data::{BarQuery, bars};
 
 /// Every case is an instrument of its own in one database.
@@ -168,7 +169,7 @@ fn take(world: &World<'_>, step: &Step, ticks_max: usize) {
                 .unwrap();
         }
         Step::DeleteKeys(nth) => {
-            let query = TickRangeQuery::new(TickRange::all(world.id), TickRangeQuery::LIMIT_MAX);
+            let query = RangeQuery::new(TickRange::all(world.id), PAGE_ROWS_MAX);
             let page = world.ticks().range(&query).unwrap();
             let keys = page.rows.iter().step_by(*nth).map(|tick| tick.key());
             world.ticks().soft_delete_keys(keys.collect()).unwrap();

@@ -9,14 +9,14 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{BarPrice, Frequency, InstrumentType, ProviderType, Symbol};
 use tickbase::models::{BarSeries, MarketDataBar, NewDataSource, NewInstrument};
-use tickbase::repository::bar::{self, BarRange, BarRangeQuery as BarQuery};
+use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::{
     self, BuildReport, BuildSpan, SeriesKey, SeriesStatus, TICKS_PER_TRANSACTION_MAX,
 };
 use tickbase::repository::market_data::{
     InsertOptions, InsertReport, MarketDataRepository, TickRange,
 };
-use tickbase::repository::{data_source, instrument};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery, data_source, instrument};
 use tickbase::{Result, Timestamp};
 
 pub(crate) const MINUTE: i64 = 60;
@@ -191,12 +191,8 @@ impl<'a> World<'a> {
 
     /// The active bars of a range.
     pub(crate) fn rows(&self, range: BarRange) -> Vec<MarketDataBar> {
-        let page = db_read!(
-            self.db,
-            bar::range(&BarQuery::new(range, BarQuery::LIMIT_MAX))
-        )
-        .unwrap();
-        assert!(page.rows.len() < BarQuery::LIMIT_MAX);
+        let page = db_read!(self.db, bar::range(&RangeQuery::new(range, PAGE_ROWS_MAX))).unwrap();
+        assert!(page.rows.len() < PAGE_ROWS_MAX);
         page.rows
     }
 

@@ -9,7 +9,8 @@ use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::Candle;
 use tickbase::error::Result;
 use tickbase::models::{Instrument, MarketData};
-use tickbase::repository::market_data::{TickRange, TickRangeQuery, range};
+use tickbase::repository::market_data::{TickRange, range};
+use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::timestamp::Timestamp;
 
 const CANDLE_MICROS: i64 = 5_000_000;
@@ -37,7 +38,7 @@ pub(super) fn of<'a>(database: &Database, instrument: &'a Instrument) -> Result<
 }
 
 fn candles(conn: &mut BackendConnection<'_>, instrument_id: i64) -> Result<Vec<Candle>> {
-    let mut query = TickRangeQuery::new(TickRange::all(instrument_id), TickRangeQuery::LIMIT_MAX);
+    let mut query = RangeQuery::new(TickRange::all(instrument_id), PAGE_ROWS_MAX);
     let mut trades = Vec::new();
     loop {
         let page = range(conn, &query)?;

@@ -8,9 +8,9 @@ use super::{Format, plain};
 use crate::CommandFailure;
 use crate::output::cannot_write;
 use tickbase::database::Database;
-use tickbase::domain::Frequency;
+use tickbase::domain::{Frequency, PeriodBar};
 use tickbase::error::Error;
-use tickbase::services::historical_data::{BarQuery, BarValues, HistoryBar, bars, extent};
+use tickbase::services::historical_data::{BarQuery, HistoryBar, bars, extent};
 use tickbase::timestamp::Timestamp;
 
 /// Periods of one window.
@@ -114,8 +114,8 @@ fn line(out: &mut dyn Write, format: Format, bar: &HistoryBar) -> std::io::Resul
     }
 }
 
-fn csv_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::Result<()> {
-    let BarValues {
+fn csv_line(out: &mut dyn Write, start: Timestamp, bar: &PeriodBar) -> std::io::Result<()> {
+    let PeriodBar {
         open,
         high,
         low,
@@ -130,7 +130,7 @@ fn csv_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::
     writeln!(out)
 }
 
-fn json_line(out: &mut dyn Write, start: Timestamp, bar: &BarValues) -> std::io::Result<()> {
+fn json_line(out: &mut dyn Write, start: Timestamp, bar: &PeriodBar) -> std::io::Result<()> {
     let line = BarLine {
         timestamp: start.to_string(),
         open: Some(bar.open),

@@ -189,13 +189,9 @@ fn the_stamp_after_so_many_ticks_is_found_from_both_ends() {
         )
         .unwrap();
         let mut stamps = |n| {
-            let first = nth_stamp(conn, &of, n).unwrap().map(Timestamp::micros);
-            (
-                first,
-                nth_stamp_before(conn, &of, n)
-                    .unwrap()
-                    .map(Timestamp::micros),
-            )
+            let mut stamp = |order| nth_stamp(conn, &of, order, n).unwrap();
+            let (first, last) = (stamp(SortOrder::Ascending), stamp(SortOrder::Descending));
+            (first.map(Timestamp::micros), last.map(Timestamp::micros))
         };
         assert_eq!(
             stamps(0),
