@@ -33,14 +33,10 @@ pub(super) fn instrument_on(
 }
 
 /// The name that is most like this one, if any is: by the measure that the command line itself
-/// uses for its options, and without regard to case.
+/// uses for its options.
 fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     const SIMILARITY_MIN: f64 = 0.75;
-    let name = name.to_ascii_uppercase();
-    let measured = names.map(|one| {
-        let likeness = strsim::jaro_winkler(&name, &one.to_ascii_uppercase());
-        (one, likeness)
-    });
+    let measured = names.map(|one| (one, strsim::jaro_winkler(name, one)));
     let best = measured.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     (best.1 >= SIMILARITY_MIN).then_some(best.0)
 }

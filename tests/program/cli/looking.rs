@@ -23,7 +23,7 @@ on_both! {
         };
         assert_eq!(
             line("ES"),
-            ["ES", "future", "20,009", "1min", "7", "2013-09-03T10:23:00.074000Z", "2013-09-03T10:30:32.668000Z"]
+            ["ES", "future", "20,009", "1min", "7", "2013-09-03T10:23:00.000000Z", "2013-09-03T10:30:32.668000Z"]
         );
         assert_eq!(line("SPX"), ["SPX", "index", "0", "-", "-", "-"]);
 
@@ -36,7 +36,7 @@ on_both! {
     }
 
     fn a_symbol_that_is_not_there_names_the_nearest(db: &TestDatabase) {
-        for (given, meant) in [("es", "ES"), ("TRINN", "TRIN"), ("SPY", "SPX")] {
+        for (given, meant) in [("ESS", "ES"), ("TRINN", "TRIN"), ("SPY", "SPX")] {
             for command in [
                 &["chart", "--frequency", "1min"][..],
                 &["export"],
