@@ -5,9 +5,11 @@ mod abuse;
 #[cfg(feature = "sqlite")]
 mod beside_writer;
 mod bodies;
+mod deploy;
 #[cfg(feature = "sqlite")]
 mod lost_file;
 mod realtime;
+mod service_manager;
 mod shutdown;
 mod strangers;
 mod tokens;

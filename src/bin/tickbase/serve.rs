@@ -1,6 +1,8 @@
 //! `serve`: the services and the HTTP API, until a signal; then everything ends in order. SIGHUP
 //! has the tokens read again, as an operator changes them without a restart.
 
+mod service_manager;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
@@ -58,8 +60,10 @@ pub(super) fn until_signal(
         let address = listener.local_addr().unwrap_or(settings.server.bind);
         announce(&app, settings, address);
         ready(address);
+        service_manager::ready(address);
         let shutdown = async move {
             let name = signals.next().await;
+            service_manager::stopping();
             tracing::info!(signal = name, "ending; once more to end at once");
             tokio::spawn(async move {
                 let name = signals.next().await;
@@ -70,6 +74,7 @@ pub(super) fn until_signal(
         tokio::select! {
             served = app.serve(listener, shutdown) => served,
             never = reload(hangups, &app, source) => match never {},
+            never = service_manager::live() => match never {},
         }
     });
     app.stop();
