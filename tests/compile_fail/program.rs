@@ -3,6 +3,7 @@
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 
+use crate::cases::messages_of_the_page;
 use crate::models::NewNote;
 use crate::queries::{
     add, by_source, count, create_table, history, newest, overview, restore, search, soft_delete,
@@ -72,5 +73,15 @@ on_both! {
         assert!(restore().unwrap());
         assert!(!restore().unwrap());
         assert_eq!(state().unwrap(), (4, (0, 4)));
+    }
+
+    fn a_write_in_a_read_is_refused_in_the_words_of_the_page(db: &TestDatabase) {
+        let database = with_notes(db);
+        let now = database.clock().now();
+        let written = database.read("downstream.slip", |conn| soft_delete(conn, 1, now));
+        let said = written.unwrap_err().chain();
+        let of_backend = |message: &String| said.contains(message.as_str());
+        let page = messages_of_the_page("What the database says");
+        assert!(page.iter().any(of_backend), "the page has no {said:?}");
     }
 }

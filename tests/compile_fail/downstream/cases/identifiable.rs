@@ -1,5 +1,5 @@
 //! A model of a gated table that would hand out the table.
-//~ error: the trait bound `tickbase::tables::instruments::table: Table` is not satisfied
+//~ every error: expected `table`, found `Unscoped<table>`
 
 use diesel::prelude::*;
 use tickbase::tables::instruments;
