@@ -22,9 +22,31 @@
 //!     .set(instruments::deleted_at.eq(None::<tickbase::Timestamp>));
 //! # Ok::<(), tickbase::Error>(())
 //! ```
+//!
+//! Diesel's derives name the gate, in one line: the *type* `table` is Diesel's, so that
+//! `Insertable`, `AsChangeset`, `Selectable`, `Queryable` and `Associations` find what they look
+//! for, and no query gets a value of it. `Identifiable` is [`identifiable!`](crate::identifiable),
+//! for Diesel's derive would hand out such a value. docs/own-tables.md has them all, and upserts.
+//!
+//! ```
+//! use tickbase::diesel;
+//! use tickbase::diesel::prelude::*;
+//! use tickbase::soft_delete::SoftDeletable;
+//! use tickbase::tables::instruments;
+//!
+//! #[derive(AsChangeset)]
+//! #[diesel(table_name = instruments)]
+//! struct Renamed<'a> {
+//!     name: &'a str,
+//! }
+//!
+//! let update = diesel::update(instruments::table.active().find(1)).set(&Renamed { name: "Gold" });
+//! ```
 
+mod identity;
 mod unscoped;
 
+pub use identity::ActiveRows;
 pub use unscoped::{SaysWhichRows, Unscoped};
 
 use std::fmt::Debug;

@@ -12,13 +12,18 @@ use diesel::QueryResult;
 use diesel::associations::{HasTable, Identifiable};
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
 use diesel::expression::{expression_types::NotSelectable, is_aggregate};
+use diesel::expression_methods::EqAll;
 use diesel::query_builder::{Query, SelectQuery};
 use diesel::query_source::{QuerySource, Table};
 use diesel::result::Error::NotFound;
+use diesel::sql_types::Bool;
 
 use super::GatedAlias;
 
 /// Fulfilled by nothing: a bound that names the cure where a scope is missing.
+///
+/// It is asked of the table behind the gate: of a bound on the gate itself the compiler would
+/// print the words of Diesel's trait that has it.
 #[diagnostic::on_unimplemented(
     message = "this query does not say which rows of `{Self}` it means: choose .active(), .deleted() or .with_deleted(reason)",
     label = "the scope is missing here",
@@ -61,12 +66,17 @@ impl<T> Unscoped<T> {
     }
 }
 
-/// Diesel's methods for queries, under names and numbers of arguments as they have them.
+/// Diesel's methods for queries, with their names, numbers of arguments and generic arguments that
+/// users write.
+///
+/// The rows are a parameter, for with the type of the trait in its place the compiler would only
+/// say that bounds of the method are not satisfied. As nobody knows them, the rest of the chain
+/// gets no errors of its own.
 macro_rules! needs_scope {
-    ($of:ident: $($method:ident $(<$generic:ident>)? ($($argument:ident)?)),+ $(,)?) => {
+    ($of:ident: $($method:ident($($argument:ident)?)),+ $(,)?) => {
         $(
             #[doc(hidden)]
-            pub fn $method<Rows $(, $generic)?>(self $(, $argument: impl Sized)?) -> Rows
+            pub fn $method<Rows>(self $(, $argument: impl Sized)?) -> Rows
             where
                 $of: SaysWhichRows<Rows = Rows>,
             {
@@ -74,6 +84,14 @@ macro_rules! needs_scope {
                 $of::rows()
             }
         )+
+        #[doc(hidden)]
+        #[must_use]
+        pub fn into_boxed<DB>(self) -> Self
+        where
+            $of: SaysWhichRows,
+        {
+            self
+        }
         needs_scope!(@run $of:
             execute -> usize, load<U> -> Vec<U>, get_result<U> -> U, get_results<U> -> Vec<U>,
             first<U> -> U, load_iter<U> -> Vec<QueryResult<U>>,
@@ -94,7 +112,7 @@ macro_rules! needs_scope {
         needs_scope!($of:
             as_query(), count(), distinct(), distinct_on(by), filter(by), find(key), for_key_share(),
             for_no_key_update(), for_share(), for_update(), group_by(by), having(by),
-            inner_join(with), into_boxed<DB>(), left_join(with), left_outer_join(with), limit(rows),
+            inner_join(with), left_join(with), left_outer_join(with), limit(rows),
             no_wait(), nullable(), offset(rows), on(condition), or_filter(by), order(by),
             order_by(by), select(selection), single_value(), skip_locked(), then_order_by(by),
         );
@@ -121,6 +139,27 @@ impl<QS> AppearsOnTable<QS> for NoSelection {}
 impl<QS> SelectableExpression<QS> for NoSelection {}
 impl ValidGrouping<()> for NoSelection {
     type IsAggregate = is_aggregate::Never;
+}
+
+/// Fulfilled by nothing: a bound that names the cure where a row is to be its own scope.
+#[diagnostic::on_unimplemented(
+    message = "a row of a gated table does not say whether it may be in the trash: choose .active(), .deleted() or .with_deleted(reason), and then .find(key)",
+    label = "this row has a key and no scope"
+)]
+pub trait KeySaysScope: ByNothing {
+    #[doc(hidden)]
+    type Condition: Expression<SqlType = Bool>;
+
+    #[doc(hidden)]
+    fn condition(self) -> Self::Condition;
+}
+
+impl<K: KeySaysScope> EqAll<K> for NoSelection {
+    type Output = K::Condition;
+
+    fn eq_all(self, key: K) -> K::Condition {
+        key.condition()
+    }
 }
 
 /// Each of these traits is one way into a query: `diesel::update`, `insert_into`, `exists`, ...

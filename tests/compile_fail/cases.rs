@@ -148,6 +148,26 @@ fn every_case_is_an_example_of_the_downstream_crate() {
     assert_eq!(listed, files.collect());
 }
 
+#[test]
+fn the_page_of_own_tables_shows_what_the_downstream_crate_has() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/own-tables.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let sources = ["models.rs", "queries.rs", "tables.rs"];
+    let sources =
+        sources.map(|name| std::fs::read_to_string(downstream().join("src").join(name)).unwrap());
+    let blocks = page.split("\n```rust\n").skip(1);
+    let blocks: Vec<&str> = blocks
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        assert!(
+            sources.iter().any(|source| source.contains(block)),
+            "{block}"
+        );
+    }
+}
+
 /// One test, for two cargos would wait for each other.
 #[test]
 fn forgetting_the_scope_does_not_compile_and_choosing_it_does() {
