@@ -1,8 +1,8 @@
 //! One row of each table: what is read, and what is inserted or changed.
 //!
 //! Read models are checked at compile time against both backends. Those of gated tables start from
-//! the active rows: `Instrument::query()` cannot read a deleted one. No model is `Identifiable`:
-//! that would hand out the ungated table.
+//! the active rows: `Instrument::query()` cannot read a deleted one, and what an identifiable model
+//! hands out as its table has the active rows alone.
 
 mod alert_delivery;
 mod alert_log;

@@ -3,8 +3,8 @@
 //! The reasons are in docs/decisions/0003.
 //!
 //! A gated table is a value named `table` that is *not* a Diesel table. Nothing can be loaded,
-//! joined or updated through it until a scope is chosen. It owns the scopes and the macro that
-//! gates a table; it runs no query.
+//! joined or updated through it until a scope is chosen, and the compiler says so. It owns the
+//! scopes and the macro that gates a table; it runs no query.
 //!
 //! ```
 //! use tickbase::diesel::prelude::*;
@@ -22,6 +22,32 @@
 //!     .set(instruments::deleted_at.eq(None::<tickbase::Timestamp>));
 //! # Ok::<(), tickbase::Error>(())
 //! ```
+//!
+//! Diesel's derives name the gate, in one line: the *type* `table` is Diesel's, so that
+//! `Insertable`, `AsChangeset`, `Selectable`, `Queryable` and `Associations` find what they look
+//! for, and no query gets a value of it. `Identifiable` is [`identifiable!`](crate::identifiable),
+//! for Diesel's derive would hand out such a value. docs/own-tables.md has them all, and upserts.
+//!
+//! ```
+//! use tickbase::diesel;
+//! use tickbase::diesel::prelude::*;
+//! use tickbase::soft_delete::SoftDeletable;
+//! use tickbase::tables::instruments;
+//!
+//! #[derive(AsChangeset)]
+//! #[diesel(table_name = instruments)]
+//! struct Renamed<'a> {
+//!     name: &'a str,
+//! }
+//!
+//! let update = diesel::update(instruments::table.active().find(1)).set(&Renamed { name: "Gold" });
+//! ```
+
+mod identity;
+mod unscoped;
+
+pub use identity::ActiveRows;
+pub use unscoped::{SaysWhichRows, Unscoped};
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -112,6 +138,16 @@ pub trait SoftDeletable: Copy + Debug + Sized {
     fn insert(self) -> IncompleteInsertStatement<Self::Raw> {
         diesel::insert_into(Self::Raw::default())
     }
+}
+
+impl<T> SoftDeletable for Unscoped<T>
+where
+    T: SoftDeletable<Raw = T> + Table + QueryDsl + Default,
+{
+    type Raw = T;
+    type DeletedAt = T::DeletedAt;
+    const NAME: &'static str = T::NAME;
+    const RAW: T = T::RAW;
 }
 
 /// A row that knows whether it is deleted.
@@ -205,6 +241,33 @@ where
 /// get `is_active` and `is_deleted`.
 #[macro_export]
 macro_rules! soft_deletable {
+    // Lets a table be joined to what has no scope yet, under the bound that nothing fulfils.
+    (@join_needs_scope $($left:ident)::+) => {
+        impl<T> $crate::diesel::JoinTo<$crate::soft_delete::Unscoped<T>> for $($left)::+::table
+        where
+            T: $crate::soft_delete::SaysWhichRows,
+        {
+            type FromClause = T::Rows;
+            type OnClause = T::Rows;
+
+            fn join_target(_: $crate::soft_delete::Unscoped<T>) -> (T::Rows, T::Rows) {
+                (T::rows(), T::rows())
+            }
+        }
+
+        impl<G, S> $crate::diesel::JoinTo<$crate::soft_delete::GatedAlias<G, S>>
+            for $($left)::+::table
+        where
+            S: $crate::soft_delete::SaysWhichRows,
+        {
+            type FromClause = S::Rows;
+            type OnClause = S::Rows;
+
+            fn join_target(_: $crate::soft_delete::GatedAlias<G, S>) -> (S::Rows, S::Rows) {
+                (S::rows(), S::rows())
+            }
+        }
+    };
     (
         $(#[$meta:meta])*
         $vis:vis mod $name:ident = $($raw:ident)::+ $(, row = $row:ty)* $(,)?
@@ -214,21 +277,23 @@ macro_rules! soft_deletable {
             pub use $($raw)::+::columns::*;
 
             /// The gated table: choose `active()`, `deleted()` or `with_deleted(reason)` first.
+            #[allow(non_upper_case_globals)]
+            pub const table: $crate::soft_delete::Unscoped<table> =
+                $crate::soft_delete::Unscoped::new();
+
+            /// The Diesel table, as a type alone: the value of this name is the gate. Diesel's
+            /// derives write `impl Insertable<table>`, and find the type here.
             #[allow(non_camel_case_types)]
-            #[derive(Debug, Clone, Copy, Default)]
-            pub struct table;
+            pub type table = $($raw)::+::table;
 
-            /// For the macros of this crate: Rust does not accept `SoftDeletable::Raw` where
-            /// another crate implements a trait for the table behind the gate.
-            #[doc(hidden)]
-            pub type RawTable = $($raw)::+::table;
-
-            impl $crate::soft_delete::SoftDeletable for table {
-                type Raw = $($raw)::+::table;
+            impl $crate::soft_delete::SoftDeletable for $($raw)::+::table {
+                type Raw = Self;
                 type DeletedAt = $($raw)::+::columns::deleted_at;
                 const NAME: &'static str = stringify!($name);
-                const RAW: Self::Raw = $($raw)::+::table;
+                const RAW: Self = $($raw)::+::table;
             }
+
+            $crate::soft_deletable!(@join_needs_scope $($raw)::+);
         }
         $(
             impl $crate::soft_delete::SoftDeletableRow for $row {
@@ -242,9 +307,9 @@ macro_rules! soft_deletable {
 
 /// Lets a table of your own stand in one query with tables of this crate, in a join or a subquery.
 ///
-/// Diesel's `allow_tables_to_appear_in_same_query!` cannot: it names the tables behind the gates,
-/// and writes implementations that Rust leaves to the crate that owns both tables. Name your
-/// Diesel table, then the modules of [`tables`](crate::tables):
+/// Diesel's `allow_tables_to_appear_in_same_query!` cannot: among three tables it writes
+/// implementations between two of this crate, which Rust leaves to this crate. Name your Diesel
+/// table, then the modules of [`tables`](crate::tables):
 ///
 /// ```standalone_crate
 /// # mod schema {
@@ -265,8 +330,8 @@ macro_rules! allow_in_same_query {
     };
     (@each [$own:ty] $($other:ident),+) => {
         $(
-            impl $crate::diesel::query_source::TableNotEqual<$own> for $other::RawTable {}
-            impl $crate::diesel::query_source::TableNotEqual<$other::RawTable> for $own {}
+            impl $crate::diesel::query_source::TableNotEqual<$own> for $other::table {}
+            impl $crate::diesel::query_source::TableNotEqual<$other::table> for $own {}
         )+
     };
 }

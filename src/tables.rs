@@ -27,32 +27,24 @@ crate::soft_deletable!(
 /// Origins of ticks and bars. It has no soft delete: `table` is Diesel's.
 pub mod data_sources {
     pub use crate::schema::data_sources::*;
-
-    #[doc(hidden)]
-    pub type RawTable = table;
+    crate::soft_deletable!(@join_needs_scope crate::schema::data_sources);
 }
 
 /// Series of bars that were built. It has no soft delete: `table` is Diesel's.
 pub mod bar_series {
     pub use crate::schema::bar_series::*;
-
-    #[doc(hidden)]
-    pub type RawTable = table;
+    crate::soft_deletable!(@join_needs_scope crate::schema::bar_series);
 }
 
 /// Periods of such a series whose ticks have changed since. It has no soft delete: `table` is
 /// Diesel's.
 pub mod stale_bars {
     pub use crate::schema::stale_bars::*;
-
-    #[doc(hidden)]
-    pub type RawTable = table;
+    crate::soft_deletable!(@join_needs_scope crate::schema::stale_bars);
 }
 
 /// Deliveries of alerts, by channel. It has no soft delete: `table` is Diesel's.
 pub mod alert_deliveries {
     pub use crate::schema::alert_deliveries::*;
-
-    #[doc(hidden)]
-    pub type RawTable = table;
+    crate::soft_deletable!(@join_needs_scope crate::schema::alert_deliveries);
 }

@@ -52,10 +52,11 @@ pub struct AlertLog {
     pub deleted_at: Option<Timestamp>,
 }
 soft_deletable_row!(AlertLog);
+crate::identifiable!(AlertLog of alert_logs by id: i64);
 
 /// An alert to store.
 #[derive(Debug, Clone, PartialEq, Insertable)]
-#[diesel(table_name = crate::schema::alert_logs, treat_none_as_default_value = false)]
+#[diesel(table_name = alert_logs, treat_none_as_default_value = false)]
 pub struct NewAlertLog {
     /// Time of the tick that fired it.
     pub timestamp: Timestamp,

@@ -49,6 +49,7 @@ pub struct AlertRule {
     pub deleted_at: Option<Timestamp>,
 }
 soft_deletable_row!(AlertRule);
+crate::identifiable!(AlertRule of alert_rules by id: i64);
 
 impl AlertRule {
     /// The parts that must fit together.
@@ -69,7 +70,7 @@ impl AlertRule {
 
 /// A rule to add.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
-#[diesel(table_name = crate::schema::alert_rules, treat_none_as_default_value = false)]
+#[diesel(table_name = alert_rules, treat_none_as_default_value = false)]
 pub struct NewAlertRule {
     /// The instrument that it watches.
     pub instrument_id: i64,
@@ -132,7 +133,7 @@ impl NewAlertRule {
 
 /// A change of a rule: `None` leaves a column as it is, `Some(None)` writes NULL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
-#[diesel(table_name = crate::schema::alert_rules)]
+#[diesel(table_name = alert_rules)]
 pub struct AlertRuleChange {
     /// The kind of the rule.
     pub rule_type: Option<RuleType>,

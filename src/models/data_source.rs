@@ -34,7 +34,7 @@ pub struct DataSource {
 
 /// A data source to add.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
-#[diesel(table_name = crate::schema::data_sources, treat_none_as_default_value = false)]
+#[diesel(table_name = data_sources, treat_none_as_default_value = false)]
 pub struct NewDataSource {
     /// Its name, unique.
     pub name: String,
@@ -84,7 +84,7 @@ impl NewDataSource {
 
 /// A change of a data source: `None` leaves a column as it is, `Some(None)` writes NULL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
-#[diesel(table_name = crate::schema::data_sources)]
+#[diesel(table_name = data_sources)]
 pub struct DataSourceChange {
     /// The way in which it delivers.
     pub provider_type: Option<ProviderType>,

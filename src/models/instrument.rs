@@ -40,6 +40,7 @@ pub struct Instrument {
     pub deleted_at: Option<Timestamp>,
 }
 soft_deletable_row!(Instrument);
+crate::identifiable!(Instrument of instruments by id: i64);
 
 impl Instrument {
     /// Its calendar, or the usual one of its type.
@@ -52,7 +53,7 @@ impl Instrument {
 
 /// An instrument to add.
 #[derive(Debug, Clone, PartialEq, Eq, Insertable)]
-#[diesel(table_name = crate::schema::instruments, treat_none_as_default_value = false)]
+#[diesel(table_name = instruments, treat_none_as_default_value = false)]
 pub struct NewInstrument {
     /// The name under which it trades.
     pub symbol: Symbol,
@@ -85,7 +86,7 @@ impl NewInstrument {
 
 /// A change of an instrument; `None` leaves a column as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, AsChangeset)]
-#[diesel(table_name = crate::schema::instruments)]
+#[diesel(table_name = instruments)]
 pub struct InstrumentChange {
     /// Its full name.
     pub name: Option<String>,

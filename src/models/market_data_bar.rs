@@ -59,10 +59,11 @@ pub struct MarketDataBar {
     pub tick_count: Option<i64>,
 }
 soft_deletable_row!(MarketDataBar);
+crate::identifiable!(MarketDataBar of market_data_bars by id: i64);
 
 /// A bar to store.
 #[derive(Debug, Clone, PartialEq, Insertable)]
-#[diesel(table_name = crate::schema::market_data_bars, treat_none_as_default_value = false)]
+#[diesel(table_name = market_data_bars, treat_none_as_default_value = false)]
 pub struct NewMarketDataBar {
     /// The instrument.
     pub instrument_id: i64,

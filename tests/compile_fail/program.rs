@@ -3,10 +3,11 @@
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
 
-use crate::models::NewNote;
+use crate::cases::messages_of_the_page;
+use crate::models::{NewNote, NoteChange, Trade};
 use crate::queries::{
-    add, by_source, count, create_table, history, newest, overview, restore, search, soft_delete,
-    trash_and_all,
+    add, by_source, change, count, count_by_row, create_table, history, newest, of_instrument,
+    overview, restore, search, soft_delete, trade, trash_and_all, upsert,
 };
 use crate::support::{TestDatabase, on_both};
 
@@ -62,6 +63,7 @@ on_both! {
     fn a_note_goes_to_the_trash_once_and_comes_back_once(db: &TestDatabase) {
         let database = with_notes(db);
         let state = || database.read("downstream.state", |conn| {
+            assert_eq!(count(conn)?, count_by_row(conn)?);
             Ok((count(conn)?, trash_and_all(conn)?))
         });
         let now = database.clock().now();
@@ -72,5 +74,71 @@ on_both! {
         assert!(restore().unwrap());
         assert!(!restore().unwrap());
         assert_eq!(state().unwrap(), (4, (0, 4)));
+    }
+
+    fn derived_rows_of_gated_tables_are_stored_changed_and_found_by_their_parents(db: &TestDatabase) {
+        let database = with_notes(db);
+        let now = database.clock().now();
+        let trades = [1, 2].map(|sequence| Trade {
+            instrument_id: 1,
+            timestamp: now,
+            source_id: 1,
+            sequence,
+            price: Some(4_999.75),
+        });
+        database
+            .write("downstream.trade", move |conn| trade(conn, &trades, now))
+            .unwrap();
+        let quieter = NoteChange { body: Some("gap half filled".to_owned()) };
+        let changes = database.write("downstream.change", move |conn| {
+            // The second note is in the trash: it stays as it was.
+            Ok((change(conn, 4, &quieter)?, change(conn, 2, &quieter)?))
+        });
+        assert_eq!(changes.unwrap(), (true, false));
+
+        let (notes, trades) = database
+            .read("downstream.of", |conn| of_instrument(conn, "ES"))
+            .unwrap();
+        let notes: Vec<&str> = notes.iter().map(|note| note.body.as_str()).collect();
+        assert_eq!(notes, ["gap up", "gap half filled"]);
+        let trades: Vec<_> = trades.iter().map(|trade| (trade.sequence, trade.price)).collect();
+        assert_eq!(trades, [(2, Some(5_000.25))]);
+    }
+
+    fn an_upsert_changes_the_active_row_and_leaves_the_trash_alone(db: &TestDatabase) {
+        let database = with_notes(db);
+        let upsert = |body: &str, source_id| {
+            let note = NewNote { instrument_id: 1, source_id, body: body.to_owned() };
+            database.write("downstream.upsert", move |conn| upsert(conn, &note)).unwrap()
+        };
+        assert!(!upsert("gap up", 2));
+        assert!(upsert("typo", 2)); // Its namesake is in the trash.
+        assert!(!upsert("typo", 1));
+        let state = || database.read("downstream.state", trash_and_all).unwrap();
+        assert_eq!(state(), (1, 5));
+        let sources = || database.read("downstream.newest", |conn| newest(conn, "ES", 9)).unwrap();
+        let sources = sources().into_iter().map(|note| (note.body, note.source_id));
+        let expected = [("typo", 1), ("gap filled", 1), ("gap up", 2)];
+        assert_eq!(sources.collect::<Vec<_>>(), expected.map(|(body, id)| (body.to_owned(), id)));
+
+        // Many at once, of one key: one of them is new.
+        let new = std::thread::scope(|scope| {
+            let racers = [1, 2, 1, 2].map(|source| {
+                let upsert = &upsert;
+                scope.spawn(move || (0..20).filter(|nth| upsert(&format!("race {nth}"), source)).count())
+            });
+            racers.map(|racer| racer.join().unwrap()).into_iter().sum::<usize>()
+        });
+        assert_eq!((new, state()), (20, (1, 25)));
+    }
+
+    fn a_write_in_a_read_is_refused_in_the_words_of_the_page(db: &TestDatabase) {
+        let database = with_notes(db);
+        let now = database.clock().now();
+        let written = database.read("downstream.slip", |conn| soft_delete(conn, 1, now));
+        let said = written.unwrap_err().chain();
+        let of_backend = |message: &String| said.contains(message.as_str());
+        let page = messages_of_the_page("What the database says");
+        assert!(page.iter().any(of_backend), "the page has no {said:?}");
     }
 }

@@ -169,6 +169,7 @@ const ROOT_NAMES: &[(&str, Option<&str>)] = &[
     ("Decimal", Some("decimal")),
     ("on_backend", Some("database")),
     ("soft_deletable", Some("soft_delete")),
+    ("identifiable", Some("soft_delete")),
     ("soft_delete_alias", Some("soft_delete")),
     ("allow_in_same_query", Some("soft_delete")),
     ("diesel", None),

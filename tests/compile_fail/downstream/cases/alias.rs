@@ -1,5 +1,5 @@
 //! An alias that Diesel makes of a gated table.
-//~ error: the trait bound `Alias<Earlier>: SelectDsl<_>` is not satisfied
+//~ every error: expected `table`, found `Unscoped<table>`
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

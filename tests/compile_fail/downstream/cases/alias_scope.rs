@@ -1,5 +1,5 @@
 //! A gated alias without a scope.
-//~ error: the method `select` exists for struct `GatedAlias<tickbase::tables::market_data::table, Earlier>`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

@@ -1,5 +1,5 @@
 //! A model of a gated table whose query would start from all rows.
-//~ error: the trait bound `tickbase::tables::instruments::table: Table` is not satisfied
+//~ error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::tables::instruments;

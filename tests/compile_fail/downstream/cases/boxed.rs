@@ -1,5 +1,5 @@
 //! Boxing a query without a scope.
-//~ error: the method `into_boxed` exists for struct `tickbase::tables::instruments::table`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

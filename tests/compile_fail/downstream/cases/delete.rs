@@ -1,5 +1,5 @@
 //! Deleting rows without a scope. (Of `active()` it compiles: the database refuses it.)
-//~ error: the trait bound `tickbase::tables::instruments::table: IntoUpdateTarget` is not satisfied
+//~ error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

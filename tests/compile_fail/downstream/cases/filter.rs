@@ -1,5 +1,5 @@
 //! Filtering without a scope.
-//~ error: the method `filter` exists for struct `tickbase::tables::instruments::table`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

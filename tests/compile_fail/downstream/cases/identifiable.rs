@@ -1,5 +1,5 @@
-//! A model of a gated table that would hand out the table.
-//~ error: the trait bound `tickbase::tables::instruments::table: Table` is not satisfied
+//! A row of a gated table whose derive would hand out the table behind the gate.
+//~ every error: expected `table`, found `Unscoped<table>`
 
 use diesel::prelude::*;
 use tickbase::tables::instruments;
@@ -13,5 +13,7 @@ pub struct Named {
     pub id: i64,
     pub symbol: String,
 }
+#[cfg(feature = "scoped")]
+tickbase::identifiable!(Named of instruments by id: i64);
 
 fn main() {}

@@ -1,5 +1,6 @@
 //! The right side of a join by foreign key without a scope.
-//~ error: cannot join `tickbase::tables::market_data::table`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
+//~ error: the right side of a join is `table.active_on(condition)`
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

@@ -1,5 +1,6 @@
 //! The right side of an inner join without a scope.
-//~ error: the method `on` exists for struct `tickbase::tables::market_data::table`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
+//~ error: the right side of a join is `table.active_on(condition)`
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

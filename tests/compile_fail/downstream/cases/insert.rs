@@ -1,5 +1,6 @@
 //! Inserting past the gate.
-//~ error: the trait bound `tickbase::tables::instruments::table: Table` is not satisfied
+//~ error: choose .active(), .deleted() or .with_deleted(reason)
+//~ error: new rows go in by `table.insert()`
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

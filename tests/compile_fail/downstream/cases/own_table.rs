@@ -1,5 +1,5 @@
 //! A gated table of the downstream crate's own without a scope.
-//~ error: the method `select` exists for struct `downstream::tables::notes::table`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use downstream::tables::notes;

@@ -1,5 +1,5 @@
 //! A subquery without a scope.
-//~ error: the method `select` exists for struct `tickbase::tables::market_data::table`
+//~ every error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

@@ -1,5 +1,5 @@
 //! Changing rows without a scope.
-//~ error: the trait bound `tickbase::tables::instruments::table: IntoUpdateTarget` is not satisfied
+//~ error: choose .active(), .deleted() or .with_deleted(reason)
 
 use diesel::prelude::*;
 use tickbase::database::BackendConnection;

@@ -1,14 +1,16 @@
 //! The downstream crate's queries: each starts from a scope, and runs on the backend of the connection.
 //! `query()` and `as_select()` are of one backend: they stand inside `on_backend!`.
 
+use diesel::associations::HasTable;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use tickbase::database::{Backend, BackendConnection};
+use tickbase::models::Instrument;
 use tickbase::soft_delete::SoftDeletable;
-use tickbase::tables::instruments;
+use tickbase::tables::{instruments, market_data};
 use tickbase::{Result, Timestamp, on_backend};
 
-use crate::models::{NewNote, Note, Source};
+use crate::models::{NewNote, Note, NoteChange, Source, Trade};
 use crate::tables::notes;
 
 tickbase::soft_delete_alias!(notes as earlier: Earlier);
@@ -25,7 +27,8 @@ pub fn create_table(conn: &mut BackendConnection<'_>) -> Result<()> {
     let sql = format!(
         "CREATE TABLE notes (id {id}, instrument_id BIGINT NOT NULL REFERENCES instruments (id), \
          source_id BIGINT NOT NULL REFERENCES data_sources (id), body TEXT NOT NULL, \
-         deleted_at {time})"
+         deleted_at {time}); \
+         CREATE UNIQUE INDEX notes_once ON notes (instrument_id, body) WHERE deleted_at IS NULL"
     );
     Ok(on_backend!(conn, |c| c.batch_execute(&sql))?)
 }
@@ -90,17 +93,96 @@ pub fn history(conn: &mut BackendConnection<'_>) -> Result<Vec<(String, String)>
 /// Each source with its notes: an association, as a second query that is grouped in memory.
 pub fn by_source(conn: &mut BackendConnection<'_>) -> Result<Vec<(Source, Vec<Note>)>> {
     let sources: Vec<Source> = on_backend!(conn, |c| Source::query().load(c))?;
-    let ids: Vec<i64> = sources.iter().map(|source| source.id).collect();
     let found: Vec<Note> = on_backend!(conn, |c| {
-        Note::query().filter(notes::source_id.eq_any(ids)).load(c)
+        Note::belonging_to(&sources)
+            .select(Note::as_select())
+            .load(c)
     })?;
     let grouped = found.grouped_by(&sources);
     Ok(sources.into_iter().zip(grouped).collect())
 }
 
+/// Notes and trades of an instrument: associations of two gated tables to a third.
+pub fn of_instrument(
+    conn: &mut BackendConnection<'_>,
+    symbol: &str,
+) -> Result<(Vec<Note>, Vec<Trade>)> {
+    Ok(on_backend!(conn, |c| {
+        let instrument = Instrument::query()
+            .filter(instruments::symbol.eq(symbol))
+            .first(c)?;
+        let notes = Note::belonging_to(&instrument).order(notes::id);
+        let trades = Trade::belonging_to(&instrument).order(market_data::sequence);
+        (
+            notes.select(Note::as_select()).load(c)?,
+            trades.select(Trade::as_select()).load(c)?,
+        )
+    }))
+}
+
+/// Stores trades of the own row, changes the price of the second, and deletes the first.
+pub fn trade(conn: &mut BackendConnection<'_>, trades: &[Trade; 2], now: Timestamp) -> Result<()> {
+    let insert = market_data::table.insert().values(trades);
+    on_backend!(conn, |c| insert.execute(c))?;
+    let [first, second] = trades;
+    let changed = Trade {
+        price: Some(5_000.25),
+        ..second.clone()
+    };
+    let key = |trade: &Trade| {
+        let (instrument, time) = (trade.instrument_id, trade.timestamp);
+        market_data::table
+            .active()
+            .find((instrument, time, trade.source_id, trade.sequence))
+    };
+    let change = diesel::update(key(second)).set(&changed);
+    on_backend!(conn, |c| change.execute(c))?;
+    let delete = diesel::update(key(first)).set(market_data::deleted_at.eq(now));
+    on_backend!(conn, |c| delete.execute(c))?;
+    Ok(())
+}
+
+/// Gives an active note another text; says whether it was there.
+pub fn change(conn: &mut BackendConnection<'_>, id: i64, to: &NoteChange) -> Result<bool> {
+    let update = diesel::update(notes::table.active().find(id)).set(to);
+    Ok(on_backend!(conn, |c| update.execute(c))? == 1)
+}
+
+/// Stores a note, or gives the active note of the same text another source; says whether it is new.
+///
+/// The unique index has the active rows alone, and Diesel cannot name such an index on SQLite:
+/// an update first, then an insert, in one `write`. On PostgreSQL another transaction may insert the
+/// same note in between: DO NOTHING waits for it, and the second update finds its row.
+pub fn upsert(conn: &mut BackendConnection<'_>, new: &NewNote) -> Result<bool> {
+    let same = notes::table
+        .active()
+        .filter(notes::instrument_id.eq(new.instrument_id))
+        .filter(notes::body.eq(&new.body));
+    let update = || diesel::update(same).set(notes::source_id.eq(new.source_id));
+    let insert = notes::table.insert().values(new).on_conflict_do_nothing();
+    Ok(on_backend!(conn, |c| {
+        if update().execute(c)? == 1 {
+            false
+        } else if insert.execute(c)? == 1 {
+            true
+        } else if update().execute(c)? == 1 {
+            false
+        } else {
+            // Another unique key is in the way.
+            return Err(diesel::result::Error::NotFound.into());
+        }
+    }))
+}
+
 /// How many notes there are.
 pub fn count(conn: &mut BackendConnection<'_>) -> Result<i64> {
     let query = notes::table.active().count();
+    Ok(on_backend!(conn, |c| query.get_result(c))?)
+}
+
+/// How many rows the table has that a note hands out.
+pub fn count_by_row(conn: &mut BackendConnection<'_>) -> Result<i64> {
+    let query = Note::table().count();
     Ok(on_backend!(conn, |c| query.get_result(c))?)
 }
 
