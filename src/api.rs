@@ -136,7 +136,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(health::routes())
         .merge(history::routes())
         .merge(probes::routes());
-    docs::described()
+    let mut all = docs::described()
         .merge(reads)
         .merge(writes)
         .merge(realtime)
@@ -144,7 +144,9 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
             state.clone(),
             guard::refuse_before_start,
         ))
-        .merge(without_body(state, health))
+        .merge(without_body(state, health));
+    docs::complete(all.get_openapi_mut());
+    all
 }
 
 fn without_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {

@@ -37,6 +37,7 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(
     post,
     path = "/api/import",
+    operation_id = "import",
     tag = "market data",
     params(ImportParameters),
     request_body(content(

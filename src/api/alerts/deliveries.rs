@@ -29,6 +29,7 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(
     get,
     path = "/api/alerts/{id}/deliveries",
+    operation_id = "deliveries",
     tag = "alerts",
     params(("id" = i64, Path)),
     responses(

@@ -249,6 +249,19 @@ on_both! {
         let api = Api::new(db);
         let document = api.get("/api/openapi.json").json(200);
         assert_eq!(document["openapi"], "3.1.0");
+        // What validators and generators of clients ask for.
+        let mut ids = std::collections::BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(ids.insert(id), "{method} {path}: there is another {id}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let described = response["description"].as_str();
+                    assert!(described.is_some_and(|text| !text.is_empty()), "{method} {path} {status}");
+                }
+            }
+        }
+        assert!(ids.contains("rules_list") && ids.len() > 40, "{ids:?}");
         for path in ["/api/health", "/api/instruments/{id}", "/api/market-data", "/livez", "/metrics"] {
             assert!(document["paths"][path].is_object(), "{path}");
         }
