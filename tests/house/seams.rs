@@ -57,7 +57,7 @@ const STATEMENTS: [&str; 19] = [
 /// How the time of day is read in Rust.
 const CLOCK_CALLS: [&str; 8] = [
     "SystemTime::now",
-    "UNIX_EPOCH",
+    "UNIX_EPOCH.elapsed",
     "Timestamp::now",
     "ZonedDateTime::now",
     "Utc::now",
