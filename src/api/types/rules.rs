@@ -79,39 +79,39 @@ pub(in crate::api) struct RuleBody {
 
 /// What to change of a rule: what is absent stays, and null is written.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(as = RuleChange)]
 pub(in crate::api) struct RuleChangeBody {
     #[schema(value_type = Option<RuleType>, nullable = false)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     rule_type: Option<Option<RuleType>>,
     #[schema(value_type = Option<Condition>)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     condition: Option<Option<Condition>>,
     /// A number, or its digits as text, of any magnitude.
     #[schema(value_type = Option<f64>)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     threshold: Option<Option<Box<RawValue>>>,
     #[schema(value_type = Option<Object>)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     expression: Option<Option<Box<RawValue>>>,
     #[schema(value_type = Option<bool>, nullable = false)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     active: Option<Option<bool>>,
     #[schema(value_type = Option<String>, max_length = 100)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     name: Option<Option<String>>,
     #[schema(value_type = Option<String>, max_length = 10_000)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     description: Option<Option<String>>,
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 3600)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     time_window_seconds: Option<Option<i32>>,
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 1000)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     moving_average_period: Option<Option<i32>>,
     #[schema(value_type = Option<i32>, minimum = 0, maximum = 3600, nullable = false)]
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     cooldown_seconds: Option<Option<i32>>,
 }
 
