@@ -17,6 +17,7 @@ pub(in crate::api) struct BarSelectionBody {
     pub(in crate::api) instrument_id: Option<i64>,
     pub(in crate::api) frequency: Frequency,
     /// The name of a data source; every one that brought bars when absent.
+    #[schema(min_length = 1)]
     pub(in crate::api) source: Option<String>,
     /// From the beginning when absent.
     #[schema(format = DateTime)]
