@@ -87,3 +87,21 @@ impl BackendCondition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_words_hide_behind_others() {
+        for (words, condition) in WORDS {
+            let said = format!("FATAL: {words}: x");
+            assert_eq!(
+                BackendCondition::in_words(&said),
+                Some(condition),
+                "{words}"
+            );
+        }
+        assert_eq!(BackendCondition::in_words("UNIQUE constraint failed"), None);
+    }
+}

@@ -51,10 +51,18 @@ pub(super) fn run(context: &Context, arguments: &InstrumentsArguments) -> Comman
         instrument_type: arguments.r#type,
         ..InstrumentFilter::default()
     };
-    let instruments = database.read("instrument.list", |conn| instrument::list(conn, filter))?;
-    let ticks = database.read("storage.coverage", storage::coverage)?;
-    let bars = database.read("bar.instrument_counts", bar::instrument_counts)?;
-    let mut found = contents(&instruments, &ticks, bars);
+    // Of one moment: beside an import, counts of several would not belong together.
+    let mut found = database.read("instrument.contents", |conn| {
+        conn.snapshot(|conn| {
+            let instruments = instrument::list(conn, filter)?;
+            let ticks = storage::coverage(conn)?;
+            Ok(contents(
+                &instruments,
+                &ticks,
+                bar::instrument_counts(conn)?,
+            ))
+        })
+    })?;
     found.retain(|of| !arguments.with_data || of.from.is_some());
     context.output.result(&found, |found| for_people(found))
 }

@@ -82,6 +82,21 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    OnDatabase(DatabaseCommand),
+    /// Print what a shell needs to complete commands and options
+    #[command(
+        after_help = "Example:\n  tickbase completions bash > /etc/bash_completion.d/tickbase"
+    )]
+    Completions(manual::CompletionsArguments),
+    /// Print the manual page, or write the pages of all commands
+    #[command(after_help = "Example:\n  tickbase man --out /usr/local/share/man/man1")]
+    Man(manual::ManArguments),
+}
+
+/// The commands that have settings, and a database.
+#[derive(Debug, Subcommand)]
+enum DatabaseCommand {
     /// Replay the sample of real trades that comes with tickbase, and show what happened
     #[command(after_help = "Example:\n  tickbase demo --no-serve --chart demo.png")]
     Demo(demo::DemoArguments),
@@ -143,14 +158,6 @@ enum Command {
     /// Remove for good what was deleted long ago; the only command that does
     #[command(after_help = "Example:\n  tickbase purge --older-than 30d --dry-run")]
     Purge(purge::PurgeArguments),
-    /// Print what a shell needs to complete commands and options
-    #[command(
-        after_help = "Example:\n  tickbase completions bash > /etc/bash_completion.d/tickbase"
-    )]
-    Completions(manual::CompletionsArguments),
-    /// Print the manual page, or write the pages of all commands
-    #[command(after_help = "Example:\n  tickbase man --out /usr/local/share/man/man1")]
-    Man(manual::ManArguments),
 }
 
 /// What every command is given.
@@ -223,6 +230,11 @@ impl From<Error> for CommandFailure {
 type CommandResult = std::result::Result<(), CommandFailure>;
 
 fn run(cli: Cli) -> CommandResult {
+    let command = match cli.command {
+        Command::OnDatabase(command) => command,
+        Command::Completions(arguments) => return manual::completions(&arguments),
+        Command::Man(arguments) => return manual::man(&arguments),
+    };
     let Global {
         database_url,
         config,
@@ -239,31 +251,29 @@ fn run(cli: Cli) -> CommandResult {
         source,
         output: Output::new(json),
     };
-    match cli.command {
-        Command::Demo(arguments) => demo::run(&context, &arguments),
-        Command::Import(arguments) => import::run(&context, arguments),
-        Command::Serve(arguments) => serve::run(&context, &arguments),
-        Command::Export(arguments) => export::run(&context, &arguments),
-        Command::Rules(action) => rules::run(&context, action),
-        Command::Alerts(action) => alerts::run(&context, &action),
-        Command::Chart(arguments) => chart::run(&context, &arguments),
-        Command::Bars(action) => bars::run(&context, &action),
-        Command::Replay(arguments) => replay::run(&context, &arguments),
-        Command::Migrate(action) => migrate::run(&context, action),
-        Command::Check => check::run(&context),
-        Command::Coverage(arguments) => coverage::run(&context, &arguments),
-        Command::Instruments(arguments) => instruments::run(&context, &arguments),
-        Command::Stats => stats::run(&context),
-        Command::Purge(arguments) => purge::run(&context, &arguments),
-        Command::Completions(arguments) => manual::completions(&arguments),
-        Command::Man(arguments) => manual::man(&arguments),
+    match command {
+        DatabaseCommand::Demo(arguments) => demo::run(&context, &arguments),
+        DatabaseCommand::Import(arguments) => import::run(&context, arguments),
+        DatabaseCommand::Serve(arguments) => serve::run(&context, &arguments),
+        DatabaseCommand::Export(arguments) => export::run(&context, &arguments),
+        DatabaseCommand::Rules(action) => rules::run(&context, action),
+        DatabaseCommand::Alerts(action) => alerts::run(&context, &action),
+        DatabaseCommand::Chart(arguments) => chart::run(&context, &arguments),
+        DatabaseCommand::Bars(action) => bars::run(&context, &action),
+        DatabaseCommand::Replay(arguments) => replay::run(&context, &arguments),
+        DatabaseCommand::Migrate(action) => migrate::run(&context, action),
+        DatabaseCommand::Check => check::run(&context),
+        DatabaseCommand::Coverage(arguments) => coverage::run(&context, &arguments),
+        DatabaseCommand::Instruments(arguments) => instruments::run(&context, &arguments),
+        DatabaseCommand::Stats => stats::run(&context),
+        DatabaseCommand::Purge(arguments) => purge::run(&context, &arguments),
     }
 }
 
 /// The log goes to standard error, one line an event: results alone are standard output's.
 fn start_log(cli: &Cli) -> CommandResult {
     use tracing_subscriber::EnvFilter;
-    let serves = matches!(&cli.command, Command::Serve(_));
+    let serves = matches!(&cli.command, Command::OnDatabase(DatabaseCommand::Serve(_)));
     let filter = match &cli.global.log_level {
         Some(level) => EnvFilter::try_new(level).map_err(|error| {
             let text = format!("--log-level: {level:?} is not a level ({error}); use info, say");

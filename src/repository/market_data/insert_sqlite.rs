@@ -101,7 +101,7 @@ impl SqliteStore<'_> {
         }
         match row_table::show(rows, || statement(self.0)) {
             // A connection that a user opened has no such table: the rows go one by one.
-            Err(_) if !row_table::is_there(self.0)? => Ok(None),
+            Err(_) if matches!(row_table::is_there(self.0), Ok(false)) => Ok(None),
             done => Ok(Some(done?)),
         }
     }

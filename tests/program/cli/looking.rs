@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Done, run, sample, says};
+use super::{Done, done, run, sample, says, tickbase};
 use crate::support::{TestDatabase, on_both};
 
 /// The text of a run that ended well.
@@ -64,6 +64,13 @@ fn shells_and_man_know_every_command() {
             "{shell}"
         );
     }
+    // Settings that are wrong are no reason to leave a shell without completions.
+    let done = done(
+        tickbase(db.url())
+            .env("TICKBASE_POOL_BASE", "many")
+            .args(["completions", "bash"]),
+    );
+    assert!(text(&done).contains("instruments"));
     let page = run(&db, &["man"]);
     assert!(text(&page).contains("tickbase\\-import"), "{page:?}");
     let folder = tempfile::tempdir().unwrap();
