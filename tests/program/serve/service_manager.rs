@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use crate::support::TestDatabase;
 use crate::support::process::{PATIENCE, Serving};
 
-/// Stands in for the service manager: the socket, and the folder that it lies in.
+/// Stands in for the service manager: the socket, the folder that it lies in, and the database of
+/// the server.
 struct ServiceManager {
     socket: UnixDatagram,
     folder: tempfile::TempDir,
+    db: TestDatabase,
 }
 
 impl ServiceManager {
@@ -18,7 +20,11 @@ impl ServiceManager {
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         let patience = Some(Duration::from_millis(100));
         socket.set_read_timeout(patience).unwrap();
-        Self { socket, folder }
+        Self {
+            socket,
+            folder,
+            db: TestDatabase::sqlite(),
+        }
     }
 
     /// Starts a server that tells it, with more variables.
@@ -26,7 +32,7 @@ impl ServiceManager {
         let path = self.folder.path().join("notify");
         let mut variables = vec![("NOTIFY_SOCKET", path.to_str().unwrap())];
         variables.extend(more);
-        Serving::start(&TestDatabase::sqlite(), &[], &variables)
+        Serving::start(&self.db, &[], &variables)
     }
 
     /// Reads what is told until all of these lines have come; each datagram has some lines.
