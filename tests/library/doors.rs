@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use crate::support::chaos::{report, scaled};
 use crate::support::{TestDatabase, on_both};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -120,18 +121,25 @@ fn many_writers(db: &TestDatabase, writes_each: i64) {
         .find(|operation| operation.op == "test.store")
         .unwrap();
     assert_eq!((store.calls as i64, store.errors), (acknowledged.0, 0));
+    let backend = db.backend();
+    report(
+        format!("64 threads write at once, {backend}"),
+        format!("{} writes", acknowledged.0),
+        "none",
+        "0 lost, 0 doubled, none met a lock",
+    );
 }
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn sixty_four_threads_write_ten_thousand_times_each_and_none_sees_a_lock() {
-    many_writers(&TestDatabase::sqlite(), 10_000);
+fn sixty_four_threads_write_and_none_sees_a_lock() {
+    many_writers(&TestDatabase::sqlite(), scaled(1_000, 10_000));
 }
 
 #[cfg(feature = "postgres")]
 #[test]
 fn sixty_four_threads_write_through_the_pool_of_postgresql() {
-    many_writers(&TestDatabase::postgres(), 200);
+    many_writers(&TestDatabase::postgres(), scaled(100, 2_000));
 }
 
 on_both! {

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sample::SAMPLE;
 use crate::support::{TestDatabase, build_bars, flat_bar, insert_bars, on_both};
 use flate2::read::GzDecoder;
 use tickbase::Timestamp;
@@ -86,7 +87,7 @@ fn ticks(path: &Path) -> Vec<Tick> {
 }
 
 fn sample() -> Vec<Tick> {
-    ticks(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/es-trades-sample.csv.gz"))
+    ticks(Path::new(SAMPLE))
 }
 
 fn daily(start: Timestamp) -> NewMarketDataBar {

@@ -25,6 +25,7 @@ mod replay;
 mod repositories;
 mod row_locks;
 mod rule_replay;
+mod sample;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;

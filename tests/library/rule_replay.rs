@@ -14,7 +14,8 @@ use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::alert_engine::{Evaluator, Rule, WatchedInstrument};
 use tickbase::services::replay::{Replayed, replay};
 
-const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/es-trades-sample.csv.gz");
+use crate::sample::SAMPLE;
+
 /// Ticks that come in one batch.
 const BATCH: usize = 1_000;
 

@@ -95,6 +95,16 @@ impl TestDatabase {
         &self.url
     }
 
+    /// The name of its backend, as reports write it.
+    pub fn backend(&self) -> &'static str {
+        match &self.place {
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(_) => "SQLite",
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     /// The directory of a SQLite database, for files beside it.
     pub fn dir(&self) -> Option<PathBuf> {
         match &self.place {

@@ -18,13 +18,12 @@ use crate::api::client::{Answer, Api};
 use crate::api::document::{Document, Operation};
 use crate::api::generate::{Parts, fitting};
 use crate::api::spoil::unfitting;
+use crate::support::chaos::scaled;
 use crate::support::{insert_bars, on_both};
 
-/// Requests of each kind for each operation with parameters or a body.
-const CASES: u32 = 150;
 /// How often all of it is done.
 const ROUNDS: u64 = 2;
-/// The same for one without: they differ in headers alone.
+/// Requests of each kind for an operation without parameters and body: they differ in headers alone.
 const CASES_PLAIN: u32 = 15;
 
 /// Why an answer is not what the document promises.
@@ -90,7 +89,12 @@ fn runner(cases: u32, round: u64) -> TestRunner {
 /// Statuses that were seen.
 fn statuses(api: &Api, document: &Document, operation: &Operation, round: u64) -> BTreeSet<u16> {
     let is_plain = operation.parameters.is_empty() && operation.bodies.is_empty();
-    let cases = if is_plain { CASES_PLAIN } else { CASES };
+    // Requests of each kind for each operation with parameters or a body.
+    let cases = if is_plain {
+        CASES_PLAIN
+    } else {
+        scaled(60, 1_000)
+    };
     let seen = std::cell::RefCell::new(BTreeSet::new());
     let send = &|(parts, packed): (Parts, u8)| {
         let Some(request) = parts.request(packed == 0) else {

@@ -57,11 +57,7 @@ impl<'a> World<'a> {
 
     /// The name of its backend.
     pub(crate) fn backend(&self) -> &'static str {
-        if self.place.dir().is_some() {
-            "SQLite"
-        } else {
-            "PostgreSQL"
-        }
+        self.place.backend()
     }
 
     /// Stores an alert as the engine does; the n-th of the test.

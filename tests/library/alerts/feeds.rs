@@ -1,6 +1,7 @@
 //! Real trades: live in batches, imported in one transaction and in many. All fire the same, and
 //! what the plain definition demands of the stored ticks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tickbase::domain::Symbol;
@@ -9,9 +10,12 @@ use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Import, ImportCommit, Inpu
 use tickbase::models::AlertRule;
 
 use crate::alerts::place::{Key, Place, demanded, of_every_type};
+use crate::sample::first_trades;
+use crate::support::chaos::scaled;
 use crate::support::{TestDatabase, on_both};
 
-const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/es-trades-sample.csv.gz");
+/// Trades that the suite takes: the plain definition looks back from each.
+const TRADES: usize = 5_000;
 
 fn with_rules(db: &TestDatabase) -> (Place, Vec<AlertRule>) {
     let place = Place::open(db);
@@ -22,9 +26,12 @@ fn with_rules(db: &TestDatabase) -> (Place, Vec<AlertRule>) {
     (place, rules)
 }
 
-fn sample() -> Vec<Tick> {
-    let mut feed =
-        Feed::open::<Tick>(Input::open(SAMPLE).unwrap(), &FeedOptions::default()).unwrap();
+fn sample(trades: &Path) -> Vec<Tick> {
+    let mut feed = Feed::open::<Tick>(
+        Input::open(trades.to_str().unwrap()).unwrap(),
+        &FeedOptions::default(),
+    )
+    .unwrap();
     let target = FeedTarget {
         instrument_id: 1,
         source_id: 1,
@@ -37,18 +44,19 @@ fn sample() -> Vec<Tick> {
     ticks
 }
 
-fn imported(db: &TestDatabase, commit: ImportCommit) -> Vec<Key> {
+fn imported(db: &TestDatabase, trades: &Path, commit: ImportCommit) -> Vec<Key> {
     let (place, rules) = with_rules(db);
     let plan = Import {
         commit,
         ..Import::ticks(Symbol::new("ES").unwrap())
     };
-    let report = import(&place.db, vec![SAMPLE.to_owned()], &plan, Arc::new(|_| {})).unwrap();
-    assert_eq!(report.inserted, 20_009);
+    let files = vec![trades.to_str().unwrap().to_owned()];
+    let report = import(&place.db, files.clone(), &plan, Arc::new(|_| {})).unwrap();
+    assert_eq!(report.inserted, scaled(TRADES, 20_009) as u64);
     let fired = place.fired();
     assert_eq!(fired, demanded(&rules, &place.stored(1)));
     // Once more: nothing is stored, so nothing fires.
-    import(&place.db, vec![SAMPLE.to_owned()], &plan, Arc::new(|_| {})).unwrap();
+    import(&place.db, files.clone(), &plan, Arc::new(|_| {})).unwrap();
     assert_eq!(place.fired(), fired);
     fired
 }
@@ -56,14 +64,16 @@ fn imported(db: &TestDatabase, commit: ImportCommit) -> Vec<Key> {
 on_both! {
     fn a_file_fires_the_same_whether_committed_once_or_batch_by_batch(db: &TestDatabase) {
         let other = db.empty_sibling();
-        let once = imported(db, ImportCommit::Once);
-        assert!(once.len() > 500, "{}", once.len());
-        assert_eq!(imported(&other, ImportCommit::EachBatch), once);
+        let trades = first_trades(TRADES);
+        let once = imported(db, trades.path(), ImportCommit::Once);
+        assert!(once.len() > TRADES / 40, "{}", once.len());
+        assert_eq!(imported(&other, trades.path(), ImportCommit::EachBatch), once);
     }
 
     fn live_trades_fire_what_a_replay_of_the_stored_ones_demands(db: &TestDatabase) {
         let (mut place, rules) = with_rules(db);
-        let ticks = sample();
+        let trades = first_trades(TRADES);
+        let ticks = sample(trades.path());
         for (number, batch) in ticks.chunks(389).enumerate() {
             if number % 17 == 16 {
                 place.db.close();

@@ -9,6 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::bar_series::model::{Model, PlainBar};
 use crate::bar_series::world::{DAY, HOUR, World, at, open};
+use crate::support::chaos::scaled;
 use crate::support::{db_write, on_both, upsert_bars};
 use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
@@ -17,9 +18,6 @@ use tickbase::repository::bar_series::BuildSpan;
 use tickbase::repository::market_data::{InsertOptions, TickRange};
 use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::services::historical_data::{BarQuery, bars};
-
-/// Every case is an instrument of its own in one database.
-const CASES: u32 = 40;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -234,7 +232,8 @@ on_both! {
         let number = Cell::new(0);
         let steps = proptest::collection::vec(step(), 1..14);
         let cases = (steps, proptest::sample::select(vec![1, 5, 40, 250_000_usize]));
-        let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+        // Every case is an instrument of its own in one database.
+        let config = Config { cases: scaled(16, 400), failure_persistence: None, ..Config::default() };
         let outcome = TestRunner::new(config).run(&cases, |(steps, ticks_max)| {
             number.set(number.get() + 1);
             let world = World::new(&db, &format!("C{}", number.get()));

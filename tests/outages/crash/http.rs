@@ -163,11 +163,7 @@ impl Clients {
         let found = journal.contradictions(&stored);
         assert!(found.is_empty(), "{found:#?}");
         assert!(stored.alerts() > 0);
-        let backend = if db.dir().is_some() {
-            "SQLite"
-        } else {
-            "PostgreSQL"
-        };
+        let backend = db.backend();
         let (batches, rows) = (journal.count(Word::Stored), self.rows.into_inner());
         report(
             format!("over HTTP: {test}, {backend}"),

@@ -230,7 +230,7 @@ on_both! {
         let acknowledged = acknowledged.into_inner();
         assert_eq!(u64::try_from(stored).unwrap(), acknowledged);
         assert!(acknowledged > 0);
-        let backend = if db.dir().is_some() { "SQLite" } else { "PostgreSQL" };
+        let backend = db.backend();
         report(
             format!("tokens replaced while clients write, {backend}"),
             format!("{CLIENTS} clients, {acknowledged} ticks acknowledged"),
