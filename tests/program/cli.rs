@@ -9,6 +9,8 @@ mod bars;
 mod chart;
 mod commands;
 mod coverage;
+#[cfg(unix)]
+mod demo;
 mod field;
 mod import;
 mod looking;

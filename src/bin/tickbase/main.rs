@@ -273,14 +273,18 @@ fn run(cli: Cli) -> CommandResult {
 /// The log goes to standard error, one line an event: results alone are standard output's.
 fn start_log(cli: &Cli) -> CommandResult {
     use tracing_subscriber::EnvFilter;
-    let serves = matches!(&cli.command, Command::OnDatabase(DatabaseCommand::Serve(_)));
+    let level = match &cli.command {
+        Command::OnDatabase(DatabaseCommand::Serve(_)) => "info",
+        // Its report has the alerts; a line for each would push the address off the screen.
+        Command::OnDatabase(DatabaseCommand::Demo(_)) => "warn,tickbase::alerts=off",
+        _ => "warn",
+    };
     let filter = match &cli.global.log_level {
         Some(level) => EnvFilter::try_new(level).map_err(|error| {
             let text = format!("--log-level: {level:?} is not a level ({error}); use info, say");
             CommandFailure::Usage(text)
         })?,
-        None => EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| EnvFilter::new(if serves { "info" } else { "warn" })),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level)),
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
