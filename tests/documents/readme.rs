@@ -5,6 +5,7 @@
 //! A command that neither list knows fails the test.
 #![cfg(all(feature = "cli", feature = "sqlite"))]
 
+mod log;
 mod tables;
 mod text;
 mod tour;

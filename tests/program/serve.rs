@@ -8,6 +8,7 @@ mod bodies;
 mod deploy;
 #[cfg(feature = "sqlite")]
 mod lost_file;
+mod operations;
 mod realtime;
 mod service_manager;
 mod shutdown;

@@ -18,7 +18,7 @@ const OF_ENVIRONMENT: &str = "environment-token-0123";
 const OF_FILE: &str = "file-token-0123456789";
 const OF_DIRECTORY: &str = "directory-token-0123456";
 const LATER: &str = "later-token-0123456789";
-const READ_AGAIN: &str = "tokens were read again";
+pub(super) const READ_AGAIN: &str = "tokens were read again";
 const NOT_READ: &str = "the tokens of before stay";
 
 /// Reloads of the test under load.
@@ -27,10 +27,10 @@ const CLIENTS: u64 = 4;
 const TICKS_A_REQUEST: u64 = 20;
 
 /// Settings of an operator in a directory of their own.
-struct Operator(tempfile::TempDir);
+pub(super) struct Operator(tempfile::TempDir);
 
 impl Operator {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let operator = Self(tempfile::tempdir().unwrap());
         std::fs::create_dir(operator.tokens()).unwrap();
         operator
@@ -44,7 +44,7 @@ impl Operator {
         self.0.path().join("tokens")
     }
 
-    fn write_settings(&self, token: &str) {
+    pub(super) fn write_settings(&self, token: &str) {
         let directory = self.tokens();
         let text = format!(
             "[server]\nprotect_reads = true\ntokens_dir = {directory:?}\n\
@@ -53,11 +53,15 @@ impl Operator {
         std::fs::write(self.file(), text).unwrap();
     }
 
-    fn put(&self, name: &str, token: &str) {
+    pub(super) fn put(&self, name: &str, token: &str) {
         std::fs::write(self.tokens().join(name), format!("{token}\n")).unwrap();
     }
 
-    fn serve(&self, db: &TestDatabase, log_level: &str) -> Serving {
+    pub(super) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.tokens().join(name)).unwrap();
+    }
+
+    pub(super) fn serve(&self, db: &TestDatabase, log_level: &str) -> Serving {
         let file = self.file();
         let arguments = ["--config", path(&file), "--log-level", log_level];
         Serving::start(db, &arguments, &[("TICKBASE_SERVER_TOKEN", OF_ENVIRONMENT)])
@@ -69,7 +73,7 @@ fn path(path: &Path) -> &str {
 }
 
 /// The statuses of a read and of a write, which finds nothing to delete, with a token.
-fn allowed(serving: &Serving, token: &str) -> (u16, u16) {
+pub(super) fn allowed(serving: &Serving, token: &str) -> (u16, u16) {
     let mut wire = Wire::to(serving);
     let mut status = |method: &str, path: &str| {
         wire.send(format!(
@@ -84,11 +88,11 @@ fn allowed(serving: &Serving, token: &str) -> (u16, u16) {
 }
 
 const WRITES: (u16, u16) = (200, 404);
-const READS: (u16, u16) = (200, 403);
-const NOTHING: (u16, u16) = (401, 401);
+pub(super) const READS: (u16, u16) = (200, 403);
+pub(super) const NOTHING: (u16, u16) = (401, 401);
 
 /// Sends a SIGHUP and waits until the log has one more line with this text.
-fn hang_up(serving: &Serving, text: &str) {
+pub(super) fn hang_up(serving: &Serving, text: &str) {
     let before = serving.logged(text);
     serving.hang_up();
     eventually(text, || serving.logged(text) > before);
