@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -55,7 +56,7 @@ pub(super) async fn observe(
             route = route.unwrap_or("-"),
             status = status.as_u16(),
             duration_ms = elapsed.as_secs_f64() * 1e3,
-            response_bytes = length(response.headers()),
+            response_bytes = length(&response),
             token_name = caller.token_name(),
             "answered"
         );
@@ -65,13 +66,9 @@ pub(super) async fn observe(
     response
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+/// Bytes of the body, unless it is made while it is sent. The header of them is not there yet.
+fn length(response: &Response) -> Option<u64> {
+    response.body().size_hint().exact()
 }
 
 /// The client's id, if it is one that a log can carry; else a new one.

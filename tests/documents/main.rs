@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // The examples are programs.
 
 mod examples;
+mod licences;
 mod readme;
 #[path = "../support/mod.rs"]
 mod support;
