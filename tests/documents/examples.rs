@@ -1,5 +1,6 @@
 //! The examples run on both backends, a second time on the same database too, and print what
-//! their comments promise.
+//! their comments promise. The project examples/order-desk has tests of its own; the page of own
+//! tables shows its files.
 #![cfg(feature = "sqlite")] // As the examples themselves.
 
 // Their `main` is not run here.
@@ -10,23 +11,9 @@ mod embed;
 #[allow(dead_code)]
 #[path = "../../examples/own_query.rs"]
 mod own_query;
-#[allow(dead_code)]
-#[path = "../../examples/own_table.rs"]
-mod own_table;
 
+use crate::readme::text::{project, read};
 use crate::support::{TestDatabase, on_both};
-
-const OWN_TABLE: &str = "\
-watching CL at -37.63: it has been there
-watching ES at 5000.25: the old high
-soft-deleted CL: 1 row, a second time: 0
-  ES  5000.25
-  NQ  -
-  YM  -
-  CL  -
-DELETE of ES: watchlist.delete_for_good failed: \
-watchlist: an active row cannot be deleted; soft-delete it first
-";
 
 /// The totals are those of data/README.md.
 const OWN_QUERY: &str = "\
@@ -57,25 +44,10 @@ fn printed(db: &TestDatabase, run: fn(&str, &mut Vec<u8>) -> Outcome, new: usize
 }
 
 on_both! {
-    fn an_own_table_is_soft_deletable_beside_those_of_tickbase(db: &TestDatabase) {
-        let first = printed(db, own_table::run, 1);
-        assert_eq!(first, OWN_TABLE);
-        assert_eq!(printed(db, own_table::run, 0), first);
-    }
-
     fn an_own_query_reads_the_sample(db: &TestDatabase) {
         let first = printed(db, own_query::run, 20_009);
         assert_eq!(first, OWN_QUERY);
         assert_eq!(printed(db, own_query::run, 0), first);
-    }
-
-    fn the_migrations_of_an_own_table_leave_tickbase_s_alone(db: &TestDatabase) {
-        let versions = "SELECT version AS text FROM tickbase_schema_migrations ORDER BY version";
-        let before = db.texts(versions);
-        printed(db, own_table::run, 1);
-        assert_eq!(db.texts(versions), before);
-        let own = db.texts("SELECT version AS text FROM __diesel_schema_migrations");
-        assert_eq!(own, ["20260101000001"]);
     }
 }
 
@@ -94,5 +66,30 @@ on_both! {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(embed::run(db.url(), &mut out)).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), EMBED);
+    }
+}
+
+#[test]
+fn the_page_of_own_tables_shows_the_files_of_the_project() {
+    // The package of a registry has no projects of others in it.
+    if project().join("Cargo.toml.orig").exists() {
+        return;
+    }
+    let page = read("docs/own-tables.md");
+    for (language, file) in [
+        ("toml", "diesel.toml"),
+        ("toml", "diesel.postgres.toml"),
+        ("diff", "src/schema.patch"),
+    ] {
+        let text = read(&format!("examples/order-desk/{file}"));
+        let block = format!("```{language}\n{text}```\n");
+        assert!(page.contains(&block), "the page has another {file}");
+    }
+    // The commands of CI, which scripts/check-example runs.
+    let ci = read("examples/order-desk/.github/workflows/ci.yml");
+    let (_, block) = page.split_once("```sh\n").unwrap();
+    let block = block.split("```").next().unwrap();
+    for command in block.lines() {
+        assert!(ci.contains(&format!("- run: {command}\n")), "{command}");
     }
 }

@@ -7,7 +7,7 @@
 
 mod log;
 mod tables;
-mod text;
+pub(crate) mod text;
 mod tour;
 
 use text::{local_links, project, read, target};

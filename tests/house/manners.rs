@@ -48,6 +48,10 @@ const THE_LIST: &str = "tests/house/manners.rs";
 /// Every file opens with `//!`; one that is generated says so in the line before.
 pub(crate) fn opening(source: &Source) -> Vec<Violation> {
     let mut text = source.text.as_str();
+    // A project beside the crate shows the file as the diesel CLI prints it.
+    if source.is_generated() && source.path.starts_with("examples/") {
+        return Vec::new();
+    }
     if source.is_generated() {
         text = text.split_once('\n').map_or("", |(_, rest)| rest);
     }
@@ -131,6 +135,10 @@ mod tests {
         assert_eq!(broken(opening, "src/schema.rs", generated).len(), 1);
         let opened = format!("{generated}//! The tables.\n");
         assert_eq!(broken(opening, "src/schema.rs", &opened).len(), 0);
+        assert_eq!(
+            broken(opening, "examples/x/src/schema.rs", generated).len(),
+            0
+        );
     }
 
     #[test]

@@ -1,0 +1,2 @@
+DROP TABLE orders;
+DROP FUNCTION orders_refuse_active_delete();

@@ -1,2 +1,0 @@
-DROP TABLE watchlist;
-DROP FUNCTION watchlist_refuse_active_delete();
