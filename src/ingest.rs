@@ -43,7 +43,7 @@ pub use feed::{BATCH_ROWS_MAX, Feed, FeedBatch, LineRejection};
 pub use field::Field;
 pub use import::{
     Import, ImportCommit, ImportEvent, ImportListener, ImportReport, ImportSource, OtherSymbols,
-    import,
+    SymbolRows, import,
 };
 pub use import_kind::ImportKind;
 pub use input::Input;

@@ -130,7 +130,10 @@ async fn risk_metrics(
     post,
     path = "/api/v1/analytics/calculate-var",
     tag = "analytics",
-    request_body = ValueAtRiskBody,
+    request_body(
+        content = ValueAtRiskBody,
+        example = json!({"instrument_id": 1, "confidence_level": 0.95, "frequency": "1d"})
+    ),
     responses(
         (status = 200, body = ValueAtRiskAnswerBody),
         (status = 404, body = ErrorBody, description = "No active instrument has this id"),
@@ -153,7 +156,10 @@ async fn calculate_var(
     post,
     path = "/api/v1/analytics/volume-profile",
     tag = "analytics",
-    request_body = VolumeProfileBody,
+    request_body(
+        content = VolumeProfileBody,
+        example = json!({"instrument_id": 1, "lookback_hours": 24})
+    ),
     responses(
         (status = 200, body = VolumeProfileAnswerBody),
         (status = 404, body = ErrorBody, description = "No active instrument has this id"),

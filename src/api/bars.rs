@@ -105,7 +105,15 @@ impl BarSelection {
     post,
     path = "/api/bars/delete",
     tag = "historical data",
-    request_body = BarSelectionBody,
+    request_body(
+        content = BarSelectionBody,
+        example = json!({
+            "symbol": "ES",
+            "frequency": "1d",
+            "start": "2013-09-03T00:00:00Z",
+            "end": "2013-09-04T00:00:00Z",
+        })
+    ),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = DeletedBars),
@@ -136,7 +144,15 @@ async fn delete(
     post,
     path = "/api/bars/restore",
     tag = "historical data",
-    request_body = BarSelectionBody,
+    request_body(
+        content = BarSelectionBody,
+        example = json!({
+            "symbol": "ES",
+            "frequency": "1d",
+            "start": "2013-09-03T00:00:00Z",
+            "end": "2013-09-04T00:00:00Z",
+        })
+    ),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = RestoredBars),

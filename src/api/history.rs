@@ -52,7 +52,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     post,
     path = "/api/historical-data/fetch",
     tag = "historical data",
-    request_body = FetchBody,
+    request_body(
+        content = FetchBody,
+        example = json!({"symbols": ["ES", "NQ"], "frequency": "1min", "max_records": 100})
+    ),
     responses((status = 200, body = FetchAnswer), PostedReadErrors)
 )]
 async fn fetch(

@@ -17,7 +17,9 @@ use super::error::{ApiError, ErrorBody, WriteErrors};
 use super::extract::{Query, media_type, unsupported};
 use super::guard;
 use super::state::ApiState;
-use super::types::{ImportAnswer, ImportParameters, ImportRowError};
+use super::types::{
+    CSV_EXAMPLE, ImportAnswer, ImportParameters, ImportRowError, NDJSON_EXAMPLE, PackedFile,
+};
 use crate::error::Error;
 use crate::ingest::{Import, ImportEvent, ImportListener, ImportReport, ImportSource, import};
 use upload::upload;
@@ -41,9 +43,9 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
     tag = "market data",
     params(ImportParameters),
     request_body(content(
-        (String = "text/csv"),
-        (String = "application/x-ndjson"),
-        (Vec<u8> = "application/octet-stream"),
+        (String = "text/csv", example = json!(CSV_EXAMPLE)),
+        (String = "application/x-ndjson", example = json!(NDJSON_EXAMPLE)),
+        (PackedFile = "application/octet-stream"),
     )),
     security((), ("bearer" = [])),
     responses(

@@ -102,7 +102,15 @@ async fn get(
     post,
     path = "/api/instruments",
     tag = "instruments",
-    request_body = InstrumentBody,
+    request_body(
+        content = InstrumentBody,
+        example = json!({
+            "symbol": "BTCUSD",
+            "name": "Bitcoin in US dollars",
+            "type": "crypto",
+            "price_decimals": 2,
+        })
+    ),
     security((), ("bearer" = [])),
     responses(
         (status = 201, body = InstrumentItem),
@@ -130,7 +138,10 @@ async fn add(
     path = "/api/instruments/{id}",
     tag = "instruments",
     params(("id" = i64, Path)),
-    request_body = InstrumentChangeBody,
+    request_body(
+        content = InstrumentChangeBody,
+        example = json!({"name": "E-mini S&P 500, front month", "price_decimals": 2})
+    ),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = InstrumentItem),

@@ -222,7 +222,14 @@ fn keys_of(keys: Vec<JsonObject<KeyBody>>) -> Result<Vec<TickKey>, ApiError> {
     post,
     path = "/api/market-data/delete",
     tag = "market data",
-    request_body = SelectionBody,
+    request_body(
+        content = SelectionBody,
+        example = json!({
+            "instrument_id": 1,
+            "start": "2013-09-03T10:31:00Z",
+            "end": "2013-09-03T10:32:00Z",
+        })
+    ),
     security((), ("bearer" = [])),
     responses((status = 200, body = DeletedTicks), WriteErrors)
 )]
@@ -253,7 +260,14 @@ async fn delete(
     post,
     path = "/api/market-data/restore",
     tag = "market data",
-    request_body = SelectionBody,
+    request_body(
+        content = SelectionBody,
+        example = json!({
+            "instrument_id": 1,
+            "start": "2013-09-03T10:31:00Z",
+            "end": "2013-09-03T10:32:00Z",
+        })
+    ),
     security((), ("bearer" = [])),
     responses((status = 200, body = RestoredTicks), WriteErrors)
 )]

@@ -129,7 +129,16 @@ async fn get(State(state): State<ApiState>, Id(id): Id) -> Result<axum::Json<Rul
     post,
     path = "/api/rules",
     tag = "rules",
-    request_body = RuleBody,
+    request_body(
+        content = RuleBody,
+        example = json!({
+            "instrument_id": 1,
+            "rule_type": "threshold",
+            "condition": "above",
+            "threshold": 1650.25,
+            "name": "new high",
+        })
+    ),
     security((), ("bearer" = [])),
     responses(
         (status = 201, body = RuleItem),
@@ -160,7 +169,10 @@ async fn add(
     path = "/api/rules/{id}",
     tag = "rules",
     params(("id" = i64, Path)),
-    request_body = RuleChangeBody,
+    request_body(
+        content = RuleChangeBody,
+        example = json!({"threshold": 1660, "cooldown_seconds": 300})
+    ),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = RuleItem),

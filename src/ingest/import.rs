@@ -22,7 +22,7 @@ use crate::domain::bar::{Bar, Frequency};
 use crate::domain::{DEFAULT_SOURCE_ID, InstrumentType, Symbol};
 use crate::error::{Error, Result};
 
-pub use report::{ImportEvent, ImportListener, ImportReport, OtherSymbols};
+pub use report::{ImportEvent, ImportListener, ImportReport, OtherSymbols, SymbolRows};
 
 /// When an import commits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod alerts;
 mod analytics;
 mod bars;
+mod body_examples;
 mod cache;
 mod cached;
 pub(crate) mod client;

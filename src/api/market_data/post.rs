@@ -14,7 +14,7 @@ use crate::api::body::TakenMemory;
 use crate::api::error::{ApiError, FieldError, PathSegment, WriteErrors};
 use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
-use crate::api::types::{IngestReport, PostedTicks, RowError};
+use crate::api::types::{CSV_EXAMPLE, IngestReport, NDJSON_EXAMPLE, PostedTicks, RowError};
 use crate::domain::Symbol;
 use crate::ingest::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};
 use crate::repository::instrument;
@@ -41,9 +41,12 @@ const DELETED_REMEDY: &str = "a deleted tick holds the key of each of the `delet
         description = "Makes resending safe; 1 to 255 characters",
         min_length = 1, max_length = 255)),
     request_body(content(
-        (PostedTicks = "application/json"),
-        (String = "application/x-ndjson"),
-        (String = "text/csv"),
+        (PostedTicks = "application/json", example = json!([
+            {"symbol": "ES", "timestamp": "2013-09-03T10:31:00Z", "sequence": 1, "price": 1642, "volume": 8},
+            {"symbol": "ES", "timestamp": "2013-09-03T10:31:00Z", "sequence": 2, "price": 1642.25, "volume": 3},
+        ])),
+        (String = "application/x-ndjson", example = json!(NDJSON_EXAMPLE)),
+        (String = "text/csv", example = json!(CSV_EXAMPLE)),
     )),
     security((), ("bearer" = [])),
     responses((status = 200, body = IngestReport), WriteErrors)

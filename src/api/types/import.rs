@@ -9,6 +9,15 @@ use crate::ingest::{
     FeedOptions, Import, ImportCommit, ImportEvent, ImportKind, ImportReport, NumberFormat, Preset,
 };
 
+/// A file as it is, plain or gzip.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(
+    dead_code,
+    reason = "the document reads it; the body is copied as it comes"
+)]
+pub(in crate::api) struct PackedFile(Vec<u8>);
+
 /// The options of an import: those of `tickbase import`.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]

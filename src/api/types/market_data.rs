@@ -114,6 +114,16 @@ pub(in crate::api) struct LatestQuery {
     pub(in crate::api) instrument_ids: Option<String>,
 }
 
+/// Ticks as CSV, for the document.
+pub(in crate::api) const CSV_EXAMPLE: &str = "symbol,timestamp,sequence,price,volume\n\
+    ES,2013-09-03T10:31:01Z,1,1642.25,3\n\
+    ES,2013-09-03T10:31:02Z,1,1642,5\n";
+
+/// Ticks as NDJSON, for the document.
+pub(in crate::api) const NDJSON_EXAMPLE: &str = r#"{"symbol": "ES", "timestamp": "2013-09-03T10:31:03Z", "sequence": 1, "price": 1642.5, "volume": 2}
+{"symbol": "ES", "timestamp": "2013-09-03T10:31:04Z", "sequence": 1, "price": 1642.25, "volume": 1}
+"#;
+
 /// A tick to store. It names its instrument by symbol or by id, has a timestamp and at least one
 /// value. Numbers may be written as texts.
 #[derive(Debug, Deserialize, ToSchema)]

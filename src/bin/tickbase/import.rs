@@ -281,7 +281,7 @@ fn other_symbols(report: &ImportReport) -> String {
     let others = &report.other_symbols;
     let named = others.symbols.iter();
     let named: Vec<String> = named
-        .map(|(symbol, rows)| format!("{symbol} {}", grouped(*rows)))
+        .map(|of| format!("{} {}", of.symbol, grouped(of.rows)))
         .collect();
     let more = match others.count - others.symbols.len() as u64 {
         0 => String::new(),

@@ -52,10 +52,20 @@ pub struct OtherSymbols {
     /// The number of symbols.
     pub count: u64,
     /// The first 20 symbols with their rows.
-    pub symbols: Vec<(String, u64)>,
+    pub symbols: Vec<SymbolRows>,
     /// Every symbol, so that none is counted again for a further file.
     #[serde(skip)]
     all: HashSet<String>,
+}
+
+/// A symbol with the rows that a file has of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct SymbolRows {
+    /// The symbol.
+    pub symbol: String,
+    /// The number of rows.
+    pub rows: u64,
 }
 
 impl OtherSymbols {
@@ -68,10 +78,14 @@ impl OtherSymbols {
             if self.all.insert(symbol.clone()) {
                 self.count += 1;
                 if self.symbols.len() < Self::NAMED_MAX {
-                    self.symbols.push((symbol.clone(), *rows));
+                    let symbol = symbol.clone();
+                    self.symbols.push(SymbolRows {
+                        symbol,
+                        rows: *rows,
+                    });
                 }
-            } else if let Some((_, named)) = self.symbols.iter_mut().find(|(of, _)| of == symbol) {
-                *named += rows;
+            } else if let Some(named) = self.symbols.iter_mut().find(|of| of.symbol == *symbol) {
+                named.rows += rows;
             }
         }
     }
@@ -159,7 +173,11 @@ mod tests {
             (others.rows, others.count, others.symbols.len()),
             (120, 30, 20)
         );
-        assert_eq!(others.symbols[0], ("S0".to_owned(), 4));
+        let first = SymbolRows {
+            symbol: "S0".to_owned(),
+            rows: 4,
+        };
+        assert_eq!(others.symbols[0], first);
     }
 
     #[test]

@@ -49,6 +49,21 @@ impl Document {
         operations
     }
 
+    /// The example of each body: method, path, content type, and the example, if there is one.
+    pub(crate) fn body_examples(&self) -> Vec<(String, String, String, Option<Value>)> {
+        let mut examples = Vec::new();
+        for (path, methods) in self.0["paths"].as_object().unwrap() {
+            for (method, described) in methods.as_object().unwrap() {
+                let contents = described["requestBody"]["content"].as_object();
+                for (kind, content) in contents.into_iter().flatten() {
+                    let (method, example) = (method.to_uppercase(), content.get("example"));
+                    examples.push((method, path.clone(), kind.clone(), example.cloned()));
+                }
+            }
+        }
+        examples
+    }
+
     /// A schema without references and `allOf` at its top.
     pub(crate) fn resolved(&self, schema: &Value) -> Value {
         if let Some(place) = schema["$ref"].as_str() {
@@ -129,6 +144,12 @@ impl Document {
                 Some("date") => is_day(text),
                 _ => true,
             }),
+            "minItems" => value
+                .as_array()
+                .is_none_or(|list| list.len() as u64 >= limit.as_u64().unwrap()),
+            "maxItems" => value
+                .as_array()
+                .is_none_or(|list| list.len() as u64 <= limit.as_u64().unwrap()),
             "items" => {
                 return value
                     .as_array()

@@ -104,7 +104,7 @@ on_both! {
         assert_eq!(one.figures(), [4, 2, 0, 0, 0]);
         let report = one.json();
         assert_eq!(report["other_symbols"]["rows"], 2);
-        assert_eq!(report["other_symbols"]["symbols"], json!([["BBB", 1], ["CCC", 1]]));
+        assert_eq!(report["other_symbols"]["symbols"], json!([{"symbol": "BBB", "rows": 1}, {"symbol": "CCC", "rows": 1}]));
         assert_eq!(report["unused"], json!(["day_volume"]));
         assert_eq!(ticks(db, "AAA").len(), 2);
         assert_eq!(ticks(db, "AAA")[0].get("volume"), None, "a day's volume is no size of a trade");
