@@ -18,10 +18,16 @@ fn links_of_the_documents_lead_to_files() {
     if project().join("Cargo.toml.orig").exists() {
         return;
     }
-    let mut documents: Vec<String> = ["", "benches", "docs", "docs/decisions"]
-        .iter()
-        .flat_map(|folder| pages(folder))
-        .collect();
+    let mut documents: Vec<String> = [
+        "",
+        "benches",
+        "docs",
+        "docs/decisions",
+        "examples/order-desk",
+    ]
+    .iter()
+    .flat_map(|folder| pages(folder))
+    .collect();
     documents.sort();
     assert!(documents.len() > 40, "{documents:?}");
     for document in &documents {
