@@ -35,6 +35,7 @@ mod server;
 mod snapshot_cache;
 mod state;
 mod tokens;
+pub(crate) mod tradeassist;
 mod types;
 
 use axum::Router;

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::api::{self, ApiState, RealtimeHub};
-use crate::config::{ServerConfig, Settings};
+use futures_util::future::try_join;
+
+use crate::api::{self, ApiState, RealtimeHub, tradeassist};
+use crate::config::{ApiContract, ServerConfig, Settings};
 use crate::database::Database;
 #[allow(unused_imports)] // The documentation links to it.
 use crate::error::Error;
@@ -43,6 +45,8 @@ pub struct App {
     analytics: Arc<AnalyticsEngine>,
     history: Arc<HistoricalDataService>,
     api: ApiState,
+    /// The API of tickbase at `server.native_bind`, where `server.bind` speaks another contract.
+    native: Option<ApiState>,
 }
 
 impl App {
@@ -68,6 +72,13 @@ impl App {
         let cache = Cache::new(database.clone(), settings.cache.clone())?;
         let (watched, watcher) = (database.clone(), Arc::clone(&monitoring));
         let api = ApiState::with_cache(watched, cache, watcher, server)?;
+        let (api, native) = match settings.server.contract {
+            ApiContract::Native => (api, None),
+            ApiContract::TradeAssist => {
+                let native = api.at(settings.server.native_bind, &[]);
+                (tradeassist::state(&api), Some(native))
+            }
+        };
         let alerts = Arc::new(AlertEngine::new(database.clone()));
         let delivery = AlertDeliveryService::new(database.clone(), settings.alerts.clone())?;
         let delivery = Arc::new(delivery);
@@ -96,6 +107,7 @@ impl App {
             analytics,
             history,
             api,
+            native,
         })
     }
 
@@ -147,12 +159,16 @@ impl App {
         self.api.realtime()
     }
 
-    /// The API, for a router with any state: merge it into another application's.
+    /// The API of the contract that the settings choose, for a router with any state: merge it into
+    /// another application's.
     pub fn router<S>(&self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
     {
-        api::app(&self.api)
+        match self.native {
+            None => api::app(&self.api),
+            Some(_) => tradeassist::app(&self.api),
+        }
     }
 
     /// Opens the address of the settings.
@@ -160,20 +176,37 @@ impl App {
     /// # Errors
     /// [`Error::Config`] when it is taken, or not this machine's.
     pub fn listen(&self) -> Result<TcpListener> {
-        api::listen(self.api.config().bind)
+        api::listen("server.bind", self.api.config().bind)
     }
 
     /// Serves the API until `shutdown` comes true and the requests under way are answered; see
-    /// [`api::serve`].
+    /// [`api::serve`]. Where that is another contract's, tickbase's own is served at
+    /// `server.native_bind` for as long.
     ///
     /// # Errors
-    /// Those of [`api::serve`].
+    /// Those of [`api::serve`]; [`Error::Config`] when `server.native_bind` is taken.
     pub async fn serve(
         &self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        api::serve(&self.api, self.router(), listener, shutdown).await
+        let Some(native) = &self.native else {
+            return api::serve(&self.api, self.router(), listener, shutdown).await;
+        };
+        let beside = api::listen("server.native_bind", native.config().native_bind)?;
+        if let Ok(address) = beside.local_addr() {
+            tracing::info!("the native API listens on http://{address}");
+        }
+        let (end, mut ended) = tokio::sync::watch::channel(());
+        let first = async move {
+            shutdown.await;
+            drop(end);
+        };
+        // Closed: the first server ends.
+        let second = async move { while ended.changed().await.is_ok() {} };
+        let first = api::serve(&self.api, self.router(), listener, first);
+        let second = api::serve(native, api::app(native), beside, second);
+        try_join(first, second).await.map(|_| ())
     }
 
     /// Accepts the tokens of these settings from now on; see [`ApiState::reload_tokens`].

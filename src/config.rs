@@ -26,7 +26,7 @@ pub use history::HistoryConfig;
 pub(crate) use hosts::{Authority, Host};
 pub use monitoring::MonitoringConfig;
 pub(crate) use monitoring::Threshold;
-pub use server::ServerConfig;
+pub use server::{ApiContract, ServerConfig};
 pub use settings::Settings;
 pub use tokens::{NamedToken, Token, TokenRights};
 pub use url::DatabaseUrl;

@@ -24,15 +24,15 @@ const STREAMS_MAX: u32 = 100;
 /// lie in memory outside the limit of bodies.
 const WINDOW_BYTES: u32 = 128 * 1_024;
 
-/// Opens the address of the settings.
+/// Opens the address of a setting.
 ///
 /// # Errors
 /// [`Error::Config`] when it is taken, or not this machine's.
-pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener> {
     let refuse = |error: std::io::Error| {
-        let remedy =
-            "stop what listens there, or choose another address with --bind or server.bind";
-        Error::config("server.bind", format!("{address}: {error}"), remedy)
+        let remedy = "stop what listens there, or choose another address with --bind, server.bind or \
+                      server.native_bind";
+        Error::config(setting, format!("{address}: {error}"), remedy)
     };
     let listener = TcpListener::bind(address).map_err(refuse)?;
     listener.set_nonblocking(true).map_err(refuse)?;

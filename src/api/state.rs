@@ -26,6 +26,26 @@ use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Servi
 #[derive(Clone)]
 pub struct ApiState {
     inner: Arc<ApiStateInner>,
+    listener: Arc<ListenerState>,
+}
+
+/// What depends on the address that a router is served at: who may call it, and from where.
+struct ListenerState {
+    hosts: OwnHosts,
+    /// The address of the settings.
+    bind: SocketAddr,
+    /// The address it listens on, once it does.
+    address: OnceLock<SocketAddr>,
+}
+
+impl ListenerState {
+    fn new(bind: SocketAddr, hosts: OwnHosts) -> Arc<Self> {
+        Arc::new(Self {
+            hosts,
+            bind,
+            address: OnceLock::new(),
+        })
+    }
 }
 
 struct ApiStateInner {
@@ -34,9 +54,6 @@ struct ApiStateInner {
     monitoring: Arc<DatabaseMonitoringService>,
     config: ServerConfig,
     tokens: AcceptedTokens,
-    hosts: OwnHosts,
-    /// The address it listens on, once it does.
-    address: OnceLock<SocketAddr>,
     readiness: Readiness,
     places: Semaphore,
     body_memory: BodyMemory,
@@ -109,18 +126,17 @@ impl ApiState {
         config.validate()?;
         let tokens = AcceptedTokens::new(&config.read_tokens()?);
         let realtime = RealtimeHub::new(&db);
-        let hosts = OwnHosts::new(&config);
+        let listener = ListenerState::new(config.bind, OwnHosts::new(&config));
         let places = Semaphore::new(config.concurrency_max);
         let body_memory = BodyMemory::new(&config);
         Ok(Self {
+            listener,
             inner: Arc::new(ApiStateInner {
                 db,
                 cache,
                 monitoring,
                 config,
                 tokens,
-                hosts,
-                address: OnceLock::new(),
                 readiness: Readiness::default(),
                 places,
                 body_memory,
@@ -215,19 +231,30 @@ impl ApiState {
         &self.inner.tokens
     }
 
+    /// The same services for a router at another address, which pages of these origins may call, too.
+    pub(crate) fn at(&self, bind: SocketAddr, origins: &[&str]) -> Self {
+        let mut hosts = OwnHosts::new(self.config());
+        let more = origins.iter().map(|&origin| origin.to_owned());
+        hosts.origins.extend(more);
+        Self {
+            inner: Arc::clone(&self.inner),
+            listener: ListenerState::new(bind, hosts),
+        }
+    }
+
     pub(super) fn hosts(&self) -> &OwnHosts {
-        &self.inner.hosts
+        &self.listener.hosts
     }
 
     /// Says where the server listens.
     pub(super) fn listens_to(&self, address: SocketAddr) {
         // A second listener of the same router is called by the same hosts.
-        let _ = self.inner.address.set(address);
+        let _ = self.listener.address.set(address);
     }
 
     /// The address the server listens on; before it does, that of the settings.
     pub(super) fn address(&self) -> SocketAddr {
-        *self.inner.address.get().unwrap_or(&self.config().bind)
+        *self.listener.address.get().unwrap_or(&self.listener.bind)
     }
 
     /// The clients of `/ws/realtime`.

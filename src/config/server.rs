@@ -15,6 +15,17 @@ use super::read::{commas, refused, seconds};
 use super::tokens::{NamedToken, Token, TokenRights, in_directory, refuse_twins, tokens};
 use crate::error::{Error, Result};
 
+/// The paths, shapes and statuses that the server's address speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApiContract {
+    /// Those of tickbase, as its OpenAPI document has them.
+    #[default]
+    Native,
+    /// Those of TradeAssist, for its clients: `docs/migrating.md`.
+    TradeAssist,
+}
+
 /// The HTTP server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +34,13 @@ pub struct ServerConfig {
     /// it.
     #[serde(deserialize_with = "bind")]
     pub bind: SocketAddr,
+    /// What `bind` speaks: the API of tickbase, or that of a service which it replaces. Default
+    /// `native`.
+    pub contract: ApiContract,
+    /// The address of tickbase's own API when `bind` speaks another contract. Default
+    /// 127.0.0.1:8001; without effect while `contract` is `native`.
+    #[serde(deserialize_with = "native_bind")]
+    pub native_bind: SocketAddr,
     /// Names and addresses that the server is called by, beside `localhost` and the address of
     /// `bind`, like `desk.example`: a request without a token for any other host is refused, as a
     /// page could send it whose own name was made to lead here. With a port (`desk.example:443`)
@@ -85,6 +103,8 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8_000)),
+            contract: ApiContract::Native,
+            native_bind: SocketAddr::from(([127, 0, 0, 1], 8_001)),
             hosts: Vec::new(),
             token: None,
             tokens: Vec::new(),
@@ -133,6 +153,7 @@ impl ServerConfig {
             1..=1_000_000,
         )?;
         within("server.concurrency_max", self.concurrency_max, 1..=100_000)?;
+        self.check_addresses()?;
         positive("server.request_timeout_seconds", self.request_timeout)?;
         positive("server.header_timeout_seconds", self.header_timeout)?;
         positive("server.body_idle_timeout_seconds", self.body_idle_timeout)?;
@@ -150,6 +171,19 @@ impl ServerConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Two contracts cannot be told apart at one address.
+    fn check_addresses(&self) -> Result<()> {
+        let is_one = self.bind == self.native_bind && self.bind.port() != 0;
+        if self.contract == ApiContract::Native || !is_one {
+            return Ok(());
+        }
+        Err(Error::config(
+            "server.native_bind",
+            format!("{} is that of server.bind, too", self.bind),
+            "give the native API an address of its own, like 127.0.0.1:8001",
+        ))
     }
 
     /// True when the settings name a token, or a place for tokens.
@@ -200,12 +234,24 @@ fn check_origin(origin: &str) -> Result<()> {
     ))
 }
 
-/// An address to listen to.
+/// The address to listen to.
 fn bind<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    address("server.bind", from)
+}
+
+/// The address of the native API beside another contract.
+fn native_bind<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    address("server.native_bind", from)
+}
+
+fn address<'de, D: Deserializer<'de>>(
+    setting: &'static str,
+    from: D,
+) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map_err(|_| {
         refused(Error::config(
-            "server.bind",
+            setting,
             format!("{text:?} is not an address with a port"),
             "write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000",
         ))

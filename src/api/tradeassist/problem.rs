@@ -1,0 +1,114 @@
+//! Why a value cannot be read, in the words of pydantic 2.5: clients map `loc` to the fields of
+//! their forms and show `msg`.
+//!
+//! Types, texts and contexts are those of <https://docs.pydantic.dev/2.5/errors/validation_errors/>.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Where the documentation explains a type of problem.
+const EXPLAINED_AT: &str = "https://errors.pydantic.dev/2.5/v/";
+
+/// One value that cannot be read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Problem {
+    r#type: &'static str,
+    /// `path`, `query` or `body`, then names and indexes.
+    loc: Vec<Value>,
+    msg: String,
+    /// What was given.
+    input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+/// The rule that a value breaks.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fault {
+    r#type: &'static str,
+    msg: String,
+    ctx: Option<Value>,
+    /// The item of a list that breaks it.
+    index: Option<usize>,
+    /// That item.
+    item: Option<Value>,
+}
+
+impl Fault {
+    pub(super) fn new(r#type: &'static str, msg: impl Into<String>) -> Self {
+        Self {
+            r#type,
+            msg: msg.into(),
+            ctx: None,
+            index: None,
+            item: None,
+        }
+    }
+
+    pub(super) fn with(self, ctx: Value) -> Self {
+        let ctx = Some(ctx);
+        Self { ctx, ..self }
+    }
+
+    /// The fault of an item of a list.
+    pub(super) fn at(self, index: usize, item: &Value) -> Self {
+        Self {
+            index: Some(index),
+            item: Some(item.clone()),
+            ..self
+        }
+    }
+
+    /// A rule that the original's own code checks.
+    pub(super) fn value(text: impl std::fmt::Display) -> Self {
+        Self::new("value_error", format!("Value error, {text}")).with(json!({"error": {}}))
+    }
+
+    pub(super) fn missing() -> Self {
+        Self::new("missing", "Field required")
+    }
+
+    /// None of these words.
+    pub(super) fn word(words: &[&str]) -> Self {
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let expected = match quoted.as_slice() {
+            [] => String::new(),
+            [one] => one.clone(),
+            [others @ .., last] => format!("{} or {last}", others.join(", ")),
+        };
+        let ctx = json!({ "expected": expected });
+        Self::new("enum", format!("Input should be {expected}")).with(ctx)
+    }
+
+    /// The problem of a value at `loc`.
+    pub(super) fn of(self, loc: &[&str], input: &Value) -> Problem {
+        let mut loc: Vec<Value> = loc.iter().map(|&step| json!(step)).collect();
+        loc.extend(self.index.map(Value::from));
+        // Its errors of words and of JSON have no page.
+        let explained = !["enum", "json_invalid"].contains(&self.r#type);
+        Problem {
+            r#type: self.r#type,
+            loc,
+            msg: self.msg,
+            input: self.item.unwrap_or_else(|| input.clone()),
+            ctx: self.ctx,
+            url: explained.then(|| format!("{EXPLAINED_AT}{}", self.r#type)),
+        }
+    }
+}
+
+impl Problem {
+    /// The body is no JSON, from this character on.
+    pub(super) fn no_json(at: usize, why: &str) -> Self {
+        Self {
+            r#type: "json_invalid",
+            loc: vec![json!("body"), json!(at)],
+            msg: "JSON decode error".to_owned(),
+            input: json!({}),
+            ctx: Some(json!({ "error": why })),
+            url: None,
+        }
+    }
+}
