@@ -32,7 +32,7 @@ pub use expression::Expression;
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 pub(crate) use period::DAY_MICROS;
 pub use places::{mean_places, price_places, price_text};
-pub use rule::{RuleKind, RuleShape};
+pub use rule::{RULE_NAME_LENGTH_MAX, RuleKind, RuleShape};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 
 /// A closed list of words, stored as TEXT on both backends: `as_str`, `FromStr`, `Display` and the

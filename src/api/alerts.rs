@@ -169,12 +169,12 @@ fn items(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Al
 }
 
 /// The names of rules and instruments that alerts show.
-pub(super) struct Labels {
+pub(super) struct AlertLabels {
     rules: HashMap<i64, alert_rule::RuleLabel>,
     instruments: HashMap<i64, instrument::InstrumentLabel>,
 }
 
-impl Labels {
+impl AlertLabels {
     pub(super) fn of(&self, rule_id: i64, instrument_id: i64) -> AlertLabel {
         let instrument = self.instruments.get(&instrument_id);
         AlertLabel {
@@ -186,7 +186,7 @@ impl Labels {
 }
 
 /// The labels of these pairs of rule and instrument.
-pub(super) fn labels(conn: &mut BackendConnection<'_>, of: &[(i64, i64)]) -> Result<Labels> {
+pub(super) fn labels(conn: &mut BackendConnection<'_>, of: &[(i64, i64)]) -> Result<AlertLabels> {
     let distinct = |ids: &mut dyn Iterator<Item = i64>| {
         let mut ids: Vec<i64> = ids.collect();
         ids.sort_unstable();
@@ -197,7 +197,7 @@ pub(super) fn labels(conn: &mut BackendConnection<'_>, of: &[(i64, i64)]) -> Res
     let instruments = distinct(&mut of.iter().map(|pair| pair.1));
     let rules = alert_rule::labels_of_all(conn, &rules)?;
     let instruments = instrument::labels_of_all(conn, &instruments)?;
-    Ok(Labels {
+    Ok(AlertLabels {
         rules: rules.into_iter().map(|rule| (rule.id, rule)).collect(),
         instruments: instruments.into_iter().map(|it| (it.id, it)).collect(),
     })
@@ -231,7 +231,7 @@ async fn stats(State(state): State<ApiState>) -> Result<axum::Json<AlertStats>, 
     Ok(axum::Json(read.await?))
 }
 
-fn figures(of_today: i64, groups: &[AlertGroup], labels: &Labels) -> AlertStats {
+pub(super) fn figures(of_today: i64, groups: &[AlertGroup], labels: &AlertLabels) -> AlertStats {
     let all = AlertFigures::of(groups);
     let ms = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1e3);
     let mut by_instrument = BTreeMap::new();

@@ -6,11 +6,13 @@
 //! offset. What differs on purpose stands in `docs/migrating.md`. Nothing else in the crate depends on
 //! this folder: without it and the setting `server.contract` the rest stays as it is.
 
+mod alerts;
 mod fields;
 mod instruments;
 mod moments;
 mod problem;
 mod refusal;
+mod rules;
 mod values;
 
 use std::collections::BTreeSet;
@@ -119,7 +121,14 @@ impl Resource {
     }
 
     fn all() -> Vec<Self> {
-        [instruments::resources()].into_iter().flatten().collect()
+        [
+            instruments::resources(),
+            rules::resources(),
+            alerts::resources(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 

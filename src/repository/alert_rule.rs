@@ -18,7 +18,7 @@ pub use read::{
     of_instruments, page,
 };
 pub(crate) use triggered::triggered;
-pub use write::{insert, update};
+pub use write::{insert, insert_as_written, update, update_as_written};
 
 use crate::error::Error;
 

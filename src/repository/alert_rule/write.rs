@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::read::{by_id_query, find};
 use super::{instrument_deleted, not_found};
 use crate::database::{BackendConnection, Invalidation};
+use crate::domain::RuleShape;
 use crate::error::{Error, Result};
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::instrument;
@@ -23,8 +24,22 @@ pub fn insert(
     new: &NewAlertRule,
     now: Timestamp,
 ) -> Result<AlertRule> {
-    let _said = conn.invalidates(Invalidation::Nothing);
     new.shape().kind()?;
+    insert_as_written(conn, new, now)
+}
+
+/// Adds a rule even if it can never fire as it is written, for clients of a service that took any:
+/// the alert engine says of it in the log that it fires nothing.
+///
+/// # Errors
+/// [`Error::NotFound`] when its instrument is unknown or deleted; [`Error::Query`], also for a name
+/// that is too long and numbers out of range.
+pub fn insert_as_written(
+    conn: &mut BackendConnection<'_>,
+    new: &NewAlertRule,
+    now: Timestamp,
+) -> Result<AlertRule> {
+    let _said = conn.invalidates(Invalidation::Nothing);
     instrument::lock(conn, &[new.instrument_id])?;
     instrument::find(conn, new.instrument_id)?;
     let insert = alert_rules::table.insert().values((
@@ -50,13 +65,37 @@ pub fn update(
     change: &AlertRuleChange,
     now: Timestamp,
 ) -> Result<AlertRule> {
+    update_if(conn, id, change, now, |shape| shape.kind().map(|_| ()))
+}
+
+/// Changes a rule even if it can never fire afterwards; see [`insert_as_written`].
+///
+/// # Errors
+/// Those of [`update`] but for a rule that could never fire.
+pub fn update_as_written(
+    conn: &mut BackendConnection<'_>,
+    id: i64,
+    change: &AlertRuleChange,
+    now: Timestamp,
+) -> Result<AlertRule> {
+    update_if(conn, id, change, now, |_| Ok(()))
+}
+
+/// Changes a rule that passes the check afterwards.
+fn update_if(
+    conn: &mut BackendConnection<'_>,
+    id: i64,
+    change: &AlertRuleChange,
+    now: Timestamp,
+    check: impl Fn(&RuleShape<'_>) -> Result<()>,
+) -> Result<AlertRule> {
     let _said = conn.invalidates(Invalidation::Nothing);
     // A rule never moves to another instrument. With that one locked no other change comes
     // between the look at the rule and the update.
     let instrument_id = find(conn, id)?.instrument_id;
     instrument::lock(conn, &[instrument_id])?;
     let rule = find(conn, id)?;
-    change.shape_of(&rule).kind()?;
+    check(&change.shape_of(&rule))?;
     if change.active == Some(true) {
         instrument::find(conn, instrument_id).map_err(|error| match error {
             Error::NotFound { .. } => instrument_deleted(id, instrument_id, "switched on"),

@@ -1,0 +1,210 @@
+//! `/api/alerts`: pages by number, figures and deletions.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::{delete, get};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::fields::{Fields, Place};
+use super::moments::{NaiveMoment, date};
+use super::refusal::Refusal;
+use super::rules::first_condition;
+use super::{Access, PRICE_PLACES, Resource, values};
+use crate::api::ApiState;
+use crate::api::alerts::{AlertLabels, figures, labels};
+use crate::api::types::rounded;
+use crate::domain::{DAY_MICROS, DeliveryStatus, FiredStatus, Frequency};
+use crate::models::AlertLog;
+use crate::repository::alert_log::{self, AlertFilter, NumberedPage};
+
+const FIRED: &[&str] = &["fired", "suppressed", "error"];
+const DELIVERED: &[&str] = &[
+    "pending",
+    "in_app_sent",
+    "sound_played",
+    "slack_sent",
+    "all_delivered",
+    "failed",
+];
+const NOT_FOUND: &str = "Alert not found";
+
+/// An alert, as the original's model of the same name.
+#[derive(Debug, Serialize)]
+struct AlertResponse {
+    id: i64,
+    timestamp: NaiveMoment,
+    rule_id: i64,
+    rule_name: Option<String>,
+    instrument_id: i64,
+    instrument_symbol: String,
+    trigger_value: f64,
+    threshold_value: f64,
+    fired_status: FiredStatus,
+    delivery_status: DeliveryStatus,
+    rule_condition: String,
+    /// Whole milliseconds.
+    evaluation_time_ms: i64,
+    alert_message: String,
+}
+
+impl AlertResponse {
+    fn new(row: AlertLog, labels: &AlertLabels) -> Self {
+        let label = labels.of(row.rule_id, row.instrument_id);
+        // The expression of a multi-condition rule has no word there.
+        let (condition, threshold) = match row.threshold_value {
+            Some(threshold) => (row.rule_condition, threshold),
+            None if row.rule_condition.starts_with('{') => {
+                let (condition, threshold) = first_condition(&row.rule_condition);
+                (condition.as_str().to_owned(), threshold)
+            }
+            None => (row.rule_condition, 0.0),
+        };
+        Self {
+            id: row.id,
+            timestamp: NaiveMoment(row.timestamp),
+            rule_id: row.rule_id,
+            rule_name: label.rule_name,
+            instrument_id: row.instrument_id,
+            instrument_symbol: label.symbol,
+            trigger_value: rounded(row.trigger_value, PRICE_PLACES),
+            threshold_value: rounded(threshold, PRICE_PLACES),
+            fired_status: row.fired_status,
+            delivery_status: row.delivery_status,
+            rule_condition: condition,
+            evaluation_time_ms: whole_ms(row.evaluation_time_us),
+            alert_message: row.alert_message,
+        }
+    }
+}
+
+/// The original counts whole milliseconds.
+fn whole_ms(micros: i64) -> i64 {
+    (micros as f64 / 1e3).round() as i64
+}
+
+/// A page of alerts.
+#[derive(Debug, Serialize)]
+struct AlertsResponse {
+    alerts: Vec<AlertResponse>,
+    total: i64,
+    has_more: bool,
+    page: u64,
+    limit: usize,
+}
+
+/// Alerts in figures.
+#[derive(Debug, Serialize)]
+struct AlertStatsResponse {
+    total_alerts_today: i64,
+    total_alerts_this_week: i64,
+    avg_evaluation_time_ms: Option<f64>,
+    fastest_evaluation_ms: Option<i64>,
+    slowest_evaluation_ms: Option<i64>,
+    alerts_by_instrument: BTreeMap<String, i64>,
+    alerts_by_rule_type: BTreeMap<&'static str, i64>,
+}
+
+pub(super) fn resources() -> Vec<Resource> {
+    vec![
+        Resource::new("/api/alerts", Access::Read, get(list)),
+        Resource::new("/api/alerts/stats", Access::Read, get(stats)),
+        Resource::new("/api/alerts/{alert_id}", Access::Write, delete(remove)),
+    ]
+}
+
+async fn list(
+    State(state): State<ApiState>,
+    mut fields: Fields,
+) -> Result<Json<AlertsResponse>, Refusal> {
+    let page = fields.or(Place::Query, "page", 1, values::at_least(1));
+    let limit = fields.or(Place::Query, "per_page", 50, values::within(1..=1_000));
+    // 0 is no id there: all are listed.
+    let mut id = |name| {
+        let id = fields.optional(Place::Query, name, values::integer);
+        id.filter(|id| *id != 0)
+    };
+    let (instrument_id, rule_id) = (id("instrument_id"), id("rule_id"));
+    let fired_status = fields.optional(Place::Query, "fired_status", values::word(FIRED));
+    let delivery_status = fields.optional(Place::Query, "delivery_status", values::word(DELIVERED));
+    let start = fields.optional(Place::Query, "start_date", date);
+    let end = fields.optional(Place::Query, "end_date", date);
+    let filter = AlertFilter {
+        instrument_id,
+        rule_id,
+        fired_status,
+        delivery_status,
+        start,
+        // The last day belongs to it.
+        end: end.map(|day| day.saturating_add_micros(DAY_MICROS)),
+    };
+    let (limit, number) = (usize::try_from(limit), u64::try_from(page));
+    let (limit, number) = fields.complete(limit.ok().zip(number.ok()))?;
+    let numbered = NumberedPage {
+        filter,
+        limit,
+        number,
+    };
+    let read = state.read("alert_log.page", move |conn| {
+        let page = alert_log::numbered(conn, &numbered)?;
+        let total = alert_log::count(conn, filter)?;
+        let keys = page.rows.iter().map(|row| (row.rule_id, row.instrument_id));
+        let labels = labels(conn, &keys.collect::<Vec<_>>())?;
+        let alerts = page.rows.into_iter();
+        let alerts = alerts.map(|row| AlertResponse::new(row, &labels)).collect();
+        Ok((alerts, page.next.is_some(), total))
+    });
+    let (alerts, has_more, total) = read.await?;
+    Ok(Json(AlertsResponse {
+        alerts,
+        total,
+        has_more,
+        page: number,
+        limit,
+    }))
+}
+
+async fn stats(State(state): State<ApiState>) -> Result<Json<AlertStatsResponse>, Refusal> {
+    let now = state.db().clock().now();
+    let today = Frequency::OneDay.period_start(now);
+    // Whole days there: that of a week ago is counted from its beginning.
+    let week = today.saturating_add_micros(-7 * DAY_MICROS);
+    let read = state.read("alert_log.stats", move |conn| {
+        let groups = alert_log::groups_since(conn, week)?;
+        let filter = AlertFilter {
+            start: Some(today),
+            ..AlertFilter::default()
+        };
+        let of_today = alert_log::count(conn, filter)?;
+        let keys = groups.iter().map(|it| (it.rule_id, it.instrument_id));
+        let labels = labels(conn, &keys.collect::<Vec<_>>())?;
+        Ok(figures(of_today, &groups, &labels))
+    });
+    let stats = read.await?;
+    let whole = |ms: Option<f64>| ms.map(|ms| ms.round() as i64);
+    Ok(Json(AlertStatsResponse {
+        total_alerts_today: stats.total_alerts_today,
+        total_alerts_this_week: stats.total_alerts_this_week,
+        avg_evaluation_time_ms: stats.avg_evaluation_time_ms,
+        fastest_evaluation_ms: whole(stats.fastest_evaluation_ms),
+        slowest_evaluation_ms: whole(stats.slowest_evaluation_ms),
+        alerts_by_instrument: stats.alerts_by_instrument,
+        alerts_by_rule_type: stats.alerts_by_rule_type,
+    }))
+}
+
+async fn remove(State(state): State<ApiState>, mut fields: Fields) -> Result<Json<Value>, Refusal> {
+    let id = fields.id("alert_id");
+    let id = fields.complete(id)?;
+    let now = state.db().clock().now();
+    let removed = state.write("alert_log.soft_delete", move |conn| {
+        alert_log::get(conn, id)?;
+        alert_log::soft_delete(conn, &[id], now)
+    });
+    let removed = removed.await;
+    removed.map_err(|error| Refusal::or_missing(error, NOT_FOUND))?;
+    let message = format!("Alert {id} deleted successfully");
+    Ok(Json(json!({ "message": message })))
+}
