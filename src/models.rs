@@ -12,6 +12,7 @@ mod data_source;
 mod instrument;
 mod market_data;
 mod market_data_bar;
+mod saved_query;
 
 pub use alert_delivery::AlertDelivery;
 pub use alert_log::{AlertLog, NewAlertLog};
@@ -21,6 +22,7 @@ pub use data_source::{DataSource, DataSourceChange, NewDataSource};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
 pub use market_data_bar::{MarketDataBar, NewMarketDataBar};
+pub use saved_query::{NewSavedQuery, SavedQuery};
 
 use diesel::backend::Backend;
 use diesel::deserialize::FromSqlRow;
@@ -68,4 +70,5 @@ read_models!(
     Instrument,
     MarketData,
     MarketDataBar,
+    SavedQuery,
 );

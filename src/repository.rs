@@ -25,6 +25,8 @@ mod pass;
 pub mod purge;
 mod range_query;
 pub(crate) mod rows;
+/// Queries for bars that users keep under a name.
+pub mod saved_query;
 pub mod storage;
 #[cfg(test)]
 mod test_rows;

@@ -188,6 +188,28 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    saved_queries (id) {
+        id -> BigInt,
+        name -> Text,
+        description -> Nullable<Text>,
+        symbols -> Text,
+        frequency -> Text,
+        start_date -> Nullable<Timestamp>,
+        end_date -> Nullable<Timestamp>,
+        filters -> Nullable<Text>,
+        is_favorite -> Bool,
+        execution_count -> BigInt,
+        last_executed -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     stale_bars (instrument_id, frequency, price, timestamp) {
         instrument_id -> BigInt,
         frequency -> Text,
@@ -229,6 +251,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     instruments,
     market_data,
     market_data_bars,
+    saved_queries,
     stale_bars,
     tickbase_schema_migrations,
 );

@@ -188,6 +188,28 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    saved_queries (id) {
+        id -> Int8,
+        name -> Text,
+        description -> Nullable<Text>,
+        symbols -> Text,
+        frequency -> Text,
+        start_date -> Nullable<Timestamptz>,
+        end_date -> Nullable<Timestamptz>,
+        filters -> Nullable<Text>,
+        is_favorite -> Bool,
+        execution_count -> Int8,
+        last_executed -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     stale_bars (instrument_id, frequency, price, timestamp) {
         instrument_id -> Int8,
         frequency -> Text,
@@ -227,6 +249,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     instruments,
     market_data,
     market_data_bars,
+    saved_queries,
     stale_bars,
     tickbase_schema_migrations,
 );

@@ -23,6 +23,10 @@ crate::soft_deletable!(
     /// Alerts that fired.
     pub mod alert_logs = crate::schema::alert_logs
 );
+crate::soft_deletable!(
+    /// Queries for bars that users keep under a name.
+    pub mod saved_queries = crate::schema::saved_queries
+);
 
 /// Origins of ticks and bars. It has no soft delete: `table` is Diesel's.
 pub mod data_sources {

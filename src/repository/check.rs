@@ -19,11 +19,11 @@ use crate::error::Result;
 #[cfg(feature = "sqlite")]
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::{alert_deliveries, bar_series, market_data_bars, stale_bars};
+use crate::tables::{alert_deliveries, bar_series, market_data_bars, saved_queries, stale_bars};
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -33,11 +33,12 @@ const TABLES: [&str; 10] = [
     "instruments",
     "market_data",
     "market_data_bars",
+    "saved_queries",
     "stale_bars",
 ];
 
 /// The indexes that named queries need; the migrations say which.
-const INDEXES: [&str; 15] = [
+const INDEXES: [&str; 16] = [
     "alert_deliveries_dead",
     "alert_deliveries_due",
     "alert_logs_instrument_active",
@@ -53,6 +54,7 @@ const INDEXES: [&str; 15] = [
     "market_data_bars_period_active",
     "market_data_bars_trash",
     "market_data_trash",
+    "saved_queries_trash",
 ];
 
 /// On PostgreSQL they stand for the foreign keys of `market_data`.
@@ -194,6 +196,7 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         gated!(market_data_bars),
         gated!(alert_rules),
         gated!(alert_logs),
+        gated!(saved_queries),
         readable!("data_sources", data_sources::table),
         readable!("alert_deliveries", alert_deliveries::table),
         readable!("bar_series", bar_series::table),
@@ -288,6 +291,7 @@ fn triggers(conn: &mut BackendConnection<'_>) -> Result<Finding> {
         "market_data_bars",
         "alert_rules",
         "alert_logs",
+        "saved_queries",
     ];
     let refusals = tables
         .iter()

@@ -1,7 +1,7 @@
 //! The only hard delete: of rows that were soft-deleted long enough ago.
 //!
-//! Tables are emptied from the leaves to the root (alerts, rules, ticks, bars, instruments), so
-//! that one purge also takes what its own earlier steps set free. Alerts take their deliveries
+//! Tables are emptied from the leaves to the root (alerts, rules, ticks, bars, saved queries,
+//! instruments), so that one purge also takes what its own earlier steps set free. Alerts take their deliveries
 //! along. What something still refers to is kept and reported. Each chunk is a write of its own: other writers come in between. It never
 //! deletes an active row; the triggers of the database would refuse it, too.
 
@@ -72,6 +72,7 @@ fn delete_all(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<Vec<T
             LeafTable::MarketDataBars,
             cut_off,
         )?,
+        delete_leaf(db, "purge.saved_queries", LeafTable::SavedQueries, cut_off)?,
         delete_parent(db, "purge.instruments", Parent::Instruments, cut_off)?,
         TablePurge::new("ingest_batches", expired()?),
     ])
@@ -160,6 +161,7 @@ fn count_all(
         count_parent(conn, Parent::AlertRules, cut_off, &mut kept_rules)?,
         count_leaf(conn, LeafTable::MarketData, cut_off)?,
         count_leaf(conn, LeafTable::MarketDataBars, cut_off)?,
+        count_leaf(conn, LeafTable::SavedQueries, cut_off)?,
         count_parent(conn, Parent::Instruments, cut_off, &mut kept_rules)?,
         TablePurge::new("ingest_batches", usize::try_from(expired).unwrap_or(0)),
     ])

@@ -9,6 +9,7 @@
 use crate::database::{BackendConnection, Page};
 use crate::models::{
     AlertDelivery, AlertLog, AlertRule, DataSource, Instrument, MarketData, MarketDataBar,
+    SavedQuery,
 };
 
 /// A result that stands for rows.
@@ -35,6 +36,7 @@ one_row!(
     Instrument,
     MarketData,
     MarketDataBar,
+    SavedQuery,
     i64
 );
 

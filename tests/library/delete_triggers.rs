@@ -22,7 +22,7 @@ struct Sample {
 }
 
 /// Parents first: their rows are deleted last.
-const SAMPLES: [Sample; 5] = [
+const SAMPLES: [Sample; 6] = [
     Sample {
         table: "instruments",
         columns: "id, symbol, name, instrument_type, created_at, updated_at, deleted_at",
@@ -59,6 +59,13 @@ const SAMPLES: [Sample; 5] = [
                   evaluation_time_us, rule_condition, alert_message, deleted_at",
         active: "100, NOW, 1, 1, 100, 1, 1, 1, 'c', 'm', NULL",
         deleted: "101, NOW, 1, 2, 100, 1, 1, 1, 'c', 'm', NOW",
+        both: "id >= 100",
+    },
+    Sample {
+        table: "saved_queries",
+        columns: "id, name, symbols, created_at, updated_at, deleted_at",
+        active: "100, 'mine', '[]', NOW, NOW, NULL",
+        deleted: "101, 'old', '[]', NOW, NOW, NOW",
         both: "id >= 100",
     },
 ];
@@ -164,7 +171,7 @@ fn replace_cannot_lose_an_active_row_through_the_write_door() {
         ["REPLACE", "INSERT OR REPLACE"].map(|verb| sample.insertion(&db, verb, sample.active))
     });
     // Another row with the same unique key.
-    let [instruments, _, bars, _, alerts] = &SAMPLES;
+    let [instruments, _, bars, _, alerts, _] = &SAMPLES;
     let same_unique_key = [instruments, bars, alerts].map(|sample| {
         let other_id = sample.active.replacen("100", "102", 1);
         sample.insertion(&db, "INSERT OR REPLACE", &other_id)

@@ -230,6 +230,7 @@ on_both! {
             ("alert_rules", 0, 0),
             ("market_data", 10, 0),
             ("market_data_bars", 0, 0),
+            ("saved_queries", 0, 0),
             ("instruments", 0, 0),
             ("ingest_batches", 0, 0),
         ];

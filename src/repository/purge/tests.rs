@@ -8,7 +8,11 @@ use super::*;
 use crate::repository::test_rows::{at, tail};
 use crate::test_support::sql_of;
 
-const LEAVES: [LeafTable; 2] = [LeafTable::MarketData, LeafTable::MarketDataBars];
+const LEAVES: [LeafTable; 3] = [
+    LeafTable::MarketData,
+    LeafTable::MarketDataBars,
+    LeafTable::SavedQueries,
+];
 
 fn delete(leaf: LeafTable, locked: bool) -> DeleteTrash {
     DeleteTrash {

@@ -1,4 +1,4 @@
-//! Deletion and counting of tables that nothing refers to: ticks and bars.
+//! Deletion and counting of tables that nothing refers to: ticks, bars and saved queries.
 
 use diesel::backend::Backend as DieselBackend;
 use diesel::prelude::*;
@@ -11,7 +11,7 @@ use crate::database::{Backend, BackendConnection, Invalidation};
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
-use crate::tables::{market_data, market_data_bars};
+use crate::tables::{market_data, market_data_bars, saved_queries};
 use crate::timestamp::Timestamp;
 
 /// A table that nothing refers to.
@@ -19,6 +19,7 @@ use crate::timestamp::Timestamp;
 pub(super) enum LeafTable {
     MarketData,
     MarketDataBars,
+    SavedQueries,
 }
 
 impl LeafTable {
@@ -26,13 +27,14 @@ impl LeafTable {
         match self {
             Self::MarketData => market_data::table::NAME,
             Self::MarketDataBars => market_data_bars::table::NAME,
+            Self::SavedQueries => saved_queries::table::NAME,
         }
     }
 
     /// The columns of the primary key, as SQL writes them on both sides of IN.
     const fn key(self) -> &'static str {
         match self {
-            Self::MarketDataBars => "id",
+            Self::MarketDataBars | Self::SavedQueries => "id",
             Self::MarketData => "instrument_id, \"timestamp\", source_id, sequence",
         }
     }
@@ -73,6 +75,7 @@ pub(super) fn count(
     Ok(match leaf {
         LeafTable::MarketData => count!(market_data),
         LeafTable::MarketDataBars => count!(market_data_bars),
+        LeafTable::SavedQueries => count!(saved_queries),
     })
 }
 

@@ -253,6 +253,7 @@ fn the_generated_types_of_every_table_are_the_same_types() {
         instruments,
         market_data,
         market_data_bars,
+        saved_queries,
         stale_bars,
         tickbase_schema_migrations,
     );

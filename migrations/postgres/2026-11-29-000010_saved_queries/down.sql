@@ -1,0 +1,2 @@
+DROP TABLE saved_queries;
+DELETE FROM tickbase_schema_migrations WHERE version = '20261129000010';
