@@ -6,3 +6,4 @@ mod delivery;
 mod digits;
 #[path = "../support/mod.rs"]
 mod support;
+mod tradeassist;

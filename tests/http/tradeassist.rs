@@ -1,0 +1,4 @@
+//! The contract of TradeAssist, replayed on both backends: what was recorded of the original, asked
+//! of tickbase.
+
+mod shape;
