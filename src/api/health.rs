@@ -31,9 +31,9 @@ use crate::timestamp::Timestamp;
 /// The time that an answer waits for figures that it can do without.
 const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A tick within this time is a feed that runs.
-const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
+pub(super) const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
 /// A tick within this time is a feed that is connected.
-const CONNECTED_MICROS: i64 = 300 * 1_000_000;
+pub(super) const CONNECTED_MICROS: i64 = 300 * 1_000_000;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -48,7 +48,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
 
 /// The verdict of this moment. Every connection lent with callers waiting is a pool that serves
 /// nobody, whatever the rounds of monitoring have seen so far.
-fn verdict(snapshot: &MonitoringSnapshot) -> HealthStatus {
+pub(super) fn verdict(snapshot: &MonitoringSnapshot) -> HealthStatus {
     let pool = &snapshot.pool;
     // Now, not after two rounds: a balancer must stop sending requests that nobody can serve.
     if pool.in_use >= pool.capacity && pool.waiting > 0 {
@@ -77,14 +77,14 @@ fn status(word: HealthStatus) -> StatusCode {
 
 /// Figures of the tables.
 #[derive(Debug, Clone, Copy)]
-struct TableSummaries {
-    instruments: InstrumentSummary,
-    rules: RuleCounts,
-    alerts: AlertSummary,
+pub(super) struct TableSummaries {
+    pub(super) instruments: InstrumentSummary,
+    pub(super) rules: RuleCounts,
+    pub(super) alerts: AlertSummary,
 }
 
 /// Figures since a moment, if the database answered the probe and answers in time.
-async fn figures(
+pub(super) async fn figures(
     state: &ApiState,
     snapshot: &MonitoringSnapshot,
     since: Timestamp,
@@ -110,7 +110,7 @@ async fn figures(
 }
 
 /// The start of the day, UTC.
-fn today(state: &ApiState) -> Timestamp {
+pub(super) fn today(state: &ApiState) -> Timestamp {
     Frequency::OneDay.period_start(state.db().clock().now())
 }
 

@@ -8,9 +8,12 @@
 
 mod alerts;
 mod fields;
+mod health;
+mod history;
 mod instruments;
 mod moments;
 mod problem;
+mod queries;
 mod refusal;
 mod rules;
 mod values;
@@ -74,7 +77,7 @@ where
     reads
         .merge(writes)
         .route_layer(started)
-        .merge(limited(state, probes))
+        .merge(limited(state, probes.merge(of(Access::Probe))))
         .merge(slashes)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -102,6 +105,8 @@ enum Access {
     /// It reads what a body asks for.
     Question,
     Write,
+    /// It is answered however busy the server is, without a token and before it has started.
+    Probe,
 }
 
 /// Methods of a path.
@@ -125,6 +130,9 @@ impl Resource {
             instruments::resources(),
             rules::resources(),
             alerts::resources(),
+            history::resources(),
+            queries::resources(),
+            health::resources(),
         ]
         .into_iter()
         .flatten()
