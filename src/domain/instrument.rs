@@ -44,8 +44,8 @@ text_enum! {
 /// The longest symbol, in characters.
 pub const SYMBOL_LENGTH_MAX: usize = 32;
 
-/// The name under which an instrument trades: 1 to 32 printable ASCII characters without spaces,
-/// in upper case.
+/// The name under which an instrument trades: 1 to 32 printable ASCII characters in upper case. Its
+/// words have one space between them, as brokers write classes of shares (`BRK B`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct Symbol(String);
@@ -54,19 +54,23 @@ impl Symbol {
     /// Checks a symbol and turns it into upper case.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is empty, longer than 32 characters, or has a character that is
-    /// not printable ASCII, a space included.
+    /// [`Error::Invalid`] when it is empty, longer than 32 characters, begins or ends with a space, has
+    /// two in a row, or a character that is not printable ASCII.
     pub fn new(text: &str) -> Result<Self> {
         let refuse = |reason: String| {
-            let remedy =
-                format!("use 1 to {SYMBOL_LENGTH_MAX} printable ASCII characters, no spaces");
+            let remedy = format!(
+                "use 1 to {SYMBOL_LENGTH_MAX} printable ASCII characters, single spaces within"
+            );
             Err(Error::invalid("symbol", reason, remedy))
         };
         if text.is_empty() {
             return refuse("it is empty".to_owned());
         }
-        if let Some(odd) = text.chars().find(|c| !c.is_ascii_graphic()) {
+        if let Some(odd) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
             return refuse(format!("it holds {odd:?}"));
+        }
+        if text.split(' ').any(str::is_empty) {
+            return refuse("it has a space at an end, or two in a row".to_owned());
         }
         if text.len() > SYMBOL_LENGTH_MAX {
             return refuse(format!("it has {} characters", text.len()));

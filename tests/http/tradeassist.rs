@@ -1,4 +1,5 @@
 //! The contract of TradeAssist, replayed on both backends: what was recorded of the original, asked
 //! of tickbase.
 
+mod replay;
 mod shape;

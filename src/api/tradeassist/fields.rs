@@ -210,13 +210,16 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> Problem {
     let text = String::from_utf8_lossy(bytes);
     let before = text.lines().take(error.line().saturating_sub(1));
     let before: usize = before.map(|line| line.chars().count() + 1).sum();
-    let at = before + error.column().saturating_sub(1);
-    let why = if error.is_eof() || at == 0 {
-        "Expecting value"
-    } else {
-        "Extra data"
-    };
-    Problem::no_json(at, why)
+    let line = text.lines().nth(error.line().saturating_sub(1));
+    let seen: Vec<char> = line.unwrap_or_default().chars().collect();
+    let column = error.column().saturating_sub(1).min(seen.len());
+    if error.to_string().starts_with("trailing characters") {
+        return Problem::no_json(before + column, "Extra data");
+    }
+    // Python names the place where a value would begin, not where it turns out to be none.
+    let word = seen[..column].iter().rev();
+    let inside = word.take_while(|c| c.is_alphanumeric()).count();
+    Problem::no_json(before + column - inside, "Expecting value")
 }
 
 async fn path_of(parts: &mut Parts, state: &ApiState) -> Map<String, Value> {

@@ -335,15 +335,13 @@ struct PartitionStatus {
 struct PartitionSummary {
     total_partitions: i64,
     healthy_partitions: i64,
-    total_storage_gb: f64,
+    total_storage_gb: i64,
     average_partition_size_mb: i64,
     oldest_partition_days: i64,
 }
 
-async fn partitions(State(state): State<ApiState>) -> Result<Json<PartitionStatus>, Refusal> {
-    let snapshot = state.snapshot().await?;
-    let gigabytes = storage_bytes(&snapshot) / MEGABYTE / 1_024.0;
-    Ok(Json(PartitionStatus {
+async fn partitions() -> Json<PartitionStatus> {
+    Json(PartitionStatus {
         service_status: "stopped",
         error: "tickbase keeps ticks in one table, without partitions",
         partitions: json!({}),
@@ -351,9 +349,9 @@ async fn partitions(State(state): State<ApiState>) -> Result<Json<PartitionStatu
         health_summary: PartitionSummary {
             total_partitions: 0,
             healthy_partitions: 0,
-            total_storage_gb: rounded(gigabytes, 6),
+            total_storage_gb: 0,
             average_partition_size_mb: 0,
             oldest_partition_days: 0,
         },
-    }))
+    })
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fields::{Fields, Place};
 use super::moments::{NaiveMoment, WrittenMoment, moment};
@@ -226,17 +226,18 @@ fn item(bar: &HistoryBar, has_offset: bool) -> Option<HistoricalDataBar> {
 /// Trimmed, in upper case, without those that are blank.
 fn symbols(value: &Value) -> Result<Vec<String>, Fault> {
     let given = values::list(values::text)(value)?;
-    let counted = |kind: &'static str, msg: &str, ctx: Value| Fault::new(kind, msg).with(ctx);
+    let counted = |kind: &'static str, msg: &str, name: &'static str, bound: usize| {
+        let fault = Fault::new(kind, msg).with("field_type", "List");
+        fault.with(name, bound).with("actual_length", given.len())
+    };
     if given.is_empty() {
         let msg = "List should have at least 1 item after validation, not 0";
-        let ctx = json!({"field_type": "List", "min_length": 1, "actual_length": 0});
-        return Err(counted("too_short", msg, ctx));
+        return Err(counted("too_short", msg, "min_length", 1));
     }
     if given.len() > SYMBOLS_MAX {
         let (max, length) = (SYMBOLS_MAX, given.len());
         let msg = format!("List should have at most {max} items after validation, not {length}");
-        let ctx = json!({"field_type": "List", "max_length": max, "actual_length": length});
-        return Err(counted("too_long", &msg, ctx));
+        return Err(counted("too_long", &msg, "max_length", max));
     }
     let upper = given.iter().map(|symbol| symbol.trim().to_uppercase());
     let named: Vec<String> = upper.filter(|symbol| !symbol.is_empty()).collect();

@@ -48,7 +48,7 @@ pub(super) fn date(value: &Value) -> Result<Timestamp, Fault> {
         Err(_) => {
             let why = reason(&text);
             let msg = format!("Input should be a valid date or datetime, {why}");
-            Err(Fault::new("date_from_datetime_parsing", msg).with(json!({ "error": why })))
+            Err(Fault::new("date_from_datetime_parsing", msg).with("error", json!(why)))
         }
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn moment(value: &Value) -> Result<WrittenMoment, Fault> {
     let text = values::text(value)?;
     let fault = |why: &str| {
         let msg = format!("Input should be a valid datetime, {why}");
-        Fault::new("datetime_parsing", msg).with(json!({ "error": why }))
+        Fault::new("datetime_parsing", msg).with("error", json!(why))
     };
     let is_separated = text.as_bytes().get(10).is_some_and(|b| b"Tt_ ".contains(b));
     if !is_separated {

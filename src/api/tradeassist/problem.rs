@@ -3,7 +3,7 @@
 //!
 //! Types, texts and contexts are those of <https://docs.pydantic.dev/2.5/errors/validation_errors/>.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// Where the documentation explains a type of problem.
@@ -18,10 +18,26 @@ pub(super) struct Problem {
     msg: String,
     /// What was given.
     input: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ctx: Option<Value>,
+    #[serde(skip_serializing_if = "Context::is_empty")]
+    ctx: Context,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+}
+
+/// The figures of a rule, in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Context(Vec<(&'static str, Value)>);
+
+impl Context {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Context {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, figure)| (name, figure)))
+    }
 }
 
 /// The rule that a value breaks.
@@ -29,7 +45,7 @@ pub(super) struct Problem {
 pub(super) struct Fault {
     r#type: &'static str,
     msg: String,
-    ctx: Option<Value>,
+    ctx: Context,
     /// The item of a list that breaks it.
     index: Option<usize>,
     /// That item.
@@ -41,15 +57,16 @@ impl Fault {
         Self {
             r#type,
             msg: msg.into(),
-            ctx: None,
+            ctx: Context::default(),
             index: None,
             item: None,
         }
     }
 
-    pub(super) fn with(self, ctx: Value) -> Self {
-        let ctx = Some(ctx);
-        Self { ctx, ..self }
+    /// Adds a figure of the rule.
+    pub(super) fn with(mut self, name: &'static str, figure: impl Into<Value>) -> Self {
+        self.ctx.0.push((name, figure.into()));
+        self
     }
 
     /// The fault of an item of a list.
@@ -63,7 +80,7 @@ impl Fault {
 
     /// A rule that the original's own code checks.
     pub(super) fn value(text: impl std::fmt::Display) -> Self {
-        Self::new("value_error", format!("Value error, {text}")).with(json!({"error": {}}))
+        Self::new("value_error", format!("Value error, {text}")).with("error", json!({}))
     }
 
     pub(super) fn missing() -> Self {
@@ -78,8 +95,7 @@ impl Fault {
             [one] => one.clone(),
             [others @ .., last] => format!("{} or {last}", others.join(", ")),
         };
-        let ctx = json!({ "expected": expected });
-        Self::new("enum", format!("Input should be {expected}")).with(ctx)
+        Self::new("enum", format!("Input should be {expected}")).with("expected", expected)
     }
 
     /// The problem of a value at `loc`.
@@ -107,7 +123,7 @@ impl Problem {
             loc: vec![json!("body"), json!(at)],
             msg: "JSON decode error".to_owned(),
             input: json!({}),
-            ctx: Some(json!({ "error": why })),
+            ctx: Context(vec![("error", json!(why))]),
             url: None,
         }
     }

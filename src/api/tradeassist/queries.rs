@@ -130,8 +130,8 @@ fn symbols(value: &Value) -> Result<Vec<String>, Fault> {
     let symbols = values::list(values::text)(value)?;
     if symbols.is_empty() {
         let msg = "List should have at least 1 item after validation, not 0";
-        let ctx = json!({"field_type": "List", "min_length": 1, "actual_length": 0});
-        return Err(Fault::new("too_short", msg).with(ctx));
+        let fault = Fault::new("too_short", msg).with("field_type", "List");
+        return Err(fault.with("min_length", 1).with("actual_length", 0));
     }
     Ok(symbols)
 }

@@ -2,11 +2,18 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
 
 use super::problem::Problem;
 use crate::api::error::ApiError;
 use crate::error::Error;
+
+/// Problems in the order of their fields: a map of JSON would sort the names in each.
+#[derive(Debug, Serialize)]
+struct ProblemList {
+    detail: Vec<Problem>,
+}
 
 /// Why a request is not answered as it wished.
 #[derive(Debug)]
@@ -52,7 +59,7 @@ impl IntoResponse for Refusal {
                 (status, axum::Json(json!({ "detail": detail }))).into_response()
             }
             Self::Problems(problems) => {
-                let body = axum::Json(json!({ "detail": problems }));
+                let body = axum::Json(ProblemList { detail: problems });
                 (StatusCode::UNPROCESSABLE_ENTITY, body).into_response()
             }
             Self::Native(error) => error.into_response(),

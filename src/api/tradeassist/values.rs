@@ -94,11 +94,11 @@ pub(super) fn text_of(length: std::ops::RangeInclusive<usize>) -> impl Fn(&Value
         match text.chars().count() {
             few if few < min => {
                 let msg = format!("String should have at least {}", characters(min));
-                Err(Fault::new("string_too_short", msg).with(json!({ "min_length": min })))
+                Err(Fault::new("string_too_short", msg).with("min_length", json!(min)))
             }
             many if many > max => {
                 let msg = format!("String should have at most {}", characters(max));
-                Err(Fault::new("string_too_long", msg).with(json!({ "max_length": max })))
+                Err(Fault::new("string_too_long", msg).with("max_length", json!(max)))
             }
             _ => Ok(text),
         }
@@ -154,12 +154,12 @@ pub(super) fn number_within(range: std::ops::RangeInclusive<f64>) -> impl Fn(&Va
 /// Bounds are shown without a point where they are whole, in the text alone.
 fn too_small(min: &Value) -> Fault {
     let msg = format!("Input should be greater than or equal to {}", plain(min));
-    Fault::new("greater_than_equal", msg).with(json!({ "ge": min }))
+    Fault::new("greater_than_equal", msg).with("ge", json!(min))
 }
 
 fn too_large(max: &Value) -> Fault {
     let msg = format!("Input should be less than or equal to {}", plain(max));
-    Fault::new("less_than_equal", msg).with(json!({ "le": max }))
+    Fault::new("less_than_equal", msg).with("le", json!(max))
 }
 
 fn plain(bound: &Value) -> String {

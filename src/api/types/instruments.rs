@@ -37,8 +37,8 @@ pub(in crate::api) struct InstrumentItem {
 #[serde(deny_unknown_fields)]
 #[schema(as = NewInstrument)]
 pub(in crate::api) struct InstrumentBody {
-    /// Printable ASCII without spaces; kept in upper case. Unique among active instruments.
-    #[schema(min_length = 1, max_length = 32, pattern = r"^[!-~]{1,32}$")]
+    /// Printable ASCII with single spaces within; kept in upper case. Unique among active instruments.
+    #[schema(min_length = 1, max_length = 32, pattern = r"^[!-~]+( [!-~]+)*$")]
     symbol: String,
     #[schema(
         min_length = 1,
@@ -106,7 +106,7 @@ pub(in crate::api) struct InstrumentQuery {
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     pub(in crate::api) limit: Option<usize>,
     /// Goes on where the page before ended; from its header `link`
-    #[param(pattern = r"^[!-~]{1,32}$")]
+    #[param(max_length = 32, pattern = r"^[!-~]+( [!-~]+)*$")]
     pub(in crate::api) cursor: Option<String>,
 }
 

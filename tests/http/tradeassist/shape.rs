@@ -39,6 +39,8 @@ impl Recorded {
         let request = request.header("content-type", "application/json");
         let body = match &self.body {
             Value::Null => Body::empty(),
+            // It was no JSON.
+            Value::String(text) => text.clone().into(),
             body => body.to_string().into(),
         };
         api.send(request.body(body).unwrap())
@@ -60,7 +62,7 @@ pub(super) fn same_shape(recorded: &str, ours: &str) {
     }
 }
 
-fn compared(recorded: &str, ours: &str) -> Result<(), String> {
+pub(super) fn compared(recorded: &str, ours: &str) -> Result<(), String> {
     let read = |text| serde_json::from_str::<Ordered>(text).map_err(|error| error.to_string());
     differ("$", &read(recorded)?, &read(ours)?)
 }
@@ -107,6 +109,10 @@ fn is_moment(text: &str) -> bool {
 }
 
 fn differ(at: &str, recorded: &Ordered, ours: &Ordered) -> Result<(), String> {
+    // What may be null was so by the data, not by the contract.
+    if [recorded, ours].contains(&&Ordered::Null) {
+        return Ok(());
+    }
     if recorded.kind() != ours.kind() {
         let (one, other) = (recorded.kind(), ours.kind());
         return Err(format!("{at}: it was {one}, and is {other}"));
@@ -207,10 +213,6 @@ fn a_shape_is_names_in_their_order_and_types() {
         (
             r#"{"a": 7.0, "b": 0.5, "c": [{"x": null}], "d": {}}"#,
             "$.a: it was a whole number",
-        ),
-        (
-            r#"{"a": 7, "b": 0.5, "c": [{"x": ""}], "d": {}}"#,
-            "$.c[0].x: it was null",
         ),
         (
             r#"{"a": 7, "b": 0.5, "c": [], "d": {}}"#,

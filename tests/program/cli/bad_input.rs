@@ -66,7 +66,7 @@ on_both! {
         let unknown = run(db, &["import", &path, "--symbol", "NOPE"]);
         says(unknown.failure(), "tickbase: instrument NOPE not found; check the symbol, or add the instrument with --create TYPE");
         let long = run(db, &["import", &path, "--symbol", &"X".repeat(33)]);
-        says(long.failure(), "tickbase: symbol: it has 33 characters; use 1 to 32 printable ASCII characters, no spaces");
+        says(long.failure(), "tickbase: symbol: it has 33 characters; use 1 to 32 printable ASCII characters, single spaces within");
         assert_eq!(contents(db), before);
     }
 
