@@ -1,8 +1,10 @@
 //! `/ws/realtime`: what was committed, sent to those who subscribed to it.
 //!
 //! Says who may connect. What they are sent comes from the hub; one client's conversation is in
-//! [`session`].
+//! [`session`], its words in a [`Dialect`].
 
+mod dialect;
+mod native;
 mod other_writers;
 mod session;
 mod texts;
@@ -25,6 +27,8 @@ use super::hosts;
 use super::realtime_hub::CLIENTS_MAX;
 use super::state::ApiState;
 use crate::error::Result;
+pub(super) use dialect::Dialect;
+use native::NativeDialect;
 
 /// Bytes of a client's message.
 const MESSAGE_BYTES_MAX: usize = 16 * 1_024;
@@ -70,12 +74,31 @@ async fn connect(
     headers: HeaderMap,
     Handshake(upgrade): Handshake,
 ) -> Result<Response, ApiError> {
+    accept(
+        state,
+        &caller,
+        &uri,
+        &headers,
+        upgrade,
+        NativeDialect::default(),
+    )
+}
+
+/// Lets a client in that may connect, and speaks with it in this dialect from then on.
+pub(super) fn accept(
+    state: ApiState,
+    caller: &Caller,
+    uri: &Uri,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+    dialect: impl Dialect,
+) -> Result<Response, ApiError> {
     let token = match state.config().protect_reads {
         true => Some(Arc::clone(caller.token()?)),
         false => None,
     };
     // Browsers let every page connect to every address, and do not ask whether it may.
-    hosts::permit_origin(&state, &uri, &headers)?;
+    hosts::permit_origin(&state, uri, headers)?;
     let hub = state.realtime();
     let refuse = |detail: &str| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     if hub.is_closing() {
@@ -91,11 +114,12 @@ async fn connect(
         .protocols([PROTOCOL]);
     // What a conversation leaves in the log has the id of its handshake.
     let id = tracing::Span::current();
-    Ok(upgrade.on_upgrade(|socket| session::run(state, client, token, socket).instrument(id)))
+    Ok(upgrade
+        .on_upgrade(|socket| session::run(dialect, state, client, token, socket).instrument(id)))
 }
 
 /// A handshake; anything else is refused in the form of all refusals.
-struct Handshake(WebSocketUpgrade);
+pub(super) struct Handshake(pub(super) WebSocketUpgrade);
 
 impl FromRequestParts<ApiState> for Handshake {
     type Rejection = ApiError;

@@ -49,8 +49,11 @@ struct HubInner {
 /// Some rows of one kind, in the order of their commit.
 pub(super) struct Event {
     pub(super) rows: EventRows,
-    /// Their messages, written once for all clients, by the first that needs them.
-    pub(super) texts: OnceCell<Vec<EventText>>,
+    /// Their messages in tickbase's own contract, written once for all its clients, by the first
+    /// that needs them.
+    pub(super) native_texts: OnceCell<Vec<EventText>>,
+    /// Likewise those in the contract that is served beside it.
+    pub(super) contract_texts: OnceCell<Vec<EventText>>,
 }
 
 pub(super) enum EventRows {
@@ -104,7 +107,8 @@ impl HubInner {
             }
             let event = Event {
                 rows: event(some),
-                texts: OnceCell::new(),
+                native_texts: OnceCell::new(),
+                contract_texts: OnceCell::new(),
             };
             // The last client may have gone just now.
             let _ = self.events.send(Arc::new(event));

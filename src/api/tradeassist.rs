@@ -14,6 +14,7 @@ mod instruments;
 mod moments;
 mod problem;
 mod queries;
+mod realtime;
 mod refusal;
 mod rules;
 mod values;
@@ -133,6 +134,7 @@ impl Resource {
             history::resources(),
             queries::resources(),
             health::resources(),
+            realtime::resources(),
         ]
         .into_iter()
         .flatten()

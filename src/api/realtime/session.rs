@@ -1,9 +1,9 @@
-//! The conversation with one client: its subscriptions, and the messages to it.
+//! The conversation with one client, in any dialect: what the dialect says is sent, for as long as
+//! the client takes it.
 //!
 //! It waits for its client alone. While a message cannot be sent because the client does not read,
 //! it watches how far the client falls behind, and ends when that is too far.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::MESSAGE_BYTES_MAX;
+use super::dialect::Dialect;
 use super::other_writers;
-use super::texts::texts;
-use crate::api::error::public_text;
 use crate::api::realtime_hub::{Client, EVENTS_BEHIND_MAX, Event};
 use crate::api::state::ApiState;
 use crate::api::tokens::AcceptedToken;
-use crate::api::types::{
-    AckData, ClientMessage, ConnectionData, ErrorData, PerformanceData, PongData, SubscriptionBody,
-    Topic, message,
-};
-use crate::repository::instrument;
-use crate::timestamp::Timestamp;
 
-/// Subscriptions of one client.
-const SUBSCRIPTIONS_MAX: usize = 1_000;
-/// The interval of looks for a new round of monitoring, and for a sign of life of the client.
+/// The interval of looks for what the dialect has to say, and for a sign of life of the client.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A client that says nothing is asked for a sign of life after this time.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -56,7 +46,7 @@ enum SessionEnd {
     Revoked,
 }
 
-struct RealtimeSession {
+struct RealtimeSession<D> {
     state: ApiState,
     client: Client,
     /// The token of the client, where reads need one.
@@ -64,14 +54,13 @@ struct RealtimeSession {
     socket: WebSocket,
     events: Receiver<Arc<Event>>,
     closing: watch::Receiver<bool>,
-    subscriptions: HashSet<(Topic, Option<i64>)>,
-    /// The round of monitoring that was sent last.
-    performance_at: Option<Timestamp>,
+    dialect: D,
     heard: Instant,
     pinged: Instant,
 }
 
-pub(super) async fn run(
+pub(super) async fn run<D: Dialect>(
+    dialect: D,
     state: ApiState,
     client: Client,
     token: Option<Arc<AcceptedToken>>,
@@ -88,8 +77,7 @@ pub(super) async fn run(
         socket,
         events,
         closing,
-        subscriptions: HashSet::new(),
-        performance_at: None,
+        dialect,
         heard: now,
         pinged: now,
     };
@@ -116,20 +104,10 @@ async fn revoked(state: &ApiState, token: Option<&AcceptedToken>) {
     }
 }
 
-impl RealtimeSession {
+impl<D: Dialect> RealtimeSession<D> {
     async fn converse(&mut self) -> Result<Never, SessionEnd> {
-        let data = ConnectionData {
-            status: "connected",
-            server_version: env!("CARGO_PKG_VERSION"),
-            subscription_types: [
-                Topic::MarketData,
-                Topic::AlertFired,
-                Topic::DatabasePerformance,
-            ],
-            subscriptions_max: SUBSCRIPTIONS_MAX,
-            message_bytes_max: MESSAGE_BYTES_MAX,
-        };
-        self.say("connection_status", &data).await?;
+        let greeting = self.dialect.greet(&self.state);
+        self.send(greeting).await?;
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut closing = self.closing.clone();
@@ -144,7 +122,10 @@ impl RealtimeSession {
                     Some(Err(_)) | None => return Err(SessionEnd::Gone),
                 },
                 event = self.events.recv() => match event {
-                    Ok(event) => self.tell(&event).await?,
+                    Ok(event) => {
+                        let told = self.dialect.tell(&self.state, &event).await;
+                        self.send(told).await?;
+                    }
                     Err(RecvError::Lagged(_)) => return Err(SessionEnd::Slow),
                     Err(RecvError::Closed) => return Err(SessionEnd::Closing),
                 },
@@ -155,150 +136,16 @@ impl RealtimeSession {
 
     async fn hear(&mut self, heard: Message) -> Result<(), SessionEnd> {
         self.heard = Instant::now();
-        match heard {
-            Message::Text(text) => self.answer(&text).await,
-            Message::Binary(_) => self.refuse("no text", "send JSON as text", None).await,
+        let answers = match heard {
+            Message::Text(text) => self.dialect.answer(&self.state, &text).await,
+            Message::Binary(_) => self.dialect.answer_binary(&self.state),
             // Pings are answered below, and a close is followed by the end of the stream.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(()),
-        }
-    }
-
-    async fn answer(&mut self, text: &str) -> Result<(), SessionEnd> {
-        let heard: ClientMessage = match serde_json::from_str(text) {
-            Ok(heard) => heard,
-            Err(error) => {
-                let said = format!("invalid message: {error}; send an object with messageType");
-                return self.refuse("malformed", said, None).await;
-            }
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Vec::new(),
         };
-        let request_id = heard.request_id();
-        let is_more = match heard.message_type.as_str() {
-            "subscribe" => true,
-            "unsubscribe" => false,
-            "ping" => return self.say("pong", &PongData { request_id }).await,
-            "pong" => return Ok(()),
-            _ => {
-                let said = "messageType must be subscribe, unsubscribe, ping or pong";
-                return self.refuse("unknown_type", said, request_id).await;
-            }
-        };
-        match heard.subscription() {
-            Ok(asked) if is_more => self.subscribe(asked).await,
-            Ok(asked) => self.unsubscribe(asked).await,
-            Err(error) => {
-                let said = format!("the subscription cannot be read: {error}");
-                self.refuse("invalid_subscription", said, request_id).await
-            }
-        }
+        self.send(answers).await
     }
 
-    async fn subscribe(&mut self, asked: SubscriptionBody) -> Result<(), SessionEnd> {
-        let key = (asked.subscription_type, asked.instrument_id);
-        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX && !self.subscriptions.contains(&key) {
-            let said = format!("there are {SUBSCRIPTIONS_MAX} subscriptions; unsubscribe first");
-            return self.refuse("too_many", said, asked.request_id).await;
-        }
-        if let Some(id) = asked.instrument_id {
-            if asked.subscription_type == Topic::DatabasePerformance {
-                let said = "database_performance has no instrument; leave out instrumentId";
-                let code = "invalid_subscription";
-                return self.refuse(code, said, asked.request_id).await;
-            }
-            let found = self
-                .state
-                .read("instrument.get", move |conn| instrument::get(conn, id));
-            if let Err(error) = found.await {
-                let code = match error {
-                    crate::error::Error::NotFound { .. } => "not_found",
-                    _ => "unavailable",
-                };
-                if code == "unavailable" {
-                    tracing::error!(error = error.chain(), "a subscription failed");
-                }
-                let said = public_text(&error);
-                return self.refuse(code, said, asked.request_id).await;
-            }
-        }
-        self.subscriptions.insert(key);
-        self.acknowledge("subscribed", asked).await?;
-        if key.0 == Topic::DatabasePerformance {
-            // Forgets the last round, so that a new subscriber gets the current one at once.
-            self.performance_at = None;
-            self.look().await?;
-        }
-        Ok(())
-    }
-
-    async fn unsubscribe(&mut self, asked: SubscriptionBody) -> Result<(), SessionEnd> {
-        let key = (asked.subscription_type, asked.instrument_id);
-        if !self.subscriptions.remove(&key) {
-            let said = "there is no such subscription";
-            return self.refuse("not_found", said, asked.request_id).await;
-        }
-        self.acknowledge("unsubscribed", asked).await
-    }
-
-    async fn acknowledge(
-        &mut self,
-        status: &'static str,
-        asked: SubscriptionBody,
-    ) -> Result<(), SessionEnd> {
-        let data = AckData {
-            status,
-            subscription_type: asked.subscription_type,
-            instrument_id: asked.instrument_id,
-            request_id: asked.request_id,
-            subscriptions: self.subscriptions.len(),
-        };
-        self.say("subscription_ack", &data).await
-    }
-
-    async fn refuse(
-        &mut self,
-        code: &'static str,
-        said: impl Into<String>,
-        request_id: Option<String>,
-    ) -> Result<(), SessionEnd> {
-        let data = ErrorData {
-            code,
-            message: said.into(),
-            request_id,
-        };
-        self.say("error", &data).await
-    }
-
-    /// Sends those messages of an event that the client subscribed to.
-    async fn tell(&mut self, event: &Event) -> Result<(), SessionEnd> {
-        let topic = event.topic();
-        let all = self.subscriptions.contains(&(topic, None));
-        let is_wanted = |of: &HashSet<(Topic, Option<i64>)>, id: Option<i64>| match id {
-            Some(_) => all || of.contains(&(topic, id)),
-            None => of.iter().any(|(wanted, _)| *wanted == topic),
-        };
-        let mut ids = event.instrument_ids().into_iter();
-        if !ids.any(|id| is_wanted(&self.subscriptions, id)) {
-            return Ok(());
-        }
-        let state = self.state.clone();
-        let texts = match texts(event, &state).await {
-            Ok(texts) => texts,
-            Err(error) => {
-                // What is lost is said: the client can read it over HTTP.
-                let topic = topic.as_str();
-                tracing::error!(topic, error = error.chain(), "messages were lost");
-                let said = format!("{topic} messages were lost: {}", public_text(&error));
-                return self.refuse("unavailable", said, None).await;
-            }
-        };
-        for told in texts {
-            if is_wanted(&self.subscriptions, told.instrument_id) {
-                self.send(told.text.clone()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends what a new round of monitoring saw, and looks after the client.
+    /// Looks after the client, and sends what there is to say besides.
     async fn look(&mut self) -> Result<(), SessionEnd> {
         let silent = self.heard.elapsed();
         if silent > SILENT_MAX {
@@ -311,33 +158,15 @@ impl RealtimeSession {
             self.deliver(Message::Ping(axum::body::Bytes::new()))
                 .await?;
         }
-        if !self
-            .subscriptions
-            .contains(&(Topic::DatabasePerformance, None))
-        {
-            return Ok(());
-        }
-        let Some(latest) = self.state.monitoring().latest() else {
-            return Ok(());
-        };
-        if self.performance_at.replace(latest.taken_at) == Some(latest.taken_at) {
-            return Ok(());
-        }
-        let data = PerformanceData::new(&latest);
-        self.say(Topic::DatabasePerformance.as_str(), &data).await
+        let said = self.dialect.look(&self.state);
+        self.send(said).await
     }
 
-    async fn say<T: serde::Serialize>(
-        &mut self,
-        message_type: &'static str,
-        data: &T,
-    ) -> Result<(), SessionEnd> {
-        let now = self.state.db().clock().now();
-        self.send(message(message_type, now, data).into()).await
-    }
-
-    async fn send(&mut self, text: Utf8Bytes) -> Result<(), SessionEnd> {
-        self.deliver(Message::Text(text)).await
+    async fn send(&mut self, texts: Vec<Utf8Bytes>) -> Result<(), SessionEnd> {
+        for text in texts {
+            self.deliver(Message::Text(text)).await?;
+        }
+        Ok(())
     }
 
     /// Sends a message, for as long as the client does not fall behind the ring.

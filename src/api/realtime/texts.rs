@@ -12,7 +12,7 @@ use crate::models::AlertLog;
 use crate::repository::instrument::{self, InstrumentLabel};
 
 pub(super) async fn texts<'e>(event: &'e Event, state: &ApiState) -> Result<&'e [EventText]> {
-    let texts = event.texts.get_or_try_init(|| async {
+    let texts = event.native_texts.get_or_try_init(|| async {
         match &event.rows {
             EventRows::Ticks(ticks) => tick_texts(state, ticks, event.instrument_ids()).await,
             EventRows::Alerts(alerts) => alert_texts(state, alerts.clone()).await,

@@ -33,25 +33,25 @@ const NOT_FOUND: &str = "Alert not found";
 
 /// An alert, as the original's model of the same name.
 #[derive(Debug, Serialize)]
-struct AlertResponse {
+pub(super) struct AlertResponse {
     id: i64,
-    timestamp: NaiveMoment,
-    rule_id: i64,
+    pub(super) timestamp: NaiveMoment,
+    pub(super) rule_id: i64,
     rule_name: Option<String>,
-    instrument_id: i64,
-    instrument_symbol: String,
-    trigger_value: f64,
-    threshold_value: f64,
+    pub(super) instrument_id: i64,
+    pub(super) instrument_symbol: String,
+    pub(super) trigger_value: f64,
+    pub(super) threshold_value: f64,
     fired_status: FiredStatus,
     delivery_status: DeliveryStatus,
-    rule_condition: String,
+    pub(super) rule_condition: String,
     /// Whole milliseconds.
-    evaluation_time_ms: i64,
+    pub(super) evaluation_time_ms: i64,
     alert_message: String,
 }
 
 impl AlertResponse {
-    fn new(row: AlertLog, labels: &AlertLabels) -> Self {
+    pub(super) fn new(row: AlertLog, labels: &AlertLabels) -> Self {
         let label = labels.of(row.rule_id, row.instrument_id);
         // The expression of a multi-condition rule has no word there.
         let (condition, threshold) = match row.threshold_value {

@@ -38,7 +38,7 @@ pub(super) fn resources() -> Vec<Resource> {
 
 /// The system, as the original's model of the same name.
 #[derive(Debug, Serialize)]
-struct HealthResponse {
+pub(super) struct HealthResponse {
     status: &'static str,
     ingestion_active: bool,
     last_tick: Option<NaiveMoment>,
@@ -61,7 +61,9 @@ struct HistoryServiceHealth {
     data_freshness_minutes: Option<i64>,
 }
 
-async fn overall(State(state): State<ApiState>) -> Result<Json<HealthResponse>, Refusal> {
+pub(super) async fn overall(
+    State(state): State<ApiState>,
+) -> Result<Json<HealthResponse>, Refusal> {
     let now = state.db().clock().now();
     let snapshot = state.snapshot().await?;
     let word = health::verdict(&snapshot);
@@ -174,16 +176,16 @@ struct DatabaseHealthResponse {
 #[derive(Debug, Serialize)]
 pub(super) struct DatabasePerformanceMetrics {
     /// Percent.
-    connection_pool_utilization: f64,
-    avg_connection_wait_time_ms: f64,
-    total_active_connections: usize,
-    max_connections: usize,
-    insert_performance_ops_per_sec: f64,
-    insert_performance_improvement_pct: f64,
-    query_response_time_ms: f64,
-    slow_queries_count: u64,
-    float_calculation_speedup: f64,
-    index_efficiency_score: f64,
+    pub(super) connection_pool_utilization: f64,
+    pub(super) avg_connection_wait_time_ms: f64,
+    pub(super) total_active_connections: usize,
+    pub(super) max_connections: usize,
+    pub(super) insert_performance_ops_per_sec: f64,
+    pub(super) insert_performance_improvement_pct: f64,
+    pub(super) query_response_time_ms: f64,
+    pub(super) slow_queries_count: u64,
+    pub(super) float_calculation_speedup: f64,
+    pub(super) index_efficiency_score: f64,
 }
 
 impl DatabasePerformanceMetrics {
@@ -207,11 +209,11 @@ impl DatabasePerformanceMetrics {
 /// Likewise.
 #[derive(Debug, Serialize)]
 pub(super) struct PartitionHealthMetrics {
-    total_partitions: i64,
+    pub(super) total_partitions: i64,
     market_data_partitions: i64,
     alert_log_partitions: i64,
     /// Of the whole database.
-    total_storage_mb: f64,
+    pub(super) total_storage_mb: f64,
     largest_partition_mb: f64,
     oldest_partition_age_days: i64,
     partition_creation_success_rate: f64,
