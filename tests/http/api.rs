@@ -23,4 +23,4 @@ mod realtime_writes;
 mod rules;
 mod spoil;
 mod strangers;
-mod websocket;
+pub(crate) mod websocket;

@@ -1,5 +1,6 @@
 //! The contract of TradeAssist, replayed on both backends: what was recorded of the original, asked
 //! of tickbase.
 
+mod realtime;
 mod replay;
 mod shape;

@@ -72,37 +72,11 @@ impl Served {
         &self,
         headers: &[(&'static str, &str)],
     ) -> Result<Client, (u16, String)> {
-        let url = format!("ws://{}/ws/realtime", self.address);
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        let socket = TcpStream::connect(self.address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let config = Some(WebSocketConfig::default());
-        match tungstenite::client::client_with_config(request, socket, config) {
-            Ok((socket, response)) => {
-                let protocol = response.headers().get("sec-websocket-protocol");
-                let protocol = protocol.map(|it| it.to_str().unwrap().to_owned());
-                Ok(Client { socket, protocol })
-            }
-            Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
-                let body = answer.body().clone().unwrap_or_default();
-                let text = String::from_utf8_lossy(&body).into_owned();
-                Err((answer.status().as_u16(), text))
-            }
-            Err(other) => panic!("{other}"),
-        }
+        connect(self.address, headers)
     }
 
     pub(crate) fn post_ticks(&self, ticks: &Value) {
-        let url = format!("http://{}/api/market-data", self.address);
-        let mut answer = ureq::post(url)
-            .header("content-type", "application/json")
-            .send(ticks.to_string())
-            .unwrap();
-        let report = answer.body_mut().read_to_string().unwrap();
-        assert!(report.contains("\"rejected\":0"), "{report}");
+        post_ticks(self.address, ticks);
     }
 
     /// Ends the server as a signal does.
@@ -112,6 +86,45 @@ impl Served {
             self.server.take().unwrap().join().unwrap();
         }
     }
+}
+
+/// Connects to a server, or tells the status of the refusal.
+pub(crate) fn connect(
+    address: SocketAddr,
+    headers: &[(&'static str, &str)],
+) -> Result<Client, (u16, String)> {
+    let url = format!("ws://{address}/ws/realtime");
+    let mut request = url.into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let config = Some(WebSocketConfig::default());
+    match tungstenite::client::client_with_config(request, socket, config) {
+        Ok((socket, response)) => {
+            let protocol = response.headers().get("sec-websocket-protocol");
+            let protocol = protocol.map(|it| it.to_str().unwrap().to_owned());
+            Ok(Client { socket, protocol })
+        }
+        Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
+            let body = answer.body().clone().unwrap_or_default();
+            let text = String::from_utf8_lossy(&body).into_owned();
+            Err((answer.status().as_u16(), text))
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Stores ticks by the native API at this address.
+pub(crate) fn post_ticks(address: SocketAddr, ticks: &Value) {
+    let url = format!("http://{address}/api/market-data");
+    let mut answer = ureq::post(url)
+        .header("content-type", "application/json")
+        .send(ticks.to_string())
+        .unwrap();
+    let report = answer.body_mut().read_to_string().unwrap();
+    assert!(report.contains("\"rejected\":0"), "{report}");
 }
 
 impl Drop for Served {
