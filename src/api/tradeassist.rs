@@ -7,6 +7,7 @@
 //! this folder: without it and the setting `server.contract` the rest stays as it is.
 
 mod alerts;
+mod analytics;
 mod fields;
 mod health;
 mod history;
@@ -131,6 +132,7 @@ impl Resource {
             instruments::resources(),
             rules::resources(),
             alerts::resources(),
+            analytics::resources(),
             history::resources(),
             queries::resources(),
             health::resources(),

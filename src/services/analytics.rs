@@ -27,31 +27,47 @@
 //! ```
 
 mod columns;
+mod distribution;
+mod downside;
 mod drawdown;
+mod eigenvalues;
 pub mod indicators;
 mod levels;
+mod microstructure;
 mod missing;
 mod normal;
+mod outliers;
 mod parameters;
 #[cfg(test)]
 mod properties;
 pub mod returns;
 mod signals;
+mod stress;
 #[cfg(test)]
 mod tests;
 mod together;
+mod trend_line;
 mod value_at_risk;
 mod volume_profile;
 
 pub use columns::PriceColumns;
+pub use distribution::{kurtosis, skewness};
+pub use downside::{calmar, downside_deviation, sortino};
 pub use drawdown::{Drawdown, max_drawdown};
+pub use eigenvalues::{condition_number, eigenvalues};
 pub use levels::{Levels, PIVOT_BARS, PriceLevel, levels};
+pub use microstructure::{Microstructure, QuotedTrade, microstructure};
 pub use missing::{Measured, Missing};
 pub use normal::{normal_density, normal_quantile};
+pub use outliers::{OUTLIER_SCORE_MIN, Outlier, modified_z_scores, outliers};
 pub use parameters::{Buckets, Confidence, Horizon, LookbackPeriod, PerYear, Simulation};
 pub use signals::{
     Cross, CrossKind, LONG, MIDDLE, SHORT, TREND_ADX_MIN, Trend, cross, trend, trend_of,
 };
-pub use together::{Beta, Correlation, Correlations, beta, correlations};
+pub use stress::{Shock, StressedPrice, recovery_days, stressed};
+pub use together::{
+    Beta, Correlation, Correlations, beta, correlations, in_common, tracking_error,
+};
+pub use trend_line::{TrendLine, trend_line};
 pub use value_at_risk::{RiskMethod, ValueAtRisk, value_at_risk};
 pub use volume_profile::{Bucket, VALUE_AREA, VolumeProfile, volume_profile};

@@ -4,25 +4,40 @@
 //! It owns the lifecycle, the counts, and which bars a question takes in. It stores nothing, and
 //! computes only after the connection is given back.
 
+mod anomalies;
 mod cached;
 mod candles;
 mod correlation;
+mod daily;
+mod direction;
 mod indicators;
+mod joint;
 mod market;
+mod quotes;
 mod risk;
+mod scenarios;
 mod series;
+mod technicals;
 #[cfg(test)]
 mod tests;
 mod volume;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use anomalies::{Anomaly, AnomalyAnswer, AnomalyFeatures, AnomalyQuestion};
 pub use cached::KeptQuestion;
 pub use correlation::{CorrelationMatrix, CorrelationQuestion};
+pub use daily::{
+    DailyRisk, DailyRiskQuestion, DailyValueAtRisk, DailyValueAtRiskQuestion, MarketRisk,
+};
+pub use direction::{TrendAnswer, TrendQuestion};
 pub use indicators::{Indicator, IndicatorQuestion, IndicatorValue, Indicators};
+pub use joint::{JointCorrelation, JointCorrelationQuestion};
 pub use market::{CrossAt, MarketAnalysis, MarketQuestion};
 pub use risk::{RiskMetrics, RiskQuestion, ValueAtRiskAnswer, ValueAtRiskQuestion};
+pub use scenarios::{StressAnswer, StressQuestion};
 pub use series::{AnalysisWindow, BarsOfInstrument, Extent, Subject};
+pub use technicals::{AVERAGE_BARS, PricePattern, TechnicalQuestion, Technicals};
 pub use volume::{VolumeAnswer, VolumeQuestion};
 
 use super::{Service, ServiceRecord, ServiceStatus};

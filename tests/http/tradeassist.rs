@@ -1,6 +1,7 @@
 //! The contract of TradeAssist, replayed on both backends: what was recorded of the original, asked
 //! of tickbase.
 
+mod analytics;
 mod realtime;
 mod replay;
 mod shape;

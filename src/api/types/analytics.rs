@@ -218,7 +218,7 @@ pub(in crate::api) struct VolumeProfileBody {
     frequency: Option<Frequency>,
     /// Rows of the profile.
     #[serde(default, deserialize_with = "whole::optional")]
-    #[schema(minimum = 1, maximum = 500, default = 24)]
+    #[schema(minimum = 1, maximum = 1000, default = 24)]
     buckets: Option<u32>,
 }
 

@@ -179,13 +179,13 @@ impl Default for Simulation {
     }
 }
 
-/// Rows of a volume profile, 1 to 500.
+/// Rows of a volume profile, 1 to 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buckets(NonZeroU32);
 
 impl Buckets {
     /// The most.
-    pub const MAX: u32 = 500;
+    pub const MAX: u32 = 1_000;
 
     /// So many rows.
     ///
@@ -331,7 +331,7 @@ mod tests {
         assert!(said(Horizon::new(0).unwrap_err()).starts_with("horizon_bars: "));
         assert!(said(Simulation::new(999, 1).unwrap_err()).starts_with("simulations: "));
         assert!(said(Buckets::new(0).unwrap_err()).starts_with("buckets: "));
-        assert!(Buckets::new(501).is_err());
+        assert!(Buckets::new(1_001).is_err());
         for bars in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(said(PerYear::new(bars).unwrap_err()).starts_with("periods_per_year: "));
         }

@@ -216,31 +216,38 @@ fn value_at_risk_and_shortfall_are_those_of_numpy_and_scipy() {
     }
 }
 
+/// The series against which make.py holds a series: its means of three bars, every second one, and
+/// powers of every third.
+fn others(candles: &[Candle]) -> (Vec<Candle>, Vec<Candle>) {
+    let rolling: Vec<Candle> = (2..candles.len())
+        .step_by(2)
+        .map(|at| {
+            let close = candles[at - 2..=at]
+                .iter()
+                .map(|candle| candle.close)
+                .sum::<f64>()
+                / 3.0;
+            Candle {
+                close,
+                ..candles[at]
+            }
+        })
+        .collect();
+    let power: Vec<Candle> = candles
+        .iter()
+        .step_by(3)
+        .map(|candle| Candle {
+            close: candle.close.powf(1.5),
+            ..*candle
+        })
+        .collect();
+    (rolling, power)
+}
+
 #[test]
 fn beta_and_correlation_are_those_of_pandas_on_common_moments() {
     for (candles, expected) in sets() {
-        let rolling: Vec<Candle> = (2..candles.len())
-            .step_by(2)
-            .map(|at| {
-                let close = candles[at - 2..=at]
-                    .iter()
-                    .map(|candle| candle.close)
-                    .sum::<f64>()
-                    / 3.0;
-                Candle {
-                    close,
-                    ..candles[at]
-                }
-            })
-            .collect();
-        let power: Vec<Candle> = candles
-            .iter()
-            .step_by(3)
-            .map(|candle| Candle {
-                close: candle.close.powf(1.5),
-                ..*candle
-            })
-            .collect();
+        let (rolling, power) = others(&candles);
         let matrix = correlations(&[&candles, &rolling, &power]);
         for (name, a, b, row, column) in [
             ("rolling", &candles, &rolling, 0, 1),
@@ -321,5 +328,127 @@ fn the_normal_distribution_is_that_of_scipy() {
         let quantile = normal_quantile(row[0].as_f64().unwrap());
         near(quantile, &row[1], 0.0, "quantile");
         near(normal_density(quantile), &row[2], 0.0, "density");
+    }
+}
+
+#[test]
+fn losses_and_the_form_of_returns_are_those_of_pandas_and_scipy() {
+    for (candles, expected) in sets() {
+        let (close, expected) = (closes(&candles), &expected["losses"]);
+        let year = PerYear::new(252.0).unwrap();
+        let simple = returns::simple(&close).unwrap();
+        for (name, found) in [
+            ("skewness", skewness(&simple)),
+            ("kurtosis", kurtosis(&simple)),
+            ("downside_deviation", downside_deviation(&close, year)),
+            ("sortino", sortino(&close, year)),
+            ("calmar", calmar(&candles, year)),
+        ] {
+            near(found.unwrap(), &expected[name], 0.0, name);
+        }
+    }
+    let year = PerYear::new(252.0).unwrap();
+    let rising: Vec<f64> = (1..9).map(f64::from).collect();
+    assert_eq!(sortino(&rising, year), Err(Missing::NoVariance));
+    assert_eq!(kurtosis(&[1.0; 9]), Err(Missing::NoVariance));
+}
+
+#[test]
+fn a_matrix_on_common_moments_has_the_eigenvalues_of_numpy() {
+    for (candles, expected) in sets() {
+        let (rolling, power) = others(&candles);
+        let year = PerYear::new(252.0).unwrap();
+        for (name, a, b) in [
+            ("rolling", &candles, &rolling),
+            ("power", &candles, &power),
+            ("both", &rolling, &power),
+        ] {
+            let found = tracking_error(a, b, year).unwrap();
+            near(
+                found,
+                &expected["together"][name]["tracking_error"],
+                0.0,
+                name,
+            );
+        }
+        let expected = &expected["joint"];
+        let common = in_common(&[&candles, &rolling, &power]);
+        let series: Vec<&[Candle]> = common.iter().map(Vec::as_slice).collect();
+        let rows = correlations(&series).rows;
+        let mut matrix = vec![Vec::new(); 3];
+        for (row, cells) in rows.iter().enumerate() {
+            for (column, cell) in cells.iter().enumerate() {
+                let expected_one = &expected["matrix"][row][column];
+                near(cell.coefficient.unwrap(), expected_one, 0.0, "correlation");
+                assert_eq!(
+                    Some(cell.observations as u64),
+                    expected["observations"].as_u64()
+                );
+                matrix[row].push(cell.coefficient.unwrap());
+            }
+        }
+        let values = eigenvalues(&matrix).unwrap();
+        for (found, expected) in values
+            .iter()
+            .zip(expected["eigenvalues"].as_array().unwrap())
+        {
+            near(*found, expected, 1.0, "eigenvalue");
+        }
+        // The smallest eigenvalue has fewer true digits than the matrix.
+        let condition = condition_number(&values).unwrap();
+        let expected = expected["condition"].as_f64().unwrap();
+        assert!(
+            (condition / expected - 1.0).abs() < 1e-6,
+            "{condition}, expected {expected}"
+        );
+    }
+}
+
+#[test]
+fn outliers_and_the_line_through_closes_are_those_of_scipy() {
+    for (candles, expected) in sets() {
+        let found = outliers(&candles).unwrap();
+        let outliers = expected["outliers"].as_array().unwrap();
+        assert_eq!(found.len(), outliers.len());
+        for (found, expected) in found.iter().zip(outliers) {
+            near(found.score, &expected["score"], 0.0, "score");
+            assert_eq!(Some(found.bar as u64), expected["bar"].as_u64());
+        }
+        let close = closes(&candles);
+        let line = trend_line(&close[close.len() - 20..]).unwrap();
+        near(line.slope, &expected["trend_line"]["slope"], 0.0, "slope");
+        near(
+            line.r_squared,
+            &expected["trend_line"]["r_squared"],
+            0.0,
+            "r squared",
+        );
+    }
+}
+
+#[test]
+fn the_costs_of_trades_are_those_of_pandas() {
+    for (candles, expected) in sets() {
+        let trade = |(at, candle): (usize, &Candle)| {
+            let around = (candle.close + candle.open) / 2.0;
+            QuotedTrade {
+                price: candle.close,
+                volume: candle.volume,
+                bid: around - 0.01 * (at % 5 + 1) as f64,
+                ask: around + 0.02 * (at % 3 + 1) as f64,
+            }
+        };
+        let trades: Vec<QuotedTrade> = candles.iter().enumerate().map(trade).collect();
+        let found = microstructure(&trades).unwrap();
+        for (name, found) in [
+            ("quoted_spread", found.quoted_spread),
+            ("effective_spread", found.effective_spread),
+            ("price_impact", found.price_impact),
+            ("price_improvement", found.price_improvement),
+            ("order_imbalance", found.order_imbalance),
+            ("share_within_quotes", found.share_within_quotes),
+        ] {
+            near(found, &expected["microstructure"][name], 0.01, name);
+        }
     }
 }

@@ -3,6 +3,7 @@
 #[allow(unused_imports)] // The documentation links to it.
 use super::missing::Missing;
 use super::missing::{Measured, enough, finite};
+use super::parameters::PerYear;
 use super::returns;
 use crate::domain::Candle;
 
@@ -68,6 +69,32 @@ pub fn correlations(series: &[&[Candle]]) -> Correlations {
         rows.push(columns);
     }
     Correlations { rows }
+}
+
+/// Tracking error of a year: the deviation of the differences between the simple returns of a series
+/// and a market, between moments that both have, times the root of the bars of a year.
+///
+/// R. C. Grinold, R. N. Kahn, *Active Portfolio Management* (1999), "active risk".
+///
+/// # Errors
+/// [`Missing::NotEnough`] below three common moments; [`Missing::PriceNotPositive`].
+pub fn tracking_error(of: &[Candle], market: &[Candle], year: PerYear) -> Measured<f64> {
+    let (own, other) = common_returns(of, market)?;
+    let differences: Vec<f64> = own.iter().zip(other).map(|(a, b)| a - b).collect();
+    finite(returns::deviation(&differences)? * year.bars().sqrt())
+}
+
+/// The candles of each series at the moments that all of them have. Correlations of these stand on
+/// the same returns for every pair, so that their matrix has no negative eigenvalue.
+#[must_use]
+pub fn in_common(series: &[&[Candle]]) -> Vec<Vec<Candle>> {
+    let has = |candles: &[Candle], candle: &Candle| {
+        let found = candles.binary_search_by_key(&candle.timestamp, |it| it.timestamp);
+        found.is_ok()
+    };
+    let of_all = |candle: &&Candle| series.iter().all(|candles| has(candles, candle));
+    let common = series.iter().map(|candles| candles.iter().filter(of_all));
+    common.map(|candles| candles.copied().collect()).collect()
 }
 
 fn correlation(a: &[Candle], b: &[Candle]) -> Correlation {

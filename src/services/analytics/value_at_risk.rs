@@ -10,6 +10,9 @@ use super::returns;
 pub enum RiskMethod {
     /// By the returns that were.
     Historical,
+    /// By the returns that were, however few: where none of them is expected in the tail, the value
+    /// lies between the two worst.
+    HistoricalOfFew,
     /// By a normal distribution with their mean and deviation.
     Parametric,
     /// By simulated prices.
@@ -57,7 +60,7 @@ pub fn value_at_risk(
     enough(prices.len(), needed(method, confidence) + 1)?;
     let observations = prices.len() - 1;
     let (value_at_risk, expected_shortfall) = match method {
-        RiskMethod::Historical => {
+        RiskMethod::Historical | RiskMethod::HistoricalOfFew => {
             let (value, shortfall) = of_sample(returns::simple(prices)?, confidence);
             let scale = horizon.length().sqrt();
             (value * scale, shortfall * scale)
@@ -80,7 +83,7 @@ fn needed(method: RiskMethod, confidence: Confidence) -> usize {
     match method {
         // 1 / (1 - 0.95) is a little above 20 in doubles.
         RiskMethod::Historical => ((1.0 / confidence.tail()) - 1e-9).ceil().max(2.0) as usize,
-        RiskMethod::Parametric | RiskMethod::MonteCarlo(_) => 2,
+        RiskMethod::HistoricalOfFew | RiskMethod::Parametric | RiskMethod::MonteCarlo(_) => 2,
     }
 }
 

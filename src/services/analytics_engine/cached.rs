@@ -3,15 +3,23 @@
 
 use std::fmt::Debug;
 
+use super::anomalies::{Anomaly, AnomalyAnswer, AnomalyQuestion};
 use super::correlation::{CorrelationMatrix, CorrelationQuestion};
+use super::daily::{DailyRisk, DailyRiskQuestion, DailyValueAtRisk, DailyValueAtRiskQuestion};
+use super::direction::{TrendAnswer, TrendQuestion};
 use super::indicators::{IndicatorQuestion, IndicatorValue, Indicators};
+use super::joint::{JointCorrelation, JointCorrelationQuestion};
 use super::market::{MarketAnalysis, MarketQuestion};
 use super::risk::{RiskMetrics, RiskQuestion, ValueAtRiskAnswer, ValueAtRiskQuestion};
+use super::scenarios::{StressAnswer, StressQuestion};
 use super::series::{Extent, Subject};
+use super::technicals::{PricePattern, TechnicalQuestion, Technicals};
 use super::volume::{VolumeAnswer, VolumeQuestion};
 use super::{AnalyticsEngine, AnalyticsQuestion};
 use crate::error::Result;
-use crate::services::analytics::{Bucket, Correlation, PriceLevel};
+use crate::services::analytics::{
+    Bucket, Correlation, Levels, Measured, PriceLevel, StressedPrice,
+};
 use crate::services::cache::{Cache, CacheSize, Cached};
 
 /// A question whose answer may be kept: it depends on nothing but the instruments that it names,
@@ -42,17 +50,28 @@ impl AnalyticsEngine {
     }
 }
 
-impl KeptQuestion for IndicatorQuestion {
-    fn instrument_ids(&self) -> Vec<i64> {
-        vec![self.instrument_id]
-    }
+/// Questions about one instrument.
+macro_rules! about_one {
+    ($($question:ty),+) => {$(
+        impl KeptQuestion for $question {
+            fn instrument_ids(&self) -> Vec<i64> {
+                vec![self.instrument_id]
+            }
+        }
+    )+};
 }
 
-impl KeptQuestion for MarketQuestion {
-    fn instrument_ids(&self) -> Vec<i64> {
-        vec![self.instrument_id]
-    }
-}
+about_one!(
+    AnomalyQuestion,
+    DailyValueAtRiskQuestion,
+    IndicatorQuestion,
+    MarketQuestion,
+    StressQuestion,
+    TechnicalQuestion,
+    TrendQuestion,
+    ValueAtRiskQuestion,
+    VolumeQuestion
+);
 
 impl KeptQuestion for RiskQuestion {
     fn instrument_ids(&self) -> Vec<i64> {
@@ -61,15 +80,16 @@ impl KeptQuestion for RiskQuestion {
     }
 }
 
-impl KeptQuestion for ValueAtRiskQuestion {
+impl KeptQuestion for DailyRiskQuestion {
     fn instrument_ids(&self) -> Vec<i64> {
-        vec![self.instrument_id]
+        let ids = [Some(self.instrument_id), self.benchmark_id];
+        ids.into_iter().flatten().collect()
     }
 }
 
-impl KeptQuestion for VolumeQuestion {
+impl KeptQuestion for JointCorrelationQuestion {
     fn instrument_ids(&self) -> Vec<i64> {
-        vec![self.instrument_id]
+        self.instrument_ids.clone()
     }
 }
 
@@ -90,7 +110,16 @@ macro_rules! flat {
     )+};
 }
 
-flat!(Bucket, Correlation, IndicatorValue, PriceLevel);
+flat!(
+    Anomaly,
+    Bucket,
+    Correlation,
+    f64,
+    IndicatorValue,
+    Measured<StressedPrice>,
+    PriceLevel,
+    PricePattern
+);
 
 impl CacheSize for Subject {
     fn heap_bytes(&self) -> usize {
@@ -106,9 +135,59 @@ impl CacheSize for Indicators {
 
 impl CacheSize for MarketAnalysis {
     fn heap_bytes(&self) -> usize {
-        let levels = self.levels.as_ref();
-        let levels = levels.map_or(0, |of| of.support.heap_bytes() + of.resistance.heap_bytes());
-        self.subject.heap_bytes() + levels
+        self.subject.heap_bytes() + self.levels.as_ref().map_or(0, Levels::heap_bytes)
+    }
+}
+
+impl CacheSize for Levels {
+    fn heap_bytes(&self) -> usize {
+        self.support.heap_bytes() + self.resistance.heap_bytes()
+    }
+}
+
+impl CacheSize for Technicals {
+    fn heap_bytes(&self) -> usize {
+        let levels = self.levels.as_ref().map_or(0, Levels::heap_bytes);
+        self.subject.heap_bytes() + levels + self.patterns.heap_bytes()
+    }
+}
+
+impl CacheSize for AnomalyAnswer {
+    fn heap_bytes(&self) -> usize {
+        self.subject.heap_bytes() + self.found.heap_bytes()
+    }
+}
+
+impl CacheSize for TrendAnswer {
+    fn heap_bytes(&self) -> usize {
+        self.subject.heap_bytes()
+    }
+}
+
+impl CacheSize for StressAnswer {
+    fn heap_bytes(&self) -> usize {
+        self.subject.heap_bytes() + self.outcomes.heap_bytes()
+    }
+}
+
+impl CacheSize for DailyRisk {
+    fn heap_bytes(&self) -> usize {
+        self.metrics.heap_bytes()
+    }
+}
+
+impl CacheSize for DailyValueAtRisk {
+    fn heap_bytes(&self) -> usize {
+        self.answer.heap_bytes()
+    }
+}
+
+impl CacheSize for JointCorrelation {
+    fn heap_bytes(&self) -> usize {
+        let symbols: usize = self.subjects.iter().map(CacheSize::heap_bytes).sum();
+        let subjects = self.subjects.capacity() * size_of::<Subject>();
+        let rows = self.rows.as_ref().map_or(0, CacheSize::heap_bytes);
+        symbols + subjects + rows + self.eigenvalues.as_ref().map_or(0, CacheSize::heap_bytes)
     }
 }
 

@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::services::analytics::indicators as formula;
 use crate::services::analytics::{LONG, LookbackPeriod, MIDDLE, Measured, PriceColumns, SHORT};
 
-const FAST: LookbackPeriod = LookbackPeriod::known(12);
-const SLOW: LookbackPeriod = LookbackPeriod::known(26);
-const SIGNAL: LookbackPeriod = LookbackPeriod::known(9);
-const WILDER: LookbackPeriod = LookbackPeriod::known(14);
-const BAND: LookbackPeriod = LookbackPeriod::known(20);
-const BAND_DEVIATIONS: f64 = 2.0;
-const SMOOTH: LookbackPeriod = LookbackPeriod::known(3);
+pub(super) const FAST: LookbackPeriod = LookbackPeriod::known(12);
+pub(super) const SLOW: LookbackPeriod = LookbackPeriod::known(26);
+pub(super) const SIGNAL: LookbackPeriod = LookbackPeriod::known(9);
+pub(super) const WILDER: LookbackPeriod = LookbackPeriod::known(14);
+pub(super) const BAND: LookbackPeriod = LookbackPeriod::known(20);
+pub(super) const BAND_DEVIATIONS: f64 = 2.0;
+pub(super) const SMOOTH: LookbackPeriod = LookbackPeriod::known(3);
 
 /// An indicator, with the settings that the field uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

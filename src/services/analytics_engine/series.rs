@@ -83,6 +83,16 @@ impl AnalysisWindow {
         }
     }
 
+    /// The newest bars, so many of them, but [`AnalysisWindow::BARS_MAX`] at most.
+    #[must_use]
+    pub fn newest(frequency: Frequency, bars: u16) -> Self {
+        Self {
+            frequency,
+            micros: None,
+            bars: usize::from(bars).min(usize::try_from(Self::BARS_MAX).unwrap_or(usize::MAX)),
+        }
+    }
+
     /// The length of its bars' periods.
     #[must_use]
     pub const fn frequency(self) -> Frequency {

@@ -394,7 +394,7 @@ on_both! {
             let said = api.post("/api/v1/analytics/calculate-var", &body).detail(422);
             assert!(said.starts_with(&format!("body.{name}: ")) && said.contains("whole number"), "{said}");
         }
-        let body = json!({"instrument_id": 1, "buckets": 501});
+        let body = json!({"instrument_id": 1, "buckets": 1001});
         let said = api.post("/api/v1/analytics/volume-profile", &body).detail(422);
         assert!(said.starts_with("body.buckets"), "{said}");
         assert_eq!(api.post("/api/v1/analytics/volume-profile", &json!({"instrument_id": 99})).status, 404);
