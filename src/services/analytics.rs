@@ -59,7 +59,7 @@ pub use levels::{Levels, PIVOT_BARS, PriceLevel, levels};
 pub use microstructure::{Microstructure, QuotedTrade, microstructure};
 pub use missing::{Measured, Missing};
 pub use normal::{normal_density, normal_quantile};
-pub use outliers::{OUTLIER_SCORE_MIN, Outlier, modified_z_scores, outliers};
+pub use outliers::{OUTLIER_SCORE_MIN, OutlyingBar, modified_z_scores, outliers};
 pub use parameters::{Buckets, Confidence, Horizon, LookbackPeriod, PerYear, Simulation};
 pub use signals::{
     Cross, CrossKind, LONG, MIDDLE, SHORT, TREND_ADX_MIN, Trend, cross, trend, trend_of,

@@ -2,6 +2,7 @@
 //! of tickbase.
 
 mod analytics;
+mod examples;
 mod realtime;
 mod replay;
 mod shape;

@@ -13,7 +13,7 @@ const OUTLIER_BARS_MIN: usize = 20;
 
 /// A bar that stands apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outlier {
+pub struct OutlyingBar {
     /// Its index.
     pub bar: usize,
     /// The larger of the two modified z-scores, of its return and of its volume, without a sign.
@@ -57,7 +57,7 @@ pub fn modified_z_scores(values: &[f64]) -> Measured<Vec<f64>> {
 ///
 /// # Errors
 /// [`Missing::NotEnough`] below 20 bars.
-pub fn outliers(candles: &[Candle]) -> Measured<Vec<Outlier>> {
+pub fn outliers(candles: &[Candle]) -> Measured<Vec<OutlyingBar>> {
     enough(candles.len(), OUTLIER_BARS_MIN)?;
     let closes: Vec<f64> = candles.iter().map(|candle| candle.close).collect();
     let volumes: Vec<f64> = candles.iter().map(|it| it.volume.ln_1p()).collect();
@@ -67,12 +67,12 @@ pub fn outliers(candles: &[Candle]) -> Measured<Vec<Outlier>> {
         let found = at.and_then(|at| scores.as_ref().ok()?.get(at).copied());
         found.map_or(0.0, f64::abs)
     };
-    let bars = (0..candles.len()).map(|bar| Outlier {
+    let bars = (0..candles.len()).map(|bar| OutlyingBar {
         bar,
         // The first bar has no return.
         score: score(&of_returns, bar.checked_sub(1)).max(score(&of_volumes, Some(bar))),
     });
-    let mut found: Vec<Outlier> = bars.filter(|it| it.score >= OUTLIER_SCORE_MIN).collect();
+    let mut found: Vec<OutlyingBar> = bars.filter(|it| it.score >= OUTLIER_SCORE_MIN).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.bar.cmp(&a.bar)));
     Ok(found)
 }

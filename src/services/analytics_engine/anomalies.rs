@@ -55,7 +55,7 @@ pub struct AnomalyFeatures {
 pub struct Anomaly {
     /// The bar.
     pub candle: Candle,
-    /// How far; see [`Outlier::score`](crate::services::analytics::Outlier::score).
+    /// How far; see [`OutlyingBar::score`](crate::services::analytics::OutlyingBar::score).
     pub score: f64,
     /// What is seen beside it.
     pub features: AnomalyFeatures,

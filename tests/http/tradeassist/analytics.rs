@@ -19,7 +19,7 @@ const ES: i64 = 1;
 const NQ: i64 = 2;
 const YM: i64 = 3;
 
-fn tradeassist(db: &TestDatabase) -> Api {
+pub(super) fn tradeassist(db: &TestDatabase) -> Api {
     Api::with(db, |settings| {
         settings.server.contract = ApiContract::TradeAssist;
     })
@@ -55,7 +55,7 @@ fn days() -> Vec<(String, Vec<&'static str>)> {
 
 /// A thousand minutes for ES, four years of days for NQ, and for YM the days of NQ, closed at their
 /// lows.
-fn fill(api: &Api) {
+pub(super) fn fill(api: &Api) {
     let minutes = MSFT.lines().skip(1).map(|line| {
         let values: Vec<&str> = line.split(',').collect();
         let stamp = values[0].replace(' ', "T");
@@ -426,15 +426,19 @@ on_both! {
     }
 
     fn costs_of_trades_come_from_quotes(db: &TestDatabase) {
-        let ticks: Vec<Value> = (0..40).map(|second| {
+        // Two hours before the others, with a spread that would be seen.
+        let old = json!({"instrument_id": YM, "timestamp": "2013-09-03T08:00:00Z", "sequence": 0,
+            "price": 100, "volume": 9, "bid": 10, "ask": 900});
+        let quoted = (0..40).map(|second| {
             let middle = 100.0 + f64::from(second) * 0.5;
             json!({"instrument_id": YM, "timestamp": format!("2013-09-03T10:{:02}:{:02}Z", second / 20, second % 20 * 3),
                 "sequence": 0, "price": middle + 0.25, "volume": 2, "bid": middle - 0.25, "ask": middle + 0.25})
-        }).collect();
+        });
+        let ticks: Vec<Value> = quoted.chain([old]).collect();
         let native = Api::new(db);
         let body = json!(ticks).to_string();
         let report = native.send(post("/api/market-data", "application/json", body)).json(200);
-        assert_eq!(report["inserted"], 40);
+        assert_eq!(report["inserted"], 41);
         drop(native);
         let api = tradeassist(db);
         let path = format!("{BASE}/market-microstructure/{YM}");
@@ -446,5 +450,7 @@ on_both! {
             near(&costs[name], expected, 1e-9);
         }
         assert_eq!(api.get(&format!("{path}?lookback_minutes=4")).status, 422);
+        let day = api.get(&format!("{path}?lookback_minutes=1440")).json(200);
+        assert!(day["microstructure_metrics"]["bid_ask_spread"].as_f64().unwrap() > 20.0, "{day}");
     }
 }
