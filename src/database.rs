@@ -14,6 +14,8 @@ mod doors;
 mod faults;
 #[cfg(feature = "sqlite")]
 mod files;
+#[cfg(feature = "sqlite")]
+mod foreign_file;
 mod histogram;
 #[cfg(feature = "postgres")]
 mod in_flight;
@@ -59,6 +61,8 @@ pub use backpressure::{BatchSize, WhenFull};
 pub(crate) use block_on::block_on;
 pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
+#[cfg(feature = "sqlite")]
+pub(crate) use foreign_file::open_foreign_file;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;

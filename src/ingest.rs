@@ -6,6 +6,8 @@
 //!
 //! The reasons are in docs/decisions/0017.
 
+#[cfg(feature = "sqlite")]
+pub mod adopt;
 mod cells;
 pub mod columns;
 mod csv;
@@ -38,6 +40,8 @@ mod text;
 #[cfg(feature = "server")]
 pub(crate) mod whole;
 
+#[cfg(feature = "sqlite")]
+pub use adopt::{Adopt, AdoptReport, adopt};
 pub use columns::{ColumnMap, ColumnSelector};
 pub use feed::{BATCH_ROWS_MAX, Feed, FeedBatch, LineRejection};
 pub use field::Field;

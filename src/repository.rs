@@ -1,4 +1,6 @@
 //! All SQL of the tables.
+#[cfg(feature = "sqlite")]
+pub(crate) mod adoption;
 /// Deliveries of alerts.
 pub mod alert_delivery;
 /// Alerts that fired.
@@ -30,6 +32,8 @@ pub mod saved_query;
 pub mod storage;
 #[cfg(test)]
 mod test_rows;
+#[cfg(feature = "sqlite")]
+pub(crate) mod tradeassist;
 
 pub use range_query::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 

@@ -1,5 +1,6 @@
 //! The location of the database: a SQLite file or a PostgreSQL server. It never shows a password.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -32,13 +33,15 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `postgres://..`, `sqlite://path` or a plain path.
+    /// Reads `postgres://..`, `sqlite://path` or a plain path, and the URLs of SQLAlchemy, which name
+    /// a driver: `sqlite+aiosqlite:///path`, `postgresql+asyncpg://..`.
     ///
     /// # Errors
     /// [`Error::Config`] for what is none of them, for `:memory:`, and for a backend that this
     /// build does not have. It never repeats the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |reason: &str, remedy: &str| Error::config("database.url", reason, remedy);
+        let text = &*without_driver(text);
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return if cfg!(feature = "postgres") {
                 Ok(Self::Postgres(text.to_owned()))
@@ -75,6 +78,30 @@ impl DatabaseUrl {
             }
         }
         shown
+    }
+}
+
+/// The drivers that SQLAlchemy names behind a scheme, the only ones that a URL may name.
+const SQLITE_DRIVERS: [&str; 2] = ["aiosqlite", "pysqlite"];
+const POSTGRES_DRIVERS: [&str; 3] = ["asyncpg", "psycopg2", "psycopg"];
+
+/// A URL of SQLAlchemy as one of ours; another text as it is. Behind its `sqlite+driver://` stands a
+/// host, which is empty, and then a slash that is no part of the path: `///x.db` is a relative path,
+/// `////x.db` an absolute one.
+fn without_driver(text: &str) -> Cow<'_, str> {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| {
+        let (scheme, driver) = scheme.split_once('+')?;
+        Some((scheme, driver, rest))
+    });
+    match parts {
+        Some(("sqlite", driver, rest)) if SQLITE_DRIVERS.contains(&driver) => Cow::Owned(format!(
+            "sqlite://{}",
+            rest.strip_prefix('/').unwrap_or(rest)
+        )),
+        Some(("postgresql", driver, rest)) if POSTGRES_DRIVERS.contains(&driver) => {
+            Cow::Owned(format!("postgresql://{rest}"))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -306,6 +333,43 @@ mod tests {
             assert_eq!(parsed, DatabaseUrl::Sqlite(PathBuf::from(path)));
             let with_scheme = DatabaseUrl::parse(&format!("sqlite://{path}")).unwrap();
             assert_eq!(with_scheme, parsed);
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_url_of_sqlalchemy_names_the_file_that_it_names_there() {
+        for (url, path) in [
+            ("sqlite+aiosqlite:///x.db", "x.db"),
+            ("sqlite+aiosqlite:///./data/x.db", "./data/x.db"),
+            ("sqlite+pysqlite:////srv/x.db", "/srv/x.db"),
+        ] {
+            let file = DatabaseUrl::Sqlite(PathBuf::from(path));
+            assert_eq!(DatabaseUrl::parse(url).unwrap(), file, "{url}");
+        }
+        for url in [
+            "sqlite+aiosqlite://",
+            "sqlite+aiosqlite:///:memory:",
+            "sqlite+aiosqlite:///s3cret.db?mode=ro",
+            "sqlite+odd:///s3cret.db",
+            "postgresql+odd://u:s3cret@h/db",
+            "sqlite+asyncpg:///s3cret.db",
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+            assert!(error.starts_with("database.url: "), "{url}: {error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_url_of_sqlalchemy_names_the_server_that_it_names_there() {
+        for driver in POSTGRES_DRIVERS {
+            let url = format!("postgresql+{driver}://u:s3cret@h:5432/db");
+            let parsed = DatabaseUrl::parse(&url).unwrap();
+            let plain = DatabaseUrl::Postgres("postgresql://u:s3cret@h:5432/db".to_owned());
+            assert_eq!(parsed, plain);
+            assert_eq!(parsed.to_string(), "postgres://u@h:5432/db");
         }
     }
 

@@ -6,6 +6,7 @@
 //! processes; it does not decide when to migrate.
 
 mod diesel_table;
+mod foreign_tables;
 mod losses;
 #[cfg(test)]
 pub(super) mod tests;
@@ -199,6 +200,7 @@ type Applied = std::collections::BTreeMap<String, (String, Timestamp)>;
 
 fn applied(conn: &mut BackendConnection<'_>) -> Result<Applied> {
     if !table_exists(conn, VERSIONS)? {
+        foreign_tables::refuse(conn)?;
         return Ok(Applied::new());
     }
     let query = versions::table.select((versions::version, versions::name, versions::applied_at));

@@ -8,6 +8,8 @@
 #![allow(unreachable_pub)]
 #![cfg_attr(not(feature = "postgres"), allow(unused_imports, dead_code))] // A part is PostgreSQL's.
 
+#[cfg(feature = "sqlite")]
+mod adopt;
 mod alerts;
 mod bar_series;
 mod cache;

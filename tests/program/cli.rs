@@ -2,6 +2,8 @@
 //! what the database holds afterwards.
 #![cfg(feature = "cli")]
 
+#[cfg(feature = "sqlite")]
+mod adopt;
 mod alerts;
 mod bad_database;
 mod bad_input;

@@ -19,6 +19,8 @@ pub mod process;
 pub mod server;
 #[cfg(feature = "postgres")]
 mod template;
+#[cfg(feature = "sqlite")]
+pub mod tradeassist;
 mod wait;
 
 pub use bars::{build_bars, flat_bar, insert_bars, upsert_bars};

@@ -7,6 +7,8 @@
 // The build without tests holds the code to these; tests may stop on what they find.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(feature = "sqlite")]
+mod adopt;
 mod alerts;
 mod bars;
 mod chart;
@@ -105,6 +107,12 @@ enum DatabaseCommand {
         after_help = "Examples:\n  tickbase import trades.csv.gz --symbol ES --create future\n  tickbase import daily.csv --symbol SPX --kind bars --frequency 1d --dry-run"
     )]
     Import(import::ImportArguments),
+    /// Take over the database of TradeAssist, the service that tickbase replaces
+    #[cfg(feature = "sqlite")]
+    #[command(
+        after_help = "Examples:\n  tickbase adopt trade_assist.db --into data/tickbase.db --dry-run\n  tickbase adopt trade_assist.db --into postgres://tickbase@localhost/tickbase"
+    )]
+    Adopt(adopt::AdoptArguments),
     /// Run the services and the HTTP API until Ctrl-C or SIGTERM; SIGHUP reads the tokens again
     #[command(after_help = "Example:\n  tickbase serve --bind 127.0.0.1:8000")]
     Serve(serve::ServeArguments),
@@ -254,6 +262,8 @@ fn run(cli: Cli) -> CommandResult {
     match command {
         DatabaseCommand::Demo(arguments) => demo::run(&context, &arguments),
         DatabaseCommand::Import(arguments) => import::run(&context, arguments),
+        #[cfg(feature = "sqlite")]
+        DatabaseCommand::Adopt(arguments) => adopt::run(&context, arguments),
         DatabaseCommand::Serve(arguments) => serve::run(&context, &arguments),
         DatabaseCommand::Export(arguments) => export::run(&context, &arguments),
         DatabaseCommand::Rules(action) => rules::run(&context, action),
