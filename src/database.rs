@@ -170,6 +170,10 @@ impl Database {
         if matches!(config.url, DatabaseUrl::Postgres(_)) {
             postgres::refuse_unnamed_pooler(&config)?;
         }
+        #[cfg(feature = "sqlite")]
+        if let DatabaseUrl::Sqlite(path) = &config.url {
+            foreign_file::refuse_foreign_tables(path)?;
+        }
         let slow = SlowQueryTable::new(&config.observe, clock.clone());
         let pools = Pools::new(&config, &slow)?;
         let attachments: Arc<attachments::Attachments> = Arc::default();

@@ -9,6 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::sqlite::uri;
+use super::{BackendConnection, migrations};
 use crate::error::{Error, Result};
 
 /// Opens the file read-only, in a transaction of its own: whatever its program writes meanwhile,
@@ -44,4 +45,21 @@ pub(crate) fn open_foreign_file(path: &Path) -> Result<SqliteConnection> {
         )
     })?;
     Ok(conn)
+}
+
+/// Refuses a file in which another program has made tables of our names, before it is opened to be
+/// written: that switches its journal and leaves statistics in it. A file that cannot be looked at
+/// is left to the opening, which says what is wrong with it.
+pub(super) fn refuse_foreign_tables(path: &Path) -> Result<()> {
+    let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+    if is_new {
+        return Ok(());
+    }
+    let Ok(mut conn) = SqliteConnection::establish(&uri(path, "ro")) else {
+        return Ok(());
+    };
+    match migrations::refuse_foreign(&mut BackendConnection::from(&mut conn)) {
+        Err(refusal @ Error::Config { .. }) => Err(refusal),
+        _ => Ok(()),
+    }
 }

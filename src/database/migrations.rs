@@ -196,6 +196,15 @@ fn refuse_newer(conn: &mut BackendConnection<'_>) -> Result<()> {
     }
 }
 
+/// Refuses a database that another program's tables make unfit for ours.
+#[cfg(feature = "sqlite")]
+pub(super) fn refuse_foreign(conn: &mut BackendConnection<'_>) -> Result<()> {
+    if table_exists(conn, VERSIONS)? {
+        return Ok(());
+    }
+    foreign_tables::refuse(conn)
+}
+
 type Applied = std::collections::BTreeMap<String, (String, Timestamp)>;
 
 fn applied(conn: &mut BackendConnection<'_>) -> Result<Applied> {

@@ -1,8 +1,8 @@
 //! `adopt`: the commands that docs/migrating.md names, what they print, and their exit codes.
 
 use super::{Files, clean, done, run, tickbase};
+use crate::support::on_both;
 use crate::support::tradeassist::OldFile;
-use crate::support::{TestDatabase, on_both};
 
 fn path(old: &OldFile) -> String {
     old.path().to_str().unwrap().to_owned()
@@ -68,7 +68,6 @@ on_both! {
 #[test]
 fn the_old_file_itself_is_refused_with_the_command_that_helps() {
     let old = OldFile::new("last", 100);
-    old.run("PRAGMA journal_mode = WAL");
     let (file, before) = (path(&old), old.bytes());
     let help = "`tickbase adopt OLD.db --into NEW.db`";
     for arguments in [
