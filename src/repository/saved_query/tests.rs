@@ -85,7 +85,8 @@ fn a_deleted_query_is_not_read_or_executed_until_it_is_restored() {
 
 #[test]
 fn what_no_reader_could_use_is_refused_by_its_field() {
-    let wrong: [(&str, fn(&mut NewSavedQuery)); 7] = [
+    type Change = fn(&mut NewSavedQuery);
+    let wrong: [(&str, Change); 7] = [
         ("name", |query| query.name = " ".to_owned()),
         ("name", |query| query.name = "x".repeat(101)),
         ("description", |query| {
