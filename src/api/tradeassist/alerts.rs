@@ -8,7 +8,7 @@ use axum::routing::{delete, get};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::fields::{Fields, Place};
+use super::fields::{FieldLocation, RequestFields};
 use super::moments::{NaiveMoment, date};
 use super::refusal::Refusal;
 use super::rules::first_condition;
@@ -117,20 +117,29 @@ pub(super) fn resources() -> Vec<Resource> {
 
 async fn list(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<AlertsResponse>, Refusal> {
-    let page = fields.or(Place::Query, "page", 1, values::at_least(1));
-    let limit = fields.or(Place::Query, "per_page", 50, values::within(1..=1_000));
+    let page = fields.or(FieldLocation::Query, "page", 1, values::at_least(1));
+    let limit = fields.or(
+        FieldLocation::Query,
+        "per_page",
+        50,
+        values::within(1..=1_000),
+    );
     // 0 is no id there: all are listed.
     let mut id = |name| {
-        let id = fields.optional(Place::Query, name, values::integer);
+        let id = fields.optional(FieldLocation::Query, name, values::integer);
         id.filter(|id| *id != 0)
     };
     let (instrument_id, rule_id) = (id("instrument_id"), id("rule_id"));
-    let fired_status = fields.optional(Place::Query, "fired_status", values::word(FIRED));
-    let delivery_status = fields.optional(Place::Query, "delivery_status", values::word(DELIVERED));
-    let start = fields.optional(Place::Query, "start_date", date);
-    let end = fields.optional(Place::Query, "end_date", date);
+    let fired_status = fields.optional(FieldLocation::Query, "fired_status", values::word(FIRED));
+    let delivery_status = fields.optional(
+        FieldLocation::Query,
+        "delivery_status",
+        values::word(DELIVERED),
+    );
+    let start = fields.optional(FieldLocation::Query, "start_date", date);
+    let end = fields.optional(FieldLocation::Query, "end_date", date);
     let filter = AlertFilter {
         instrument_id,
         rule_id,
@@ -195,7 +204,10 @@ async fn stats(State(state): State<ApiState>) -> Result<Json<AlertStatsResponse>
     }))
 }
 
-async fn remove(State(state): State<ApiState>, mut fields: Fields) -> Result<Json<Value>, Refusal> {
+async fn remove(
+    State(state): State<ApiState>,
+    mut fields: RequestFields,
+) -> Result<Json<Value>, Refusal> {
     let id = fields.id("alert_id");
     let id = fields.complete(id)?;
     let now = state.db().clock().now();

@@ -13,7 +13,7 @@ use crate::api::ApiState;
 use crate::api::extract::body;
 
 /// What a request carries, unread. Unknown names are ignored.
-pub(super) struct Fields {
+pub(super) struct RequestFields {
     path: Map<String, Value>,
     query: Map<String, Value>,
     body: Value,
@@ -22,13 +22,13 @@ pub(super) struct Fields {
 
 /// A part of a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum FieldLocation {
     Path,
     Query,
     Body,
 }
 
-impl Place {
+impl FieldLocation {
     fn name(self) -> &'static str {
         match self {
             Self::Path => "path",
@@ -38,11 +38,11 @@ impl Place {
     }
 }
 
-impl Fields {
+impl RequestFields {
     /// The value of a field that must be there; none when it is a problem.
     pub(super) fn required<T>(
         &mut self,
-        place: Place,
+        place: FieldLocation,
         name: &str,
         read: impl Fn(&Value) -> Result<T, Fault>,
     ) -> Option<T> {
@@ -53,12 +53,12 @@ impl Fields {
         self.read(place, name, &value, read)
     }
 
-    fn miss(&mut self, place: Place, name: &str) {
+    fn miss(&mut self, place: FieldLocation, name: &str) {
         let whole = match place {
             // Its own problem says that there is none.
-            Place::Body if !self.body.is_object() => return,
-            Place::Body => self.body.clone(),
-            Place::Path | Place::Query => Value::Null,
+            FieldLocation::Body if !self.body.is_object() => return,
+            FieldLocation::Body => self.body.clone(),
+            FieldLocation::Path | FieldLocation::Query => Value::Null,
         };
         let problem = Fault::missing().of(&[place.name(), name], &whole);
         self.problems.push(problem);
@@ -67,7 +67,7 @@ impl Fields {
     /// The value of a field that may be absent, but not null.
     pub(super) fn or<T>(
         &mut self,
-        place: Place,
+        place: FieldLocation,
         name: &str,
         default: T,
         read: impl Fn(&Value) -> Result<T, Fault>,
@@ -81,7 +81,7 @@ impl Fields {
     /// The value of a field that may be absent or null.
     pub(super) fn optional<T>(
         &mut self,
-        place: Place,
+        place: FieldLocation,
         name: &str,
         read: impl Fn(&Value) -> Result<T, Fault>,
     ) -> Option<T> {
@@ -91,7 +91,7 @@ impl Fields {
     /// The same, with null told from what is absent.
     pub(super) fn given<T>(
         &mut self,
-        place: Place,
+        place: FieldLocation,
         name: &str,
         read: impl Fn(&Value) -> Result<T, Fault>,
     ) -> Option<Option<T>> {
@@ -103,7 +103,7 @@ impl Fields {
 
     /// The number in the path.
     pub(super) fn id(&mut self, name: &str) -> Option<i64> {
-        self.required(Place::Path, name, values::integer)
+        self.required(FieldLocation::Path, name, values::integer)
     }
 
     /// All values of a parameter that may be there more than once.
@@ -112,15 +112,15 @@ impl Fields {
         name: &str,
         item: impl Fn(&Value) -> Result<T, Fault>,
     ) -> Option<Vec<T>> {
-        let given = match self.find(Place::Query, name)? {
+        let given = match self.find(FieldLocation::Query, name)? {
             all @ Value::Array(_) => all,
             one => json!([one]),
         };
-        self.read(Place::Query, name, &given, values::list(item))
+        self.read(FieldLocation::Query, name, &given, values::list(item))
     }
 
     /// Adds a problem that several fields have together.
-    pub(super) fn refuse(&mut self, place: Place, name: &str, fault: Fault) {
+    pub(super) fn refuse(&mut self, place: FieldLocation, name: &str, fault: Fault) {
         let value = self.find(place, name).unwrap_or_default();
         let problem = fault.of(&[place.name(), name], &value);
         self.problems.push(problem);
@@ -137,18 +137,18 @@ impl Fields {
         }
     }
 
-    fn find(&self, place: Place, name: &str) -> Option<Value> {
+    fn find(&self, place: FieldLocation, name: &str) -> Option<Value> {
         let values = match place {
-            Place::Path => &self.path,
-            Place::Query => &self.query,
-            Place::Body => self.body.as_object()?,
+            FieldLocation::Path => &self.path,
+            FieldLocation::Query => &self.query,
+            FieldLocation::Body => self.body.as_object()?,
         };
         values.get(name).cloned()
     }
 
     fn read<T>(
         &mut self,
-        place: Place,
+        place: FieldLocation,
         name: &str,
         value: &Value,
         read: impl Fn(&Value) -> Result<T, Fault>,
@@ -163,7 +163,7 @@ impl Fields {
     }
 }
 
-impl FromRequest<ApiState> for Fields {
+impl FromRequest<ApiState> for RequestFields {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, Refusal> {
@@ -185,7 +185,7 @@ impl FromRequest<ApiState> for Fields {
     }
 }
 
-impl Fields {
+impl RequestFields {
     /// JSON, whatever the content-type says.
     fn read_body(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fields::{Fields, Place};
+use super::fields::{FieldLocation, RequestFields};
 use super::moments::{NaiveMoment, WrittenMoment, moment};
 use super::problem::Fault;
 use super::refusal::Refusal;
@@ -114,7 +114,7 @@ impl Serialize for RepeatedMoment {
 }
 
 /// What is asked for.
-struct Asked {
+struct FetchRequest {
     symbols: Vec<String>,
     start: Option<WrittenMoment>,
     end: Option<WrittenMoment>,
@@ -124,22 +124,36 @@ struct Asked {
 
 async fn fetch(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<Success<FetchedSymbols>>, Refusal> {
-    let symbols = fields.required(Place::Body, "symbols", symbols);
-    let start = fields.optional(Place::Body, "start_date", moment);
-    let end = fields.optional(Place::Body, "end_date", moment);
+    let symbols = fields.required(FieldLocation::Body, "symbols", symbols);
+    let start = fields.optional(FieldLocation::Body, "start_date", moment);
+    let end = fields.optional(FieldLocation::Body, "end_date", moment);
     if let (Some(start), Some(end)) = (start, end)
         && end.utc <= start.utc
     {
         let fault = Fault::value("End date must be after start date");
-        fields.refuse(Place::Body, "end_date", fault);
+        fields.refuse(FieldLocation::Body, "end_date", fault);
     }
-    let frequency = fields.or(Place::Body, "frequency", Frequency::OneDay, frequency);
+    let frequency = fields.or(
+        FieldLocation::Body,
+        "frequency",
+        Frequency::OneDay,
+        frequency,
+    );
     // Hours are the calendar's of the instrument: there is nothing to leave out.
-    fields.or(Place::Body, "include_extended_hours", false, values::truth);
-    let records = fields.optional(Place::Body, "max_records", values::within(1..=10_000));
-    let asked = symbols.map(|symbols| Asked {
+    fields.or(
+        FieldLocation::Body,
+        "include_extended_hours",
+        false,
+        values::truth,
+    );
+    let records = fields.optional(
+        FieldLocation::Body,
+        "max_records",
+        values::within(1..=10_000),
+    );
+    let asked = symbols.map(|symbols| FetchRequest {
         symbols,
         start,
         end,
@@ -176,7 +190,7 @@ async fn fetch(
     Ok(Success::new(&state, message, fetched))
 }
 
-fn query(asked: &Asked, now: Timestamp) -> BarQuery {
+fn query(asked: &FetchRequest, now: Timestamp) -> BarQuery {
     let end = asked.end.map(|end| end.utc);
     let before = -DAYS_DEFAULT * DAY_MICROS;
     let start = || end.unwrap_or(now).saturating_add_micros(before);
@@ -188,7 +202,11 @@ fn query(asked: &Asked, now: Timestamp) -> BarQuery {
     }
 }
 
-fn response(symbol: &str, asked: &Asked, found: &Cached<SymbolHistory>) -> HistoricalDataResponse {
+fn response(
+    symbol: &str,
+    asked: &FetchRequest,
+    found: &Cached<SymbolHistory>,
+) -> HistoricalDataResponse {
     let history = &found.value.history;
     let has_offset = asked.start.is_some_and(|start| start.has_offset);
     let bars = history.bars.iter().filter_map(|bar| item(bar, has_offset));

@@ -7,7 +7,7 @@ use axum::routing::{get, post, put};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fields::{Fields, Place};
+use super::fields::{FieldLocation, RequestFields};
 use super::moments::NaiveMoment;
 use super::problem::Fault;
 use super::refusal::Refusal;
@@ -63,11 +63,11 @@ pub(super) fn resources() -> Vec<Resource> {
 
 async fn list(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<Vec<InstrumentResponse>>, Refusal> {
-    let instrument_type = fields.optional(Place::Query, "type", values::word(TYPES));
-    let status = fields.optional(Place::Query, "status", values::word(STATUSES));
-    let active_only = fields.or(Place::Query, "active_only", false, values::truth);
+    let instrument_type = fields.optional(FieldLocation::Query, "type", values::word(TYPES));
+    let status = fields.optional(FieldLocation::Query, "status", values::word(STATUSES));
+    let active_only = fields.or(FieldLocation::Query, "active_only", false, values::truth);
     let filter = fields.complete(Some(InstrumentFilter {
         instrument_type,
         status: status.or(active_only.then_some(InstrumentStatus::Active)),
@@ -81,7 +81,7 @@ async fn list(
 
 async fn one(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<InstrumentResponse>, Refusal> {
     let id = fields.id("instrument_id");
     let id = fields.complete(id)?;
@@ -92,13 +92,18 @@ async fn one(
 
 async fn add(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<InstrumentResponse>, Refusal> {
-    let symbol = fields.required(Place::Body, "symbol", symbol);
-    let name = fields.required(Place::Body, "name", name);
-    let instrument_type = fields.required(Place::Body, "type", values::word(TYPES));
+    let symbol = fields.required(FieldLocation::Body, "symbol", symbol);
+    let name = fields.required(FieldLocation::Body, "name", name);
+    let instrument_type = fields.required(FieldLocation::Body, "type", values::word(TYPES));
     let active = InstrumentStatus::Active;
-    let status = fields.or(Place::Body, "status", active, values::word(STATUSES));
+    let status = fields.or(
+        FieldLocation::Body,
+        "status",
+        active,
+        values::word(STATUSES),
+    );
     let new = || {
         let new = NewInstrument::new(symbol?, name?, instrument_type?);
         Some(NewInstrument { status, ..new })
@@ -121,13 +126,13 @@ async fn add(
 
 async fn change(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<InstrumentResponse>, Refusal> {
     let id = fields.id("instrument_id");
     // Null changes neither.
     let change = InstrumentChange {
-        name: fields.optional(Place::Body, "name", name),
-        status: fields.optional(Place::Body, "status", values::word(STATUSES)),
+        name: fields.optional(FieldLocation::Body, "name", name),
+        status: fields.optional(FieldLocation::Body, "status", values::word(STATUSES)),
         ..InstrumentChange::default()
     };
     let id = fields.complete(id)?;

@@ -18,23 +18,23 @@ pub(super) struct Problem {
     msg: String,
     /// What was given.
     input: Value,
-    #[serde(skip_serializing_if = "Context::is_empty")]
-    ctx: Context,
+    #[serde(skip_serializing_if = "FaultContext::is_empty")]
+    ctx: FaultContext,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
 }
 
 /// The figures of a rule, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Context(Vec<(&'static str, Value)>);
+struct FaultContext(Vec<(&'static str, Value)>);
 
-impl Context {
+impl FaultContext {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl Serialize for Context {
+impl Serialize for FaultContext {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, figure)| (name, figure)))
     }
@@ -45,7 +45,7 @@ impl Serialize for Context {
 pub(super) struct Fault {
     r#type: &'static str,
     msg: String,
-    ctx: Context,
+    ctx: FaultContext,
     /// The item of a list that breaks it.
     index: Option<usize>,
     /// That item.
@@ -57,7 +57,7 @@ impl Fault {
         Self {
             r#type,
             msg: msg.into(),
-            ctx: Context::default(),
+            ctx: FaultContext::default(),
             index: None,
             item: None,
         }
@@ -123,7 +123,7 @@ impl Problem {
             loc: vec![json!("body"), json!(at)],
             msg: "JSON decode error".to_owned(),
             input: json!({}),
-            ctx: Context(vec![("error", json!(why))]),
+            ctx: FaultContext(vec![("error", json!(why))]),
             url: None,
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::fields::{Fields, Place};
+use super::fields::{FieldLocation, RequestFields};
 use super::history::{Success, frequency};
 use super::moments::{NaiveMoment, moment};
 use super::problem::Fault;
@@ -30,16 +30,21 @@ pub(super) fn resources() -> Vec<Resource> {
 
 async fn save(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<Success<Value>>, Refusal> {
-    let name = fields.required(Place::Body, "name", values::text_of(1..=100));
-    let description = fields.optional(Place::Body, "description", values::text_of(0..=500));
-    let symbols = fields.required(Place::Body, "symbols", symbols);
-    let frequency = fields.or(Place::Body, "frequency", Frequency::OneDay, frequency);
-    let start = fields.optional(Place::Body, "start_date", moment);
-    let end = fields.optional(Place::Body, "end_date", moment);
-    let filters = fields.optional(Place::Body, "filters", filters);
-    let is_favorite = fields.or(Place::Body, "is_favorite", false, values::truth);
+    let name = fields.required(FieldLocation::Body, "name", values::text_of(1..=100));
+    let description = fields.optional(FieldLocation::Body, "description", values::text_of(0..=500));
+    let symbols = fields.required(FieldLocation::Body, "symbols", symbols);
+    let frequency = fields.or(
+        FieldLocation::Body,
+        "frequency",
+        Frequency::OneDay,
+        frequency,
+    );
+    let start = fields.optional(FieldLocation::Body, "start_date", moment);
+    let end = fields.optional(FieldLocation::Body, "end_date", moment);
+    let filters = fields.optional(FieldLocation::Body, "filters", filters);
+    let is_favorite = fields.or(FieldLocation::Body, "is_favorite", false, values::truth);
     let new = || {
         let (name, symbols) = (name?, symbols?);
         let new = NewSavedQuery::new(name, &symbols).ok()?;
@@ -65,7 +70,7 @@ async fn save(
 
 async fn load(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<Success<LoadedQuery>>, Refusal> {
     let id = fields.id("query_id");
     let id = fields.complete(id)?;

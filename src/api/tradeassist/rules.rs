@@ -11,7 +11,7 @@ use axum::routing::{delete, get, post, put};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::fields::{Fields, Place};
+use super::fields::{FieldLocation, RequestFields};
 use super::moments::NaiveMoment;
 use super::problem::Fault;
 use super::refusal::Refusal;
@@ -136,14 +136,14 @@ pub(super) fn resources() -> Vec<Resource> {
 
 async fn list(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<Vec<AlertRuleResponse>>, Refusal> {
-    let instrument_id = fields.optional(Place::Query, "instrument_id", values::integer);
+    let instrument_id = fields.optional(FieldLocation::Query, "instrument_id", values::integer);
     let filter = RuleFilter {
         // 0 is no id there: all are listed.
         instrument_id: instrument_id.filter(|id| *id != 0),
-        active_only: fields.or(Place::Query, "active_only", false, values::truth),
-        rule_type: fields.optional(Place::Query, "rule_type", values::word(TYPES)),
+        active_only: fields.or(FieldLocation::Query, "active_only", false, values::truth),
+        rule_type: fields.optional(FieldLocation::Query, "rule_type", values::word(TYPES)),
     };
     fields.complete(Some(()))?;
     let read = state.read("alert_rule.list", move |conn| {
@@ -155,7 +155,7 @@ async fn list(
 
 async fn one(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<AlertRuleResponse>, Refusal> {
     let id = fields.id("rule_id");
     let id = fields.complete(id)?;
@@ -171,18 +171,27 @@ async fn one(
 
 async fn add(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<AlertRuleResponse>, Refusal> {
-    let instrument_id = fields.required(Place::Body, "instrument_id", values::integer);
-    let rule_type = fields.required(Place::Body, "rule_type", values::word(TYPES));
-    let condition = fields.required(Place::Body, "condition", values::word(CONDITIONS));
-    let threshold = fields.required(Place::Body, "threshold", threshold);
-    let active = fields.or(Place::Body, "active", true, values::truth);
-    let name = fields.optional(Place::Body, "name", name);
-    let description = fields.optional(Place::Body, "description", description);
-    let window = fields.optional(Place::Body, "time_window_seconds", small(1..=3_600));
-    let period = fields.optional(Place::Body, "moving_average_period", small(1..=1_000));
-    let cooldown = fields.or(Place::Body, "cooldown_seconds", 60, small(0..=3_600));
+    let instrument_id = fields.required(FieldLocation::Body, "instrument_id", values::integer);
+    let rule_type = fields.required(FieldLocation::Body, "rule_type", values::word(TYPES));
+    let condition = fields.required(FieldLocation::Body, "condition", values::word(CONDITIONS));
+    let threshold = fields.required(FieldLocation::Body, "threshold", threshold);
+    let active = fields.or(FieldLocation::Body, "active", true, values::truth);
+    let name = fields.optional(FieldLocation::Body, "name", name);
+    let description = fields.optional(FieldLocation::Body, "description", description);
+    let window = fields.optional(FieldLocation::Body, "time_window_seconds", small(1..=3_600));
+    let period = fields.optional(
+        FieldLocation::Body,
+        "moving_average_period",
+        small(1..=1_000),
+    );
+    let cooldown = fields.or(
+        FieldLocation::Body,
+        "cooldown_seconds",
+        60,
+        small(0..=3_600),
+    );
     let new = || {
         let rule_type = rule_type?;
         let condition: Condition = condition?;
@@ -219,7 +228,7 @@ async fn add(
 
 async fn change(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<AlertRuleResponse>, Refusal> {
     let id = fields.id("rule_id");
     let change = AlertRuleChange {
@@ -227,10 +236,18 @@ async fn change(
         condition: written(&mut fields, "condition", values::word(CONDITIONS)).map(Some),
         threshold: written(&mut fields, "threshold", threshold).map(Some),
         active: written(&mut fields, "active", values::truth),
-        name: fields.given(Place::Body, "name", name),
-        description: fields.given(Place::Body, "description", description),
-        time_window_seconds: fields.given(Place::Body, "time_window_seconds", small(1..=3_600)),
-        moving_average_period: fields.given(Place::Body, "moving_average_period", small(1..=1_000)),
+        name: fields.given(FieldLocation::Body, "name", name),
+        description: fields.given(FieldLocation::Body, "description", description),
+        time_window_seconds: fields.given(
+            FieldLocation::Body,
+            "time_window_seconds",
+            small(1..=3_600),
+        ),
+        moving_average_period: fields.given(
+            FieldLocation::Body,
+            "moving_average_period",
+            small(1..=1_000),
+        ),
         cooldown_seconds: written(&mut fields, "cooldown_seconds", small(0..=3_600)),
         ..AlertRuleChange::default()
     };
@@ -276,7 +293,10 @@ fn fitted(change: AlertRuleChange, row: &AlertRule) -> AlertRuleChange {
     }
 }
 
-async fn remove(State(state): State<ApiState>, mut fields: Fields) -> Result<Json<Value>, Refusal> {
+async fn remove(
+    State(state): State<ApiState>,
+    mut fields: RequestFields,
+) -> Result<Json<Value>, Refusal> {
     let id = fields.id("rule_id");
     let id = fields.complete(id)?;
     let now = state.db().clock().now();
@@ -315,16 +335,16 @@ fn response(conn: &mut BackendConnection<'_>, row: AlertRule) -> DatabaseResult<
 
 /// A field of a change that every rule has: null cannot be written.
 fn written<T>(
-    fields: &mut Fields,
+    fields: &mut RequestFields,
     name: &str,
     read: impl Fn(&Value) -> Result<T, Fault>,
 ) -> Option<T> {
     // Null is read, too, so that it is a problem of its type.
-    match fields.given(Place::Body, name, &read)? {
+    match fields.given(FieldLocation::Body, name, &read)? {
         Some(value) => Some(value),
         None => {
             if let Err(fault) = read(&Value::Null) {
-                fields.refuse(Place::Body, name, fault);
+                fields.refuse(FieldLocation::Body, name, fault);
             }
             None
         }

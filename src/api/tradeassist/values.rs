@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::problem::Fault;
 
-type Read<T> = Result<T, Fault>;
+type ReadValue<T> = Result<T, Fault>;
 
 /// A whole number: `60`, `60.0` and `"60"` alike.
-pub(super) fn integer(value: &Value) -> Read<i64> {
+pub(super) fn integer(value: &Value) -> ReadValue<i64> {
     let fraction = || {
         let msg = "Input should be a valid integer, got a number with a fractional part";
         Fault::new("int_from_float", msg)
@@ -38,7 +38,7 @@ pub(super) fn integer(value: &Value) -> Read<i64> {
 }
 
 /// A number.
-pub(super) fn number(value: &Value) -> Read<f64> {
+pub(super) fn number(value: &Value) -> ReadValue<f64> {
     match value {
         Value::Number(number) => Ok(number.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => text.trim().parse().map_err(|_| {
@@ -51,7 +51,7 @@ pub(super) fn number(value: &Value) -> Read<f64> {
 }
 
 /// A truth value: `true`, `1`, `"yes"`, `"on"`, .. and their opposites, in any case.
-pub(super) fn truth(value: &Value) -> Read<bool> {
+pub(super) fn truth(value: &Value) -> ReadValue<bool> {
     let of_word = |text: &str| match text.to_lowercase().as_str() {
         "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
         "0" | "off" | "f" | "false" | "n" | "no" => Some(false),
@@ -77,13 +77,15 @@ pub(super) fn truth(value: &Value) -> Read<bool> {
 }
 
 /// A text.
-pub(super) fn text(value: &Value) -> Read<String> {
+pub(super) fn text(value: &Value) -> ReadValue<String> {
     let text = value.as_str().map(str::to_owned);
     text.ok_or_else(|| Fault::new("string_type", "Input should be a valid string"))
 }
 
 /// A text of so many characters.
-pub(super) fn text_of(length: std::ops::RangeInclusive<usize>) -> impl Fn(&Value) -> Read<String> {
+pub(super) fn text_of(
+    length: std::ops::RangeInclusive<usize>,
+) -> impl Fn(&Value) -> ReadValue<String> {
     move |value| {
         let text = text(value)?;
         let (min, max) = (*length.start(), *length.end());
@@ -107,7 +109,7 @@ pub(super) fn text_of(length: std::ops::RangeInclusive<usize>) -> impl Fn(&Value
 
 /// A word of a closed list. The refusal names those of the original; what tickbase has beside them is
 /// taken, too.
-pub(super) fn word<T: FromStr>(words: &[&str]) -> impl Fn(&Value) -> Read<T> {
+pub(super) fn word<T: FromStr>(words: &[&str]) -> impl Fn(&Value) -> ReadValue<T> {
     move |value| {
         let text = text(value)?;
         text.parse().map_err(|_| Fault::word(words))
@@ -115,7 +117,7 @@ pub(super) fn word<T: FromStr>(words: &[&str]) -> impl Fn(&Value) -> Read<T> {
 }
 
 /// A whole number of this range.
-pub(super) fn within(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Value) -> Read<i64> {
+pub(super) fn within(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Value) -> ReadValue<i64> {
     move |value| {
         let number = integer(value)?;
         if number < *range.start() {
@@ -129,12 +131,14 @@ pub(super) fn within(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Value) ->
 }
 
 /// A whole number that is no smaller.
-pub(super) fn at_least(min: i64) -> impl Fn(&Value) -> Read<i64> {
+pub(super) fn at_least(min: i64) -> impl Fn(&Value) -> ReadValue<i64> {
     within(min..=i64::MAX)
 }
 
 /// A number of this range.
-pub(super) fn number_within(range: std::ops::RangeInclusive<f64>) -> impl Fn(&Value) -> Read<f64> {
+pub(super) fn number_within(
+    range: std::ops::RangeInclusive<f64>,
+) -> impl Fn(&Value) -> ReadValue<f64> {
     move |value| {
         let number = number(value)?;
         if number < *range.start() {
@@ -168,7 +172,9 @@ fn plain(bound: &Value) -> String {
 }
 
 /// A list, each item read by `item`.
-pub(super) fn list<T>(item: impl Fn(&Value) -> Read<T>) -> impl Fn(&Value) -> Read<Vec<T>> {
+pub(super) fn list<T>(
+    item: impl Fn(&Value) -> ReadValue<T>,
+) -> impl Fn(&Value) -> ReadValue<Vec<T>> {
     move |value| {
         let Some(items) = value.as_array() else {
             return Err(Fault::new("list_type", "Input should be a valid list"));

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::{CommandResult, Context, SettingsSource};
 use tickbase::app::App;
-use tickbase::config::Settings;
+use tickbase::config::{ApiContract, Settings};
 use tickbase::database::Database;
 use tickbase::error::{Error, Result};
 
@@ -19,12 +19,24 @@ pub(super) struct ServeArguments {
     /// Address to listen to, like 127.0.0.1:8000; other machines reach 0.0.0.0:8000
     #[arg(long, value_name = "ADDR")]
     bind: Option<SocketAddr>,
+
+    /// What that address speaks: tickbase's own API, or that of a service that it replaces
+    #[arg(long, value_name = "NAME", value_parser = [NATIVE, TRADE_ASSIST])]
+    contract: Option<String>,
 }
+
+const NATIVE: &str = "native";
+const TRADE_ASSIST: &str = "tradeassist";
 
 pub(super) fn run(context: &Context, arguments: &ServeArguments) -> CommandResult {
     let mut settings = context.settings.clone();
     if let Some(bind) = arguments.bind {
         settings.server.bind = bind;
+    }
+    match arguments.contract.as_deref() {
+        Some(TRADE_ASSIST) => settings.server.contract = ApiContract::TradeAssist,
+        Some(_) => settings.server.contract = ApiContract::Native,
+        None => {}
     }
     settings.validate()?;
     let database = Database::open(settings.database.clone())?;

@@ -57,7 +57,7 @@ fn off_diagonal(matrix: &[Vec<f64>]) -> f64 {
         .sum()
 }
 
-/// Takes the elements (p, q) and (q, p) to zero.
+/// Takes the elements (p, q) and (q, p) to zero; p is below q.
 fn rotate(matrix: &mut [Vec<f64>], p: usize, q: usize) {
     let element = matrix[p][q];
     if element == 0.0 {
@@ -73,10 +73,11 @@ fn rotate(matrix: &mut [Vec<f64>], p: usize, q: usize) {
         row[p] = cosine * a - sine * b;
         row[q] = sine * a + cosine * b;
     }
-    for column in 0..matrix.len() {
-        let (a, b) = (matrix[p][column], matrix[q][column]);
-        matrix[p][column] = cosine * a - sine * b;
-        matrix[q][column] = sine * a + cosine * b;
+    let (upper, lower) = matrix.split_at_mut(q);
+    for (first, second) in upper[p].iter_mut().zip(&mut lower[0]) {
+        let (a, b) = (*first, *second);
+        *first = cosine * a - sine * b;
+        *second = sine * a + cosine * b;
     }
 }
 

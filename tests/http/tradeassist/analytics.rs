@@ -9,7 +9,6 @@ use super::shape::{Recorded, same_shape};
 use crate::api::client::{Api, post};
 use crate::support::{TestDatabase, insert_bars, on_both};
 
-const RECORDED: &str = include_str!("../../fixtures/tradeassist/analytics.jsonl");
 const MSFT: &str = include_str!("../../fixtures/analytics/msft-1min.csv");
 const SP500: &str = include_str!("../../fixtures/analytics/sp500-daily.csv");
 const EXPECTED: &str = include_str!("../../fixtures/analytics/expected.json");
@@ -188,7 +187,7 @@ on_both! {
     fn what_was_recorded_is_answered_again(db: &TestDatabase) {
         let api = tradeassist(db);
         fill(&api);
-        let all = Recorded::all(RECORDED);
+        let all = Recorded::all(|path| path.contains("/analytics/"));
         assert_eq!(all.len(), 33);
         for recorded in all {
             let answer = recorded.ask(&api);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::analytics::{fill, tradeassist};
 use crate::api::client::Answer;
-use crate::support::{TestDatabase, on_both};
+use crate::support::on_both;
 
 const DOCUMENT: &str = include_str!("../../../docs/migrating-figures.md");
 const BASE: &str = "/api/v1/analytics";

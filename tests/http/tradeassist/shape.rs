@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::api::client::{Answer, Api};
 
+const ORIGINAL: &str = include_str!("../../fixtures/tradeassist/original.jsonl");
+
 /// A request to the original, and what it answered. Its lists are cut to three items.
 #[derive(Debug, Deserialize)]
 pub(super) struct Recorded {
@@ -23,12 +25,11 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// Those of a file, one a line.
-    pub(super) fn all(lines: &str) -> Vec<Self> {
-        let lines = lines.lines();
-        lines
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+    /// Those of these paths, in the order in which they were asked.
+    pub(super) fn all(is_of: impl Fn(&str) -> bool) -> Vec<Self> {
+        let lines = ORIGINAL.lines();
+        let all = lines.map(|line| serde_json::from_str::<Self>(line).unwrap());
+        all.filter(|recorded| is_of(&recorded.path)).collect()
     }
 
     /// Asks the same again.

@@ -6,11 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
 
 use super::engine::{YEAR_DAYS, ask, missing, now};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::moments::NaiveMoment;
 use crate::api::tradeassist::problem::Fault;
 use crate::api::tradeassist::refusal::Refusal;
@@ -35,21 +34,21 @@ pub(super) struct MatrixAnswer {
 
 pub(super) async fn matrix(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<MatrixAnswer>, Refusal> {
     let name = "instrument_ids";
     // That it is there, then what it is.
-    let _ = fields.required(Place::Query, name, |_| Ok(()));
+    let _ = fields.required(FieldLocation::Query, name, |_| Ok(()));
     let ids = fields.all_of(name, values::integer);
     if let Some(many) = ids
         .as_ref()
         .map(Vec::len)
         .filter(|it| *it > INSTRUMENTS_MAX)
     {
-        fields.refuse(Place::Query, name, too_many(many));
+        fields.refuse(FieldLocation::Query, name, too_many(many));
     }
     let days = values::within(30..=1_000);
-    let days = fields.or(Place::Query, "lookback_days", YEAR_DAYS, days);
+    let days = fields.or(FieldLocation::Query, "lookback_days", YEAR_DAYS, days);
     let ids = fields.complete(ids)?;
     if ids.len() < 2 {
         let detail = "At least 2 instruments required";
@@ -92,6 +91,8 @@ pub(super) async fn matrix(
 fn too_many(given: usize) -> Fault {
     let msg =
         format!("List should have at most {INSTRUMENTS_MAX} items after validation, not {given}");
-    let ctx = json!({"field_type": "List", "max_length": INSTRUMENTS_MAX, "actual_length": given});
-    Fault::new("too_long", msg).with(ctx)
+    let fault = Fault::new("too_long", msg).with("field_type", "List");
+    fault
+        .with("max_length", INSTRUMENTS_MAX)
+        .with("actual_length", given)
 }

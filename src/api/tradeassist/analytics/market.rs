@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::engine::{AnswerHead, ask, instrument, missing, now, price};
 use super::indicators::{IndicatorItem, TechnicalIndicator, atr_percent};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::refusal::Refusal;
 use crate::api::tradeassist::values;
 use crate::domain::Frequency;
@@ -73,11 +73,11 @@ struct PatternSignal {
 
 pub(super) async fn analysis(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<AnalysisAnswer>, Refusal> {
     let id = fields.id("instrument_id");
     let hours = values::within(1..=i64::from(AnalysisWindow::LOOKBACK_HOURS_MAX));
-    let hours = fields.or(Place::Query, "lookback_hours", 24, hours);
+    let hours = fields.or(FieldLocation::Query, "lookback_hours", 24, hours);
     let id = fields.complete(id)?;
     let instrument = instrument(&state, id).await?;
     let lookback_hours = u32::try_from(hours).unwrap_or(u32::MAX);
@@ -187,7 +187,7 @@ pub(super) struct IndicatorAnswer {
 
 pub(super) async fn real_time(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<IndicatorAnswer>, Refusal> {
     let id = fields.id("instrument_id");
     let names = fields.all_of("indicators", values::text);

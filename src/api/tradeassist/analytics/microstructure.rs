@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::engine::{AnswerHead, engine, instrument, missing};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::refusal::Refusal;
 use crate::api::tradeassist::values;
 
@@ -30,11 +30,11 @@ struct CostFigures {
 
 pub(super) async fn costs(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<MicrostructureAnswer>, Refusal> {
     let id = fields.id("instrument_id");
     let minutes = values::within(5..=1_440);
-    let minutes = fields.or(Place::Query, "lookback_minutes", 60, minutes);
+    let minutes = fields.or(FieldLocation::Query, "lookback_minutes", 60, minutes);
     let id = fields.complete(id)?;
     let instrument = instrument(&state, id).await?;
     let minutes = u32::try_from(minutes).unwrap_or(u32::MAX);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::engine::{instrument, missing, now};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::moments::NaiveMoment;
 use crate::api::tradeassist::refusal::Refusal;
 use crate::api::tradeassist::values;
@@ -27,9 +27,9 @@ const HORIZONS: [&str; 3] = ["5_minutes", "1_hour", "1_day"];
 /// No model is shipped: what is asked for is checked, and then not there.
 pub(super) async fn predict(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Response, Refusal> {
-    let body = Place::Body;
+    let body = FieldLocation::Body;
     let id = fields.required(body, "instrument_id", values::integer);
     let model = fields.or(body, "model_type", MODELS[0].to_owned(), values::text);
     // The original's own default is none of its words.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::engine::{AnswerHead, YEAR_DAYS, ask, instrument, missing};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::moments::NaiveMoment;
 use crate::api::tradeassist::refusal::Refusal;
 use crate::api::tradeassist::values;
@@ -91,12 +91,12 @@ struct AnalysisDetails {
 
 pub(super) async fn metrics(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<MetricsAnswer>, Refusal> {
     let id = fields.id("instrument_id");
     let days = values::within(30..=1_000);
-    let days = fields.or(Place::Query, "lookback_days", YEAR_DAYS, days);
-    let benchmark_id = fields.optional(Place::Query, "benchmark_id", values::integer);
+    let days = fields.or(FieldLocation::Query, "lookback_days", YEAR_DAYS, days);
+    let benchmark_id = fields.optional(FieldLocation::Query, "benchmark_id", values::integer);
     let id = fields.complete(id)?;
     let instrument = instrument(&state, id).await?;
     if let Some(benchmark) = benchmark_id {
@@ -173,8 +173,8 @@ struct PositionRisk {
 }
 
 impl PositionRisk {
-    fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        let body = Place::Body;
+    fn read(mut fields: RequestFields) -> Result<Self, Refusal> {
+        let body = FieldLocation::Body;
         let id = fields.required(body, "instrument_id", values::integer);
         let confidence = values::number_within(0.9..=0.999);
         let confidence = fields.or(body, "confidence_level", CONFIDENCES[0], confidence);
@@ -215,7 +215,7 @@ impl PositionRisk {
 
 pub(super) async fn value_at_risk(
     State(state): State<ApiState>,
-    fields: Fields,
+    fields: RequestFields,
 ) -> Result<Json<PositionRiskAnswer>, Refusal> {
     let asked = PositionRisk::read(fields)?;
     let instrument = instrument(&state, asked.instrument_id).await?;

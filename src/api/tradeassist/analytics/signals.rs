@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::engine::{AnswerHead, ask, instrument, price};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::moments::NaiveMoment;
 use crate::api::tradeassist::refusal::Refusal;
 use crate::api::tradeassist::values;
@@ -102,10 +102,15 @@ impl From<&Anomaly> for AnomalyItem {
 
 pub(super) async fn anomalies(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<AnomaliesAnswer>, Refusal> {
     let id = fields.id("instrument_id");
-    let hours = fields.or(Place::Query, "lookback_hours", 24, values::within(1..=168));
+    let hours = fields.or(
+        FieldLocation::Query,
+        "lookback_hours",
+        24,
+        values::within(1..=168),
+    );
     let id = fields.complete(id)?;
     let instrument = instrument(&state, id).await?;
     let lookback_hours = u32::try_from(hours).unwrap_or(u32::MAX);
@@ -170,7 +175,7 @@ impl Classification {
 
 pub(super) async fn trend(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<ClassificationAnswer>, Refusal> {
     let id = fields.id("instrument_id");
     let id = fields.complete(id)?;

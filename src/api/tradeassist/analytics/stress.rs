@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::engine::{AnswerHead, YEAR_DAYS, ask, instrument, price};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::moments::NaiveMoment;
 use crate::api::tradeassist::problem::Fault;
 use crate::api::tradeassist::refusal::Refusal;
@@ -87,10 +87,10 @@ fn scenario(value: &Value) -> Result<StressScenario, Fault> {
 
 pub(super) async fn test(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<StressTestAnswer>, Refusal> {
-    let id = fields.required(Place::Body, "instrument_id", values::integer);
-    let scenarios = fields.optional(Place::Body, "scenarios", values::list(scenario));
+    let id = fields.required(FieldLocation::Body, "instrument_id", values::integer);
+    let scenarios = fields.optional(FieldLocation::Body, "scenarios", values::list(scenario));
     let id = fields.complete(id)?;
     let instrument = instrument(&state, id).await?;
     let scenarios = scenarios.unwrap_or_else(standard);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::engine::{AnswerHead, ask, instrument, missing, price};
 use crate::api::ApiState;
-use crate::api::tradeassist::fields::{Fields, Place};
+use crate::api::tradeassist::fields::{FieldLocation, RequestFields};
 use crate::api::tradeassist::refusal::Refusal;
 use crate::api::tradeassist::values;
 use crate::services::analytics::Buckets;
@@ -29,9 +29,9 @@ pub(super) struct VolumeByPriceAnswer {
 
 pub(super) async fn profile(
     State(state): State<ApiState>,
-    mut fields: Fields,
+    mut fields: RequestFields,
 ) -> Result<Json<VolumeByPriceAnswer>, Refusal> {
-    let body = Place::Body;
+    let body = FieldLocation::Body;
     let id = fields.required(body, "instrument_id", values::integer);
     let hours = fields.or(body, "lookback_hours", 24, values::within(1..=168));
     let bins = fields.or(body, "price_bins", 100, values::within(10..=1_000));
