@@ -8,7 +8,7 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 11] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",

@@ -88,8 +88,11 @@ fn a_newer_database_is_refused_by_name_and_left_alone() {
 fn a_failing_migration_leaves_nothing_behind() {
     on_both(|conn| {
         while revert(conn).unwrap().is_some() {}
-        // In the way of the last migration.
-        execute(conn, "CREATE TABLE alert_logs (x INTEGER)");
+        // In the way of the third migration.
+        execute(
+            conn,
+            "CREATE TABLE others (x INTEGER); CREATE INDEX alert_logs_trash ON others (x)",
+        );
         let error = run(conn).unwrap_err();
         assert!(
             matches!(&error, Error::Migration { name, .. } if name.contains("alerts")),
@@ -99,7 +102,34 @@ fn a_failing_migration_leaves_nothing_behind() {
             !table_exists(conn, VERSIONS).unwrap(),
             "the earlier ones were undone with it"
         );
-        execute(conn, "DROP TABLE alert_logs");
+        execute(conn, "DROP TABLE others");
+        run(conn).unwrap();
+    });
+}
+
+#[test]
+fn tables_of_another_program_are_refused_before_the_first_migration() {
+    on_both(|conn| {
+        for table in foreign_tables::TABLES {
+            assert!(
+                table_exists(conn, table).unwrap(),
+                "{table} is none of ours"
+            );
+        }
+        while revert(conn).unwrap().is_some() {}
+        for table in foreign_tables::TABLES {
+            execute(conn, &format!("CREATE TABLE {table} (x INTEGER)"));
+            let error = run(conn).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("tickbase's are: {table};")),
+                "{error}"
+            );
+            assert!(
+                error.contains("`tickbase adopt OLD.db --into NEW.db`"),
+                "{error}"
+            );
+            execute(conn, &format!("DROP TABLE {table}"));
+        }
         run(conn).unwrap();
     });
 }
