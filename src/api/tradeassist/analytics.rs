@@ -1,6 +1,6 @@
 //! `/api/v1/analytics`: the original's questions, put to the engine of the native API.
 //!
-//! Shapes and refusals are the original's, figures the engine's: `docs/migrating-figures.md` says how
+//! Shapes and refusals are the original's, figures the engine's: `docs/migrating.md` says how
 //! each is computed. A figure that data are too few for is null.
 
 mod correlation;

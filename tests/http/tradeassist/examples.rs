@@ -1,4 +1,4 @@
-//! The examples of docs/migrating-figures.md are what the server answers.
+//! The examples of docs/migrating.md are what the server answers.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::analytics::{fill, tradeassist};
 use crate::api::client::Answer;
 use crate::support::on_both;
 
-const DOCUMENT: &str = include_str!("../../../docs/migrating-figures.md");
+const DOCUMENT: &str = include_str!("../../../docs/migrating.md");
 const BASE: &str = "/api/v1/analytics";
 
-/// The request of a heading ``### `GET path` `` or ``### `POST path {body}` ``; none of one with a
+/// The request of a heading ``#### `GET path` `` or ``#### `POST path {body}` ``; none of one with a
 /// placeholder, or without a body.
 fn request(line: &str) -> Option<(&str, Option<Value>)> {
-    let text = line.strip_prefix("### `")?.strip_suffix('`')?;
+    let text = line.strip_prefix("#### `")?.strip_suffix('`')?;
     if let Some(path) = text.strip_prefix("GET ") {
         return (!path.contains('{')).then_some((path, None));
     }
@@ -51,7 +51,7 @@ on_both! {
         fill(&api);
         let (mut answer, mut wrong, mut compared) = (Value::Null, Vec::new(), 0);
         for line in DOCUMENT.lines() {
-            if line.starts_with("### ") {
+            if line.starts_with("#### ") {
                 let answered = |it: Answer| it.json(200);
                 answer = match request(line) {
                     None => Value::Null,

@@ -176,7 +176,7 @@ on_both! {
         native.data("connection_status");
         native.subscribe(json!({"subscriptionType": "market_data"}));
         post_ticks(both.native, &json!([
-            {"symbol": "ES", "timestamp": STAMP, "price": 1641.512_345, "volume": 8},
+            {"symbol": "ES", "timestamp": STAMP, "price": 1_641.512_345, "volume": 8},
             {"symbol": "NQ", "timestamp": STAMP, "price": 3100.25},
         ]));
         assert_eq!(native.data("market_data")["instrumentId"], ES);
@@ -206,7 +206,7 @@ on_both! {
             rule["id"].clone()
         };
         let mut fired = |id: &Value, trade: Tick, threshold: f64| {
-            both.store(vec![trade.clone()]);
+            both.store(vec![trade]);
             let mut messages = [page.other(), page.other()];
             messages.sort_by(|one, other| one.r#type.cmp(&other.r#type));
             let [alert, tick] = messages;
