@@ -12,7 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta, timezone
-from typing import Any, Dict, List, Literal, Optional
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NaiveDatetime, TypeAdapter
 from websockets.sync.client import connect
@@ -34,8 +34,8 @@ class Instrument(Model):
     name: str
     type: Literal["future", "index", "internal"]
     status: Literal["active", "inactive", "error"]
-    last_tick: Optional[NaiveDatetime]
-    last_price: Optional[float]
+    last_tick: NaiveDatetime | None
+    last_price: float | None
     created_at: NaiveDatetime
 
 
@@ -47,12 +47,12 @@ class AlertRule(Model):
     condition: str
     threshold: float
     active: bool
-    name: Optional[str]
-    description: Optional[str]
-    time_window_seconds: Optional[int]
-    moving_average_period: Optional[int]
+    name: str | None
+    description: str | None
+    time_window_seconds: int | None
+    moving_average_period: int | None
     cooldown_seconds: int
-    last_triggered: Optional[NaiveDatetime]
+    last_triggered: NaiveDatetime | None
     created_at: NaiveDatetime
 
 
@@ -60,7 +60,7 @@ class Alert(Model):
     id: int
     timestamp: NaiveDatetime
     rule_id: int
-    rule_name: Optional[str]
+    rule_name: str | None
     instrument_id: int
     instrument_symbol: str
     trigger_value: float
@@ -68,12 +68,12 @@ class Alert(Model):
     fired_status: str
     delivery_status: str
     rule_condition: str
-    evaluation_time_ms: Optional[int]
-    alert_message: Optional[str]
+    evaluation_time_ms: int | None
+    alert_message: str | None
 
 
 class Alerts(Model):
-    alerts: List[Alert]
+    alerts: list[Alert]
     total: int
     has_more: bool
     page: int
@@ -83,22 +83,22 @@ class Alerts(Model):
 class AlertStats(Model):
     total_alerts_today: int
     total_alerts_this_week: int
-    avg_evaluation_time_ms: Optional[float]
-    fastest_evaluation_ms: Optional[int]
-    slowest_evaluation_ms: Optional[int]
-    alerts_by_instrument: Dict[str, int]
-    alerts_by_rule_type: Dict[str, int]
+    avg_evaluation_time_ms: float | None
+    fastest_evaluation_ms: int | None
+    slowest_evaluation_ms: int | None
+    alerts_by_instrument: dict[str, int]
+    alerts_by_rule_type: dict[str, int]
 
 
 class Health(Model):
     status: Literal["healthy", "degraded", "unhealthy"]
     ingestion_active: bool
-    last_tick: Optional[NaiveDatetime]
+    last_tick: NaiveDatetime | None
     api_connected: bool
     active_instruments: int
     total_rules: int
-    last_alert: Optional[NaiveDatetime]
-    historical_data_service: Optional[Dict[str, Any]]
+    last_alert: NaiveDatetime | None
+    historical_data_service: dict[str, Any] | None
 
 
 class SystemStats(Model):
@@ -109,7 +109,7 @@ class SystemStats(Model):
     active_rules: int
     total_ticks_today: int
     total_alerts_today: int
-    avg_evaluation_time_ms: Optional[float]
+    avg_evaluation_time_ms: float | None
 
 
 class DatabaseFigures(Model):
@@ -140,10 +140,10 @@ class DatabaseHealth(Model):
     status: str
     performance_metrics: DatabaseFigures
     partition_health: PartitionFigures
-    last_maintenance_run: Optional[NaiveDatetime]
-    next_scheduled_maintenance: Optional[NaiveDatetime]
-    alerts: List[str]
-    recommendations: List[str]
+    last_maintenance_run: NaiveDatetime | None
+    next_scheduled_maintenance: NaiveDatetime | None
+    alerts: list[str]
+    recommendations: list[str]
 
 
 class Bar(Model):
@@ -153,18 +153,18 @@ class Bar(Model):
     low: float
     close: float
     volume: int
-    open_interest: Optional[int]
+    open_interest: int | None
 
 
 class Bars(Model):
     symbol: str
     frequency: str
-    start_date: Optional[datetime]
-    end_date: Optional[datetime]
+    start_date: datetime | None
+    end_date: datetime | None
     total_bars: int
     data_source: str
     cached: bool
-    bars: List[Bar]
+    bars: list[Bar]
 
 
 class Reply(Model):
@@ -175,7 +175,7 @@ class Reply(Model):
 
 class FetchedBars(Reply):
     total_symbols: int
-    data: List[Bars]
+    data: list[Bars]
 
 
 class DataSource(Model):
@@ -183,11 +183,11 @@ class DataSource(Model):
     provider_type: str
     is_active: bool
     rate_limit_per_minute: int
-    supported_frequencies: List[str]
+    supported_frequencies: list[str]
 
 
 class DataSources(Reply):
-    sources: List[DataSource]
+    sources: list[DataSource]
 
 
 class SavedQuery(Reply):
@@ -195,18 +195,18 @@ class SavedQuery(Reply):
 
 
 class LoadedQuery(Reply):
-    query: Optional[Dict[str, Any]]
+    query: dict[str, Any] | None
 
 
 class ServiceStats(Reply):
-    stats: Dict[str, Any]
+    stats: dict[str, Any]
 
 
 # What has no model there is an object, or a list, of anything.
 ANSWERS = [
-    (r"GET /api/instruments", List[Instrument]),
+    (r"GET /api/instruments", list[Instrument]),
     (r"(GET|PUT) /api/instruments/\d+|POST /api/instruments", Instrument),
-    (r"GET /api/rules", List[AlertRule]),
+    (r"GET /api/rules", list[AlertRule]),
     (r"(GET|PUT) /api/rules/\d+|POST /api/rules", AlertRule),
     (r"GET /api/alerts", Alerts),
     (r"GET /api/alerts/stats", AlertStats),
@@ -218,8 +218,8 @@ ANSWERS = [
     (r"POST /api/v1/historical-data/queries/save", SavedQuery),
     (r"GET /api/v1/historical-data/queries/\d+", LoadedQuery),
     (r"GET /api/v1/historical-data/stats", ServiceStats),
-    (r"GET /api/v1/historical-data/frequencies", List[str]),
-    (r".*", Dict[str, Any]),
+    (r"GET /api/v1/historical-data/frequencies", list[str]),
+    (r".*", dict[str, Any]),
 ]
 
 
@@ -248,14 +248,14 @@ class Fired(Model):
     threshold_value: float
     condition: str
     timestamp: NaiveDatetime
-    evaluation_time_ms: Optional[int]
+    evaluation_time_ms: int | None
 
 
 class DatabasePerformance(Model):
-    connection_pool: Dict[str, float]
-    performance_metrics: Dict[str, float]
-    partition_health: Dict[str, Any]
-    alerts: List[str]
+    connection_pool: dict[str, float]
+    performance_metrics: dict[str, float]
+    partition_health: dict[str, Any]
+    alerts: list[str]
     overall_status: Literal["healthy", "degraded", "critical"]
 
 
@@ -264,19 +264,19 @@ class Pong(Model):
 
 
 class Acknowledged(Model):
-    subscribed_to: Dict[str, Any]
+    subscribed_to: dict[str, Any]
     status: Literal["active"]
 
 
 class Unknown(Model):
     message: str
-    supported_types: List[str]
+    supported_types: list[str]
 
 
 class Message(Model):
     type: str
     timestamp: NaiveDatetime
-    data: Dict[str, Any]
+    data: dict[str, Any]
 
 
 MESSAGES = {
@@ -296,16 +296,15 @@ class Socket:
 
     def __init__(self, url: str) -> None:
         self.socket = connect(url, origin=PAGE, open_timeout=PATIENCE_SECONDS)
-        self.seen: List[Message] = []
 
-    def sent(self, message: Dict[str, Any]) -> None:
+    def sent(self, message: dict[str, Any]) -> None:
         text = json.dumps(message)
         self.socket.send(text)
         print(f"sent      {text}")
 
-    def until(self, *types: str) -> List[Any]:
+    def until(self, *types: str) -> list[Any]:
         """The data of the next message of each type; others are taken meanwhile."""
-        found: Dict[str, Any] = {}
+        found: dict[str, Any] = {}
         while len(found) < len(types):
             message = Message.model_validate_json(self.socket.recv(timeout=PATIENCE_SECONDS))
             data = MESSAGES[message.type].model_validate(message.data)
@@ -329,7 +328,7 @@ def asked(method: str, url: str, body: Any = None):
         return answer.code, answer.read().decode()
 
 
-def stored(native: str, ticks: List[Dict[str, Any]]) -> None:
+def stored(native: str, ticks: list[dict[str, Any]]) -> None:
     """Stores ticks as a feed does: by the native API."""
     data = json.dumps(ticks).encode()
     request = urllib.request.Request(f"{native}/api/market-data", data, {"content-type": "application/json"})
@@ -339,39 +338,8 @@ def stored(native: str, ticks: List[Dict[str, Any]]) -> None:
     print(f"sent      {len(ticks)} ticks to {native}/api/market-data")
 
 
-def tick(at: datetime, price: float, symbol: str = "ES") -> Dict[str, Any]:
+def tick(at: datetime, price: float, symbol: str) -> dict[str, Any]:
     return {"symbol": symbol, "timestamp": at.isoformat(), "price": price, "volume": 8}
-
-
-def realtime(contract: str, native: str) -> None:
-    socket = Socket(contract.replace("http:", "ws:") + "/ws/realtime")
-    socket.until("connection_established")
-    socket.sent({"type": "ping", "timestamp": datetime.now(timezone.utc).isoformat()})
-    socket.until("pong")
-    socket.sent({"type": "subscribe", "data": {"instruments": [1]}})
-    (acknowledged,) = socket.until("subscription_acknowledged")
-    assert acknowledged.subscribed_to == {"instruments": [1]}, acknowledged
-    socket.sent({"type": "shout"})
-    socket.until("error")
-    rule = {"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": 1641.25,
-            "name": "of the client", "cooldown_seconds": 0}
-    status, text = asked("POST", f"{contract}/api/rules", rule)
-    assert status == 200, text
-    rule = AlertRule.model_validate_json(text)
-    print(f"accepted  POST /api/rules: {rule}")
-    now = datetime.now(timezone.utc)
-    stored(native, [tick(now, 1641.5)])
-    seen, fired = socket.until("tick_update", "alert_fired")
-    assert (seen.symbol, seen.price, seen.volume) == ("ES", 1641.5, 8), seen
-    assert seen.timestamp == now.replace(tzinfo=None), seen
-    assert (fired.rule_id, fired.trigger_value, fired.threshold_value) == (rule.id, 1641.5, 1641.25)
-    health, performance = socket.until("health_status", "database_performance")
-    # The next round has seen the tick.
-    while not health.api_connected:
-        (health,) = socket.until("health_status")
-    status, text = asked("DELETE", f"{contract}/api/rules/{rule.id}")
-    assert status == 200, text
-    socket.socket.close()
 
 
 def model_of(method: str, path: str):
@@ -389,9 +357,18 @@ def uncut(answer: Any) -> Any:
     return answer
 
 
-def replay(contract: str, recorded: List[Dict[str, Any]]) -> None:
+def accepted(url: str, method: str, path: str, body: Any = None) -> Any:
+    """The answer, which must be 200 and taken by its model."""
+    status, text = asked(method, url + path, body)
+    assert status == 200, f"{method} {path}: {status} {text}"
+    answer = model_of(method, path).validate_json(text)
+    print(f"accepted  {method} {path}: {answer}")
+    return answer
+
+
+def replay(contract: str, recorded: list[dict[str, Any]]) -> None:
     """Asks again what the original was asked; each answer with 200 must be taken by its model."""
-    accepted = 0
+    taken = same = 0
     for of in recorded:
         method, path = of["method"], of["path"]
         model = model_of(method, path)
@@ -401,23 +378,58 @@ def replay(contract: str, recorded: List[Dict[str, Any]]) -> None:
         assert status < 500, f"{method} {path}: {status} {text}"
         if status == 200:
             model.validate_json(text)
-            accepted += 1
+            taken += 1
+        same += status == of["status"]
         what = "accepted" if status == 200 else "refused "
         body = "" if of["body"] is None else f" {json.dumps(of['body'])}"
         print(f"{what}  {status} (recorded {of['status']}) {method} {path}{body}")
-    print(f"{len(recorded)} requests, {accepted} answers with 200, each taken by its model")
+    print(f"{len(recorded)} requests, {same} answers with the recorded status; "
+          f"{taken} answers with 200, each taken by its model")
+
+
+def realtime(contract: str, native: str) -> None:
+    """Ticks, alerts and health as they come."""
+    socket = Socket(contract.replace("http:", "ws:") + "/ws/realtime")
+    socket.until("connection_established")
+    socket.sent({"type": "ping", "timestamp": datetime.now(timezone.utc).isoformat()})
+    socket.until("pong")
+    socket.sent({"type": "subscribe", "data": {"instruments": [1]}})
+    (acknowledged,) = socket.until("subscription_acknowledged")
+    assert acknowledged.subscribed_to == {"instruments": [1]}, acknowledged
+    socket.sent({"type": "shout"})
+    socket.until("error")
+    # An instrument of its own: no other rule fires.
+    new = {"symbol": "CLIENT", "name": "of the client", "type": "index"}
+    instrument = accepted(contract, "POST", "/api/instruments", new)
+    new = {"instrument_id": instrument.id, "rule_type": "threshold", "condition": "above",
+           "threshold": 1641.25, "cooldown_seconds": 0}
+    rule = accepted(contract, "POST", "/api/rules", new)
+    now = datetime.now(timezone.utc)
+    stored(native, [tick(now, 1641.5, instrument.symbol)])
+    seen, fired = socket.until("tick_update", "alert_fired")
+    assert (seen.symbol, seen.price, seen.volume) == (instrument.symbol, 1641.5, 8), seen
+    assert seen.timestamp == now.replace(tzinfo=None), seen
+    assert (fired.rule_id, fired.trigger_value, fired.threshold_value) == (rule.id, 1641.5, 1641.25)
+    health, _ = socket.until("health_status", "database_performance")
+    # A later round has seen the tick.
+    while health.last_tick != seen.timestamp:
+        (health,) = socket.until("health_status")
+    assert accepted(contract, "GET", f"/api/alerts?rule_id={rule.id}").total == 1
+    accepted(contract, "GET", "/api/alerts/stats")
+    socket.socket.close()
 
 
 def main() -> None:
     contract, native, recorded = sys.argv[1:]
     with open(recorded, encoding="utf-8") as lines:
         recorded = [json.loads(line) for line in lines]
-    realtime(contract, native)
     # Bars of a month, for the requests that ask for them.
-    now = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
-    days = [now - timedelta(days=day, hours=-hour) for day in range(1, 31) for hour in range(10, 16)]
-    stored(native, [tick(at, 1600 + at.day + at.hour / 4) for at in sorted(days)])
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = [today - timedelta(days=day, hours=-hour) for day in range(30, 0, -1) for hour in range(10, 16)]
+    stored(native, [tick(at, 1600 + at.day + at.hour / 4, "ES") for at in hours])
+    # First: what was recorded counts on a new database.
     replay(contract, recorded)
+    realtime(contract, native)
 
 
 main()

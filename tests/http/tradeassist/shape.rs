@@ -127,7 +127,7 @@ fn differ(at: &str, recorded: &Ordered, ours: &Ordered) -> Result<(), String> {
                 let (before, now) = (names(before), names(now));
                 return Err(format!("{at}: its fields were {before:?}, and are {now:?}"));
             }
-            let mut fields = before.iter().zip(now);
+            let fields = before.iter().zip(now);
             fields
                 .into_iter()
                 .try_for_each(|((name, before), (_, now))| {
