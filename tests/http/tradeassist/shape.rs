@@ -127,12 +127,10 @@ fn differ(at: &str, recorded: &Ordered, ours: &Ordered) -> Result<(), String> {
                 let (before, now) = (names(before), names(now));
                 return Err(format!("{at}: its fields were {before:?}, and are {now:?}"));
             }
-            let fields = before.iter().zip(now);
-            fields
-                .into_iter()
-                .try_for_each(|((name, before), (_, now))| {
-                    differ(&format!("{at}.{name}"), before, now)
-                })
+            let mut fields = before.iter().zip(now);
+            fields.try_for_each(|((name, before), (_, now))| {
+                differ(&format!("{at}.{name}"), before, now)
+            })
         }
         (Ordered::List(before), Ordered::List(now)) => {
             if now.is_empty() && !before.is_empty() {
