@@ -169,6 +169,7 @@ mod tests {
     #[test]
     fn a_symbol_is_kept_in_upper_case() {
         assert_eq!(Symbol::new("brk.b").unwrap().as_str(), "BRK.B");
+        assert_eq!(Symbol::new("brk b").unwrap().as_str(), "BRK B");
         assert_eq!(
             Symbol::new(&"a".repeat(32)).unwrap().to_string(),
             "A".repeat(32)
@@ -180,7 +181,9 @@ mod tests {
         for (text, reason) in [
             ("", "empty"),
             (&*"a".repeat(33), "33 characters"),
-            ("A B", "' '"),
+            ("A  B", "two in a row"),
+            (" A", "a space at an end"),
+            ("A ", "a space at an end"),
             ("A\n", "'\\n'"),
             ("ÉS", "'É'"),
             ("\0", "'\\0'"),

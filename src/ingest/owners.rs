@@ -320,7 +320,7 @@ mod tests {
                 &[(Field::Symbol, "A"), (Field::InstrumentId, "1")],
                 "give one of them",
             ),
-            (&[(Field::Symbol, "A B")], "symbol: it holds ' '"),
+            (&[(Field::Symbol, "A\tB")], "symbol: it holds '\\t'"),
             (
                 &[(Field::InstrumentId, "1.5")],
                 "\"1.5\" is not a whole number",

@@ -200,8 +200,8 @@ on_both! {
         assert_eq!(lines.len() as u64, expected.values().sum::<u64>());
         let spaced = lines.iter().find(|line| line["table"] == "instruments").unwrap();
         assert_eq!(spaced["row"]["id"], 22);
-        assert_eq!(spaced["row"]["symbol"], "A B");
-        assert!(spaced["reason"].as_str().unwrap().contains("it holds ' '"), "{spaced}");
+        assert_eq!(spaced["row"]["symbol"], "A  B");
+        assert!(spaced["reason"].as_str().unwrap().contains("two in a row"), "{spaced}");
     }
 
     fn what_comes_over_is_what_it_was(db: &TestDatabase) {

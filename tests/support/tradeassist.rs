@@ -105,7 +105,7 @@ UPDATE instruments SET status = 'inactive' WHERE symbol = 'TRIN';
 INSERT INTO instruments (id, symbol, name, type, status, last_tick, last_price, created_at, updated_at) VALUES
     (20, 'ZB', 'Bonds', 'FUTURE', 'ACTIVE', NULL, NULL, '2025-08-29 00:00:00.123456', '2025-08-30 00:00:00'),
     (21, 'es', 'The mini again', 'future', 'active', NULL, NULL, '2025-08-29 00:00:00', '2025-08-29 00:00:00'),
-    (22, 'A B', 'Spaced', 'index', 'active', NULL, NULL, '2025-08-29 00:00:00', '2025-08-29 00:00:00'),
+    (22, 'A  B', 'Spaced', 'index', 'active', NULL, NULL, '2025-08-29 00:00:00', '2025-08-29 00:00:00'),
     (23, 'ZN', 'Notes', 'InstrumentType.FUTURE', 'active', '2025-07-01 10:00:00.000000', '110.5',
      '2025-08-29 00:00:00', '2025-08-29 00:00:00');
 ";
@@ -186,7 +186,7 @@ INSERT INTO market_data_bar (symbol, timestamp, frequency, open_price, high_pric
     ('ES', '2025-01-01 00:00:00', '1h', 1, 0.5, 1, 1, 5, 1, 0, '2025-08-30', '2025-08-30'),
     ('ES', '2025-01-01 00:00:00', '1h', 1, 1, 1, 1, 5, 9, 0, '2025-08-30', '2025-08-30'),
     ('aapl', '2023-11-15 00:00:00', '1d', 1, 1, 1, 1, 5, 1, 0, '2025-08-30', '2025-08-30'),
-    ('A B', '2025-01-01 00:00:00', '1h', 1, 1, 1, 1, 5, 1, 0, '2025-08-30', '2025-08-30');
+    ('A  B', '2025-01-01 00:00:00', '1h', 1, 1, 1, 1, 5, 1, 0, '2025-08-30', '2025-08-30');
 PRAGMA ignore_check_constraints = OFF;
 INSERT INTO data_query (id, name, description, symbols, frequency, filters, is_favorite, last_executed, execution_count, created_at, updated_at) VALUES
     (1, 'q1', '', '[\"ES\", \"NQ\"]', '1d', '{\"max_records\": 10}', 1, '2025-08-30 10:00:00.000000', 3, '2025-08-30 00:00:00', '2025-08-30 00:00:00'),

@@ -98,8 +98,8 @@ fn a_row_that_breaks_a_rule_costs_nobody_else() {
             "give one of them",
         ),
         (
-            r#"{"symbol":"E S","timestamp":1,"price":1}"#,
-            "symbol: it holds ' '",
+            r#"{"symbol":"E  S","timestamp":1,"price":1}"#,
+            "symbol: it has a space at an end, or two in a row",
         ),
         (r#"{"symbol":"ES","price":1}"#, "timestamp: it is missing"),
         (

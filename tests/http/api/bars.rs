@@ -83,7 +83,7 @@ on_both! {
                 (json!({"frequency": "1h"}), "body"),
                 (json!({"symbol": "ES", "instrument_id": 1, "frequency": "1h"}), "body"),
                 (json!({"symbol": "ES"}), "body"),
-                (json!({"symbol": "E S", "frequency": "1h"}), "body.symbol"),
+                (json!({"symbol": "E  S", "frequency": "1h"}), "body.symbol"),
                 (json!({"symbol": "ES", "frequency": "2h"}), "body.frequency"),
                 (json!({"symbol": "ES", "frequency": "1h", "start": "soon"}), "body.start"),
                 (json!({"symbol": "ES", "frequency": "1h", "start": "2013-09-04", "end": "2013-09-03"}), "body.start"),

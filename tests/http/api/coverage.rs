@@ -31,7 +31,7 @@ on_both! {
     fn gaps_and_outliers_are_told_for_each_symbol(db: &TestDatabase) {
         let api = Api::new(db);
         store(&api);
-        let path = format!("{COVERAGE}?symbols=es&symbols=NQ&symbols=NOSUCH&symbols=a%20b&frequency=1min");
+        let path = format!("{COVERAGE}?symbols=es&symbols=NQ&symbols=NOSUCH&symbols=a%20%20b&frequency=1min");
         let answer = api.get(&path).json(200);
         let [es, nq, unknown, none] = &answer["data"].as_array().unwrap()[..] else {
             panic!("{answer}")

@@ -120,7 +120,7 @@ on_both! {
     fn what_is_none_is_refused_with_its_place(db: &TestDatabase) {
         let api = Api::new(db);
         for (body, place, reason) in [
-            (json!({"symbol": "E S", "name": "x", "type": "fx"}), "body.symbol", "it holds ' '"),
+            (json!({"symbol": "E  S", "name": "x", "type": "fx"}), "body.symbol", "two in a row"),
             (json!({"symbol": "", "name": "x", "type": "fx"}), "body.symbol", "it is empty"),
             (json!({"symbol": "A", "name": " ", "type": "fx"}), "body.name", "it is empty"),
             (json!({"symbol": "A", "name": "a\u{0}", "type": "fx"}), "body.name", "control"),
