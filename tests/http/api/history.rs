@@ -67,7 +67,7 @@ on_both! {
     fn bars_are_made_of_ticks_and_a_symbol_without_any_says_why(db: &TestDatabase) {
         let api = Api::new(db);
         store(&api);
-        let symbols = json!({"symbols": ["es", "NOSUCH", "NQ", "not a symbol"], "frequency": "1min"});
+        let symbols = json!({"symbols": ["es", "NOSUCH", "NQ", "not  a symbol"], "frequency": "1min"});
         let answer = fetch(&api, symbols);
         assert_eq!(answer["success"], true);
         assert_eq!(answer["message"], "1 of 4 symbols have bars");
