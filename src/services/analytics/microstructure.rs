@@ -64,7 +64,7 @@ pub struct Microstructure {
 /// imbalance, liquidity, and market returns", *Journal of Financial Economics* 65 (2002).
 ///
 /// # Errors
-/// [`Missing::NotEnough`] below ten trades; [`Missing::NotFinite`].
+/// [`Missing::NotEnough`](super::Missing) below ten trades; [`Missing::NotFinite`](super::Missing).
 pub fn microstructure(trades: &[QuotedTrade]) -> Measured<Microstructure> {
     enough(trades.len(), TRADES_MIN)?;
     let directions = directions(trades);
