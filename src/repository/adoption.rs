@@ -4,12 +4,13 @@
 //! A row keeps its number where the table has none with it, so that links to it go on working; else
 //! the table gives it the next one. A row in the trash has its number, too.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::dsl;
 use diesel::prelude::*;
 
 use crate::database::{BackendConnection, Invalidation};
+use crate::domain::Frequency;
 use crate::error::Result;
 use crate::models::{NewAlertLog, NewAlertRule, NewInstrument, NewSavedQuery};
 use crate::repository::bar::BarKey;
@@ -276,14 +277,17 @@ pub(crate) fn insert_alerts(
     Ok(stored)
 }
 
-/// The keys of bars that there are, or were, among those of these instruments and sources.
-pub(crate) fn bar_keys(
+/// Open, high, low, close and volume.
+pub(crate) type BarValues = [f64; 5];
+
+/// The bars that there are, or were, among those of these instruments and sources.
+pub(crate) fn bar_values(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
     source_ids: &[i64],
     (first, last): (Timestamp, Timestamp),
-) -> Result<HashSet<BarKey>> {
-    let mut keys = HashSet::new();
+) -> Result<HashMap<BarKey, BarValues>> {
+    let mut bars = HashMap::new();
     for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
         let rows = market_data_bars::table.with_deleted(EVERY_ROW);
         let query = rows
@@ -295,17 +299,27 @@ pub(crate) fn bar_keys(
                 market_data_bars::frequency,
                 market_data_bars::timestamp,
                 market_data_bars::data_source_id,
+                (
+                    market_data_bars::open_price,
+                    market_data_bars::high_price,
+                    market_data_bars::low_price,
+                    market_data_bars::close_price,
+                    market_data_bars::volume,
+                ),
             ));
-        type BarKeyColumns = (i64, crate::domain::Frequency, Timestamp, i64);
-        let rows: Vec<BarKeyColumns> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
-        keys.extend(rows.into_iter().map(|row| BarKey {
-            instrument_id: row.0,
-            frequency: row.1,
-            timestamp: row.2,
-            data_source_id: row.3,
+        type Columns = (i64, Frequency, Timestamp, i64, (f64, f64, f64, f64, f64));
+        let rows: Vec<Columns> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        bars.extend(rows.into_iter().map(|row| {
+            let key = BarKey {
+                instrument_id: row.0,
+                frequency: row.1,
+                timestamp: row.2,
+                data_source_id: row.3,
+            };
+            (key, row.4.into())
         }));
     }
-    Ok(keys)
+    Ok(bars)
 }
 
 /// Count and two sums of rows of one owner.

@@ -1,6 +1,8 @@
-//! Bars: a period of a source that has a bar here keeps it, also one in the trash.
+//! Bars: a period of a source that has a bar here keeps it, also one in the trash. A bar of the file
+//! with other values is rejected, so that nobody takes it for the one that is here.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::convert::old;
@@ -12,8 +14,9 @@ use crate::database::BackendConnection;
 use crate::domain::Frequency;
 use crate::error::Result;
 use crate::models::NewMarketDataBar;
+use crate::repository::adoption::{self, BarValues};
+use crate::repository::bar;
 use crate::repository::tradeassist::OldBar;
-use crate::repository::{adoption, bar};
 use crate::timestamp::Timestamp;
 
 /// What became of a bar.
@@ -133,6 +136,16 @@ fn bar_group(row: &OldBar) -> String {
     frequency.unwrap_or_else(|| "NULL".to_owned())
 }
 
+fn values(bar: &NewMarketDataBar) -> BarValues {
+    [
+        bar.open_price,
+        bar.high_price,
+        bar.low_price,
+        bar.close_price,
+        bar.volume,
+    ]
+}
+
 /// Stores the bars of periods that have none here, and had none.
 fn store(
     conn: &mut BackendConnection<'_>,
@@ -146,19 +159,20 @@ fn store(
     let stamps = bars.iter().map(|bar| bar.timestamp);
     let first = stamps.clone().min().unwrap_or(Timestamp::MIN);
     let last = stamps.max().unwrap_or(Timestamp::MAX);
-    let known = adoption::bar_keys(conn, &instruments, &sources, (first, last))?;
+    let mut here = adoption::bar_values(conn, &instruments, &sources, (first, last))?;
     let mut outcomes = vec![BarOutcome::Present; bars.len()];
-    let mut seen = HashSet::new();
     let mut new: Vec<usize> = Vec::new();
     for (index, bar) in bars.iter().enumerate() {
-        if known.contains(&bar.key()) {
-            continue;
-        }
-        if seen.insert(bar.key()) {
-            new.push(index);
-        } else {
-            let reason = "period: an earlier bar of the file has its symbol in another case";
-            outcomes[index] = BarOutcome::Rejected(reason.to_owned());
+        match here.entry(bar.key()) {
+            Entry::Vacant(period) => {
+                period.insert(values(bar));
+                new.push(index);
+            }
+            Entry::Occupied(stored) if *stored.get() == values(bar) => {}
+            Entry::Occupied(_) => {
+                let reason = "period: another bar of the source is here for it, which stays";
+                outcomes[index] = BarOutcome::Rejected(reason.to_owned());
+            }
         }
     }
     let rows: Vec<NewMarketDataBar> = new.iter().map(|index| bars[*index].clone()).collect();
