@@ -31,9 +31,9 @@ use crate::timestamp::Timestamp;
 /// The time that an answer waits for figures that it can do without.
 const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A tick within this time is a feed that runs.
-pub(super) const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
+const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
 /// A tick within this time is a feed that is connected.
-pub(super) const CONNECTED_MICROS: i64 = 300 * 1_000_000;
+const CONNECTED_MICROS: i64 = 300 * 1_000_000;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -114,6 +114,38 @@ pub(super) fn today(state: &ApiState) -> Timestamp {
     Frequency::OneDay.period_start(state.db().clock().now())
 }
 
+/// How long ago the feed was heard of last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FeedAge(Option<i64>);
+
+impl FeedAge {
+    /// By what this process stored last, and by the newest tick: a replay of old ticks is a feed,
+    /// too; and so is one that another process stores.
+    pub(super) fn of(state: &ApiState, last_tick: Option<Timestamp>) -> Self {
+        let heard = [state.db().insert_totals().last_ticks_at, last_tick];
+        // The clock is read after the ticks: one that came meanwhile is not in the future.
+        Self::at(state.db().clock().now(), &heard)
+    }
+
+    /// A stamp ahead of the clock says nothing of when it came.
+    fn at(now: Timestamp, heard: &[Option<Timestamp>]) -> Self {
+        let ages = heard.iter().flatten().map(|at| now.micros() - at.micros());
+        Self(ages.filter(|age| *age >= 0).min())
+    }
+
+    fn is_within(self, micros: i64) -> bool {
+        self.0.is_some_and(|age| age < micros)
+    }
+
+    pub(super) fn is_active(self) -> bool {
+        self.is_within(INGESTION_ACTIVE_MICROS)
+    }
+
+    pub(super) fn is_connected(self) -> bool {
+        self.is_within(CONNECTED_MICROS)
+    }
+}
+
 /// How the system is
 ///
 /// `unhealthy` (503): the database does not answer, its file is not the one that was opened, it is
@@ -133,17 +165,11 @@ pub(super) fn today(state: &ApiState) -> Timestamp {
 async fn health(
     State(state): State<ApiState>,
 ) -> Result<(StatusCode, axum::Json<HealthBody>), ApiError> {
-    let now = state.db().clock().now();
     let snapshot = state.snapshot().await?;
     let word = verdict(&snapshot);
     let figures = figures(&state, &snapshot, today(&state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
-    // A replay of old ticks is a feed, too; and so is one that another process stores.
-    let received = [state.db().insert_totals().last_ticks_at, last_tick];
-    let within = |micros: i64| {
-        let recent = |at: &Timestamp| (0..micros).contains(&(now.micros() - at.micros()));
-        received.iter().flatten().any(recent)
-    };
+    let feed = FeedAge::of(&state, last_tick);
     let delivery = state.alerts().map(|alerts| alerts.delivery.snapshot());
     let delivery = delivery.map(|snapshot| AlertDeliveryHealth::new(&snapshot));
     let undelivered = delivery
@@ -156,9 +182,9 @@ async fn health(
     let body = HealthBody {
         status: overall,
         problem: problem(word, &snapshot),
-        ingestion_active: within(INGESTION_ACTIVE_MICROS),
+        ingestion_active: feed.is_active(),
         last_tick: last_tick.map(|at| at.to_string()),
-        api_connected: within(CONNECTED_MICROS),
+        api_connected: feed.is_connected(),
         active_instruments: figures.map(|figures| figures.instruments.active),
         total_rules: figures.map(|figures| figures.rules.total),
         last_alert: figures
@@ -270,4 +296,24 @@ async fn slow_queries(State(state): State<ApiState>) -> axum::Json<SlowQueryList
     let queries = state.db().slow_queries();
     let evicted = state.db().slow_query_totals().evicted;
     axum::Json(SlowQueryList::new(after, queries, evicted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_youngest_tick_that_is_not_ahead_of_the_clock_is_the_age_of_the_feed() {
+        let now = Timestamp::from_micros(1_000_000_000).unwrap();
+        let ago = |micros: i64| Timestamp::from_micros(now.micros() - micros).ok();
+        let age = |heard: &[Option<Timestamp>]| FeedAge::at(now, heard);
+
+        assert!(!age(&[None, None]).is_connected());
+        assert!(age(&[ago(0), None]).is_active());
+        assert!(age(&[ago(400_000_000), ago(59_999_999)]).is_active());
+        let slow = age(&[ago(60_000_000), None]);
+        assert!(!slow.is_active() && slow.is_connected());
+        assert!(!age(&[None, ago(300_000_000)]).is_connected());
+        assert!(!age(&[ago(-1), None]).is_connected());
+    }
 }

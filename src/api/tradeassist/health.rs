@@ -14,13 +14,12 @@ use super::moments::NaiveMoment;
 use super::refusal::Refusal;
 use super::{Access, Resource};
 use crate::api::ApiState;
-use crate::api::health::{self, CONNECTED_MICROS, INGESTION_ACTIVE_MICROS};
+use crate::api::health::{self, FeedAge};
 use crate::api::types::{public_errors, rounded};
 use crate::database::HistogramSnapshot;
 use crate::monitoring::{HealthStatus, MonitoringSnapshot};
 use crate::repository::{bar, market_data};
 use crate::services::cache::CacheKind;
-use crate::timestamp::Timestamp;
 
 const MEGABYTE: f64 = 1_048_576.0;
 /// Inserts per minute that the original set itself as its target.
@@ -64,17 +63,12 @@ struct HistoryServiceHealth {
 pub(super) async fn overall(
     State(state): State<ApiState>,
 ) -> Result<Json<HealthResponse>, Refusal> {
-    let now = state.db().clock().now();
     let snapshot = state.snapshot().await?;
     let word = health::verdict(&snapshot);
     let figures = health::figures(&state, &snapshot, health::today(&state)).await;
     let last_tick = figures.and_then(|figures| figures.instruments.last_tick);
-    let received = [state.db().insert_totals().last_ticks_at, last_tick];
-    let within = |micros: i64| {
-        let recent = |at: &Timestamp| (0..micros).contains(&(now.micros() - at.micros()));
-        received.iter().flatten().any(recent)
-    };
-    let api_connected = within(CONNECTED_MICROS);
+    let feed = FeedAge::of(&state, last_tick);
+    let api_connected = feed.is_connected();
     // Without ticks for five minutes it is degraded there.
     let status = match word {
         HealthStatus::Healthy if !api_connected => HealthStatus::Degraded,
@@ -82,7 +76,7 @@ pub(super) async fn overall(
     };
     Ok(Json(HealthResponse {
         status: status.as_str(),
-        ingestion_active: within(INGESTION_ACTIVE_MICROS),
+        ingestion_active: feed.is_active(),
         last_tick: last_tick.map(NaiveMoment),
         api_connected,
         active_instruments: figures.map_or(0, |figures| figures.instruments.active),
