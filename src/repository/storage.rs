@@ -13,8 +13,10 @@ use crate::database::BackendConnection;
 use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::market_data_bars;
-use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
+use crate::tables::{
+    alert_logs, alert_rules, data_sources, instruments, market_data, market_data_bars,
+    saved_queries,
+};
 use crate::timestamp::Timestamp;
 
 pub use estimate::{StorageEstimate, TableEstimate, estimate, estimates, refresh_statistics};
@@ -96,6 +98,7 @@ pub fn counts(conn: &mut BackendConnection<'_>) -> Result<Vec<TableCount>> {
             active: sources,
             deleted: 0,
         },
+        count!(saved_queries),
     ])
 }
 
