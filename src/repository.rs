@@ -34,6 +34,8 @@ pub mod storage;
 mod test_rows;
 #[cfg(feature = "sqlite")]
 pub(crate) mod tradeassist;
+#[cfg(test)]
+mod views;
 
 pub use range_query::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 

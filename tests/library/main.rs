@@ -35,6 +35,7 @@ mod support_works;
 mod temporary_database;
 mod tick_references;
 mod types;
+mod views;
 mod wal;
 
 /// What the generated schema files, which `schema` compares, import from their crate.

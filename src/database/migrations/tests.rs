@@ -165,7 +165,9 @@ fn a_parent_table_with_children_can_be_rebuilt() {
         locked(conn, &config, |conn| {
             execute(
                 conn,
-                "CREATE TABLE rebuilt (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, symbol TEXT); \
+                // While a view reads the old table, no other one takes its name.
+                "DROP VIEW v_ticks; DROP VIEW v_bars; DROP VIEW v_alerts; \
+                 CREATE TABLE rebuilt (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, symbol TEXT); \
                  INSERT INTO rebuilt SELECT id, symbol FROM instruments; \
                  DROP TABLE instruments; ALTER TABLE rebuilt RENAME TO instruments",
             );

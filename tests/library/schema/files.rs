@@ -170,6 +170,7 @@ fn columns_in(db: &TestDatabase) -> BTreeSet<String> {
               ELSE '' END \
            || CASE is_nullable WHEN 'YES' THEN ' NULL' ELSE '' END AS text \
          FROM information_schema.columns WHERE table_schema = 'public' \
+         AND table_name NOT IN (SELECT viewname FROM pg_views) \
          UNION ALL SELECT table_name || ' (' || string_agg(column_name, ', ' ORDER BY ordinal_position) \
            || ')' FROM information_schema.key_column_usage JOIN information_schema.table_constraints \
            USING (constraint_schema, constraint_name, table_name) \
