@@ -33,7 +33,9 @@ mod respond;
 mod rules;
 mod server;
 mod snapshot_cache;
+mod spooled_files;
 mod state;
+mod table;
 mod tokens;
 pub(crate) mod tradeassist;
 mod types;
@@ -41,6 +43,7 @@ mod types;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -85,7 +88,7 @@ where
         .merge(docs::routes(document))
         .fallback(respond::no_such_path)
         .method_not_allowed_fallback(respond::no_such_method)
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(is_worth_packing()))
         .layer(from_fn_with_state(state.clone(), hosts::refuse_strangers))
         .layer(respond::catch_panics());
     let router = match cors(config) {
@@ -107,6 +110,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
     let reads = OpenApiRouter::new()
         .merge(instruments::reads())
         .merge(market_data::reads())
+        .merge(table::reads())
         .merge(health::reads())
         .merge(history::reads())
         .merge(rules::reads())
@@ -148,6 +152,11 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(without_body(state, health));
     docs::complete(all.get_openapi_mut());
     all
+}
+
+/// What is packed already, or is nothing but numbers, only takes time.
+fn is_worth_packing() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/vnd.apache."))
 }
 
 fn without_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {

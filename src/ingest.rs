@@ -9,6 +9,7 @@
 #[cfg(feature = "sqlite")]
 pub mod adopt;
 mod cells;
+mod columnar;
 pub mod columns;
 mod csv;
 pub mod feed;

@@ -201,6 +201,7 @@ pub mod database;
 pub mod decimal;
 pub mod domain;
 pub mod error;
+pub mod export;
 pub mod ingest;
 pub mod models;
 pub mod monitoring;

@@ -114,6 +114,16 @@ impl ApiError {
     }
 }
 
+/// The error of a value, at the place where the value stands.
+pub(super) fn named<const N: usize>(loc: [&str; N], error: Error) -> ApiError {
+    match error {
+        Error::Invalid { reason, remedy, .. } => {
+            ApiError::violation(loc, format!("{reason}; {remedy}"))
+        }
+        other => other.into(),
+    }
+}
+
 /// The text of an error for a client: all that it says of the request, and of the inside of the
 /// server the kind alone. Hosts, paths, URLs and the words of drivers are for the log.
 pub(super) fn public_text(error: &Error) -> String {

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::cursor;
-use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
+use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors, named};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
@@ -16,7 +16,6 @@ use super::types::{
     TickItem, TickPage, TickQuery,
 };
 use crate::database::BackendConnection;
-use crate::error::Error;
 use crate::models::MarketData;
 use crate::repository::instrument;
 use crate::repository::market_data::{self, TickKey, TickRange};
@@ -96,16 +95,6 @@ fn range_query(id: i64, query: &TickQuery) -> Result<RangeQuery<TickRange, TickK
         order: query.order.unwrap_or(SortOrder::Descending),
         cursor: cursor.transpose()?,
     })
-}
-
-/// The error of a value, at the place where the value stands.
-fn named<const N: usize>(loc: [&str; N], error: Error) -> ApiError {
-    match error {
-        Error::Invalid { reason, remedy, .. } => {
-            ApiError::violation(loc, format!("{reason}; {remedy}"))
-        }
-        other => other.into(),
-    }
 }
 
 /// The newest tick of each instrument

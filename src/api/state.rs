@@ -12,6 +12,7 @@ use super::own_hosts::OwnHosts;
 use super::readiness::Readiness;
 use super::realtime_hub::RealtimeHub;
 use super::snapshot_cache::SnapshotCache;
+use super::spooled_files::SpooledFiles;
 use super::tokens::AcceptedTokens;
 use crate::config::{CacheConfig, ServerConfig};
 use crate::database::{BackendConnection, Database};
@@ -57,6 +58,8 @@ struct ApiStateInner {
     readiness: Readiness,
     places: Semaphore,
     body_memory: BodyMemory,
+    streams: Arc<Semaphore>,
+    spooled_files: SpooledFiles,
     metrics: HttpMetrics,
     snapshots: SnapshotCache,
     realtime: RealtimeHub,
@@ -129,6 +132,7 @@ impl ApiState {
         let listener = ListenerState::new(config.bind, OwnHosts::new(&config));
         let places = Semaphore::new(config.concurrency_max);
         let body_memory = BodyMemory::new(&config);
+        let streams = Arc::new(Semaphore::new(config.streams_max));
         Ok(Self {
             listener,
             inner: Arc::new(ApiStateInner {
@@ -140,6 +144,8 @@ impl ApiState {
                 readiness: Readiness::default(),
                 places,
                 body_memory,
+                streams,
+                spooled_files: SpooledFiles::default(),
                 metrics: HttpMetrics::default(),
                 snapshots: SnapshotCache::default(),
                 realtime,
@@ -280,6 +286,16 @@ impl ApiState {
     /// Places for requests that are worked on.
     pub(super) fn places(&self) -> &Semaphore {
         &self.inner.places
+    }
+
+    /// Places for tables that are sent whole.
+    pub(super) fn streams(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.inner.streams)
+    }
+
+    /// Tables of which parts are asked for.
+    pub(super) fn spooled_files(&self) -> &SpooledFiles {
+        &self.inner.spooled_files
     }
 
     /// Memory for bodies and what is read from them.

@@ -18,6 +18,7 @@ mod object;
 mod realtime;
 mod rules;
 mod slow_queries;
+mod table;
 
 pub(super) use alerts::*;
 pub(super) use analytics::*;
@@ -33,6 +34,7 @@ pub(super) use object::JsonObject;
 pub(super) use realtime::*;
 pub(super) use rules::*;
 pub(super) use slow_queries::*;
+pub(super) use table::*;
 
 #[cfg(test)]
 mod tests {

@@ -94,6 +94,9 @@ pub struct ServerConfig {
     /// Requests that are worked on at once; further ones are answered with 503 at once. Probes,
     /// health and metrics are always answered. Default 256.
     pub concurrency_max: usize,
+    /// Tables of `GET /api/ticks` and `GET /api/bars` that are sent whole at once; further ones are
+    /// answered with 503. Default 16: a Parquet file takes some 20 MB of memory while it is made.
+    pub streams_max: usize,
     /// Time that requests under way have to end after a signal. Default 30 s.
     #[serde(rename = "shutdown_deadline_seconds", deserialize_with = "seconds")]
     pub shutdown_deadline: Duration,
@@ -121,6 +124,7 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(10),
             connections_max: 4_096,
             concurrency_max: 256,
+            streams_max: 16,
             shutdown_deadline: Duration::from_secs(30),
         }
     }
@@ -153,6 +157,7 @@ impl ServerConfig {
             1..=1_000_000,
         )?;
         within("server.concurrency_max", self.concurrency_max, 1..=100_000)?;
+        within("server.streams_max", self.streams_max, 1..=10_000)?;
         self.check_addresses()?;
         positive("server.request_timeout_seconds", self.request_timeout)?;
         positive("server.header_timeout_seconds", self.header_timeout)?;

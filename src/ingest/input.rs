@@ -1,12 +1,14 @@
-//! The source of a feed's bytes: a file, standard input or any reader, plain or gzip.
+//! The source of a feed's bytes: a file, standard input or any reader, plain or gzip, a text or the
+//! columns of Parquet or Arrow.
 //!
-//! Gzip is known by its first bytes, never by a name. It does not look at what the text means.
+//! What it is is known by its first bytes, never by a name. It does not look at what the text means.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::columnar::{self, ColumnarForm};
 use super::gzip::{self, Unpacked};
 use crate::error::{Error, Result};
 
@@ -128,33 +130,40 @@ impl Input {
             read: Arc::clone(&read),
         };
         // By the first bytes and not by the name: a pipe has no name, and names lie.
-        let mut start = Vec::with_capacity(gzip::MAGIC.len());
+        let mut start = Vec::with_capacity(columnar::MAGIC_BYTES);
         Read::by_ref(&mut reader)
-            .take(gzip::MAGIC.len() as u64)
+            .take(columnar::MAGIC_BYTES as u64)
             .read_to_end(&mut start)
             .map_err(|error| file_error(name, error.to_string(), "check the file"))?;
         if start.is_empty() {
             return Err(file_error(name, "is empty", "check where it came from"));
         }
-        let is_gzip = start == gzip::MAGIC;
+        let is_gzip = start.starts_with(&gzip::MAGIC);
+        let form = ColumnarForm::of(&start);
         let bytes = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(start).chain(reader));
-        let reader: Box<dyn BufRead + Send> = if is_gzip {
-            let unpacked = AtMost {
-                inner: Unpacked::new(bytes),
-                left: unpacked_bytes_max,
-            };
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked))
-        } else {
-            Box::new(bytes)
+        let unpacked: Box<dyn Read + Send> = match form {
+            Some(form) => columnar::as_csv(form, bytes)
+                .map_err(|of| file_error(name, of.reason, of.remedy))?,
+            None if is_gzip => Box::new(Unpacked::new(bytes)),
+            None => return Ok(Self::of(name, Box::new(bytes), false, read)),
         };
-        Ok(Self {
+        let unpacked = AtMost {
+            inner: unpacked,
+            left: unpacked_bytes_max,
+        };
+        let reader = Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked));
+        Ok(Self::of(name, reader, is_gzip, read))
+    }
+
+    fn of(name: &str, reader: Box<dyn BufRead + Send>, gzip: bool, read: Arc<AtomicU64>) -> Self {
+        Self {
             name: name.to_owned(),
             reader,
-            gzip: is_gzip,
+            gzip,
             pathless: None,
             read,
             size: None,
-        })
+        }
     }
 
     /// The file's name, for messages.

@@ -22,5 +22,6 @@ mod tests;
 pub use alternative::{Alternative, alternative};
 pub use fetch::{SymbolHistory, fetch, fetch_cached, fetch_many};
 pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, Fill, HistoryBar, HistorySources};
+pub(crate) use read::standing;
 pub use read::{bars, extent};
 pub use refresh::{HistoricalDataService, RefreshReport};

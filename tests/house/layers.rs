@@ -68,6 +68,19 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     // Work. `ingest` and `services` meet through `domain`, wired by `app`: neither names the other.
     ("ingest", &WORK),
     ("services", &WORK),
+    // Rows out, as tables.
+    (
+        "export",
+        &[
+            "error",
+            "timestamp",
+            "domain",
+            "models",
+            "database",
+            "repository",
+            "services",
+        ],
+    ),
     // Watchers.
     (
         "monitoring",
@@ -124,6 +137,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "repository",
             "ingest",
             "services",
+            "export",
             "app",
         ],
     ),
@@ -142,7 +156,7 @@ const WORK: [&str; 9] = [
     "database",
     "repository",
 ];
-const EDGE: [&str; 12] = [
+const EDGE: [&str; 13] = [
     "error",
     "timestamp",
     "clock",
@@ -154,6 +168,7 @@ const EDGE: [&str; 12] = [
     "repository",
     "ingest",
     "services",
+    "export",
     "monitoring",
 ];
 

@@ -23,4 +23,5 @@ mod realtime_writes;
 mod rules;
 mod spoil;
 mod strangers;
+mod tables;
 pub(crate) mod websocket;

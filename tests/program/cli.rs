@@ -9,6 +9,7 @@ mod bad_database;
 mod bad_input;
 mod bars;
 mod chart;
+mod columnar;
 mod commands;
 mod coverage;
 #[cfg(unix)]

@@ -1,15 +1,12 @@
-//! `export`: the ticks or the bars of an instrument as CSV or NDJSON, page by page.
+//! `export`: the ticks or the bars of an instrument as a file, page by page.
 //!
 //! What it writes, `import` reads back: the columns are named as the feeds know them, and the
 //! sequence comes along, so that an import of an export inserts nothing.
-
-mod bars;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use crate::database::DatabaseNeed;
 use crate::named::{self, moment};
@@ -17,26 +14,19 @@ use crate::output::{cannot_write, grouped, to_file, to_stderr};
 use crate::{CommandFailure, CommandResult, Context};
 use tickbase::database::Database;
 use tickbase::domain::{Frequency, Symbol};
-use tickbase::models::MarketData;
-use tickbase::repository::market_data::{MarketDataRepository, TickRange};
-use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
+use tickbase::export::{self, ExportedBars, ExportedInstrument, Selection, Table, TableFormat};
 use tickbase::timestamp::Timestamp;
 
-/// The names of the columns, in the order of [`cells`].
-const COLUMNS: [&str; 12] = [
+/// The columns of a file of bars.
+const BAR_COLUMNS: Selection<'_> = Selection::Named(&[
     "timestamp",
-    "source_id",
-    "sequence",
-    "price",
-    "volume",
-    "bid",
-    "ask",
-    "bid_size",
-    "ask_size",
     "open",
     "high",
     "low",
-];
+    "close",
+    "volume",
+    "open_interest",
+]);
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArguments {
@@ -55,9 +45,9 @@ pub(super) struct ExportArguments {
     /// The moment before which it ends
     #[arg(long, value_name = "TIME", value_parser = moment)]
     end: Option<Timestamp>,
-    /// csv or ndjson
+    /// The form of the file
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: FileFormat,
     /// The file to write; standard output by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -72,18 +62,49 @@ enum ExportKind {
     Bars,
 }
 
+impl ExportKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ticks => "ticks",
+            Self::Bars => "bars",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum FileFormat {
+    /// Comma-separated values with a line of names
     #[default]
     Csv,
+    /// A JSON object a line
     Ndjson,
+    /// The stream of Arrow's IPC, for pandas, polars and others
+    Arrow,
+    /// A Parquet file with zstd
+    Parquet,
+}
+
+impl From<FileFormat> for TableFormat {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Csv => Self::Csv,
+            FileFormat::Ndjson => Self::Ndjson,
+            FileFormat::Arrow => Self::Arrow,
+            FileFormat::Parquet => Self::Parquet,
+        }
+    }
 }
 
 pub(super) fn run(context: &Context, arguments: &ExportArguments) -> CommandResult {
     let symbol = Symbol::new(&arguments.symbol)?;
     let database = context.open(DatabaseNeed::Existing)?;
     let instrument = named::instrument(&database, &symbol)?;
-    let rows = rows(arguments, instrument.id)?;
+    let instrument = ExportedInstrument {
+        id: instrument.id,
+        symbol,
+    };
+    let rows = table(arguments, instrument)?;
+    let format = TableFormat::from(arguments.format);
     let Some(path) = &arguments.out else {
         if context.output.is_json() {
             return Err(CommandFailure::Usage(
@@ -92,13 +113,11 @@ pub(super) fn run(context: &Context, arguments: &ExportArguments) -> CommandResu
                     .to_owned(),
             ));
         }
-        let out = BufWriter::new(io::stdout().lock());
-        return write(&database, &rows, arguments.format, out, "standard output").map(drop);
+        let mut out = BufWriter::new(io::stdout().lock());
+        return write(&database, rows, format, &mut out, "standard output").map(drop);
     };
     let name = path.display().to_string();
-    let count = to_file(path, |out| {
-        write(&database, &rows, arguments.format, out, &name)
-    })?;
+    let count = to_file(path, |out| write(&database, rows, format, out, &name))?;
     if context.output.is_json() {
         let result = serde_json::json!({ "exported": count });
         return context.output.result(&result, |_| String::new());
@@ -106,41 +125,28 @@ pub(super) fn run(context: &Context, arguments: &ExportArguments) -> CommandResu
     to_stderr(&format!(
         "exported {} {} to {}",
         grouped(count),
-        rows.name(),
+        arguments.kind.name(),
         path.display()
     ));
     Ok(())
 }
 
-/// What is written.
-enum ExportSource {
-    Ticks(TickRange),
-    Bars(bars::Bars),
-}
-
-impl ExportSource {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Ticks(_) => "ticks",
-            Self::Bars(_) => "bars",
-        }
-    }
-}
-
-fn rows(arguments: &ExportArguments, instrument_id: i64) -> Result<ExportSource, CommandFailure> {
+/// The rows that are written.
+fn table(
+    arguments: &ExportArguments,
+    instrument: ExportedInstrument,
+) -> Result<Table, CommandFailure> {
     let (start, end) = (arguments.start, arguments.end);
+    let of = vec![instrument];
     match (arguments.kind, arguments.frequency) {
-        (ExportKind::Ticks, None) => Ok(ExportSource::Ticks(TickRange {
-            instrument_id,
-            start,
-            end,
-        })),
-        (ExportKind::Bars, Some(frequency)) => Ok(ExportSource::Bars(bars::Bars {
-            instrument_id,
-            frequency,
-            start,
-            end,
-        })),
+        (ExportKind::Ticks, None) => {
+            let ticks = Table::ticks(of, start, end, Selection::WithoutSymbol);
+            ticks.map_err(Into::into)
+        }
+        (ExportKind::Bars, Some(frequency)) => {
+            let bars = ExportedBars::of_trades(frequency);
+            Table::bars(of, start, end, bars, BAR_COLUMNS).map_err(Into::into)
+        }
         (ExportKind::Ticks, Some(_)) => Err(CommandFailure::Usage(
             "ticks have no --frequency; add --kind bars".to_owned(),
         )),
@@ -152,118 +158,15 @@ fn rows(arguments: &ExportArguments, instrument_id: i64) -> Result<ExportSource,
 
 fn write(
     database: &Database,
-    rows: &ExportSource,
-    format: Format,
-    mut out: impl Write,
-    name: &str,
-) -> Result<u64, CommandFailure> {
-    match rows {
-        ExportSource::Ticks(range) => write_ticks(database, *range, format, &mut out, name),
-        ExportSource::Bars(of) => bars::write(database, of, format, &mut out, name),
-    }
-}
-
-fn write_ticks(
-    database: &Database,
-    range: TickRange,
-    format: Format,
-    mut out: &mut dyn Write,
+    rows: Table,
+    format: TableFormat,
+    out: &mut dyn Write,
     name: &str,
 ) -> Result<u64, CommandFailure> {
     let failed = |error: io::Error| cannot_write(name, &error);
-    let ticks = MarketDataRepository::new(database);
-    let mut query = RangeQuery::new(range, PAGE_ROWS_MAX);
-    let mut rows = 0;
-    if format == Format::Csv {
-        writeln!(out, "{}", COLUMNS.join(",")).map_err(failed)?;
-    }
-    loop {
-        let page = ticks.range(&query)?;
-        for tick in &page.rows {
-            match format {
-                Format::Csv => csv_line(&mut out, tick),
-                Format::Ndjson => json_line(&mut out, tick),
-            }
-            .map_err(failed)?;
-        }
-        rows += page.rows.len() as u64;
-        query.cursor = page.next;
-        if query.cursor.is_none() {
-            break;
-        }
-    }
+    let count = export::write(database, rows, format, |piece| {
+        out.write_all(piece).map_err(failed)
+    })?;
     out.flush().map_err(failed)?;
-    Ok(rows)
-}
-
-fn csv_line(out: &mut impl Write, tick: &MarketData) -> io::Result<()> {
-    write!(
-        out,
-        "{},{},{}",
-        tick.timestamp, tick.source_id, tick.sequence
-    )?;
-    for value in tick.values() {
-        match value {
-            Some(value) => write!(out, ",{value}")?,
-            None => write!(out, ",")?,
-        }
-    }
-    writeln!(out)
-}
-
-/// A tick as one object; absent values are left out.
-#[derive(Serialize)]
-struct TickLine {
-    timestamp: String,
-    source_id: i64,
-    sequence: i64,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    price: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    volume: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    bid: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    ask: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    bid_size: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    ask_size: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    open: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    high: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain")]
-    low: Option<f64>,
-}
-
-/// Writes a whole number without a point.
-fn plain<S: serde::Serializer>(value: &Option<f64>, out: S) -> Result<S::Ok, S::Error> {
-    /// Up to here every whole f64 is exactly its integer.
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    match value {
-        Some(value) if value.fract() == 0.0 && value.abs() <= EXACT_MAX => {
-            out.serialize_i64(*value as i64)
-        }
-        value => value.serialize(out),
-    }
-}
-
-fn json_line(out: &mut impl Write, tick: &MarketData) -> io::Result<()> {
-    let line = TickLine {
-        timestamp: tick.timestamp.to_string(),
-        source_id: tick.source_id,
-        sequence: tick.sequence,
-        price: tick.price,
-        volume: tick.volume,
-        bid: tick.bid,
-        ask: tick.ask,
-        bid_size: tick.bid_size,
-        ask_size: tick.ask_size,
-        open: tick.open_price,
-        high: tick.high_price,
-        low: tick.low_price,
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    writeln!(out)
+    Ok(count)
 }

@@ -124,7 +124,7 @@ fn filled(
 }
 
 /// What stands in an empty period after a bar.
-fn standing(before: &HistoryBar, fill: Fill, timestamp: Timestamp) -> HistoryBar {
+pub(crate) fn standing(before: &HistoryBar, fill: Fill, timestamp: Timestamp) -> HistoryBar {
     let last = before.values.as_ref().filter(|_| fill == Fill::Previous);
     HistoryBar {
         timestamp,
@@ -143,8 +143,8 @@ fn standing(before: &HistoryBar, fill: Fill, timestamp: Timestamp) -> HistoryBar
     }
 }
 
-/// The oldest and the newest moment of ticks with a price and of bars of this frequency, or one
-/// that divides it; `None` when there are none. Bars that are built of quotes count, too, and those
+/// The oldest and the newest moment of ticks with this price and of bars of this frequency, or one
+/// that divides it; `None` when there are none. Stored bars of other prices count, too, and those
 /// that are stale, so that an answer may begin later and end earlier.
 ///
 /// # Errors
@@ -153,11 +153,12 @@ pub fn extent(
     conn: &mut BackendConnection<'_>,
     instrument_id: i64,
     frequency: Frequency,
+    price: BarPrice,
 ) -> Result<Option<(Timestamp, Timestamp)>> {
     let key = SeriesKey {
         instrument_id,
         frequency,
-        price: BarPrice::Last,
+        price,
     };
     conn.snapshot(|conn| Composition::of_answer(conn, key, None)?.extent(conn))
 }

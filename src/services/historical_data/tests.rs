@@ -3,7 +3,7 @@
 use super::*;
 use crate::database::BackendConnection;
 use crate::domain::tick::{RawTick, Tick};
-use crate::domain::{Frequency, ProviderType};
+use crate::domain::{BarPrice, Frequency, ProviderType};
 use crate::models::{NewDataSource, NewMarketDataBar};
 use crate::repository::{bar, data_source, market_data};
 use crate::test_support::on_both;
@@ -427,7 +427,7 @@ fn the_extent_is_that_of_prices_and_of_bars_of_which_answers_are_made() {
             of.map(|(first, last)| (first.micros() - START, last.micros() - START))
         };
         let hours = |conn: &mut BackendConnection<'_>| {
-            between(extent(conn, 1, Frequency::OneHour).unwrap())
+            between(extent(conn, 1, Frequency::OneHour, BarPrice::Last).unwrap())
         };
         store_size(conn, 0);
         assert_eq!(hours(conn), None);
@@ -439,9 +439,9 @@ fn the_extent_is_that_of_prices_and_of_bars_of_which_answers_are_made() {
         import(conn, source, Frequency::OneMinute, &[(5 * HOUR, 3)]);
         import(conn, source, Frequency::OneDay, &[(-DAY, 4), (3 * DAY, 4)]);
         assert_eq!(hours(conn), Some((HOUR, 5 * HOUR)));
-        let days = between(extent(conn, 1, Frequency::OneDay).unwrap());
+        let days = between(extent(conn, 1, Frequency::OneDay, BarPrice::Last).unwrap());
         assert_eq!(days, Some((-DAY, 3 * DAY)));
-        let weeks = between(extent(conn, 1, Frequency::OneWeek).unwrap());
+        let weeks = between(extent(conn, 1, Frequency::OneWeek, BarPrice::Last).unwrap());
         assert_eq!(weeks, days);
     });
 }

@@ -92,6 +92,17 @@ impl Api {
         answers.collect()
     }
 
+    /// The answer to a request whose body has not been read yet.
+    pub(crate) fn open(&self, path: &str) -> axum::response::Response {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = self.router.clone().oneshot(request);
+        self.runtime.block_on(answer).unwrap()
+    }
+
+    pub(crate) fn block_on<T>(&self, of: impl Future<Output = T>) -> T {
+        self.runtime.block_on(of)
+    }
+
     /// Sends a request whose answer is asked for later, with [`Api::finish`].
     pub(crate) fn send_later(&self, request: Request<Body>) -> tokio::task::JoinHandle<Answer> {
         self.runtime.spawn(answer(self.router.clone(), request))

@@ -1,0 +1,73 @@
+//! Answers that were written to the disk, because their parts are asked for one after the other: each a
+//! temporary file without a name, kept while somebody asks for it.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use moka::sync::Cache;
+
+/// Files that are kept at once.
+const FILES_MAX: u64 = 8;
+/// The time that a file is kept after the last look at it.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// The files, by path and query.
+#[derive(Clone)]
+pub(super) struct SpooledFiles(Cache<String, SpooledFile>);
+
+impl Default for SpooledFiles {
+    fn default() -> Self {
+        let files = Cache::builder().max_capacity(FILES_MAX);
+        Self(files.time_to_idle(KEPT).build())
+    }
+}
+
+impl SpooledFiles {
+    pub(super) fn get(&self, key: &str) -> Option<SpooledFile> {
+        self.0.get(key)
+    }
+
+    /// Keeps a file for a while.
+    pub(super) fn insert(&self, key: String, file: SpooledFile) {
+        self.0.insert(key.clone(), file);
+        let files = self.0.clone();
+        // The cache lets go of what nobody has looked at only when it is asked to.
+        tokio::spawn(async move {
+            while files.contains_key(&key) {
+                tokio::time::sleep(KEPT).await;
+                files.run_pending_tasks();
+            }
+        });
+    }
+}
+
+/// A whole file on the disk.
+#[derive(Clone)]
+pub(super) struct SpooledFile {
+    file: Arc<Mutex<File>>,
+    pub(super) size: u64,
+    /// Names this file among all that were made for the same query.
+    pub(super) tag: HeaderValue,
+}
+
+impl SpooledFile {
+    pub(super) fn new(file: File, size: u64) -> Self {
+        let tag = HeaderValue::try_from(format!("\"{}\"", uuid::Uuid::new_v4().simple()));
+        Self {
+            file: Arc::new(Mutex::new(file)),
+            size,
+            tag: tag.unwrap_or(HeaderValue::from_static("\"\"")),
+        }
+    }
+
+    pub(super) fn read(&self, from: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        let mut piece = vec![0; length];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(from))?;
+        file.read_exact(&mut piece)?;
+        Ok(piece)
+    }
+}

@@ -1,0 +1,130 @@
+//! `/api/ticks` and `/api/bars`: rows of some instruments as JSON, NDJSON, CSV, Arrow or Parquet, for
+//! programs that read tables. A page of them with `limit`, else the whole range, which is sent while it
+//! is read.
+
+mod format;
+mod page;
+mod request;
+mod spooled;
+mod stream;
+
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ApiError, ErrorBody, ReadErrors};
+use super::extract::Query;
+use super::state::ApiState;
+use super::types::{BarTableQuery, TickTableQuery};
+use crate::export::TableFormat;
+use request::TableRequest;
+
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(ticks))
+        .routes(routes!(bars))
+}
+
+/// Ticks as a table, by instrument, oldest first
+///
+/// As JSON it is a list of objects. Without `limit` the whole range is sent, however long it is: an
+/// error on the way breaks the connection, so that no part is taken for the whole. What is stored
+/// or deleted meanwhile may be in it or not. Prices are those that are stored, whatever the places of
+/// the instrument are. Of a Parquet file parts can be asked for (`range`).
+#[utoipa::path(
+    get,
+    path = "/api/ticks",
+    tag = "market data",
+    params(TickTableQuery),
+    responses(
+        (status = 200, description = "The rows", content(
+            (Vec<serde_json::Value> = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
+        (status = 206, description = "The part of a Parquet file that was asked for"),
+        (status = 404, body = ErrorBody, description = "No active instrument has this symbol"),
+        (status = 406, body = ErrorBody, description = "None of the forms that `accept` names"),
+        (status = 416, body = ErrorBody, description = "The file has no such part"),
+        ReadErrors,
+    )
+)]
+async fn ticks(
+    State(state): State<ApiState>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    Query(query): Query<TickTableQuery>,
+) -> Result<Response, ApiError> {
+    let format = format::of(query.format, &headers)?;
+    let request = TableRequest::of_ticks(&state, &query).await?;
+    answer(state, uri, &headers, request, format).await
+}
+
+/// Bars as a table, by instrument, oldest first
+///
+/// Those of `POST /api/historical-data/fetch`, flat: as JSON it is a list of objects. See
+/// `GET /api/ticks`.
+#[utoipa::path(
+    get,
+    path = "/api/bars",
+    tag = "historical data",
+    params(BarTableQuery),
+    responses(
+        (status = 200, description = "The rows", content(
+            (Vec<serde_json::Value> = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
+        (status = 206, description = "The part of a Parquet file that was asked for"),
+        (status = 404, body = ErrorBody, description = "No active instrument has this symbol"),
+        (status = 406, body = ErrorBody, description = "None of the forms that `accept` names"),
+        (status = 416, body = ErrorBody, description = "The file has no such part"),
+        ReadErrors,
+    )
+)]
+async fn bars(
+    State(state): State<ApiState>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    Query(query): Query<BarTableQuery>,
+) -> Result<Response, ApiError> {
+    let format = format::of(query.format, &headers)?;
+    let request = TableRequest::of_bars(&state, &query).await?;
+    answer(state, uri, &headers, request, format).await
+}
+
+async fn answer(
+    state: ApiState,
+    uri: axum::http::Uri,
+    headers: &HeaderMap,
+    request: TableRequest,
+    format: TableFormat,
+) -> Result<Response, ApiError> {
+    let TableRequest { table, limit } = request;
+    if let Some(limit) = limit {
+        return page::answer(&state, &uri, table, format, limit).await;
+    }
+    match headers.get(header::RANGE) {
+        Some(range) if format == TableFormat::Parquet => {
+            spooled::answer(&state, &uri, headers, range, table).await
+        }
+        _ => stream::answer(state, table, format).await,
+    }
+}
+
+/// A place among the tables that are sent whole.
+fn place(state: &ApiState) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
+    state.streams().try_acquire_owned().map_err(|_| {
+        let places = state.config().streams_max;
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{places} tables are sent already (server.streams_max); try again"),
+        )
+    })
+}

@@ -1,0 +1,161 @@
+//! Parts of a Parquet file: readers of columns ask for its end first, then for what they need. The file
+//! is made once, and all of its parts are of it.
+
+use std::io::Write;
+use std::ops::Range;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+
+use super::stream::{TableStream, blocking};
+use crate::api::error::ApiError;
+use crate::api::spooled_files::SpooledFile;
+use crate::api::state::ApiState;
+use crate::error::Error;
+use crate::export::{Table, TableFormat};
+
+/// Bytes that are read of a file at once.
+const PIECE_BYTES: usize = 256 * 1_024;
+
+pub(super) async fn answer(
+    state: &ApiState,
+    uri: &Uri,
+    headers: &HeaderMap,
+    range: &HeaderValue,
+    table: Table,
+) -> Result<Response, ApiError> {
+    let key = uri.to_string();
+    let files = state.spooled_files();
+    let file = match files.get(&key) {
+        Some(file) => file,
+        None => {
+            let file = make(state, table).await?;
+            files.insert(key, file.clone());
+            file
+        }
+    };
+    // A part of another file than the one that the client has begun is of no use to it.
+    let is_same = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|tag| *tag == file.tag);
+    let range = range.to_str().ok().filter(|_| is_same);
+    Ok(match range.and_then(|text| bytes_of(text, file.size)) {
+        None => part(&file, StatusCode::OK, 0..file.size),
+        Some(Some(range)) => part(&file, StatusCode::PARTIAL_CONTENT, range),
+        Some(None) => {
+            let detail = format!("the file has {} bytes; ask for some of these", file.size);
+            let refused = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            let mut refused = refused.into_response();
+            let size = HeaderValue::try_from(format!("bytes */{}", file.size));
+            if let Ok(size) = size {
+                refused.headers_mut().insert(header::CONTENT_RANGE, size);
+            }
+            refused
+        }
+    })
+}
+
+/// Writes the whole table into a file that nobody else can open.
+async fn make(state: &ApiState, table: Table) -> Result<SpooledFile, ApiError> {
+    let place = super::place(state)?;
+    let (mut table, mut bytes) =
+        TableStream::begin(state.clone(), table, TableFormat::Parquet, place)?;
+    let cannot = |error: std::io::Error| Error::File {
+        path: "a temporary file".to_owned(),
+        reason: error.to_string(),
+        remedy: "free space in the directory of temporary files".to_owned(),
+    };
+    let mut file = blocking(move || tempfile::tempfile().map_err(cannot)).await?;
+    let mut size = 0;
+    loop {
+        size += bytes.len() as u64;
+        let write = move || file.write_all(&bytes).map(|()| file).map_err(cannot);
+        file = blocking(write).await?;
+        match table.next().await? {
+            Some(more) => bytes = more,
+            None => break,
+        }
+    }
+    Ok(SpooledFile::new(file, size))
+}
+
+fn part(file: &SpooledFile, status: StatusCode, range: Range<u64>) -> Response {
+    let length = range.end - range.start;
+    let place = format!(
+        "bytes {}-{}/{}",
+        range.start,
+        range.end.max(1) - 1,
+        file.size
+    );
+    let of = file.clone();
+    let pieces = stream::try_unfold(range, move |range| {
+        let file = of.clone();
+        async move {
+            let length = (range.end - range.start).min(PIECE_BYTES as u64);
+            if length == 0 {
+                return Ok::<_, std::io::Error>(None);
+            }
+            let from = range.start;
+            let read = tokio::task::spawn_blocking(move || file.read(from, length as usize));
+            let piece = read.await.map_err(std::io::Error::other)??;
+            Ok(Some((Bytes::from(piece), from + length..range.end)))
+        }
+    });
+    let mut response = Response::new(Body::from_stream(pieces));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static(TableFormat::Parquet.media_type());
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ETAG, file.tag.clone());
+    if let (StatusCode::PARTIAL_CONTENT, Ok(place)) = (status, HeaderValue::try_from(place)) {
+        headers.insert(header::CONTENT_RANGE, place);
+    }
+    response
+}
+
+/// The bytes that a header `range` names of a file of this size: none when it is to be ignored, as one of
+/// several parts is (RFC 9110, 14.2); within that none when the file has no such part.
+fn bytes_of(header: &str, size: u64) -> Option<Option<Range<u64>>> {
+    let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| text.parse::<u64>().ok();
+    let range = match (first, last) {
+        ("", last) => size.saturating_sub(number(last)?)..size,
+        (first, "") => number(first)?..size,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if last < first {
+                return None;
+            }
+            first..size.min(last.saturating_add(1))
+        }
+    };
+    Some((range.start < range.end).then_some(range))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_part_of_a_file_is_read_from_the_header() {
+        for (header, expected) in [
+            ("bytes=0-3", Some(Some(0..4))),
+            ("bytes=4-", Some(Some(4..10))),
+            ("bytes=-4", Some(Some(6..10))),
+            ("bytes=-400", Some(Some(0..10))),
+            ("bytes=4-400", Some(Some(4..10))),
+            ("bytes=10-", Some(None)),
+            ("bytes=-0", Some(None)),
+            ("bytes=5-4", None),
+            ("bytes=0-1,4-5", None),
+            ("bytes=x-y", None),
+            ("items=0-3", None),
+        ] {
+            assert_eq!(bytes_of(header, 10), expected, "{header}");
+        }
+    }
+}
