@@ -22,6 +22,7 @@ mod hosts;
 mod http_metrics;
 mod import;
 mod instruments;
+mod line_protocol;
 mod market_data;
 mod own_hosts;
 mod probes;
@@ -90,7 +91,8 @@ where
         .method_not_allowed_fallback(respond::no_such_method)
         .layer(CompressionLayer::new().compress_when(is_worth_packing()))
         .layer(from_fn_with_state(state.clone(), hosts::refuse_strangers))
-        .layer(respond::catch_panics());
+        .layer(respond::catch_panics())
+        .layer(from_fn(line_protocol::refuse_in_its_words));
     let router = match cors(config) {
         Some(cors) => router.layer(cors),
         None => router,
@@ -130,13 +132,14 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(bars::writes())
         .merge(rules::writes())
         .merge(alerts::writes());
+    let batches = market_data::writes().merge(line_protocol::writes());
     let writes = with_body(state, BodySize::Small, writes)
-        .merge(with_body(state, BodySize::Batch, market_data::writes()))
+        .merge(with_body(state, BodySize::Batch, batches))
         // A file has limits of its own, and is kept on the disk as it comes.
         .merge(import::writes())
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     // It looks for the token itself: browsers cannot send the header.
-    let realtime = without_body(state, realtime::routes());
+    let realtime = without_body(state, realtime::routes().merge(line_protocol::probes()));
     let health = OpenApiRouter::new()
         .merge(health::routes())
         .merge(history::routes())

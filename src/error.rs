@@ -213,6 +213,16 @@ pub enum Error {
         /// The number of rows read.
         of: u64,
     },
+    /// A line of a text that is stored as a whole breaks a rule; nothing of the text was stored.
+    #[error("line {line}: {reason}; {remedy}")]
+    Line {
+        /// The line, from 1.
+        line: u64,
+        /// The rule that it breaks.
+        reason: String,
+        /// The remedy.
+        remedy: String,
+    },
     /// Reading or writing a file failed.
     #[error("{path}: {reason}; {remedy}")]
     File {

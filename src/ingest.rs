@@ -22,6 +22,8 @@ mod import_kind;
 mod input;
 mod json;
 mod layout;
+#[cfg(feature = "server")]
+pub(crate) mod line_protocol;
 mod lines;
 pub mod number;
 mod occurrence;

@@ -11,7 +11,7 @@ use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::auth::Caller;
+use super::auth::{Caller, takes_line_protocol};
 use super::error::shortened;
 use super::respond::secure;
 use super::state::ApiState;
@@ -35,7 +35,11 @@ pub(super) async fn observe(
     let method = request.method().clone();
     let path = shortened(request.uri().path(), PATH_SHOWN_MAX).into_owned();
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let caller = Caller::of(state.tokens(), request.headers());
+    let caller = if takes_line_protocol(route.as_ref()) {
+        Caller::of_line_protocol(state.tokens(), request.headers(), request.uri())
+    } else {
+        Caller::of(state.tokens(), request.headers())
+    };
     // Found once, here: every later layer asks the same caller, and the log names it.
     request.extensions_mut().insert(caller.clone());
     let text = id.to_str().unwrap_or_default().to_owned();

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -37,6 +37,19 @@ impl Caller {
         }
     }
 
+    /// The one who writes in the line protocol: its clients have more places for a token. They
+    /// count at its paths alone, as browsers send a password along by themselves.
+    pub(super) fn of_line_protocol(
+        tokens: &AcceptedTokens,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Self {
+        match credentials_of_header(headers).or_else(|| password_of_query(uri)) {
+            None => Self::Anonymous,
+            Some(text) => tokens.find(&text).map_or(Self::WrongToken, Self::Bearer),
+        }
+    }
+
     /// The name of the token.
     pub(super) fn token_name(&self) -> Option<&str> {
         match self {
@@ -56,11 +69,68 @@ impl Caller {
     }
 }
 
+/// True for the paths that clients of InfluxDB write to.
+pub(super) fn takes_line_protocol(route: Option<&MatchedPath>) -> bool {
+    // Also where the router is mounted under a prefix.
+    route.is_some_and(|route| route.as_str().ends_with("/write"))
+}
+
 /// The text after `Bearer`.
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, text) = authorization(headers)?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(text)
+}
+
+/// The scheme of the header, and what stands behind it.
+fn authorization(headers: &HeaderMap) -> Option<(&str, &str)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, text) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(text.trim())
+    Some((scheme, text.trim()))
+}
+
+/// The text after `Bearer` or `Token`, or the password of `Basic`, whoever the user is.
+fn credentials_of_header(headers: &HeaderMap) -> Option<String> {
+    let (scheme, text) = authorization(headers)?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" | "token" => Some(text.to_owned()),
+        "basic" => {
+            let plain = String::from_utf8(base64(text)?).ok()?;
+            let (_, password) = plain.split_once(':')?;
+            Some(password.to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The parameter `p`, the password of InfluxDB's first version.
+fn password_of_query(uri: &Uri) -> Option<String> {
+    let pairs: Vec<(String, String)> = serde_html_form::from_str(uri.query()?).ok()?;
+    let mut pairs = pairs.into_iter();
+    let (_, password) = pairs.find(|(name, value)| name == "p" && !value.is_empty())?;
+    Some(password)
+}
+
+/// The bytes that a text of base64 stands for.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    };
+    let digits = text.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(digits.len());
+    for group in digits.chunks(4) {
+        let bits = group.iter().try_fold(0_u32, |bits, byte| {
+            value(*byte).map(|value| bits << 6 | u32::from(value))
+        })?;
+        // A group of four is three bytes; what a last, shorter one lacks is bits of zero.
+        let [_, group_bytes @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        bytes.extend_from_slice(&group_bytes[..group.len() * 3 / 4]);
+    }
+    Some(bytes)
 }
 
 /// The token of a WebSocket's handshake, as a protocol: never in the URL, which logs keep.
@@ -191,6 +261,50 @@ mod tests {
             assert_eq!(status(caller.token()), reads, "{authorization}");
         }
         assert_eq!(status(may_write(&tokens, address, &Caller::Anonymous)), 401);
+    }
+
+    #[test]
+    fn clients_of_influxdb_send_a_token_in_their_own_places() {
+        let tokens = tokens();
+        for (authorization, query, name) in [
+            ("Bearer 0123456789abcdef", "", Some("desk")),
+            ("Token 0123456789abcdef", "", Some("desk")),
+            // root:0123456789abcdef
+            ("Basic cm9vdDowMTIzNDU2Nzg5YWJjZGVm", "", Some("desk")),
+            // :fedcba9876543210
+            ("basic OmZlZGNiYTk4NzY1NDMyMTA=", "", Some("grafana")),
+            ("Basic cm9vdDpyb290", "p=0123456789abcdef", None), // root:root
+            ("Basic ****", "p=0123456789abcdef", Some("desk")),
+            ("Digest 0123456789abcdef", "", None),
+            ("", "db=x&u=me&p=0123456789abcdef", Some("desk")),
+            ("", "p=&p=0123456789abcdef", Some("desk")),
+            ("", "q=0123456789abcdef", None),
+        ] {
+            let headers = (!authorization.is_empty())
+                .then(|| (header::AUTHORIZATION, authorization.parse().unwrap()));
+            let headers: HeaderMap = headers.into_iter().collect();
+            let uri: Uri = format!("/write?{query}").parse().unwrap();
+            let caller = Caller::of_line_protocol(&tokens, &headers, &uri);
+            assert_eq!(caller.token_name(), name, "{authorization} {query}");
+            // Elsewhere only the first of these places counts.
+            let elsewhere = Caller::of(&tokens, &headers).token_name().is_some();
+            assert_eq!(elsewhere, authorization.starts_with("Bearer"));
+        }
+    }
+
+    #[test]
+    fn base64_is_read_with_its_padding_and_without() {
+        for (text, bytes) in [
+            ("", &b""[..]),
+            ("Zg==", b"f"),
+            ("Zm8=", b"fo"),
+            ("Zm9v", b"foo"),
+            ("Zm9vYg", b"foob"),
+            ("_-8=", b"\xff\xef"),
+        ] {
+            assert_eq!(base64(text).as_deref(), Some(bytes), "{text}");
+        }
+        assert_eq!(base64("Zm9*"), None);
     }
 
     #[test]

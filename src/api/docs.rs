@@ -15,6 +15,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ErrorBody, FieldError, PathSegment, ValidationBody};
 use super::state::ApiState;
+use super::types::LineProtocolRefusal;
 
 /// What the paths add to: title, version, and how to show a token.
 #[derive(OpenApi)]
@@ -26,7 +27,7 @@ use super::state::ApiState;
                        an instrument with price_decimals are rounded to them (half to even). A deleted row is in no answer."
     ),
     // What refusals are made of: the paths name them, but do not bring them along.
-    components(schemas(ErrorBody, ValidationBody, FieldError, PathSegment)),
+    components(schemas(ErrorBody, ValidationBody, FieldError, PathSegment, LineProtocolRefusal)),
     modifiers(&Bearer)
 )]
 struct Described;

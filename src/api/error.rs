@@ -64,12 +64,48 @@ impl FieldError {
     }
 }
 
+/// What a refusal says, beside its body: clients of other servers read it in a shape of their own.
+#[derive(Debug, Clone)]
+pub(super) struct ToldRefusal {
+    pub(super) message: String,
+    /// The line of the body that breaks a rule, from 1.
+    pub(super) line: Option<u64>,
+}
+
+impl ToldRefusal {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            line: None,
+        }
+    }
+
+    fn of_places(places: &[FieldError]) -> Self {
+        let place = |place: &FieldError| {
+            let steps = place.loc.iter().map(PathSegment::to_string);
+            let steps: Vec<String> = steps.collect();
+            format!("{}: {}", steps.join("."), place.msg)
+        };
+        let message: Vec<String> = places.iter().map(place).collect();
+        Self::new(message.join("; "))
+    }
+}
+
 /// A step on the way to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum PathSegment {
     Name(String),
     Index(usize),
+}
+
+impl std::fmt::Display for PathSegment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Index(index) => index.fmt(f),
+        }
+    }
 }
 
 impl From<&str> for PathSegment {
@@ -85,6 +121,8 @@ pub(super) enum ApiError {
     Status(StatusCode, String),
     /// 422, with the places.
     Violations(Vec<FieldError>),
+    /// A line of the body, from 1, and the rule that it breaks.
+    Line(u64, String),
 }
 
 impl ApiError {
@@ -148,6 +186,7 @@ pub(super) fn public_text(error: &Error) -> String {
         | Error::Closed
         | Error::CommitUnknown { .. }
         | Error::Rejected { .. }
+        | Error::Line { .. }
         | Error::NotRunning { .. }
         | Error::Corrupt { .. }
         | Error::TooManyConnections { .. }
@@ -162,6 +201,7 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::Invalid { .. } => return Self::within("body", error),
+            Error::Line { line, .. } => return Self::Line(*line, error.to_string()),
             Error::NotFound { .. } => StatusCode::NOT_FOUND,
             Error::Conflict { .. } => StatusCode::CONFLICT,
             Error::NotRunning { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -182,16 +222,25 @@ impl From<Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, detail) = match self {
-            Self::Status(status, detail) => (status, detail),
+        let (status, line, detail) = match self {
+            Self::Status(status, detail) => (status, None, detail),
+            Self::Line(line, detail) => (StatusCode::UNPROCESSABLE_ENTITY, Some(line), detail),
             Self::Violations(mut detail) => {
                 detail.iter_mut().for_each(FieldError::shorten);
+                let told = ToldRefusal::of_places(&detail);
                 let body = axum::Json(ValidationBody { detail });
-                return (StatusCode::UNPROCESSABLE_ENTITY, body).into_response();
+                let mut response = (StatusCode::UNPROCESSABLE_ENTITY, body).into_response();
+                response.extensions_mut().insert(told);
+                return response;
             }
         };
         let detail = shortened(&detail, TEXT_BYTES_MAX).into_owned();
+        let told = ToldRefusal {
+            line,
+            ..ToldRefusal::new(&*detail)
+        };
         let mut response = (status, axum::Json(ErrorBody { detail })).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);

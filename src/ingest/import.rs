@@ -5,7 +5,7 @@
 //! is found out before the writer is taken.
 
 mod report;
-mod resolve;
+pub(super) mod resolve;
 mod run;
 mod store;
 

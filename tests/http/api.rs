@@ -17,6 +17,7 @@ mod health;
 mod history;
 mod import;
 mod instruments;
+mod line_protocol;
 mod market_data;
 mod realtime;
 mod realtime_writes;

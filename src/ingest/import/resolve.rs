@@ -16,7 +16,7 @@ const MISSING_SHOWN_MAX: usize = 20;
 
 /// The ids of what was looked up, for one import.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(in crate::ingest) struct Ids {
     instruments: HashMap<Symbol, i64>,
     sources: HashMap<String, i64>,
     missing: BTreeSet<String>,
@@ -84,6 +84,12 @@ impl Ids {
         Ok(ids)
     }
 
+    /// The instrument of a symbol that was looked up, if there is one.
+    #[cfg(feature = "server")]
+    pub(in crate::ingest) fn instrument(&self, symbol: &Symbol) -> Option<i64> {
+        self.instruments.get(symbol).copied()
+    }
+
     /// True when a symbol had no instrument.
     pub(super) fn is_incomplete(&self) -> bool {
         !self.missing.is_empty()
@@ -119,7 +125,7 @@ impl Ids {
 
     /// Looks up the instruments of symbols that are new, and adds those that lack if the plan
     /// says so.
-    fn look_up<'s>(
+    pub(in crate::ingest) fn look_up<'s>(
         &mut self,
         conn: &mut BackendConnection<'_>,
         symbols: impl Iterator<Item = &'s Symbol>,
@@ -159,7 +165,11 @@ impl Ids {
         Ok(())
     }
 
-    fn source(
+    /// The id of the source with this name, which is added if the plan says so.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none; those of the database.
+    pub(in crate::ingest) fn source(
         &mut self,
         conn: &mut BackendConnection<'_>,
         name: &str,

@@ -95,6 +95,7 @@ pub(crate) fn fitting(document: &Document, operation: &Operation) -> BoxedStrate
                 .prop_map(|lines| lines.join(&b'\n'))
                 .boxed(),
             "text/csv" | "application/octet-stream" => csv().boxed(),
+            "text/plain" => lines().boxed(),
             other => panic!("{other} is a type of body that this test cannot write"),
         };
         body.prop_map(move |body| Some((kind.clone(), body)))
@@ -193,6 +194,16 @@ fn csv() -> impl Strategy<Value = Vec<u8>> {
         let lines: Vec<String> = [header.to_owned(), good].into_iter().chain(rows).collect();
         lines.join("\n").into_bytes()
     })
+}
+
+/// Ticks in the line protocol, mostly.
+fn lines() -> impl Strategy<Value = Vec<u8>> {
+    // Of few digits: moments of the past in every unit.
+    let good =
+        (0..9_999_i64).prop_map(|stamp| format!("ticks,symbol=ES price=1640.25,volume=8i {stamp}"));
+    let odd = select(&ODD_TEXTS[..]).prop_map(|text| format!("ticks,symbol=ES price=1 {text}"));
+    let line = prop_oneof![8 => good, 1 => odd, 1 => Just("# a comment".to_owned())];
+    vec(line, 0..4).prop_map(|lines| lines.join("\n").into_bytes())
 }
 
 /// Values that fit a schema; the name tells what will be found.
