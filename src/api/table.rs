@@ -9,7 +9,7 @@ mod spooled;
 mod stream;
 
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::extract::Query;
 use super::state::ApiState;
-use super::types::{BarTableQuery, TickTableQuery};
+use super::types::{BarRow, BarTableQuery, TableBytes, TickRow, TickTableQuery};
 use crate::export::TableFormat;
 use request::TableRequest;
 
@@ -32,7 +32,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
 /// As JSON it is a list of objects. Without `limit` the whole range is sent, however long it is: an
 /// error on the way breaks the connection, so that no part is taken for the whole. What is stored
 /// or deleted meanwhile may be in it or not. Prices are those that are stored, whatever the places of
-/// the instrument are. Of a Parquet file parts can be asked for (`range`).
+/// the instrument are. Parts can be asked for (`range`): they are of one moment.
 #[utoipa::path(
     get,
     path = "/api/ticks",
@@ -40,28 +40,29 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
     params(TickTableQuery),
     responses(
         (status = 200, description = "The rows", content(
-            (Vec<serde_json::Value> = "application/json"),
+            (Vec<TickRow> = "application/json"),
             (String = "application/x-ndjson"),
             (String = "text/csv"),
-            (Vec<u8> = "application/vnd.apache.arrow.stream"),
-            (Vec<u8> = "application/vnd.apache.parquet"),
+            (TableBytes = "application/vnd.apache.arrow.stream"),
+            (TableBytes = "application/vnd.apache.parquet"),
         )),
-        (status = 206, description = "The part of a Parquet file that was asked for"),
+        (status = 206, description = "The part that was asked for"),
         (status = 404, body = ErrorBody, description = "No active instrument has this symbol"),
         (status = 406, body = ErrorBody, description = "None of the forms that `accept` names"),
-        (status = 416, body = ErrorBody, description = "The file has no such part"),
+        (status = 416, body = ErrorBody, description = "There is no such part"),
         ReadErrors,
     )
 )]
 async fn ticks(
     State(state): State<ApiState>,
+    method: Method,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     Query(query): Query<TickTableQuery>,
 ) -> Result<Response, ApiError> {
     let format = format::of(query.format, &headers)?;
     let request = TableRequest::of_ticks(&state, &query).await?;
-    answer(state, uri, &headers, request, format).await
+    answer(state, (method, uri, headers), request, format).await
 }
 
 /// Bars as a table, by instrument, oldest first
@@ -75,34 +76,34 @@ async fn ticks(
     params(BarTableQuery),
     responses(
         (status = 200, description = "The rows", content(
-            (Vec<serde_json::Value> = "application/json"),
+            (Vec<BarRow> = "application/json"),
             (String = "application/x-ndjson"),
             (String = "text/csv"),
-            (Vec<u8> = "application/vnd.apache.arrow.stream"),
-            (Vec<u8> = "application/vnd.apache.parquet"),
+            (TableBytes = "application/vnd.apache.arrow.stream"),
+            (TableBytes = "application/vnd.apache.parquet"),
         )),
-        (status = 206, description = "The part of a Parquet file that was asked for"),
+        (status = 206, description = "The part that was asked for"),
         (status = 404, body = ErrorBody, description = "No active instrument has this symbol"),
         (status = 406, body = ErrorBody, description = "None of the forms that `accept` names"),
-        (status = 416, body = ErrorBody, description = "The file has no such part"),
+        (status = 416, body = ErrorBody, description = "There is no such part"),
         ReadErrors,
     )
 )]
 async fn bars(
     State(state): State<ApiState>,
+    method: Method,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     Query(query): Query<BarTableQuery>,
 ) -> Result<Response, ApiError> {
     let format = format::of(query.format, &headers)?;
     let request = TableRequest::of_bars(&state, &query).await?;
-    answer(state, uri, &headers, request, format).await
+    answer(state, (method, uri, headers), request, format).await
 }
 
 async fn answer(
     state: ApiState,
-    uri: axum::http::Uri,
-    headers: &HeaderMap,
+    (method, uri, headers): (Method, Uri, HeaderMap),
     request: TableRequest,
     format: TableFormat,
 ) -> Result<Response, ApiError> {
@@ -110,12 +111,11 @@ async fn answer(
     if let Some(limit) = limit {
         return page::answer(&state, &uri, table, format, limit).await;
     }
-    match headers.get(header::RANGE) {
-        Some(range) if format == TableFormat::Parquet => {
-            spooled::answer(&state, &uri, headers, range, table).await
-        }
-        _ => stream::answer(state, table, format).await,
+    // Who asks for the size first reads parts next.
+    if method == Method::HEAD || headers.contains_key(header::RANGE) {
+        return spooled::answer(&state, &uri, &headers, table, format).await;
     }
+    stream::answer(state, table, format).await
 }
 
 /// A place among the tables that are sent whole.

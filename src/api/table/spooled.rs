@@ -1,5 +1,5 @@
-//! Parts of a Parquet file: readers of columns ask for its end first, then for what they need. The file
-//! is made once, and all of its parts are of it.
+//! Parts of a table: readers of Parquet ask for its end first, then for what they need, others for its
+//! size and for one piece after the other. It is written once, into a file, and all parts are of that.
 
 use std::io::Write;
 use std::ops::Range;
@@ -23,15 +23,15 @@ pub(super) async fn answer(
     state: &ApiState,
     uri: &Uri,
     headers: &HeaderMap,
-    range: &HeaderValue,
     table: Table,
+    format: TableFormat,
 ) -> Result<Response, ApiError> {
-    let key = uri.to_string();
+    let key = format!("{format} {uri}");
     let files = state.spooled_files();
     let file = match files.get(&key) {
         Some(file) => file,
         None => {
-            let file = make(state, table).await?;
+            let file = make(state, table, format).await?;
             files.insert(key, file.clone());
             file
         }
@@ -40,10 +40,11 @@ pub(super) async fn answer(
     let is_same = headers
         .get(header::IF_RANGE)
         .is_none_or(|tag| *tag == file.tag);
-    let range = range.to_str().ok().filter(|_| is_same);
+    let range = headers.get(header::RANGE).filter(|_| is_same);
+    let range = range.and_then(|range| range.to_str().ok());
     Ok(match range.and_then(|text| bytes_of(text, file.size)) {
-        None => part(&file, StatusCode::OK, 0..file.size),
-        Some(Some(range)) => part(&file, StatusCode::PARTIAL_CONTENT, range),
+        None => part(&file, format, StatusCode::OK, 0..file.size),
+        Some(Some(range)) => part(&file, format, StatusCode::PARTIAL_CONTENT, range),
         Some(None) => {
             let detail = format!("the file has {} bytes; ask for some of these", file.size);
             let refused = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
@@ -58,10 +59,13 @@ pub(super) async fn answer(
 }
 
 /// Writes the whole table into a file that nobody else can open.
-async fn make(state: &ApiState, table: Table) -> Result<SpooledFile, ApiError> {
+async fn make(
+    state: &ApiState,
+    table: Table,
+    format: TableFormat,
+) -> Result<SpooledFile, ApiError> {
     let place = super::place(state)?;
-    let (mut table, mut bytes) =
-        TableStream::begin(state.clone(), table, TableFormat::Parquet, place)?;
+    let (mut table, mut bytes) = TableStream::begin(state.clone(), table, format, place)?;
     let cannot = |error: std::io::Error| Error::File {
         path: "a temporary file".to_owned(),
         reason: error.to_string(),
@@ -81,7 +85,12 @@ async fn make(state: &ApiState, table: Table) -> Result<SpooledFile, ApiError> {
     Ok(SpooledFile::new(file, size))
 }
 
-fn part(file: &SpooledFile, status: StatusCode, range: Range<u64>) -> Response {
+fn part(
+    file: &SpooledFile,
+    format: TableFormat,
+    status: StatusCode,
+    range: Range<u64>,
+) -> Response {
     let length = range.end - range.start;
     let place = format!(
         "bytes {}-{}/{}",
@@ -106,7 +115,7 @@ fn part(file: &SpooledFile, status: StatusCode, range: Range<u64>) -> Response {
     let mut response = Response::new(Body::from_stream(pieces));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    let kind = HeaderValue::from_static(TableFormat::Parquet.media_type());
+    let kind = HeaderValue::from_static(format.media_type());
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

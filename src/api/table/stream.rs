@@ -115,12 +115,10 @@ pub(super) async fn answer(
         header::CONTENT_TYPE,
         header::HeaderValue::from_static(format.media_type()),
     );
-    if format == TableFormat::Parquet {
-        headers.insert(
-            header::ACCEPT_RANGES,
-            header::HeaderValue::from_static("bytes"),
-        );
-    }
+    headers.insert(
+        header::ACCEPT_RANGES,
+        header::HeaderValue::from_static("bytes"),
+    );
     if let Ok(name) = header::HeaderValue::try_from(name) {
         headers.insert(header::CONTENT_DISPOSITION, name);
     }
