@@ -14,8 +14,9 @@ pub mod server;
 mod settings;
 pub mod tokens;
 mod url;
+pub mod webhooks;
 
-pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl, Secret};
+pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget};
 pub use cache::CacheConfig;
 pub use database::{
     DatabaseConfig, ObserveConfig, PoolConfig, Pooler, PostgresConfig, SqliteConfig, Synchronous,
@@ -32,3 +33,4 @@ pub use tokens::{NamedToken, Token, TokenRights};
 pub use url::DatabaseUrl;
 #[cfg(feature = "postgres")]
 pub(crate) use url::with_database;
+pub use webhooks::{HttpUrl, Secret, WebhookConfig};

@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod alert;
+pub mod alert_template;
 pub mod bar;
 pub mod bar_price;
 pub mod calendar;
@@ -21,6 +22,9 @@ pub mod tick;
 
 pub use aggregate::{Aggregator, PeriodBar};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
+pub use alert_template::{AlertTemplate, BuiltInTemplate, TemplateVariables};
+#[cfg(feature = "server")]
+pub(crate) use alert_template::{TemplateAlert, TemplateFacts, TemplateRenderer};
 pub use bar::{Bar, Frequency, RawBar};
 pub use bar_price::BarPrice;
 pub(crate) use bar_price::TickPrices;

@@ -1,16 +1,15 @@
 //! Settings of the delivery of alerts: on which channels, how often it looks, how it tries again.
 //!
 //! Owns the values, their defaults with reasons, and their limits. Where they come from is in
-//! `settings`, how they are written in `alert_channels`. URLs and secrets are never shown: the URL
-//! of a webhook is often the right to use it.
+//! `settings`, how they are written in `alert_channels`, what a receiver over HTTP has in `webhooks`.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::limits::{positive, within};
 use super::read::{millis, seconds};
+use super::webhooks::{HttpUrl, Secret, WebhookConfig};
 use crate::domain::ChannelKind;
 use crate::error::{Error, Result};
 
@@ -76,18 +75,8 @@ pub enum ChannelTarget {
     Log,
     /// The subscribers of this process.
     InApp,
-    /// HTTP requests, signed when there is a secret.
-    Webhook {
-        /// The URL of the receiver.
-        url: HttpUrl,
-        /// The secret that signs them.
-        secret: Option<Secret>,
-    },
-    /// A webhook as Slack has them.
-    Slack {
-        /// Its URL.
-        url: HttpUrl,
-    },
+    /// HTTP requests.
+    Webhook(WebhookConfig),
 }
 
 impl ChannelTarget {
@@ -97,108 +86,8 @@ impl ChannelTarget {
         match self {
             Self::Log => ChannelKind::Log,
             Self::InApp => ChannelKind::InApp,
-            Self::Webhook { .. } => ChannelKind::Webhook,
-            Self::Slack { .. } => ChannelKind::Slack,
+            Self::Webhook(webhook) => webhook.kind(),
         }
-    }
-}
-
-/// The URL of a receiver; what follows its host is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HttpUrl(String);
-
-impl HttpUrl {
-    /// Checks a URL; `setting` is named when it cannot work.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when it does not begin with `http://` or `https://` and a host.
-    pub fn new(setting: &str, text: impl Into<String>) -> Result<Self> {
-        let text = text.into();
-        let refuse = |reason: &str| {
-            let remedy = "write it like https://example.com/path";
-            Err(Error::config(setting, reason, remedy))
-        };
-        let Some(rest) = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-        else {
-            return refuse("it does not begin with http:// or https://");
-        };
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse("it has a blank or a character that a URL cannot have");
-        }
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if host.is_empty() || host.starts_with(':') {
-            return refuse("it names no host");
-        }
-        if host.contains('@') {
-            return refuse("it has a user or password before its host, which is not sent");
-        }
-        Ok(Self(text))
-    }
-
-    /// Scheme and host.
-    fn shown(&self) -> &str {
-        let from = self.0.find("://").map_or(0, |at| at + 3);
-        let end = self.0[from..].find(['/', '?', '#']);
-        end.map_or(&self.0, |end| &self.0[..from + end])
-    }
-
-    /// The text without what follows the host.
-    #[cfg(feature = "server")]
-    pub(crate) fn redact(&self, text: &str) -> String {
-        let hidden = &self.0[self.shown().len()..];
-        // A lone slash hides nothing.
-        if hidden.len() < 2 {
-            return text.to_owned();
-        }
-        text.replace(hidden, "/***")
-    }
-
-    /// The whole URL, for the request alone.
-    #[cfg(feature = "server")]
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for HttpUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/***", self.shown())
-    }
-}
-
-/// A secret that is never written out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Checks a secret; `setting` is named when it cannot work.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when it is empty.
-    pub fn new(setting: &str, text: impl Into<String>) -> Result<Self> {
-        let text = text.into();
-        if text.trim().is_empty() {
-            return Err(Error::config(
-                setting,
-                "it is empty, so anybody could sign",
-                "give one like those of `openssl rand -hex 32`, or none at all",
-            ));
-        }
-        Ok(Self(text))
-    }
-
-    /// The key of the signature.
-    #[cfg(feature = "server")]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
     }
 }
 
@@ -264,7 +153,7 @@ impl AlertsConfig {
         within("alerts.concurrency_max", self.concurrency_max, 1..=64)?;
         let buffer = self.subscriber_buffer;
         within("alerts.subscriber_buffer", buffer, 1..=65_536)?;
-        self.check_names()
+        self.check_channels()
     }
 
     /// True when a channel may have this name: 1 to 64 of a-z, 0-9, _ and -.
@@ -274,7 +163,7 @@ impl AlertsConfig {
         (1..=Self::NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(letter)
     }
 
-    fn check_names(&self) -> Result<()> {
+    fn check_channels(&self) -> Result<()> {
         let channels = self.all_channels()?;
         if channels.len() > Self::CHANNELS_MAX {
             return Err(Error::config(
@@ -298,6 +187,9 @@ impl AlertsConfig {
                     format!("{name:?} is the name of two channels"),
                     "give each a name of its own",
                 ));
+            }
+            if let ChannelTarget::Webhook(webhook) = &channel.target {
+                webhook.check(&format!("alerts.channels.{name}"))?;
             }
         }
         Ok(())
@@ -351,46 +243,5 @@ mod tests {
             assert!(error.starts_with(name), "{error}");
             assert!(error.contains("; "), "{error} has no remedy");
         }
-    }
-
-    #[test]
-    fn a_url_is_one_of_http_and_no_error_repeats_it() {
-        for right in [
-            "https://a.example",
-            "http://127.0.0.1:1/x?y=z",
-            "https://[::1]:8/",
-        ] {
-            HttpUrl::new("x", right).unwrap();
-        }
-        for wrong in [
-            "",
-            "t0ken",
-            "ftp://t0ken",
-            "https://",
-            "https:///t0ken",
-            "https://a/ t0ken",
-            "https://:80/t0ken",
-            "https://user:t0ken@a/",
-        ] {
-            let error = HttpUrl::new("alerts.webhook_url", wrong)
-                .unwrap_err()
-                .to_string();
-            assert!(error.starts_with("alerts.webhook_url: "), "{error}");
-            assert!(!error.contains("t0ken"), "{error}");
-        }
-    }
-
-    #[test]
-    fn neither_secrets_nor_paths_are_shown() {
-        let url = HttpUrl::new("x", "https://hooks.example/services/t0ken").unwrap();
-        let secret = Some(Secret::new("x", "s3cret").unwrap());
-        let target = ChannelTarget::Webhook { url, secret };
-        let shown = format!("{target:?}");
-        assert!(shown.contains("https://hooks.example/***"), "{shown}");
-        assert!(
-            !shown.contains("t0ken") && !shown.contains("s3cret"),
-            "{shown}"
-        );
-        Secret::new("x", " ").unwrap_err();
     }
 }

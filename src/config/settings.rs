@@ -314,7 +314,7 @@ mod tests {
         let names: Vec<_> = channels.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["desk", "log", "webhook", "slack"]);
         assert_eq!(alerts.attempts_max, Some(3));
-        let signed = |at: usize| matches!(&channels[at].target, ChannelTarget::Webhook { secret, .. } if secret.is_some());
+        let signed = |at: usize| matches!(&channels[at].target, ChannelTarget::Webhook(webhook) if webhook.secret.is_some());
         assert!(signed(0) && signed(2), "{alerts:?}");
         assert!(!format!("{alerts:?}").contains("t0ken"), "{alerts:?}");
         for (name, value, reason) in [
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_short_form_leads_a_channel_elsewhere_and_keeps_its_secret() {
-        use crate::config::{ChannelTarget, HttpUrl, Secret};
+        use crate::config::{ChannelTarget, HttpUrl, Secret, WebhookConfig};
         let toml = "[[alerts.channels]]\nkind = 'webhook'\nurl = 'https://a.example'\n\
                     secret = 's'\n[[alerts.channels]]\nkind = 'slack'\nurl = 'https://c.example'";
         let pairs = [
@@ -381,14 +381,10 @@ mod tests {
         let channels = all(toml, &pairs).unwrap().alerts.all_channels().unwrap();
         let targets: Vec<_> = channels.into_iter().map(|channel| channel.target).collect();
         let url = |text: &str| HttpUrl::new("url", text).unwrap();
-        let webhook = ChannelTarget::Webhook {
-            url: url("https://b.example"),
-            secret: Some(Secret::new("secret", "s").unwrap()),
-        };
-        let slack = ChannelTarget::Slack {
-            url: url("https://d.example"),
-        };
-        assert_eq!(targets, [webhook, slack]);
+        let webhook = WebhookConfig::new(url("https://b.example"))
+            .with(|it| it.secret = Some(Secret::new("secret", "s").unwrap()));
+        let slack = WebhookConfig::slack(url("https://d.example"));
+        assert_eq!(targets, [webhook, slack].map(ChannelTarget::Webhook));
     }
 
     #[test]

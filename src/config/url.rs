@@ -238,8 +238,8 @@ fn secrets(url: &str) -> Vec<String> {
         .collect()
 }
 
-#[cfg(any(feature = "postgres", test))]
-fn percent_decoded(text: &str) -> String {
+#[cfg(any(feature = "postgres", feature = "server", test))]
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {

@@ -8,8 +8,9 @@
 //!
 //! # Webhooks
 //!
-//! A request is a POST of JSON, `{"event": "alert_fired", "version": "1.0", "alert": {..}}`, with
-//! these headers:
+//! A request is a POST of the JSON that the channel's [template](crate::domain::AlertTemplate) makes,
+//! by default `{"event": "alert_fired", "version": "1.0", "alert": {..}}`, with the channel's headers
+//! and these:
 //!
 //! - `Idempotency-Key`: the same for each attempt to deliver this alert on this channel. Whoever
 //!   has seen it has the alert already, and answers 200.
@@ -22,13 +23,15 @@
 //! Any 2xx means that it arrived. 429, and any 4xx or 5xx with `Retry-After` (seconds or a date, an
 //! hour at most), pauses the channel: nothing is sent on it until then, and that was no attempt.
 //! 408, 425 and 5xx are tried again; so are timeouts and broken connections. Every other answer is
-//! final, redirects included: they are not followed. What has not arrived for
+//! final, redirects included: they are not followed; so is an alert of which the template makes no
+//! JSON. What has not arrived for
 //! [`AlertsConfig::age_max`] is given up, and is a dead letter.
 //!
 //! The reasons are in docs/decisions/0013.
 
 mod backoff;
 mod channel;
+mod channel_test;
 #[cfg(feature = "server")]
 mod http;
 #[cfg_attr(
@@ -47,6 +50,7 @@ use std::time::Instant;
 
 use tokio::sync::broadcast;
 
+pub use channel_test::{ChannelTest, test_channel};
 pub use snapshot::{ChannelSnapshot, DeliverySnapshot};
 
 use super::{Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};

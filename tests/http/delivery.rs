@@ -2,7 +2,9 @@
 
 mod channels;
 mod failures;
-pub(crate) mod receiver;
 mod sharing;
 mod storms;
+mod templates;
 mod world;
+
+pub(crate) use crate::support::receiver;

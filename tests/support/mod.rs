@@ -15,6 +15,7 @@ pub mod forwarder;
 pub mod pgbouncer;
 #[cfg(feature = "cli")]
 pub mod process;
+pub mod receiver;
 #[cfg(feature = "postgres")]
 pub mod server;
 #[cfg(feature = "postgres")]

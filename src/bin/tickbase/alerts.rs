@@ -1,5 +1,7 @@
 //! `alerts`: the newest alerts, all of them in figures, and sending again what was given up.
 
+mod channel_trial;
+
 use std::collections::{BTreeMap, HashMap};
 
 use clap::{ArgGroup, Args, Subcommand};
@@ -28,6 +30,9 @@ pub(super) enum AlertsAction {
     Stats,
     /// Have deliveries that were given up (dead letters) tried again, by a running `serve`
     Resend(ResendArguments),
+    /// Send one sample alert on a channel of the settings, and show what the receiver answered;
+    /// stores nothing
+    TestChannel(channel_trial::TestChannelArguments),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +76,7 @@ pub(super) fn run(context: &Context, action: &AlertsAction) -> CommandResult {
         AlertsAction::List(arguments) => list(context, arguments),
         AlertsAction::Stats => stats(context),
         AlertsAction::Resend(arguments) => resend(context, arguments),
+        AlertsAction::TestChannel(arguments) => channel_trial::run(context, arguments),
     }
 }
 

@@ -108,7 +108,7 @@ impl Channel {
             DeliveryTarget::Http(endpoint) => return endpoint.post(claim, now),
         }
         let _ = now;
-        SendOutcome::Accepted
+        SendOutcome::Accepted { status: None }
     }
 }
 
@@ -121,8 +121,8 @@ fn target(
     Ok(match &channel.target {
         ChannelTarget::Log => DeliveryTarget::Log,
         ChannelTarget::InApp => DeliveryTarget::InApp(subscribers.clone()),
-        ChannelTarget::Webhook { .. } | ChannelTarget::Slack { .. } => {
-            DeliveryTarget::Http(Box::new(Endpoint::new(channel, config)?))
+        ChannelTarget::Webhook(webhook) => {
+            DeliveryTarget::Http(Box::new(Endpoint::new(&channel.name, webhook, config)?))
         }
     })
 }

@@ -10,7 +10,8 @@ use ureq::http::{HeaderMap, StatusCode};
 use super::backoff;
 use super::payload::{self, Signer};
 use super::send_outcome::SendOutcome;
-use crate::config::{AlertsConfig, ChannelConfig, ChannelTarget, HttpUrl};
+use crate::config::{AlertsConfig, WebhookConfig};
+use crate::domain::TemplateRenderer;
 use crate::error::{Error, Result};
 use crate::repository::alert_delivery::Claim;
 use crate::timestamp::Timestamp;
@@ -23,48 +24,55 @@ const ECHO_CHARS_MAX: usize = 120;
 /// The receiver of a channel.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    url: HttpUrl,
+    webhook: WebhookConfig,
     signer: Option<Signer>,
-    slack: bool,
+    renderer: TemplateRenderer,
     agent: Agent,
 }
 
 impl Endpoint {
-    pub(super) fn new(channel: &ChannelConfig, config: &AlertsConfig) -> Result<Self> {
-        let (url, secret) = match &channel.target {
-            ChannelTarget::Webhook { url, secret } => (url, secret.as_ref()),
-            ChannelTarget::Slack { url } => (url, None),
-            _ => return Err(no_url(channel)),
-        };
-        let setting = |field: &str| format!("alerts.channels.{}.{field}", channel.name);
+    pub(super) fn new(
+        channel: &str,
+        webhook: &WebhookConfig,
+        config: &AlertsConfig,
+    ) -> Result<Self> {
+        let setting = |field: &str| format!("alerts.channels.{channel}.{field}");
         // Found out at the start, not at the first alert.
-        if let Err(error) = url.as_str().parse::<ureq::http::Uri>() {
+        if let Err(error) = webhook.url.as_str().parse::<ureq::http::Uri>() {
             let remedy = "write it like https://example.com/path";
             return Err(Error::config(setting("url"), error.to_string(), remedy));
         }
+        let secret = webhook.secret.as_ref();
         let signer = secret.map(|secret| Signer::new(&setting("secret"), secret));
         Ok(Self {
-            url: url.clone(),
             signer: signer.transpose()?,
-            slack: matches!(channel.target, ChannelTarget::Slack { .. }),
+            renderer: webhook.renderer()?,
+            webhook: webhook.clone(),
             agent: agent(config),
         })
     }
 
     /// Sends an alert and waits for the answer.
     pub(super) fn post(&self, claim: &Claim, now: Timestamp) -> SendOutcome {
-        let body = if self.slack {
-            payload::slack(&claim.notice)
-        } else {
-            payload::webhook(&claim.notice)
+        let key = claim.idempotency_key();
+        let body = match self.renderer.render(&payload::facts(claim, &key, now)) {
+            Ok(body) => body,
+            // It makes no other one of this alert the next time.
+            Err(error) => {
+                let reason = self.shown(&error.to_string());
+                return SendOutcome::Refused { reason };
+            }
         };
         let timestamp = now.micros().div_euclid(1_000_000).to_string();
         let mut request = self
             .agent
-            .post(self.url.as_str())
+            .post(self.webhook.url.as_str())
             .header("Content-Type", "application/json")
-            .header("Idempotency-Key", claim.idempotency_key())
+            .header("Idempotency-Key", key)
             .header("X-Tickbase-Timestamp", &timestamp);
+        for (name, value) in &self.webhook.headers {
+            request = request.header(name, value.as_str());
+        }
         if let Some(signer) = &self.signer {
             request = request.header("X-Tickbase-Signature", signer.sign(&timestamp, &body));
         }
@@ -87,10 +95,10 @@ impl Endpoint {
         }
     }
 
-    /// Makes a text from outside fit for the log and the database: short, one line, without the
-    /// URL.
+    /// Makes a text from outside fit for the log and the database: short, one line, without
+    /// URL and secrets.
     fn shown(&self, text: &str) -> String {
-        let text = self.url.redact(text);
+        let text = self.webhook.redact(text);
         let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         let line: String = line.take(ECHO_CHARS_MAX).collect();
         line.trim().to_owned()
@@ -108,19 +116,12 @@ fn agent(config: &AlertsConfig) -> Agent {
         .into()
 }
 
-fn no_url(channel: &ChannelConfig) -> Error {
-    Error::config(
-        format!("alerts.channels.{}.kind", channel.name),
-        "it has no URL",
-        "use webhook or slack",
-    )
-}
-
 /// Judges an answer. A refusal with a time concerns the channel and not this alert, whatever its
 /// status: some answer 403 to those who come too often.
 fn judge(status: StatusCode, headers: &HeaderMap, said: &str, now: Timestamp) -> SendOutcome {
     if status.is_success() {
-        return SendOutcome::Accepted;
+        let status = Some(status.as_u16());
+        return SendOutcome::Accepted { status };
     }
     let colon = if said.is_empty() { "" } else { ": " };
     let reason = format!("answered {}{colon}{said}", status.as_u16());
@@ -171,9 +172,10 @@ mod tests {
     #[test]
     fn each_status_means_one_thing() {
         for code in [200, 201, 204, 299] {
+            let status = Some(code);
             assert_eq!(
                 of(code, &[("retry-after", "7")]),
-                SendOutcome::Accepted,
+                SendOutcome::Accepted { status },
                 "{code}"
             );
         }

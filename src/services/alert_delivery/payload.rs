@@ -1,51 +1,41 @@
-//! The body of an alert for webhooks, which is the same for each attempt, and its signature. It
-//! sends nothing.
+//! What the template of a webhook is told of an alert, and the signature of its body. It sends
+//! nothing.
 
 use std::fmt::Write;
 
 use hmac::{Hmac, Mac};
-use serde_json::json;
 use sha2::Sha256;
 
 use crate::config::Secret;
+use crate::domain::{TemplateAlert, TemplateFacts};
 use crate::error::{Error, Result};
-use crate::repository::alert_delivery::AlertNotice;
+use crate::repository::alert_delivery::Claim;
+use crate::timestamp::Timestamp;
 
-/// The body for a webhook. Values are not rounded: they are for programs.
-pub(super) fn webhook(notice: &AlertNotice) -> Vec<u8> {
-    let alert = &notice.alert;
-    let body = json!({
-        "event": "alert_fired",
-        "version": "1.0",
-        "alert": {
-            "id": alert.id,
-            "timestamp": alert.timestamp.to_string(),
-            "source_id": alert.source_id,
-            "sequence": alert.sequence,
-            "rule_id": alert.rule_id,
-            "rule_name": notice.rule_name,
-            "instrument_id": alert.instrument_id,
-            "instrument_symbol": notice.symbol.as_str(),
-            "trigger_value": alert.trigger_value,
-            "threshold_value": alert.threshold_value,
-            "fired_status": alert.fired_status.as_str(),
-            "rule_condition": alert.rule_condition,
-            "evaluation_time_ms": alert.evaluation_time_us as f64 / 1e3,
-            "alert_message": alert.alert_message,
+/// What templates are told of an attempt to deliver an alert.
+pub(super) fn facts<'a>(claim: &'a Claim, key: &'a str, now: Timestamp) -> TemplateFacts<'a> {
+    let (notice, alert) = (&claim.notice, &claim.notice.alert);
+    TemplateFacts {
+        alert: TemplateAlert {
+            id: alert.id,
+            timestamp: alert.timestamp.to_string(),
+            source_id: alert.source_id,
+            sequence: alert.sequence,
+            rule_id: alert.rule_id,
+            rule_name: notice.rule_name.as_deref(),
+            instrument_id: alert.instrument_id,
+            instrument_symbol: notice.symbol.as_str(),
+            trigger_value: alert.trigger_value,
+            threshold_value: alert.threshold_value,
+            fired_status: alert.fired_status.as_str(),
+            rule_condition: &alert.rule_condition,
+            evaluation_time_ms: alert.evaluation_time_us as f64 / 1e3,
+            alert_message: &alert.alert_message,
         },
-    });
-    body.to_string().into_bytes()
-}
-
-/// The body for Slack: the message, with the three characters that are its markup's escaped
-/// (<https://api.slack.com/reference/surfaces/formatting#escaping>).
-pub(super) fn slack(notice: &AlertNotice) -> Vec<u8> {
-    let message = &notice.alert.alert_message;
-    let text = message
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
-    json!({ "text": text }).to_string().into_bytes()
+        channel: &claim.delivery.channel,
+        idempotency_key: key,
+        sent_at: now.to_string(),
+    }
 }
 
 /// Signs bodies with a secret.

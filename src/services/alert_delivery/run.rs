@@ -327,7 +327,7 @@ impl Outbox {
             ),
         };
         match answer {
-            SendOutcome::Accepted => {
+            SendOutcome::Accepted { .. } => {
                 channel.pacing.accepted();
                 DeliveryOutcome::Delivered
             }

@@ -7,7 +7,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SendOutcome {
     /// The receiver has the alert.
-    Accepted,
+    Accepted {
+        /// What it answered, if it was reached over HTTP.
+        status: Option<u16>,
+    },
     /// The attempt failed; another one may succeed.
     TryAgain {
         /// Why it was not accepted.

@@ -1,7 +1,7 @@
 //! What became of an alert on each channel, and sending again what was given up.
 
 use serde_json::json;
-use tickbase::config::{ChannelConfig, ChannelTarget, HttpUrl};
+use tickbase::config::{ChannelConfig, ChannelTarget, HttpUrl, WebhookConfig};
 
 use crate::api::client::Api;
 use crate::delivery::receiver::{Receiver, Reply};
@@ -12,10 +12,9 @@ fn delivering(db: &crate::support::TestDatabase, receivers: &[(&str, &Receiver)]
     Api::with(db, |settings| {
         let channel = |(name, receiver): &(&str, &Receiver)| ChannelConfig {
             name: (*name).to_owned(),
-            target: ChannelTarget::Webhook {
-                url: HttpUrl::new("url", receiver.url()).unwrap(),
-                secret: None,
-            },
+            target: ChannelTarget::Webhook(WebhookConfig::new(
+                HttpUrl::new("url", receiver.url()).unwrap(),
+            )),
         };
         settings.alerts.channels = receivers.iter().map(channel).collect();
     })

@@ -1,6 +1,6 @@
 //! What arrives on each kind of channel.
 
-use tickbase::config::{ChannelTarget, HttpUrl};
+use tickbase::config::{ChannelTarget, HttpUrl, WebhookConfig};
 use tickbase::domain::{DeliveryState, DeliveryStatus};
 use tickbase::monitoring::metrics::{self, Exposition};
 use tickbase::repository::alert_log;
@@ -67,14 +67,15 @@ on_both! {
         let world = World::new(place);
         let receiver = Receiver::new(|_| Reply::Full(200, String::new(), vec![b'x'; 1 << 20]));
         let url = HttpUrl::new("url", receiver.url()).unwrap();
-        let service = world.service(vec![channel("slack", ChannelTarget::Slack { url })]);
+        let service = world.service(vec![channel("slack", ChannelTarget::Webhook(WebhookConfig::slack(url)))]);
         let id = world.fire(1);
         service.start().unwrap();
         let request = receiver.wait_for(1).remove(0);
-        assert_eq!(
-            String::from_utf8(request.body.clone()).unwrap(),
-            r#"{"text":"Alert: &lt;b&gt; &amp; co - Price 101.5 above threshold 100.0000"}"#
-        );
+        let json = request.json();
+        assert_eq!(json["text"], "Alert: &lt;b&gt; &amp; co - Price 101.5 above threshold 100.0000");
+        let plain = &json["blocks"][0]["text"];
+        let message = "Alert: <b> & co - Price 101.5 above threshold 100.0000";
+        assert_eq!((&plain["type"], &plain["text"]), (&"plain_text".into(), &message.into()));
         assert_eq!(request.header("x-tickbase-signature"), None);
         world.until_status(id, DeliveryStatus::AllDelivered);
     }

@@ -163,7 +163,7 @@ on_both! {
 
     fn https_speaks_tls_and_a_receiver_that_does_not_is_a_failure(place: &TestDatabase) {
         use std::io::Read;
-        use tickbase::config::{ChannelTarget, HttpUrl};
+        use tickbase::config::{ChannelTarget, HttpUrl, WebhookConfig};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}/t0ken", listener.local_addr().unwrap());
         let hello = std::thread::spawn(move || {
@@ -173,7 +173,7 @@ on_both! {
         });
         let world = World::new(place);
         let url = HttpUrl::new("url", url).unwrap();
-        let target = ChannelTarget::Webhook { url, secret: None };
+        let target = ChannelTarget::Webhook(WebhookConfig::new(url));
         let service = world.service(vec![crate::delivery::world::channel("tls", target)]);
         let id = world.fire(1);
         service.start().unwrap();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tickbase::Timestamp;
 use tickbase::clock::Clock;
 use tickbase::config::{
-    AlertsConfig, ChannelConfig, ChannelTarget, DatabaseConfig, HttpUrl, Secret,
+    AlertsConfig, ChannelConfig, ChannelTarget, DatabaseConfig, HttpUrl, Secret, WebhookConfig,
 };
 use tickbase::database::Database;
 use tickbase::domain::{Condition, DeliveryState, DeliveryStatus, FiredStatus, RuleType};
@@ -81,6 +81,17 @@ impl<'a> World<'a> {
             .unwrap()
             .unwrap()
             .id
+    }
+
+    /// Takes an alert and its deliveries away for good, so that it can fire again.
+    pub(crate) fn forget(&self, id: i64) {
+        for statement in [
+            format!("DELETE FROM alert_deliveries WHERE alert_id = {id}"),
+            format!("UPDATE alert_logs SET deleted_at = timestamp WHERE id = {id}"),
+            format!("DELETE FROM alert_logs WHERE id = {id}"),
+        ] {
+            self.place.raw(&statement).unwrap();
+        }
     }
 
     pub(crate) fn alert(&self, id: i64) -> AlertLog {
@@ -204,5 +215,6 @@ pub(crate) fn channel(name: &str, target: ChannelTarget) -> ChannelConfig {
 pub(crate) fn webhook(name: &str, receiver: &Receiver) -> ChannelConfig {
     let url = HttpUrl::new("url", receiver.url()).unwrap();
     let secret = Some(Secret::new("secret", SECRET).unwrap());
-    channel(name, ChannelTarget::Webhook { url, secret })
+    let webhook = WebhookConfig::new(url).with(|it| it.secret = secret);
+    channel(name, ChannelTarget::Webhook(webhook))
 }

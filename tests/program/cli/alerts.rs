@@ -1,4 +1,4 @@
-//! `alerts resend`: what was given up is due again.
+//! `alerts resend`: what was given up is due again; `alerts test-channel`: a trial of a channel.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tickbase::models::{NewAlertLog, NewAlertRule};
 use tickbase::repository::alert_delivery::{self, ChannelKey, Claim, DeliveryOutcome, Tried};
 use tickbase::repository::{alert_log, alert_rule};
 
-use super::{run, says};
+use super::{Files, contents, run, says};
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestDatabase, db_write, on_both};
 
 /// Stores alerts that were given up on both of their channels; returns their ids.
@@ -115,5 +116,40 @@ on_both! {
             let done = run(db, &[&["alerts", "resend"], arguments].concat());
             assert_eq!(done.code, Some(2), "{done:?}");
         }
+    }
+
+    fn a_trial_of_a_channel_stores_nothing_and_tells_by_its_exit(db: &TestDatabase) {
+        let receiver = Receiver::new(|n| match n {
+            0 | 1 => Reply::Status(204),
+            _ => Reply::Full(401, String::new(), b"no 123456:AAE-x_Y9zz".to_vec()),
+        });
+        let url = receiver.url().replace("hooks/t0ken", "bot123456:AAE-x_Y9zz/sendMessage");
+        let files = Files::new();
+        let config = files.write("tickbase.toml", format!(
+            "[[alerts.channels]]\nname = 'desk'\nkind = 'webhook'\ntemplate = 'telegram'\n\
+             url = '{url}'\nvariables = {{ chat_id = 7 }}\n"
+        ));
+        let before = contents(db);
+        let trial = |arguments: &[&str]| {
+            run(db, &[&["alerts", "test-channel", "--config", &config], arguments].concat())
+        };
+        let told = trial(&["desk"]);
+        assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{told:?}");
+        assert!(told.out.starts_with("desk answered 204 in ") && told.out.trim_end().ends_with(" ms"), "{told:?}");
+        assert_eq!(receiver.wait_for(1)[0].json()["chat_id"], 7);
+        let json = trial(&["desk", "--json"]).json();
+        assert_eq!((&json["accepted"], &json["status"], &json["failure"]), (&json!(true), &json!(204), &json!(null)));
+        let refused = trial(&["desk"]);
+        let says = "tickbase: desk did not take the sample alert: answered 401: no *** (after ";
+        assert!(refused.failure().starts_with(says), "{refused:?}");
+        let stranger = trial(&["ops"]);
+        assert!(stranger.failure().contains("channel \"ops\" not found; the settings have desk"), "{stranger:?}");
+        assert_eq!(contents(db), before);
+
+        let wrong = files.write("wrong.toml", "[[alerts.channels]]\nname = 'desk'\nkind = 'webhook'\n\
+            url = 'https://a.example'\ntemplate = '{\"a\": {{ alert.oops }}}'\n");
+        let refused = run(db, &["serve", "--config", &wrong]);
+        let says = "tickbase: alerts.channels.desk.template: nobody knows its alert.oops; an alert has ";
+        assert!(refused.failure().starts_with(says), "{refused:?}");
     }
 }

@@ -7,24 +7,24 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what must come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What it got.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub struct Request {
     head: Vec<String>,
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
     /// When it had come.
-    pub(crate) at: Instant,
+    pub at: Instant,
 }
 
 impl Request {
     /// The first line.
-    pub(crate) fn line(&self) -> &str {
+    pub fn line(&self) -> &str {
         &self.head[0]
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let headers = self.head[1..]
             .iter()
             .filter_map(|line| line.split_once(':'));
@@ -32,18 +32,18 @@ impl Request {
         found.next().map(|(_, value)| value.trim())
     }
 
-    pub(crate) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.header("idempotency-key").unwrap().to_owned()
     }
 
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
 /// What it does with a request.
 #[derive(Debug, Clone)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// Answers with a status.
     Status(u16),
     /// Answers with a status, headers (each ended by CRLF) and a body.
@@ -67,14 +67,14 @@ struct Shared {
 }
 
 /// Its thread ends with the test's process.
-pub(crate) struct Receiver {
+pub struct Receiver {
     address: std::net::SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Receiver {
     /// Replies to the n-th request, counted from 0, as `script` says.
-    pub(crate) fn new(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn new(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
@@ -89,20 +89,20 @@ impl Receiver {
     }
 
     /// Accepts everything.
-    pub(crate) fn accepting() -> Self {
+    pub fn accepting() -> Self {
         Self::new(|_| Reply::Status(200))
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/hooks/t0ken", self.address)
     }
 
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.shared.state.lock().unwrap().requests.clone()
     }
 
     /// Waits until it has got so many.
-    pub(crate) fn wait_for(&self, count: usize) -> Vec<Request> {
+    pub fn wait_for(&self, count: usize) -> Vec<Request> {
         let state = self.shared.state.lock().unwrap();
         let few = |state: &mut State| state.requests.len() < count;
         let waited = self.shared.changed.wait_timeout_while(state, PATIENCE, few);
@@ -116,7 +116,7 @@ impl Receiver {
     }
 
     /// Answers those that are held, now and later.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.shared.state.lock().unwrap().released = true;
         self.shared.changed.notify_all();
     }
