@@ -73,7 +73,7 @@ def of_polars(frame):
 
 
 def of_duckdb(relation):
-    rows, price = relation.aggregate("count(*), sum(price)").fetchone()
+    rows, price = relation.aggregate("count(*), sum(price)").fetchall()[0]
     kind = dict(zip(relation.columns, relation.types))["timestamp"]
     return rows, price, f"{kind} (UTC)" if str(kind) == "TIMESTAMP WITH TIME ZONE" else kind
 
