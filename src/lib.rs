@@ -177,9 +177,10 @@
 //! 4. [`domain`], [`Timestamp`], [`Decimal`]: the validated words of the field.
 //! 5. [`ingest`]: feeds into ticks and bars.
 //! 6. [`services`] and [`monitoring`]: what runs beside the doors, and watches them.
-//! 7. `chart` (feature `chart`): candles as text, SVG and PNG.
-//! 8. `api` and `app` (feature `server`): HTTP, and the whole in one call.
-//! 9. [`testing`]: a migrated temporary database for your own tests.
+//! 7. [`export`]: ticks and bars as tables for other programs.
+//! 8. `chart` (feature `chart`): candles as text, SVG and PNG.
+//! 9. `api` and `app` (feature `server`): HTTP, and the whole in one call.
+//! 10. [`testing`]: a migrated temporary database for your own tests.
 //!
 //! [`AlertEngine`]: services::AlertEngine
 //! [`Database::read`]: database::Database::read

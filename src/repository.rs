@@ -32,10 +32,10 @@ pub mod saved_query;
 pub mod storage;
 #[cfg(test)]
 mod test_rows;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "sqlite")]
 pub(crate) mod tradeassist;
-#[cfg(test)]
-mod views;
 
 pub use range_query::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 

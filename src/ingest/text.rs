@@ -231,16 +231,16 @@ impl FeedText {
 
 /// The file ended or broke in the middle.
 fn broken(name: &str, gzip: bool, line: u64, bytes: u64, error: &io::Error) -> Error {
-    let place = format!("after line {line} ({bytes} bytes of text)");
-    if !gzip {
-        let reason = format!("cannot be read {place}: {error}");
-        return file_error(name, reason, "check the disk");
-    }
     if error.kind() == io::ErrorKind::FileTooLarge {
         return Error::FileTooLarge {
             path: name.to_owned(),
             bytes,
         };
+    }
+    let place = format!("after line {line} ({bytes} bytes of text)");
+    if !gzip {
+        let reason = format!("cannot be read {place}: {error}");
+        return file_error(name, reason, "check the disk");
     }
     let reason = if error.kind() == io::ErrorKind::UnexpectedEof {
         format!("the gzip data ends too early, {place}")

@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures_util::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::client::{Api, packed, post};
 use crate::support::on_both;
@@ -31,7 +31,31 @@ fn ticks_of(api: &Api, symbol: &str) -> usize {
     page["ticks"].as_array().unwrap().len()
 }
 
+/// A file of trades as a library of dataframes writes it.
+fn fixture(name: &str) -> Vec<u8> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/columnar");
+    std::fs::read(format!("{directory}/{name}")).unwrap()
+}
+
 on_both! {
+    fn columns_of_dataframes_go_in_and_unpack_to_no_more_than_text_may(db: &TestDatabase) {
+        let api = Api::with(db, |settings| settings.server.import_unpacked_bytes_max = 1_024);
+        for (name, inserted) in [("pandas.parquet", 8), ("polars.arrows", 0), ("pandas.feather", 0)] {
+            let report = import(&api, "create=future", fixture(name)).json(200);
+            assert_eq!((&report["read"], &report["inserted"]), (&8.into(), &inserted.into()), "{name}");
+        }
+        let cut = fixture("pandas.parquet");
+        let said = import(&api, "create=future", cut[..cut.len() - 9].to_vec()).detail(422);
+        assert!(said.starts_with("body: the file begins as a Parquet file"), "{said}");
+        let tick = |n: u64| json!({"symbol": "YM", "timestamp": 1_378_203_780 + n, "price": n + 1});
+        let ticks: Vec<Value> = (0..100).map(tick).collect();
+        api.post("/api/market-data", &json!(ticks)).json(200);
+        let table = api.get("/api/ticks?symbol=YM&format=parquet").body;
+        assert!(table.len() < 8_192, "{}", table.len());
+        let said = import(&api, "", table).detail(413);
+        assert!(said.contains("more than 1024 bytes"), "{said}");
+    }
+
     fn a_trial_answers_the_report_of_the_import_and_stores_nothing(db: &TestDatabase) {
         let api = Api::new(db);
         let trial = import(&api, "create=equity&dry_run=true", TRADES).json(200);
