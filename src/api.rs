@@ -40,6 +40,7 @@ mod table;
 mod tokens;
 pub(crate) mod tradeassist;
 mod types;
+mod udf;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -117,7 +118,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(history::reads())
         .merge(rules::reads())
         .merge(alerts::reads())
-        .merge(analytics::reads());
+        .merge(analytics::reads())
+        .merge(udf::reads());
     let questions = OpenApiRouter::new()
         .merge(history::questions())
         .merge(analytics::posted_reads());

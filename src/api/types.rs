@@ -20,6 +20,7 @@ mod realtime;
 mod rules;
 mod slow_queries;
 mod table;
+mod udf;
 
 pub(super) use alerts::*;
 pub(super) use analytics::*;
@@ -37,6 +38,7 @@ pub(super) use realtime::*;
 pub(super) use rules::*;
 pub(super) use slow_queries::*;
 pub(super) use table::*;
+pub(super) use udf::*;
 
 #[cfg(test)]
 mod tests {

@@ -25,4 +25,5 @@ mod rules;
 mod spoil;
 mod strangers;
 mod tables;
+mod udf;
 pub(crate) mod websocket;
