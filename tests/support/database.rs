@@ -119,9 +119,12 @@ impl TestDatabase {
     pub fn raw(&self, sql: &str) -> QueryResult<()> {
         match &self.place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(_) => SqliteConnection::establish(&self.url)
-                .unwrap()
-                .batch_execute(sql),
+            Place::Sqlite(_) => {
+                let mut conn = SqliteConnection::establish(&self.url).unwrap();
+                // A server that starts or writes at that moment is waited for.
+                conn.batch_execute("PRAGMA busy_timeout = 10000")?;
+                conn.batch_execute(sql)
+            }
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => PgConnection::establish(&self.url)
                 .unwrap()
