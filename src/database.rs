@@ -78,6 +78,8 @@ pub use probe::{Probe, ProbeFailure};
 pub use probe_cause::ProbeCause;
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
+#[cfg(feature = "postgres")]
+pub(crate) use shared_clock::clock_timestamp as shared_moment;
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;

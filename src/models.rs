@@ -7,6 +7,7 @@
 mod alert_delivery;
 mod alert_log;
 mod alert_rule;
+mod alert_silence;
 mod bar_series;
 mod data_source;
 mod instrument;
@@ -17,6 +18,8 @@ mod saved_query;
 pub use alert_delivery::AlertDelivery;
 pub use alert_log::{AlertLog, NewAlertLog};
 pub use alert_rule::{AlertRule, AlertRuleChange, NewAlertRule};
+pub use alert_silence::{AlertSilence, NewAlertSilence, SilenceEnd, SilenceSubject};
+pub(crate) use alert_silence::{check_length, check_who};
 pub use bar_series::BarSeries;
 pub use data_source::{DataSource, DataSourceChange, NewDataSource};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
@@ -65,6 +68,7 @@ read_models!(
     AlertDelivery,
     AlertLog,
     AlertRule,
+    AlertSilence,
     BarSeries,
     DataSource,
     Instrument,

@@ -7,6 +7,7 @@ pub mod alert_delivery;
 pub mod alert_log;
 /// When to raise an alert.
 pub mod alert_rule;
+pub mod alert_silence;
 /// Open, high, low, close and volume of a period.
 pub mod bar;
 pub(crate) mod bar_composition;

@@ -43,6 +43,11 @@ diesel::table! {
         delivery_attempted_at -> Nullable<Timestamp>,
         delivery_completed_at -> Nullable<Timestamp>,
         deleted_at -> Nullable<Timestamp>,
+        silence_id -> Nullable<BigInt>,
+        acknowledged_at -> Nullable<Timestamp>,
+        acknowledged_by -> Nullable<Text>,
+        acknowledgement_note -> Nullable<Text>,
+        trace_id -> Nullable<Text>,
     }
 }
 
@@ -67,6 +72,23 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    alert_silences (id) {
+        id -> BigInt,
+        rule_id -> Nullable<BigInt>,
+        instrument_id -> Nullable<BigInt>,
+        until -> Timestamp,
+        reason -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> Timestamp,
+        lifted_by -> Nullable<Text>,
+        lifted_at -> Nullable<Timestamp>,
     }
 }
 
@@ -234,6 +256,8 @@ diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
+diesel::joinable!(alert_silences -> alert_rules (rule_id));
+diesel::joinable!(alert_silences -> instruments (instrument_id));
 diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(market_data -> data_sources (source_id));
 diesel::joinable!(market_data -> instruments (instrument_id));
@@ -245,6 +269,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_deliveries,
     alert_logs,
     alert_rules,
+    alert_silences,
     bar_series,
     data_sources,
     ingest_batches,

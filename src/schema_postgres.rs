@@ -43,6 +43,11 @@ diesel::table! {
         delivery_attempted_at -> Nullable<Timestamptz>,
         delivery_completed_at -> Nullable<Timestamptz>,
         deleted_at -> Nullable<Timestamptz>,
+        silence_id -> Nullable<Int8>,
+        acknowledged_at -> Nullable<Timestamptz>,
+        acknowledged_by -> Nullable<Text>,
+        acknowledgement_note -> Nullable<Text>,
+        trace_id -> Nullable<Text>,
     }
 }
 
@@ -67,6 +72,23 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    alert_silences (id) {
+        id -> Int8,
+        rule_id -> Nullable<Int8>,
+        instrument_id -> Nullable<Int8>,
+        until -> Timestamptz,
+        reason -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> Timestamptz,
+        lifted_by -> Nullable<Text>,
+        lifted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -234,6 +256,8 @@ diesel::joinable!(alert_logs -> alert_rules (rule_id));
 diesel::joinable!(alert_logs -> data_sources (source_id));
 diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
+diesel::joinable!(alert_silences -> alert_rules (rule_id));
+diesel::joinable!(alert_silences -> instruments (instrument_id));
 diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
@@ -243,6 +267,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_deliveries,
     alert_logs,
     alert_rules,
+    alert_silences,
     bar_series,
     data_sources,
     ingest_batches,

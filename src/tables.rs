@@ -47,6 +47,12 @@ pub mod stale_bars {
     crate::soft_deletable!(@join_needs_scope crate::schema::stale_bars);
 }
 
+/// Silences of rules and instruments. It has no soft delete: `table` is Diesel's.
+pub mod alert_silences {
+    pub use crate::schema::alert_silences::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::alert_silences);
+}
+
 /// Deliveries of alerts, by channel. It has no soft delete: `table` is Diesel's.
 pub mod alert_deliveries {
     pub use crate::schema::alert_deliveries::*;

@@ -1,11 +1,13 @@
 //! `/api/alerts`: pages by number and by cursor, figures, soft delete and restore. The export is
-//! in [`export`], what became of an alert on each channel in [`deliveries`].
+//! in [`export`], what became of an alert on each channel in [`deliveries`], acknowledgements and what
+//! is not delivered for a time in [`silences`].
 //!
 //! A deleted alert is in no list, count or figure; the name of a deleted rule and the symbol of a
 //! deleted instrument are still shown, as alerts outlive both.
 
 mod deliveries;
 mod export;
+mod silences;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -39,6 +41,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
         .routes(routes!(stats))
         .routes(routes!(export::export))
         .merge(deliveries::reads())
+        .merge(silences::reads())
 }
 
 pub(super) fn writes() -> OpenApiRouter<ApiState> {
@@ -46,6 +49,7 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
         .routes(routes!(delete))
         .routes(routes!(restore))
         .merge(deliveries::writes())
+        .merge(silences::writes())
 }
 
 /// The alerts, newest first

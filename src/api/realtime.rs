@@ -45,7 +45,8 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// The client sends `subscribe` and `unsubscribe` with `{"subscriptionType": "market_data" |
 /// "alert_fired" | "database_performance", "instrumentId"?, "requestId"?}` as data, and `ping`.
 /// The server sends `connection_status`, `subscription_ack`, `market_data`, `data_changed`,
-/// `alert_fired`, `database_performance`, `pong` and `error`; only what was subscribed to, and what
+/// `alert_fired`, `alert_acknowledged` (for the subscribers of `alert_fired`, when it is acknowledged over
+/// this server), `database_performance`, `pong` and `error`; only what was subscribed to, and what
 /// was committed. Of a batch of up to 256 ticks every tick comes as `market_data`; of a larger one
 /// the newest of each instrument that is not late, and `data_changed` with `{"instrumentId",
 /// "symbol", "from", "to", "rows"}`, for the subscribers of `market_data`. So do ticks that are

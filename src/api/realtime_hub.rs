@@ -59,6 +59,7 @@ pub(super) struct Event {
 pub(super) enum EventRows {
     Ticks(Vec<(Tick, i64)>),
     Alerts(Vec<AlertLog>),
+    Acknowledgements(Vec<AlertLog>),
     Changes(Vec<InstrumentSpan>),
 }
 
@@ -135,6 +136,12 @@ impl RealtimeHub {
     /// Sends alerts to those who subscribed to them; it returns at once.
     pub(super) fn publish_alerts(&self, alerts: impl IntoIterator<Item = AlertLog>) {
         self.inner.publish(alerts.into_iter(), EventRows::Alerts);
+    }
+
+    /// Says that these alerts were acknowledged, to those who subscribed to alerts, likewise.
+    pub(super) fn publish_acknowledgements(&self, alerts: impl IntoIterator<Item = AlertLog>) {
+        let alerts = alerts.into_iter();
+        self.inner.publish(alerts, EventRows::Acknowledgements);
     }
 
     /// Says that the data of these instruments changed, likewise.
@@ -218,7 +225,7 @@ impl Event {
     pub(super) fn topic(&self) -> Topic {
         match self.rows {
             EventRows::Ticks(_) | EventRows::Changes(_) => Topic::MarketData,
-            EventRows::Alerts(_) => Topic::AlertFired,
+            EventRows::Alerts(_) | EventRows::Acknowledgements(_) => Topic::AlertFired,
         }
     }
 
@@ -229,7 +236,9 @@ impl Event {
                 let ids = ticks.iter().map(|(tick, _)| tick.instrument_id());
                 ids.map(Some).collect()
             }
-            EventRows::Alerts(alerts) => alerts.iter().map(|it| Some(it.instrument_id)).collect(),
+            EventRows::Alerts(alerts) | EventRows::Acknowledgements(alerts) => {
+                alerts.iter().map(|it| Some(it.instrument_id)).collect()
+            }
             EventRows::Changes(changes) => changes.iter().map(|(id, _)| *id).collect(),
         }
     }

@@ -29,6 +29,8 @@ text_enum! {
         AllDelivered = "all_delivered",
         /// Given up.
         Failed = "failed",
+        /// It fired during a silence: nothing is tried, then or later.
+        Silenced = "silenced",
     }
 }
 
@@ -72,6 +74,6 @@ impl DeliveryStatus {
     /// True when nothing more will be tried.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::AllDelivered | Self::Failed)
+        matches!(self, Self::AllDelivered | Self::Failed | Self::Silenced)
     }
 }

@@ -50,6 +50,16 @@ pub struct AlertLog {
     pub delivery_completed_at: Option<Timestamp>,
     /// When it was deleted, if it was.
     pub deleted_at: Option<Timestamp>,
+    /// The silence that keeps it from being delivered, if one does.
+    pub silence_id: Option<i64>,
+    /// When somebody acknowledged it.
+    pub acknowledged_at: Option<Timestamp>,
+    /// Who did.
+    pub acknowledged_by: Option<String>,
+    /// What was said of it.
+    pub acknowledgement_note: Option<String>,
+    /// The trace of the request whose tick fired it, 32 hexadecimal digits, if it has one.
+    pub trace_id: Option<String>,
 }
 soft_deletable_row!(AlertLog);
 crate::identifiable!(AlertLog of alert_logs by id: i64);

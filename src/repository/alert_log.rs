@@ -3,12 +3,14 @@
 //! A rule fires at most once for a tick: (rule, tick) is unique, deleted alerts included. It
 //! decides nothing about firing.
 
+mod acknowledge;
 mod read;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use acknowledge::{NOTE_LENGTH_MAX, acknowledge};
 pub use read::{
     AlertFilter, AlertKey, AlertSummary, NumberedPage, PageQuery, count, get, numbered, page,
     summary,

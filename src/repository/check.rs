@@ -19,14 +19,17 @@ use crate::error::Result;
 #[cfg(feature = "sqlite")]
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::{alert_deliveries, bar_series, market_data_bars, saved_queries, stale_bars};
+use crate::tables::{
+    alert_deliveries, alert_silences, bar_series, market_data_bars, saved_queries, stale_bars,
+};
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
+    "alert_silences",
     "bar_series",
     "data_sources",
     "ingest_batches",
@@ -38,7 +41,7 @@ const TABLES: [&str; 11] = [
 ];
 
 /// The indexes that named queries need; the migrations say which.
-const INDEXES: [&str; 16] = [
+const INDEXES: [&str; 17] = [
     "alert_deliveries_dead",
     "alert_deliveries_due",
     "alert_logs_instrument_active",
@@ -48,6 +51,7 @@ const INDEXES: [&str; 16] = [
     "alert_logs_unqueued",
     "alert_rules_instrument_active",
     "alert_rules_trash",
+    "alert_silences_open",
     "ingest_batches_created",
     "instruments_symbol_active",
     "instruments_trash",
@@ -199,6 +203,7 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         gated!(saved_queries),
         readable!("data_sources", data_sources::table),
         readable!("alert_deliveries", alert_deliveries::table),
+        readable!("alert_silences", alert_silences::table),
         readable!("bar_series", bar_series::table),
         readable!("stale_bars", stale_bars::table),
     ]

@@ -1,6 +1,6 @@
 //! The only hard delete: of rows that were soft-deleted long enough ago.
 //!
-//! Tables are emptied from the leaves to the root (alerts, rules, ticks, bars, saved queries,
+//! Tables are emptied from the leaves to the root (alerts, silences that ended, rules, ticks, bars, saved queries,
 //! instruments), so that one purge also takes what its own earlier steps set free. Alerts take their deliveries
 //! along. What something still refers to is kept and reported. Each chunk is a write of its own: other writers come in between. It never
 //! deletes an active row; the triggers of the database would refuse it, too.
@@ -18,8 +18,8 @@ pub use report::{KeepReason, KeptRow, PurgeReport, Referrer, TablePurge};
 
 use crate::database::{BackendConnection, Database};
 use crate::error::Result;
-use crate::repository::ingest_batch;
 use crate::repository::rows::Recorded;
+use crate::repository::{alert_silence, ingest_batch};
 use crate::timestamp::Timestamp;
 use alerts::AlertRows;
 use referenced::{DeletedReferences, Parent, PurgeCandidates, PurgeCursor};
@@ -32,7 +32,7 @@ const ROWS_PER_TRANSACTION_MAX: usize = 5_000;
 const INSTRUMENTS_PER_TRANSACTION_MAX: usize = 1;
 
 /// Deletes for good the rows that were soft-deleted at or before `cut_off`, unless another row refers
-/// to them, and forgets idempotency keys older than 24 hours.
+/// to them, silences that ended until then, and forgets idempotency keys older than 24 hours.
 ///
 /// A dry run deletes nothing and reports the same numbers. A run that fails half-way has deleted
 /// whole chunks; run it again.
@@ -58,12 +58,18 @@ fn delete_all(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<Vec<T
             ingest_batch::expire(conn, now).recorded(conn)
         })
     };
+    let silences = || {
+        db.write("purge.alert_silences", move |conn| {
+            alert_silence::expire(conn, cut_off).recorded(conn)
+        })
+    };
     // Children before parents: alerts refer to rules, and all of them to instruments. What the
     // earlier steps delete no longer keeps a row of the later ones.
     let [deliveries, alerts] = delete_alerts(db, cut_off)?;
     Ok(vec![
         deliveries,
         alerts,
+        TablePurge::new("alert_silences", silences()?),
         delete_parent(db, "purge.alert_rules", Parent::AlertRules, cut_off)?,
         delete_leaf(db, "purge.market_data", LeafTable::MarketData, cut_off)?,
         delete_leaf(
@@ -154,10 +160,12 @@ fn count_all(
 ) -> Result<Vec<TablePurge>> {
     let mut kept_rules = BTreeMap::new();
     let expired = ingest_batch::count_expired(conn, now)?;
+    let silences = alert_silence::count_expired(conn, cut_off)?;
     let [deliveries, alerts] = of_alerts(alerts::count(conn, cut_off)?);
     Ok(vec![
         deliveries,
         alerts,
+        TablePurge::new("alert_silences", usize::try_from(silences).unwrap_or(0)),
         count_parent(conn, Parent::AlertRules, cut_off, &mut kept_rules)?,
         count_leaf(conn, LeafTable::MarketData, cut_off)?,
         count_leaf(conn, LeafTable::MarketDataBars, cut_off)?,

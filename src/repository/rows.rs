@@ -8,8 +8,8 @@
 
 use crate::database::{BackendConnection, Page};
 use crate::models::{
-    AlertDelivery, AlertLog, AlertRule, DataSource, Instrument, MarketData, MarketDataBar,
-    SavedQuery,
+    AlertDelivery, AlertLog, AlertRule, AlertSilence, DataSource, Instrument, MarketData,
+    MarketDataBar, SavedQuery,
 };
 
 /// A result that stands for rows.
@@ -32,6 +32,7 @@ one_row!(
     AlertDelivery,
     AlertLog,
     AlertRule,
+    AlertSilence,
     DataSource,
     Instrument,
     MarketData,

@@ -14,7 +14,7 @@ use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_logs, alert_rules, data_sources, instruments, market_data, market_data_bars,
+    alert_logs, alert_rules, alert_silences, data_sources, instruments, market_data, market_data_bars,
     saved_queries,
 };
 use crate::timestamp::Timestamp;
@@ -86,6 +86,7 @@ pub fn counts(conn: &mut BackendConnection<'_>) -> Result<Vec<TableCount>> {
             }
         }};
     }
+    let silences = crate::on_backend!(conn, |c| alert_silences::table.count().get_result(c))?;
     let sources = crate::on_backend!(conn, |c| data_sources::table.count().get_result(c))?;
     Ok(vec![
         count!(instruments),
@@ -99,6 +100,11 @@ pub fn counts(conn: &mut BackendConnection<'_>) -> Result<Vec<TableCount>> {
             deleted: 0,
         },
         count!(saved_queries),
+        TableCount {
+            table: "alert_silences",
+            active: silences,
+            deleted: 0,
+        },
     ])
 }
 

@@ -22,6 +22,7 @@ mod market_data;
 mod realtime;
 mod realtime_writes;
 mod rules;
+mod silences;
 mod spoil;
 mod strangers;
 mod tables;

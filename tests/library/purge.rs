@@ -227,6 +227,7 @@ on_both! {
         let expected = [
             ("alert_deliveries", 2, 0),
             ("alert_logs", 1, 0),
+            ("alert_silences", 0, 0),
             ("alert_rules", 0, 0),
             ("market_data", 10, 0),
             ("market_data_bars", 0, 0),

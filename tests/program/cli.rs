@@ -21,6 +21,7 @@ mod looking;
 mod outputs;
 mod presets;
 mod rules;
+mod silences;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use crate::api::alerts;
 use crate::api::realtime_hub::{Event, EventRows, EventText, InstrumentSpan};
 use crate::api::state::ApiState;
-use crate::api::types::{AlertData, AlertItem, ChangeData, TickData, Topic, message};
+use crate::api::types::{
+    AcknowledgedData, AlertData, AlertItem, ChangeData, TickData, Topic, message,
+};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::AlertLog;
@@ -16,6 +18,7 @@ pub(super) async fn texts<'e>(event: &'e Event, state: &ApiState) -> Result<&'e 
         match &event.rows {
             EventRows::Ticks(ticks) => tick_texts(state, ticks, event.instrument_ids()).await,
             EventRows::Alerts(alerts) => alert_texts(state, alerts.clone()).await,
+            EventRows::Acknowledgements(alerts) => Ok(acknowledgement_texts(state, alerts)),
             EventRows::Changes(spans) => change_texts(state, spans, event.instrument_ids()).await,
         }
     });
@@ -67,6 +70,15 @@ async fn change_texts(
         }
     };
     Ok(spans.iter().map(text).collect())
+}
+
+fn acknowledgement_texts(state: &ApiState, rows: &[AlertLog]) -> Vec<EventText> {
+    let now = state.db().clock().now();
+    let text = |row: &AlertLog| EventText {
+        instrument_id: Some(row.instrument_id),
+        text: message("alert_acknowledged", now, &AcknowledgedData::from(row)).into(),
+    };
+    rows.iter().map(text).collect()
 }
 
 async fn alert_texts(state: &ApiState, rows: Vec<AlertLog>) -> Result<Vec<EventText>> {

@@ -72,7 +72,11 @@ impl AlertResponse {
             trigger_value: rounded(row.trigger_value, PRICE_PLACES),
             threshold_value: rounded(threshold, PRICE_PLACES),
             fired_status: row.fired_status,
-            delivery_status: row.delivery_status,
+            // The original knows no silence: what is silenced was not tried.
+            delivery_status: match row.delivery_status {
+                DeliveryStatus::Silenced => DeliveryStatus::Pending,
+                other => other,
+            },
             rule_condition: condition,
             evaluation_time_ms: whole_ms(row.evaluation_time_us),
             alert_message: row.alert_message,

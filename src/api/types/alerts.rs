@@ -89,6 +89,13 @@ pub(in crate::api) struct AlertItem {
     pub(in crate::api) evaluation_time_ms: f64,
     /// The text for people.
     pub(in crate::api) alert_message: String,
+    /// The silence that keeps it from being delivered.
+    pub(in crate::api) silence_id: Option<i64>,
+    /// When somebody acknowledged it.
+    #[schema(format = DateTime)]
+    pub(in crate::api) acknowledged_at: Option<String>,
+    pub(in crate::api) acknowledged_by: Option<String>,
+    pub(in crate::api) acknowledgement_note: Option<String>,
 }
 
 /// What an alert shows of its rule and its instrument.
@@ -117,6 +124,10 @@ impl AlertItem {
             rule_condition: row.rule_condition,
             evaluation_time_ms: row.evaluation_time_us as f64 / 1e3,
             alert_message: row.alert_message,
+            silence_id: row.silence_id,
+            acknowledged_at: row.acknowledged_at.map(|at| at.to_string()),
+            acknowledged_by: row.acknowledged_by,
+            acknowledgement_note: row.acknowledgement_note,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{AlertItem, Rounding, quantity, rounded};
 use crate::domain::tick::Tick;
 use crate::domain::{DeliveryStatus, FiredStatus, PriceDecimals, Symbol};
+use crate::models::AlertLog;
 use crate::monitoring::{HealthStatus, MonitoringSnapshot};
 use crate::repository::data_change::ChangedSpan;
 
@@ -251,6 +252,31 @@ impl From<AlertItem> for AlertData {
             rule_condition: item.rule_condition,
             evaluation_time_ms: item.evaluation_time_ms,
             alert_message: item.alert_message,
+        }
+    }
+}
+
+/// `alert_acknowledged`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct AcknowledgedData {
+    alert_id: i64,
+    rule_id: i64,
+    instrument_id: i64,
+    acknowledged_at: Option<String>,
+    acknowledged_by: Option<String>,
+    acknowledgement_note: Option<String>,
+}
+
+impl From<&AlertLog> for AcknowledgedData {
+    fn from(row: &AlertLog) -> Self {
+        Self {
+            alert_id: row.id,
+            rule_id: row.rule_id,
+            instrument_id: row.instrument_id,
+            acknowledged_at: row.acknowledged_at.map(|at| at.to_string()),
+            acknowledged_by: row.acknowledged_by.clone(),
+            acknowledgement_note: row.acknowledgement_note.clone(),
         }
     }
 }

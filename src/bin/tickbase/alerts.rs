@@ -1,6 +1,8 @@
 //! `alerts`: the newest alerts, all of them in figures, and sending again what was given up.
+//! Acknowledging and silencing is in [`silences`].
 
 mod channel_trial;
+mod silences;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,6 +32,14 @@ pub(super) enum AlertsAction {
     Stats,
     /// Have deliveries that were given up (dead letters) tried again, by a running `serve`
     Resend(ResendArguments),
+    /// Note down that somebody has seen alerts; the first one who does counts
+    Ack(silences::AckArguments),
+    /// Store and not deliver what a rule, or all rules of an instrument, fire for a time
+    Silence(silences::SilenceArguments),
+    /// List the silences in force, newest first
+    Silences(silences::SilencesArguments),
+    /// End a silence
+    Unsilence(silences::UnsilenceArguments),
     /// Send one sample alert on a channel of the settings, and show what the receiver answered;
     /// stores nothing
     TestChannel(channel_trial::TestChannelArguments),
@@ -76,6 +86,10 @@ pub(super) fn run(context: &Context, action: &AlertsAction) -> CommandResult {
         AlertsAction::List(arguments) => list(context, arguments),
         AlertsAction::Stats => stats(context),
         AlertsAction::Resend(arguments) => resend(context, arguments),
+        AlertsAction::Ack(arguments) => silences::acknowledge(context, arguments),
+        AlertsAction::Silence(arguments) => silences::add(context, arguments),
+        AlertsAction::Silences(arguments) => silences::list(context, arguments),
+        AlertsAction::Unsilence(arguments) => silences::lift(context, arguments),
         AlertsAction::TestChannel(arguments) => channel_trial::run(context, arguments),
     }
 }
@@ -91,6 +105,8 @@ struct ListedAlert {
     threshold_value: Option<f64>,
     fired_status: &'static str,
     delivery_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged_by: Option<String>,
     message: String,
 }
 
@@ -144,6 +160,7 @@ fn shown(conn: &mut BackendConnection<'_>, rows: Vec<AlertLog>) -> Result<Vec<Li
         threshold_value: row.threshold_value,
         fired_status: row.fired_status.as_str(),
         delivery_status: row.delivery_status.as_str(),
+        acknowledged_by: row.acknowledged_by,
         message: row.alert_message,
     };
     Ok(rows.into_iter().map(one).collect())

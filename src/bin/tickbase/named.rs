@@ -1,5 +1,7 @@
-//! What arguments name: an instrument by its symbol, a moment by its text; and what to name when
+//! What arguments name: an instrument by its symbol, a moment or a span of time by its text; and what to name when
 //! there are no bars.
+
+use jiff::{Span, SpanRelativeTo};
 
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::Symbol;
@@ -64,4 +66,24 @@ pub(super) fn alternative(conn: &mut BackendConnection<'_>, query: &BarQuery) ->
 /// Reads a moment of the command line: `2013-09-01`, `2013-09-01T17:00:00Z`, ..
 pub(super) fn moment(text: &str) -> Result<Timestamp, Error> {
     Timestamp::parse(text.as_bytes()).map(|(moment, _)| moment)
+}
+
+/// A span of time, in microseconds.
+pub(super) fn span(text: &str) -> Result<i64> {
+    let refuse =
+        |reason: String| Error::invalid("span of time", reason, "write it like 30d, 12h or 90m");
+    let span: Span = text
+        .parse()
+        .map_err(|_| refuse(format!("{text:?} is not a span of time")))?;
+    let length = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| {
+            refuse(format!(
+                "{text:?} has months or years, which differ in length"
+            ))
+        })?;
+    if length.is_negative() {
+        return Err(refuse(format!("{text:?} is negative")));
+    }
+    i64::try_from(length.as_micros()).map_err(|_| refuse(format!("{text:?} is too long")))
 }

@@ -1,19 +1,18 @@
 //! `purge`: removes for good what was deleted long ago, or tells what it would remove.
 
 use clap::Args;
-use jiff::{Span, SpanRelativeTo};
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
+use crate::named::span;
 use crate::output::{grouped, table};
 use crate::{CommandResult, Context};
-use tickbase::error::Error;
 use tickbase::repository::purge::{self, PurgeReport};
 
 #[derive(Debug, Args)]
 pub(super) struct PurgeArguments {
     /// How long ago it was deleted, at least: 30d, 12h, 90m, 1w
-    #[arg(long, value_name = "AGE", value_parser = age, allow_hyphen_values = true)]
+    #[arg(long, value_name = "AGE", value_parser = span, allow_hyphen_values = true)]
     older_than: i64,
     /// Delete nothing, and show the same numbers
     #[arg(long)]
@@ -35,25 +34,6 @@ struct PurgedTable {
     kept: usize,
     reasons: Vec<String>,
     kept_rows: Vec<String>,
-}
-
-/// An age, in microseconds.
-fn age(text: &str) -> Result<i64, Error> {
-    let refuse = |reason: String| Error::invalid("age", reason, "write it like 30d, 12h or 90m");
-    let span: Span = text
-        .parse()
-        .map_err(|_| refuse(format!("{text:?} is not a span of time")))?;
-    let age = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| {
-            refuse(format!(
-                "{text:?} has months or years, which differ in length"
-            ))
-        })?;
-    if age.is_negative() {
-        return Err(refuse(format!("{text:?} is negative")));
-    }
-    i64::try_from(age.as_micros()).map_err(|_| refuse(format!("{text:?} is too long")))
 }
 
 pub(super) fn run(context: &Context, arguments: &PurgeArguments) -> CommandResult {

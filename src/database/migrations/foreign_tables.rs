@@ -8,10 +8,11 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-pub(super) const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 12] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
+    "alert_silences",
     "bar_series",
     "data_sources",
     "ingest_batches",

@@ -5,15 +5,17 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::database::{BackendConnection, Invalidation};
+use crate::domain::{DeliveryStatus, FiredStatus};
 use crate::error::{Error, Result};
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::repository::alert_silence::{self, SilenceInForce};
 use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::alert_logs;
 use crate::timestamp::Timestamp;
 
-/// Alerts of one statement: 13 binds each, within SQLite's 32,766.
+/// Alerts of one statement: 15 binds each, within SQLite's 32,766.
 const ALERTS_PER_STATEMENT_MAX: usize = 2_000;
 
 /// Stores an alert; `None` when the rule has fired for this tick before, even if that alert was
@@ -26,12 +28,45 @@ pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Opt
     store(conn, new).recorded(conn)
 }
 
+/// An alert as it is stored.
+#[derive(Insertable)]
+#[diesel(table_name = alert_logs, treat_none_as_default_value = false)]
+struct AlertRow {
+    #[diesel(embed)]
+    new: NewAlertLog,
+    silence_id: Option<i64>,
+    trace_id: Option<String>,
+}
+
+impl AlertRow {
+    /// The row of an alert that is stored now. Whether it is silenced is decided here and not when
+    /// it is delivered: whoever delivers it may look long after the silence has ended.
+    fn new(new: &NewAlertLog, silences: &[SilenceInForce]) -> Result<Self> {
+        new.check()?;
+        let is_delivered = new.fired_status == FiredStatus::Fired
+            && new.delivery_status == DeliveryStatus::Pending;
+        let silence = silences.iter().find(|(_, rule, instrument)| {
+            *rule == Some(new.rule_id) || *instrument == Some(new.instrument_id)
+        });
+        let silence = silence.filter(|_| is_delivered);
+        let mut row = Self {
+            new: new.clone(),
+            silence_id: silence.map(|(id, _, _)| *id),
+            trace_id: None,
+        };
+        if silence.is_some() {
+            row.new.delivery_status = DeliveryStatus::Silenced;
+        }
+        Ok(row)
+    }
+}
+
 fn store(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
     let _said = conn.invalidates(Invalidation::Nothing);
-    new.check()?;
+    let row = AlertRow::new(new, &alert_silence::in_force(conn)?)?;
     let insert = alert_logs::table
         .insert()
-        .values(new)
+        .values(row)
         .on_conflict((
             alert_logs::rule_id,
             alert_logs::instrument_id,
@@ -67,10 +102,15 @@ pub(crate) fn insert_many(
     if let [one] = new {
         return Ok(store(conn, one)?.into_iter().collect());
     }
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let silences = alert_silence::in_force(conn)?;
     let mut stored = Vec::with_capacity(new.len());
     for new in new.chunks(ALERTS_PER_STATEMENT_MAX) {
-        new.iter().try_for_each(NewAlertLog::check)?;
-        let insert = alert_logs::table.insert().values(new);
+        let rows = new.iter().map(|new| AlertRow::new(new, &silences));
+        let rows: Vec<AlertRow> = rows.collect::<Result<_>>()?;
+        let insert = alert_logs::table.insert().values(rows);
         // The unique key makes an alert fire once, whatever engine of whatever process evaluates
         // the tick again.
         let insert = insert.on_conflict_do_nothing();

@@ -99,6 +99,11 @@ fn sample(channel: &str, kind: ChannelKind, now: Timestamp) -> Result<Claim> {
         delivery_attempted_at: None,
         delivery_completed_at: None,
         deleted_at: None,
+        silence_id: None,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        acknowledgement_note: None,
+        trace_id: None,
     };
     let delivery = AlertDelivery {
         id: 0,

@@ -20,6 +20,10 @@ fn trade(api: &Api) {
             json!({"symbol": "ES", "timestamp": at, "price": 1600 + day * day % 17, "volume": 1})
         })
         .collect();
+    // What is acknowledged has fired.
+    let rule =
+        json!({"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": 1});
+    api.post("/api/rules", &rule).json(201);
     let stored = api.post("/api/market-data", &json!(ticks)).json(200);
     assert_eq!(stored["inserted"], 28);
 }

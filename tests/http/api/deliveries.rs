@@ -55,7 +55,11 @@ on_both! {
         let failed = api.get("/api/alerts?delivery_status=failed").json(200);
         let id = failed["alerts"][0]["id"].as_i64().unwrap();
         let path = format!("/api/alerts/{id}/deliveries");
-        let deliveries = api.get(&path).json(200);
+        // Its channel may still be at it.
+        let deliveries = api.until(|api| {
+            let all = api.get(&path).json(200);
+            (all[1]["status"] == "delivered").then_some(all)
+        });
         let shown = |at: usize| {
             let of = &deliveries[at];
             json!([of["channel"], of["kind"], of["status"], of["attempts"], of["last_error"]])

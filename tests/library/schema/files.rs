@@ -248,6 +248,7 @@ fn the_generated_types_of_every_table_are_the_same_types() {
         alert_deliveries,
         alert_logs,
         alert_rules,
+        alert_silences,
         bar_series,
         data_sources,
         ingest_batches,

@@ -16,22 +16,29 @@ on_both! {
         let status = run(&db, &["migrate", "status", "--json"]).json();
         assert_eq!(status.as_array().unwrap().len(), count);
         assert!(status[count - 1]["applied_at"].is_string());
-        // Its table is empty: nothing would be lost, and nothing is asked.
-        let down = run(&db, &["migrate", "revert", "--json"]).json();
-        assert_eq!(down["reverted"], applied[count - 1]);
-        let last = applied[count - 2].as_str().unwrap();
-        let refused = run(&db, &["migrate", "revert"]);
+        // While their tables are empty nothing would be lost, and nothing is asked.
+        let mut taken = 0;
+        let refused = loop {
+            let down = run(&db, &["migrate", "revert"]);
+            if down.code != Some(0) {
+                break down;
+            }
+            taken += 1;
+            says(down.out, &format!("reverted {}", applied[count - taken].as_str().unwrap()));
+        };
+        assert!(taken >= 2, "{refused:?}");
+        let last = applied[count - taken - 1].as_str().unwrap();
         let text = refused.failure();
         assert!(text.contains(last) && text.contains("rows of data_sources") && text.contains("--yes"), "{text}");
         let down = run(&db, &["migrate", "revert", "--yes", "--json"]).json();
         assert_eq!(down["reverted"], last);
-        assert!(run(&db, &["migrate", "status", "--json"]).json()[count - 2]["applied_at"].is_null());
+        assert!(run(&db, &["migrate", "status", "--json"]).json()[count - taken - 1]["applied_at"].is_null());
 
         let behind = run(&db, &["stats"]);
-        says(behind.failure(), &format!("tickbase: the database lacks 2 migration(s), the first is {last}; run `tickbase migrate run`"));
+        says(behind.failure(), &format!("tickbase: the database lacks {} migration(s), the first is {last}; run `tickbase migrate run`", taken + 1));
         let check = run(&db, &["check"]);
         assert_eq!(check.code, Some(1));
-        assert!(check.out.contains("WRONG   migrations: 2 are missing"), "{check:?}");
+        assert!(check.out.contains(&format!("WRONG   migrations: {} are missing", taken + 1)), "{check:?}");
         assert_eq!(run(&db, &["migrate", "run"]).code, Some(0));
         assert_eq!(run(&db, &["check"]).code, Some(0));
         for _ in 0..count {

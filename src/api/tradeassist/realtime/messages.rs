@@ -48,7 +48,7 @@ pub(super) async fn texts<'e>(event: &'e Event, state: &ApiState) -> Result<&'e 
         match &event.rows {
             EventRows::Ticks(ticks) => ticks_of(state, ticks).await,
             EventRows::Alerts(alerts) => alerts_of(state, alerts.clone()).await,
-            EventRows::Changes(_) => Ok(Vec::new()),
+            EventRows::Acknowledgements(_) | EventRows::Changes(_) => Ok(Vec::new()),
         }
     });
     texts.await.map(Vec::as_slice)
