@@ -73,7 +73,7 @@ pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
-pub use pool::{ClosedByCause, DoorSnapshot, PoolSnapshot};
+pub use pool::{ClosedByCause, DoorSnapshot, HeldConnection, PoolSnapshot};
 pub use probe::{Probe, ProbeFailure};
 pub use probe_cause::ProbeCause;
 #[cfg(feature = "server")]
@@ -336,6 +336,13 @@ impl Database {
     #[must_use]
     pub fn pool_snapshot(&self) -> PoolSnapshot {
         self.inner.pools.snapshot()
+    }
+
+    /// Finds connections of the pool that are held for longer than `pool.held_warning_ms`, and returns
+    /// those that it finds for the first time, which it counts. Each round of monitoring calls it.
+    #[must_use]
+    pub fn find_held_connections(&self) -> Vec<HeldConnection> {
+        self.inner.pools.find_held()
     }
 
     /// The state of the write lane; `None` on PostgreSQL, which has none.

@@ -19,6 +19,7 @@ mod period;
 pub mod places;
 pub mod rule;
 pub mod tick;
+pub mod trace;
 
 pub use aggregate::{Aggregator, PeriodBar};
 pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
@@ -38,6 +39,7 @@ pub(crate) use period::DAY_MICROS;
 pub use places::{mean_places, price_places, price_text};
 pub use rule::{RULE_NAME_LENGTH_MAX, RuleKind, RuleShape};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
+pub use trace::TraceId;
 
 /// A closed list of words, stored as TEXT on both backends: `as_str`, `FromStr`, `Display` and the
 /// place in SQL from one table. A word that the list lacks is an error that names the column's

@@ -9,15 +9,19 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
+use tracing::field::{Empty, display};
 use uuid::Uuid;
 
 use super::auth::{Caller, takes_line_protocol};
 use super::error::shortened;
 use super::respond::secure;
 use super::state::ApiState;
+use crate::domain::TraceId;
 
 /// The header that carries a request's id, in and out.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header with the trace of a request (<https://www.w3.org/TR/trace-context/>).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The longest id that is taken from a client.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Bytes of a path that a line of the log has.
@@ -43,7 +47,11 @@ pub(super) async fn observe(
     // Found once, here: every later layer asks the same caller, and the log names it.
     request.extensions_mut().insert(caller.clone());
     let text = id.to_str().unwrap_or_default().to_owned();
-    let span = tracing::info_span!("request", id = text);
+    let span = tracing::info_span!("request", id = text, trace_id = Empty);
+    if let Some(trace) = trace_id(request.headers()) {
+        span.record("trace_id", display(trace));
+        request.extensions_mut().insert(trace);
+    }
     // A guard: a client that goes away drops this future, and the request must not count as active
     // for ever.
     let active = state.metrics().begin();
@@ -75,6 +83,17 @@ fn length(response: &Response) -> Option<u64> {
     response.body().size_hint().exact()
 }
 
+/// The trace that the client says its request belongs to. A header that is malformed, or that is there
+/// twice, is ignored, as the W3C demands.
+fn trace_id(headers: &HeaderMap) -> Option<TraceId> {
+    let mut given = headers.get_all(TRACEPARENT).into_iter();
+    let first = given.next()?.to_str().ok()?;
+    given
+        .next()
+        .is_none()
+        .then(|| TraceId::of_traceparent(first))?
+}
+
 /// The client's id, if it is one that a log can carry; else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let is_plain = |id: &&HeaderValue| {
@@ -97,6 +116,21 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_bytes(id.as_bytes()).unwrap());
         request_id(&headers)
+    }
+
+    #[test]
+    fn one_trace_is_taken_and_two_are_none() {
+        let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut headers = HeaderMap::new();
+        assert_eq!(trace_id(&headers), None);
+        headers.append(TRACEPARENT, HeaderValue::from_static(header));
+        let trace = trace_id(&headers).unwrap().to_string();
+        assert_eq!(trace, "0af7651916cd43dd8448eb211c80319c");
+        headers.append(TRACEPARENT, HeaderValue::from_static(header));
+        assert_eq!(trace_id(&headers), None);
+        let odd = HeaderValue::from_bytes("é".as_bytes()).unwrap();
+        headers.insert(TRACEPARENT, odd);
+        assert_eq!(trace_id(&headers), None);
     }
 
     #[test]

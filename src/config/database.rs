@@ -56,6 +56,10 @@ pub struct PoolConfig {
     /// connection proves itself, so only idle ones pay for the round trip.
     #[serde(rename = "pre_ping_after_ms", deserialize_with = "millis")]
     pub pre_ping_after: Duration,
+    /// Time after which a connection that is still held is warned of, with the operation that holds
+    /// it; zero for never. Default 30 s: no operation of a server takes as long.
+    #[serde(rename = "held_warning_ms", deserialize_with = "millis")]
+    pub held_warning: Duration,
 }
 
 /// Pragmas of SQLite.
@@ -192,6 +196,7 @@ impl Default for PoolConfig {
             recycle_after: Duration::from_secs(3_600),
             recycle_jitter: 0.1,
             pre_ping_after: Duration::from_secs(30),
+            held_warning: Duration::from_secs(30),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Database {
         call: &instrumentation::Call,
         work: &mut impl FnMut(&mut BackendConnection<'_>) -> Result<T>,
     ) -> Result<T> {
-        let mut checkout = self.inner.pools.checkout()?;
+        let mut checkout = self.inner.pools.checkout(call.account().op())?;
         let begin = self.begin_read();
         let reads = |conn: &mut BackendConnection<'_>| conn.reads(begin.as_deref(), &mut *work);
         let (outcome, counts) = checkout.with(|conn| Ok(call.account().run(conn, reads)))?;
@@ -97,7 +97,7 @@ impl Database {
     {
         let mut attempt = 1;
         loop {
-            let mut checkout = self.inner.pools.checkout_async().await?;
+            let mut checkout = self.inner.pools.checkout_async(op).await?;
             let (begin, account) = (self.begin_read(), call.account().clone());
             let ((outcome, counts), back) = checkout
                 .interact(op, move |conn| {

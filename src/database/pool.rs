@@ -5,6 +5,7 @@
 
 mod asynchronous;
 mod blocking;
+mod loans;
 mod permits;
 mod session;
 mod slot;
@@ -18,6 +19,7 @@ pub(crate) use asynchronous::AsyncCheckout;
 use asynchronous::AsyncDoor;
 use blocking::BlockingDoor;
 pub(crate) use blocking::Checkout;
+pub use loans::HeldConnection;
 pub(super) use permits::Cause;
 use permits::{Door, Evict, Permits};
 use session::{PooledSession, SessionSettings};
@@ -70,14 +72,20 @@ impl Pools {
         Ok(())
     }
 
-    /// Lends a connection; blocks the thread until there is one.
-    pub(crate) fn checkout(&self) -> Result<Checkout> {
-        self.blocking.checkout()
+    /// Lends a connection to an operation; blocks the thread until there is one.
+    pub(crate) fn checkout(&self, op: &'static str) -> Result<Checkout> {
+        self.blocking.checkout(op)
     }
 
-    /// Lends a connection.
-    pub(crate) async fn checkout_async(&self) -> Result<AsyncCheckout> {
-        self.asynchronous.checkout().await
+    /// Lends a connection to an operation.
+    pub(crate) async fn checkout_async(&self, op: &'static str) -> Result<AsyncCheckout> {
+        self.asynchronous.checkout(op).await
+    }
+
+    /// Finds the connections that are held for longer than the settings say, and returns those that
+    /// it finds for the first time; they are counted.
+    pub(crate) fn find_held(&self) -> Vec<HeldConnection> {
+        self.permits.find_held()
     }
 
     pub(crate) fn snapshot(&self) -> PoolSnapshot {

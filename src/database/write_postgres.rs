@@ -34,7 +34,7 @@ pub(super) fn write<T>(
     let mut attempt = 1;
     loop {
         pools.refuse_waiting(size)?;
-        let mut checkout = pools.checkout()?;
+        let mut checkout = pools.checkout(call.account().op())?;
         let outcome = checkout.with(|conn| transaction(writes, call.account(), conn, &mut work));
         if let Some(cause) = cause_to_close(&outcome) {
             checkout.close(cause);
@@ -63,7 +63,7 @@ where
     let mut attempt = 1;
     loop {
         pools.refuse_waiting(size)?;
-        let mut checkout = pools.checkout_async().await?;
+        let mut checkout = pools.checkout_async(call.account().op()).await?;
         let (writes, account) = (Arc::clone(writes), call.account().clone());
         let (outcome, back) = checkout
             .interact(account.op(), move |conn| {

@@ -16,7 +16,7 @@ use super::rates::Samples;
 use super::snapshot::MonitoringSnapshot;
 use super::statistics::Statistics;
 use crate::config::MonitoringConfig;
-use crate::database::Database;
+use crate::database::{Database, HeldConnection};
 use crate::error::Result;
 use crate::services::{Registration, Service, ServiceStatus, Wakeup, Worker, WorkerText, lock};
 
@@ -237,6 +237,7 @@ impl MonitoringShared {
         let snapshot = Arc::new(snapshot);
         self.remember(counts, checks, Arc::clone(&snapshot));
         changes.iter().for_each(log);
+        self.db.find_held_connections().iter().for_each(log_held);
         // Lined up under the lock, so that changes stand in the order of rounds; told outside of
         // it, since a callback may make a round of its own.
         self.told.enqueue(changes);
@@ -293,6 +294,15 @@ impl std::fmt::Debug for MonitoringShared {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// A connection that does not come back is missing to all others, and nothing else says who has it.
+fn log_held(connection: &HeldConnection) {
+    tracing::warn!(
+        op = connection.op,
+        held_seconds = connection.held.as_secs_f64(),
+        "a connection of the pool is held for longer than pool.held_warning_ms"
+    );
 }
 
 /// One line for each change of a level.

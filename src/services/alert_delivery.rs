@@ -20,6 +20,9 @@
 //!   bytes of the body. To verify, compute it over the bytes as they came, compare in constant
 //!   time, and refuse a timestamp that is more than some minutes away.
 //!
+//! - `traceparent`, when the request whose tick fired the alert had one: its trace goes on
+//!   (<https://www.w3.org/TR/trace-context/>).
+//!
 //! Any 2xx means that it arrived. 429, and any 4xx or 5xx with `Retry-After` (seconds or a date, an
 //! hour at most), pauses the channel: nothing is sent on it until then, and that was no attempt.
 //! 408, 425 and 5xx are tried again; so are timeouts and broken connections. Every other answer is

@@ -26,5 +26,6 @@ mod silences;
 mod spoil;
 mod strangers;
 mod tables;
+mod traces;
 mod udf;
 pub(crate) mod websocket;

@@ -1,6 +1,7 @@
 //! Monitoring through the public interface, on both backends: what it sees, when it raises and
 //! clears, whom it tells, and what it survives.
 
+mod held;
 mod log;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

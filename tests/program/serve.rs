@@ -70,6 +70,25 @@ on_both! {
         assert!(!ended.log.contains("Secretname"), "{}", ended.log);
     }
 
+    fn the_lines_of_a_request_have_its_trace(db: &TestDatabase) {
+        let serving = Serving::start(db, &["--log-format", "json"], &[]);
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        for traceparent in [format!("00-{trace}-b7ad6b7169203331-01"), format!("00-{trace}-1-01")] {
+            let url = format!("{}/api/instruments/1", serving.base());
+            let header = format!("traceparent: {traceparent}");
+            let done = Command::new("curl").args(["-sSf", "-H", &header, &url]).output().unwrap();
+            assert!(done.status.success(), "{done:?}");
+        }
+        let ended = serving.stop();
+        let lines = ended.log.lines().filter(|line| line.contains("\"answered\""));
+        let traces = lines.map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["spans"][0]["trace_id"].clone()
+        });
+        let traces: Vec<serde_json::Value> = traces.collect();
+        assert_eq!(traces, [trace.into(), serde_json::Value::Null], "{}", ended.log);
+    }
+
     fn an_address_that_is_taken_is_a_clear_error(db: &TestDatabase) {
         let serving = Serving::start(db, &[], &[]);
         let address = serving.base().trim_start_matches("http://").to_owned();

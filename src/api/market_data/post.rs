@@ -15,7 +15,7 @@ use crate::api::error::{ApiError, FieldError, PathSegment, WriteErrors};
 use crate::api::extract::{self, is_json, media_type, unsupported};
 use crate::api::state::ApiState;
 use crate::api::types::{CSV_EXAMPLE, IngestReport, NDJSON_EXAMPLE, PostedTicks, RowError};
-use crate::domain::Symbol;
+use crate::domain::{Symbol, TraceId};
 use crate::ingest::{PostedBatch, PostedError, PostedFormat, RejectedRows, ResolvedTicks};
 use crate::repository::instrument;
 use crate::repository::market_data::{InsertOptions, InsertReport, MarketDataRepository};
@@ -57,6 +57,7 @@ pub(super) async fn post(
 ) -> Result<axum::Json<IngestReport>, ApiError> {
     let format = format(request.headers())?;
     let key = idempotency_key(request.headers())?;
+    let trace = request.extensions().get::<TraceId>().copied();
     let text = extract::body(request).await?;
     // They are paid for until the ticks are stored.
     let (batch, _memory) = read(&state, text, format).await?;
@@ -72,6 +73,7 @@ pub(super) async fn post(
     }
     let options = InsertOptions {
         idempotency_key: key,
+        trace,
         ..InsertOptions::default()
     };
     let stored = MarketDataRepository::new(state.db())

@@ -96,6 +96,8 @@ pub(in crate::api) struct AlertItem {
     pub(in crate::api) acknowledged_at: Option<String>,
     pub(in crate::api) acknowledged_by: Option<String>,
     pub(in crate::api) acknowledgement_note: Option<String>,
+    /// The trace of the request whose tick fired it, if that had a header `traceparent`.
+    pub(in crate::api) trace_id: Option<String>,
 }
 
 /// What an alert shows of its rule and its instrument.
@@ -128,6 +130,7 @@ impl AlertItem {
             acknowledged_at: row.acknowledged_at.map(|at| at.to_string()),
             acknowledged_by: row.acknowledged_by,
             acknowledgement_note: row.acknowledgement_note,
+            trace_id: row.trace_id,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::rounded;
-use crate::database::{DoorSnapshot, HistogramSnapshot, PoolSnapshot, ProbeCause};
+use crate::database::{DoorSnapshot, HeldConnection, HistogramSnapshot, PoolSnapshot, ProbeCause};
 use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow};
 use crate::repository::storage::TableEstimate;
 use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
@@ -119,8 +119,21 @@ pub(in crate::api) struct DatabaseHealth {
 struct PoolBody {
     #[serde(flatten)]
     sum: DoorBody,
+    /// Connections that are held for longer than `pool.held_warning_ms` right now, longest first.
+    held_too_long: Vec<HeldItem>,
+    /// Connections that monitoring found so.
+    held_too_long_total: u64,
     /// The blocking door and the asynchronous one; they share one budget.
     doors: Vec<NamedDoor>,
+}
+
+/// A connection that does not come back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HeldConnection)]
+struct HeldItem {
+    /// The operation that holds it.
+    op: &'static str,
+    held_ms: f64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -298,11 +311,22 @@ impl From<&PoolSnapshot> for PoolBody {
                 timeouts: pool.timeouts,
                 acquire_ms: acquire.summary().into(),
             },
+            held_too_long: pool.held_too_long.iter().map(HeldItem::from).collect(),
+            held_too_long_total: pool.held_too_long_found,
             doors: pool
                 .doors
                 .iter()
                 .map(|door| NamedDoor::new(door, pool))
                 .collect(),
+        }
+    }
+}
+
+impl From<&HeldConnection> for HeldItem {
+    fn from(held: &HeldConnection) -> Self {
+        Self {
+            op: held.op,
+            held_ms: rounded(held.held.as_secs_f64() * 1e3, 3),
         }
     }
 }

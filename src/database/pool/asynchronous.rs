@@ -51,9 +51,9 @@ impl AsyncDoor {
         }))
     }
 
-    pub(super) async fn checkout(self: &Arc<Self>) -> Result<AsyncCheckout> {
+    pub(super) async fn checkout(self: &Arc<Self>, op: &'static str) -> Result<AsyncCheckout> {
         self.runtime.get_or_init(Handle::current);
-        let mut permit = self.permits.acquire().await?;
+        let mut permit = self.permits.acquire(op).await?;
         let object = async {
             loop {
                 let object = self.pool.get().await;

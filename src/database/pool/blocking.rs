@@ -64,8 +64,8 @@ impl BlockingDoor {
         })
     }
 
-    pub(super) fn checkout(&self) -> Result<Checkout> {
-        let mut permit = self.permits.acquire_blocking()?;
+    pub(super) fn checkout(&self, op: &'static str) -> Result<Checkout> {
+        let mut permit = self.permits.acquire_blocking(op)?;
         loop {
             let left = permit.deadline().saturating_duration_since(Instant::now());
             let ordered = || self.pool.get_timeout(left).ok();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::loans::{HeldConnection, LentMoments, Loans};
 use crate::config::PoolConfig;
 use crate::database::block_on;
 use crate::database::histogram::Histogram;
@@ -70,7 +71,7 @@ pub(super) struct DoorCounters {
 }
 
 /// What is open and who needs it. The arrays have an element for each [`Door`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PoolCounts {
     /// Connections that exist, those being opened and closed included.
     pub(super) open: usize,
@@ -81,6 +82,10 @@ pub(super) struct PoolCounts {
     /// Connections opened and closed so far.
     pub(super) opened: u64,
     pub(super) closed: [u64; CAUSES],
+    /// What is lent, and to whom.
+    pub(super) loans: Loans,
+    /// Connections that were found to be held for too long.
+    pub(super) held_too_long: u64,
     /// When the server last refused another connection, as one too many.
     pub(super) refused: Option<Instant>,
     /// When a connection was last found dead: those that have idled since before may be, too.
@@ -91,6 +96,21 @@ pub(super) struct PoolCounts {
 }
 
 impl PoolCounts {
+    fn new(capacity: usize) -> Self {
+        Self {
+            open: 0,
+            staying: [0; 2],
+            callers: [0; 2],
+            opened: 0,
+            closed: [0; CAUSES],
+            loans: Loans::new(capacity),
+            held_too_long: 0,
+            refused: None,
+            found_dead: None,
+            found_read_only: None,
+        }
+    }
+
     /// A caller of the door has no connection, and none is on its way to it.
     pub(super) fn is_short(&self, door: Door) -> bool {
         self.staying[door as usize] < self.callers[door as usize]
@@ -118,6 +138,7 @@ pub(super) struct Permits {
     pub(super) capacity: usize,
     semaphore: Arc<Semaphore>,
     counts: Mutex<PoolCounts>,
+    moments: LentMoments,
     pub(super) doors: [DoorCounters; 2],
     /// Set once, when the doors are built.
     pub(super) evict: OnceLock<Evict>,
@@ -132,7 +153,8 @@ impl Permits {
             config: config.clone(),
             capacity,
             semaphore: Arc::new(Semaphore::new(capacity)),
-            counts: Mutex::default(),
+            counts: Mutex::new(PoolCounts::new(capacity)),
+            moments: LentMoments::new(capacity),
             doors: Default::default(),
             evict: OnceLock::new(),
             returned: Notify::new(),
@@ -147,6 +169,30 @@ impl Permits {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is held for longer than the settings say, longest first; nothing when they say 0.
+    pub(super) fn held_too_long(&self) -> Vec<HeldConnection> {
+        self.look_for_held(false)
+            .into_iter()
+            .map(|(it, _)| it)
+            .collect()
+    }
+
+    /// Likewise, those alone that are found for the first time; they are counted.
+    pub(super) fn find_held(&self) -> Vec<HeldConnection> {
+        let held = self.look_for_held(true).into_iter();
+        let found: Vec<HeldConnection> = held.filter_map(|(it, new)| new.then_some(it)).collect();
+        self.counts().held_too_long += found.len() as u64;
+        found
+    }
+
+    fn look_for_held(&self, finds: bool) -> Vec<(HeldConnection, bool)> {
+        let limit = self.config.held_warning;
+        if limit.is_zero() {
+            return Vec::new();
+        }
+        self.counts().loans.held(&self.moments, limit, finds)
+    }
+
     pub(super) fn evict(&self, door: Door, cause: Cause) -> bool {
         self.evict.get().is_some_and(|evict| evict(door, cause))
     }
@@ -157,35 +203,40 @@ impl Permits {
         self.semaphore.available_permits() > 0 || self.semaphore.is_closed()
     }
 
-    /// Takes a permit.
-    pub(super) async fn acquire(self: &Arc<Self>) -> Result<Permit> {
+    /// Takes a permit for an operation.
+    pub(super) async fn acquire(self: &Arc<Self>, op: &'static str) -> Result<Permit> {
         let (door, asked) = (Door::Asynchronous, Instant::now());
         if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() {
-            return Ok(Permit::new(self, door, asked, permit));
+            return Ok(Permit::new(self, door, op, asked, permit));
         }
         let deadline = asked + self.config.acquire_timeout;
-        let waited = tokio::time::timeout_at(deadline.into(), self.wait(door, asked)).await;
+        let waited = tokio::time::timeout_at(deadline.into(), self.wait(door, op, asked)).await;
         waited.unwrap_or_else(|_| Err(self.timed_out(door, asked)))
     }
 
-    /// Takes a permit and blocks the thread until there is one.
-    pub(super) fn acquire_blocking(self: &Arc<Self>) -> Result<Permit> {
+    /// Takes a permit for an operation and blocks the thread until there is one.
+    pub(super) fn acquire_blocking(self: &Arc<Self>, op: &'static str) -> Result<Permit> {
         let (door, asked) = (Door::Blocking, Instant::now());
         if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() {
-            return Ok(Permit::new(self, door, asked, permit));
+            return Ok(Permit::new(self, door, op, asked, permit));
         }
         let deadline = asked + self.config.acquire_timeout;
-        let waited = block_on::block_until(self.wait(door, asked), deadline);
+        let waited = block_on::block_until(self.wait(door, op, asked), deadline);
         waited.unwrap_or_else(|| Err(self.timed_out(door, asked)))
     }
 
-    async fn wait(self: &Arc<Self>, door: Door, asked: Instant) -> Result<Permit> {
+    async fn wait(
+        self: &Arc<Self>,
+        door: Door,
+        op: &'static str,
+        asked: Instant,
+    ) -> Result<Permit> {
         let waiting = &self.doors[door as usize].waiting;
         waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(waiting);
         let acquired = Arc::clone(&self.semaphore).acquire_owned().await;
         let permit = acquired.map_err(|_| Error::Closed)?;
-        Ok(Permit::new(self, door, asked, permit))
+        Ok(Permit::new(self, door, op, asked, permit))
     }
 
     /// The error of a caller who has waited long enough; it is counted.
@@ -234,6 +285,8 @@ pub(super) struct Permit {
     lent: Option<Instant>,
     /// It is among the callers of [`PoolCounts`].
     counted: bool,
+    /// Its place among [`Loans`].
+    place: Option<usize>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -241,16 +294,21 @@ impl Permit {
     fn new(
         permits: &Arc<Permits>,
         door: Door,
+        op: &'static str,
         asked: Instant,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        permits.counts().callers[door as usize] += 1;
+        let mut counts = permits.counts();
+        counts.callers[door as usize] += 1;
+        let place = counts.loans.take(op);
+        drop(counts);
         Self {
             permits: Arc::clone(permits),
             door,
             asked,
             lent: None,
             counted: true,
+            place,
             _permit: permit,
         }
     }
@@ -268,12 +326,20 @@ impl Permit {
     pub(super) fn lent(&mut self) {
         let acquire = &self.permits.doors[self.door as usize].acquire;
         acquire.record(self.asked.elapsed());
-        self.lent = Some(Instant::now());
+        let now = Instant::now();
+        self.lent = Some(now);
+        if let Some(place) = self.place {
+            self.permits.moments.lent(place, now);
+        }
     }
 
     /// The caller needs its connection no more.
     pub(super) fn uncount(&mut self, counts: &mut PoolCounts) {
         counts.callers[self.door as usize] -= usize::from(std::mem::take(&mut self.counted));
+        if let Some(place) = self.place.take() {
+            self.permits.moments.back(place);
+            counts.loans.give_back(place);
+        }
     }
 }
 

@@ -234,7 +234,10 @@ mod tests {
         let permits = permits(1, 2);
         let reserve = |door| PoolSlot::reserve(&permits, door);
         assert!(reserve(Door::Blocking).is_none(), "nobody needs it");
-        let _callers = [permits.acquire_blocking(), permits.acquire_blocking()];
+        let _callers = [
+            permits.acquire_blocking("test"),
+            permits.acquire_blocking("test"),
+        ];
         let slots = [reserve(Door::Blocking), reserve(Door::Blocking)];
         assert!(slots.iter().all(Option::is_some) && reserve(Door::Blocking).is_none());
         let third = reserve(Door::Asynchronous);
@@ -251,11 +254,11 @@ mod tests {
             .build()
             .unwrap();
         let mut callers = vec![
-            (Door::Blocking, permits.acquire_blocking().unwrap()),
-            (Door::Blocking, permits.acquire_blocking().unwrap()),
+            (Door::Blocking, permits.acquire_blocking("test").unwrap()),
+            (Door::Blocking, permits.acquire_blocking("test").unwrap()),
             (
                 Door::Asynchronous,
-                runtime.block_on(permits.acquire()).unwrap(),
+                runtime.block_on(permits.acquire("test")).unwrap(),
             ),
         ];
         let mut slots: Vec<_> = callers
@@ -275,9 +278,9 @@ mod tests {
     #[test]
     fn a_connection_that_comes_back_goes_when_those_on_their_way_are_enough() {
         let permits = permits(1, 3);
-        let mut holder = permits.acquire_blocking().unwrap();
+        let mut holder = permits.acquire_blocking("test").unwrap();
         let mut lent = PoolSlot::reserve(&permits, Door::Blocking).unwrap();
-        let waiting = permits.acquire_blocking().unwrap();
+        let waiting = permits.acquire_blocking("test").unwrap();
         let _on_its_way = PoolSlot::reserve(&permits, Door::Blocking).unwrap();
         let _surplus = PoolSlot::reserve(&permits, Door::Asynchronous).unwrap();
         assert!(!lent.give_back(&mut holder));

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::loans::HeldConnection;
 use super::permits::{Cause, Door, Permits};
 use crate::database::histogram::HistogramCounts;
 
@@ -72,6 +73,11 @@ pub struct PoolSnapshot {
     pub utilization: f64,
     /// Callers that gave up waiting.
     pub timeouts: u64,
+    /// Connections that are held for longer than `pool.held_warning_ms` right now, longest first,
+    /// and the operations that hold them.
+    pub held_too_long: Vec<HeldConnection>,
+    /// Connections that monitoring found so; each is counted once for as long as it is held.
+    pub held_too_long_found: u64,
     /// Connections opened so far.
     pub opened: u64,
     /// Connections closed so far.
@@ -102,6 +108,7 @@ impl DoorSnapshot {
 
 impl PoolSnapshot {
     pub(super) fn new(permits: &Permits, doors: [DoorSnapshot; 2]) -> Self {
+        let held_too_long = permits.held_too_long();
         let sum = |of: fn(&DoorSnapshot) -> usize| doors.iter().map(of).sum::<usize>();
         let (counts, in_use) = (permits.counts(), sum(|door| door.in_use));
         let closed = |cause: Cause| counts.closed[cause as usize];
@@ -115,6 +122,8 @@ impl PoolSnapshot {
             waiting: sum(|door| door.waiting),
             utilization: in_use as f64 / permits.capacity as f64,
             timeouts: doors.iter().map(|door| door.timeouts).sum(),
+            held_too_long,
+            held_too_long_found: counts.held_too_long,
             opened: counts.opened,
             closed: ClosedByCause {
                 overflow: closed(Cause::Overflow),

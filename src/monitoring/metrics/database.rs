@@ -106,6 +106,22 @@ fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
     }
 }
 
+/// Connections that do not come back.
+fn held(text: &mut Exposition, pool: &PoolSnapshot) {
+    text.family(
+        MetricKind::Gauge,
+        "tickbase_connections_overdue",
+        "Connections held for longer than pool.held_warning_ms right now.",
+    )
+    .sample(&[], pool.held_too_long.len() as f64);
+    text.family(
+        MetricKind::Counter,
+        "tickbase_connections_held_too_long_total",
+        "Connections that monitoring found held for longer than pool.held_warning_ms.",
+    )
+    .sample(&[], pool.held_too_long_found as f64);
+}
+
 fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
     let mut states = text.family(
         MetricKind::Gauge,
@@ -148,6 +164,7 @@ fn pool(text: &mut Exposition, pool: &PoolSnapshot) {
     for door in &pool.doors {
         timeouts.sample(&[(POOL, door.name)], door.timeouts as f64);
     }
+    held(text, pool);
     type ReadDoor = fn(&DoorSnapshot) -> &HistogramCounts;
     let times: [(&str, &str, ReadDoor); 2] = [
         (

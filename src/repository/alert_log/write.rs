@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::database::{BackendConnection, Invalidation};
-use crate::domain::{DeliveryStatus, FiredStatus};
+use crate::domain::{DeliveryStatus, FiredStatus, TraceId};
 use crate::error::{Error, Result};
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
@@ -25,7 +25,7 @@ const ALERTS_PER_STATEMENT_MAX: usize = 2_000;
 /// [`Error::Invalid`] for a value that is not finite; [`Error::NotFound`] when there is no such
 /// rule, instrument or source; [`Error::Query`].
 pub fn insert(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
-    store(conn, new).recorded(conn)
+    store(conn, new, None).recorded(conn)
 }
 
 /// An alert as it is stored.
@@ -41,7 +41,7 @@ struct AlertRow {
 impl AlertRow {
     /// The row of an alert that is stored now. Whether it is silenced is decided here and not when
     /// it is delivered: whoever delivers it may look long after the silence has ended.
-    fn new(new: &NewAlertLog, silences: &[SilenceInForce]) -> Result<Self> {
+    fn new(new: &NewAlertLog, silences: &[SilenceInForce], trace: Option<TraceId>) -> Result<Self> {
         new.check()?;
         let is_delivered = new.fired_status == FiredStatus::Fired
             && new.delivery_status == DeliveryStatus::Pending;
@@ -52,7 +52,7 @@ impl AlertRow {
         let mut row = Self {
             new: new.clone(),
             silence_id: silence.map(|(id, _, _)| *id),
-            trace_id: None,
+            trace_id: trace.map(|trace| trace.to_string()),
         };
         if silence.is_some() {
             row.new.delivery_status = DeliveryStatus::Silenced;
@@ -61,9 +61,13 @@ impl AlertRow {
     }
 }
 
-fn store(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<AlertLog>> {
+fn store(
+    conn: &mut BackendConnection<'_>,
+    new: &NewAlertLog,
+    trace: Option<TraceId>,
+) -> Result<Option<AlertLog>> {
     let _said = conn.invalidates(Invalidation::Nothing);
-    let row = AlertRow::new(new, &alert_silence::in_force(conn)?)?;
+    let row = AlertRow::new(new, &alert_silence::in_force(conn)?, trace)?;
     let insert = alert_logs::table
         .insert()
         .values(row)
@@ -96,11 +100,12 @@ fn store(conn: &mut BackendConnection<'_>, new: &NewAlertLog) -> Result<Option<A
 pub(crate) fn insert_many(
     conn: &mut BackendConnection<'_>,
     new: &[NewAlertLog],
+    trace: Option<TraceId>,
 ) -> Result<Vec<AlertLog>> {
     let _said = conn.invalidates(Invalidation::Nothing);
     // One is the usual number, and its statement stays prepared.
     if let [one] = new {
-        return Ok(store(conn, one)?.into_iter().collect());
+        return Ok(store(conn, one, trace)?.into_iter().collect());
     }
     if new.is_empty() {
         return Ok(Vec::new());
@@ -108,7 +113,7 @@ pub(crate) fn insert_many(
     let silences = alert_silence::in_force(conn)?;
     let mut stored = Vec::with_capacity(new.len());
     for new in new.chunks(ALERTS_PER_STATEMENT_MAX) {
-        let rows = new.iter().map(|new| AlertRow::new(new, &silences));
+        let rows = new.iter().map(|new| AlertRow::new(new, &silences, trace));
         let rows: Vec<AlertRow> = rows.collect::<Result<_>>()?;
         let insert = alert_logs::table.insert().values(rows);
         // The unique key makes an alert fire once, whatever engine of whatever process evaluates

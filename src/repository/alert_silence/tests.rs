@@ -83,7 +83,7 @@ fn a_silence_of_a_rule_or_of_an_instrument_holds_for_that_until_it_ends() {
         // What a batch fires is decided one by one.
         let again = insert(conn, &new(SilenceSubject::Rule(first))).unwrap();
         let batch = [alert(first, 1, 5), alert(second, 1, 5)];
-        let stored = alert_log::insert_many(conn, &batch).unwrap();
+        let stored = alert_log::insert_many(conn, &batch, None).unwrap();
         let ids: Vec<Option<i64>> = stored.iter().map(|alert| alert.silence_id).collect();
         assert_eq!(ids, [Some(again.id), None]);
     });

@@ -17,8 +17,8 @@ use super::tick_hook;
 use super::tick_store::KeyedTick;
 use super::tick_store::{Followed, InsertOutcome, KnownInstrument, TickStore};
 use crate::database::{BackendConnection, BatchSize, InsertCounts, Invalidation, WhenFull};
-use crate::domain::TickPrices;
 use crate::domain::tick::Tick;
+use crate::domain::{TickPrices, TraceId};
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_change, ingest_batch};
@@ -35,6 +35,8 @@ pub struct InsertOptions {
     pub idempotency_key: Option<String>,
     /// The choice when too many rows wait for the writer: wait, or fail.
     pub when_full: WhenFull,
+    /// The trace that the ticks belong to: alerts that they fire keep it.
+    pub trace: Option<TraceId>,
 }
 
 impl InsertOptions {
@@ -94,7 +96,7 @@ pub fn insert_batch(
     });
     batch.mark_built(conn, &rows)?;
     if let Some(watched) = watched {
-        watched.evaluate(conn, &rows, &batch.outcomes)?;
+        watched.evaluate(conn, &rows, &batch.outcomes, options.trace)?;
     }
     let report = batch.report(options.outcomes);
     if let Some(key) = &options.idempotency_key {

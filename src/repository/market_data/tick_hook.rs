@@ -9,7 +9,7 @@ use super::insert_report::RowOutcome;
 use super::tick_store::KeyedTick;
 use super::tick_store::KnownInstrument;
 use crate::database::BackendConnection;
-use crate::domain::StoredTick;
+use crate::domain::{StoredTick, TraceId};
 use crate::error::Result;
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::{alert_log, alert_rule};
@@ -101,6 +101,7 @@ impl Watched {
         conn: &mut BackendConnection<'_>,
         rows: &[KeyedTick<'_>],
         outcomes: &[RowOutcome],
+        trace: Option<TraceId>,
     ) -> Result<()> {
         let mut last = (None, false);
         let mut is_watched = |id: i64| {
@@ -121,7 +122,7 @@ impl Watched {
         }
         // Alert and `last_triggered` in the transaction of the tick: all of it is committed, or
         // none.
-        let alerts = alert_log::insert_many(conn, &demand.alerts)?;
+        let alerts = alert_log::insert_many(conn, &demand.alerts, trace)?;
         alert_rule::triggered(conn, &demand.last_triggered)?;
         self.watcher.0.stored(conn, alerts);
         Ok(())

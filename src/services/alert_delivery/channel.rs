@@ -158,6 +158,7 @@ fn log(claim: &Claim) {
         trigger_value = alert.trigger_value,
         threshold_value = alert.threshold_value,
         condition = alert.rule_condition,
+        trace_id = alert.trace_id.as_deref(),
         idempotency_key = claim.idempotency_key(),
         "{}",
         alert.alert_message

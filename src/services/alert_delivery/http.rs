@@ -70,6 +70,9 @@ impl Endpoint {
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", key)
             .header("X-Tickbase-Timestamp", &timestamp);
+        if let Some(traceparent) = payload::traceparent(claim) {
+            request = request.header("traceparent", traceparent);
+        }
         for (name, value) in &self.webhook.headers {
             request = request.header(name, value.as_str());
         }

@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::config::Secret;
-use crate::domain::{TemplateAlert, TemplateFacts};
+use crate::domain::{TemplateAlert, TemplateFacts, TraceId};
 use crate::error::{Error, Result};
 use crate::repository::alert_delivery::Claim;
 use crate::timestamp::Timestamp;
@@ -36,6 +36,13 @@ pub(super) fn facts<'a>(claim: &'a Claim, key: &'a str, now: Timestamp) -> Templ
         idempotency_key: key,
         sent_at: now.to_string(),
     }
+}
+
+/// The header that takes the trace of the request on whose tick fired the alert; each attempt is a span
+/// of its own.
+pub(super) fn traceparent(claim: &Claim) -> Option<String> {
+    let trace: TraceId = claim.notice.alert.trace_id.as_deref()?.parse().ok()?;
+    Some(trace.traceparent(fastrand::u64(1..)))
 }
 
 /// Signs bodies with a secret.

@@ -24,6 +24,8 @@ fn names(object: &Value) -> impl Iterator<Item = String> {
     object.as_object().unwrap().keys().cloned()
 }
 
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 #[test]
 fn the_documented_fields_of_the_log_are_those_of_its_lines() {
     let page = read("docs/operations.md");
@@ -40,6 +42,7 @@ fn the_documented_fields_of_the_log_are_those_of_its_lines() {
     let post = |path: &str, body: &str| {
         let request = ureq::post(format!("{}{path}", serving.base()));
         let request = request.header("authorization", format!("Bearer {}", TOKEN.1));
+        let request = request.header("traceparent", TRACEPARENT);
         request.content_type("application/json").send(body).unwrap();
     };
     post("/api/rules", RULE);

@@ -77,7 +77,7 @@ on_both! {
             "delivery_status": "pending", "rule_condition": "above", "evaluation_time_ms": 1.5,
             "alert_message": "Alert: high, \"very\" - Price 1650.2512 above threshold 1650.0000",
             "silence_id": null, "acknowledged_at": null, "acknowledged_by": null,
-            "acknowledgement_note": null});
+            "acknowledgement_note": null, "trace_id": null});
         assert_eq!(page, json!({"alerts": [item], "total": 1, "has_more": false, "page": 1,
             "limit": 50, "next_cursor": null}));
         api.delete(&format!("/api/rules/{}", high.id)).json(200);
