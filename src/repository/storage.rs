@@ -14,8 +14,8 @@ use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_logs, alert_rules, alert_silences, data_sources, instruments, market_data, market_data_bars,
-    saved_queries,
+    alert_logs, alert_rules, alert_silences, data_sources, instruments, market_data,
+    market_data_bars, saved_queries,
 };
 use crate::timestamp::Timestamp;
 

@@ -52,6 +52,9 @@ SELECT
     a.fired_status,
     a.delivery_status,
     a.error_message,
+    a.acknowledged_by,
+    a.acknowledgement_note,
+    a.silence_id,
     a.rule_id,
     a.instrument_id,
     a.id
