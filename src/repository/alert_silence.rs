@@ -142,6 +142,7 @@ pub fn lift(conn: &mut BackendConnection<'_>, id: i64, by: &str) -> Result<Alert
 /// A silence that holds now: its number, and the rule or the instrument.
 pub(super) type SilenceInForce = (i64, Option<i64>, Option<i64>);
 
+#[cfg(any(feature = "sqlite", test))]
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn in_force_query(now: Timestamp) -> _ {
     alert_silences::table
