@@ -43,6 +43,7 @@ mod types;
 mod udf;
 
 use axum::Router;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -161,7 +162,13 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
 
 /// What is packed already, or is nothing but numbers, only takes time.
 fn is_worth_packing() -> impl Predicate {
-    DefaultPredicate::new().and(NotForContentType::const_new("application/vnd.apache."))
+    // A part, and the size of a whole, are of the bytes as they are.
+    let is_no_part = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        !headers.contains_key(header::ETAG)
+    };
+    DefaultPredicate::new()
+        .and(NotForContentType::const_new("application/vnd.apache."))
+        .and(is_no_part)
 }
 
 fn without_body(state: &ApiState, routes: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
@@ -192,11 +199,20 @@ fn cors(config: &ServerConfig) -> Option<CorsLayer> {
             .allow_origin(origins)
             .allow_methods(Any)
             .allow_headers([
-                axum::http::header::AUTHORIZATION,
-                axum::http::header::CONTENT_TYPE,
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
                 axum::http::HeaderName::from_static("idempotency-key"),
                 access::REQUEST_ID,
+                header::RANGE,
+                header::IF_RANGE,
             ])
-            .expose_headers([access::REQUEST_ID, axum::http::header::LINK]),
+            .expose_headers([
+                access::REQUEST_ID,
+                header::LINK,
+                header::ACCEPT_RANGES,
+                header::CONTENT_DISPOSITION,
+                header::CONTENT_RANGE,
+                header::ETAG,
+            ]),
     )
 }

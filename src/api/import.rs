@@ -33,7 +33,7 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
 
 /// Imports a file of ticks or bars, and answers after the commit
 ///
-/// The body is the file itself, CSV or NDJSON, plain or gzip (`curl --data-binary @FILE`); the parameters
+/// The body is the file itself, CSV or NDJSON, plain or gzip, Parquet or Arrow (`curl --data-binary @FILE`); the parameters
 /// are the options of `tickbase import`. All of it is stored, or nothing when it cannot be read
 /// to its end. With `dry_run` it is read, judged and looked up, and nothing is stored.
 #[utoipa::path(

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::time::Instant;
 
 /// Files that are kept at once.
 const FILES_MAX: u64 = 8;
@@ -20,14 +22,18 @@ pub(super) struct SpooledFiles(Cache<String, SpooledFile>);
 
 impl Default for SpooledFiles {
     fn default() -> Self {
-        let files = Cache::builder().max_capacity(FILES_MAX);
-        Self(files.time_to_idle(KEPT).build())
+        // The newest is kept, however often others were asked for: its reader has only begun.
+        let files = Cache::builder().eviction_policy(EvictionPolicy::lru());
+        Self(files.max_capacity(FILES_MAX).time_to_idle(KEPT).build())
     }
 }
 
 impl SpooledFiles {
-    pub(super) fn get(&self, key: &str) -> Option<SpooledFile> {
-        self.0.get(key)
+    /// The file of a key, unless it is older than its reader takes it.
+    pub(super) fn get(&self, key: &str, age_max: Option<Duration>) -> Option<SpooledFile> {
+        let file = self.0.get(key)?;
+        let is_young = age_max.is_none_or(|most| file.made_at.elapsed() <= most);
+        is_young.then_some(file)
     }
 
     /// Keeps a file for a while.
@@ -51,6 +57,7 @@ pub(super) struct SpooledFile {
     pub(super) size: u64,
     /// Names this file among all that were made for the same query.
     pub(super) tag: HeaderValue,
+    made_at: Instant,
 }
 
 impl SpooledFile {
@@ -60,6 +67,7 @@ impl SpooledFile {
             file: Arc::new(Mutex::new(file)),
             size,
             tag: tag.unwrap_or(HeaderValue::from_static("\"\"")),
+            made_at: Instant::now(),
         }
     }
 

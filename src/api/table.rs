@@ -113,7 +113,7 @@ async fn answer(
     }
     // Who asks for the size first reads parts next.
     if method == Method::HEAD || headers.contains_key(header::RANGE) {
-        return spooled::answer(&state, &uri, &headers, table, format).await;
+        return spooled::answer(&state, (&method, &uri, &headers), table, format).await;
     }
     stream::answer(state, table, format).await
 }

@@ -95,7 +95,8 @@ pub struct ServerConfig {
     /// health and metrics are always answered. Default 256.
     pub concurrency_max: usize,
     /// Tables of `GET /api/ticks` and `GET /api/bars` that are sent whole at once; further ones are
-    /// answered with 503. Default 16: a Parquet file takes some 20 MB of memory while it is made.
+    /// answered with 503. A page needs no place. Default 16: a Parquet file takes some 60 MB of memory
+    /// while it is made.
     pub streams_max: usize,
     /// Time that requests under way have to end after a signal. Default 30 s.
     #[serde(rename = "shutdown_deadline_seconds", deserialize_with = "seconds")]

@@ -73,6 +73,8 @@ pub struct BarTable {
     bars: ExportedBars,
     /// The last row of the instrument that was read.
     last: Option<LastRow>,
+    /// Bars behind it that were read with it.
+    found: Arc<[HistoryBar]>,
     columns: SelectedColumns<HistoryBar>,
 }
 
@@ -107,6 +109,7 @@ impl BarTable {
             time,
             bars,
             last: None,
+            found: Arc::default(),
             columns: SelectedColumns::new(&COLUMNS, selection)?,
         })
     }
@@ -123,7 +126,9 @@ impl BarTable {
     ) -> Result<(RowBatch, Option<Self>)> {
         let mut rest = self.clone();
         while let Some(instrument) = self.instruments.get(rest.at) {
-            let rows = conn.snapshot(|conn| rest.rows(conn, instrument.id, rows_max))?;
+            let of = instrument.id;
+            let (rows, found) = conn.snapshot(|conn| rest.rows(conn, of, rows_max))?;
+            rest.found = found;
             let Some(last) = rows.last() else {
                 rest.at += 1;
                 rest.last = None;
@@ -136,18 +141,23 @@ impl BarTable {
         Ok((self.columns.batch(&[], &Arc::from("")), None))
     }
 
-    /// The next rows of an instrument; none when there are no more.
+    /// The next rows of an instrument, none when there are no more, and bars behind them that were
+    /// read, too.
     fn rows(
         &self,
         conn: &mut BackendConnection<'_>,
         instrument_id: i64,
         rows_max: usize,
-    ) -> Result<Vec<HistoryBar>> {
+    ) -> Result<(Vec<HistoryBar>, Arc<[HistoryBar]>)> {
+        if !self.found.is_empty() {
+            let before = self.last_bar(conn, instrument_id)?;
+            return Ok(self.filled(before, &self.found, rows_max));
+        }
         let ExportedBars {
             frequency, price, ..
         } = self.bars;
         let Some((oldest, newest)) = extent(conn, instrument_id, frequency, price)? else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Arc::default()));
         };
         let first = frequency.period_start(oldest);
         let mut start = self.time.start.map_or(first, |start| start.max(first));
@@ -166,11 +176,11 @@ impl BarTable {
             let found = bars(conn, &query)?.bars;
             if !found.is_empty() {
                 let before = self.last_bar(conn, instrument_id)?;
-                return Ok(self.filled(before, found, rows_max));
+                return Ok(self.filled(before, &found, rows_max));
             }
             start = window;
         }
-        Ok(Vec::new())
+        Ok((Vec::new(), Arc::default()))
     }
 
     /// The start of the period behind that of a moment.
@@ -207,37 +217,37 @@ impl BarTable {
         }))
     }
 
-    /// The bars, with what stands for periods between them and before the first; the first so many
-    /// rows of that.
+    /// The bars, with what stands for periods between them and before the first: the first so many
+    /// rows of that, and the bars behind them.
     fn filled(
         &self,
         before: Option<HistoryBar>,
-        found: Vec<HistoryBar>,
+        found: &[HistoryBar],
         rows_max: usize,
-    ) -> Vec<HistoryBar> {
+    ) -> (Vec<HistoryBar>, Arc<[HistoryBar]>) {
         let mut rows: Vec<HistoryBar> = Vec::with_capacity(found.len().min(rows_max));
         let fill = self.bars.fill;
         let period = |bar: &HistoryBar| self.bars.frequency.period_start(bar.timestamp);
-        for bar in found {
-            if fill != Fill::None {
-                while rows.len() < rows_max {
-                    let Some(last) = rows.last().or(before.as_ref()) else {
-                        break;
-                    };
-                    let next = self.next_start(last.timestamp);
-                    if next >= period(&bar) {
-                        break;
-                    }
-                    let standing = standing(last, fill, next);
-                    rows.push(standing);
+        let mut left = found;
+        while let Some((bar, behind)) = left.split_first() {
+            while fill != Fill::None && rows.len() < rows_max {
+                let Some(last) = rows.last().or(before.as_ref()) else {
+                    break;
+                };
+                let next = self.next_start(last.timestamp);
+                if next >= period(bar) {
+                    break;
                 }
+                let standing = standing(last, fill, next);
+                rows.push(standing);
             }
             if rows.len() == rows_max {
                 break;
             }
-            rows.push(bar);
+            rows.push(bar.clone());
+            left = behind;
         }
-        rows
+        (rows, left.into())
     }
 
     /// The place from which it goes on.

@@ -1,8 +1,9 @@
 //! Parquet and Arrow files as text: their rows as lines of CSV, so that columns, stamps and numbers
 //! are read by the rules of every other feed.
 //!
-//! A moment is written in UTC to its last digit, a number as its shortest text, `null` as nothing. The
-//! line of a row is its number plus one, as the names of the columns come first.
+//! A moment is written to its last digit, with a `Z` if it is of UTC, a number as its shortest text,
+//! `null` as nothing; columns of lists, structures and bytes are left out. The line of a row is its
+//! number plus one, as the names of the columns come first.
 
 #[cfg(feature = "arrow")]
 mod arrow;

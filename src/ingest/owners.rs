@@ -199,9 +199,13 @@ impl Owners {
         };
         let text = |field: Field| {
             let cell = cells.get(field);
-            cells
-                .has(field)
-                .then(|| String::from_utf8_lossy(&cell.bytes()).into_owned())
+            let text = String::from_utf8_lossy(&cell.bytes()).into_owned();
+            let text = match cell {
+                // Of a quoted field of CSV; in texts of JSON a quote is escaped otherwise.
+                Cell::Text(_) => text.replace("\"\"", "\""),
+                _ => text,
+            };
+            cells.has(field).then_some(text)
         };
         let instrument = match (whole(Field::InstrumentId)?, text(Field::Symbol)) {
             (Some(id), None) => Some(InstrumentName::Id(id)),

@@ -17,6 +17,11 @@ fn views_seek_in_the_keys_of_sqlite() {
             "SEARCH t USING PRIMARY KEY (instrument_id=?)",
         ),
         (
+            "SELECT price FROM v_ticks WHERE instrument_id = (SELECT instrument_id FROM v_instruments \
+             WHERE symbol = 'ES') ORDER BY \"timestamp\" DESC LIMIT 100",
+            "SEARCH t USING PRIMARY KEY (instrument_id=?)",
+        ),
+        (
             "SELECT * FROM v_bars WHERE symbol = 'ES' AND frequency = '1d' AND \"timestamp\" > 1 \
              ORDER BY \"timestamp\"",
             "market_data_bars_period_active (instrument_id=? AND frequency=? AND timestamp>?)",
@@ -52,6 +57,11 @@ fn views_seek_in_the_keys_of_postgresql() {
         (
             "SELECT * FROM v_ticks WHERE symbol = 'ES' AND \"timestamp\" > '2020-01-01Z'",
             "market_data_pkey",
+        ),
+        (
+            "SELECT price FROM v_ticks WHERE instrument_id = (SELECT instrument_id FROM v_instruments \
+             WHERE symbol = 'ES') ORDER BY \"timestamp\" DESC LIMIT 100",
+            "Index Scan Backward using market_data_pkey",
         ),
         (
             "SELECT * FROM v_bars WHERE symbol = 'ES' AND frequency = '1d' AND \"timestamp\" > '2020-01-01Z'",

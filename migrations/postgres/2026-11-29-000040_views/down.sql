@@ -1,3 +1,4 @@
+DROP VIEW v_instruments;
 DROP VIEW v_alerts;
 DROP VIEW v_bars;
 DROP VIEW v_ticks;

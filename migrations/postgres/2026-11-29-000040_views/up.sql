@@ -1,6 +1,6 @@
 -- Active rows for readers of SQL, with names instead of ids, and with the columns that SQLite's views
--- have: `time` is `timestamp`, `time_unix` seconds since 1970. Conditions on `timestamp` and on symbol
--- use the keys.
+-- have: `time` is `timestamp`, `time_unix` seconds since 1970. Conditions on `timestamp` and on
+-- instrument_id use the keys.
 CREATE VIEW v_ticks AS
 SELECT
     i.symbol,
@@ -63,5 +63,11 @@ LEFT JOIN instruments AS i ON i.id = a.instrument_id
 LEFT JOIN alert_rules AS r ON r.id = a.rule_id
 LEFT JOIN data_sources AS s ON s.id = a.source_id
 WHERE a.deleted_at IS NULL;
+
+-- The ids of symbols, for conditions on large tables.
+CREATE VIEW v_instruments AS
+SELECT id AS instrument_id, symbol, name, instrument_type, status, price_decimals, calendar
+FROM instruments
+WHERE deleted_at IS NULL;
 
 INSERT INTO tickbase_schema_migrations (version, name) VALUES ('20261129000040', 'views');

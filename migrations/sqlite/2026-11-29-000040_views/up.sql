@@ -1,5 +1,5 @@
 -- Active rows for readers of SQL, with names instead of ids. `timestamp` is what the table has,
--- microseconds since 1970: conditions on it and on symbol use the keys. `time` is ISO 8601 in UTC,
+-- microseconds since 1970: conditions on it and on instrument_id use the keys. `time` is ISO 8601 in UTC,
 -- `time_unix` seconds since 1970. The remainder is taken twice as it is negative before 1970.
 CREATE VIEW v_ticks AS
 SELECT
@@ -66,5 +66,11 @@ LEFT JOIN instruments AS i ON i.id = a.instrument_id
 LEFT JOIN alert_rules AS r ON r.id = a.rule_id
 LEFT JOIN data_sources AS s ON s.id = a.source_id
 WHERE a.deleted_at IS NULL;
+
+-- The ids of symbols, for conditions on large tables.
+CREATE VIEW v_instruments AS
+SELECT id AS instrument_id, symbol, name, instrument_type, status, price_decimals, calendar
+FROM instruments
+WHERE deleted_at IS NULL;
 
 INSERT INTO tickbase_schema_migrations (version, name) VALUES ('20261129000040', 'views');

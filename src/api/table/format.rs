@@ -49,7 +49,9 @@ fn of_media(media: &str) -> Option<TableFormat> {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => TableFormat::Ndjson,
         "text/*" | "text/csv" => TableFormat::Csv,
         "application/vnd.apache.arrow.stream" => TableFormat::Arrow,
-        "application/vnd.apache.parquet" | "application/x-parquet" => TableFormat::Parquet,
+        "application/vnd.apache.parquet" | "application/parquet" | "application/x-parquet" => {
+            TableFormat::Parquet
+        }
         _ => return None,
     })
 }

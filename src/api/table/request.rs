@@ -1,5 +1,7 @@
 //! A query of a table, checked: its instruments are there, its range, page and columns make sense.
 
+use std::borrow::Cow;
+
 use crate::api::cursor;
 use crate::api::error::{ApiError, named};
 use crate::api::state::ApiState;
@@ -114,8 +116,10 @@ impl CommonQuery<'_> {
         table: impl FnOnce(Option<Timestamp>, Option<Timestamp>, Selection<'_>) -> crate::Result<Table>,
     ) -> Result<TableRequest, ApiError> {
         let moment = |name: &'static str, text: Option<&str>| {
-            let moment = text.map(str::parse::<Timestamp>).transpose();
-            moment.map_err(|error| named(["query", name], error))
+            let moment = text.map(|text| with_plus(text).parse::<Timestamp>());
+            moment
+                .transpose()
+                .map_err(|error| named(["query", name], error))
         };
         let names: Option<Vec<&str>> = self.columns.map(|names| {
             let names = names.split(',').map(str::trim);
@@ -149,4 +153,16 @@ impl CommonQuery<'_> {
 
 fn symbol_of(place: &'static str, text: &str) -> Result<Symbol, ApiError> {
     Symbol::new(text.trim_matches(' ')).map_err(|error| named(["query", place], error))
+}
+
+/// The `+` of an offset that a client has not escaped: in a query it is a space.
+fn with_plus(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once(' ') {
+        Some((moment, offset))
+            if moment.contains('T') && offset.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            format!("{moment}+{offset}").into()
+        }
+        _ => text.into(),
+    }
 }

@@ -3,9 +3,10 @@
 
 use std::io::Write;
 use std::ops::Range;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
@@ -16,19 +17,22 @@ use crate::api::state::ApiState;
 use crate::error::Error;
 use crate::export::{Table, TableFormat};
 
+/// The age of a file that a reader takes which begins: it asks for the size or the end first.
+const AGE_AT_BEGIN: Duration = Duration::from_secs(2);
+/// The same of one that asks for the first bytes, with which one may also go on.
+const AGE_AT_FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Bytes that are read of a file at once.
 const PIECE_BYTES: usize = 256 * 1_024;
 
 pub(super) async fn answer(
     state: &ApiState,
-    uri: &Uri,
-    headers: &HeaderMap,
+    (method, uri, headers): (&Method, &Uri, &HeaderMap),
     table: Table,
     format: TableFormat,
 ) -> Result<Response, ApiError> {
     let key = format!("{format} {uri}");
     let files = state.spooled_files();
-    let file = match files.get(&key) {
+    let file = match files.get(&key, age_max(method, headers)) {
         Some(file) => file,
         None => {
             let file = make(state, table, format).await?;
@@ -40,7 +44,9 @@ pub(super) async fn answer(
     let is_same = headers
         .get(header::IF_RANGE)
         .is_none_or(|tag| *tag == file.tag);
-    let range = headers.get(header::RANGE).filter(|_| is_same);
+    // A range means something with GET alone (RFC 9110, 14.2).
+    let is_part = is_same && method == Method::GET;
+    let range = headers.get(header::RANGE).filter(|_| is_part);
     let range = range.and_then(|range| range.to_str().ok());
     Ok(match range.and_then(|text| bytes_of(text, file.size)) {
         None => part(&file, format, StatusCode::OK, 0..file.size),
@@ -58,6 +64,23 @@ pub(super) async fn answer(
     })
 }
 
+/// How old a file this request takes: who begins to read sees what is stored now, who goes on the
+/// rest of what it has begun.
+fn age_max(method: &Method, headers: &HeaderMap) -> Option<Duration> {
+    if headers.contains_key(header::IF_RANGE) {
+        return None;
+    }
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok());
+    match range {
+        Some(range) if method == Method::GET && !range.starts_with("bytes=-") => {
+            range.starts_with("bytes=0-").then_some(AGE_AT_FIRST_BYTES)
+        }
+        _ => Some(AGE_AT_BEGIN),
+    }
+}
+
 /// Writes the whole table into a file that nobody else can open.
 async fn make(
     state: &ApiState,
@@ -65,7 +88,7 @@ async fn make(
     format: TableFormat,
 ) -> Result<SpooledFile, ApiError> {
     let place = super::place(state)?;
-    let (mut table, mut bytes) = TableStream::begin(state.clone(), table, format, place)?;
+    let (mut table, mut bytes) = TableStream::begin(state.clone(), table, format, Some(place))?;
     let cannot = |error: std::io::Error| Error::File {
         path: "a temporary file".to_owned(),
         reason: error.to_string(),

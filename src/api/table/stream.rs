@@ -36,7 +36,7 @@ pub(super) struct TableStream {
     encoder: Option<TableEncoder>,
     rest: Option<Table>,
     /// Its place among those that are sent.
-    _place: OwnedSemaphorePermit,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl TableStream {
@@ -45,7 +45,7 @@ impl TableStream {
         state: ApiState,
         table: Table,
         format: TableFormat,
-        place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
     ) -> Result<(Self, Vec<u8>)> {
         let mut bytes = Vec::new();
         let encoder = TableEncoder::begin(format, table.columns(), &mut bytes)?;
@@ -53,7 +53,7 @@ impl TableStream {
             state,
             encoder: Some(encoder),
             rest: Some(table),
-            _place: place,
+            place,
         };
         Ok((stream, bytes))
     }
@@ -92,10 +92,13 @@ pub(super) async fn answer(
     table: Table,
     format: TableFormat,
 ) -> Result<Response, ApiError> {
-    let place = super::place(&state)?;
-    let (mut table, mut first) = TableStream::begin(state, table, format, place)?;
+    let (mut table, mut first) = TableStream::begin(state.clone(), table, format, None)?;
     // What cannot be read at all is an answer of its own, not a broken connection.
     first.extend(table.next().await?.unwrap_or_default());
+    // A table of one page is sent at once; one that goes on keeps its place for as long as it takes.
+    if table.rest.is_some() {
+        table.place = Some(super::place(&state)?);
+    }
     let pieces = stream::try_unfold((Some(first), table), |(first, mut table)| async {
         let next = match first {
             Some(first) => Some(first),

@@ -25,7 +25,7 @@ const SHOWN_MAX: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// CSV or NDJSON, plain or gzip; `-` is standard input
+    /// CSV or NDJSON, plain or gzip, Parquet or Arrow; `-` is standard input
     #[arg(required_unless_present = "preset", value_name = "FILE")]
     files: Vec<String>,
     /// The instrument of the rows; of a file with a column of symbols only its rows are stored

@@ -102,7 +102,7 @@ enum DatabaseCommand {
     /// Replay the sample of real trades that comes with tickbase, and show what happened
     #[command(after_help = "Example:\n  tickbase demo --no-serve --chart demo.png")]
     Demo(demo::DemoArguments),
-    /// Store the ticks or bars of CSV or NDJSON files, plain or gzip
+    /// Store the ticks or bars of CSV, NDJSON, Parquet or Arrow files
     #[command(
         after_help = "Examples:\n  tickbase import trades.csv.gz --symbol ES --create future\n  tickbase import daily.csv --symbol SPX --kind bars --frequency 1d --dry-run"
     )]
@@ -116,7 +116,7 @@ enum DatabaseCommand {
     /// Run the services and the HTTP API until Ctrl-C or SIGTERM; SIGHUP reads the tokens again
     #[command(after_help = "Example:\n  tickbase serve --bind 127.0.0.1:8000")]
     Serve(serve::ServeArguments),
-    /// Write the ticks of an instrument as CSV or NDJSON
+    /// Write the ticks of an instrument as CSV, NDJSON, Arrow or Parquet
     #[command(
         after_help = "Example:\n  tickbase export --symbol ES --start 2013-09-03 --format ndjson --out es.ndjson"
     )]

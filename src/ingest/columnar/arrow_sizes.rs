@@ -1,10 +1,10 @@
-//! The sizes that an Arrow stream claims, looked at before it is read: its reader asks for as much memory
+//! The sizes that an Arrow stream or file claims, looked at before it is read: its reader asks for as much memory
 //! as a few bytes claim, and none of that can be had ends the process.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use arrow_ipc::{Buffer, MessageHeader, RecordBatch, root_as_message};
+use arrow_ipc::{Buffer, Message, MessageHeader, RecordBatch, root_as_footer, root_as_message};
 
 /// Bytes that one batch of rows may unpack to.
 const BATCH_BYTES_MAX: i64 = 1 << 30;
@@ -15,18 +15,45 @@ const CLAIM_BYTES: usize = 8;
 /// Claims that the buffer is not packed.
 const NOT_PACKED: i64 = -1;
 
-/// Goes through the messages of a stream that begins at a place of a file.
+/// Behind the end of a file's footer: its length, and once more the first bytes of the file.
+const FOOTER_END_BYTES: u64 = 10;
+
+/// Goes through the messages of a stream.
 ///
 /// # Errors
 /// What is wrong with it, also that it is cut off.
-pub(super) fn check(file: &mut File, begin: u64) -> Result<(), String> {
-    let size = file.metadata().map_err(|error| error.to_string())?.len();
-    let mut messages = Messages {
-        file,
-        at: begin,
-        size,
-    };
+pub(super) fn check_stream(file: &mut File) -> Result<(), String> {
+    let mut messages = Messages::of(file)?;
     while messages.check_next()? {}
+    Ok(())
+}
+
+/// Goes through the messages that the footer of a file names.
+///
+/// # Errors
+/// As [`check_stream`].
+pub(super) fn check_file(file: &mut File) -> Result<(), String> {
+    let cut_off = || "it is cut off".to_owned();
+    let mut messages = Messages::of(file)?;
+    let end = messages
+        .size
+        .checked_sub(FOOTER_END_BYTES)
+        .ok_or_else(cut_off)?;
+    if messages.number(end + 4)? != *b"ARROW1" {
+        return Err(cut_off());
+    }
+    let length = u32::from_le_bytes(messages.number(end)?);
+    let begin = end.checked_sub(u64::from(length)).ok_or_else(cut_off)?;
+    let footer = messages.bytes(begin, length as usize)?;
+    let footer = root_as_footer(&footer).map_err(|error| error.to_string())?;
+    let dictionaries = footer.dictionaries().into_iter().flatten();
+    let batches = footer.recordBatches().into_iter().flatten();
+    for block in dictionaries.chain(batches) {
+        let number = |of: i64| u64::try_from(of).map_err(|_| "a batch has no place".to_owned());
+        let head = usize::try_from(block.metaDataLength());
+        let head = head.map_err(|_| "a batch has no length".to_owned())?;
+        messages.check_block(number(block.offset())?, head, number(block.bodyLength())?)?;
+    }
     Ok(())
 }
 
@@ -36,7 +63,12 @@ struct Messages<'f> {
     size: u64,
 }
 
-impl Messages<'_> {
+impl<'f> Messages<'f> {
+    fn of(file: &'f mut File) -> Result<Self, String> {
+        let size = file.metadata().map_err(|error| error.to_string())?.len();
+        Ok(Self { file, at: 0, size })
+    }
+
     /// So many bytes from a place on.
     fn bytes(&mut self, at: u64, count: usize) -> Result<Vec<u8>, String> {
         if at
@@ -74,8 +106,34 @@ impl Messages<'_> {
         let body = self.at + 8 + length as u64;
         let body_bytes = u64::try_from(message.bodyLength());
         let body_bytes = body_bytes.map_err(|_| "a message has no length".to_owned())?;
-        let end = body.checked_add(body_bytes).filter(|end| *end <= self.size);
-        let end = end.ok_or_else(|| "it is cut off".to_owned())?;
+        self.check_message(message, body, body_bytes)?;
+        self.at = body + body_bytes;
+        Ok(true)
+    }
+
+    /// Checks a message of a file, whose length stands before it in one of two forms.
+    fn check_block(&mut self, at: u64, head: usize, body_bytes: u64) -> Result<(), String> {
+        let bytes = self.bytes(at, head)?;
+        let begin = if bytes.starts_with(&CONTINUATION) {
+            8
+        } else {
+            4
+        };
+        let message = bytes.get(begin..).unwrap_or_default();
+        let message = root_as_message(message).map_err(|error| error.to_string())?;
+        self.check_message(message, at + head as u64, body_bytes)
+    }
+
+    fn check_message(
+        &mut self,
+        message: Message<'_>,
+        body: u64,
+        body_bytes: u64,
+    ) -> Result<(), String> {
+        let end = body.checked_add(body_bytes);
+        if end.is_none_or(|end| end > self.size) {
+            return Err("it is cut off".to_owned());
+        }
         let batch = match message.header_type() {
             MessageHeader::RecordBatch => message.header_as_record_batch(),
             MessageHeader::DictionaryBatch => {
@@ -84,11 +142,10 @@ impl Messages<'_> {
             }
             _ => None,
         };
-        if let Some(batch) = batch {
-            self.check_batch(batch, body, body_bytes)?;
+        match batch {
+            Some(batch) => self.check_batch(batch, body, body_bytes),
+            None => Ok(()),
         }
-        self.at = end;
-        Ok(true)
     }
 
     fn check_batch(

@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
+/// Bytes of text that are made at once, and a row more.
+pub(super) const TEXT_AT_ONCE: usize = 1 << 20;
+
 /// A file of rows: their names, and the next of them.
 pub(super) trait ColumnarRows: Send {
     fn names(&self) -> Vec<String>;
@@ -27,7 +30,7 @@ impl<R: ColumnarRows> CsvText<R> {
             if at > 0 {
                 text.push(',');
             }
-            append_text(name, &mut text);
+            append_field(name, &mut text);
         }
         text.push('\n');
         Self {
@@ -55,8 +58,22 @@ impl<R: ColumnarRows> Read for CsvText<R> {
     }
 }
 
+/// Bytes of a text: symbols and names are short.
+const TEXT_BYTES_MAX: usize = 4_096;
+
 /// A text as a field. A record is one line, so that line breaks within are spaces.
-pub(super) fn append_text(text: &str, out: &mut String) {
+pub(super) fn append_text(text: &str, out: &mut String) -> Result<(), String> {
+    if text.len() > TEXT_BYTES_MAX {
+        let bytes = text.len();
+        return Err(format!(
+            "it holds a text of {bytes} bytes; at most {TEXT_BYTES_MAX} are read"
+        ));
+    }
+    append_field(text, out);
+    Ok(())
+}
+
+fn append_field(text: &str, out: &mut String) {
     if !text.contains([',', '"', '\n', '\r']) {
         out.push_str(text);
         return;
@@ -101,14 +118,35 @@ impl MomentUnit {
     }
 }
 
-/// A moment of UTC, to its last digit. One that has no date is the number that it is.
-pub(super) fn append_moment(count: i64, unit: MomentUnit, out: &mut String) {
+/// Moments of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MomentKind {
+    pub(super) unit: MomentUnit,
+    /// Whether they are of UTC; else they are what a clock on the wall shows, of the zone of the feed.
+    pub(super) is_utc: bool,
+}
+
+/// A moment, to its last digit. One that has no date is the number that it is.
+pub(super) fn append_moment(count: i64, kind: MomentKind, out: &mut String) {
+    let MomentKind { unit, is_utc } = kind;
     let seconds = count.div_euclid(unit.per_second());
     let fraction = count.rem_euclid(unit.per_second()) * unit.nanoseconds();
     match jiff::Timestamp::new(seconds, fraction as i32) {
-        Ok(moment) => append_shown(moment, out),
+        Ok(moment) if is_utc => append_shown(moment, out),
+        Ok(moment) => out.push_str(moment.to_string().trim_end_matches('Z')),
         Err(_) => append_shown(count, out),
     }
+}
+
+/// A time of day, counted from midnight.
+pub(super) fn append_time(count: i64, unit: MomentUnit, out: &mut String) {
+    let kind = MomentKind {
+        unit,
+        is_utc: false,
+    };
+    let mut moment = String::new();
+    append_moment(count, kind, &mut moment);
+    out.push_str(moment.split('T').nth(1).unwrap_or_default());
 }
 
 /// A day, counted from the first of 1970.
@@ -130,11 +168,24 @@ mod tests {
 
     #[test]
     fn moments_and_days_are_written_as_dates() {
-        let moment = |count, unit| {
+        let text_of = |count, kind| {
             let mut text = String::new();
-            append_moment(count, unit, &mut text);
+            append_moment(count, kind, &mut text);
             text
         };
+        let moment = |count, unit| text_of(count, MomentKind { unit, is_utc: true });
+        let unit = MomentUnit::Microseconds;
+        let local = text_of(
+            1_500_000,
+            MomentKind {
+                unit,
+                is_utc: false,
+            },
+        );
+        assert_eq!(local, "1970-01-01T00:00:01.5");
+        let mut time = String::new();
+        append_time(34_200_250, MomentUnit::Milliseconds, &mut time);
+        assert_eq!(time, "09:30:00.25");
         assert_eq!(moment(0, MomentUnit::Seconds), "1970-01-01T00:00:00Z");
         assert_eq!(
             moment(-1, MomentUnit::Milliseconds),
@@ -151,7 +202,7 @@ mod tests {
     #[test]
     fn a_text_is_one_field_of_one_line() {
         let mut text = String::new();
-        append_text("a,\"b\"\nc", &mut text);
+        append_text("a,\"b\"\nc", &mut text).unwrap();
         assert_eq!(text, "\"a,\"\"b\"\" c\"");
     }
 }

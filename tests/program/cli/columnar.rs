@@ -69,6 +69,18 @@ on_both! {
         }
     }
 
+    fn moments_without_a_zone_are_those_of_the_feed(db: &TestDatabase) {
+        let zone = ["--symbol", "ES", "--timezone", "America/New_York", "--json"];
+        for (name, figures) in [("naive.parquet", [2, 2, 0, 0, 0]), ("naive.feather", [2, 0, 2, 0, 0])] {
+            let file = fixture(name);
+            let import = [&["import", &file][..], &zone].concat();
+            assert_eq!(run(db, &import).figures(), figures, "{name}");
+        }
+        let exported = run(db, &["export", "--symbol", "ES"]).out;
+        let stamps: Vec<&str> = exported.lines().skip(1).map(|line| &line[..27]).collect();
+        assert_eq!(stamps, ["2024-01-02T14:30:00.000000Z", "2024-07-02T13:30:00.250000Z"]);
+    }
+
     fn a_broken_file_is_refused_by_its_name_and_stores_nothing(db: &TestDatabase) {
         let files = Files::new();
         for name in FILES {
