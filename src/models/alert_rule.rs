@@ -115,6 +115,15 @@ impl NewAlertRule {
         }
     }
 
+    /// The expression of one condition: TradeAssist gives a multi-condition rule no more.
+    pub(crate) fn expression_of(condition: Condition, threshold: &Decimal) -> String {
+        let one = serde_json::json!({
+            "condition": condition.as_str(),
+            "threshold": threshold.to_string(),
+        });
+        serde_json::json!({ "all": [one] }).to_string()
+    }
+
     /// The parts that must fit together.
     #[must_use]
     pub fn shape(&self) -> RuleShape<'_> {

@@ -137,10 +137,11 @@ pub(crate) fn insert_instrument(
 }
 
 /// Shows the last tick of an instrument that has none: its ticks were removed where it comes from.
+/// Without a moment its price is shown alone.
 pub(crate) fn show_last_tick(
     conn: &mut BackendConnection<'_>,
     id: i64,
-    at: Timestamp,
+    at: Option<Timestamp>,
     price: Option<f64>,
 ) -> Result<()> {
     let _said = conn.invalidates(Invalidation::Instruments(&[id]));

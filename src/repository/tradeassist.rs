@@ -7,7 +7,7 @@
 mod rows;
 mod stored_value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use diesel::prelude::*;
@@ -123,7 +123,52 @@ impl OldDatabase {
                 );
             }
         }
+        let lacking = self
+            .lacking::<OldTick>()
+            .or_else(|| self.lacking::<OldAlert>());
+        if let Some((table, column)) = lacking.or_else(|| self.lacking::<OldBar>()) {
+            return refused(
+                &format!("its table {table} has no column {column}, as TradeAssist makes it"),
+                "rename the table in a copy of the file if it is none of TradeAssist's, else add \
+                 the column there, and adopt the copy",
+            );
+        }
         Ok(())
+    }
+
+    /// A table of this kind that lacks a column by which rows are counted and added up, and the
+    /// column.
+    fn lacking<R: OldRow>(&self) -> Option<(String, &'static str)> {
+        let needed = ["id", R::OWNER, R::SUMMED[0], R::SUMMED[1]];
+        let needed = needed
+            .into_iter()
+            .filter(|name| !["NULL", "0"].contains(name));
+        let needed: Vec<&'static str> = needed.collect();
+        self.tables_of::<R>().into_iter().find_map(|table| {
+            let column = needed.iter().find(|column| !self.has(&table, column))?;
+            Some((table, *column))
+        })
+    }
+
+    /// The tables of the file that no kind of row is read from: those of SQLite itself and of the
+    /// tool that migrates the file left out.
+    pub(crate) fn other_tables(&self) -> Vec<String> {
+        let known: BTreeSet<String> = [
+            self.tables_of::<OldInstrument>(),
+            self.tables_of::<OldTick>(),
+            self.tables_of::<OldRule>(),
+            self.tables_of::<OldAlert>(),
+            self.tables_of::<OldSource>(),
+            self.tables_of::<OldBar>(),
+            self.tables_of::<OldQuery>(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let is_other = |name: &&String| {
+            !known.contains(*name) && !name.starts_with("sqlite_") && *name != "alembic_version"
+        };
+        self.tables.keys().filter(is_other).cloned().collect()
     }
 
     fn has(&self, table: &str, column: &str) -> bool {

@@ -100,7 +100,7 @@ fn assert_brought(old: &OldFile, db: &TestDatabase, report: &AdoptReport, ticks:
         [ticks + WRONG_TICKS, ticks, 0, WRONG_TICKS]
     );
     assert_eq!(figures(report, "instruments"), [16, 2, 13, 1]);
-    assert_eq!(figures(report, "alert_rules"), [6, 3, 0, 3]);
+    assert_eq!(figures(report, "alert_rules"), [6, 4, 0, 2]);
     assert_eq!(figures(report, "alert_logs"), [304, 301, 0, 3]);
     let (by_month, by_quarter) = partitioned(old);
     if by_month > 0 {
@@ -180,7 +180,7 @@ on_both! {
         let report = adopt(&open(db), &plan(&old)).unwrap();
         let expected = BTreeMap::from([
             (("alert_logs", "orphan"), 3),
-            (("alert_rules", "condition"), 2),
+            (("alert_rules", "condition"), 1),
             (("alert_rules", "orphan"), 1),
             (("data_query", "symbols"), 1),
             (("instruments", "symbol"), 1),
@@ -222,6 +222,10 @@ on_both! {
         assert_eq!((second.instrument_id, second.active), (20, false));
         assert_eq!(second.threshold.unwrap().to_string(), "0.1");
         assert_eq!(db_read!(database, alert_rule::get(7)).unwrap().instrument_id, 1);
+        let multi = db_read!(database, alert_rule::get(9)).unwrap();
+        assert_eq!((multi.condition, multi.threshold), (None, None));
+        let expression = r#"{"all":[{"condition":"above","threshold":"1650"}]}"#;
+        assert_eq!(multi.expression.as_deref(), Some(expression));
         let query = db_read!(database, saved_query::get(1)).unwrap();
         assert_eq!((query.execution_count, query.is_favorite), (3, true));
         assert_eq!(query.filters.as_deref(), Some("{\"max_records\": 10}"));
@@ -281,7 +285,7 @@ on_both! {
         let ticks = 1_000 + WRONG_TICKS + 2;
         assert_eq!(figures(&report, "market_data"), [ticks, 2, 1_000, WRONG_TICKS]);
         assert_eq!(figures(&report, "alert_logs"), [305, 1, 301, 3]);
-        assert_eq!(figures(&report, "alert_rules"), [6, 0, 3, 3]);
+        assert_eq!(figures(&report, "alert_rules"), [6, 0, 4, 2]);
         let deleted = db.texts("SELECT CAST(count(*) AS TEXT) AS text FROM market_data \
             WHERE sequence = 10 AND deleted_at IS NOT NULL");
         assert_eq!(deleted, ["1"]);
@@ -334,6 +338,21 @@ on_both! {
         let report = adopt(&database, &plan(&old)).unwrap();
         let differ: Vec<&str> = report.groups.iter().filter(|of| !of.agrees).map(|of| of.kind.as_str()).collect();
         assert_eq!((report.agrees(), differ), (false, vec!["alerts"]));
+    }
+
+    fn what_is_left_out_is_named(db: &TestDatabase) {
+        let old = OldFile::new("phase1", 50);
+        old.run("CREATE TABLE watchlists (id INTEGER PRIMARY KEY, name TEXT); \
+            CREATE TABLE market_data_archive (id INTEGER PRIMARY KEY); \
+            INSERT INTO instruments (id, symbol, name, type, status, last_tick, last_price, created_at, updated_at) VALUES \
+            (30, 'ZF', 'Five', 'future', 'active', NULL, 108.5, '2025-08-29 00:00:00', '2025-08-29 00:00:00'), \
+            (31, 'ZT', 'Two', 'future', 'active', '2199-01-01 00:00:00', 103.5, '2025-08-29 00:00:00', '2025-08-29 00:00:00')");
+        let report = adopt(&open(db), &plan(&old)).unwrap();
+        assert_eq!(report.tables_left_out, ["market_data_archive", "watchlists"]);
+        assert_eq!(report.future_last_ticks, ["ZT (2199-01-01T00:00:00.000000Z)"]);
+        let shown = db.texts("SELECT symbol || ' ' || last_price || ' ' || coalesce(last_tick || '', '-') AS text \
+            FROM instruments WHERE symbol IN ('ZF', 'ZT') ORDER BY symbol");
+        assert_eq!(shown, ["ZF 108.5 -", "ZT 103.5 -"]);
     }
 
     fn a_source_of_somebody_else_is_not_taken(db: &TestDatabase) {
@@ -394,8 +413,14 @@ fn what_is_no_file_of_tradeassist_is_refused_with_the_reason() {
     .unwrap();
     let empty = dir.path().join("empty.db");
     std::fs::write(&empty, "").unwrap();
+    let other = OldFile::new("phase1", 10);
+    other.run("CREATE TABLE market_data_2025_07 (id INTEGER PRIMARY KEY, note TEXT)");
     let database = open(&db);
     for (file, reason) in [
+        (
+            other.path(),
+            "its table market_data_2025_07 has no column instrument_id",
+        ),
         (dir.path().join("absent.db"), "there is no such file"),
         (text, "file is not a database"),
         (empty, "it has no table instruments as TradeAssist makes it"),

@@ -109,6 +109,14 @@ fn for_people(report: &AdoptReport) -> String {
         let added = report.added_for_bars.join(", ");
         text.push_str(&format!("instruments added for bars: {added}\n"));
     }
+    if !report.tables_left_out.is_empty() {
+        let tables = report.tables_left_out.join(", ");
+        text.push_str(&format!("not brought over: tables {tables}\n"));
+    }
+    if !report.future_last_ticks.is_empty() {
+        let of = report.future_last_ticks.join(", ");
+        text.push_str(&format!("last ticks in the future, left out: {of}\n"));
+    }
     for moved in report.moved.iter().take(MOVED_SHOWN_MAX) {
         text.push_str(&format!(
             "{} {} has the number {} here\n",

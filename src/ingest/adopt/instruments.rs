@@ -165,10 +165,20 @@ impl<S: AdoptionSteps> AdoptionRun<'_, S> {
         {
             let at = old!(row, last_tick).stamp().ok().flatten();
             let price = old!(row, last_price).number().ok().flatten();
-            let here = self.ids.instruments.get(&row.id);
-            // A moment of the future would make every tick a late one.
-            if let (Some(id), Some(at)) = (here, at.filter(|at| *at <= self.now)) {
-                last.push((*id, at, price.filter(|price| price.is_finite())));
+            let price = price.filter(|price| price.is_finite());
+            let Some(id) = self.ids.instruments.get(&row.id) else {
+                continue;
+            };
+            // A moment of the future would make every tick a late one: the price alone is kept.
+            let past = at.filter(|at| *at <= self.now);
+            if let (Some(at), None) = (at, past) {
+                let symbol = old!(row, symbol).text().unwrap_or_default();
+                self.report
+                    .future_last_ticks
+                    .push(format!("{symbol} ({at})"));
+            }
+            if past.is_some() || price.is_some() {
+                last.push((*id, past, price));
             }
         }
         self.steps.write("adopt.last_ticks", 1, move |conn| {

@@ -27,6 +27,11 @@ pub struct AdoptReport {
     pub moved: Vec<MovedId>,
     /// Instruments that were added for the symbols of bars, with the type that they were given.
     pub added_for_bars: Vec<String>,
+    /// Tables of the old file that are not brought over: they are not of TradeAssist's service, or
+    /// tickbase has no place for them.
+    pub tables_left_out: Vec<String>,
+    /// Instruments whose last tick lies in the future, with its moment: the price alone is kept.
+    pub future_last_ticks: Vec<String>,
 }
 
 /// What became of the rows of a table: `read = brought + present + rejected`.

@@ -10,6 +10,7 @@ use super::report::TableReport;
 use super::run::AdoptionRun;
 use super::steps::AdoptionSteps;
 use crate::database::BackendConnection;
+use crate::domain::RuleType;
 use crate::error::Result;
 use crate::models::NewAlertRule;
 use crate::repository::adoption::{self, RowStamps};
@@ -71,16 +72,28 @@ impl<S: AdoptionSteps> AdoptionRun<'_, S> {
         let instrument: Option<i64> = old!(row, instrument_id).whole()?;
         let here = instrument.and_then(|old| self.ids.instruments.get(&old));
         let instrument_id = *here.ok_or_else(|| Rejection::orphan("instrument", instrument))?;
+        let rule_type = old!(row, rule_type).word()?;
+        let condition = old!(row, condition).word()?;
+        let threshold = old!(row, threshold).decimal()?;
+        // Such a rule has one condition there, and an expression here.
+        let expression = match (rule_type, &threshold) {
+            (RuleType::MultiCondition, Some(threshold)) => {
+                Some(NewAlertRule::expression_of(condition, threshold))
+            }
+            _ => None,
+        };
+        let is_single = expression.is_none();
         let new = NewAlertRule {
-            condition: Some(old!(row, condition).word()?),
-            threshold: old!(row, threshold).decimal()?,
+            condition: is_single.then_some(condition),
+            threshold: threshold.filter(|_| is_single),
+            expression,
             active: old!(row, active).flag()?,
             name: old!(row, name).text(),
             description: old!(row, description).text(),
             time_window_seconds: old!(row, time_window_seconds).whole()?,
             moving_average_period: old!(row, moving_average_period).whole()?,
             cooldown_seconds: old!(row, cooldown_seconds).whole()?.unwrap_or(60),
-            ..NewAlertRule::new(instrument_id, old!(row, rule_type).word()?)
+            ..NewAlertRule::new(instrument_id, rule_type)
         };
         new.shape().kind()?;
         Ok(RuleCandidate {

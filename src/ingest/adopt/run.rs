@@ -59,6 +59,7 @@ impl<'s, S: AdoptionSteps> AdoptionRun<'s, S> {
                 schema: old.schema().describe().to_owned(),
                 source: plan.source.clone(),
                 dry_run: plan.dry_run,
+                tables_left_out: old.other_tables(),
                 ..AdoptReport::default()
             },
             steps,
