@@ -105,6 +105,19 @@ impl NewSavedQuery {
     /// [`Error::Invalid`] for a name or description of a wrong length, symbols that are no JSON
     /// array of texts, filters that are no JSON object, a range that ends before it starts.
     pub fn check(&self) -> Result<()> {
+        self.check_texts()?;
+        match (self.start_date, self.end_date) {
+            (Some(start), Some(end)) if end < start => Err(Error::invalid(
+                "end_date",
+                format!("{end} is before the start, {start}"),
+                "give an end after the start, or none",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks all but the order of the range.
+    pub(crate) fn check_texts(&self) -> Result<()> {
         let length = self.name.chars().count();
         if self.name.trim().is_empty() || length > QUERY_NAME_LENGTH_MAX {
             return Err(Error::invalid(
@@ -134,13 +147,6 @@ impl NewSavedQuery {
             let remedy = "write a JSON object, such as {\"max_records\":10}";
             return Err(Error::invalid("filters", error.to_string(), remedy));
         }
-        match (self.start_date, self.end_date) {
-            (Some(start), Some(end)) if end < start => Err(Error::invalid(
-                "end_date",
-                format!("{end} is before the start, {start}"),
-                "give an end after the start, or none",
-            )),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }

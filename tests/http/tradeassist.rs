@@ -3,6 +3,7 @@
 
 mod analytics;
 mod examples;
+mod leniency;
 mod realtime;
 mod replay;
 mod shape;

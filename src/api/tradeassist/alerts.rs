@@ -1,5 +1,7 @@
 //! `/api/alerts`: pages by number, figures and deletions.
 
+mod message;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -18,7 +20,7 @@ use crate::api::alerts::{AlertLabels, figures, labels};
 use crate::api::types::rounded;
 use crate::domain::{DAY_MICROS, DeliveryStatus, FiredStatus, Frequency};
 use crate::models::AlertLog;
-use crate::repository::alert_log::{self, AlertFilter, NumberedPage};
+use crate::repository::alert_log::{self, AlertFigures, AlertFilter, NumberedPage};
 
 const FIRED: &[&str] = &["fired", "suppressed", "error"];
 const DELIVERED: &[&str] = &[
@@ -53,6 +55,7 @@ pub(super) struct AlertResponse {
 impl AlertResponse {
     pub(super) fn new(row: AlertLog, labels: &AlertLabels) -> Self {
         let label = labels.of(row.rule_id, row.instrument_id);
+        let alert_message = message::retold(&row);
         // The expression of a multi-condition rule has no word there.
         let (condition, threshold) = match row.threshold_value {
             Some(threshold) => (row.rule_condition, threshold),
@@ -79,14 +82,14 @@ impl AlertResponse {
             },
             rule_condition: condition,
             evaluation_time_ms: whole_ms(row.evaluation_time_us),
-            alert_message: row.alert_message,
+            alert_message,
         }
     }
 }
 
-/// The original counts whole milliseconds.
+/// The original counts whole milliseconds; the figures of a database round as this does.
 fn whole_ms(micros: i64) -> i64 {
-    (micros as f64 / 1e3).round() as i64
+    (micros + 500) / 1_000
 }
 
 /// A page of alerts.
@@ -155,6 +158,18 @@ async fn list(
     };
     let (limit, number) = (usize::try_from(limit), u64::try_from(page));
     let (limit, number) = fields.complete(limit.ok().zip(number.ok()))?;
+    // A range the wrong way round holds nothing.
+    if let (Some(start), Some(end)) = (filter.start, filter.end)
+        && start >= end
+    {
+        return Ok(Json(AlertsResponse {
+            alerts: Vec::new(),
+            total: 0,
+            has_more: false,
+            page: number,
+            limit,
+        }));
+    }
     let numbered = NumberedPage {
         filter,
         limit,
@@ -193,14 +208,16 @@ async fn stats(State(state): State<ApiState>) -> Result<Json<AlertStatsResponse>
         let of_today = alert_log::count(conn, filter)?;
         let keys = groups.iter().map(|it| (it.rule_id, it.instrument_id));
         let labels = labels(conn, &keys.collect::<Vec<_>>())?;
-        Ok(figures(of_today, &groups, &labels))
+        let mean_ms = AlertFigures::of(&groups).evaluation_ms_mean;
+        Ok((figures(of_today, &groups, &labels), mean_ms))
     });
-    let stats = read.await?;
-    let whole = |ms: Option<f64>| ms.map(|ms| ms.round() as i64);
+    let (stats, mean_ms) = read.await?;
+    let whole = |ms: Option<f64>| ms.map(|ms| whole_ms((ms * 1e3).round() as i64));
     Ok(Json(AlertStatsResponse {
         total_alerts_today: stats.total_alerts_today,
         total_alerts_this_week: stats.total_alerts_this_week,
-        avg_evaluation_time_ms: stats.avg_evaluation_time_ms,
+        // 0 is none there.
+        avg_evaluation_time_ms: mean_ms.filter(|ms| *ms > 0.0),
         fastest_evaluation_ms: whole(stats.fastest_evaluation_ms),
         slowest_evaluation_ms: whole(stats.slowest_evaluation_ms),
         alerts_by_instrument: stats.alerts_by_instrument,

@@ -112,7 +112,7 @@ impl RequestFields {
         name: &str,
         item: impl Fn(&Value) -> Result<T, Fault>,
     ) -> Option<Vec<T>> {
-        let given = match self.find(FieldLocation::Query, name)? {
+        let given = match self.whole(FieldLocation::Query, name)? {
             all @ Value::Array(_) => all,
             one => json!([one]),
         };
@@ -121,9 +121,9 @@ impl RequestFields {
 
     /// Adds a problem that several fields have together.
     pub(super) fn refuse(&mut self, place: FieldLocation, name: &str, fault: Fault) {
-        let value = self.find(place, name).unwrap_or_default();
-        let problem = fault.of(&[place.name(), name], &value);
-        self.problems.push(problem);
+        let value = self.whole(place, name).unwrap_or_default();
+        let problems = fault.all_of(&[place.name(), name], &value);
+        self.problems.extend(problems);
     }
 
     /// What was made of the fields; none of it when one of them is a problem.
@@ -137,7 +137,16 @@ impl RequestFields {
         }
     }
 
+    /// Of a parameter that is there more than once FastAPI takes the last value.
     fn find(&self, place: FieldLocation, name: &str) -> Option<Value> {
+        match (place, self.whole(place, name)?) {
+            (FieldLocation::Query, Value::Array(mut all)) => all.pop(),
+            (_, one) => Some(one),
+        }
+    }
+
+    /// All values of a parameter that is there more than once.
+    fn whole(&self, place: FieldLocation, name: &str) -> Option<Value> {
         let values = match place {
             FieldLocation::Path => &self.path,
             FieldLocation::Query => &self.query,
@@ -156,7 +165,8 @@ impl RequestFields {
         match read(value) {
             Ok(value) => Some(value),
             Err(fault) => {
-                self.problems.push(fault.of(&[place.name(), name], value));
+                let problems = fault.all_of(&[place.name(), name], value);
+                self.problems.extend(problems);
                 None
             }
         }

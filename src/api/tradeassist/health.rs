@@ -148,9 +148,7 @@ async fn detailed(State(state): State<ApiState>) -> Result<Json<SystemStats>, Re
         active_rules: rules.map_or(0, |of| of.active),
         total_ticks_today: ticks,
         total_alerts_today: alerts.map_or(0, |of| of.count),
-        avg_evaluation_time_ms: alerts
-            .and_then(|of| of.evaluation_us_mean)
-            .map(|micros| micros / 1e3),
+        avg_evaluation_time_ms: alerts.and_then(|of| of.evaluation_ms_mean),
     }))
 }
 

@@ -193,7 +193,11 @@ async fn fetch(
 fn query(asked: &FetchRequest, now: Timestamp) -> BarQuery {
     let end = asked.end.map(|end| end.utc);
     let before = -DAYS_DEFAULT * DAY_MICROS;
-    let start = || end.unwrap_or(now).saturating_add_micros(before);
+    // Before an end that is to come there is nothing but what is here now.
+    let start = || {
+        end.map_or(now, |end| end.min(now))
+            .saturating_add_micros(before)
+    };
     BarQuery {
         start: Some(asked.start.map_or_else(start, |start| start.utc)),
         end,

@@ -38,6 +38,7 @@ struct InstrumentResponse {
 
 impl From<Instrument> for InstrumentResponse {
     fn from(row: Instrument) -> Self {
+        let last_price = row.last_price.map(|price| rounded(price, PRICE_PLACES));
         Self {
             id: row.id,
             symbol: row.symbol.to_string(),
@@ -45,7 +46,8 @@ impl From<Instrument> for InstrumentResponse {
             r#type: row.instrument_type,
             status: row.status,
             last_tick: row.last_tick.map(NaiveMoment),
-            last_price: row.last_price.map(|price| rounded(price, PRICE_PLACES)),
+            // 0 is none there.
+            last_price: last_price.filter(|price| *price != 0.0),
             created_at: NaiveMoment(row.created_at),
         }
     }

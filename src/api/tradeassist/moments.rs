@@ -1,12 +1,12 @@
 //! Moments as the original writes them: Python's `isoformat` of a moment without an offset, which
 //! is UTC. The fraction has six digits, or is left out where it is 0.
 
+mod reading;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::problem::Fault;
-use super::values;
-use crate::domain::Frequency;
 use crate::timestamp::Timestamp;
 
 /// A moment without an offset.
@@ -27,30 +27,27 @@ impl Serialize for NaiveMoment {
     }
 }
 
-/// A day in UTC, alone or as its first moment: pydantic takes a moment for a date at midnight.
+/// A day, alone or as its first moment in whatever offset: pydantic takes a moment for a date at
+/// midnight.
 ///
 /// Faults are those of pydantic's `date`.
 pub(super) fn date(value: &Value) -> Result<Timestamp, Fault> {
-    let text = values::text(value)?;
-    let day = text.get(..10).unwrap_or(&text);
-    let midnight = |day: &str| format!("{day}T00:00:00Z").parse::<Timestamp>();
-    if let Ok(day) = midnight(day)
-        && text.len() == 10
-    {
-        return Ok(day);
-    }
-    match moment(value) {
-        Ok(moment) if Frequency::OneDay.period_start(moment.utc) == moment.utc => Ok(moment.utc),
-        Ok(_) => Err(Fault::new(
-            "date_from_datetime_inexact",
-            "Datetimes provided to dates should have zero time - e.g. be exact dates",
-        )),
-        Err(_) => {
-            let why = reason(&text);
-            let msg = format!("Input should be a valid date or datetime, {why}");
-            Err(Fault::new("date_from_datetime_parsing", msg).with("error", json!(why)))
-        }
-    }
+    let read = match value {
+        Value::String(text) => match reading::day_of_text(text) {
+            Ok(day) => return Ok(day),
+            Err(_) => reading::of_text(text),
+        },
+        Value::Number(number) => reading::of_number(number.as_f64().unwrap_or(f64::INFINITY)),
+        _ => return Err(Fault::new("date_type", "Input should be a valid date")),
+    };
+    let read = read.map_err(|why| {
+        let msg = format!("Input should be a valid date or datetime, {why}");
+        Fault::new("date_from_datetime_parsing", msg).with("error", json!(why))
+    })?;
+    read.exact_day().ok_or_else(|| {
+        let msg = "Datetimes provided to dates should have zero time - e.g. be exact dates";
+        Fault::new("date_from_datetime_inexact", msg)
+    })
 }
 
 /// A moment as a client wrote it.
@@ -61,37 +58,26 @@ pub(super) struct WrittenMoment {
     pub(super) has_offset: bool,
 }
 
-/// A moment: a date and a time, with an offset or without one (UTC).
+/// A moment: a date and a time, with an offset or without one (UTC), or a number since 1970.
 ///
 /// Faults are those of pydantic's `datetime`.
 pub(super) fn moment(value: &Value) -> Result<WrittenMoment, Fault> {
-    let text = values::text(value)?;
-    let fault = |why: &str| {
+    let read = match value {
+        Value::String(text) => reading::of_text(text),
+        Value::Number(number) => reading::of_number(number.as_f64().unwrap_or(f64::INFINITY)),
+        _ => {
+            let msg = "Input should be a valid datetime";
+            return Err(Fault::new("datetime_type", msg));
+        }
+    };
+    let read = read.map_err(|why| {
         let msg = format!("Input should be a valid datetime, {why}");
         Fault::new("datetime_parsing", msg).with("error", json!(why))
-    };
-    let is_separated = text.as_bytes().get(10).is_some_and(|b| b"Tt_ ".contains(b));
-    if !is_separated {
-        return Err(fault(reason(&text)));
-    }
-    let (day, time) = (&text[..10], &text[11..]);
-    let has_offset = time.ends_with(['Z', 'z']) || time.contains(['+', '-']);
-    let written = match has_offset {
-        true => format!("{day}T{time}"),
-        false => format!("{day}T{time}Z"),
-    };
-    let utc = written.parse().map_err(|_| fault(reason(&text)))?;
-    Ok(WrittenMoment { utc, has_offset })
-}
-
-/// What pydantic says of a text that is no moment.
-fn reason(text: &str) -> &'static str {
-    let is_date = format!("{text}T00:00:00Z").parse::<Timestamp>().is_ok();
-    match text.len() {
-        ..10 => "input is too short",
-        _ if is_date => "invalid datetime separator, expected `T`, `t`, `_` or space",
-        _ => "invalid character in year",
-    }
+    })?;
+    Ok(WrittenMoment {
+        utc: read.utc(),
+        has_offset: read.has_offset(),
+    })
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ pub(super) struct Fault {
     index: Option<usize>,
     /// That item.
     item: Option<Value>,
+    /// The faults of further items of the list.
+    others: Vec<Self>,
 }
 
 impl Fault {
@@ -60,7 +62,18 @@ impl Fault {
             ctx: FaultContext::default(),
             index: None,
             item: None,
+            others: Vec::new(),
         }
+    }
+
+    /// The faults of the items of a list, as that of the list; none when there are none.
+    pub(super) fn of_items(faults: Vec<Self>) -> Option<Self> {
+        let mut faults = faults.into_iter();
+        let first = faults.next()?;
+        Some(Self {
+            others: faults.collect(),
+            ..first
+        })
     }
 
     /// Adds a figure of the rule.
@@ -98,6 +111,13 @@ impl Fault {
         Self::new("enum", format!("Input should be {expected}")).with("expected", expected)
     }
 
+    /// The problems of a value at `loc`: one, or one for each item of a list.
+    pub(super) fn all_of(mut self, loc: &[&str], input: &Value) -> Vec<Problem> {
+        let others = std::mem::take(&mut self.others);
+        let all = std::iter::once(self).chain(others);
+        all.map(|fault| fault.of(loc, input)).collect()
+    }
+
     /// The problem of a value at `loc`.
     pub(super) fn of(self, loc: &[&str], input: &Value) -> Problem {
         let mut loc: Vec<Value> = loc.iter().map(|&step| json!(step)).collect();
@@ -116,6 +136,15 @@ impl Fault {
 }
 
 impl Problem {
+    /// What a service says of a value that the original does not refuse: what was given is not known
+    /// where it is said.
+    pub(super) fn told(loc: Vec<Value>, text: &str) -> Self {
+        Self {
+            loc,
+            ..Fault::value(text).of(&[], &Value::Null)
+        }
+    }
+
     /// The body is no JSON, from this character on.
     pub(super) fn no_json(at: usize, why: &str) -> Self {
         Self {

@@ -12,6 +12,7 @@ use super::history::{Success, frequency};
 use super::moments::{NaiveMoment, moment};
 use super::problem::Fault;
 use super::refusal::Refusal;
+use super::rules::without_nul;
 use super::{Access, Resource, values};
 use crate::api::ApiState;
 use crate::domain::Frequency;
@@ -32,8 +33,8 @@ async fn save(
     State(state): State<ApiState>,
     mut fields: RequestFields,
 ) -> Result<Json<Success<Value>>, Refusal> {
-    let name = fields.required(FieldLocation::Body, "name", values::text_of(1..=100));
-    let description = fields.optional(FieldLocation::Body, "description", values::text_of(0..=500));
+    let name = fields.required(FieldLocation::Body, "name", name);
+    let description = fields.optional(FieldLocation::Body, "description", description);
     let symbols = fields.required(FieldLocation::Body, "symbols", symbols);
     let frequency = fields.or(
         FieldLocation::Body,
@@ -62,7 +63,7 @@ async fn save(
     let message = format!("Query '{}' saved successfully", new.name);
     let now = state.db().clock().now();
     let saved = state.write("saved_query.insert", move |conn| {
-        saved_query::insert(conn, &new, now)
+        saved_query::insert_as_written(conn, &new, now)
     });
     let id = saved.await?.id;
     Ok(Success::new(&state, message, json!({ "query_id": id })))
@@ -128,6 +129,19 @@ impl QueryItem {
 
 fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
+}
+
+/// A name that is not blank: nobody would find it.
+fn name(value: &Value) -> Result<String, Fault> {
+    let name = values::text_of(1..=100)(value).and_then(without_nul)?;
+    if name.trim().is_empty() {
+        return Err(Fault::value("it is blank; give it a name"));
+    }
+    Ok(name)
+}
+
+fn description(value: &Value) -> Result<String, Fault> {
+    values::text_of(0..=500)(value).and_then(without_nul)
 }
 
 /// At least one symbol, kept as it is written.

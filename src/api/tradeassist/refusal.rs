@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::problem::Problem;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, FieldError, PathSegment};
 use crate::error::Error;
 
 /// Problems in the order of their fields: a map of JSON would sort the names in each.
@@ -22,7 +22,7 @@ pub(super) enum Refusal {
     Told(StatusCode, String),
     /// Values that cannot be read.
     Problems(Vec<Problem>),
-    /// What the native API says of it: the original has no words for it.
+    /// What the native API says of it, but for values: the original has no words for it.
     Native(ApiError),
 }
 
@@ -42,13 +42,26 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Native(error.into())
+        ApiError::from(error).into()
     }
 }
 
 impl From<ApiError> for Refusal {
+    /// Places that break a rule are problems in this contract's shape.
     fn from(error: ApiError) -> Self {
-        Self::Native(error)
+        let problem = |place: FieldError| {
+            let loc = place.loc.iter().map(|step| match step {
+                PathSegment::Name(name) => json!(name),
+                PathSegment::Index(index) => json!(index),
+            });
+            Problem::told(loc.collect(), &place.msg)
+        };
+        match error {
+            ApiError::Violations(places) => {
+                Self::Problems(places.into_iter().map(problem).collect())
+            }
+            other => Self::Native(other),
+        }
     }
 }
 

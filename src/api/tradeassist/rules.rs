@@ -15,8 +15,9 @@ use super::fields::{FieldLocation, RequestFields};
 use super::moments::NaiveMoment;
 use super::problem::Fault;
 use super::refusal::Refusal;
-use super::{Access, Resource, values};
+use super::{Access, PRICE_PLACES, Resource, values};
 use crate::api::ApiState;
+use crate::api::types::rounded;
 use crate::database::BackendConnection;
 use crate::decimal::Decimal;
 use crate::domain::{Condition, RULE_NAME_LENGTH_MAX, RuleType};
@@ -73,7 +74,7 @@ impl AlertRuleResponse {
             instrument_symbol,
             rule_type: row.rule_type,
             condition,
-            threshold,
+            threshold: rounded(threshold, PRICE_PLACES),
             active: row.active,
             name: row.name,
             description: row.description,
@@ -115,12 +116,6 @@ pub(super) fn first_condition(expression: &str) -> (Condition, f64) {
     }
     let json = serde_json::from_str(expression).unwrap_or_default();
     find(&json).unwrap_or((Condition::Above, 0.0))
-}
-
-/// The expression of one condition.
-fn expression(condition: Condition, threshold: &Decimal) -> String {
-    let one = json!({"condition": condition.as_str(), "threshold": threshold.to_string()});
-    json!({ "all": [one] }).to_string()
 }
 
 pub(super) fn resources() -> Vec<Resource> {
@@ -206,7 +201,7 @@ async fn add(
             ..NewAlertRule::new(instrument_id?, rule_type)
         };
         if rule_type == RuleType::MultiCondition {
-            new.expression = Some(expression(condition, &threshold));
+            new.expression = Some(NewAlertRule::expression_of(condition, &threshold));
         } else {
             (new.condition, new.threshold) = (Some(condition), Some(threshold));
         }
@@ -217,7 +212,12 @@ async fn add(
     let now = state.db().clock().now();
     let added = state.write("alert_rule.insert", move |conn| {
         let row = alert_rule::insert_as_written(conn, &new, now)?;
-        response(conn, row)
+        // What was sent, here alone: later the original reads four places from its column.
+        let (_, threshold) = shown(&row);
+        Ok(AlertRuleResponse {
+            threshold,
+            ..response(conn, row)?
+        })
     });
     let added = added.await.map_err(|error| {
         let missing = format!("Instrument with ID {instrument_id} not found");
@@ -279,7 +279,9 @@ fn fitted(change: AlertRuleChange, row: &AlertRule) -> AlertRuleChange {
         (RuleType::MultiCondition, _) if stays_multi => change,
         (RuleType::MultiCondition, _) => AlertRuleChange {
             condition: Some(None),
-            expression: Some(threshold.map(|threshold| expression(condition, &threshold))),
+            expression: Some(
+                threshold.map(|threshold| NewAlertRule::expression_of(condition, &threshold)),
+            ),
             threshold: Some(None),
             ..change
         },
@@ -354,11 +356,11 @@ fn written<T>(
 /// A number that is not negative, with the digits in which it was written.
 fn threshold(value: &Value) -> Result<Decimal, Fault> {
     let number = values::number_within(0.0..=f64::MAX)(value)?;
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        _ => number.to_string(),
+    let decimal = match value {
+        Value::String(text) => values::without_groups(text).parse(),
+        _ => number.to_string().parse(),
     };
-    Decimal::from_json(&text).map_err(Fault::value)
+    decimal.map_err(Fault::value)
 }
 
 fn name(value: &Value) -> Result<String, Fault> {
@@ -370,7 +372,7 @@ fn description(value: &Value) -> Result<String, Fault> {
 }
 
 /// PostgreSQL stores none.
-fn without_nul(text: String) -> Result<String, Fault> {
+pub(super) fn without_nul(text: String) -> Result<String, Fault> {
     if text.contains('\0') {
         return Err(Fault::value("it holds a NUL character; leave it out"));
     }

@@ -2,6 +2,7 @@
 //!
 //! The conversions are those of <https://docs.pydantic.dev/2.5/concepts/conversion_table/>.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
@@ -16,24 +17,49 @@ pub(super) fn integer(value: &Value) -> ReadValue<i64> {
         let msg = "Input should be a valid integer, got a number with a fractional part";
         Fault::new("int_from_float", msg)
     };
+    let too_large = || {
+        let msg = "Unable to parse input string as an integer, exceeded maximum size";
+        Fault::new("int_parsing_size", msg)
+    };
     match value {
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => Ok(whole),
-            (None, Some(double)) if double.fract() == 0.0 && double.abs() < 9e18 => {
-                Ok(double as i64)
-            }
-            _ => Err(fraction()),
+            (None, Some(double)) if double.fract() != 0.0 => Err(fraction()),
+            (None, Some(double)) if double.abs() < 9e18 => Ok(double as i64),
+            _ => Err(too_large()),
         },
         Value::String(text) => {
-            let plain = text.trim().replace('_', "");
-            let plain = plain.strip_suffix(".0").unwrap_or(&plain);
-            plain.parse().map_err(|_| {
+            let plain = whole_digits(text);
+            let digits = plain.strip_prefix(['+', '-']).unwrap_or(&plain);
+            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
                 let msg = "Input should be a valid integer, unable to parse string as an integer";
-                Fault::new("int_parsing", msg)
-            })
+                return Err(Fault::new("int_parsing", msg));
+            }
+            plain.parse().map_err(|_| too_large())
         }
         Value::Bool(truth) => Ok(i64::from(*truth)),
         _ => Err(Fault::new("int_type", "Input should be a valid integer")),
+    }
+}
+
+/// The digits of a whole number: without a point that only zeros follow, or the underscores of
+/// groups.
+fn whole_digits(text: &str) -> Cow<'_, str> {
+    match text.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|b| b == b'0') => whole.into(),
+        _ => without_groups(text),
+    }
+}
+
+/// The text without single underscores between its digits, as Python writes long numbers.
+pub(super) fn without_groups(text: &str) -> Cow<'_, str> {
+    let is_grouped = text.contains('_')
+        && !text.starts_with('_')
+        && !text.ends_with('_')
+        && !text.contains("__");
+    match is_grouped {
+        true => text.replace('_', "").into(),
+        false => text.into(),
     }
 }
 
@@ -41,7 +67,7 @@ pub(super) fn integer(value: &Value) -> ReadValue<i64> {
 pub(super) fn number(value: &Value) -> ReadValue<f64> {
     match value {
         Value::Number(number) => Ok(number.as_f64().unwrap_or(f64::NAN)),
-        Value::String(text) => text.trim().parse().map_err(|_| {
+        Value::String(text) => without_groups(text).parse().map_err(|_| {
             let msg = "Input should be a valid number, unable to parse string as a number";
             Fault::new("float_parsing", msg)
         }),
@@ -63,7 +89,8 @@ pub(super) fn truth(value: &Value) -> ReadValue<bool> {
         Value::Number(number) => match number.as_f64() {
             Some(0.0) => Some(false),
             Some(1.0) => Some(true),
-            _ => None,
+            Some(double) if double.fract() == 0.0 => None,
+            _ => return Err(Fault::new("bool_type", "Input should be a valid boolean")),
         },
         _ => {
             let msg = "Input should be a valid boolean";
@@ -141,17 +168,18 @@ pub(super) fn number_within(
 ) -> impl Fn(&Value) -> ReadValue<f64> {
     move |value| {
         let number = number(value)?;
-        if number < *range.start() {
+        // What is no number is not at least anything.
+        if number.is_nan() || number < *range.start() {
             return Err(too_small(&json!(range.start())));
+        }
+        if number.is_infinite() && *range.end() == f64::MAX {
+            let msg = "Input should be a finite number";
+            return Err(Fault::new("finite_number", msg));
         }
         if number > *range.end() {
             return Err(too_large(&json!(range.end())));
         }
-        if number.is_finite() {
-            return Ok(number);
-        }
-        let msg = "Input should be a finite number";
-        Err(Fault::new("finite_number", msg))
+        Ok(number)
     }
 }
 
@@ -179,8 +207,14 @@ pub(super) fn list<T>(
         let Some(items) = value.as_array() else {
             return Err(Fault::new("list_type", "Input should be a valid list"));
         };
-        let read = |(index, value)| item(value).map_err(|fault| fault.at(index, value));
-        items.iter().enumerate().map(read).collect()
+        let (mut read, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
+        for (index, value) in items.iter().enumerate() {
+            match item(value) {
+                Ok(value) => read.push(value),
+                Err(fault) => faults.push(fault.at(index, value)),
+            }
+        }
+        Fault::of_items(faults).map_or(Ok(read), Err)
     }
 }
 
@@ -207,8 +241,23 @@ mod tests {
 
     #[test]
     fn a_whole_number_is_taken_in_any_form_and_a_fraction_in_none() {
-        for given in [json!(60), json!(60.0), json!("60"), json!(" 60 ")] {
+        for text in ["60", "+60", "60.0", "60.00", "60.", "6_0", "0060"] {
+            assert_eq!(integer(&json!(text)), Ok(60), "{text}");
+        }
+        for given in [json!(60), json!(60.0)] {
             assert_eq!(integer(&given), Ok(60), "{given}");
+        }
+        for text in [
+            " 60 ", "__60", "6__0", "60_", "6_0.0", "60.50", "1e3", "", "+",
+        ] {
+            assert!(integer(&json!(text)).is_err(), "{text}");
+        }
+        for large in [json!(1e20), json!("100000000000000000000")] {
+            let fault = integer(&large).unwrap_err();
+            assert!(
+                format!("{fault:?}").contains("int_parsing_size"),
+                "{fault:?}"
+            );
         }
         for odd in [
             json!(60.5),

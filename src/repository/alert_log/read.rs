@@ -4,6 +4,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 use diesel::sql_types::{Double, Nullable};
 
+use super::stats::sum_of_ms;
 use crate::database::{BackendConnection, Cursor, Page};
 use crate::domain::{DeliveryStatus, FiredStatus};
 use crate::error::{Error, Result};
@@ -272,6 +273,8 @@ pub struct AlertSummary {
     pub count: i64,
     /// Mean time that evaluating their rules took, in microseconds; `None` without alerts.
     pub evaluation_us_mean: Option<f64>,
+    /// The same, each alert rounded to whole milliseconds, in milliseconds.
+    pub evaluation_ms_mean: Option<f64>,
 }
 
 /// Sums up the active alerts from `start` on.
@@ -290,12 +293,14 @@ pub fn summary(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<Ale
     let since = alert_logs::table
         .active()
         .filter(alert_logs::timestamp.ge(start))
-        .select((dsl::count_star(), sum));
-    let (count, sum): (i64, Option<f64>) = crate::on_backend!(conn, |c| since.first(c))?;
+        .select((dsl::count_star(), sum, sum_of_ms()));
+    let (count, sum, whole): (i64, Option<f64>, Option<f64>) =
+        crate::on_backend!(conn, |c| since.first(c))?;
     Ok(AlertSummary {
         last,
         count,
         evaluation_us_mean: sum.map(|sum| sum / count as f64),
+        evaluation_ms_mean: whole.map(|sum| sum / count as f64),
     })
 }
 

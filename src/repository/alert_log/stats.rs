@@ -27,6 +27,13 @@ pub struct AlertGroup {
     pub evaluation_us_min: Option<i64>,
     /// The slowest, in microseconds.
     pub evaluation_us_max: Option<i64>,
+    /// The same in all, each alert rounded to whole milliseconds.
+    pub evaluation_ms_sum: Option<f64>,
+}
+
+/// The sum of the times that alerts took, each rounded to whole milliseconds, half up.
+pub(super) fn sum_of_ms() -> SqlLiteral<Nullable<Double>> {
+    dsl::sql("CAST(sum((evaluation_time_us + 500) / 1000) AS DOUBLE PRECISION)")
 }
 
 /// The groups are sums of a column and nothing: SQLite would else take the index that has them
@@ -55,6 +62,7 @@ pub fn groups_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Resul
         sum,
         dsl::min(alert_logs::evaluation_time_us),
         dsl::max(alert_logs::evaluation_time_us),
+        sum_of_ms(),
     ));
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
@@ -71,6 +79,8 @@ pub struct AlertFigures {
     pub evaluation_us_min: Option<i64>,
     /// The slowest, in microseconds.
     pub evaluation_us_max: Option<i64>,
+    /// Mean of the times, each rounded to whole milliseconds.
+    pub evaluation_ms_mean: Option<f64>,
 }
 
 impl AlertFigures {
@@ -79,11 +89,13 @@ impl AlertFigures {
     pub fn of(groups: &[AlertGroup]) -> Self {
         let count: i64 = groups.iter().map(|group| group.count).sum();
         let sum: f64 = groups.iter().filter_map(|it| it.evaluation_us_sum).sum();
+        let whole: f64 = groups.iter().filter_map(|it| it.evaluation_ms_sum).sum();
         Self {
             count,
             evaluation_us_mean: (count > 0).then(|| sum / count as f64),
             evaluation_us_min: groups.iter().filter_map(|it| it.evaluation_us_min).min(),
             evaluation_us_max: groups.iter().filter_map(|it| it.evaluation_us_max).max(),
+            evaluation_ms_mean: (count > 0).then(|| whole / count as f64),
         }
     }
 }

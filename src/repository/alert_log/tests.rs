@@ -260,6 +260,7 @@ fn alerts_are_summed_up_by_instrument_and_rule_without_deleted_ones() {
                 evaluation_us_mean: Some(4.0),
                 evaluation_us_min: Some(1),
                 evaluation_us_max: Some(8),
+                evaluation_ms_mean: Some(0.0),
             }
         );
     });

@@ -99,7 +99,9 @@ pub(super) async fn metrics(
     let benchmark_id = fields.optional(FieldLocation::Query, "benchmark_id", values::integer);
     let id = fields.complete(id)?;
     let instrument = instrument(&state, id).await?;
-    if let Some(benchmark) = benchmark_id {
+    // 0 is no id there; the answer repeats it.
+    let benchmark = benchmark_id.filter(|id| *id != 0);
+    if let Some(benchmark) = benchmark {
         let found = state.cache().instrument(benchmark).await;
         found.map_err(|error| Refusal::or_missing(error, "Benchmark instrument not found"))?;
     }
@@ -107,7 +109,7 @@ pub(super) async fn metrics(
         instrument_id: id,
         days: u16::try_from(days).unwrap_or(u16::MAX),
         risk_free_rate: RISK_FREE_RATE,
-        benchmark_id,
+        benchmark_id: benchmark,
     };
     let of = ask(&state, question).await?;
     if of.returns < RETURNS_MIN {
