@@ -50,8 +50,8 @@ pub(super) struct Fault {
     index: Option<usize>,
     /// That item.
     item: Option<Value>,
-    /// The faults of further items of the list.
-    others: Vec<Self>,
+    /// The fault of the next item of the list that breaks one.
+    next: Option<Box<Self>>,
 }
 
 impl Fault {
@@ -62,18 +62,19 @@ impl Fault {
             ctx: FaultContext::default(),
             index: None,
             item: None,
-            others: Vec::new(),
+            next: None,
         }
     }
 
     /// The faults of the items of a list, as that of the list; none when there are none.
     pub(super) fn of_items(faults: Vec<Self>) -> Option<Self> {
-        let mut faults = faults.into_iter();
-        let first = faults.next()?;
-        Some(Self {
-            others: faults.collect(),
-            ..first
-        })
+        let chain = |next: Option<Self>, fault: Self| {
+            Some(Self {
+                next: next.map(Box::new),
+                ..fault
+            })
+        };
+        faults.into_iter().rev().fold(None, chain)
     }
 
     /// Adds a figure of the rule.
@@ -112,10 +113,13 @@ impl Fault {
     }
 
     /// The problems of a value at `loc`: one, or one for each item of a list.
-    pub(super) fn all_of(mut self, loc: &[&str], input: &Value) -> Vec<Problem> {
-        let others = std::mem::take(&mut self.others);
-        let all = std::iter::once(self).chain(others);
-        all.map(|fault| fault.of(loc, input)).collect()
+    pub(super) fn all_of(self, loc: &[&str], input: &Value) -> Vec<Problem> {
+        let (mut problems, mut fault) = (Vec::new(), Some(Box::new(self)));
+        while let Some(mut one) = fault {
+            fault = one.next.take();
+            problems.push(one.of(loc, input));
+        }
+        problems
     }
 
     /// The problem of a value at `loc`.
