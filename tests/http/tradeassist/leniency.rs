@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::analytics::tradeassist;
 use crate::api::client::{Api, post};
-use crate::support::{TestDatabase, on_both};
+use crate::support::on_both;
 
 const FETCH: &str = "/api/v1/historical-data/fetch";
 const SAVE: &str = "/api/v1/historical-data/queries/save";
@@ -99,8 +99,8 @@ on_both! {
             assert_eq!(problem(&rule(json!(given)).json(422)).0, kind, "{given}");
         }
         // What was sent is answered once; later there are the four places of the column.
-        let added = rule(json!(1650.000_05)).json(200);
-        assert_eq!(added["threshold"], 1650.000_05);
+        let added = rule(json!(1_650.000_05)).json(200);
+        assert_eq!(added["threshold"], 1_650.000_05);
         let path = format!("/api/rules/{}", added["id"]);
         assert_eq!(api.get(&path).json(200)["threshold"], 1650.0001);
         assert_eq!(api.put(&path, &json!({"active": false})).json(200)["threshold"], 1650.0001);
