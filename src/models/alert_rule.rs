@@ -116,6 +116,7 @@ impl NewAlertRule {
     }
 
     /// The expression of one condition: TradeAssist gives a multi-condition rule no more.
+    #[cfg(any(feature = "server", feature = "sqlite"))] // Who brings such rules along.
     pub(crate) fn expression_of(condition: Condition, threshold: &Decimal) -> String {
         let one = serde_json::json!({
             "condition": condition.as_str(),
