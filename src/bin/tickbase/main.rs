@@ -299,6 +299,8 @@ fn start_log(cli: &Cli) -> CommandResult {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would say on standard error that standard error takes no more, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second start in one process keeps the first: only tests could do that.
     let _ = match cli.global.log_format {

@@ -1,6 +1,8 @@
 //! What a signal does: requests under way are answered, what was acknowledged is stored, and the
 //! process ends with 0.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
@@ -9,7 +11,7 @@ use tickbase::database::Database;
 use tickbase::repository::market_data::{MarketDataRepository, TickRange};
 
 use crate::support::on_both;
-use crate::support::process::Serving;
+use crate::support::process::{Serving, command};
 
 const CLIENTS: u64 = 4;
 const TICKS_A_REQUEST: u64 = 50;
@@ -28,6 +30,30 @@ fn batch(client: u64, number: u64) -> String {
 }
 
 on_both! {
+    fn a_server_whose_log_nobody_reads_serves_on_and_ends(db: &TestDatabase) {
+        let mut child = command(db, &["--bind", "127.0.0.1:0"]).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
+            if let Some((_, address)) = line.split_once("listening on http://") {
+                break address.split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        drop(log);
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.write_all(b"GET /api/nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        }
+        let ended = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(ended.success());
+        crate::support::eventually("it ends", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+
     fn a_signal_under_load_loses_nothing_that_was_acknowledged(db: &TestDatabase) {
         let mut serving = Serving::start(db, &[], &[]);
         let acknowledged = AtomicU64::new(0);
