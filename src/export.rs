@@ -11,9 +11,9 @@
 //! let instrument = ExportedInstrument { id: 1, symbol: "ES".parse()? };
 //! let ticks = Table::ticks(vec![instrument], None, None, Selection::All)?;
 //! let mut csv = Vec::new();
-//! let rows = export::write(&db, ticks, TableFormat::Csv, |piece| {
+//! let rows = export::write::<tickbase::Error>(&db, ticks, TableFormat::Csv, |piece| {
 //!     csv.extend_from_slice(piece);
-//!     tickbase::Result::Ok(())
+//!     Ok(())
 //! })?;
 //! assert_eq!(rows, 0);
 //! assert!(csv.starts_with(b"symbol,timestamp,source_id,sequence,price,"));
