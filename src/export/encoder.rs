@@ -21,7 +21,7 @@ impl TableEncoder {
     /// Begins a table of these columns.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a format that this build does not have.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a format that this build does not have.
     pub fn begin(format: TableFormat, columns: &[Column], out: &mut Vec<u8>) -> Result<Self> {
         Ok(Self(match format {
             TableFormat::Csv => Encoding::Csv(CsvEncoder::begin(columns, out)),
@@ -48,7 +48,7 @@ impl TableEncoder {
     /// Writes some rows, which have the columns of the table.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the format cannot hold them, or they have other columns.
+    /// [`Error::Invalid`](crate::Error::Invalid) when the format cannot hold them, or they have other columns.
     pub fn write(&mut self, rows: RowBatch, out: &mut Vec<u8>) -> Result<()> {
         match &mut self.0 {
             Encoding::Csv(csv) => csv.write(&rows, out),
