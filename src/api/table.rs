@@ -11,6 +11,7 @@ mod stream;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,10 +47,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
             (TableBytes = "application/vnd.apache.arrow.stream"),
             (TableBytes = "application/vnd.apache.parquet"),
         )),
-        (status = 206, description = "The part that was asked for"),
-        (status = 404, body = ErrorBody, description = "No active instrument has this symbol"),
-        (status = 406, body = ErrorBody, description = "None of the forms that `accept` names"),
-        (status = 416, body = ErrorBody, description = "There is no such part"),
+        TableAnswers,
         ReadErrors,
     )
 )]
@@ -82,10 +80,7 @@ async fn ticks(
             (TableBytes = "application/vnd.apache.arrow.stream"),
             (TableBytes = "application/vnd.apache.parquet"),
         )),
-        (status = 206, description = "The part that was asked for"),
-        (status = 404, body = ErrorBody, description = "No active instrument has this symbol"),
-        (status = 406, body = ErrorBody, description = "None of the forms that `accept` names"),
-        (status = 416, body = ErrorBody, description = "There is no such part"),
+        TableAnswers,
         ReadErrors,
     )
 )]
@@ -99,6 +94,27 @@ async fn bars(
     let format = format::of(query.format, &headers)?;
     let request = TableRequest::of_bars(&state, &query).await?;
     answer(state, (method, uri, headers), request, format).await
+}
+
+/// What both tables answer beside their rows, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(
+    dead_code,
+    reason = "the document reads the variants, no code builds them"
+)]
+enum TableAnswers {
+    /// The part that was asked for
+    #[response(status = 206)]
+    Part,
+    /// No active instrument has this symbol
+    #[response(status = 404)]
+    NoInstrument(ErrorBody),
+    /// None of the forms that `accept` names
+    #[response(status = 406)]
+    NoForm(ErrorBody),
+    /// There is no such part
+    #[response(status = 416)]
+    NoPart(ErrorBody),
 }
 
 async fn answer(

@@ -1,7 +1,7 @@
 //! The line protocol of InfluxDB: a text of lines to ticks, each with its own symbol and stamp.
 //!
 //! `ticks,symbol=ES price=1641.5,volume=8i 1378203780074000000`: measurement and tags, fields, stamp.
-//! A text is taken as a whole: the first line that breaks a rule refuses it, by its number. LineFields
+//! A text is taken as a whole: the first line that breaks a rule refuses it, by its number. Fields
 //! have the names of feeds; an unknown one is refused, as a misspelt value would be lost. It knows
 //! no database: who the symbols are, [`store`] finds out.
 

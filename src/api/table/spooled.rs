@@ -190,4 +190,33 @@ mod tests {
             assert_eq!(bytes_of(header, 10), expected, "{header}");
         }
     }
+
+    #[test]
+    fn who_begins_to_read_gets_a_young_file_and_who_goes_on_the_one_it_began() {
+        let age = |method: Method, range: Option<&'static str>, tag: bool| {
+            let mut headers = HeaderMap::new();
+            if let Some(range) = range {
+                headers.insert(header::RANGE, HeaderValue::from_static(range));
+            }
+            if tag {
+                headers.insert(header::IF_RANGE, HeaderValue::from_static("\"a\""));
+            }
+            age_max(&method, &headers)
+        };
+        assert_eq!(age(Method::HEAD, None, false), Some(AGE_AT_BEGIN));
+        assert_eq!(
+            age(Method::HEAD, Some("bytes=8-9"), false),
+            Some(AGE_AT_BEGIN)
+        );
+        assert_eq!(
+            age(Method::GET, Some("bytes=-8"), false),
+            Some(AGE_AT_BEGIN)
+        );
+        assert_eq!(
+            age(Method::GET, Some("bytes=0-7"), false),
+            Some(AGE_AT_FIRST_BYTES)
+        );
+        assert_eq!(age(Method::GET, Some("bytes=8-9"), false), None);
+        assert_eq!(age(Method::GET, Some("bytes=-8"), true), None);
+    }
 }

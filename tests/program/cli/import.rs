@@ -91,6 +91,13 @@ on_both! {
         assert_eq!((kept.len(), &kept[0]["price"]), (1, &Value::from(1)));
     }
 
+    fn a_doubled_quote_within_a_quoted_symbol_is_one(db: &TestDatabase) {
+        let text = "symbol,timestamp,price\n\"Q\"\"X\",2024-01-01T00:00:00Z,1.5\n";
+        let import = ["import", "-", "--create", "equity", "--json"];
+        assert_eq!(run_with_input(db, &import, text.as_bytes()).figures(), [1, 1, 0, 0, 0]);
+        assert_eq!(run(db, &["export", "--symbol", "q\"x"]).out.lines().count(), 2);
+    }
+
     fn quotes_without_a_header_are_read_as_they_are_described(db: &TestDatabase) {
         let arguments = [
             "import", "-", "--symbol", "EURUSD", "--create", "fx", "--json",

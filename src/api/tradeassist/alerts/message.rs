@@ -22,7 +22,7 @@ fn happened(row: &AlertLog, said: &str) -> Option<String> {
     let threshold = format!("{:.*}", PRICE_PLACES as usize, row.threshold_value?);
     let value = rounded(row.trigger_value, PRICE_PLACES);
     let condition = row.rule_condition.as_str();
-    // A percentage is a figure of its own there: its texts are left as they are.
+    // A rate of change, whose text has no word for its condition.
     if let Some((_, window)) = said.split_once("% change in ") {
         let seconds = window.split_once("s (threshold ")?.0;
         let change = row.trigger_value;
