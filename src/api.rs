@@ -25,6 +25,8 @@ mod instruments;
 mod line_protocol;
 mod market_data;
 mod own_hosts;
+#[cfg(feature = "page")]
+mod page;
 mod probes;
 mod readiness;
 mod realtime;
@@ -61,7 +63,8 @@ use crate::config::ServerConfig;
 
 /// The whole API as a router: serve it with [`serve`], call it in tests, or merge it into the
 /// router of another application, whatever that one's state is. There, `bind` and `hosts` of the
-/// settings must say by which address and names that application is called.
+/// settings must say by which address and names that application is called, and `page` must be
+/// false if it has a `/` of its own.
 ///
 /// ```
 /// # fn main() -> tickbase::Result<()> {
@@ -87,8 +90,13 @@ where
 {
     let (router, document) = routes(state).split_for_parts();
     let config = state.config();
+    let router = router.merge(docs::routes(document));
+    #[cfg(feature = "page")]
+    let router = match config.page {
+        true => router.merge(page::routes()),
+        false => router,
+    };
     let router = router
-        .merge(docs::routes(document))
         .fallback(respond::no_such_path)
         .method_not_allowed_fallback(respond::no_such_method)
         .layer(CompressionLayer::new().compress_when(is_worth_packing()))

@@ -1,0 +1,170 @@
+// Calls the API as any client does. Where the server needs a token, asks for it and tries again.
+
+import { dialog, field, h } from './dom.js';
+
+const TOKEN_KEY = 'tickbase.token';
+/** Works below any path, as behind a proxy. */
+const BASE = new URL('.', document.baseURI);
+
+/** An answer that is no success. `text` is for people, and has the id by which the log finds the request. */
+export class ApiError extends Error {
+  constructor(status, detail, requestId) {
+    super(detail);
+    this.status = status;
+    this.detail = detail;
+    this.requestId = requestId;
+    this.text = requestId ? `${detail} (request ${requestId})` : detail;
+  }
+}
+
+/** The token of this session of the browser, if there is one. */
+export function token() {
+  return sessionStorage.getItem(TOKEN_KEY);
+}
+
+/** The address of a path of the API, with parameters; a list is the same parameter several times. */
+export function address(path, parameters = {}) {
+  const url = new URL(path.replace(/^\//, ''), BASE);
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== undefined && item !== null && item !== '') url.searchParams.append(name, item);
+    }
+  }
+  return url;
+}
+
+/** Where the WebSocket is, and the protocols that carry the token. */
+export function socketAddress() {
+  const url = new URL('ws/realtime', BASE);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  const known = token();
+  return [url, known ? ['tickbase.v1', `tickbase.bearer.${known}`] : ['tickbase.v1']];
+}
+
+/** Asks for JSON. `options`: `parameters`, `signal`. */
+export const get = (path, options) => json('GET', path, options);
+/** `options`: `body` (sent as JSON), `parameters`, `signal`. */
+export const post = (path, options) => json('POST', path, options);
+export const put = (path, options) => json('PUT', path, options);
+export const del = (path, options) => json('DELETE', path, options);
+
+async function json(method, path, options = {}) {
+  const response = await call(method, path, options);
+  return response.status === 204 ? null : response.json();
+}
+
+/** As a response, for what is no JSON. `raw` is a body that is sent as it is. */
+export async function call(method, path, { parameters, body, raw, headers = {}, signal } = {}) {
+  for (let asked = false; ; asked = true) {
+    const response = await send(method, address(path, parameters), { body, raw, headers, signal });
+    if (response.ok) return response;
+    const error = await refusal(response);
+    if (response.status !== 401 || asked) throw error;
+    await askForToken(error.detail);
+  }
+}
+
+async function send(method, url, { body, raw, headers, signal }) {
+  const sent = { accept: 'application/json', ...headers };
+  if (token()) sent.authorization = `Bearer ${token()}`;
+  if (body !== undefined) sent['content-type'] = 'application/json';
+  try {
+    return await fetch(url, { method, headers: sent, body: raw ?? (body && JSON.stringify(body)), signal });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'The server does not answer; it is asked again when it is back', null);
+  }
+}
+
+async function refusal(response) {
+  const id = response.headers.get('x-request-id');
+  let detail = `${response.status} ${response.statusText}`;
+  try {
+    const body = await response.json();
+    detail = Array.isArray(body.detail) ? body.detail.map(place).join('; ') : (body.detail ?? detail);
+  } catch {
+    // A proxy's page is no answer of the API: its status has to do.
+  }
+  return new ApiError(response.status, detail, id);
+}
+
+/** `body.threshold: it is not a number`. */
+function place({ loc = [], msg }) {
+  const where = loc.slice(1).join('.');
+  return where ? `${where}: ${msg}` : msg;
+}
+
+let asking = null;
+
+/** Asks for a token once, however many requests wait for it. */
+export function askForToken(reason) {
+  asking ??= new Promise((resolve, reject) => {
+    let isGiven = false;
+    const input = h('input', { type: 'password', autocomplete: 'off', required: true, autofocus: true });
+    dialog('This server needs a token', (close) =>
+      h('form', {
+        method: 'dialog',
+        onsubmit: () => {
+          isGiven = true;
+          sessionStorage.setItem(TOKEN_KEY, input.value.trim());
+          dispatchEvent(new Event('token'));
+        },
+      },
+      h('p', {}, reason),
+      field('Token', input, 'It is kept until this tab is closed, and sent to this server alone.'),
+      h('p', { class: 'buttons' },
+        h('button', { type: 'submit', class: 'main' }, 'Use it'),
+        h('button', { type: 'button', onclick: close }, 'Cancel'))),
+    () => {
+      asking = null;
+      if (isGiven) resolve();
+      else reject(new ApiError(401, `${reason}; reload the page to be asked for a token again`, null));
+    });
+  });
+  return asking;
+}
+
+/** Follows `next_cursor` through all pages; `items` picks the rows of a page. */
+export async function allPages(path, items, { parameters = {}, signal } = {}) {
+  const all = [];
+  for (let cursor; ;) {
+    const page = await get(path, { parameters: { ...parameters, cursor }, signal });
+    all.push(...items(page));
+    cursor = page.next_cursor;
+    if (!cursor) return all;
+  }
+}
+
+let known = null;
+
+/** All active instruments by id, read once; `forgetInstruments` after a change. */
+export function instruments() {
+  known ??= readInstruments().catch((error) => {
+    known = null;
+    throw error;
+  });
+  return known;
+}
+
+export function forgetInstruments() {
+  known = null;
+}
+
+async function readInstruments() {
+  const all = [];
+  let url = address('api/instruments', { limit: 10_000 });
+  while (url) {
+    const response = await call('GET', `${url.pathname.slice(BASE.pathname.length)}${url.search}`);
+    all.push(...(await response.json()));
+    const next = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get('link') ?? '');
+    url = next && new URL(next[1], url);
+  }
+  return all;
+}
+
+/** The instrument with this symbol. */
+export async function instrumentOf(symbol) {
+  const found = (await instruments()).find((it) => it.symbol === symbol);
+  if (!found) throw new ApiError(404, `no active instrument is named ${symbol}; Prices lists those that there are`, null);
+  return found;
+}

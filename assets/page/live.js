@@ -1,0 +1,95 @@
+// One WebSocket for the whole page: who subscribes is told, also after a lost connection.
+
+import { askForToken, call, socketAddress } from './api.js';
+
+/** Between two tries to connect. */
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 10_000;
+/** A connection that is asked each so often, and says nothing until the next time, is lost. */
+const PING_MS = 10_000;
+
+const listeners = new Map();
+let socket = null;
+let state = 'connecting';
+let tries = 0;
+let retry = null;
+let isHeard = true;
+
+/** `connecting`, `live` or `lost`. */
+export const liveState = () => state;
+
+/**
+ * Calls back with the data of each message of a type: market_data, data_changed, alert_fired,
+ * alert_acknowledged, database_performance; `connected` each time that the connection is there again,
+ * when what came meanwhile must be read over HTTP; `state` when it changes. Ends with the signal.
+ */
+export function listen(type, callback, signal) {
+  if (!listeners.has(type)) listeners.set(type, new Set());
+  listeners.get(type).add(callback);
+  signal?.addEventListener('abort', () => listeners.get(type).delete(callback));
+}
+
+function tell(type, data) {
+  for (const callback of listeners.get(type) ?? []) callback(data);
+}
+
+function become(next) {
+  if (state === next) return;
+  state = next;
+  tell('state', next);
+}
+
+/** Connects, and again whenever the connection is lost. */
+export function connect() {
+  clearTimeout(retry);
+  const [url, protocols] = socketAddress();
+  const mine = new WebSocket(url, protocols);
+  socket = mine;
+  mine.onopen = () => {
+    tries = 0;
+    isHeard = true;
+    for (const subscriptionType of ['market_data', 'alert_fired', 'database_performance']) {
+      mine.send(JSON.stringify({ messageType: 'subscribe', data: { subscriptionType } }));
+    }
+    become('live');
+    tell('connected');
+  };
+  mine.onmessage = ({ data }) => {
+    isHeard = true;
+    const message = JSON.parse(data);
+    tell(message.messageType, message.data);
+  };
+  mine.onclose = () => {
+    if (socket !== mine) return;
+    const wasRefused = state !== 'live' && tries === 0;
+    become('lost');
+    if (wasRefused) askWhy();
+    tries += 1;
+    retry = setTimeout(connect, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** tries) * (0.75 + Math.random() / 2));
+  };
+}
+
+/** A browser does not tell why a WebSocket was refused: the API does, and asks for a token if need be. */
+function askWhy() {
+  call('GET', 'api/instruments', { parameters: { limit: 1 } }).catch((error) => {
+    if (error.status === 401) askForToken(error.detail).catch(() => {});
+  });
+}
+
+function drop() {
+  const old = socket;
+  socket = null;
+  old?.close();
+  become('lost');
+  connect();
+}
+
+addEventListener('token', () => drop());
+addEventListener('online', () => state === 'lost' && connect());
+
+setInterval(() => {
+  if (state !== 'live') return;
+  if (!isHeard) return drop();
+  isHeard = false;
+  socket.send(JSON.stringify({ messageType: 'ping' }));
+}, PING_MS);
