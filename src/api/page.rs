@@ -91,7 +91,7 @@ impl PackedFile {
         }
     }
 
-    fn answer(&self, asked: &HeaderMap) -> Response {
+    fn answer(&'static self, asked: &HeaderMap) -> Response {
         let is_packed = !self.gzip.is_empty() && takes_gzip(asked);
         let mut response = StatusCode::OK.into_response();
         let headers = response.headers_mut();
