@@ -63,8 +63,7 @@ use crate::config::ServerConfig;
 
 /// The whole API as a router: serve it with [`serve`], call it in tests, or merge it into the
 /// router of another application, whatever that one's state is. There, `bind` and `hosts` of the
-/// settings must say by which address and names that application is called, and `page` must be
-/// false if it has a `/` of its own.
+/// settings must say by which address and names that application is called.
 ///
 /// ```
 /// # fn main() -> tickbase::Result<()> {
@@ -92,10 +91,7 @@ where
     let config = state.config();
     let router = router.merge(docs::routes(document));
     #[cfg(feature = "page")]
-    let router = match config.page {
-        true => router.merge(page::routes()),
-        false => router,
-    };
+    let router = router.merge(page::routes());
     let router = router
         .fallback(respond::no_such_path)
         .method_not_allowed_fallback(respond::no_such_method)
@@ -131,6 +127,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(udf::reads());
     let questions = OpenApiRouter::new()
         .merge(history::questions())
+        .merge(rules::questions())
         .merge(analytics::posted_reads());
     let reads = without_body(state, reads).merge(with_body(state, BodySize::Small, questions));
     let reads = if state.config().protect_reads {

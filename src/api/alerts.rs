@@ -87,6 +87,7 @@ async fn list(
         return Err(ApiError::violation(["query", "page"], msg));
     }
     let number = cursor.is_none().then_some(query.page.unwrap_or(1));
+    let with_deliveries = query.with_deliveries;
     let read = state.read("alert_log.page", move |conn| {
         let (page, total) = match number {
             Some(number) => {
@@ -108,7 +109,11 @@ async fn list(
                 (alert_log::page(conn, &query)?, None)
             }
         };
-        Ok((items(conn, page.rows)?, page.next, total))
+        let mut alerts = items(conn, page.rows)?;
+        if with_deliveries {
+            deliveries::add(conn, &mut alerts)?;
+        }
+        Ok((alerts, page.next, total))
     });
     let (alerts, next, total) = read
         .await

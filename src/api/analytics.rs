@@ -12,9 +12,9 @@ use super::error::{ApiError, ErrorBody, PostedReadErrors, ReadErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
-    CorrelationMatrixBody, CorrelationQuery, IndicatorQuery, IndicatorsBody, MarketAnalysisBody,
-    MarketQuery, RiskMetricsBody, RiskQuery, ValueAtRiskAnswerBody, ValueAtRiskBody,
-    VolumeProfileAnswerBody, VolumeProfileBody,
+    CorrelationMatrixBody, CorrelationQuery, IndicatorLinesBody, IndicatorLinesQuery,
+    IndicatorQuery, IndicatorsBody, MarketAnalysisBody, MarketQuery, RiskMetricsBody, RiskQuery,
+    ValueAtRiskAnswerBody, ValueAtRiskBody, VolumeProfileAnswerBody, VolumeProfileBody,
 };
 use crate::error::Error;
 use crate::services::analytics_engine::KeptQuestion;
@@ -23,6 +23,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(market_analysis))
         .routes(routes!(real_time_indicators))
+        .routes(routes!(indicator_series))
         .routes(routes!(risk_metrics))
         .routes(routes!(correlation_matrix))
 }
@@ -95,6 +96,32 @@ async fn real_time_indicators(
     Query(query): Query<IndicatorQuery>,
 ) -> Result<axum::Json<IndicatorsBody>, ApiError> {
     let answer = ask(&state, "query", query.question(id)).await?;
+    Ok(axum::Json(answer.into()))
+}
+
+/// Indicators at each bar of a range
+///
+/// By the formulas of the indicators at the newest bar. Bars before the range count as their past.
+#[utoipa::path(
+    get,
+    path = "/api/v1/analytics/indicator-series/{instrument_id}",
+    tag = "analytics",
+    params(("instrument_id" = i64, Path), IndicatorLinesQuery),
+    responses(
+        (status = 200, body = IndicatorLinesBody),
+        (status = 404, body = ErrorBody, description = "No active instrument has this id"),
+        ReadErrors,
+    )
+)]
+async fn indicator_series(
+    State(state): State<ApiState>,
+    Id(id): Id,
+    Query(query): Query<IndicatorLinesQuery>,
+) -> Result<axum::Json<IndicatorLinesBody>, ApiError> {
+    let question = query
+        .question(id)
+        .map_err(|error| ApiError::within("query", error))?;
+    let answer = ask(&state, "query", question).await?;
     Ok(axum::Json(answer.into()))
 }
 

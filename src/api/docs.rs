@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
-use axum::response::{Redirect, Response};
+#[cfg(not(feature = "page"))]
+use axum::response::Redirect;
+use axum::response::Response;
 use axum::routing::get;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -86,7 +88,7 @@ pub(super) fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Described::openapi())
 }
 
-/// `/api/openapi.json`, the page at `/api/docs`, and the way there from the root.
+/// `/api/openapi.json`, the page at `/api/docs`, and without the feature `page` the way there from the root.
 pub(super) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
     // A document of strings, numbers and lists can always be written.
     let text: Arc<str> = document.to_json().unwrap_or_default().into();
@@ -104,8 +106,9 @@ pub(super) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
         headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
         response
     }));
-    Router::new()
-        .route("/", get(|| async { Redirect::temporary("api/docs/") }))
-        .route("/api/openapi.json", get(json))
-        .merge(page)
+    let router = Router::new().route("/api/openapi.json", get(json));
+    // Without the page for people, the way from the root leads here.
+    #[cfg(not(feature = "page"))]
+    let router = router.route("/", get(|| async { Redirect::temporary("api/docs/") }));
+    router.merge(page)
 }

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::state::ApiState;
 use super::types::{
-    AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HistoryHealth, SlowQueryList,
-    public_errors,
+    AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthHistory, HealthRound,
+    HistoryHealth, SlowQueryList, public_errors,
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
@@ -30,6 +30,8 @@ use crate::timestamp::Timestamp;
 
 /// The time that an answer waits for figures that it can do without.
 const FIGURES_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The time that the rounds of an answer span.
+const HISTORY_MICROS: i64 = 3_600 * 1_000_000;
 /// A tick within this time is a feed that runs.
 const INGESTION_ACTIVE_MICROS: i64 = 60 * 1_000_000;
 /// A tick within this time is a feed that is connected.
@@ -43,7 +45,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 }
 
 pub(super) fn reads() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(slow_queries))
+    OpenApiRouter::new()
+        .routes(routes!(slow_queries))
+        .routes(routes!(rounds))
 }
 
 /// The verdict of this moment. Every connection lent with callers waiting is a pool that serves
@@ -279,6 +283,33 @@ async fn database(
         status(word),
         axum::Json(DatabaseHealth::new(word, &snapshot)),
     ))
+}
+
+/// The rounds of monitoring of the last hour
+///
+/// As far as they are kept: `monitoring.interval_seconds` apart, `monitoring.history_snapshots_max` at most.
+#[utoipa::path(
+    get,
+    path = "/api/health/history",
+    operation_id = "history",
+    tag = "health",
+    responses((status = 200, body = HealthHistory), ReadErrors)
+)]
+async fn rounds(State(state): State<ApiState>) -> axum::Json<HealthHistory> {
+    let config = state.monitoring().config();
+    let mut rounds = state.monitoring().history(config.history_snapshots_max);
+    let newest = rounds.first().map(|round| round.taken_at);
+    let is_recent =
+        |at: Timestamp| newest.is_some_and(|newest| newest.micros() - at.micros() < HISTORY_MICROS);
+    rounds.retain(|round| is_recent(round.taken_at));
+    axum::Json(HealthHistory {
+        interval_seconds: config.interval.as_secs_f64(),
+        rounds: rounds
+            .iter()
+            .rev()
+            .map(|round| HealthRound::new(round))
+            .collect(),
+    })
 }
 
 /// The statements that took longer than `observe.slow_query_after_ms`, by their time in all

@@ -1,7 +1,8 @@
 //! `/api/market-data`: ticks of one instrument, the newest of many, soft delete and restore.
-//! Posting them is in [`post`].
+//! Posting them is in [`post`], the newest prices with their days in [`snapshot`].
 
 mod post;
+mod snapshot;
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +34,7 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(range))
         .routes(routes!(latest))
+        .routes(routes!(snapshot::snapshot))
 }
 
 pub(super) fn writes() -> OpenApiRouter<ApiState> {

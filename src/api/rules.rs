@@ -1,6 +1,9 @@
-//! `/api/rules`: lists, one rule, additions, changes, soft delete and restore of alert rules.
+//! `/api/rules`: lists, one rule, additions, changes, soft delete and restore of alert rules. What one
+//! would have fired is in [`replay`].
 //!
 //! `domain::rule` refuses a rule that could never fire; here the refusal gets the place in the body.
+
+mod replay;
 
 use std::collections::HashMap;
 
@@ -27,6 +30,11 @@ pub(super) fn reads() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(get))
+}
+
+/// Reads whose parameters come in a body.
+pub(super) fn questions() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(replay::replay_rule))
 }
 
 pub(super) fn writes() -> OpenApiRouter<ApiState> {

@@ -58,9 +58,6 @@ pub struct ServerConfig {
     pub tokens_dir: Option<PathBuf>,
     /// Reads of `/api` need a token, too. Default no.
     pub protect_reads: bool,
-    /// The page for people is at `/`, where the feature `page` is built in. Default yes; a program
-    /// that puts the API into a router of its own, with a `/` of its own, sets no.
-    pub page: bool,
     /// Origins whose pages may call the API from a browser, such as `https://desk.example`; `*`
     /// is every origin. Default none.
     #[serde(deserialize_with = "commas")]
@@ -117,7 +114,6 @@ impl Default for ServerConfig {
             tokens: Vec::new(),
             tokens_dir: None,
             protect_reads: false,
-            page: true,
             cors_origins: Vec::new(),
             body_bytes_max: 16 * 1_024 * 1_024,
             body_memory_bytes_max: 256 * 1_024 * 1_024,

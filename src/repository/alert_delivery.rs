@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use dead_letters::{
-    ChannelDepth, DeadLetterFilter, abandon, dead_letters, depth, of_alert, resend, resend_page,
+    ChannelDepth, DeadLetterFilter, abandon, dead_letters, depth, of_alerts, resend, resend_page,
 };
 pub use outcome::{DeliveryOutcome, Tried, record};
 pub use queue::{Look, claim, enqueue, look};

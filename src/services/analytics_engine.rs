@@ -10,6 +10,7 @@ mod candles;
 mod correlation;
 mod daily;
 mod direction;
+mod indicator_lines;
 mod indicators;
 mod joint;
 mod market;
@@ -31,6 +32,7 @@ pub use daily::{
     DailyRisk, DailyRiskQuestion, DailyValueAtRisk, DailyValueAtRiskQuestion, MarketRisk,
 };
 pub use direction::{TrendAnswer, TrendQuestion};
+pub use indicator_lines::{IndicatorLines, IndicatorLinesQuestion, IndicatorValues};
 pub use indicators::{Indicator, IndicatorQuestion, IndicatorValue, Indicators};
 pub use joint::{JointCorrelation, JointCorrelationQuestion};
 pub use market::{CrossAt, MarketAnalysis, MarketQuestion};

@@ -12,6 +12,7 @@
 //! [`bar_series`](crate::repository::bar_series) has built.
 
 mod alternative;
+mod day;
 mod fetch;
 mod query;
 mod read;
@@ -20,6 +21,7 @@ mod refresh;
 mod tests;
 
 pub use alternative::{Alternative, alternative};
+pub use day::{DaySummary, InstrumentDay, days};
 pub use fetch::{SymbolHistory, fetch, fetch_cached, fetch_many};
 pub use query::{BarBasis, BarHistory, BarOrigin, BarQuery, Fill, HistoryBar, HistorySources};
 pub(crate) use read::standing;

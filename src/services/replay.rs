@@ -32,11 +32,23 @@ pub struct Replayed {
     pub fired: u64,
     /// Matches held back by a cooldown.
     pub suppressed: u64,
+    /// Whether the range holds more ticks than [`ReplayRange::ticks_max`] let in.
+    pub has_more: bool,
 }
 
-/// Evaluates rules on the active ticks of an instrument from `start` (included) to `end`
-/// (excluded), and tells each firing in order. Cooldowns begin with the replay. Rules of other
-/// instruments are refused.
+/// Which ticks a replay evaluates; the default takes all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplayRange {
+    /// The first moment; `None` for the beginning.
+    pub start: Option<Timestamp>,
+    /// The moment that is no longer part of it; `None` for the end.
+    pub end: Option<Timestamp>,
+    /// The first so many ticks of it; `None` for all.
+    pub ticks_max: Option<u64>,
+}
+
+/// Evaluates rules on the active ticks of an instrument in a range, and tells each firing in order.
+/// Cooldowns begin with the replay. Rules of other instruments are refused.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) for a rule of another instrument; those of
@@ -45,8 +57,7 @@ pub fn replay(
     db: &Database,
     instrument: &Instrument,
     rules: impl IntoIterator<Item = Rule>,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
+    of: ReplayRange,
     mut on_fired: impl FnMut(&Firing) -> Result<()>,
 ) -> Result<Replayed> {
     let mut engine = Evaluator::new();
@@ -58,24 +69,27 @@ pub fn replay(
     for rule in rules {
         engine.put_rule(rule)?;
     }
-    let warm_up_ticks = match start {
+    let warm_up_ticks = match of.start {
         Some(start) => warm_up(db, &mut engine, instrument.id, start)?,
         None => 0,
     };
     let range = TickRange {
         instrument_id: instrument.id,
-        start,
-        end,
+        start: of.start,
+        end: of.end,
     };
     let mut query = RangeQuery::new(range, PAGE_ROWS);
     let ticks = MarketDataRepository::new(db);
-    loop {
+    let mut left = of.ticks_max.unwrap_or(u64::MAX);
+    while left > 0 {
+        query.limit = usize::try_from(left).unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
         let page = ticks.range(&query)?;
         // A page is a batch: rules see the same ticks in the same order, however live ticks were
         // batched.
         let firings = engine.evaluate_batch(page.rows.iter().map(stored));
         engine.commit();
         firings.fired.iter().try_for_each(&mut on_fired)?;
+        left -= page.rows.len() as u64;
         query.cursor = page.next;
         if query.cursor.is_none() {
             break;
@@ -87,6 +101,7 @@ pub fn replay(
         warm_up_ticks,
         fired: totals.fired,
         suppressed: totals.suppressed,
+        has_more: query.cursor.is_some(),
     })
 }
 

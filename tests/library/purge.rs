@@ -238,7 +238,7 @@ on_both! {
         assert_eq!(numbers(&report), expected);
         assert_eq!((report.deleted(), report.kept()), (13, 0));
         assert_eq!(world.purge(at(CUT_OFF), false).deleted(), 0);
-        let left = alerts.iter().map(|id| db_read!(world.db, alert_delivery::of_alert(*id)).unwrap().len());
+        let left = alerts.iter().map(|id| db_read!(world.db, alert_delivery::of_alerts(&[*id])).unwrap().len());
         assert_eq!(left.collect::<Vec<_>>(), [0, 2, 2]);
     }
 

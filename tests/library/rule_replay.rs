@@ -12,7 +12,7 @@ use tickbase::models::{Instrument, NewAlertRule};
 use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::alert_engine::{Evaluator, Rule, WatchedInstrument};
-use tickbase::services::replay::{Replayed, replay};
+use tickbase::services::replay::{ReplayRange, Replayed, replay};
 
 use crate::sample::SAMPLE;
 
@@ -130,7 +130,12 @@ fn replayed(
     end: Option<Timestamp>,
 ) -> (Vec<Fired>, Replayed) {
     let mut fired = Vec::new();
-    let done = replay(database, instrument, rules, start, end, |firing| {
+    let range = ReplayRange {
+        start,
+        end,
+        ..ReplayRange::default()
+    };
+    let done = replay(database, instrument, rules, range, |firing| {
         let (rule, message) = (firing.rule_id(), firing.message());
         fired.push((
             rule,

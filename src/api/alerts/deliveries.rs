@@ -1,6 +1,8 @@
 //! `/api/alerts/{id}/deliveries`: the deliveries of an alert by channel; and dead letters, of one
 //! alert or of all, sent again.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -8,8 +10,10 @@ use utoipa_axum::routes;
 use crate::api::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use crate::api::extract::{Id, Query};
 use crate::api::state::ApiState;
-use crate::api::types::{DeliveryItem, ResendQuery, ResentCount};
+use crate::api::types::{AlertItem, DeliveryItem, ResendQuery, ResentCount};
 use crate::config::AlertsConfig;
+use crate::database::BackendConnection;
+use crate::error::Result;
 use crate::repository::alert_delivery::{self, DeadLetterFilter};
 use crate::repository::alert_log;
 
@@ -21,6 +25,19 @@ pub(super) fn writes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(resend))
         .routes(routes!(resend_all))
+}
+
+/// Puts their deliveries to alerts: one more statement, however many there are.
+pub(super) fn add(conn: &mut BackendConnection<'_>, alerts: &mut [AlertItem]) -> Result<()> {
+    let ids: Vec<i64> = alerts.iter().map(|alert| alert.id).collect();
+    let mut by_alert: HashMap<i64, Vec<DeliveryItem>> = HashMap::new();
+    for row in alert_delivery::of_alerts(conn, &ids)? {
+        by_alert.entry(row.alert_id).or_default().push(row.into());
+    }
+    for alert in alerts {
+        alert.deliveries = Some(by_alert.remove(&alert.id).unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// What was tried to deliver an alert, by channel
@@ -44,7 +61,7 @@ async fn list(
 ) -> Result<axum::Json<Vec<DeliveryItem>>, ApiError> {
     let read = state.read("alert_delivery.of_alert", move |conn| {
         alert_log::get(conn, id)?;
-        alert_delivery::of_alert(conn, id)
+        alert_delivery::of_alerts(conn, &[id])
     });
     let rows = read.await?;
     Ok(axum::Json(rows.into_iter().map(Into::into).collect()))

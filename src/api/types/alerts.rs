@@ -11,7 +11,7 @@ use crate::models::{AlertDelivery, AlertLog};
 use crate::timestamp::Timestamp;
 
 /// What was tried to deliver an alert on one channel.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AlertDelivery)]
 pub(in crate::api) struct DeliveryItem {
     /// The channel's name in the settings.
@@ -98,6 +98,10 @@ pub(in crate::api) struct AlertItem {
     pub(in crate::api) acknowledgement_note: Option<String>,
     /// The trace of the request whose tick fired it, if that had a header `traceparent`.
     pub(in crate::api) trace_id: Option<String>,
+    /// By channel, as far as the channel has met the alert; absent unless it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(in crate::api) deliveries: Option<Vec<DeliveryItem>>,
 }
 
 /// What an alert shows of its rule and its instrument.
@@ -131,6 +135,7 @@ impl AlertItem {
             acknowledged_by: row.acknowledged_by,
             acknowledgement_note: row.acknowledgement_note,
             trace_id: row.trace_id,
+            deliveries: None,
         }
     }
 }
@@ -219,6 +224,10 @@ pub(in crate::api) struct AlertQuery {
     /// The last day in UTC, itself included
     #[param(format = Date)]
     pub(in crate::api) end_date: Option<String>,
+    /// Each alert with its `deliveries`
+    #[serde(default)]
+    #[param(default = false)]
+    pub(in crate::api) with_deliveries: bool,
 }
 
 impl AlertQuery {

@@ -16,14 +16,17 @@ use crate::error::{Error, Result};
 use crate::ingest::whole;
 use crate::services::analytics::{Buckets, Confidence, Horizon, RiskMethod, Simulation};
 use crate::services::analytics_engine::{
-    AnalysisWindow, CorrelationQuestion, Indicator, IndicatorQuestion, MarketQuestion,
-    RiskQuestion, ValueAtRiskQuestion, VolumeQuestion,
+    AnalysisWindow, CorrelationQuestion, Indicator, IndicatorLinesQuestion, IndicatorQuestion,
+    MarketQuestion, RiskQuestion, ValueAtRiskQuestion, VolumeQuestion,
 };
+use crate::timestamp::Timestamp;
 
 /// A day: what a market analysis and a volume profile look back on.
 const DAY_HOURS: u32 = 24;
 /// A year: what figures of risk look back on.
 const YEAR_HOURS: u32 = 8_760;
+/// Bars that lines of indicators span, unless the caller says otherwise.
+const LINES_BARS_DEFAULT: usize = 500;
 /// The largest value of a position.
 const POSITION_MAX: f64 = 1e15;
 
@@ -95,6 +98,61 @@ impl IndicatorQuery {
                 .retain(|which| self.indicators.contains(which));
         }
         question
+    }
+}
+
+/// Which indicators are asked for, at the bars of which range.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct IndicatorLinesQuery {
+    /// Which ones, once each: `indicators=rsi&indicators=macd`; without it all
+    #[param(inline)]
+    #[serde(default)]
+    indicators: Vec<Indicator>,
+    /// The bars; without it those of 1min
+    #[param(inline)]
+    frequency: Option<Frequency>,
+    /// The first moment at which a bar may start, ISO 8601; from the beginning when absent
+    #[param(format = DateTime)]
+    start: Option<String>,
+    /// The moment before which a bar starts, ISO 8601; to the end when absent
+    #[param(format = DateTime)]
+    end: Option<String>,
+    /// The newest so many bars of the range
+    #[param(minimum = 1, maximum = 10000, default = 500)]
+    max_records: Option<usize>,
+}
+
+impl IndicatorLinesQuery {
+    pub(in crate::api) fn question(self, instrument_id: i64) -> Result<IndicatorLinesQuestion> {
+        let moment = |name: &'static str, text: Option<String>| {
+            let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
+            parsed.map_err(|error| match error {
+                Error::Invalid { reason, remedy, .. } => Error::invalid(name, reason, remedy),
+                other => other,
+            })
+        };
+        let bars_max = self.max_records.unwrap_or(LINES_BARS_DEFAULT);
+        let most = usize::try_from(AnalysisWindow::BARS_MAX).unwrap_or(usize::MAX);
+        if !(1..=most).contains(&bars_max) {
+            let reason = format!("{bars_max} is out of range");
+            return Err(Error::invalid(
+                "max_records",
+                reason,
+                format!("write 1 to {most}"),
+            ));
+        }
+        let chosen =
+            |which: &Indicator| self.indicators.is_empty() || self.indicators.contains(which);
+        Ok(IndicatorLinesQuestion {
+            instrument_id,
+            frequency: self.frequency.unwrap_or(Frequency::OneMinute),
+            start: moment("start", self.start)?,
+            end: moment("end", self.end)?,
+            bars_max,
+            indicators: Indicator::ALL.into_iter().filter(chosen).collect(),
+        })
     }
 }
 

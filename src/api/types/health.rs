@@ -167,7 +167,7 @@ struct DoorBody {
 
 /// Durations in milliseconds; percentiles are at most 12.5 % too high.
 #[derive(Debug, Serialize, ToSchema)]
-struct Quantiles {
+pub(super) struct Quantiles {
     p50: f64,
     p95: f64,
     p99: f64,

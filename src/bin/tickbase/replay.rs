@@ -17,7 +17,7 @@ use tickbase::error::{Error, Result};
 use tickbase::models::{AlertRule, Instrument};
 use tickbase::repository::alert_rule::{self, RuleFilter};
 use tickbase::services::alert_engine::{Firing, Rule};
-use tickbase::services::replay::{Replayed, replay};
+use tickbase::services::replay::{ReplayRange, Replayed, replay};
 use tickbase::timestamp::Timestamp;
 
 #[derive(Debug, Args)]
@@ -89,8 +89,12 @@ pub(super) fn run(context: &Context, arguments: &ReplayArguments) -> CommandResu
     }
     let began = Instant::now();
     let (count, mut fired) = (rules.len(), Vec::new());
-    let (from, to) = (arguments.from, arguments.to);
-    let replayed = replay(&database, &instrument, rules, from, to, |firing| {
+    let range = ReplayRange {
+        start: arguments.from,
+        end: arguments.to,
+        ticks_max: None,
+    };
+    let replayed = replay(&database, &instrument, rules, range, |firing| {
         fired.push(shown(firing));
         Ok(())
     })?;

@@ -35,18 +35,28 @@ pub struct ChannelDepth {
     pub dead: i64,
 }
 
-/// The deliveries of an alert, by channel.
+/// The deliveries of alerts, those of an alert by channel.
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
-pub fn of_alert(conn: &mut BackendConnection<'_>, alert_id: i64) -> Result<Vec<AlertDelivery>> {
-    let rows = crate::on_backend!(conn, |c| {
-        AlertDelivery::query()
-            .filter(alert_deliveries::alert_id.eq(alert_id))
-            .order(alert_deliveries::channel.asc())
-            .load(c)
-    });
-    Ok(rows.recorded(conn)?)
+pub fn of_alerts(
+    conn: &mut BackendConnection<'_>,
+    alert_ids: &[i64],
+) -> Result<Vec<AlertDelivery>> {
+    let mut found = Vec::with_capacity(alert_ids.len());
+    for ids in alert_ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let rows: QueryResult<Vec<AlertDelivery>> = crate::on_backend!(&mut *conn, |c| {
+            AlertDelivery::query()
+                .filter(alert_deliveries::alert_id.eq_any(ids))
+                .order((
+                    alert_deliveries::alert_id.asc(),
+                    alert_deliveries::channel.asc(),
+                ))
+                .load(c)
+        });
+        found.extend(rows.recorded(conn)?);
+    }
+    Ok(found)
 }
 
 /// A filter of dead letters; the default takes all.

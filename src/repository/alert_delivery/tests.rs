@@ -166,7 +166,7 @@ fn a_claim_is_held_until_its_lease_ends_and_counts_as_an_attempt() {
         assert_eq!(tell(conn, &first[0], DeliveryOutcome::Delivered, 166), 1);
         assert_eq!(tell(conn, &second[0], failed(5), 167), 0);
         assert_eq!(tell(conn, &second[0], DeliveryOutcome::Delivered, 167), 0);
-        let row = of_alert(conn, ids[0]).unwrap().remove(1);
+        let row = of_alerts(conn, &[ids[0]]).unwrap().remove(1);
         assert_eq!(
             (row.channel.as_str(), row.completed_at),
             ("hook", Some(at(166)))
@@ -294,7 +294,7 @@ fn what_the_receiver_put_off_was_no_attempt_and_what_waited_for_too_long_is_give
             age_max: micros(age_max),
         };
         let state = |conn: &mut BackendConnection<'_>, id: i64| {
-            let row = of_alert(conn, id).unwrap().remove(0);
+            let row = of_alerts(conn, &[id]).unwrap().remove(0);
             (row.status, row.attempts, row.next_attempt_at)
         };
         let one = claim(conn, "hook", at(100), micros(100), 1)
@@ -315,7 +315,7 @@ fn what_the_receiver_put_off_was_no_attempt_and_what_waited_for_too_long_is_give
             [ids[1], ids[2]].map(|id| state(conn, id)),
             [put_off(240); 2]
         );
-        let error = of_alert(conn, ids[0]).unwrap().remove(0).last_error;
+        let error = of_alerts(conn, &[ids[0]]).unwrap().remove(0).last_error;
         let reason = "answered 429; it waited for too long, and is given up";
         assert_eq!(error.as_deref(), Some(reason));
         assert_eq!(

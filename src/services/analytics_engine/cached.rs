@@ -7,6 +7,7 @@ use super::anomalies::{Anomaly, AnomalyAnswer, AnomalyQuestion};
 use super::correlation::{CorrelationMatrix, CorrelationQuestion};
 use super::daily::{DailyRisk, DailyRiskQuestion, DailyValueAtRisk, DailyValueAtRiskQuestion};
 use super::direction::{TrendAnswer, TrendQuestion};
+use super::indicator_lines::{IndicatorLines, IndicatorLinesQuestion, IndicatorValues};
 use super::indicators::{IndicatorQuestion, IndicatorValue, Indicators};
 use super::joint::{JointCorrelation, JointCorrelationQuestion};
 use super::market::{MarketAnalysis, MarketQuestion};
@@ -64,6 +65,7 @@ macro_rules! about_one {
 about_one!(
     AnomalyQuestion,
     DailyValueAtRiskQuestion,
+    IndicatorLinesQuestion,
     IndicatorQuestion,
     MarketQuestion,
     StressQuestion,
@@ -130,6 +132,19 @@ impl CacheSize for Subject {
 impl CacheSize for Indicators {
     fn heap_bytes(&self) -> usize {
         self.subject.heap_bytes() + self.values.heap_bytes()
+    }
+}
+
+impl CacheSize for IndicatorLines {
+    fn heap_bytes(&self) -> usize {
+        let stamps = self.timestamps.capacity() * size_of::<crate::timestamp::Timestamp>();
+        self.subject.heap_bytes() + stamps + self.lines.heap_bytes()
+    }
+}
+
+impl CacheSize for IndicatorValues {
+    fn heap_bytes(&self) -> usize {
+        self.values.capacity() * size_of::<Option<f64>>()
     }
 }
 

@@ -58,43 +58,49 @@ impl Indicator {
         Self::Adx,
     ];
 
-    /// Its values at the last bar, by name.
-    fn values(self, of: &PriceColumns) -> Vec<IndicatorValue> {
+    /// Its lines, by name.
+    pub(super) fn lines(self, of: &PriceColumns) -> Vec<NamedLine> {
         let close = &of.close;
         let averages = |name: [&'static str; 3], average: AverageFormula| {
-            let of_one = |(name, period)| price(name, average(close, period).map(|l| l.last()));
+            let of_one = |(name, period)| price(name, average(close, period));
             name.into_iter()
                 .zip([SHORT, MIDDLE, LONG])
                 .map(of_one)
                 .collect()
         };
         match self {
-            Self::Rsi => vec![number(
-                "rsi",
-                formula::rsi(close, WILDER).map(|line| line.last()),
-            )],
+            Self::Rsi => vec![number("rsi", formula::rsi(close, WILDER))],
             Self::Macd => macd(close),
             Self::Bollinger => bollinger(close),
             Self::Sma => averages(["sma_20", "sma_50", "sma_200"], formula::sma),
             Self::Ema => averages(["ema_20", "ema_50", "ema_200"], formula::ema),
             Self::Stochastic => stochastic(of),
-            Self::Atr => vec![price(
-                "atr",
-                formula::atr(of, WILDER).map(|line| line.last()),
-            )],
-            Self::WilliamsR => {
-                let line = formula::williams_r(of, WILDER);
-                vec![number("williams_r", line.map(|line| line.last()))]
-            }
-            Self::Adx => vec![number(
-                "adx",
-                formula::adx(of, WILDER).map(|line| line.last()),
-            )],
+            Self::Atr => vec![price("atr", formula::atr(of, WILDER))],
+            Self::WilliamsR => vec![number("williams_r", formula::williams_r(of, WILDER))],
+            Self::Adx => vec![number("adx", formula::adx(of, WILDER))],
         }
+    }
+
+    /// Its values at the last bar, by name.
+    fn values(self, of: &PriceColumns) -> impl Iterator<Item = IndicatorValue> {
+        self.lines(of).into_iter().map(|line| IndicatorValue {
+            name: line.name,
+            value: line.line.map(|line| line.last()),
+            is_price: line.is_price,
+        })
     }
 }
 
 type AverageFormula = fn(&[f64], LookbackPeriod) -> Measured<formula::IndicatorLine>;
+
+/// A line of an indicator, or why there is none.
+pub(super) struct NamedLine {
+    /// As in [`IndicatorValue::name`].
+    pub(super) name: &'static str,
+    pub(super) line: Measured<formula::IndicatorLine>,
+    /// True when it is in units of price.
+    pub(super) is_price: bool,
+}
 
 /// A value of an indicator at the last bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,62 +114,59 @@ pub struct IndicatorValue {
     pub is_price: bool,
 }
 
-const fn price(name: &'static str, value: Measured<f64>) -> IndicatorValue {
-    IndicatorValue {
+const fn price(name: &'static str, line: Measured<formula::IndicatorLine>) -> NamedLine {
+    NamedLine {
         name,
-        value,
+        line,
         is_price: true,
     }
 }
 
-const fn number(name: &'static str, value: Measured<f64>) -> IndicatorValue {
-    IndicatorValue {
+const fn number(name: &'static str, line: Measured<formula::IndicatorLine>) -> NamedLine {
+    NamedLine {
         name,
-        value,
+        line,
         is_price: false,
     }
 }
 
-fn macd(close: &[f64]) -> Vec<IndicatorValue> {
-    let macd = formula::macd(close, FAST, SLOW, SIGNAL);
-    let part = |of: fn(&formula::Macd) -> &formula::IndicatorLine| {
-        macd.as_ref()
-            .map(|lines| of(lines).last())
-            .map_err(|missing| *missing)
-    };
-    vec![
-        price("macd", part(|lines| &lines.macd)),
-        price("macd_signal", part(|lines| &lines.signal)),
-        price("macd_histogram", part(|lines| &lines.histogram)),
-    ]
+/// The lines of an indicator that has several, each as `kind` makes it; all are missing when it is.
+fn each<T, const N: usize>(
+    found: Measured<T>,
+    kind: fn(&'static str, Measured<formula::IndicatorLine>) -> NamedLine,
+    names: [&'static str; N],
+    parts: fn(T) -> [formula::IndicatorLine; N],
+) -> Vec<NamedLine> {
+    match found.map(parts) {
+        Ok(lines) => names
+            .into_iter()
+            .zip(lines)
+            .map(|(name, line)| kind(name, Ok(line)))
+            .collect(),
+        Err(missing) => names
+            .into_iter()
+            .map(|name| kind(name, Err(missing)))
+            .collect(),
+    }
 }
 
-fn bollinger(close: &[f64]) -> Vec<IndicatorValue> {
-    let bands = formula::bollinger(close, BAND, BAND_DEVIATIONS);
-    let part = |of: fn(&formula::Bollinger) -> &formula::IndicatorLine| {
-        bands
-            .as_ref()
-            .map(|lines| of(lines).last())
-            .map_err(|missing| *missing)
-    };
-    vec![
-        price("bollinger_upper", part(|lines| &lines.upper)),
-        price("bollinger_middle", part(|lines| &lines.middle)),
-        price("bollinger_lower", part(|lines| &lines.lower)),
-    ]
+fn macd(close: &[f64]) -> Vec<NamedLine> {
+    let found = formula::macd(close, FAST, SLOW, SIGNAL);
+    let names = ["macd", "macd_signal", "macd_histogram"];
+    each(found, price, names, |of| [of.macd, of.signal, of.histogram])
 }
 
-fn stochastic(of: &PriceColumns) -> Vec<IndicatorValue> {
-    let both = formula::stochastic(of, WILDER, SMOOTH, SMOOTH);
-    let part = |of: fn(&formula::Stochastic) -> &formula::IndicatorLine| {
-        both.as_ref()
-            .map(|lines| of(lines).last())
-            .map_err(|missing| *missing)
-    };
-    vec![
-        number("stochastic_k", part(|lines| &lines.k)),
-        number("stochastic_d", part(|lines| &lines.d)),
-    ]
+fn bollinger(close: &[f64]) -> Vec<NamedLine> {
+    let found = formula::bollinger(close, BAND, BAND_DEVIATIONS);
+    let names = ["bollinger_upper", "bollinger_middle", "bollinger_lower"];
+    each(found, price, names, |of| [of.upper, of.middle, of.lower])
+}
+
+fn stochastic(of: &PriceColumns) -> Vec<NamedLine> {
+    let found = formula::stochastic(of, WILDER, SMOOTH, SMOOTH);
+    each(found, number, ["stochastic_k", "stochastic_d"], |of| {
+        [of.k, of.d]
+    })
 }
 
 /// Indicators at the newest bar of an instrument.

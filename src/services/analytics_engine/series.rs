@@ -26,6 +26,16 @@ pub struct AnalysisWindow {
     micros: Option<i64>,
     /// The most bars that it takes in.
     bars: usize,
+    /// The range that it lies in, when it does not count back from the newest bar.
+    range: Option<WindowRange>,
+}
+
+/// A range of bars, and the most of them that count: the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WindowRange {
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    bars_max: usize,
 }
 
 impl AnalysisWindow {
@@ -69,6 +79,7 @@ impl AnalysisWindow {
                 frequency,
                 micros: Some(micros),
                 bars: usize::try_from(bars).unwrap_or(0) + WARM_UP_BARS,
+                range: None,
             }),
         }
     }
@@ -80,6 +91,29 @@ impl AnalysisWindow {
             frequency,
             micros: None,
             bars: SETTLED_BARS,
+            range: None,
+        }
+    }
+
+    /// The newest bars of a range, `bars_max` but [`AnalysisWindow::BARS_MAX`] at most, and before
+    /// them as many as indicators need to have settled.
+    #[must_use]
+    pub fn of_range(
+        frequency: Frequency,
+        start: Option<Timestamp>,
+        end: Option<Timestamp>,
+        bars_max: usize,
+    ) -> Self {
+        let bars_max = bars_max.min(usize::try_from(Self::BARS_MAX).unwrap_or(usize::MAX));
+        Self {
+            frequency,
+            micros: None,
+            bars: bars_max + SETTLED_BARS,
+            range: Some(WindowRange {
+                start,
+                end,
+                bars_max,
+            }),
         }
     }
 
@@ -90,6 +124,7 @@ impl AnalysisWindow {
             frequency,
             micros: None,
             bars: usize::from(bars).min(usize::try_from(Self::BARS_MAX).unwrap_or(usize::MAX)),
+            range: None,
         }
     }
 
@@ -97,6 +132,15 @@ impl AnalysisWindow {
     #[must_use]
     pub const fn frequency(self) -> Frequency {
         self.frequency
+    }
+}
+
+impl WindowRange {
+    /// Index of the first bar that counts.
+    fn first(self, candles: &[Candle]) -> usize {
+        let start = self.start.unwrap_or(Timestamp::MIN);
+        let in_range = candles.partition_point(|candle| candle.timestamp < start);
+        in_range.max(candles.len().saturating_sub(self.bars_max))
     }
 }
 
@@ -166,13 +210,15 @@ impl BarsOfInstrument {
     ) -> Result<Self> {
         let row = instrument::get(conn, instrument_id)?;
         let frequency = window.frequency;
-        let candles = candles::newest(conn, instrument_id, frequency, window.bars)?;
+        let end = window.range.and_then(|range| range.end);
+        let candles = candles::newest(conn, instrument_id, frequency, end, window.bars)?;
+        let in_range = window.range.map(|range| range.first(&candles));
         let from = match (candles.last(), window.micros) {
             (Some(last), Some(micros)) => {
                 let before = last.timestamp.saturating_add_micros(-micros);
                 candles.partition_point(|candle| candle.timestamp <= before)
             }
-            _ => 0,
+            _ => in_range.unwrap_or(0),
         };
         let subject = Subject {
             instrument_id,

@@ -98,11 +98,11 @@ fn the_newest_bars_are_read_oldest_first_and_one_for_each_period() {
             (3, &[2.0, 3.5, 4.0]),
             (1, &[4.0]),
         ] {
-            let found = candles::newest(conn, 1, Frequency::OneMinute, limit).unwrap();
+            let found = candles::newest(conn, 1, Frequency::OneMinute, None, limit).unwrap();
             let closes: Vec<f64> = found.iter().map(|candle| candle.close).collect();
             assert_eq!(closes, expected, "{limit}");
         }
-        let found = candles::newest(conn, 1, Frequency::OneHour, 9).unwrap();
+        let found = candles::newest(conn, 1, Frequency::OneHour, None, 9).unwrap();
         // Nobody stored one: the minutes make it.
         let hours: Vec<(f64, f64)> = found.iter().map(|hour| (hour.open, hour.close)).collect();
         assert_eq!(hours, [(1.0, 4.0)]);

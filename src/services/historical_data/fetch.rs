@@ -51,7 +51,7 @@ impl SymbolHistory {
 
 /// Symbols that [`fetch_many`] reads at a time: well below the 20 connections that the pool keeps
 /// open, so that one caller leaves most of them to others.
-const READS_AT_ONCE_MAX: usize = 4;
+pub(super) const READS_AT_ONCE_MAX: usize = 4;
 
 /// [`fetch_cached`] of many symbols, a few at a time. The answers are in the order of the symbols;
 /// each is of a snapshot of its own. A symbol that is there twice is answered twice, and of a text

@@ -104,7 +104,7 @@ impl<'a> World<'a> {
 
     /// The delivery of an alert on a channel.
     pub(crate) fn delivery(&self, id: i64, channel: &str) -> Option<Row> {
-        let all = db_read!(self.db, alert_delivery::of_alert(id)).unwrap();
+        let all = db_read!(self.db, alert_delivery::of_alerts(&[id])).unwrap();
         all.into_iter().find(|row| row.channel == channel)
     }
 

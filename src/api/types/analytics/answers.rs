@@ -3,10 +3,12 @@
 //! Prices are rounded as an instrument's are, shares and ratios to 8 places, percentages to 4. A
 //! figure that there is none of is null, and `unavailable` says why: no NaN gets here.
 
+mod lines;
 mod market;
 mod risk;
 mod volume;
 
+pub(in crate::api) use lines::*;
 pub(in crate::api) use market::*;
 pub(in crate::api) use risk::*;
 pub(in crate::api) use volume::*;
