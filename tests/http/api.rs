@@ -19,10 +19,14 @@ mod import;
 mod instruments;
 mod line_protocol;
 mod market_data;
+#[cfg(feature = "page")]
+mod page;
 mod realtime;
 mod realtime_writes;
+mod rule_replay;
 mod rules;
 mod silences;
+mod snapshot;
 mod spoil;
 mod strangers;
 mod tables;

@@ -24,9 +24,9 @@ pub(in crate::api) struct HealthRound {
     pool: PoolRound,
     /// Rows that wait for SQLite's writer; null on PostgreSQL, which has none.
     writer_queue_rows: Option<u64>,
-    /// Ticks and bars stored per second, now.
+    /// Ticks and bars stored per second, over the last minute.
     rows_per_second: Option<f64>,
-    /// Calls per second, now.
+    /// Calls per second, over the last minute.
     queries_per_second: Option<f64>,
     /// Bytes of SQLite's WAL; null on PostgreSQL.
     wal_bytes: Option<u64>,
@@ -69,8 +69,8 @@ impl HealthRound {
                 capacity: pool.capacity,
             },
             writer_queue_rows: writer_queue_rows(of),
-            rows_per_second: of.rates.insert_rows_per_second.now.map(shown),
-            queries_per_second: of.rates.queries_per_second.now.map(shown),
+            rows_per_second: of.rates.insert_rows_per_second.one_minute.map(shown),
+            queries_per_second: of.rates.queries_per_second.one_minute.map(shown),
             wal_bytes: of.storage.as_ref().and_then(|storage| storage.wal_bytes),
             probe_ms: shown(of.probe.took.as_secs_f64() * 1e3),
             probe_failed: of.probe.error.is_some(),

@@ -25,7 +25,10 @@ use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::{AlertEngine, Service};
 
 mod chart;
+mod live;
 mod rules;
+
+use live::LiveFeed;
 
 /// Real trades of the E-mini S&P 500 future; `data/README.md` has their origin and licence.
 const SAMPLE: &[u8] = include_bytes!("../../../data/es-trades-sample.csv.gz");
@@ -136,13 +139,19 @@ pub(super) fn run(context: &Context, arguments: &DemoArguments) -> CommandResult
         database.close();
         return Ok(());
     }
-    serve::until_signal(database, &settings, &context.source, |address| {
+    let feed = LiveFeed::new(database.clone(), instrument(&database)?.id)?;
+    let mut running = None;
+    let served = serve::until_signal(database, &settings, &context.source, |address| {
+        // Not before: rules are evaluated from here on.
+        running = Some(feed.start());
         to_stderr(&format!(
-            "tickbase: serving it on http://{address}/ until Ctrl-C; try /api/docs, or\n  \
-             curl 'http://{address}/api/market-data/1?limit=3'"
+            "tickbase: http://{address}/ shows prices, charts, alerts and the database's health, \
+             live until Ctrl-C;\n  the trades come once more, as if they came now; the API is at \
+             /api/docs"
         ));
-    })?;
-    Ok(())
+    });
+    drop(running);
+    Ok(served?)
 }
 
 fn demonstrate(database: &Database) -> Result<DemoReport> {

@@ -116,6 +116,61 @@ on_both! {
         assert_eq!(names, ["macd", "macd_histogram", "macd_signal", "rsi"]);
     }
 
+    fn lines_have_a_value_beside_each_bar_of_the_range(db: &TestDatabase) {
+        let api = Api::new(db);
+        let id = msft(&api);
+        let path = format!("/api/v1/analytics/indicator-series/{id}");
+        let all = api.get(&format!("{path}?max_records=10000")).json(200);
+        assert_eq!(all["timestamps"].as_array().unwrap().len(), MSFT.lines().count() - 1);
+        assert_eq!(all["unavailable"], json!([]));
+        for (name, line) in expected("msft")["indicators"].as_object().unwrap() {
+            let found = all["lines"][name].as_array().unwrap();
+            let start = line["start"].as_u64().unwrap() as usize;
+            assert!(found[..start].iter().all(Value::is_null), "{name}");
+            assert!(found[start].is_number(), "{name}");
+            let (at, values) = (line["at"].as_array().unwrap(), line["values"].as_array().unwrap());
+            for (bar, value) in at.iter().zip(values) {
+                near(&found[bar.as_u64().unwrap() as usize], value, 0.000_06);
+            }
+        }
+        // The bars before a range are its past: all values are there, and they are the same.
+        let range = format!("{path}?indicators=sma&indicators=macd&frequency=1min\
+            &start=2022-05-20T15:00:00Z&end=2022-05-20T19:00:00Z");
+        let part = api.get(&range).json(200);
+        let stamps = part["timestamps"].as_array().unwrap();
+        assert_eq!((stamps.len(), &stamps[0]), (240, &json!("2022-05-20T15:00:00.000000Z")));
+        let first = all["timestamps"].as_array().unwrap().iter().position(|stamp| *stamp == stamps[0]).unwrap();
+        let lines = part["lines"].as_object().unwrap();
+        assert_eq!(lines.len(), 6);
+        for (name, line) in lines {
+            assert_eq!(line.as_array().unwrap()[..], all["lines"][name].as_array().unwrap()[first..first + 240], "{name}");
+        }
+        let newest = api.get(&format!("{range}&max_records=7")).json(200);
+        assert_eq!(newest["timestamps"].as_array().unwrap()[..], stamps[233..]);
+        let few = api.get(&format!("{path}?end=2022-05-19T13:45:00Z&indicators=ema")).json(200);
+        let of_few = few["lines"]["ema_200"].as_array().unwrap();
+        assert_eq!(of_few.len(), few["timestamps"].as_array().unwrap().len());
+        assert_eq!(reason(&few, "ema_200")["reason"], "not_enough_data");
+    }
+
+    fn lines_of_what_cannot_be_are_refused_by_name(db: &TestDatabase) {
+        let api = Api::new(db);
+        let path = "/api/v1/analytics/indicator-series/1";
+        for (query, place) in [
+            ("max_records=0", "query.max_records"),
+            ("max_records=10001", "query.max_records"),
+            ("start=noon", "query.start"),
+            ("end=noon", "query.end"),
+            ("indicators=luck", "query.indicators"),
+        ] {
+            let detail = api.get(&format!("{path}?{query}")).detail(422);
+            assert!(detail.starts_with(place), "{detail}");
+        }
+        assert_eq!(api.get("/api/v1/analytics/indicator-series/999").status, 404);
+        let none = api.get(path).json(200);
+        assert_eq!((&none["timestamps"], &none["lines"]["rsi"]), (&json!([]), &json!([])));
+    }
+
     fn a_market_is_analysed_in_the_hours_before_its_newest_bar(db: &TestDatabase) {
         let api = Api::new(db);
         let id = msft(&api);

@@ -66,6 +66,10 @@ on_both! {
         };
         assert_eq!(shown(0), json!(["down", "webhook", "dead", 1, "answered 404"]));
         assert_eq!(shown(1), json!(["good", "webhook", "delivered", 1, null]));
+        // The same comes with a list of alerts, when it is asked for.
+        let with = api.get("/api/alerts?with_deliveries=true").json(200);
+        assert_eq!(with["alerts"][0]["deliveries"], deliveries);
+        assert_eq!(failed["alerts"][0].get("deliveries"), None);
 
         let resend = |query: &str| api.post(&format!("{path}/resend{query}"), &json!({})).json(200);
         assert_eq!(resend("?channel=good"), json!({"resent": 0}));

@@ -37,6 +37,29 @@ on_both! {
         assert!(age > 1e6, "{age}");
     }
 
+    fn the_rounds_of_monitoring_are_there_oldest_first(db: &TestDatabase) {
+        let api = Api::new(db);
+        let tick = json!([{"symbol": "ES", "timestamp": "2013-09-03T10:00:00Z", "price": 1640.25}]);
+        api.post("/api/market-data", &tick).json(200);
+        let known: Vec<_> = (0..3).map(|_| api.app.monitoring().check_now()).collect();
+        let history = api.get("/api/health/history").json(200);
+        assert_eq!(history["interval_seconds"], 30.0);
+        let rounds = history["rounds"].as_array().unwrap();
+        let stamps: Vec<&str> = rounds.iter().map(|round| round["at"].as_str().unwrap()).collect();
+        assert!(stamps.is_sorted(), "{stamps:?}");
+        for (round, known) in rounds.iter().rev().zip(known.iter().rev()) {
+            assert_eq!(round["at"], known.taken_at.to_string());
+            assert_eq!(round["pool"]["capacity"], 70);
+            assert_eq!((&round["status"], &round["probe_failed"]), (&json!("healthy"), &json!(false)));
+            let is_sqlite = db.backend() == "SQLite";
+            assert_eq!(round["writer_queue_rows"].is_number(), is_sqlite, "{round}");
+            assert_eq!(round["wal_bytes"].is_number(), is_sqlite, "{round}");
+        }
+        // The insertion is a transaction of one of these rounds, or of one that was before them.
+        let committed = |round: &Value| round["commit_ms"]["max"].as_f64().unwrap() > 0.0;
+        assert!(rounds.iter().any(committed), "{history}");
+    }
+
     fn late_ticks_show_as_a_share(db: &TestDatabase) {
         let api = Api::new(db);
         let share = |api: &Api| api.get("/api/health/database").json(200)["performance"]["late_share"].clone();

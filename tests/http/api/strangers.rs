@@ -235,7 +235,6 @@ on_both! {
             (200, api.get("/livez")),
             (200, api.get("/api/instruments")),
             (200, api.get("/api/alerts/export")),
-            (200, api.get("/")),
             (400, api.get("/ws/realtime")),
             (401, api.delete("/api/instruments/1")),
             (403, api.send(request("DELETE", "/api/instruments/1", &foreign, ""))),

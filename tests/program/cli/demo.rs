@@ -45,20 +45,21 @@ impl Demo {
         loop {
             let line = self.said.recv_timeout(PATIENCE).unwrap();
             lines.push(line.clone());
-            if let Some((_, rest)) = line.split_once("serving it on ") {
-                let address = rest.split_once("/ until").unwrap().0.to_owned();
+            if let Some((_, rest)) = line.split_once("tickbase: ") {
+                let address = rest.split_once("/ shows").unwrap().0.to_owned();
                 return (lines, address);
             }
         }
     }
 
-    /// Waits until every alert of the replay has been delivered, ends it, and returns the lines
-    /// that came meanwhile.
+    /// Waits until every alert of the replay has been delivered, and one of the trades that come
+    /// live; ends it, and returns the lines that came meanwhile.
     fn after_its_alerts(mut self, address: &str) -> Vec<String> {
-        eventually("13 alerts are delivered", || {
+        eventually("14 alerts are delivered", || {
             let mut answer = ureq::get(format!("{address}/metrics")).call().unwrap();
             let text = answer.body_mut().read_to_string().unwrap();
-            text.contains(&format!("{LOGGED}13\n"))
+            let line = text.lines().find_map(|line| line.strip_prefix(LOGGED));
+            line.is_some_and(|count| count.parse::<f64>().unwrap() > 13.0)
         });
         let id = self.child.id().to_string();
         assert!(Command::new("kill").arg(&id).status().unwrap().success());
@@ -80,7 +81,14 @@ fn the_last_lines_are_the_address_and_what_to_do_next() {
     let demo = Demo::start(&files, &[]);
     let (before, address) = demo.address();
     assert_eq!(before.len(), 1, "{before:?}");
-    let next = format!("  curl '{address}/api/market-data/1?limit=3'");
+    let page = ureq::get(&address)
+        .call()
+        .unwrap()
+        .body_mut()
+        .read_to_string()
+        .unwrap();
+    assert!(page.contains("<title>tickbase</title>"), "{page}");
+    let next = "  the trades come once more, as if they came now; the API is at /api/docs";
     assert_eq!(demo.after_its_alerts(&address), [next]);
 }
 
@@ -93,5 +101,5 @@ fn a_level_that_is_asked_for_has_a_line_for_each_alert() {
     let alerts = lines
         .iter()
         .filter(|line| line.contains("tickbase::alerts"));
-    assert_eq!(alerts.count(), 13, "{lines:?}");
+    assert!(alerts.count() > 13, "{lines:?}");
 }
