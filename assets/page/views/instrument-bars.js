@@ -1,6 +1,7 @@
-// The bars of one instrument, frequency and price: read by range, and kept up to date by ticks.
+// What the chart of an instrument draws: its bars, read by range and kept up to date by ticks, and its averages and
+// oscillators, as the server computes them.
 
-import { post } from '../api.js';
+import { get, post } from '../api.js';
 
 /** Bars that one request brings. */
 const PAGE = 1_000;
@@ -74,26 +75,16 @@ export class Bars {
   /** `of` has symbol, frequency, price, period (an item of the list of frequencies) and signal. */
   constructor(of) {
     this.of = of;
-    this.list = [];
-    this.hasOlder = false;
-    this.message = null;
-    this.newestTick = 0;
-    this.#drawn();
-    this.staleFrom = null;
-    this.readAt = 0;
-    this.reading = false;
-    this.meanwhile = [];
-    this.ticks = 0;
-  }
-
-  #drawn() {
-    this.changedFrom = Infinity;
+    Object.assign(this, {
+      list: [], hasOlder: false, message: null, reading: false, readAt: 0,
+      changedFrom: Infinity, staleFrom: Infinity, newestTick: 0, ticks: 0, meanwhile: [],
+    });
   }
 
   /** The earliest time that changed since this was asked last; Infinity when nothing did. */
   takeChange() {
     const from = this.changedFrom;
-    this.#drawn();
+    this.changedFrom = Infinity;
     return from;
   }
 
@@ -103,7 +94,7 @@ export class Bars {
 
   /** Has bars from this time on read again; all of them without one. */
   stale(time = -Infinity) {
-    this.staleFrom = Math.min(this.staleFrom ?? Infinity, time);
+    this.staleFrom = Math.min(this.staleFrom, time);
   }
 
   /** The newest bars. */
@@ -133,9 +124,9 @@ export class Bars {
   readStale(now) {
     if (this.reading || now - this.readAt < READ_AGAIN_MS) return null;
     if (this.ticks > 0 && now - this.readAt > COMPARE_MS) this.stale(this.list.at(-1)?.time);
-    if (this.staleFrom === null) return null;
+    if (this.staleFrom === Infinity) return null;
     const from = Math.max(this.staleFrom, this.list[0]?.time ?? Infinity);
-    this.staleFrom = null;
+    this.staleFrom = Infinity;
     if (from === Infinity) return this.load();
     return this.#read(async () => {
       const { bars, hasMore } = await readBars(this.of, { start_date: iso(from), max_records: READ_MAX });
@@ -154,6 +145,7 @@ export class Bars {
     this.ticks = 0;
     try {
       await work();
+      this.newestTick = 0;
       for (const [ms, price] of this.meanwhile) this.#apply(ms, price, 0);
     } finally {
       this.reading = false;
@@ -196,5 +188,66 @@ export class Bars {
       };
     }
     this.#changed(time);
+  }
+}
+
+const average = (kind, bars, look, dash) => (
+  { label: `${kind.toUpperCase()} ${bars}`, asks: kind, lines: [[`${kind}_${bars}`, look, dash]] });
+
+/** What is drawn over the candles, by the word of the address. Each line has a name of the API, a colour of the page and a dash. */
+export const OVERLAYS = {
+  sma_20: average('sma', 20, 'line-a', 'solid'),
+  sma_50: average('sma', 50, 'line-b', 'solid'),
+  sma_200: average('sma', 200, 'line-c', 'solid'),
+  ema_20: average('ema', 20, 'line-a', 'dashed'),
+  ema_50: average('ema', 50, 'line-b', 'dashed'),
+  ema_200: average('ema', 200, 'line-c', 'dashed'),
+  bollinger: {
+    label: 'Bollinger bands',
+    asks: 'bollinger',
+    lines: [['bollinger_upper', 'faint', 'dotted'], ['bollinger_middle', 'faint', 'dashed'], ['bollinger_lower', 'faint', 'dotted']],
+  },
+};
+
+/** What has a pane of its own below the candles. */
+export const PANES = {
+  rsi: { label: 'RSI', asks: 'rsi', guides: [70, 30], lines: [['rsi', 'line-a', 'solid']] },
+  macd: {
+    label: 'MACD',
+    asks: 'macd',
+    lines: [['macd_histogram', 'faint', 'bars'], ['macd', 'line-a', 'solid'], ['macd_signal', 'line-b', 'dashed']],
+  },
+};
+
+/** The name of a line for people: `SMA 20`. */
+export const lineLabel = (name) => name.replace('_', ' ').replace(/^[a-z]{3}\b|^macd/, (word) => word.toUpperCase());
+
+/** The values of lines, by name: lists of time and value, as the chart draws them. */
+export class Lines {
+  constructor(of) {
+    this.of = of;
+    this.values = new Map();
+    /** Why a line has no value, by its name. */
+    this.unavailable = new Map();
+  }
+
+  /** Reads values of the bars from `from` to before `to` (seconds). */
+  async read(words, from, to = Infinity) {
+    const parameters = {
+      frequency: this.of.frequency,
+      indicators: [...new Set(words.map((word) => (OVERLAYS[word] ?? PANES[word]).asks))],
+      start: iso(from),
+      end: to === Infinity ? null : iso(to),
+      max_records: READ_MAX,
+    };
+    const answer = await get(`api/v1/analytics/indicator-series/${this.of.id}`, { parameters, signal: this.of.signal });
+    const times = answer.timestamps.map((text) => Date.parse(text) / 1000);
+    const isCut = times.length === READ_MAX && times[0] > from;
+    for (const [name, values] of Object.entries(answer.lines)) {
+      const items = times.map((time, at) => ({ time, value: values[at] })).filter(({ value }) => value !== null);
+      this.values.set(name, spliced(this.values.get(name) ?? [], isCut ? times[0] : from, to, items));
+    }
+    for (const { field, message } of answer.unavailable) this.unavailable.set(field, message);
+    if (isCut) await this.read(words, from, times[0]);
   }
 }

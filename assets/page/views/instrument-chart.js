@@ -1,12 +1,10 @@
 // The chart of an instrument: candles or quotes, volume, lines, panes, marks, and thresholds as price lines.
 
 import {
-  CandlestickSeries, createChart, createSeriesMarkers, HistogramSeries, LineSeries, LineStyle,
+  CandlestickSeries, createChart, createSeriesMarkers, HistogramSeries, LineSeries, LineStyle, LineType,
 } from '../vendor/lightweight-charts.js';
 import { clock, colour, dateTime, usesLocalTime } from '../format.js';
-import { iso, placeOf } from './instrument-bars.js';
-import { Rings } from './instrument-rings.js';
-import { OVERLAYS, PANES } from './instrument-lines.js';
+import { iso, OVERLAYS, PANES, placeOf } from './instrument-bars.js';
 
 /** Few bars are drawn no wider than this, many no narrower. */
 const SPACING_MAX = 34;
@@ -19,16 +17,16 @@ const UPDATES_MAX = 50;
 const OLDER_WITHIN = 30;
 
 const DASHES = { solid: LineStyle.Solid, dashed: LineStyle.Dashed, dotted: LineStyle.Dotted };
+const priceFormatOf = (precision) => ({ type: 'price', precision, minMove: 10 ** -precision });
 const faded = (rgb, alpha) => rgb.replace('rgb(', 'rgba(').replace(')', `, ${alpha})`);
 
 /** Days, weeks and months are those of UTC; shorter periods start at a moment, which has a zone. */
-export const barTime = (period, seconds) => (
-  period.seconds === null || period.seconds >= 86_400 ? iso(seconds).slice(0, 10) : dateTime(seconds * 1000));
+export const isWithinDay = ({ seconds }) => seconds !== null && seconds < 86_400;
+export const barTime = (period, seconds) => (isWithinDay(period) ? dateTime(seconds * 1000) : iso(seconds).slice(0, 10));
 
 export class InstrumentChart {
   #box;
   #chart;
-  /** Series with what was drawn of them: `{series, make, count, last}`. */
   #main = [];
   #volume = null;
   #lines = new Map();
@@ -37,83 +35,86 @@ export class InstrumentChart {
   #rules = new Map();
   #period = null;
   #places = 2;
+  #rising = '';
+  #falling = '';
 
-  /** `events`: `hover(time or null)`, `older()`, `moved()`. */
+  /** `events`: `hover(time or null)`, and `older()` when older bars are wanted. */
   constructor(box, events) {
     this.#box = box;
     this.#chart = createChart(box, {
       autoSize: true,
-      ...this.#look(),
+      // Its credit is in the foot of the page.
+      layout: { attributionLogo: false },
       crosshair: { mode: 0 },
       rightPriceScale: { minimumWidth: 76 },
-      timeScale: { maxBarSpacing: 60, minBarSpacing: 0.4, secondsVisible: false, rightOffset: RIGHT_OFFSET },
-      localization: { timeFormatter: (time) => barTime(this.#period, time) },
+      timeScale: { maxBarSpacing: 60, minBarSpacing: 0.4 },
     });
-    this.#chart.timeScale().applyOptions({ tickMarkFormatter: (time, kind) => this.#tickMark(time, kind) });
     this.#chart.subscribeCrosshairMove(({ time, point }) => events.hover(point ? (time ?? null) : null));
-    this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
-      if (range && range.from < OLDER_WITHIN) events.older();
-      events.moved();
-    });
+    this.#scale.subscribeVisibleLogicalRangeChange((range) => range?.from < OLDER_WITHIN && events.older());
   }
 
-  /** Local days begin at another moment than the marks of UTC days: these show their hour, too. */
+  get #scale() {
+    return this.#chart.timeScale();
+  }
+
+  /** The marks of the time scale. Local days begin at another moment than those of UTC: these show their hour, too. */
   #tickMark(time, kind) {
-    if (kind === 0) return iso(time).slice(0, 4);
-    if (kind === 1) return iso(time).slice(0, 7);
-    const isDay = kind === 2;
-    if (!isDay) return clock(time * 1000).slice(0, kind === 4 ? 8 : 5);
-    if (usesLocalTime() && this.#period.seconds < 86_400) return dateTime(time * 1000).slice(5, 16);
-    return iso(time).slice(5, 10);
+    if (kind < 2) return iso(time).slice(0, kind === 0 ? 4 : 7);
+    if (kind > 2) return clock(time * 1000).slice(0, 5);
+    return usesLocalTime() && isWithinDay(this.#period) ? dateTime(time * 1000).slice(5, 16) : iso(time).slice(5, 10);
   }
 
   #look() {
     const line = colour('line');
+    const grid = { color: faded(line, 0.5) };
     return {
       layout: {
-        attributionLogo: false,
         background: { color: colour('ground') },
         textColor: colour('faint'),
         fontFamily: getComputedStyle(document.body).fontFamily,
-        fontSize: 12,
-        panes: { separatorColor: line, separatorHoverColor: faded(colour('accent'), 0.3) },
+        panes: { separatorColor: line, separatorHoverColor: grid.color },
       },
-      grid: { vertLines: { color: faded(line, 0.5) }, horzLines: { color: faded(line, 0.5) } },
+      grid: { vertLines: grid, horzLines: grid },
       rightPriceScale: { borderColor: line },
-      timeScale: { borderColor: line, timeVisible: this.#period ? this.#isWithinDay() : true },
+      timeScale: {
+        borderColor: line,
+        timeVisible: isWithinDay(this.#period),
+        secondsVisible: false,
+        tickMarkFormatter: (time, kind) => this.#tickMark(time, kind),
+      },
+      localization: { timeFormatter: (time) => barTime(this.#period, time) },
     };
-  }
-
-  #isWithinDay() {
-    return this.#period.seconds !== null && this.#period.seconds < 86_400;
   }
 
   remove() {
     this.#chart.remove();
   }
 
+  /** A series, with what has been drawn of it. */
+  #add(kind, options, make, pane = 0) {
+    return { series: this.#chart.addSeries(kind, options, pane), make, count: 0, last: -Infinity };
+  }
+
   /** Draws bars of this kind from now on: `isQuotes` as lines of bid and ask, else as candles with volume. */
   show({ period, places, isQuotes }) {
     this.#period = period;
     this.#places = places;
-    for (const { series } of this.#main) this.#chart.removeSeries(series);
-    for (const { series } of this.#lines.values()) this.#chart.removeSeries(series);
-    if (this.#volume) this.#chart.removeSeries(this.#volume.series);
+    for (const { series } of [...this.#main, ...this.#lines.values(), this.#volume].filter(Boolean)) this.#chart.removeSeries(series);
     this.#volume = null;
     this.#lines.clear();
     this.#rules.clear();
-    const one = (kind, options, make) => ({ series: this.#chart.addSeries(kind, options, 0), make, count: 0, last: -Infinity });
-    const close = ({ time, close: value }) => ({ time, value });
+    const priceFormat = priceFormatOf(places);
     if (isQuotes) {
-      this.#main = ['bid', 'ask'].map((title, at) => one(LineSeries, { title, lineWidth: 2, lineType: 1, lineStyle: at ? LineStyle.Dashed : LineStyle.Solid }, close));
+      const options = { priceFormat, lineWidth: 2, lineType: LineType.WithSteps };
+      const make = ({ time, close }) => ({ time, value: close });
+      this.#main = [['bid', LineStyle.Solid], ['ask', LineStyle.Dashed]].map(([title, lineStyle]) => (
+        this.#add(LineSeries, { ...options, title, lineStyle }, make)));
     } else {
-      this.#volume = one(HistogramSeries, { priceScaleId: 'volume', priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false }, ({ time, open, close: end, volume }) => (
-        { time, value: volume, color: end < open ? this.falling : this.rising }));
-      this.#main = [one(CandlestickSeries, {}, ({ time, open, high, low, close: end }) => ({ time, open, high, low, close: end }))];
+      const options = { priceScaleId: 'volume', priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false };
+      this.#volume = this.#add(HistogramSeries, options, ({ time, open, close, volume }) => (
+        { time, value: volume, color: close < open ? this.#falling : this.#rising }));
+      this.#main = [this.#add(CandlestickSeries, { priceFormat }, (bar) => bar)];
       this.#chart.priceScale('volume', 0).applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
-    }
-    for (const { series } of this.#main) {
-      series.applyOptions({ priceFormat: { type: 'price', precision: places, minMove: 10 ** -places } });
     }
     this.#chart.priceScale('right', 0).applyOptions({ scaleMargins: { top: 0.1, bottom: isQuotes ? 0.08 : 0.22 }, autoScale: true });
     this.#markers = createSeriesMarkers(this.#main[0].series, []);
@@ -122,11 +123,11 @@ export class InstrumentChart {
     this.paint();
   }
 
-  /** Takes the colours of the page, which differ by light and dark. */
+  /** Takes the colours of the page, which differ by light and dark, and the zone of its times. */
   paint() {
     const [up, down, ground] = [colour('up'), colour('down'), colour('ground')];
-    this.rising = faded(up, 0.35);
-    this.falling = faded(down, 0.5);
+    this.#rising = faded(up, 0.35);
+    this.#falling = faded(down, 0.5);
     this.#chart.applyOptions(this.#look());
     if (this.#volume) {
       // A rising candle is hollow, so that the two kinds differ without their colours.
@@ -161,46 +162,43 @@ export class InstrumentChart {
     drawn.last = list.at(-1)?.time ?? -Infinity;
   }
 
-  /** Shows the newest bars: many of them narrow, few of them not as giants. */
+  /** Shows the newest bars: many of them narrow, few of them not as giants, and in the middle. */
   fit(count) {
     const width = Math.max(this.#box.clientWidth - 80, 200);
     const barSpacing = Math.min(SPACING_MAX, Math.max(SPACING_MIN, width / (count + 2 * RIGHT_OFFSET)));
-    this.#chart.timeScale().applyOptions({ barSpacing });
+    this.#scale.applyOptions({ barSpacing, rightOffset: Math.max(RIGHT_OFFSET, (width / barSpacing - count) / 2) });
     this.newest();
   }
 
   newest() {
-    this.#chart.timeScale().scrollToPosition(RIGHT_OFFSET, false);
+    this.#scale.scrollToPosition(this.#scale.options().rightOffset, false);
   }
 
   /** Moves by a part of what is visible, to older bars when it is negative. */
   scroll(part) {
-    const scale = this.#chart.timeScale();
-    const range = scale.getVisibleLogicalRange();
-    if (range) scale.scrollToPosition(scale.scrollPosition() + (range.to - range.from) * part, false);
+    const range = this.#scale.getVisibleLogicalRange();
+    if (range) this.#scale.scrollToPosition(this.#scale.scrollPosition() + (range.to - range.from) * part, false);
   }
 
   zoom(factor) {
-    const scale = this.#chart.timeScale();
-    scale.applyOptions({ barSpacing: scale.options().barSpacing * factor });
+    this.#scale.applyOptions({ barSpacing: this.#scale.options().barSpacing * factor });
   }
 
   /** Shows the bar of a time, with the crosshair on it; `null` takes the crosshair away. */
   point(bar, isMoved) {
     if (!bar) return this.#chart.clearCrosshairPosition();
-    const scale = this.#chart.timeScale();
-    const range = scale.getVisibleLogicalRange();
-    const at = scale.timeToIndex(bar.time);
-    if (isMoved && range && at !== null && (at < range.from || at > range.to)) {
+    const range = this.#scale.getVisibleLogicalRange();
+    const at = this.#scale.timeToIndex(bar.time);
+    if (isMoved && range && (at < range.from || at > range.to)) {
       const half = (range.to - range.from) / 2;
-      scale.setVisibleLogicalRange({ from: at - half, to: at + half });
+      this.#scale.setVisibleLogicalRange({ from: at - half, to: at + half });
     }
     this.#chart.setCrosshairPosition(bar.close, bar.time, this.#main[0].series);
   }
 
   /** The times of the first and the last bar that can be seen. */
   visible() {
-    return this.#chart.timeScale().getVisibleRange();
+    return this.#scale.getVisibleRange();
   }
 
   /** Has exactly these overlays and panes, in this order. */
@@ -209,18 +207,20 @@ export class InstrumentChart {
     this.#lines.clear();
     const add = (word, { lines, guides = [] }, pane) => {
       for (const [name, look, dash] of lines) {
-        const precision = word === 'rsi' ? 1 : this.#places;
         const options = {
-          color: colour(look), lineWidth: pane || dash !== 'dotted' ? 2 : 1, lineStyle: DASHES[dash],
-          priceLineVisible: false, lastValueVisible: pane > 0 && dash !== 'bars', crosshairMarkerVisible: false,
-          priceFormat: { type: 'price', precision, minMove: 10 ** -precision },
+          color: colour(look),
+          lineWidth: dash === 'dotted' ? 1 : 2,
+          lineStyle: DASHES[dash],
+          priceFormat: priceFormatOf(word === 'rsi' ? 1 : this.#places),
+          priceLineVisible: false,
+          lastValueVisible: pane > 0 && dash !== 'bars',
+          crosshairMarkerVisible: false,
         };
-        const series = this.#chart.addSeries(dash === 'bars' ? HistogramSeries : LineSeries, options, pane);
-        this.#lines.set(name, { series, look, make: (item) => item, count: 0, last: -Infinity });
+        this.#lines.set(name, { ...this.#add(dash === 'bars' ? HistogramSeries : LineSeries, options, (item) => item, pane), look });
       }
       const { series } = this.#lines.get(lines[0][0]);
       for (const price of guides) {
-        series.createPriceLine({ price, color: colour('faint'), lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false, title: '' });
+        series.createPriceLine({ price, color: colour('faint'), lineStyle: LineStyle.Dashed, lineWidth: 1, axisLabelVisible: false });
       }
     };
     for (const word of overlays) add(word, OVERLAYS[word], 0);
@@ -300,12 +300,6 @@ export class InstrumentChart {
     this.#chart.applyOptions({ handleScroll: isMovable, handleScale: isMovable });
   }
 
-  /** Draws the times anew, as in another zone. */
-  retime() {
-    this.#chart.applyOptions({ localization: { timeFormatter: (time) => barTime(this.#period, time) } });
-    this.#chart.timeScale().applyOptions({ tickMarkFormatter: (time, kind) => this.#tickMark(time, kind) });
-  }
-
   /** The picture as it is, below a line that says what it is. */
   picture(heading) {
     const shot = this.#chart.takeScreenshot(true);
@@ -317,9 +311,53 @@ export class InstrumentChart {
     context.fillStyle = colour('ground');
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.fillStyle = colour('text');
-    context.font = `${14 * scale}px ${getComputedStyle(document.body).fontFamily}`;
+    context.font = `${14 * scale}px sans-serif`;
     context.fillText(heading, 10 * scale, 19 * scale);
     context.drawImage(shot, 0, 28 * scale);
-    return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+    return new Promise((resolve) => canvas.toBlob(resolve));
+  }
+}
+
+/** Hollow marks below bars, which the library does not have: a primitive of a series. */
+class Rings {
+  #bars = [];
+  #colour = '';
+  #chart = null;
+  #series = null;
+  #redraw = () => {};
+
+  attached({ chart, series, requestUpdate }) {
+    this.#chart = chart;
+    this.#series = series;
+    this.#redraw = requestUpdate;
+  }
+
+  paint(colour) {
+    this.#colour = colour;
+    this.#redraw();
+  }
+
+  /** `bars` have a time and a low. */
+  set(bars) {
+    this.#bars = bars;
+    this.#redraw();
+  }
+
+  paneViews() {
+    const draw = (target) => target.useMediaCoordinateSpace(({ context }) => this.#draw(context));
+    return [{ zOrder: () => 'top', renderer: () => ({ draw }) }];
+  }
+
+  #draw(context) {
+    context.strokeStyle = this.#colour;
+    context.lineWidth = 2;
+    for (const { time, low } of this.#bars) {
+      const x = this.#chart.timeScale().timeToCoordinate(time);
+      const y = this.#series.priceToCoordinate(low);
+      if (x === null || y === null) continue;
+      context.beginPath();
+      context.arc(x, y + 14, 5, 0, 2 * Math.PI);
+      context.stroke();
+    }
   }
 }
