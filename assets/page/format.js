@@ -91,7 +91,12 @@ export function age(moment, now = Date.now()) {
   return `${Math.floor(seconds / 86_400 / 365.25)} y`;
 }
 
-/** A colour of the page by its name in page.css, for what is drawn on a canvas. */
+/** A colour of the page by its name in page.css, as `rgb(..)` of light or dark, for what is drawn on a canvas. */
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const probe = document.createElement('i');
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
 }
