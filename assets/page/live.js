@@ -36,8 +36,9 @@ export function listen(type, callback, signal) {
  * Reads for a view, and has it read again when the connection is back, when stored data changed, and
  * when the function that comes back is called. One reading at a time, at most every 2 s, and none
  * while nobody sees the page: it is made up for then. What the first reading throws is thrown.
+ * `events` are the messages that ask for it.
  */
-export async function keepRead(read, signal) {
+export async function keepRead(read, signal, events = ['connected', 'data_changed']) {
   let isWanted = false;
   let isReading = true;
   const end = () => {
@@ -56,8 +57,7 @@ export async function keepRead(read, signal) {
     isWanted = true;
     run();
   };
-  listen('connected', want, signal);
-  listen('data_changed', want, signal);
+  for (const event of events) listen(event, want, signal);
   document.addEventListener('visibilitychange', run, { signal });
   await read();
   end();

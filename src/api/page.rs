@@ -57,6 +57,8 @@ const FILES: &[PageFile] = &page_files![
     "views/prices-row.js" from "page/views/prices-row.js",
     "views/instrument.js" from "page/views/instrument.js",
     "views/alerts.js" from "page/views/alerts.js",
+    "views/alerts-dialogs.js" from "page/views/alerts-dialogs.js",
+    "views/alerts-row.js" from "page/views/alerts-row.js",
     "views/health.js" from "page/views/health.js",
     "views/coverage.js" from "page/views/coverage.js",
     "views/data.js" from "page/views/data.js",

@@ -126,7 +126,7 @@ export async function show(root, { query, signal }) {
     }
     meanwhile = null;
     const lengths = [...rows.values()].map((row) => row.digits);
-    table.style.setProperty('--digits', Math.max(DIGITS_MIN, ...lengths) + 1);
+    table.style.setProperty('--digits', Math.max(DIGITS_MIN, ...lengths));
     filter();
     arrange();
     drawAll();
