@@ -53,19 +53,50 @@ export function select(choices, value, onchange, properties = {}) {
 
 /** A dialog over the page; it is gone when it is closed. `content` is told how to close it. */
 export function dialog(title, content, onclose) {
-  const box = h('dialog', { 'aria-labelledby': 'dialog-title' });
+  // One dialog may ask for a token over another one.
+  const id = `dialog-${++fields}`;
+  const box = h('dialog', { 'aria-labelledby': id });
   const close = () => box.close();
   box.addEventListener('close', () => {
     box.remove();
     onclose?.();
   });
   box.append(
-    h('header', {}, h('h2', { id: 'dialog-title' }, title),
+    h('header', {}, h('h2', { id }, title),
       h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: close }, '✕')),
     content(close),
   );
   document.body.append(box);
   box.showModal();
+  return box;
+}
+
+/**
+ * A dialog with a form. `save` does what it is for: what it throws is said in the dialog, which keeps
+ * what was typed; after it the dialog is closed. Leaving the view, by the signal, closes it too.
+ */
+export function formDialog(title, content, label, save, signal) {
+  const refusal = h('p', { class: 'refusal', role: 'alert' });
+  let isSaving = false;
+  const submit = async (event, close) => {
+    event.preventDefault();
+    if (isSaving) return;
+    isSaving = true;
+    setText(refusal, '');
+    try {
+      await save();
+      close();
+    } catch (error) {
+      setText(refusal, errorText(error));
+    }
+    isSaving = false;
+  };
+  const box = dialog(title, (close) =>
+    h('form', { onsubmit: (event) => submit(event, close) }, content, refusal,
+      h('p', { class: 'buttons' },
+        h('button', { type: 'submit', class: 'main' }, label),
+        h('button', { type: 'button', onclick: close }, 'Cancel'))));
+  signal?.addEventListener('abort', () => box.close());
   return box;
 }
 
@@ -81,22 +112,29 @@ export function download(name, blob) {
 
 const messages = document.getElementById('messages');
 
-/** Says something above the view: `kind` is "error" or "done". Errors stay until they are closed. */
-export function say(text, kind = 'done') {
+/**
+ * Says something above the view: `kind` is "error" or "done". Errors stay until they are closed.
+ * `action` is what may be done about it, as `{ label: 'Undo', run }`.
+ */
+export function say(text, kind = 'done', action = null) {
   const close = () => message.remove();
   const message = h('div', { class: `message ${kind}`, role: kind === 'error' ? 'alert' : 'status' },
     h('span', {}, text),
+    action && h('button', { type: 'button', onclick: () => { close(); action.run(); } }, action.label),
     h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close this message', onclick: close }, '✕'));
   // The same words once.
   for (const other of messages.children) if (other.firstChild.textContent === text) other.remove();
   messages.append(message);
   while (messages.children.length > 4) messages.firstChild.remove();
-  if (kind !== 'error') setTimeout(close, 6_000);
+  if (kind !== 'error') setTimeout(close, action ? 20_000 : 6_000);
 }
 
 /** Shows an error in words; one that comes from leaving a view is none. */
 export function sayError(error) {
   if (error?.name === 'AbortError') return;
   console.info(error);
-  say(error?.text ?? `The page has a defect: ${error?.message ?? error}`, 'error');
+  say(errorText(error), 'error');
 }
+
+/** An error in words. */
+export const errorText = (error) => error?.text ?? `The page has a defect: ${error?.message ?? error}`;

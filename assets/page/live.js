@@ -1,10 +1,13 @@
 // One WebSocket for the whole page: who subscribes is told, also after a lost connection.
 
 import { askForToken, call, socketAddress } from './api.js';
+import { sayError } from './dom.js';
 
 /** Between two tries to connect. */
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 10_000;
+/** Between two times that a view reads again what changed. */
+const READ_AGAIN_MS = 2_000;
 /** A connection that is asked each so often, and says nothing until the next time, is lost. */
 const PING_MS = 10_000;
 
@@ -27,6 +30,38 @@ export function listen(type, callback, signal) {
   if (!listeners.has(type)) listeners.set(type, new Set());
   listeners.get(type).add(callback);
   signal?.addEventListener('abort', () => listeners.get(type).delete(callback));
+}
+
+/**
+ * Reads for a view, and has it read again when the connection is back, when stored data changed, and
+ * when the function that comes back is called. One reading at a time, at most every 2 s, and none
+ * while nobody sees the page: it is made up for then. What the first reading throws is thrown.
+ * `events` are the messages that ask for it.
+ */
+export async function keepRead(read, signal, events = ['connected', 'data_changed']) {
+  let isWanted = false;
+  let isReading = true;
+  const end = () => {
+    isReading = false;
+    run();
+  };
+  const run = async () => {
+    if (!isWanted || isReading || document.hidden || signal.aborted) return;
+    isWanted = false;
+    isReading = true;
+    // The frame says that the server is lost, and this is called when it is back.
+    await read().catch((error) => error.status !== 0 && sayError(error));
+    setTimeout(end, READ_AGAIN_MS);
+  };
+  const want = () => {
+    isWanted = true;
+    run();
+  };
+  for (const event of events) listen(event, want, signal);
+  document.addEventListener('visibilitychange', run, { signal });
+  await read();
+  end();
+  return want;
 }
 
 function tell(type, data) {

@@ -1,7 +1,7 @@
 // The frame of the page: which view an address shows, the state of the connection and of the database.
 
-import { get } from './api.js';
-import { replace, h, sayError, setText } from './dom.js';
+import { ApiError, get } from './api.js';
+import { errorText, h, replace, setText } from './dom.js';
 import { setLocalTime, usesLocalTime, zoneName } from './format.js';
 import { connect, listen, liveState } from './live.js';
 
@@ -18,38 +18,84 @@ const VIEWS = {
 const view = document.getElementById('view');
 let shown = new AbortController();
 
+/** The parts of the address: a view, what comes below it, and the query. */
+function place() {
+  const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
+  const [name, ...below] = path.split('/').map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      // A percent sign that somebody typed.
+      return part;
+    }
+  });
+  return { name: name || 'prices', below, query: new URLSearchParams(query) };
+}
+
 async function show() {
   shown.abort();
   shown = new AbortController();
   const { signal } = shown;
-  const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
-  const [name, ...rest] = path.split('/').map(decodeURIComponent);
-  const known = Object.hasOwn(VIEWS, name) ? name : 'prices';
+  const { name, below, query } = place();
   for (const link of document.querySelectorAll('nav a')) {
-    const isHere = link.hash === `#/${known}` || (known === 'instrument' && link.hash === '#/prices');
+    const isHere = link.hash === `#/${name}` || (name === 'instrument' && link.hash === '#/prices');
     if (isHere) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
   delete document.body.dataset.ready;
+  view.setAttribute('aria-busy', 'true');
+  const root = h('div', { class: `view ${name}` });
+  let ready = name;
   try {
-    const { title, show: fill } = await VIEWS[known]();
+    const { title, show: fill } = Object.hasOwn(VIEWS, name) ? await load(name) : unknown(name);
     if (signal.aborted) return;
-    const heading = rest[0] ?? title;
-    document.title = `${heading} · tickbase`;
-    const root = h('div', { class: `view ${known}` });
+    document.title = `${below[0] ?? title} · tickbase`;
     replace(view, root);
-    await fill(root, { path: rest, query: new URLSearchParams(query), signal });
-    if (!signal.aborted) document.body.dataset.ready = known;
+    await fill(root, { path: below, query, signal });
   } catch (error) {
     if (signal.aborted) return;
-    sayError(error);
-    document.body.dataset.ready = 'failed';
+    sayFailure(root, error, signal);
+    ready = 'failed';
   }
+  if (signal.aborted) return;
+  view.setAttribute('aria-busy', 'false');
+  document.body.dataset.ready = ready;
+  // A reader of the screen hears where the link led to.
+  const heading = root.querySelector('h1');
+  if (heading && document.activeElement === view) {
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  }
+}
+
+async function load(name) {
+  try {
+    return await VIEWS[name]();
+  } catch (error) {
+    console.info(error);
+    throw new ApiError(0, 'The server does not answer: this part of the page is not there yet', null);
+  }
+}
+
+/** What an address shows that names no view. */
+const unknown = (name) => ({
+  title: 'Not found',
+  show: (root) => replace(root, h('h1', {}, 'Not found'),
+    h('p', {}, `The page has no part named “${name}”. `, h('a', { href: '#/prices' }, 'Go to Prices'), ', or choose another one above.')),
+});
+
+/** In the place of a view that could not be shown; it is tried again when the server is back. */
+function sayFailure(root, error, signal) {
+  console.info(error);
+  replace(view, replace(root, h('h1', {}, place().below[0] ?? 'This view cannot be shown'),
+    h('p', { class: 'refusal', role: 'alert' }, errorText(error)),
+    h('p', {}, h('button', { type: 'button', onclick: () => location.reload() }, 'Try again'))));
+  if (error.status === 0) listen('connected', show, signal);
 }
 
 /** Changes the address of the view that is shown, so that it can be linked, without showing it anew. */
 export function setQuery(values) {
-  const [path, query] = location.hash.split('?');
+  const [path, query] = (location.hash || '#/prices').split('?');
   const next = new URLSearchParams(query);
   for (const [name, value] of Object.entries(values)) {
     if (value === null || value === undefined || value === '') next.delete(name);
@@ -67,10 +113,13 @@ function showConnection() {
 }
 
 const badge = document.getElementById('health');
+const HEALTH = { healthy: ['✓', 'healthy'], degraded: ['!', 'degraded'], unhealthy: ['✕', 'unhealthy'] };
 function showHealth(status) {
-  const words = { healthy: '✓ Database healthy', degraded: '! Database degraded', unhealthy: '✕ Database unhealthy' };
-  setText(badge, words[status] ?? '? Database: no answer');
+  const [sign, word] = HEALTH[status] ?? ['?', 'no answer'];
+  // Said again only when it changed: it is read aloud.
+  if (badge.dataset.state === (status ?? 'unknown')) return;
   badge.dataset.state = status ?? 'unknown';
+  replace(badge, `${sign} `, h('span', { class: 'wide' }, 'Database '), word);
 }
 
 async function askHealth() {
@@ -95,6 +144,7 @@ zone.addEventListener('click', () => {
 });
 
 addEventListener('hashchange', () => {
+  scrollTo(0, 0);
   view.focus({ preventScroll: true });
   show();
 });
