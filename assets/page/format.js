@@ -91,7 +91,10 @@ export function age(moment, now = Date.now()) {
   return `${Math.floor(seconds / 86_400 / 365.25)} y`;
 }
 
-/** A colour of the page by its name in page.css, for what is drawn on a canvas. */
+const probe = document.head.appendChild(document.createElement('span'));
+
+/** A colour of the page by its name in page.css, for what is drawn on a canvas, which knows no light-dark(). */
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
 }

@@ -4,7 +4,7 @@ import { h, replace, setText } from '../dom.js';
 import { bytes, clock, colour, compact, count, duration, millis } from '../format.js';
 
 /** Lines differ by colour and by their dashes. */
-const STYLES = [['line-a', []], ['line-b', [7, 3]], ['line-c', [2, 2]], ['down', [9, 3, 2, 3]], ['faint', [1, 4]]];
+const STYLES = [['line-a', []], ['line-b', [6, 3]], ['line-c', [2, 2]], ['down', [8, 3, 2, 3]], ['faint', [1, 4]]];
 const HEIGHT = 150;
 const TABLE_ROWS = 60;
 
@@ -62,11 +62,17 @@ function loaded(element) {
   });
 }
 
+/** The powers of ten on a logarithmic axis. */
+function decades(_, axis, min, max) {
+  const from = Math.ceil(Math.log10(min) - 1e-9);
+  return Array.from({ length: Math.floor(Math.log10(max) + 1e-9) - from + 1 }, (__, index) => 10 ** (from + index));
+}
+
 function swatch(index) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const line = document.createElementNS(svg.namespaceURI, 'line');
-  for (const [name, value] of [['viewBox', '0 0 22 8'], ['width', 22], ['height', 8], ['aria-hidden', 'true']]) svg.setAttribute(name, value);
-  for (const [name, value] of [['x2', 22], ['y1', 4], ['y2', 4], ['class', STYLES[index][0]], ['stroke-dasharray', STYLES[index][1].join(' ')]]) line.setAttribute(name, value);
+  for (const [name, value] of [['viewBox', '0 0 18 8'], ['width', 18], ['height', 8], ['aria-hidden', 'true']]) svg.setAttribute(name, value);
+  for (const [name, value] of [['x2', 18], ['y1', 4], ['y2', 4], ['class', STYLES[index][0]], ['stroke-dasharray', STYLES[index][1].join(' ')]]) line.setAttribute(name, value);
   svg.append(line);
   return svg;
 }
@@ -74,7 +80,7 @@ function swatch(index) {
 /** Makes the panels; `update(rounds)` draws them, `table` is the same in figures. */
 export function charts(signal) {
   const panels = PANELS.map(panelOf);
-  const grid = h('div', { class: 'grid' }, panels.map((panel) => panel.element));
+  const grid = h('div', { class: 'grid four' }, panels.map((panel) => panel.element));
   const table = tableOf();
   let Plot = null;
   let rounds = [];
@@ -155,7 +161,7 @@ function panelOf({ title, show, least, isLog, lines, none, now = (round) => show
       },
       axes: [
         { ...axis, size: 26, values: (_, at) => at.map((second) => clock(second * 1000).slice(0, 5)) },
-        { ...axis, size: 58, space: 28, values: (_, at) => at.map((value) => (value === null ? '' : value === 0 ? '0' : show(value))) },
+        { ...axis, size: 58, space: 28, ...(isLog && { splits: decades }), values: (_, at) => at.map((value) => (value === 0 ? '0' : show(value))) },
       ],
       series: [{}, ...lines.map(([name], index) => ({
         label: name, stroke: () => colour(STYLES[index][0]), dash: STYLES[index][1], width: 1.5, points: { show: false },

@@ -61,24 +61,26 @@ export async function show(root, { query, signal }) {
   const [held, delivery, tables, figures] = [0, 0, 0, 0].map(() => h('div', { class: 'part' }));
   const statements = slowStatements();
   const section = (heading, ...content) => h('section', { class: 'panel' }, h('h2', {}, heading), content);
-  replace(root,
-    h('h1', {}, title), h('div', { class: 'state' }, verdict, checked, problems),
+  // What is below the verdict comes with the first answer, when it is known how long that is.
+  const rest = h('div', { class: 'rest', hidden: true },
     h('div', { class: 'title' }, h('h2', {}, 'The last hour'), asTable),
     hour.table.element, hour.element,
-    h('div', { class: 'grid below' },
+    h('div', { class: 'grid four below' },
       section('Connections held too long', held), section('Delivery of alerts', delivery),
       section('Process and storage', figures), section('Tables', tables)),
     h('h2', {}, 'Operations'),
     h('p', { class: 'faint' }, 'Calls, errors and times of whole calls since the server was started; calls/s since the last round. A percentile is at most 12.5 % too high.'),
     operations.element,
     h('h2', {}, 'Slow statements'), statements.element);
+  const state = h('div', { class: 'state' }, verdict, checked, problems);
+  replace(root, h('h1', {}, title), state, rest);
 
   let cpu = null;
   function draw([health, database, slow, metrics, history]) {
     const told = health.value;
     const of = database.value;
     const status = told?.status ?? of?.status;
-    root.firstChild.nextSibling.dataset.state = status ?? 'unknown';
+    state.dataset.state = status ?? 'unknown';
     setText(verdict, WORDS[status] ?? `? ${health.reason?.text ?? told?.detail ?? 'The server does not answer'}`);
     if (of?.checked_at) setText(checked, `Checked ${dateTime(of.checked_at)} · ${count(of.performance.slow_queries_last_hour)} slow statements and ${count(of.performance.errors_last_hour)} errors in the last hour`);
     replace(problems, status ? problemsOf(told, of) : null);
@@ -123,6 +125,7 @@ export async function show(root, { query, signal }) {
     const rounds = draw(answers);
     interval = answers[4].value?.interval_seconds ?? interval;
     timer = setTimeout(look, interval * ROUNDS_WITHOUT_WORD * 1000);
+    rest.hidden = false;
     await hour.update(rounds ?? []);
   }
 
