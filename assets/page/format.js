@@ -44,6 +44,9 @@ export function price(value, places) {
   return places === null || places === undefined ? String(value) : value.toFixed(places);
 }
 
+/** The periods of bars, shortest first. */
+export const FREQUENCIES = ['1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M'];
+
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
