@@ -41,7 +41,7 @@ export function socketAddress() {
   return [url, known ? ['tickbase.v1', `tickbase.bearer.${known}`] : ['tickbase.v1']];
 }
 
-/** Asks for JSON. `options`: `parameters`, `signal`. */
+/** Asks for JSON. `options`: `parameters`, `signal`, `taken`: statuses beside success that have a body as well. */
 export const get = (path, options) => json('GET', path, options);
 /** `options`: `body` (sent as JSON), `parameters`, `signal`. */
 export const post = (path, options) => json('POST', path, options);
@@ -54,10 +54,10 @@ async function json(method, path, options = {}) {
 }
 
 /** As a response, for what is no JSON. `raw` is a body that is sent as it is. */
-export async function call(method, path, { parameters, body, raw, headers = {}, signal } = {}) {
+export async function call(method, path, { parameters, body, raw, headers = {}, signal, taken = [] } = {}) {
   for (let asked = false; ; asked = true) {
     const response = await send(method, address(path, parameters), { body, raw, headers, signal });
-    if (response.ok) return response;
+    if (response.ok || taken.includes(response.status)) return response;
     const error = await refusal(response);
     if (response.status !== 401 || asked) throw error;
     await askForToken(error.detail);

@@ -51,6 +51,18 @@ export function select(choices, value, onchange, properties = {}) {
   return h('select', { ...properties, onchange: onchange && ((event) => onchange(event.target.value)) }, options);
 }
 
+/** Rows of a table: the first cell names its row, the others are figures unless they are words. */
+export function tableRows(rows, areWords) {
+  return rows.map(([name, ...cells]) => h('tr', {}, h('th', { scope: 'row' }, name), cells.map((cell) => h('td', { class: !areWords && 'number' }, cell))));
+}
+
+/** A table in a box of its own, which scrolls. */
+export function table(label, heads, rows, { areWords, ...properties } = {}) {
+  return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label, ...properties }, h('table', {},
+    heads && h('thead', {}, h('tr', {}, heads.map((head, index) => h('th', { scope: 'col', class: index > 0 && !areWords && 'number' }, head)))),
+    h('tbody', {}, tableRows(rows, areWords))));
+}
+
 /** A dialog over the page; it is gone when it is closed. `content` is told how to close it. */
 export function dialog(title, content, onclose) {
   // One dialog may ask for a token over another one.

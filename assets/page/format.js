@@ -44,6 +44,9 @@ export function price(value, places) {
   return places === null || places === undefined ? String(value) : value.toFixed(places);
 }
 
+/** The periods of bars, shortest first. */
+export const FREQUENCIES = ['1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M'];
+
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
@@ -91,12 +94,10 @@ export function age(moment, now = Date.now()) {
   return `${Math.floor(seconds / 86_400 / 365.25)} y`;
 }
 
-/** A colour of the page by its name in page.css, as `rgb(..)` of light or dark, for what is drawn on a canvas. */
+const probe = document.head.appendChild(document.createElement('span'));
+
+/** A colour of the page by its name in page.css, for what is drawn on a canvas, which knows no light-dark(). */
 export function colour(name) {
-  const probe = document.createElement('i');
   probe.style.color = `var(--${name})`;
-  document.body.append(probe);
-  const { color } = getComputedStyle(probe);
-  probe.remove();
-  return color;
+  return getComputedStyle(probe).color;
 }

@@ -1,6 +1,168 @@
-// The view of coverage.
-import { h, replace } from '../dom.js';
+// The view of coverage: of which instrument there is how much on which day, and what is missing.
+
+import { get, instruments, post } from '../api.js';
+import { field, h, replace, sayError, select, setText } from '../dom.js';
+import { count } from '../format.js';
+import { listen } from '../live.js';
+import { setQuery } from '../main.js';
+import { calendarWords, gaps } from './coverage-gaps.js';
+
 export const title = 'Coverage';
-export async function show(root) {
-  replace(root, h('h1', {}, title));
+
+const DAY_MS = 86_400_000;
+const DAYS_USUAL = 60;
+const DAYS_MAX = 186;
+/** Symbols that one request may name. */
+const SYMBOLS_MAX = 50;
+const RELOAD_MIN_MS = 5_000;
+/** From which share of the fullest day of its instrument a day has each step, and in words. */
+const STEPS = [[0, 'less than 1 %'], [0.01, 'from 1 %'], [0.03, 'from 3 %'], [0.1, 'from 10 %'], [0.3, 'from 30 %']];
+
+const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? '') && !Number.isNaN(Date.parse(text));
+const plus = (day, days) => new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10);
+const isWeekday = (day) => new Date(day).getUTCDay() % 6 > 0;
+const lengthOf = (from, to) => (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
+
+export async function show(root, { query, signal }) {
+  const all = (await instruments()).toSorted((a, b) => (a.symbol < b.symbol ? -1 : 1)).map(({ symbol, last_tick: newest }) => ({ symbol, newest }));
+  let from = query.get('from');
+  let to = isDay(query.get('to')) ? query.get('to') : await newestDay(all, signal);
+  if (!isDay(from) || from > to || lengthOf(from, to) > DAYS_MAX) from = plus(to, 1 - DAYS_USUAL);
+  const pages = [];
+  for (let at = 0; at < all.length; at += SYMBOLS_MAX) pages.push(all.slice(at, at + SYMBOLS_MAX).map(({ symbol }) => symbol));
+  let page = pages[query.get('page') - 1] ? query.get('page') - 1 : 0;
+
+  const [first, last] = [from, to].map((value) => h('input', { type: 'date', value, onchange: () => take(first.value, last.value) }));
+  const move = (label, by) => h('button', { type: 'button', onclick: () => take(...[from, to].map((day) => plus(day, by * lengthOf(from, to)))) }, label);
+  const fault = h('p', { class: 'down', role: 'alert' });
+  const readout = h('p', { class: 'readout' });
+  const table = h('table', { class: 'map', onclick: choose, onpointerover: (event) => {
+    const cell = event.target.closest('td.day');
+    setText(readout, cell ? `${symbolOf(cell)}, ${dayOf(cell)}: ${cell.textContent}` : '');
+  } });
+  const symbolOf = (element) => element.closest('tr').dataset.symbol;
+  const dayOf = (cell) => plus(from, cell.cellIndex - 1);
+  const detail = gaps(query, signal, () => [from, to]);
+  const legend = [...STEPS.map(([, words], step) => [`s${step}`, words]), ['missing', 'missing: expected by the calendar'], ['', 'not expected']];
+  const content = h('div', { hidden: true },
+    h('p', { class: 'faint' }, 'Days of UTC, each as a share of the fullest day of its instrument in the range, by ticks, else by volume. Choose a day or a number of gaps to see what is missing.'),
+    h('ul', { class: 'faint' }, legend.map(([kind, words]) => h('li', {}, h('i', { class: kind }), words))),
+    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Coverage by instrument and day' }, table), readout, detail.element);
+  replace(root, h('h1', {}, title), all.length === 0
+    ? h('p', { class: 'empty' }, 'No instruments yet: drop a file on ', h('a', { href: '#/data' }, 'Data'), ', or POST /api/instruments.')
+    : [h('div', { class: 'tools' }, field('From', first), field('To', last), move('‹ Earlier', -1), move('Later ›', 1),
+      pages.length > 1 && field('Instruments', select(pages.map((symbols, index) => [index, `${symbols[0]} to ${symbols.at(-1)}`]), page, (value) => {
+        page = Number(value);
+        setQuery({ page: page + 1 });
+        load();
+      }))), fault, content]);
+  if (all.length === 0) return;
+
+  function choose({ target }) {
+    const cell = target.closest('td.day');
+    if (cell || target.closest('button')) detail.choose(symbolOf(target), cell ? dayOf(cell) : '');
+  }
+
+  function take(start, end) {
+    const isGood = isDay(start) && isDay(end) && start <= end && lengthOf(start, end) <= DAYS_MAX;
+    setText(fault, isGood ? '' : `Give two days, the earlier one first, at most ${DAYS_MAX} days.`);
+    if (!isGood) return;
+    [from, to] = [first.value, last.value] = [start, end];
+    setQuery({ from, to });
+    load();
+    detail.again();
+  }
+
+  let loads = 0;
+  let loaded = 0;
+  let timer = null;
+  async function load() {
+    const mine = ++loads;
+    loaded = Date.now();
+    table.setAttribute('aria-busy', true);
+    try {
+      const days = Array.from({ length: lengthOf(from, to) }, (_, index) => plus(from, index));
+      const rows = await read(pages[page], days, signal);
+      if (mine === loads) draw(table, rows, days);
+    } catch (error) {
+      sayError(error);
+    }
+    table.setAttribute('aria-busy', mine !== loads);
+  }
+  function reload() {
+    clearTimeout(timer);
+    timer = setTimeout(() => document.hidden || load(), Math.max(0, loaded + RELOAD_MIN_MS - Date.now()));
+  }
+  signal.addEventListener('abort', () => clearTimeout(timer));
+  listen('data_changed', (of) => (of.to && of.to < from) || (of.from && of.from.slice(0, 10) > to) || reload(), signal);
+  listen('connected', () => Date.now() - loaded > RELOAD_MIN_MS && reload(), signal);
+  document.addEventListener('visibilitychange', () => document.hidden || reload(), { signal });
+  await load();
+  content.hidden = false;
+  await detail.again();
+}
+
+/** The newest day of which any instrument has a tick or a bar. */
+async function newestDay(all, signal) {
+  const { by_frequency: stored } = await get('api/historical-data/stats', { signal });
+  const moments = [...all.map((of) => of.newest), ...stored.map((of) => of.last)].filter(Boolean).sort();
+  return (moments.at(-1) ?? new Date().toISOString()).slice(0, 10);
+}
+
+async function read(symbols, days, signal) {
+  const range = { symbols, frequency: '1d', start_date: days[0], end_date: days.at(-1) };
+  const [history, coverage] = await Promise.all([
+    post('api/historical-data/fetch', { body: range, signal }), get('api/historical-data/coverage', { parameters: { ...range, limit: 0 }, signal }),
+  ]);
+  const expected = new Map();
+  // Of a calendar the instrument with the fewest bars is asked: it is answered soonest.
+  for (const of of coverage.data.toSorted((a, b) => a.present - b.present)) {
+    if (!expected.has(of.calendar)) expected.set(of.calendar, await expectedDays(of, days, signal));
+  }
+  return coverage.data.map((of, index) => ({ ...of, days: expected.get(of.calendar), bars: new Map(history.data[index].bars.map((bar) => [bar.timestamp.slice(0, 10), bar])) }));
+}
+
+/**
+ * The days that should have a bar. Which days are holidays of an exchange is not told, but how many days
+ * of a range are expected is: so a range is halved until all weekdays of each part are expected, or none.
+ */
+async function expectedDays({ symbol, calendar, expected }, days, signal) {
+  if (calendar === '24x7') return new Set(days);
+  const settle = async (part, known) => {
+    if (known === 0 || known >= part.length) return known ? part : [];
+    const [left, right] = [part.slice(0, part.length >> 1), part.slice(part.length >> 1)];
+    const parameters = { symbols: [symbol], calendar, frequency: '1d', start_date: left[0], end_date: left.at(-1), limit: 0 };
+    const inLeft = (await get('api/historical-data/coverage', { parameters, signal })).data[0].expected;
+    return (await Promise.all([settle(left, inLeft), settle(right, known - inLeft)])).flat();
+  };
+  return new Set(await settle(days.filter(isWeekday), expected));
+}
+
+function draw(table, rows, days) {
+  const months = Map.groupBy(days, (day) => day.slice(0, 7));
+  const head = (properties, ...text) => h('th', { scope: 'col', ...properties }, text);
+  const said = (text) => h('span', { class: 'said' }, text);
+  replace(table,
+    h('thead', {},
+      h('tr', {}, head({ rowspan: 2, class: 'name' }, 'Instrument'),
+        [...months].map(([month, of]) => head({ colspan: of.length, scope: 'colgroup', class: 'month' }, of.length > 3 ? month : said(month))),
+        ['Complete', 'Gaps', 'First day', 'Last day'].map((name) => head({ rowspan: 2, class: 'number' }, name))),
+      h('tr', {}, days.map((day) => head({ class: isWeekday(day) ? 'day' : 'day free' }, said(day.slice(0, 8)), day.slice(8))))),
+    h('tbody', {}, rows.map((row) => {
+      const { symbol, bars, calendar, message, completeness_percent: complete, gap_count: gapCount, first, last } = row;
+      const amount = (bar) => bar.tick_count || bar.volume || 1;
+      const fullest = Math.max(...[...bars.values()].map(amount));
+      return h('tr', { data: { symbol }, class: bars.size === 0 && 'none' },
+        head({ scope: 'row', class: 'name' }, h('a', { href: `#/instrument/${encodeURIComponent(symbol)}`, title: calendar ? calendarWords(calendar) : message }, symbol)),
+        days.map((day) => {
+          const bar = bars.get(day);
+          const isMissing = !bar && row.days.has(day);
+          const step = bar && STEPS.findLastIndex(([from]) => amount(bar) >= from * fullest);
+          return h('td', { class: `day ${bar ? `s${step}` : isMissing ? 'missing' : ''}` }, said(!bar ? (isMissing ? 'missing' : 'not expected')
+            : bar.tick_count ? `${count(bar.tick_count)} ticks` : bar.volume ? `a volume of ${count(bar.volume)}` : 'a bar'));
+        }),
+        h('td', { class: 'number' }, complete === null ? '–' : `${complete.toFixed(1)} %`),
+        h('td', { class: 'number' }, h('button', { type: 'button', class: 'quiet', 'aria-label': `${count(gapCount)} gaps of ${symbol}` }, `${count(gapCount)} ›`)),
+        [first, last].map((moment) => h('td', { class: 'number' }, moment?.slice(0, 10) ?? '–')));
+    })));
 }
