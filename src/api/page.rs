@@ -36,40 +36,11 @@ struct PageFile {
     bytes: &'static [u8],
 }
 
-macro_rules! page_files {
-    ($($path:literal from $file:literal),+ $(,)?) => {
-        [$(PageFile { path: $path, bytes: include_bytes!(concat!("../../assets/", $file)) }),+]
-    };
-}
+/// All of them; `build.rs` writes the list.
+const FILES: &[PageFile] = &include!(concat!(env!("OUT_DIR"), "/page_files.rs"));
 
-/// The first one is the page itself.
-const FILES: &[PageFile] = &page_files![
-    "index.html" from "page/index.html",
-    "page.css" from "page/page.css",
-    "icon.svg" from "page/icon.svg",
-    "main.js" from "page/main.js",
-    "api.js" from "page/api.js",
-    "dom.js" from "page/dom.js",
-    "format.js" from "page/format.js",
-    "live.js" from "page/live.js",
-    "views/prices.js" from "page/views/prices.js",
-    "views/prices-add.js" from "page/views/prices-add.js",
-    "views/prices-row.js" from "page/views/prices-row.js",
-    "views/instrument.js" from "page/views/instrument.js",
-    "views/instrument-bars.js" from "page/views/instrument-bars.js",
-    "views/instrument-chart.js" from "page/views/instrument-chart.js",
-    "views/instrument-parts.js" from "page/views/instrument-parts.js",
-    "views/instrument-rules.js" from "page/views/instrument-rules.js",
-    "views/alerts.js" from "page/views/alerts.js",
-    "views/alerts-dialogs.js" from "page/views/alerts-dialogs.js",
-    "views/alerts-row.js" from "page/views/alerts-row.js",
-    "views/health.js" from "page/views/health.js",
-    "views/coverage.js" from "page/views/coverage.js",
-    "views/data.js" from "page/views/data.js",
-    "vendor/lightweight-charts.js" from "vendor/lightweight-charts-5.2.1/lightweight-charts.standalone.production.mjs",
-    "vendor/uplot.js" from "vendor/uplot-1.6.32/uPlot.iife.min.js",
-    "vendor/uplot.css" from "vendor/uplot-1.6.32/uPlot.min.css",
-];
+/// The page itself.
+const INDEX: &str = "index.html";
 
 /// A file as it is sent.
 struct PackedFile {
@@ -133,14 +104,17 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/page/{*path}", get(file))
 }
 
-async fn index(headers: HeaderMap) -> Response {
-    let index = PACKED.first().map(|file| file.answer(&headers));
-    index.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+async fn index(uri: Uri, headers: HeaderMap) -> Response {
+    answer(INDEX, uri, &headers).await
 }
 
 async fn file(Path(path): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&path, uri, &headers).await
+}
+
+async fn answer(path: &str, uri: Uri, headers: &HeaderMap) -> Response {
     match PACKED.iter().find(|file| file.of.path == path) {
-        Some(file) => file.answer(&headers),
+        Some(file) => file.answer(headers),
         None => no_such_path(uri).await.into_response(),
     }
 }

@@ -47,7 +47,7 @@ on_both! {
 
     fn quotes_bars_and_nothing_have_their_answer_too(db: &TestDatabase) {
         let api = Api::new(db);
-        let euro = json!({"symbol": "EURUSD", "name": "Euro in dollars", "type": "forex", "price_decimals": 5});
+        let euro = json!({"symbol": "EURUSD", "name": "Euro in dollars", "type": "fx", "price_decimals": 5});
         api.post("/api/instruments", &euro).json(201);
         store(&api, &json!([
             {"symbol": "EURUSD", "timestamp": "2020-01-02T10:00:00Z", "bid": 1.1, "ask": 1.2},
