@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// The folder of the project.
 fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -90,6 +92,8 @@ fn every_embedded_file_is_listed_with_its_licence() {
             }
         }
     }
+    let is_text = |path: &String| path.ends_with("/LICENSE");
+    found.extend(vendored().into_iter().filter(|path| !is_text(path)));
     assert!(found.contains("data/font/Roboto-subset.ttf"), "{found:?}");
     let page = read("THIRD-PARTY.md");
     let rows = rows(&page, "\n## Files of this project\n");
@@ -106,6 +110,44 @@ fn every_embedded_file_is_listed_with_its_licence() {
         });
         assert!(own || named, "{file}: {licence}");
     }
+}
+
+/// The files of the libraries that the page draws with, each in a folder with its version.
+fn vendored() -> Vec<String> {
+    let entries = |path: PathBuf| {
+        let entries = std::fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    };
+    let folders = entries(project().join("assets/vendor")).filter(|path| path.is_dir());
+    let files = folders.flat_map(entries);
+    let name = |path: PathBuf| {
+        path.strip_prefix(project())
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    files.map(name).collect()
+}
+
+#[test]
+fn the_libraries_of_the_page_are_as_they_were_published() {
+    let mut sums = Vec::new();
+    for path in vendored() {
+        let bytes = std::fs::read(project().join(&path)).unwrap();
+        let hash = Sha256::digest(&bytes);
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = path.strip_prefix("assets/vendor/").unwrap();
+        sums.push(format!("{hex}  {name}"));
+    }
+    let mut known: Vec<String> = read("assets/vendor/SHA256SUMS")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    sums.sort();
+    known.sort();
+    assert!(known.len() > 4, "{known:?}");
+    assert_eq!(sums, known, "found (left), published (right)");
 }
 
 #[test]

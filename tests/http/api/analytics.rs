@@ -147,7 +147,7 @@ on_both! {
         }
         let newest = api.get(&format!("{range}&max_records=7")).json(200);
         assert_eq!(newest["timestamps"].as_array().unwrap()[..], stamps[233..]);
-        let few = api.get(&format!("{path}?end=2022-05-19T13:45:00Z&indicators=ema")).json(200);
+        let few = api.get(&format!("{path}?end=2022-05-18T18:00:00Z&indicators=ema")).json(200);
         let of_few = few["lines"]["ema_200"].as_array().unwrap();
         assert_eq!(of_few.len(), few["timestamps"].as_array().unwrap().len());
         assert_eq!(reason(&few, "ema_200")["reason"], "not_enough_data");
