@@ -29,6 +29,7 @@ export class InstrumentChart {
   #chart;
   #main = [];
   #volume = null;
+  #last = null;
   #lines = new Map();
   #markers = null;
   #rings = null;
@@ -113,7 +114,9 @@ export class InstrumentChart {
       const options = { priceScaleId: 'volume', priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false };
       this.#volume = this.#add(HistogramSeries, options, ({ time, open, close, volume }) => (
         { time, value: volume, color: close < open ? this.#falling : this.#rising }));
-      this.#main = [this.#add(CandlestickSeries, { priceFormat }, (bar) => bar)];
+      // Its own last value would have the colour of a hollow candle, which is none.
+      this.#main = [this.#add(CandlestickSeries, { priceFormat, lastValueVisible: false, priceLineVisible: false }, (bar) => bar)];
+      this.#last = this.#main[0].series.createPriceLine({ lineWidth: 1, lineStyle: LineStyle.SparseDotted, price: 0 });
       this.#chart.priceScale('volume', 0).applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     }
     this.#chart.priceScale('right', 0).applyOptions({ scaleMargins: { top: 0.1, bottom: isQuotes ? 0.08 : 0.22 }, autoScale: true });
@@ -146,7 +149,11 @@ export class InstrumentChart {
   /** Draws the bars that changed from a time on. `lists` is one of trades, or those of bid and ask. */
   draw(lists, from) {
     lists.forEach((list, at) => this.#put(this.#main[at], list, from));
-    if (this.#volume) this.#put(this.#volume, lists[0], from);
+    const bar = lists[0].at(-1);
+    if (!this.#volume || !bar) return;
+    this.#put(this.#volume, lists[0], from);
+    const color = colour(bar.close < bar.open ? 'down' : 'up');
+    this.#last.applyOptions({ price: bar.close, color, axisLabelColor: color, axisLabelTextColor: colour('ground') });
   }
 
   /** A few changed values are handed over one by one; what is taken away or put in between, as a whole. */

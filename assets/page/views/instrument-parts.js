@@ -32,7 +32,7 @@ export class Head {
     this.#of = of;
     const { symbol, name } = of.instrument;
     this.element = h('div', { class: 'title head' },
-      h('a', { href: '#/prices' }, '← Prices'), h('h1', {}, symbol), h('span', { class: 'faint' }, name === symbol ? '' : name),
+      h('a', { href: '#/prices' }, '← Prices'), h('h1', {}, symbol), name !== symbol && h('span', { class: 'faint' }, name),
       this.#last, this.#change, this.#quote, this.#age);
   }
 
@@ -188,7 +188,7 @@ export class BarTable {
     replace(this.#body);
   }
 
-  draw([list, others = []], from) {
+  draw([list = [], others = []], from) {
     if (this.element.hidden) return;
     const first = Math.max(0, list.length - ROWS_MAX);
     let at = Math.max(first, placeOf(list, from));

@@ -185,7 +185,7 @@ export class Rules {
     this.element = h('section', { class: 'panel', 'aria-labelledby': 'rules-heading' },
       h('h2', { id: 'rules-heading' }, 'Rules ', this.#heading),
       this.#notice,
-      h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Rules of the instrument' },
+      h('div', { class: 'scroll rules', tabindex: '0', role: 'region', 'aria-label': 'Rules of the instrument' },
         h('table', {}, h('thead', {}, h('tr', {}, heads)), this.#body)),
       h('div', { class: 'buttons' }, this.#add),
       this.#form);

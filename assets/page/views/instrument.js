@@ -17,7 +17,11 @@ const DRAW_MS = 250;
 const LINES_MS = 5_000;
 
 export async function show(root, { path, query, signal }) {
-  const instrument = await instrumentOf(path[0] ?? '');
+  const symbol = path[0] ?? '';
+  const instrument = await instrumentOf(symbol).catch((error) => {
+    replace(root, h('h1', {}, symbol || title), h('p', { class: 'empty' }, 'There is no such instrument. ', h('a', { href: '#/prices' }, 'All prices')));
+    throw error;
+  });
   const { frequencies } = await get('api/historical-data/frequencies', { signal });
   const first = await firstChoice(instrument, frequencies, query, signal);
   const places = instrument.price_decimals ?? first.places;
@@ -72,7 +76,7 @@ export async function show(root, { path, query, signal }) {
   replace(root,
     head.element,
     h('div', { class: 'tools' },
-      field('Instrument', await instrumentSelect(instrument.symbol)),
+      field('Instrument', await instrumentSelect(symbol)),
       buttons('Frequency', frequencies.map((it) => [it.frequency, it.frequency, it.description]), period.frequency, (frequency) => {
         period = frequencies.find((it) => it.frequency === frequency);
         setQuery({ frequency });
@@ -117,7 +121,7 @@ export async function show(root, { path, query, signal }) {
 
   /** What the chart shows, in words. */
   function summary() {
-    const what = `${instrument.symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
+    const what = `${symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
     const last = bars().at(-1);
     if (!last) return `${what}: no bars`;
     const zone = isWithinDay(period) ? ` ${zoneName()}` : '';
@@ -129,7 +133,7 @@ export async function show(root, { path, query, signal }) {
     reading.abort();
     reading = new AbortController();
     const mine = AbortSignal.any([signal, reading.signal]);
-    const ask = { id: instrument.id, symbol: instrument.symbol, frequency: period.frequency, period, signal: mine };
+    const ask = { id: instrument.id, symbol, frequency: period.frequency, period, signal: mine };
     const next = (isQuotes ? ['bid', 'ask'] : ['last']).map((kind) => new Bars({ ...ask, price: kind }));
     try {
       await Promise.all(next.map((store) => store.load()));
@@ -252,7 +256,7 @@ export async function show(root, { path, query, signal }) {
       : shown.length === 0 ? h('li', {}, 'Rising candles are hollow, falling ones are filled.')
         : shown.map(([name, look, dash]) => {
           const last = lines.values.get(name)?.at(-1);
-          return item(lineLabel(name), look, dash, last ? price(last.value, name === 'rsi' ? 1 : places) : (lines.unavailable.get(name) ?? '…'));
+          return item(lineLabel(name), look, dash, last ? price(last.value, name === 'rsi' ? 1 : places) : `– ${lines.unavailable.get(name) ?? ''}`);
         }));
   }
 
