@@ -143,7 +143,6 @@ export class InstrumentChart {
     }
     for (const { series, look } of this.#lines.values()) series.applyOptions({ color: colour(look) });
     for (const { line, look } of this.#rules.values()) line.applyOptions({ color: colour(look), axisLabelColor: colour(look), axisLabelTextColor: ground });
-    this.#rings?.paint(colour('line-c'));
   }
 
   /** Draws the bars that changed from a time on. `lists` is one of trades, or those of bid and ask. */
@@ -246,9 +245,9 @@ export class InstrumentChart {
       { time, position: 'aboveBar', shape: 'arrowDown', color, size: 1, text: count > 1 ? String(count) : '' })));
   }
 
-  /** Hollow marks below the bars `{time, low}`, for what a rule would have done. */
+  /** Hollow marks below bars, for what a rule would have done. */
   setRings(bars) {
-    this.#rings.set(bars);
+    this.#rings.set(bars, colour('line-c'));
   }
 
   /** Thresholds as lines: `{id, price, title, isActive}`. */
@@ -262,44 +261,38 @@ export class InstrumentChart {
         price, title, color: colour(look), axisLabelColor: colour(look), axisLabelTextColor: colour('ground'),
         lineWidth: 1, lineStyle: isActive ? LineStyle.LargeDashed : LineStyle.SparseDotted, axisLabelVisible: true,
       });
-      this.#rules.set(id, { line, look, price });
+      this.#rules.set(id, { line, look });
     }
   }
 
   moveRule(id, price) {
     const rule = this.#rules.get(id);
-    if (!rule) return;
-    rule.price = price;
-    rule.line.applyOptions({ price });
+    if (rule) rule.line.applyOptions({ price });
   }
 
-  /** The threshold within so many pixels of a point of the page, with its price there. */
-  ruleAt({ clientX, clientY }, within) {
-    const { y, isInside } = this.#place(clientX, clientY);
-    if (!isInside) return null;
-    let found = null;
-    for (const [id, { price }] of this.#rules) {
-      const distance = Math.abs((this.#main[0].series.priceToCoordinate(price) ?? Infinity) - y);
-      if (distance <= within && distance < (found?.distance ?? Infinity)) found = { id, distance };
-    }
-    return found?.id ?? null;
+  /** The threshold within so many pixels of a point of the page. */
+  ruleAt(event, within) {
+    const [x, y] = this.#place(event);
+    const { width, height } = this.#chart.paneSize(0);
+    if (x < 0 || x > width || y < 0 || y > height) return null;
+    const { series } = this.#main[0];
+    const distances = [...this.#rules].map(([id, { line }]) => [Math.abs(series.priceToCoordinate(line.options().price) - y), id]);
+    const [[distance, id] = []] = distances.sort(([a], [b]) => a - b);
+    return distance <= within ? id : null;
   }
 
   /** The price at a point of the page, with no more places than a pixel tells. */
-  priceAt({ clientX, clientY }) {
-    const { y } = this.#place(clientX, clientY);
+  priceAt(event) {
+    const [, y] = this.#place(event);
     const { series } = this.#main[0];
-    const [price, next] = [series.coordinateToPrice(y), series.coordinateToPrice(y + 1)];
-    if (price === null || next === null) return null;
-    const needed = Math.ceil(-Math.log10(Math.max(Math.abs(price - next), 1e-12)));
-    return Number(price.toFixed(Math.max(0, Math.min(needed, this.#places))));
+    const price = series.coordinateToPrice(y);
+    const places = Math.ceil(-Math.log10(Math.abs(price - series.coordinateToPrice(y + 1))));
+    return Number(price.toFixed(Math.max(0, Math.min(places, this.#places))));
   }
 
-  #place(clientX, clientY) {
+  #place({ clientX, clientY }) {
     const { left, top } = this.#chart.panes()[0].getHTMLElement().getBoundingClientRect();
-    const { width, height } = this.#chart.paneSize(0);
-    const [x, y] = [clientX - left, clientY - top];
-    return { y, isInside: x >= 0 && x <= width && y >= 0 && y <= height };
+    return [clientX - left, clientY - top];
   }
 
   /** Whether dragging and wheels move the chart. */
@@ -325,29 +318,20 @@ export class InstrumentChart {
   }
 }
 
-/** Hollow marks below bars, which the library does not have: a primitive of a series. */
+/** Hollow marks below bars `{time, low}`, which the library does not have: a primitive of a series. */
 class Rings {
   #bars = [];
   #colour = '';
-  #chart = null;
-  #series = null;
-  #redraw = () => {};
+  #of = null;
 
-  attached({ chart, series, requestUpdate }) {
-    this.#chart = chart;
-    this.#series = series;
-    this.#redraw = requestUpdate;
+  attached(of) {
+    this.#of = of;
   }
 
-  paint(colour) {
-    this.#colour = colour;
-    this.#redraw();
-  }
-
-  /** `bars` have a time and a low. */
-  set(bars) {
+  set(bars, colour) {
     this.#bars = bars;
-    this.#redraw();
+    this.#colour = colour;
+    this.#of.requestUpdate();
   }
 
   paneViews() {
@@ -356,14 +340,14 @@ class Rings {
   }
 
   #draw(context) {
+    const { chart, series } = this.#of;
     context.strokeStyle = this.#colour;
     context.lineWidth = 2;
     for (const { time, low } of this.#bars) {
-      const x = this.#chart.timeScale().timeToCoordinate(time);
-      const y = this.#series.priceToCoordinate(low);
-      if (x === null || y === null) continue;
+      const x = chart.timeScale().timeToCoordinate(time);
+      if (x === null) continue;
       context.beginPath();
-      context.arc(x, y + 14, 5, 0, 2 * Math.PI);
+      context.arc(x, series.priceToCoordinate(low) + 14, 5, 0, 2 * Math.PI);
       context.stroke();
     }
   }

@@ -1,7 +1,7 @@
 // The rules of an instrument: their table and their form, thresholds as lines that can be dragged, and replays.
 
 import { del, get, post, put } from '../api.js';
-import { field, h, replace, sayError, select, setText } from '../dom.js';
+import { button, field, h, replace, sayError, select, setText } from '../dom.js';
 import { count, dateTime, price } from '../format.js';
 import { iso } from './instrument-bars.js';
 
@@ -52,7 +52,6 @@ const hasLine = ({ condition, threshold, moving_average_period: period }) => (
 const exact = (value, places) => ((String(value).split('.')[1] ?? '').length > places ? String(value) : price(value, places));
 /** The fields that have a value. */
 const given = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
-const button = (text, onclick, properties) => h('button', { type: 'button', onclick, ...properties }, text);
 
 /** Says in `place` what went wrong with some work; what was typed stays. */
 const attempt = async (place, work) => {
@@ -172,7 +171,7 @@ export class Rules {
   #body = h('tbody', {});
   #notice = h('div', { role: 'status' });
   #form = h('div', {});
-  #heading = h('small', {});
+  #heading = h('small');
   #add = button('Add a rule', () => this.#edit(null));
   /** The question after a drag; it lies over the chart. */
   question = h('div', { class: 'move panel', role: 'group', 'aria-label': 'Move a threshold', hidden: true });
@@ -207,7 +206,7 @@ export class Rules {
 
   draw() {
     const { length } = this.#rules;
-    setText(this.#heading, length === 0 ? 'none yet' : `${count(length)} of this instrument; a line of a threshold can be dragged in the chart`);
+    setText(this.#heading, `${count(length)}; the line of a threshold can be dragged in the chart`);
     replace(this.#body, length === 0
       ? h('tr', {}, h('td', { colspan: COLUMNS.length, class: 'empty' }, 'No rule watches this instrument yet: add one.'))
       : this.#rules.map((rule) => this.#row(rule)));

@@ -1,7 +1,7 @@
 // The view of one instrument: its chart, live, with what can be chosen about it, its alerts and its rules.
 
 import { get, instrumentOf } from '../api.js';
-import { field, h, replace, sayError, setText } from '../dom.js';
+import { button, field, h, replace, sayError, setText } from '../dom.js';
 import { compact, dateTime, price, zoneName } from '../format.js';
 import { listen } from '../live.js';
 import { setQuery } from '../main.js';
@@ -41,6 +41,7 @@ export async function show(root, { path, query, signal }) {
   let linesAt = 0;
   let firings = [];
   let hovered = null;
+  let hasFailed = false;
   const lists = () => stores.map(({ list }) => list);
   const bars = () => stores[0]?.list ?? [];
   const barAt = (time) => bars()[placeOf(bars(), time + 1e-6) - 1] ?? null;
@@ -94,16 +95,13 @@ export async function show(root, { path, query, signal }) {
     h('div', { class: 'tools moves', role: 'group', 'aria-label': 'Move the chart' },
       [['Earlier', '←', () => chart.scroll(-0.5)], ['Later', '→', () => chart.scroll(0.5)], ['Newest bars', '⇥', () => chart.newest()],
         ['Wider bars', '+', () => chart.zoom(1.4)], ['Narrower bars', '−', () => chart.zoom(1 / 1.4)]].map(([label, sign, onclick]) => (
-        h('button', { type: 'button', 'aria-label': label, title: label, onclick }, sign))),
-      h('button', {
-        type: 'button', 'aria-pressed': String(query.has('table')),
-        onclick: ({ currentTarget: button }) => {
-          const isShown = table.element.hidden;
-          button.setAttribute('aria-pressed', String(isShown));
-          setQuery({ table: isShown ? 'shown' : null });
-          toggleTable(isShown);
-        },
-      }, 'Table'),
+        button(sign, onclick, { 'aria-label': label, title: label }))),
+      button('Table', ({ currentTarget }) => {
+        const isShown = table.element.hidden;
+        currentTarget.setAttribute('aria-pressed', String(isShown));
+        setQuery({ table: isShown ? 'shown' : null });
+        toggleTable(isShown);
+      }, { 'aria-pressed': String(query.has('table')) }),
       told),
     table.element,
     downloads(of, {
@@ -147,12 +145,16 @@ export async function show(root, { path, query, signal }) {
       draw();
       chooseLines();
       chart.fit(bars().length);
-      await alerts.read(bars()[0]?.time ?? Date.now() / 1000);
-      drawAlerts();
+      hasFailed = false;
+      await readAlerts();
     } catch (error) {
+      hasFailed ||= !mine.aborted;
       sayError(error);
     }
   }
+
+  /** Alerts are those of the bars that are shown. */
+  const readAlerts = () => alerts.read(bars()[0]?.time ?? Date.now() / 1000);
 
   function chooseLines() {
     chart.setLines(isQuotes ? [] : overlays, isQuotes ? [] : panes);
@@ -183,14 +185,16 @@ export async function show(root, { path, query, signal }) {
   }
 
   async function older() {
+    const mine = stores;
     const before = bars()[0]?.time;
-    const read = stores.map((store) => store.loadOlder()).filter(Boolean);
+    const read = mine.map((store) => store.loadOlder()).filter(Boolean);
     if (read.length === 0) return;
     try {
       await Promise.all(read);
+      if (mine !== stores) return;
       draw();
-      const now = bars()[0].time;
-      await Promise.all([alerts.read(now), now < before && readLines(now, before)]);
+      const { time } = bars()[0];
+      await Promise.all([readAlerts(), time < before && readLines(time, before)]);
     } catch (error) {
       fail(error);
     }
@@ -293,9 +297,10 @@ export async function show(root, { path, query, signal }) {
     rules.fired(alert);
   }, signal);
   listen('connected', () => {
+    if (hasFailed) load();
     if (stores.length === 0) return;
     changed(bars().at(-1)?.time);
-    Promise.all([rules.read(), alerts.read(bars()[0]?.time ?? Date.now() / 1000)]).catch(fail);
+    Promise.all([rules.read(), readAlerts()]).catch(fail);
   }, signal);
   /** Other colours, or another zone. */
   const redraw = () => {
@@ -341,13 +346,10 @@ async function firstChoice({ symbol }, frequencies, query, signal) {
 
 /** A group of buttons of which one is pressed. `choices` have a value, a text and what it means. */
 function buttons(label, choices, value, onchange) {
-  const all = choices.map(([of, text, meaning]) => h('button', {
-    type: 'button', title: meaning, 'aria-pressed': String(of === value),
-    onclick: ({ currentTarget }) => {
-      for (const button of all) button.setAttribute('aria-pressed', String(button === currentTarget));
-      onchange(of);
-    },
-  }, text));
+  const all = choices.map(([of, text, meaning]) => button(text, ({ currentTarget }) => {
+    for (const other of all) other.setAttribute('aria-pressed', String(other === currentTarget));
+    onchange(of);
+  }, { title: meaning, 'aria-pressed': String(of === value) }));
   return h('div', { class: 'field' }, h('small', {}, label), h('div', { class: 'joined', role: 'group', 'aria-label': label }, all));
 }
 
