@@ -36,8 +36,7 @@ export class InstrumentChart {
   #rules = new Map();
   #period = null;
   #places = 2;
-  #rising = '';
-  #falling = '';
+  #colours = {};
 
   /** `events`: `hover(time or null)`, and `older()` when older bars are wanted. */
   constructor(box, events) {
@@ -63,28 +62,6 @@ export class InstrumentChart {
     if (kind < 2) return iso(time).slice(0, kind === 0 ? 4 : 7);
     if (kind > 2) return clock(time * 1000).slice(0, 5);
     return usesLocalTime() && isWithinDay(this.#period) ? dateTime(time * 1000).slice(5, 16) : iso(time).slice(5, 10);
-  }
-
-  #look() {
-    const line = colour('line');
-    const grid = { color: faded(line, 0.5) };
-    return {
-      layout: {
-        background: { color: colour('ground') },
-        textColor: colour('faint'),
-        fontFamily: getComputedStyle(document.body).fontFamily,
-        panes: { separatorColor: line, separatorHoverColor: grid.color },
-      },
-      grid: { vertLines: grid, horzLines: grid },
-      rightPriceScale: { borderColor: line },
-      timeScale: {
-        borderColor: line,
-        timeVisible: isWithinDay(this.#period),
-        secondsVisible: false,
-        tickMarkFormatter: (time, kind) => this.#tickMark(time, kind),
-      },
-      localization: { timeFormatter: (time) => barTime(this.#period, time) },
-    };
   }
 
   remove() {
@@ -113,7 +90,7 @@ export class InstrumentChart {
     } else {
       const options = { priceScaleId: 'volume', priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false };
       this.#volume = this.#add(HistogramSeries, options, ({ time, open, close, volume }) => (
-        { time, value: volume, color: close < open ? this.#falling : this.#rising }));
+        { time, value: volume, color: close < open ? this.#colours.falling : this.#colours.rising }));
       // Its own last value would have the colour of a hollow candle, which is none.
       this.#main = [this.#add(CandlestickSeries, { priceFormat, lastValueVisible: false, priceLineVisible: false }, (bar) => bar)];
       this.#last = this.#main[0].series.createPriceLine({ lineWidth: 1, lineStyle: LineStyle.SparseDotted, price: 0 });
@@ -128,10 +105,27 @@ export class InstrumentChart {
 
   /** Takes the colours of the page, which differ by light and dark, and the zone of its times. */
   paint() {
-    const [up, down, ground] = [colour('up'), colour('down'), colour('ground')];
-    this.#rising = faded(up, 0.35);
-    this.#falling = faded(down, 0.5);
-    this.#chart.applyOptions(this.#look());
+    const [up, down, ground] = ['up', 'down', 'ground'].map(colour);
+    Object.assign(this.#colours, { up, down, ground, rising: faded(up, 0.35), falling: faded(down, 0.5) });
+    const line = colour('line');
+    const grid = { color: faded(line, 0.5) };
+    this.#chart.applyOptions({
+      layout: {
+        background: { color: ground },
+        textColor: colour('faint'),
+        fontFamily: getComputedStyle(document.body).fontFamily,
+        panes: { separatorColor: line, separatorHoverColor: grid.color },
+      },
+      grid: { vertLines: grid, horzLines: grid },
+      rightPriceScale: { borderColor: line },
+      timeScale: {
+        borderColor: line,
+        timeVisible: isWithinDay(this.#period),
+        secondsVisible: false,
+        tickMarkFormatter: (time, kind) => this.#tickMark(time, kind),
+      },
+      localization: { timeFormatter: (time) => barTime(this.#period, time) },
+    });
     if (this.#volume) {
       // A rising candle is hollow, so that the two kinds differ without their colours.
       this.#main[0].series.applyOptions({
@@ -141,18 +135,17 @@ export class InstrumentChart {
     } else {
       this.#main.forEach(({ series }, at) => series.applyOptions({ color: colour(at ? 'line-b' : 'line-a') }));
     }
-    for (const { series, look } of this.#lines.values()) series.applyOptions({ color: colour(look) });
-    for (const { line, look } of this.#rules.values()) line.applyOptions({ color: colour(look), axisLabelColor: colour(look), axisLabelTextColor: ground });
   }
 
   /** Draws the bars that changed from a time on. `lists` is one of trades, or those of bid and ask. */
   draw(lists, from) {
     lists.forEach((list, at) => this.#put(this.#main[at], list, from));
-    const bar = lists[0].at(-1);
-    if (!this.#volume || !bar) return;
+    if (!this.#volume) return;
     this.#put(this.#volume, lists[0], from);
-    const color = colour(bar.close < bar.open ? 'down' : 'up');
-    this.#last.applyOptions({ price: bar.close, color, axisLabelColor: color, axisLabelTextColor: colour('ground') });
+    const { open, close } = lists[0].at(-1) ?? {};
+    const { up, down, ground } = this.#colours;
+    const color = close < open ? down : up;
+    if (close) this.#last.applyOptions({ price: close, color, axisLabelColor: color, axisLabelTextColor: ground });
   }
 
   /** A few changed values are handed over one by one; what is taken away or put in between, as a whole. */
@@ -222,7 +215,7 @@ export class InstrumentChart {
           lastValueVisible: pane > 0 && dash !== 'bars',
           crosshairMarkerVisible: false,
         };
-        this.#lines.set(name, { ...this.#add(dash === 'bars' ? HistogramSeries : LineSeries, options, (item) => item, pane), look });
+        this.#lines.set(name, this.#add(dash === 'bars' ? HistogramSeries : LineSeries, options, (item) => item, pane));
       }
       const { series } = this.#lines.get(lines[0][0]);
       for (const price of guides) {
@@ -253,21 +246,19 @@ export class InstrumentChart {
   /** Thresholds as lines: `{id, price, title, isActive}`. */
   setRules(rules) {
     const { series } = this.#main[0];
-    for (const { line } of this.#rules.values()) series.removePriceLine(line);
+    for (const line of this.#rules.values()) series.removePriceLine(line);
     this.#rules.clear();
     for (const { id, price, title, isActive } of rules) {
-      const look = isActive ? 'warn' : 'faint';
-      const line = series.createPriceLine({
-        price, title, color: colour(look), axisLabelColor: colour(look), axisLabelTextColor: colour('ground'),
-        lineWidth: 1, lineStyle: isActive ? LineStyle.LargeDashed : LineStyle.SparseDotted, axisLabelVisible: true,
-      });
-      this.#rules.set(id, { line, look });
+      const color = colour(isActive ? 'warn' : 'faint');
+      const lineStyle = isActive ? LineStyle.LargeDashed : LineStyle.SparseDotted;
+      this.#rules.set(id, series.createPriceLine({
+        price, title, color, axisLabelColor: color, axisLabelTextColor: this.#colours.ground, lineWidth: 1, lineStyle,
+      }));
     }
   }
 
   moveRule(id, price) {
-    const rule = this.#rules.get(id);
-    if (rule) rule.line.applyOptions({ price });
+    this.#rules.get(id)?.applyOptions({ price });
   }
 
   /** The threshold within so many pixels of a point of the page. */
@@ -276,7 +267,7 @@ export class InstrumentChart {
     const { width, height } = this.#chart.paneSize(0);
     if (x < 0 || x > width || y < 0 || y > height) return null;
     const { series } = this.#main[0];
-    const distances = [...this.#rules].map(([id, { line }]) => [Math.abs(series.priceToCoordinate(line.options().price) - y), id]);
+    const distances = [...this.#rules].map(([id, line]) => [Math.abs(series.priceToCoordinate(line.options().price) - y), id]);
     const [[distance, id] = []] = distances.sort(([a], [b]) => a - b);
     return distance <= within ? id : null;
   }

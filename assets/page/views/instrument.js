@@ -157,6 +157,7 @@ export async function show(root, { path, query, signal }) {
   const readAlerts = () => alerts.read(bars()[0]?.time ?? Date.now() / 1000);
 
   function chooseLines() {
+    if (!lines) return;
     chart.setLines(isQuotes ? [] : overlays, isQuotes ? [] : panes);
     box.dataset.panes = isQuotes ? 0 : panes.length;
     for (const input of root.querySelectorAll('.checks input')) input.disabled = isQuotes;
@@ -304,11 +305,14 @@ export async function show(root, { path, query, signal }) {
   }, signal);
   /** Other colours, or another zone. */
   const redraw = () => {
+    if (stores.length === 0) return;
     chart.paint();
     chart.draw(lists(), -Infinity);
     table.show({ period, places, isQuotes });
     table.draw(lists(), -Infinity);
+    chooseLines();
     drawAlerts();
+    drawRings();
     rules.draw();
   };
   addEventListener('zone', redraw, { signal });
