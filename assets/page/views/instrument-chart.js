@@ -6,9 +6,9 @@ import {
 import { clock, colour, dateTime, usesLocalTime } from '../format.js';
 import { iso, OVERLAYS, PANES, placeOf } from './instrument-bars.js';
 
-/** Few bars are drawn no wider than this, many no narrower. */
-const SPACING_MAX = 34;
+/** Pixels of a bar, when bars are shown first: few of them are no giants. */
 const SPACING_MIN = 7;
+const SPACING_MAX = 34;
 /** Free places after the newest bar. */
 const RIGHT_OFFSET = 6;
 /** More changed bars than these are handed over as a whole. */
@@ -39,7 +39,7 @@ export class InstrumentChart {
   #colours = {};
 
   /** `events`: `hover(time or null)`, and `older()` when older bars are wanted. */
-  constructor(box, events) {
+  constructor(box, signal, events) {
     this.#box = box;
     this.#chart = createChart(box, {
       autoSize: true,
@@ -50,6 +50,7 @@ export class InstrumentChart {
       timeScale: { maxBarSpacing: 60, minBarSpacing: 0.4 },
     });
     this.#chart.subscribeCrosshairMove(({ time, point }) => events.hover(point ? (time ?? null) : null));
+    signal.addEventListener('abort', () => this.#chart.remove());
     this.#scale.subscribeVisibleLogicalRangeChange((range) => range?.from < OLDER_WITHIN && events.older());
   }
 
@@ -57,15 +58,11 @@ export class InstrumentChart {
     return this.#chart.timeScale();
   }
 
-  /** The marks of the time scale. Local days begin at another moment than those of UTC: these show their hour, too. */
+  /** Local days begin at another moment than those of UTC, which are marked: they show their hour, too. */
   #tickMark(time, kind) {
     if (kind < 2) return iso(time).slice(0, kind === 0 ? 4 : 7);
     if (kind > 2) return clock(time * 1000).slice(0, 5);
     return usesLocalTime() && isWithinDay(this.#period) ? dateTime(time * 1000).slice(5, 16) : iso(time).slice(5, 10);
-  }
-
-  remove() {
-    this.#chart.remove();
   }
 
   /** A series, with what has been drawn of it. */
@@ -73,7 +70,7 @@ export class InstrumentChart {
     return { series: this.#chart.addSeries(kind, options, pane), make, count: 0, last: -Infinity };
   }
 
-  /** Draws bars of this kind from now on: `isQuotes` as lines of bid and ask, else as candles with volume. */
+  /** From now on candles with volume, or lines of bid and ask. */
   show({ period, places, isQuotes }) {
     this.#period = period;
     this.#places = places;
@@ -103,7 +100,7 @@ export class InstrumentChart {
     this.paint();
   }
 
-  /** Takes the colours of the page, which differ by light and dark, and the zone of its times. */
+  /** Takes the colours and the zone of the page. */
   paint() {
     const [up, down, ground] = ['up', 'down', 'ground'].map(colour);
     Object.assign(this.#colours, { up, down, ground, rising: faded(up, 0.35), falling: faded(down, 0.5) });
@@ -137,7 +134,7 @@ export class InstrumentChart {
     }
   }
 
-  /** Draws the bars that changed from a time on. `lists` is one of trades, or those of bid and ask. */
+  /** Draws bars from a time on: a list of trades, or those of bid and ask. */
   draw(lists, from) {
     lists.forEach((list, at) => this.#put(this.#main[at], list, from));
     if (!this.#volume) return;
@@ -148,7 +145,7 @@ export class InstrumentChart {
     if (close) this.#last.applyOptions({ price: close, color, axisLabelColor: color, axisLabelTextColor: ground });
   }
 
-  /** A few changed values are handed over one by one; what is taken away or put in between, as a whole. */
+  /** Hands a few changed values over one by one, and all of them when some are gone or put in between. */
   #put(drawn, list, from) {
     const at = placeOf(list, from);
     const added = list.length - placeOf(list, drawn.last + 1e-6);
@@ -161,7 +158,7 @@ export class InstrumentChart {
     drawn.last = list.at(-1)?.time ?? -Infinity;
   }
 
-  /** Shows the newest bars: many of them narrow, few of them not as giants, and in the middle. */
+  /** Shows the newest bars; few of them in the middle. */
   fit(count) {
     const width = Math.max(this.#box.clientWidth - 80, 200);
     const barSpacing = Math.min(SPACING_MAX, Math.max(SPACING_MIN, width / (count + 2 * RIGHT_OFFSET)));
@@ -173,7 +170,7 @@ export class InstrumentChart {
     this.#scale.scrollToPosition(this.#scale.options().rightOffset, false);
   }
 
-  /** Moves by a part of what is visible, to older bars when it is negative. */
+  /** Moves by a part of what is visible; back when it is negative. */
   scroll(part) {
     const range = this.#scale.getVisibleLogicalRange();
     if (range) this.#scale.scrollToPosition(this.#scale.scrollPosition() + (range.to - range.from) * part, false);
@@ -183,7 +180,7 @@ export class InstrumentChart {
     this.#scale.applyOptions({ barSpacing: this.#scale.options().barSpacing * factor });
   }
 
-  /** Shows the bar of a time, with the crosshair on it; `null` takes the crosshair away. */
+  /** Puts the crosshair on a bar; `null` takes it away. */
   point(bar, isMoved) {
     if (!bar) return this.#chart.clearCrosshairPosition();
     const range = this.#scale.getVisibleLogicalRange();
@@ -291,21 +288,9 @@ export class InstrumentChart {
     this.#chart.applyOptions({ handleScroll: isMovable, handleScale: isMovable });
   }
 
-  /** The picture as it is, below a line that says what it is. */
-  picture(heading) {
-    const shot = this.#chart.takeScreenshot(true);
-    const scale = devicePixelRatio;
-    const canvas = document.createElement('canvas');
-    canvas.width = shot.width;
-    canvas.height = shot.height + 28 * scale;
-    const context = canvas.getContext('2d');
-    context.fillStyle = colour('ground');
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.fillStyle = colour('text');
-    context.font = `${14 * scale}px sans-serif`;
-    context.fillText(heading, 10 * scale, 19 * scale);
-    context.drawImage(shot, 0, 28 * scale);
-    return new Promise((resolve) => canvas.toBlob(resolve));
+  /** The picture as it is, with its thresholds and marks. */
+  picture() {
+    return new Promise((resolve) => this.#chart.takeScreenshot(true).toBlob(resolve));
   }
 }
 

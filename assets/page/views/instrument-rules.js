@@ -53,7 +53,7 @@ const exact = (value, places) => ((String(value).split('.')[1] ?? '').length > p
 /** The fields that have a value. */
 const given = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 
-/** A form with the buttons of a rule. `save()` and `replay(result)` may fail: then it says why, and keeps what was typed. */
+/** A form with the buttons of a rule. Where `save()` or `replay(result)` fail, it says why, and keeps what was typed. */
 function actionForm(label, fields, { save, replay, cancel }) {
   const problem = h('p', { class: 'problem down', role: 'alert' });
   const result = h('div', { class: 'replayed', role: 'status' });
@@ -280,7 +280,7 @@ export class Rules {
     form.querySelector('input').focus();
   }
 
-  /** Asks what a rule would have fired on the ticks of the visible range; shows it in `result` and in the chart. */
+  /** Shows in `result` and in the chart what a rule would have fired on the ticks of the visible range. */
   async #replay(body, result) {
     const range = this.#events.range();
     if (!range) throw new Error('The chart shows no bars, so there are no ticks to try the rule on');
@@ -302,7 +302,7 @@ export class Rules {
     }
   }
 
-  /** Lets thresholds be dragged with a mouse, a pen or a finger in the element of the chart. */
+  /** Lets a mouse, a pen or a finger drag thresholds in the element of the chart. */
   drag(box, chart) {
     const { signal } = this.#of;
     let held = null;
@@ -346,6 +346,7 @@ export class Rules {
     const { places } = this.#of;
     const close = () => {
       this.question.hidden = true;
+      replace(this.question);
       this.#events.fired([]);
     };
     const words = `Move the threshold of ${nameOf(rule)} from ${exact(threshold, places)} to ${exact(to, places)}?`;

@@ -55,20 +55,13 @@ export async function show(root, { path, query, signal }) {
   const empty = h('p', { class: 'empty', hidden: true });
   const head = new Head(of);
   const table = new BarTable();
-  const chart = new InstrumentChart(box, { hover, older });
+  const chart = new InstrumentChart(box, signal, { hover, older });
   const alerts = new Alerts(of, (time, isMoved) => {
     const bar = time === null ? null : barAt(time);
     chart.point(bar, isMoved);
     hover(bar?.time ?? null);
   });
-  const rules = new Rules(of, {
-    range,
-    lines: (found) => stores.length > 0 && chart.setRules(found),
-    fired: (found) => {
-      firings = found;
-      drawRings();
-    },
-  });
+  const rules = new Rules(of, { range, lines: (found) => stores.length > 0 && chart.setRules(found), fired: drawRings });
   const toggleTable = (isShown) => {
     table.element.hidden = !isShown;
     table.draw(lists(), -Infinity);
@@ -108,7 +101,7 @@ export async function show(root, { path, query, signal }) {
       range,
       frequency: () => period.frequency,
       prices: () => stores.map((store) => store.of.price),
-      picture: () => chart.picture(summary()),
+      picture: () => chart.picture(),
     }),
     h('div', { class: 'below' }, alerts.element, rules.element));
 
@@ -126,7 +119,7 @@ export async function show(root, { path, query, signal }) {
     return `${what}, ${barTime(period, bars()[0].time)} to ${barTime(period, last.time)}${zone}, last ${isQuotes ? 'bid' : 'close'} ${price(last.close, places)}`;
   }
 
-  /** Reads bars of what is chosen now, and draws them in the place of those that are shown. */
+  /** Reads what is chosen now, and draws it in the place of what is shown. */
   async function load() {
     reading.abort();
     reading = new AbortController();
@@ -223,7 +216,9 @@ export async function show(root, { path, query, signal }) {
     drawValues();
   }
 
-  function drawRings() {
+  /** Marks what a rule would have fired. */
+  function drawRings(of = firings) {
+    firings = of;
     const found = firings.map(({ timestamp }) => barAt(Date.parse(timestamp) / 1000)).filter(Boolean);
     if (stores.length > 0) chart.setRings([...new Set(found)]);
   }
@@ -233,12 +228,12 @@ export async function show(root, { path, query, signal }) {
     drawValues();
   }
 
-  /** The values of the bar below the pointer, else of the newest one, and the alerts in it. */
+  /** The bar below the pointer, else the newest one, and its alerts. */
   function drawValues() {
     const bar = (hovered !== null && barAt(hovered)) || bars().at(-1);
     if (!bar) {
-      setText(values, '–');
-      setText(told, '');
+      replace(values);
+      replace(told);
       return;
     }
     const { time, open, high, low, close, volume } = bar;
@@ -317,10 +312,7 @@ export async function show(root, { path, query, signal }) {
   };
   addEventListener('zone', redraw, { signal });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw, { signal });
-  signal.addEventListener('abort', () => {
-    clearInterval(timer);
-    chart.remove();
-  });
+  signal.addEventListener('abort', () => clearInterval(timer));
 
   rules.drag(box, chart);
   toggleTable(query.has('table'));
@@ -348,7 +340,7 @@ async function firstChoice({ symbol }, frequencies, query, signal) {
   return all.find(({ count }) => count > 0) ?? first;
 }
 
-/** A group of buttons of which one is pressed. `choices` have a value, a text and what it means. */
+/** Buttons of which one is pressed. `choices` have a value, a text and what it means. */
 function buttons(label, choices, value, onchange) {
   const all = choices.map(([of, text, meaning]) => button(text, ({ currentTarget }) => {
     for (const other of all) other.setAttribute('aria-pressed', String(other === currentTarget));
@@ -357,7 +349,7 @@ function buttons(label, choices, value, onchange) {
   return h('div', { class: 'field' }, h('small', {}, label), h('div', { class: 'joined', role: 'group', 'aria-label': label }, all));
 }
 
-/** Boxes to check; `chosen` has the words of those that are, and `name` is theirs in the address. */
+/** Boxes to check: `chosen` are those that are, under `name` in the address. */
 function checks(label, name, known, chosen, onchange) {
   const all = Object.entries(known).map(([word, { label: text }]) => h('label', {}, h('input', {
     type: 'checkbox', checked: chosen.includes(word),
