@@ -138,6 +138,7 @@ export async function show(root, { path, query, signal }) {
       draw();
       chooseLines();
       chart.fit(bars().length);
+      box.classList.add('drawn');
       hasFailed = false;
       await readAlerts();
     } catch (error) {
@@ -150,12 +151,12 @@ export async function show(root, { path, query, signal }) {
   const readAlerts = () => alerts.read(bars()[0]?.time ?? Date.now() / 1000);
 
   function chooseLines() {
-    if (!lines) return;
-    chart.setLines(isQuotes ? [] : overlays, isQuotes ? [] : panes);
     box.dataset.panes = isQuotes ? 0 : panes.length;
     for (const input of root.querySelectorAll('.checks input')) input.disabled = isQuotes;
-    chart.drawLines(lines.values, -Infinity);
     drawLegend();
+    if (!lines) return;
+    chart.setLines(isQuotes ? [] : overlays, isQuotes ? [] : panes);
+    chart.drawLines(lines.values, -Infinity);
     readLines(-Infinity);
   }
 
@@ -255,8 +256,8 @@ export async function show(root, { path, query, signal }) {
       ? [item('Bid', 'line-a', 'solid', ''), item('Ask', 'line-b', 'dashed', ''), h('li', {}, 'Averages are those of trades.')]
       : shown.length === 0 ? h('li', {}, 'Rising candles are hollow, falling ones are filled.')
         : shown.map(([name, look, dash]) => {
-          const last = lines.values.get(name)?.at(-1);
-          return item(lineLabel(name), look, dash, last ? price(last.value, name === 'rsi' ? 1 : places) : `– ${lines.unavailable.get(name) ?? ''}`);
+          const last = lines?.values.get(name)?.at(-1);
+          return item(lineLabel(name), look, dash, last ? price(last.value, name === 'rsi' ? 1 : places) : `– ${lines?.unavailable.get(name) ?? ''}`);
         }));
   }
 
@@ -316,6 +317,8 @@ export async function show(root, { path, query, signal }) {
 
   rules.drag(box, chart);
   toggleTable(query.has('table'));
+  // Room for what is read now.
+  chooseLines();
   await Promise.all([load(), head.read(), rules.read()]);
   head.draw(Date.now());
 }
