@@ -33,6 +33,11 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A button that is no submit button. */
+export function button(text, onclick, properties) {
+  return h('button', { type: 'button', onclick, ...properties }, text);
+}
+
 /** A labelled field of a form. Its control is the last child. */
 export function field(label, control, hint) {
   const id = (control.id ||= `field-${++fields}`);

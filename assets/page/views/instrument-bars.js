@@ -1,5 +1,4 @@
-// What the chart of an instrument draws: its bars, read by range and kept up to date by ticks, and its averages and
-// oscillators, as the server computes them.
+// What the chart of an instrument draws: bars, kept up to date by ticks, and the lines that the server makes of them.
 
 import { get, post } from '../api.js';
 
@@ -94,6 +93,8 @@ export class Bars {
 
   /** Has bars from this time on read again; all of them without one. */
   stale(time = -Infinity) {
+    // What was put in before the first one is read when somebody scrolls there.
+    if (time === -Infinity) this.hasOlder = true;
     this.staleFrom = Math.min(this.staleFrom, time);
   }
 
@@ -110,7 +111,7 @@ export class Bars {
 
   /** One page of bars before the oldest one. */
   loadOlder() {
-    if (this.reading || !this.hasOlder || this.list.length >= BARS_MAX) return null;
+    if (this.reading || !this.hasOlder || this.list.length === 0 || this.list.length >= BARS_MAX) return null;
     return this.#read(async () => {
       const first = this.list[0].time;
       const { bars, hasMore } = await readBars(this.of, { end_date: iso(first), max_records: PAGE });
@@ -194,7 +195,7 @@ export class Bars {
 const average = (kind, bars, look, dash) => (
   { label: `${kind.toUpperCase()} ${bars}`, asks: kind, lines: [[`${kind}_${bars}`, look, dash]] });
 
-/** What is drawn over the candles, by the word of the address. Each line has a name of the API, a colour of the page and a dash. */
+/** What is drawn over the candles, by its word in the address. A line is a name of the API, a colour of the page, a dash. */
 export const OVERLAYS = {
   sma_20: average('sma', 20, 'line-a', 'solid'),
   sma_50: average('sma', 50, 'line-b', 'solid'),

@@ -6,9 +6,9 @@ import {
 import { clock, colour, dateTime, usesLocalTime } from '../format.js';
 import { iso, OVERLAYS, PANES, placeOf } from './instrument-bars.js';
 
-/** Few bars are drawn no wider than this, many no narrower. */
-const SPACING_MAX = 34;
+/** Pixels of a bar, when bars are shown first: few of them are no giants. */
 const SPACING_MIN = 7;
+const SPACING_MAX = 34;
 /** Free places after the newest bar. */
 const RIGHT_OFFSET = 6;
 /** More changed bars than these are handed over as a whole. */
@@ -29,17 +29,17 @@ export class InstrumentChart {
   #chart;
   #main = [];
   #volume = null;
+  #last = null;
   #lines = new Map();
   #markers = null;
   #rings = null;
   #rules = new Map();
   #period = null;
   #places = 2;
-  #rising = '';
-  #falling = '';
+  #colours = {};
 
   /** `events`: `hover(time or null)`, and `older()` when older bars are wanted. */
-  constructor(box, events) {
+  constructor(box, signal, events) {
     this.#box = box;
     this.#chart = createChart(box, {
       autoSize: true,
@@ -50,6 +50,7 @@ export class InstrumentChart {
       timeScale: { maxBarSpacing: 60, minBarSpacing: 0.4 },
     });
     this.#chart.subscribeCrosshairMove(({ time, point }) => events.hover(point ? (time ?? null) : null));
+    signal.addEventListener('abort', () => this.#chart.remove());
     this.#scale.subscribeVisibleLogicalRangeChange((range) => range?.from < OLDER_WITHIN && events.older());
   }
 
@@ -57,37 +58,11 @@ export class InstrumentChart {
     return this.#chart.timeScale();
   }
 
-  /** The marks of the time scale. Local days begin at another moment than those of UTC: these show their hour, too. */
+  /** Local days begin at another moment than those of UTC, which are marked: they show their hour, too. */
   #tickMark(time, kind) {
     if (kind < 2) return iso(time).slice(0, kind === 0 ? 4 : 7);
     if (kind > 2) return clock(time * 1000).slice(0, 5);
     return usesLocalTime() && isWithinDay(this.#period) ? dateTime(time * 1000).slice(5, 16) : iso(time).slice(5, 10);
-  }
-
-  #look() {
-    const line = colour('line');
-    const grid = { color: faded(line, 0.5) };
-    return {
-      layout: {
-        background: { color: colour('ground') },
-        textColor: colour('faint'),
-        fontFamily: getComputedStyle(document.body).fontFamily,
-        panes: { separatorColor: line, separatorHoverColor: grid.color },
-      },
-      grid: { vertLines: grid, horzLines: grid },
-      rightPriceScale: { borderColor: line },
-      timeScale: {
-        borderColor: line,
-        timeVisible: isWithinDay(this.#period),
-        secondsVisible: false,
-        tickMarkFormatter: (time, kind) => this.#tickMark(time, kind),
-      },
-      localization: { timeFormatter: (time) => barTime(this.#period, time) },
-    };
-  }
-
-  remove() {
-    this.#chart.remove();
   }
 
   /** A series, with what has been drawn of it. */
@@ -95,7 +70,7 @@ export class InstrumentChart {
     return { series: this.#chart.addSeries(kind, options, pane), make, count: 0, last: -Infinity };
   }
 
-  /** Draws bars of this kind from now on: `isQuotes` as lines of bid and ask, else as candles with volume. */
+  /** From now on candles with volume, or lines of bid and ask. */
   show({ period, places, isQuotes }) {
     this.#period = period;
     this.#places = places;
@@ -112,8 +87,10 @@ export class InstrumentChart {
     } else {
       const options = { priceScaleId: 'volume', priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false };
       this.#volume = this.#add(HistogramSeries, options, ({ time, open, close, volume }) => (
-        { time, value: volume, color: close < open ? this.#falling : this.#rising }));
-      this.#main = [this.#add(CandlestickSeries, { priceFormat }, (bar) => bar)];
+        { time, value: volume, color: close < open ? this.#colours.falling : this.#colours.rising }));
+      // Its own last value would have the colour of a hollow candle, which is none.
+      this.#main = [this.#add(CandlestickSeries, { priceFormat, lastValueVisible: false, priceLineVisible: false }, (bar) => bar)];
+      this.#last = this.#main[0].series.createPriceLine({ lineWidth: 1, lineStyle: LineStyle.SparseDotted, price: 0 });
       this.#chart.priceScale('volume', 0).applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     }
     this.#chart.priceScale('right', 0).applyOptions({ scaleMargins: { top: 0.1, bottom: isQuotes ? 0.08 : 0.22 }, autoScale: true });
@@ -123,12 +100,29 @@ export class InstrumentChart {
     this.paint();
   }
 
-  /** Takes the colours of the page, which differ by light and dark, and the zone of its times. */
+  /** Takes the colours and the zone of the page. */
   paint() {
-    const [up, down, ground] = [colour('up'), colour('down'), colour('ground')];
-    this.#rising = faded(up, 0.35);
-    this.#falling = faded(down, 0.5);
-    this.#chart.applyOptions(this.#look());
+    const [up, down, ground] = ['up', 'down', 'ground'].map(colour);
+    Object.assign(this.#colours, { up, down, ground, rising: faded(up, 0.35), falling: faded(down, 0.5) });
+    const line = colour('line');
+    const grid = { color: faded(line, 0.5) };
+    this.#chart.applyOptions({
+      layout: {
+        background: { color: ground },
+        textColor: colour('faint'),
+        fontFamily: getComputedStyle(document.body).fontFamily,
+        panes: { separatorColor: line, separatorHoverColor: grid.color },
+      },
+      grid: { vertLines: grid, horzLines: grid },
+      rightPriceScale: { borderColor: line },
+      timeScale: {
+        borderColor: line,
+        timeVisible: isWithinDay(this.#period),
+        secondsVisible: false,
+        tickMarkFormatter: (time, kind) => this.#tickMark(time, kind),
+      },
+      localization: { timeFormatter: (time) => barTime(this.#period, time) },
+    });
     if (this.#volume) {
       // A rising candle is hollow, so that the two kinds differ without their colours.
       this.#main[0].series.applyOptions({
@@ -138,18 +132,20 @@ export class InstrumentChart {
     } else {
       this.#main.forEach(({ series }, at) => series.applyOptions({ color: colour(at ? 'line-b' : 'line-a') }));
     }
-    for (const { series, look } of this.#lines.values()) series.applyOptions({ color: colour(look) });
-    for (const { line, look } of this.#rules.values()) line.applyOptions({ color: colour(look), axisLabelColor: colour(look), axisLabelTextColor: ground });
-    this.#rings?.paint(colour('line-c'));
   }
 
-  /** Draws the bars that changed from a time on. `lists` is one of trades, or those of bid and ask. */
+  /** Draws bars from a time on: a list of trades, or those of bid and ask. */
   draw(lists, from) {
     lists.forEach((list, at) => this.#put(this.#main[at], list, from));
-    if (this.#volume) this.#put(this.#volume, lists[0], from);
+    if (!this.#volume) return;
+    this.#put(this.#volume, lists[0], from);
+    const { open, close } = lists[0].at(-1) ?? {};
+    const { up, down, ground } = this.#colours;
+    const color = close < open ? down : up;
+    if (close) this.#last.applyOptions({ price: close, color, axisLabelColor: color, axisLabelTextColor: ground });
   }
 
-  /** A few changed values are handed over one by one; what is taken away or put in between, as a whole. */
+  /** Hands a few changed values over one by one, and all of them when some are gone or put in between. */
   #put(drawn, list, from) {
     const at = placeOf(list, from);
     const added = list.length - placeOf(list, drawn.last + 1e-6);
@@ -162,7 +158,7 @@ export class InstrumentChart {
     drawn.last = list.at(-1)?.time ?? -Infinity;
   }
 
-  /** Shows the newest bars: many of them narrow, few of them not as giants, and in the middle. */
+  /** Shows the newest bars; few of them in the middle. */
   fit(count) {
     const width = Math.max(this.#box.clientWidth - 80, 200);
     const barSpacing = Math.min(SPACING_MAX, Math.max(SPACING_MIN, width / (count + 2 * RIGHT_OFFSET)));
@@ -174,7 +170,7 @@ export class InstrumentChart {
     this.#scale.scrollToPosition(this.#scale.options().rightOffset, false);
   }
 
-  /** Moves by a part of what is visible, to older bars when it is negative. */
+  /** Moves by a part of what is visible; back when it is negative. */
   scroll(part) {
     const range = this.#scale.getVisibleLogicalRange();
     if (range) this.#scale.scrollToPosition(this.#scale.scrollPosition() + (range.to - range.from) * part, false);
@@ -184,7 +180,7 @@ export class InstrumentChart {
     this.#scale.applyOptions({ barSpacing: this.#scale.options().barSpacing * factor });
   }
 
-  /** Shows the bar of a time, with the crosshair on it; `null` takes the crosshair away. */
+  /** Puts the crosshair on a bar; `null` takes it away. */
   point(bar, isMoved) {
     if (!bar) return this.#chart.clearCrosshairPosition();
     const range = this.#scale.getVisibleLogicalRange();
@@ -216,7 +212,7 @@ export class InstrumentChart {
           lastValueVisible: pane > 0 && dash !== 'bars',
           crosshairMarkerVisible: false,
         };
-        this.#lines.set(name, { ...this.#add(dash === 'bars' ? HistogramSeries : LineSeries, options, (item) => item, pane), look });
+        this.#lines.set(name, this.#add(dash === 'bars' ? HistogramSeries : LineSeries, options, (item) => item, pane));
       }
       const { series } = this.#lines.get(lines[0][0]);
       for (const price of guides) {
@@ -239,60 +235,52 @@ export class InstrumentChart {
       { time, position: 'aboveBar', shape: 'arrowDown', color, size: 1, text: count > 1 ? String(count) : '' })));
   }
 
-  /** Hollow marks below the bars `{time, low}`, for what a rule would have done. */
+  /** Hollow marks below bars, for what a rule would have done. */
   setRings(bars) {
-    this.#rings.set(bars);
+    this.#rings.set(bars, colour('line-c'));
   }
 
   /** Thresholds as lines: `{id, price, title, isActive}`. */
   setRules(rules) {
     const { series } = this.#main[0];
-    for (const { line } of this.#rules.values()) series.removePriceLine(line);
+    for (const line of this.#rules.values()) series.removePriceLine(line);
     this.#rules.clear();
     for (const { id, price, title, isActive } of rules) {
-      const look = isActive ? 'warn' : 'faint';
-      const line = series.createPriceLine({
-        price, title, color: colour(look), axisLabelColor: colour(look), axisLabelTextColor: colour('ground'),
-        lineWidth: 1, lineStyle: isActive ? LineStyle.LargeDashed : LineStyle.SparseDotted, axisLabelVisible: true,
-      });
-      this.#rules.set(id, { line, look, price });
+      const color = colour(isActive ? 'warn' : 'faint');
+      const lineStyle = isActive ? LineStyle.LargeDashed : LineStyle.SparseDotted;
+      this.#rules.set(id, series.createPriceLine({
+        price, title, color, axisLabelColor: color, axisLabelTextColor: this.#colours.ground, lineWidth: 1, lineStyle,
+      }));
     }
   }
 
   moveRule(id, price) {
-    const rule = this.#rules.get(id);
-    if (!rule) return;
-    rule.price = price;
-    rule.line.applyOptions({ price });
+    this.#rules.get(id)?.applyOptions({ price });
   }
 
-  /** The threshold within so many pixels of a point of the page, with its price there. */
-  ruleAt({ clientX, clientY }, within) {
-    const { y, isInside } = this.#place(clientX, clientY);
-    if (!isInside) return null;
-    let found = null;
-    for (const [id, { price }] of this.#rules) {
-      const distance = Math.abs((this.#main[0].series.priceToCoordinate(price) ?? Infinity) - y);
-      if (distance <= within && distance < (found?.distance ?? Infinity)) found = { id, distance };
-    }
-    return found?.id ?? null;
+  /** The threshold within so many pixels of a point of the page. */
+  ruleAt(event, within) {
+    const [x, y] = this.#place(event);
+    const { width, height } = this.#chart.paneSize(0);
+    if (x < 0 || x > width || y < 0 || y > height) return null;
+    const { series } = this.#main[0];
+    const distances = [...this.#rules].map(([id, line]) => [Math.abs(series.priceToCoordinate(line.options().price) - y), id]);
+    const [[distance, id] = []] = distances.sort(([a], [b]) => a - b);
+    return distance <= within ? id : null;
   }
 
   /** The price at a point of the page, with no more places than a pixel tells. */
-  priceAt({ clientX, clientY }) {
-    const { y } = this.#place(clientX, clientY);
+  priceAt(event) {
+    const [, y] = this.#place(event);
     const { series } = this.#main[0];
-    const [price, next] = [series.coordinateToPrice(y), series.coordinateToPrice(y + 1)];
-    if (price === null || next === null) return null;
-    const needed = Math.ceil(-Math.log10(Math.max(Math.abs(price - next), 1e-12)));
-    return Number(price.toFixed(Math.max(0, Math.min(needed, this.#places))));
+    const price = series.coordinateToPrice(y);
+    const places = Math.ceil(-Math.log10(Math.abs(price - series.coordinateToPrice(y + 1))));
+    return Number(price.toFixed(Math.max(0, Math.min(places, this.#places))));
   }
 
-  #place(clientX, clientY) {
+  #place({ clientX, clientY }) {
     const { left, top } = this.#chart.panes()[0].getHTMLElement().getBoundingClientRect();
-    const { width, height } = this.#chart.paneSize(0);
-    const [x, y] = [clientX - left, clientY - top];
-    return { y, isInside: x >= 0 && x <= width && y >= 0 && y <= height };
+    return [clientX - left, clientY - top];
   }
 
   /** Whether dragging and wheels move the chart. */
@@ -300,47 +288,26 @@ export class InstrumentChart {
     this.#chart.applyOptions({ handleScroll: isMovable, handleScale: isMovable });
   }
 
-  /** The picture as it is, below a line that says what it is. */
-  picture(heading) {
-    const shot = this.#chart.takeScreenshot(true);
-    const scale = devicePixelRatio;
-    const canvas = document.createElement('canvas');
-    canvas.width = shot.width;
-    canvas.height = shot.height + 28 * scale;
-    const context = canvas.getContext('2d');
-    context.fillStyle = colour('ground');
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.fillStyle = colour('text');
-    context.font = `${14 * scale}px sans-serif`;
-    context.fillText(heading, 10 * scale, 19 * scale);
-    context.drawImage(shot, 0, 28 * scale);
-    return new Promise((resolve) => canvas.toBlob(resolve));
+  /** The picture as it is, with its thresholds and marks. */
+  picture() {
+    return new Promise((resolve) => this.#chart.takeScreenshot(true).toBlob(resolve));
   }
 }
 
-/** Hollow marks below bars, which the library does not have: a primitive of a series. */
+/** Hollow marks below bars `{time, low}`, which the library does not have: a primitive of a series. */
 class Rings {
   #bars = [];
   #colour = '';
-  #chart = null;
-  #series = null;
-  #redraw = () => {};
+  #of = null;
 
-  attached({ chart, series, requestUpdate }) {
-    this.#chart = chart;
-    this.#series = series;
-    this.#redraw = requestUpdate;
+  attached(of) {
+    this.#of = of;
   }
 
-  paint(colour) {
-    this.#colour = colour;
-    this.#redraw();
-  }
-
-  /** `bars` have a time and a low. */
-  set(bars) {
+  set(bars, colour) {
     this.#bars = bars;
-    this.#redraw();
+    this.#colour = colour;
+    this.#of.requestUpdate();
   }
 
   paneViews() {
@@ -349,14 +316,14 @@ class Rings {
   }
 
   #draw(context) {
+    const { chart, series } = this.#of;
     context.strokeStyle = this.#colour;
     context.lineWidth = 2;
     for (const { time, low } of this.#bars) {
-      const x = this.#chart.timeScale().timeToCoordinate(time);
-      const y = this.#series.priceToCoordinate(low);
-      if (x === null || y === null) continue;
+      const x = chart.timeScale().timeToCoordinate(time);
+      if (x === null) continue;
       context.beginPath();
-      context.arc(x, y + 14, 5, 0, 2 * Math.PI);
+      context.arc(x, series.priceToCoordinate(low) + 14, 5, 0, 2 * Math.PI);
       context.stroke();
     }
   }

@@ -1,7 +1,7 @@
 // The parts around the chart of an instrument: its head, its alerts, its bars as a table, and downloads.
 
 import { call, get, instruments } from '../api.js';
-import { download, field, h, replace, sayError, select, setText } from '../dom.js';
+import { button, download, field, h, replace, sayError, select, setText } from '../dom.js';
 import { age, count, dateTime, direction, percent, price, zoneName } from '../format.js';
 import { iso, placeOf } from './instrument-bars.js';
 import { barTime } from './instrument-chart.js';
@@ -13,8 +13,6 @@ const ALERTS_MAX = 1_000;
 const LISTED_MAX = 100;
 /** Rows of the table. */
 const ROWS_MAX = 500;
-/** More changed bars than these are written anew as a whole. */
-const UPDATES_MAX = 50;
 
 /** The symbol, the last price, the change since the day's open, and how old they are. */
 export class Head {
@@ -32,7 +30,7 @@ export class Head {
     this.#of = of;
     const { symbol, name } = of.instrument;
     this.element = h('div', { class: 'title head' },
-      h('a', { href: '#/prices' }, '← Prices'), h('h1', {}, symbol), h('span', { class: 'faint' }, name === symbol ? '' : name),
+      h('a', { href: '#/prices' }, '← Prices'), h('h1', {}, symbol), name !== symbol && h('span', { class: 'faint' }, name),
       this.#last, this.#change, this.#quote, this.#age);
   }
 
@@ -98,7 +96,7 @@ export class Alerts {
   #list = [];
   #hasMore = false;
   #from = Infinity;
-  #heading = h('small', {});
+  #heading = h('small');
   #rows = h('ol', { class: 'alerts', tabindex: '0', 'aria-label': 'Alerts, newest first' });
   /** Alerts by the time of their candle, newest first. */
   byBar = new Map();
@@ -152,21 +150,18 @@ export class Alerts {
     const time = Date.parse(timestamp) / 1000;
     const show = () => this.#point(time, false);
     const leave = () => this.#point(null);
-    const events = { onclick: () => this.#point(time, true), onfocus: show, onblur: leave, onpointerenter: show, onpointerleave: leave };
-    return h('li', {}, h('button', { type: 'button', class: 'quiet', ...events },
-      h('time', { datetime: timestamp }, dateTime(timestamp)), h('span', {}, text)));
+    const events = { onfocus: show, onblur: leave, onpointerenter: show, onpointerleave: leave };
+    return h('li', {}, button([h('time', { datetime: timestamp }, dateTime(timestamp)), h('span', {}, text)], () => this.#point(time, true), { class: 'quiet', ...events }));
   }
 }
 
 /** The bars of the chart, newest first, for those who do not see a chart. */
 export class BarTable {
-  #rows = new Map();
-  #newest = 0;
-  #head = h('tr', {});
-  #body = h('tbody', {});
-  #caption = h('caption', {});
-  #columns = [];
-  #period = null;
+  #cells = [];
+  #head = h('tr');
+  #body = h('tbody');
+  #caption = h('caption');
+  #texts = null;
 
   constructor() {
     this.element = h('div', { class: 'scroll bars', tabindex: '0', role: 'region', 'aria-label': 'Bars as a table', hidden: true },
@@ -174,105 +169,80 @@ export class BarTable {
   }
 
   show({ period, places, isQuotes }) {
-    this.#period = period;
-    const of = (name) => [name[0].toUpperCase() + name.slice(1), ([bar]) => price(bar[name], places)];
-    this.#columns = isQuotes
-      ? [['Bid', ([bid]) => price(bid.close, places)], ['Ask', ([, ask]) => price(ask?.close, places)]]
-      : [...['open', 'high', 'low', 'close'].map(of), ['Volume', ([bar]) => count(bar.volume)]];
-    replace(this.#head, h('th', { scope: 'col' }, 'Start'), this.#columns.map(([name]) => h('th', { scope: 'col', class: 'number' }, name)));
-    this.#clear();
-  }
-
-  #clear() {
-    this.#rows.clear();
+    const of = (bar, names) => names.map((name) => price(bar?.[name], places));
+    this.#texts = (bar, other) => [barTime(period, bar.time), ...(isQuotes
+      ? [...of(bar, ['close']), ...of(other, ['close'])]
+      : [...of(bar, ['open', 'high', 'low', 'close']), count(bar.volume)])];
+    const names = isQuotes ? ['Start', 'Bid', 'Ask'] : ['Start', 'Open', 'High', 'Low', 'Close', 'Volume'];
+    replace(this.#head, names.map((name, at) => h('th', { scope: 'col', class: at > 0 && 'number' }, name)));
+    this.#cells = [];
     replace(this.#body);
   }
 
-  draw([list, others = []], from) {
+  /** Writes the bars from a time on, and all of them when there are more or fewer. */
+  draw([list = [], others = []], from) {
     if (this.element.hidden) return;
-    const first = Math.max(0, list.length - ROWS_MAX);
-    let at = Math.max(first, placeOf(list, from));
-    const added = list.slice(at).filter(({ time }) => !this.#rows.has(time));
-    // Bars that are gone are seen by their number; an older one that is new has its place by a redraw.
-    const isWhole = list.length - at > UPDATES_MAX || added[0]?.time < this.#newest
-      || (first === 0 && this.#rows.size + added.length !== list.length);
-    this.#newest = list.at(-1)?.time ?? 0;
-    if (isWhole) {
-      this.#clear();
-      at = first;
-    }
-    for (const bar of list.slice(at)) {
+    const length = Math.min(list.length, ROWS_MAX);
+    const isSame = length === this.#cells.length && length < ROWS_MAX;
+    const changed = isSame ? list.length - placeOf(list, from) : length;
+    for (const row of [...this.#body.rows].slice(length)) row.remove();
+    this.#cells.length = Math.min(this.#cells.length, length);
+    for (let at = 0; at < changed; at += 1) {
+      const bar = list[list.length - 1 - at];
       const other = others[placeOf(others, bar.time)];
-      this.#write(bar.time, this.#columns.map(([, text]) => text([bar, other?.time === bar.time ? other : null])));
+      const texts = this.#texts(bar, other?.time === bar.time ? other : null);
+      if (!this.#cells[at]) {
+        this.#cells[at] = texts.map((_, column) => (column > 0 ? h('td', { class: 'number' }) : h('th', { scope: 'row', class: 'number' })));
+        this.#body.append(h('tr', {}, this.#cells[at]));
+      }
+      texts.forEach((text, column) => setText(this.#cells[at][column], text));
     }
-    for (const [time, { row }] of this.#rows) {
-      if (this.#rows.size <= ROWS_MAX) break;
-      row.remove();
-      this.#rows.delete(time);
-    }
-    setText(this.#caption, list.length > ROWS_MAX
-      ? `The newest ${ROWS_MAX} of ${count(list.length)} bars of the chart; a download has all of them.`
-      : `${count(list.length)} bars, newest first.`);
-  }
-
-  #write(time, texts) {
-    const known = this.#rows.get(time);
-    if (known) {
-      texts.forEach((text, at) => setText(known.cells[at], text));
-      return;
-    }
-    const cells = texts.map((text) => h('td', { class: 'number' }, text));
-    const row = h('tr', {}, h('th', { scope: 'row', class: 'number' }, barTime(this.#period, time)), cells);
-    this.#body.prepend(row);
-    this.#rows.set(time, { row, cells });
+    const all = count(list.length);
+    setText(this.#caption, list.length > ROWS_MAX ? `The newest ${ROWS_MAX} of ${all} bars; a download has all of them.` : `${all} bars, newest first.`);
   }
 }
 
-/**
- * A section that opens. `of` tells, when it is asked: `frequency()` and `prices()` of the chart, its `range()` in
- * seconds, and its `picture()`.
- */
+/** A section that opens. `of` tells `frequency()` and `prices()` of the chart, its `range()` in seconds, its `picture()`. */
 export function downloads({ instrument: { symbol }, signal }, of) {
   const what = select([['bars', 'Bars'], ['ticks', 'Ticks']], 'bars', told);
   const which = select([['seen', 'What the chart shows'], ['all', 'All that is stored']], 'seen', told);
   const format = select([['csv', 'CSV'], ['parquet', 'Parquet']], 'csv');
   const said = h('p', { class: 'faint' });
-  const button = h('button', { type: 'button', class: 'main', onclick: fetchFile }, 'Download');
-
-  function asked() {
-    const range = which.value === 'seen' ? of.range() : null;
-    return { symbol, format: format.value, start: range && iso(range.from), end: range && iso(range.to) };
-  }
+  const start = button('Download', fetchFiles, { class: 'main' });
+  const isBars = () => what.value === 'bars';
+  const range = () => (which.value === 'seen' ? of.range() : null);
 
   function told() {
-    const { start, end } = asked();
-    const isBars = what.value === 'bars';
-    const rows = isBars ? `bars of ${of.frequency()}${of.prices().length > 1 ? ', a file each of bid and ask,' : ''}` : 'ticks';
-    setText(said, start
-      ? `${symbol}: ${rows} from ${dateTime(start)} to ${dateTime(end)} ${zoneName()}.`
-      : `${symbol}: all ${rows} that are stored. That may be a large file, and the browser holds it in memory until it is saved.`);
+    const rows = isBars() ? `bars of ${of.frequency()}${of.prices().length > 1 ? ', a file each of bid and ask,' : ''}` : 'ticks';
+    const seen = range();
+    setText(said, seen
+      ? `${symbol}: ${rows} from ${dateTime(seen.from * 1000)} to ${dateTime(seen.to * 1000)} ${zoneName()}.`
+      : `${symbol}: all ${rows} that are stored. That may be much, and the browser holds it in memory until it is saved.`);
   }
 
-  async function fetchFile() {
+  async function fetchFiles() {
     told();
-    button.disabled = true;
+    start.disabled = true;
     try {
-      const isBars = what.value === 'bars';
-      for (const kind of isBars ? of.prices() : ['ticks']) {
-        const parameters = { ...asked(), ...(isBars && { frequency: of.frequency(), price: kind }) };
+      for (const kind of isBars() ? of.prices() : ['ticks']) {
+        const seen = range();
+        const parameters = {
+          symbol, format: format.value, start: seen && iso(seen.from), end: seen && iso(seen.to),
+          ...(isBars() && { frequency: of.frequency(), price: kind }),
+        };
         const response = await call('GET', `api/${what.value}`, { parameters, signal });
-        download(`${symbol}-${isBars ? `${of.frequency()}-` : ''}${kind}.${format.value}`, await response.blob());
+        download(`${symbol}-${isBars() ? `${of.frequency()}-` : ''}${kind}.${format.value}`, await response.blob());
       }
     } catch (error) {
       sayError(error);
     } finally {
-      button.disabled = false;
+      start.disabled = false;
     }
   }
 
+  const picture = async () => download(`${symbol}-${of.frequency()}.png`, await of.picture());
   return h('details', { class: 'panel', ontoggle: told },
     h('summary', {}, 'Download'),
-    h('div', { class: 'tools' }, field('Rows', what), field('Range', which), field('Form', format), button,
-      h('button', { type: 'button', onclick: async () => download(`${symbol}-${of.frequency()}.png`, await of.picture()) }, 'Picture (PNG)')),
+    h('div', { class: 'tools' }, field('Rows', what), field('Range', which), field('Form', format), start, button('Picture (PNG)', picture)),
     said);
 }

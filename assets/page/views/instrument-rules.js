@@ -1,7 +1,7 @@
 // The rules of an instrument: their table and their form, thresholds as lines that can be dragged, and replays.
 
 import { del, get, post, put } from '../api.js';
-import { field, h, replace, sayError, select, setText } from '../dom.js';
+import { button, field, h, replace, sayError, select, setText } from '../dom.js';
 import { count, dateTime, price } from '../format.js';
 import { iso } from './instrument-bars.js';
 
@@ -52,17 +52,31 @@ const hasLine = ({ condition, threshold, moving_average_period: period }) => (
 const exact = (value, places) => ((String(value).split('.')[1] ?? '').length > places ? String(value) : price(value, places));
 /** The fields that have a value. */
 const given = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
-const button = (text, onclick, properties) => h('button', { type: 'button', onclick, ...properties }, text);
 
-/** Says in `place` what went wrong with some work; what was typed stays. */
-const attempt = async (place, work) => {
-  replace(place);
-  try {
-    await work();
-  } catch (error) {
-    if (error.name !== 'AbortError') replace(place, `✕ ${error.text ?? error.message}`);
-  }
-};
+/** A form with the buttons of a rule. Where `save()` or `replay(result)` fail, it says why, and keeps what was typed. */
+function actionForm(label, fields, { save, replay, cancel }) {
+  const problem = h('p', { class: 'problem down', role: 'alert' });
+  const result = h('div', { class: 'replayed', role: 'status' });
+  const attempt = async (work) => {
+    replace(problem);
+    try {
+      await work(result);
+    } catch (error) {
+      if (error.name !== 'AbortError') replace(problem, `✕ ${error.text ?? error.message}`);
+    }
+  };
+  const onsubmit = (event) => {
+    event.preventDefault();
+    attempt(save);
+  };
+  return h('form', { class: 'panel', 'aria-label': label, onsubmit },
+    fields, problem,
+    h('div', { class: 'buttons' },
+      h('button', { type: 'submit', class: 'main' }, 'Save'),
+      button('What would have fired', () => attempt(replay)),
+      button('Cancel', cancel)),
+    result);
+}
 
 /** The controls of one condition. `read` gives what is filled in and belongs to the condition. */
 function conditionFields(allowed, values, onremove) {
@@ -108,7 +122,7 @@ function expressionFields(expression) {
     const text = h('textarea', { rows: 6, cols: 60, value: JSON.stringify(expression, null, 2) });
     return { element: field('Conditions as JSON', text), read: () => ({ expression: JSON.parse(text.value) }) };
   }
-  const list = h('div', {});
+  const list = h('div');
   const rows = new Set();
   const add = (values) => {
     const row = conditionFields(Object.keys(CONDITIONS), values, () => {
@@ -126,15 +140,13 @@ function expressionFields(expression) {
   };
 }
 
-/** The form of a rule, or of a new one. `actions`: `save(body)` and `replay(body, result)`, which may fail, and `close()`. */
-function ruleForm(rule, actions) {
+/** The form of a rule, or of a new one. `save` and `replay` are told the body for the API. */
+function ruleForm(rule, { save, replay, cancel }) {
   const values = rule ?? { rule_type: 'threshold', cooldown_seconds: 60 };
   const name = h('input', { value: values.name ?? '', maxlength: 100, size: 24, autocomplete: 'off' });
   const cooldown = h('input', { value: values.cooldown_seconds, type: 'number', min: 0, max: 3600, required: true });
   const type = select(Object.entries(TYPES).map(([key, [label]]) => [key, label]), values.rule_type, arrange);
-  const place = h('div', {});
-  const problem = h('p', { class: 'problem down', role: 'alert' });
-  const result = h('div', { class: 'replayed', role: 'status' });
+  const place = h('div');
   let fields = null;
 
   function arrange() {
@@ -148,34 +160,22 @@ function ruleForm(rule, actions) {
     rule_type: type.value, ...fields.read(), name: name.value.trim() || null, cooldown_seconds: Number(cooldown.value),
   });
   const heading = rule ? `Change ${nameOf(rule)}` : 'Add a rule';
-  return h('form', {
-    class: 'panel', 'aria-label': heading,
-    onsubmit: (event) => {
-      event.preventDefault();
-      attempt(problem, () => actions.save(body()));
-    },
-  },
-  h('h3', {}, heading),
-  h('div', { class: 'tools' }, field('Name', name), field('Type', type), field('Pause after firing, in seconds', cooldown)),
-  place, problem,
-  h('div', { class: 'buttons' },
-    h('button', { type: 'submit', class: 'main' }, 'Save'),
-    button('What would have fired', () => attempt(problem, () => actions.replay(body(), result))),
-    button('Cancel', actions.close)),
-  result);
+  return actionForm(heading, [h('h3', {}, heading),
+    h('div', { class: 'tools' }, field('Name', name), field('Type', type), field('Pause after firing, in seconds', cooldown)), place],
+  { save: () => save(body()), replay: (result) => replay(body(), result), cancel });
 }
 
 export class Rules {
   #of;
   #events;
   #rules = [];
-  #body = h('tbody', {});
+  #body = h('tbody');
   #notice = h('div', { role: 'status' });
-  #form = h('div', {});
-  #heading = h('small', {});
+  #form = h('div');
+  #heading = h('small');
   #add = button('Add a rule', () => this.#edit(null));
   /** The question after a drag; it lies over the chart. */
-  question = h('div', { class: 'move panel', role: 'group', 'aria-label': 'Move a threshold', hidden: true });
+  question = h('div', { class: 'move', hidden: true });
 
   /** `events`: `range()` of the chart in seconds, `lines(lines)` draws thresholds, `fired(firings)` those of a replay. */
   constructor(of, events) {
@@ -185,7 +185,7 @@ export class Rules {
     this.element = h('section', { class: 'panel', 'aria-labelledby': 'rules-heading' },
       h('h2', { id: 'rules-heading' }, 'Rules ', this.#heading),
       this.#notice,
-      h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Rules of the instrument' },
+      h('div', { class: 'scroll rules', tabindex: '0', role: 'region', 'aria-label': 'Rules of the instrument' },
         h('table', {}, h('thead', {}, h('tr', {}, heads)), this.#body)),
       h('div', { class: 'buttons' }, this.#add),
       this.#form);
@@ -207,7 +207,7 @@ export class Rules {
 
   draw() {
     const { length } = this.#rules;
-    setText(this.#heading, length === 0 ? 'none yet' : `${count(length)} of this instrument; a line of a threshold can be dragged in the chart`);
+    setText(this.#heading, `${count(length)}; the line of a threshold can be dragged in the chart`);
     replace(this.#body, length === 0
       ? h('tr', {}, h('td', { colspan: COLUMNS.length, class: 'empty' }, 'No rule watches this instrument yet: add one.'))
       : this.#rules.map((rule) => this.#row(rule)));
@@ -258,13 +258,13 @@ export class Rules {
   }
 
   #edit(rule) {
-    const close = () => {
+    const cancel = () => {
       replace(this.#form);
       this.#events.fired([]);
       (this.#body.querySelector(`[data-rule="${rule?.id}"] button`) ?? this.#add).focus();
     };
     const form = ruleForm(rule, {
-      close,
+      cancel,
       replay: (body, result) => this.#replay(body, result),
       save: async (body) => {
         // What a rule has no more is written as null.
@@ -273,14 +273,14 @@ export class Rules {
         else await post('api/rules', { body: { instrument_id: this.#of.instrument.id, ...body } });
         replace(this.#notice, h('p', {}, `✓ ${body.name ?? 'The rule'} is saved. It works from the next tick.`));
         await this.read();
-        close();
+        cancel();
       },
     });
     replace(this.#form, form);
     form.querySelector('input').focus();
   }
 
-  /** Asks what a rule would have fired on the ticks of the visible range; shows it in `result` and in the chart. */
+  /** Shows in `result` and in the chart what a rule would have fired on the ticks of the visible range. */
   async #replay(body, result) {
     const range = this.#events.range();
     if (!range) throw new Error('The chart shows no bars, so there are no ticks to try the rule on');
@@ -302,7 +302,7 @@ export class Rules {
     }
   }
 
-  /** Lets thresholds be dragged with a mouse, a pen or a finger in the element of the chart. */
+  /** Lets a mouse, a pen or a finger drag thresholds in the element of the chart. */
   drag(box, chart) {
     const { signal } = this.#of;
     let held = null;
@@ -346,26 +346,23 @@ export class Rules {
     const { places } = this.#of;
     const close = () => {
       this.question.hidden = true;
+      replace(this.question);
       this.#events.fired([]);
     };
-    const problem = h('p', { class: 'down', role: 'alert' });
-    const result = h('div', { class: 'replayed', role: 'status' });
-    const save = button('Save', () => attempt(problem, async () => {
-      await put(`api/rules/${id}`, { body: { threshold: to } });
-      close();
-      await this.read();
-    }), { class: 'main' });
-    const body = given({ rule_type, condition, name, cooldown_seconds, threshold: to });
-    replace(this.question,
-      h('p', {}, `Move the threshold of ${nameOf(rule)} from ${exact(threshold, places)} to ${exact(to, places)}?`),
-      h('div', { class: 'buttons' }, save,
-        button('What would have fired', () => attempt(problem, () => this.#replay(body, result))),
-        button('Cancel', () => {
-          close();
-          chart.moveRule(id, threshold);
-        })),
-      problem, result);
+    const words = `Move the threshold of ${nameOf(rule)} from ${exact(threshold, places)} to ${exact(to, places)}?`;
+    replace(this.question, actionForm('Move a threshold', h('p', {}, words), {
+      save: async () => {
+        await put(`api/rules/${id}`, { body: { threshold: to } });
+        close();
+        await this.read();
+      },
+      replay: (result) => this.#replay(given({ rule_type, condition, name, cooldown_seconds, threshold: to }), result),
+      cancel: () => {
+        close();
+        chart.moveRule(id, threshold);
+      },
+    }));
     this.question.hidden = false;
-    save.focus({ preventScroll: true });
+    this.question.querySelector('button').focus({ preventScroll: true });
   }
 }

@@ -1,7 +1,7 @@
 // The view of one instrument: its chart, live, with what can be chosen about it, its alerts and its rules.
 
 import { get, instrumentOf } from '../api.js';
-import { field, h, replace, sayError, setText } from '../dom.js';
+import { button, field, h, replace, sayError, setText } from '../dom.js';
 import { compact, dateTime, price, zoneName } from '../format.js';
 import { listen } from '../live.js';
 import { setQuery } from '../main.js';
@@ -17,7 +17,11 @@ const DRAW_MS = 250;
 const LINES_MS = 5_000;
 
 export async function show(root, { path, query, signal }) {
-  const instrument = await instrumentOf(path[0] ?? '');
+  const symbol = path[0] ?? '';
+  const instrument = await instrumentOf(symbol).catch((error) => {
+    replace(root, h('h1', {}, symbol || title), h('p', { class: 'empty' }, 'There is no such instrument. ', h('a', { href: '#/prices' }, 'All prices')));
+    throw error;
+  });
   const { frequencies } = await get('api/historical-data/frequencies', { signal });
   const first = await firstChoice(instrument, frequencies, query, signal);
   const places = instrument.price_decimals ?? first.places;
@@ -37,6 +41,7 @@ export async function show(root, { path, query, signal }) {
   let linesAt = 0;
   let firings = [];
   let hovered = null;
+  let hasFailed = false;
   const lists = () => stores.map(({ list }) => list);
   const bars = () => stores[0]?.list ?? [];
   const barAt = (time) => bars()[placeOf(bars(), time + 1e-6) - 1] ?? null;
@@ -50,20 +55,13 @@ export async function show(root, { path, query, signal }) {
   const empty = h('p', { class: 'empty', hidden: true });
   const head = new Head(of);
   const table = new BarTable();
-  const chart = new InstrumentChart(box, { hover, older });
+  const chart = new InstrumentChart(box, signal, { hover, older });
   const alerts = new Alerts(of, (time, isMoved) => {
     const bar = time === null ? null : barAt(time);
     chart.point(bar, isMoved);
     hover(bar?.time ?? null);
   });
-  const rules = new Rules(of, {
-    range,
-    lines: (found) => stores.length > 0 && chart.setRules(found),
-    fired: (found) => {
-      firings = found;
-      drawRings();
-    },
-  });
+  const rules = new Rules(of, { range, lines: (found) => stores.length > 0 && chart.setRules(found), fired: drawRings });
   const toggleTable = (isShown) => {
     table.element.hidden = !isShown;
     table.draw(lists(), -Infinity);
@@ -72,7 +70,7 @@ export async function show(root, { path, query, signal }) {
   replace(root,
     head.element,
     h('div', { class: 'tools' },
-      field('Instrument', await instrumentSelect(instrument.symbol)),
+      field('Instrument', await instrumentSelect(symbol)),
       buttons('Frequency', frequencies.map((it) => [it.frequency, it.frequency, it.description]), period.frequency, (frequency) => {
         period = frequencies.find((it) => it.frequency === frequency);
         setQuery({ frequency });
@@ -90,23 +88,20 @@ export async function show(root, { path, query, signal }) {
     h('div', { class: 'tools moves', role: 'group', 'aria-label': 'Move the chart' },
       [['Earlier', '←', () => chart.scroll(-0.5)], ['Later', '→', () => chart.scroll(0.5)], ['Newest bars', '⇥', () => chart.newest()],
         ['Wider bars', '+', () => chart.zoom(1.4)], ['Narrower bars', '−', () => chart.zoom(1 / 1.4)]].map(([label, sign, onclick]) => (
-        h('button', { type: 'button', 'aria-label': label, title: label, onclick }, sign))),
-      h('button', {
-        type: 'button', 'aria-pressed': String(query.has('table')),
-        onclick: ({ currentTarget: button }) => {
-          const isShown = table.element.hidden;
-          button.setAttribute('aria-pressed', String(isShown));
-          setQuery({ table: isShown ? 'shown' : null });
-          toggleTable(isShown);
-        },
-      }, 'Table'),
+        button(sign, onclick, { 'aria-label': label, title: label }))),
+      button('Table', ({ currentTarget }) => {
+        const isShown = table.element.hidden;
+        currentTarget.setAttribute('aria-pressed', String(isShown));
+        setQuery({ table: isShown ? 'shown' : null });
+        toggleTable(isShown);
+      }, { 'aria-pressed': String(query.has('table')) }),
       told),
     table.element,
     downloads(of, {
       range,
       frequency: () => period.frequency,
       prices: () => stores.map((store) => store.of.price),
-      picture: () => chart.picture(summary()),
+      picture: () => chart.picture(),
     }),
     h('div', { class: 'below' }, alerts.element, rules.element));
 
@@ -117,19 +112,19 @@ export async function show(root, { path, query, signal }) {
 
   /** What the chart shows, in words. */
   function summary() {
-    const what = `${instrument.symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
+    const what = `${symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
     const last = bars().at(-1);
     if (!last) return `${what}: no bars`;
     const zone = isWithinDay(period) ? ` ${zoneName()}` : '';
     return `${what}, ${barTime(period, bars()[0].time)} to ${barTime(period, last.time)}${zone}, last ${isQuotes ? 'bid' : 'close'} ${price(last.close, places)}`;
   }
 
-  /** Reads bars of what is chosen now, and draws them in the place of those that are shown. */
+  /** Reads what is chosen now, and draws it in the place of what is shown. */
   async function load() {
     reading.abort();
     reading = new AbortController();
     const mine = AbortSignal.any([signal, reading.signal]);
-    const ask = { id: instrument.id, symbol: instrument.symbol, frequency: period.frequency, period, signal: mine };
+    const ask = { id: instrument.id, symbol, frequency: period.frequency, period, signal: mine };
     const next = (isQuotes ? ['bid', 'ask'] : ['last']).map((kind) => new Bars({ ...ask, price: kind }));
     try {
       await Promise.all(next.map((store) => store.load()));
@@ -143,19 +138,25 @@ export async function show(root, { path, query, signal }) {
       draw();
       chooseLines();
       chart.fit(bars().length);
-      await alerts.read(bars()[0]?.time ?? Date.now() / 1000);
-      drawAlerts();
+      box.classList.add('drawn');
+      hasFailed = false;
+      await readAlerts();
     } catch (error) {
+      hasFailed ||= !mine.aborted;
       sayError(error);
     }
   }
 
+  /** Alerts are those of the bars that are shown. */
+  const readAlerts = () => alerts.read(bars()[0]?.time ?? Date.now() / 1000);
+
   function chooseLines() {
-    chart.setLines(isQuotes ? [] : overlays, isQuotes ? [] : panes);
     box.dataset.panes = isQuotes ? 0 : panes.length;
     for (const input of root.querySelectorAll('.checks input')) input.disabled = isQuotes;
-    chart.drawLines(lines.values, -Infinity);
     drawLegend();
+    if (!lines) return;
+    chart.setLines(isQuotes ? [] : overlays, isQuotes ? [] : panes);
+    chart.drawLines(lines.values, -Infinity);
     readLines(-Infinity);
   }
 
@@ -179,14 +180,16 @@ export async function show(root, { path, query, signal }) {
   }
 
   async function older() {
+    const mine = stores;
     const before = bars()[0]?.time;
-    const read = stores.map((store) => store.loadOlder()).filter(Boolean);
+    const read = mine.map((store) => store.loadOlder()).filter(Boolean);
     if (read.length === 0) return;
     try {
       await Promise.all(read);
+      if (mine !== stores) return;
       draw();
-      const now = bars()[0].time;
-      await Promise.all([alerts.read(now), now < before && readLines(now, before)]);
+      const { time } = bars()[0];
+      await Promise.all([readAlerts(), time < before && readLines(time, before)]);
     } catch (error) {
       fail(error);
     }
@@ -214,7 +217,9 @@ export async function show(root, { path, query, signal }) {
     drawValues();
   }
 
-  function drawRings() {
+  /** Marks what a rule would have fired. */
+  function drawRings(of = firings) {
+    firings = of;
     const found = firings.map(({ timestamp }) => barAt(Date.parse(timestamp) / 1000)).filter(Boolean);
     if (stores.length > 0) chart.setRings([...new Set(found)]);
   }
@@ -224,12 +229,12 @@ export async function show(root, { path, query, signal }) {
     drawValues();
   }
 
-  /** The values of the bar below the pointer, else of the newest one, and the alerts in it. */
+  /** The bar below the pointer, else the newest one, and its alerts. */
   function drawValues() {
     const bar = (hovered !== null && barAt(hovered)) || bars().at(-1);
     if (!bar) {
-      setText(values, '–');
-      setText(told, '');
+      replace(values);
+      replace(told);
       return;
     }
     const { time, open, high, low, close, volume } = bar;
@@ -251,8 +256,8 @@ export async function show(root, { path, query, signal }) {
       ? [item('Bid', 'line-a', 'solid', ''), item('Ask', 'line-b', 'dashed', ''), h('li', {}, 'Averages are those of trades.')]
       : shown.length === 0 ? h('li', {}, 'Rising candles are hollow, falling ones are filled.')
         : shown.map(([name, look, dash]) => {
-          const last = lines.values.get(name)?.at(-1);
-          return item(lineLabel(name), look, dash, last ? price(last.value, name === 'rsi' ? 1 : places) : (lines.unavailable.get(name) ?? '…'));
+          const last = lines?.values.get(name)?.at(-1);
+          return item(lineLabel(name), look, dash, last ? price(last.value, name === 'rsi' ? 1 : places) : `– ${lines?.unavailable.get(name) ?? ''}`);
         }));
   }
 
@@ -289,28 +294,31 @@ export async function show(root, { path, query, signal }) {
     rules.fired(alert);
   }, signal);
   listen('connected', () => {
+    if (hasFailed) load();
     if (stores.length === 0) return;
     changed(bars().at(-1)?.time);
-    Promise.all([rules.read(), alerts.read(bars()[0]?.time ?? Date.now() / 1000)]).catch(fail);
+    Promise.all([rules.read(), readAlerts()]).catch(fail);
   }, signal);
   /** Other colours, or another zone. */
   const redraw = () => {
+    if (stores.length === 0) return;
     chart.paint();
     chart.draw(lists(), -Infinity);
     table.show({ period, places, isQuotes });
     table.draw(lists(), -Infinity);
+    chooseLines();
     drawAlerts();
+    drawRings();
     rules.draw();
   };
   addEventListener('zone', redraw, { signal });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw, { signal });
-  signal.addEventListener('abort', () => {
-    clearInterval(timer);
-    chart.remove();
-  });
+  signal.addEventListener('abort', () => clearInterval(timer));
 
   rules.drag(box, chart);
   toggleTable(query.has('table'));
+  // Room for what is read now.
+  chooseLines();
   await Promise.all([load(), head.read(), rules.read()]);
   head.draw(Date.now());
 }
@@ -335,19 +343,16 @@ async function firstChoice({ symbol }, frequencies, query, signal) {
   return all.find(({ count }) => count > 0) ?? first;
 }
 
-/** A group of buttons of which one is pressed. `choices` have a value, a text and what it means. */
+/** Buttons of which one is pressed. `choices` have a value, a text and what it means. */
 function buttons(label, choices, value, onchange) {
-  const all = choices.map(([of, text, meaning]) => h('button', {
-    type: 'button', title: meaning, 'aria-pressed': String(of === value),
-    onclick: ({ currentTarget }) => {
-      for (const button of all) button.setAttribute('aria-pressed', String(button === currentTarget));
-      onchange(of);
-    },
-  }, text));
+  const all = choices.map(([of, text, meaning]) => button(text, ({ currentTarget }) => {
+    for (const other of all) other.setAttribute('aria-pressed', String(other === currentTarget));
+    onchange(of);
+  }, { title: meaning, 'aria-pressed': String(of === value) }));
   return h('div', { class: 'field' }, h('small', {}, label), h('div', { class: 'joined', role: 'group', 'aria-label': label }, all));
 }
 
-/** Boxes to check; `chosen` has the words of those that are, and `name` is theirs in the address. */
+/** Boxes to check: `chosen` are those that are, under `name` in the address. */
 function checks(label, name, known, chosen, onchange) {
   const all = Object.entries(known).map(([word, { label: text }]) => h('label', {}, h('input', {
     type: 'checkbox', checked: chosen.includes(word),
