@@ -28,10 +28,30 @@ export function replace(element, ...children) {
   return element;
 }
 
+/** Brings these children into this order, and moves as few as it can. */
+export function arrange(element, children) {
+  let next = element.firstChild;
+  for (const child of children) {
+    if (child === next) next = next.nextSibling;
+    else element.insertBefore(child, next);
+  }
+}
+
+/** Makes an element of an SVG. */
+export function svg(tag, properties, ...children) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 /** Sets a text only when it differs: layout is not computed again for nothing. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** A button that does something here. */
+export const button = (label, onclick, properties = {}) => h('button', { type: 'button', onclick, ...properties }, label);
 
 /** A labelled field of a form. Its control is the last child. */
 export function field(label, control, hint) {

@@ -53,7 +53,6 @@ const FILES: &[PageFile] = &page_files![
     "format.js" from "page/format.js",
     "live.js" from "page/live.js",
     "views/prices.js" from "page/views/prices.js",
-    "views/prices-add.js" from "page/views/prices-add.js",
     "views/prices-row.js" from "page/views/prices-row.js",
     "views/instrument.js" from "page/views/instrument.js",
     "views/alerts.js" from "page/views/alerts.js",
