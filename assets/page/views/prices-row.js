@@ -38,34 +38,38 @@ export class PriceRow {
   }
 
   /** Takes all that the API knows of the instrument. */
-  take({ symbol, name, price_decimals, timestamp, price: newest, bid, ask, day, closes }, status) {
+  take({ symbol, name, price_decimals, timestamp, price: newest, bid, ask, day, closes, status }) {
     const isToday = day && timestamp?.startsWith(day.date);
     Object.assign(this, {
       symbol, name, bid, ask, places: price_decimals, at: timestamp, readTo: timestamp ?? '',
       searched: `${symbol} ${name}`.toLowerCase(),
       last: day?.close ?? newest,
-      day: day && { date: day.date, open: day.open, volume: day.volume ?? 0 },
+      day: day && { date: day.date, of: day.of, open: day.open, volume: day.volume ?? 0 },
       closes: closes.slice(-CLOSES_MAX), quarter: isToday ? quarter(timestamp) : null, isCurveOld: true,
     });
     this.link.href = `#/instrument/${encodeURIComponent(symbol)}`;
     this.link.title = this.nameCell.title = name;
     setText(this.link, symbol);
     setText(this.nameCell, name);
-    setText(this.status, status === 'error' ? 'feed fails' : status === 'active' ? '' : status ?? '');
+    setText(this.status, { active: '', error: 'feed fails' }[status] ?? status);
   }
 
   /** Takes a tick as the WebSocket tells it. Called for each one: it draws nothing. */
-  tick({ timestamp, price: last, volume: traded, bid, ask }) {
+  tick({ timestamp, price: paid, volume: traded, bid, ask }) {
     const isNewest = this.at === null || timestamp >= this.at;
     if (isNewest) {
       this.at = timestamp;
       this.bid = bid ?? this.bid;
       this.ask = ask ?? this.ask;
     }
+    const middle = this.bid !== null && this.ask !== null ? Number(((this.bid + this.ask) / 2).toPrecision(12)) : null;
+    // The middle of quotes is a price as long as nobody trades.
+    const of = paid === null && this.day?.of !== 'last' ? 'mid' : 'last';
+    const last = of === 'mid' ? middle : paid;
     if (last === null) return;
     const date = timestamp.slice(0, 10);
-    if (!this.day || date > this.day.date) {
-      this.day = { date, open: last, volume: 0 };
+    if (!this.day || date > this.day.date || of !== this.day.of) {
+      this.day = { date, of, open: last, volume: 0 };
       this.closes = [];
     }
     if (date === this.day.date) this.day.volume += traded ?? 0;

@@ -72,7 +72,7 @@ export async function show(root, { query, signal }) {
   replace(root,
     h('div', { class: 'tools' }, h('h1', {}, title), shown, search, button('Add instrument', () => addInstrument(() => want(), signal))),
     h('div', { class: 'board' }, table, empty),
-    h('p', { class: 'faint note' }, 'Change and volume are those of the last day with trades, in UTC, since its first price. Age is that of the last tick; stale: none for 5 minutes.'));
+    h('p', { class: 'faint note' }, 'Change and volume are of the last UTC day with prices, since its first one; without trades the price is the middle of bid and ask. Stale: no tick for 5 minutes.'));
 
   // Only rows in sight are drawn; the others are when they come into sight.
   const watcher = new IntersectionObserver((entries) => {
@@ -90,13 +90,16 @@ export async function show(root, { query, signal }) {
 
   async function read() {
     meanwhile = [];
-    const [{ snapshots }, all] = await Promise.all([get('api/market-data/snapshot', { signal }), instruments()]);
-    const statuses = new Map(all.map((it) => [it.id, it.status]));
-    const missing = new Set(statuses.keys());
-    for (const it of snapshots) missing.delete(it.instrument_id);
-    for (const left = [...missing]; left.length;) {
-      const parameters = { instrument_ids: left.splice(0, SNAPSHOTS_MAX).join() };
-      snapshots.push(...(await get('api/market-data/snapshot', { parameters, signal })).snapshots);
+    const snapshots = [];
+    const more = async (instrument_ids) => {
+      const page = await get('api/market-data/snapshot', { parameters: { instrument_ids }, signal });
+      snapshots.push(...page.snapshots);
+    };
+    await more();
+    if (snapshots.length >= SNAPSHOTS_MAX) {
+      const have = new Set(snapshots.map((it) => it.instrument_id));
+      const left = (await instruments()).map((it) => it.id).filter((id) => !have.has(id));
+      while (left.length) await more(left.splice(0, SNAPSHOTS_MAX).join());
     }
     if (signal.aborted) return;
     const gone = new Set(rows.keys());
@@ -109,7 +112,7 @@ export async function show(root, { query, signal }) {
         body.append(row.element);
         watcher.observe(row.element);
       }
-      row.take(snapshot, statuses.get(id));
+      row.take(snapshot);
       if (row.isInSight || !row.isDrawn) draw(row, true);
     }
     for (const id of gone) {
