@@ -53,6 +53,20 @@ export function setText(element, text) {
 /** A button that does something here. */
 export const button = (label, onclick, properties = {}) => h('button', { type: 'button', onclick, ...properties }, label);
 
+/** A table with a caption for readers of the screen; `heads` are `th`, or pairs of class and text. */
+export const tableOf = (caption, heads, body) => h('table', {}, h('caption', { class: 'said' }, caption),
+  h('thead', {}, h('tr', {}, heads.map((head) => (Array.isArray(head) ? h('th', { scope: 'col', class: head[0] }, head[1]) : head)))), body);
+
+/** Has "/" go to an input, which says so in its placeholder. */
+export function reachBySlash(input, signal) {
+  document.addEventListener('keydown', (event) => {
+    const isTyping = event.target.closest('input, select, textarea, dialog');
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+    event.preventDefault();
+    input.select();
+  }, { signal });
+}
+
 /** A labelled field of a form. Its control is the last child. */
 export function field(label, control, hint) {
   const id = (control.id ||= `field-${++fields}`);

@@ -24,9 +24,7 @@ export function acknowledge(alert, onseen, signal) {
   formDialog('Acknowledge', [
     h('p', {}, `${alert.instrument_symbol} · ${alert.alert_message}`), field('Note, if there is something to say', note), who,
   ], 'Acknowledge', async () => {
-    const body = { by: by(), note: note.value || undefined };
-    const { id, acknowledged_at, acknowledged_by, acknowledgement_note } = await post(`api/alerts/${alert.id}/acknowledge`, { body });
-    onseen({ id, acknowledged_at, acknowledged_by, acknowledgement_note });
+    onseen(await post(`api/alerts/${alert.id}/acknowledge`, { body: { by: by(), note: note.value || undefined } }));
   }, signal);
 }
 

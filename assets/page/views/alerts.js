@@ -1,7 +1,7 @@
 // The view of alerts: newest first and live, with what became of each, and what is silenced.
 
 import { call, del, get, instruments, post } from '../api.js';
-import { arrange, button, download, field, h, replace, say, sayError, select, setText } from '../dom.js';
+import { arrange, button, download, field, h, replace, say, sayError, select, setText, tableOf } from '../dom.js';
 import { count, counted, duration } from '../format.js';
 import { keepRead, listen } from '../live.js';
 import { setQuery } from '../main.js';
@@ -64,8 +64,7 @@ export async function show(root, { query, signal }) {
   const silent = h('section', { class: 'panel silences', 'aria-label': 'Silences', hidden: true });
   const again = h('p', { class: 'tools again', hidden: true });
   const body = h('tbody');
-  const table = h('table', {}, h('caption', { class: 'said' }, 'Alerts, newest first'),
-    h('thead', {}, h('tr', {}, HEADS.map(([name, label]) => h('th', { scope: 'col', class: name }, label)))), body);
+  const table = tableOf('Alerts, newest first', HEADS, body);
   const empty = h('div', { class: 'empty', hidden: true });
   const older = button('Load older', act(readOlder));
   const end = h('p', { class: 'end' });

@@ -1,7 +1,7 @@
 // The view of prices: a row per instrument with its last price and its day so far, live.
 
 import { forgetInstruments, get, instruments, post } from '../api.js';
-import { arrange, button, field, formDialog, h, replace, say, select, setText } from '../dom.js';
+import { arrange, button, field, formDialog, h, reachBySlash, replace, say, select, setText, tableOf } from '../dom.js';
 import { count, counted } from '../format.js';
 import { keepRead, listen } from '../live.js';
 import { setQuery } from '../main.js';
@@ -53,7 +53,6 @@ export async function show(root, { query, signal }) {
   let meanwhile = null;
   let want = () => {};
   let order = query.get('sort') ?? 'symbol';
-  if (!COLUMNS.some(([name, , value]) => value && name === order.replace('-', ''))) order = 'symbol';
 
   const search = h('input', {
     type: 'search', value: query.get('search') ?? '', placeholder: 'Symbol or name; press / to type here',
@@ -67,7 +66,7 @@ export async function show(root, { query, signal }) {
   const heads = COLUMNS.map(([name, label, value]) =>
     h('th', { scope: 'col', class: ['symbol', 'name', 'day'].includes(name) ? name : `${name} number` },
       value ? button(label, () => sortBy(name), { class: 'quiet' }) : h('span', {}, label)));
-  const table = h('table', {}, h('caption', { class: 'said' }, 'Prices of all instruments'), h('thead', {}, h('tr', {}, heads)), body);
+  const table = tableOf('Prices of all instruments', heads, body);
   const empty = h('div', { class: 'empty', hidden: true });
   replace(root,
     h('div', { class: 'tools' }, h('h1', {}, title), shown, search, button('Add instrument', () => addInstrument(() => want(), signal))),
@@ -154,7 +153,7 @@ export async function show(root, { query, signal }) {
 
   function sort() {
     const sign = order.startsWith('-') ? -1 : 1;
-    const column = COLUMNS.findIndex(([name]) => name === order.replace('-', ''));
+    const column = Math.max(0, COLUMNS.findIndex(([name, , value]) => value && name === order.replace('-', '')));
     heads.forEach((head, index) => {
       if (index === column) head.setAttribute('aria-sort', sign > 0 ? 'ascending' : 'descending');
       else head.removeAttribute('aria-sort');
@@ -200,13 +199,7 @@ export async function show(root, { query, signal }) {
     watcher.disconnect();
   });
 
-  document.addEventListener('keydown', (event) => {
-    const isTyping = event.target.closest('input, select, textarea, dialog');
-    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
-    event.preventDefault();
-    search.select();
-  }, { signal });
-
+  reachBySlash(search, signal);
   want = await keepRead(read, signal);
 }
 
