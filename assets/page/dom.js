@@ -28,14 +28,43 @@ export function replace(element, ...children) {
   return element;
 }
 
+/** Brings these children into this order, and moves as few as it can. */
+export function arrange(element, children) {
+  let next = element.firstChild;
+  for (const child of children) {
+    if (child === next) next = next.nextSibling;
+    else element.insertBefore(child, next);
+  }
+}
+
+/** Makes an element of an SVG. */
+export function svg(tag, properties, ...children) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
 /** Sets a text only when it differs: layout is not computed again for nothing. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A button that is no submit button. */
-export function button(text, onclick, properties) {
-  return h('button', { type: 'button', onclick, ...properties }, text);
+/** A button that does something here. */
+export const button = (label, onclick, properties = {}) => h('button', { type: 'button', onclick, ...properties }, label);
+
+/** A table with a caption for readers of the screen; `heads` are `th`, or pairs of class and text. */
+export const tableOf = (caption, heads, body) => h('table', {}, h('caption', { class: 'said' }, caption),
+  h('thead', {}, h('tr', {}, heads.map((head) => (Array.isArray(head) ? h('th', { scope: 'col', class: head[0] }, head[1]) : head)))), body);
+
+/** Has "/" go to an input, which says so in its placeholder. */
+export function reachBySlash(input, signal) {
+  document.addEventListener('keydown', (event) => {
+    const isTyping = event.target.closest('input, select, textarea, dialog');
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+    event.preventDefault();
+    input.select();
+  }, { signal });
 }
 
 /** A labelled field of a form. Its control is the last child. */

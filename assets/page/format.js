@@ -35,6 +35,8 @@ export const dateTime = (moment) => (moment ? timeFormat('both', { ...DAY, ...CL
 export const date = (moment) => (moment ? timeFormat('day', DAY).format(millis(moment)) : '–');
 /** 10:23:00. */
 export const clock = (moment) => (moment ? timeFormat('clock', CLOCK).format(millis(moment)) : '–');
+/** A moment of today by its clock alone, any other one with its day. */
+export const dayClock = (moment) => (date(moment) === date(Date.now()) ? clock(moment) : dateTime(moment));
 /** "UTC" or the name of the reader's zone. */
 export const zoneName = () => (isLocal ? Intl.DateTimeFormat().resolvedOptions().timeZone : 'UTC');
 
@@ -54,6 +56,21 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 export const count = (value) => (value === null || value === undefined ? '–' : whole.format(value));
 /** 1.2M. */
 export const compact = (value) => (value === null || value === undefined ? '–' : short.format(value));
+
+/** "1 alert", "20,009 alerts". */
+export const counted = (value, thing) => `${count(value)} ${thing}${value === 1 ? '' : 's'}`;
+
+/** A volume: fractions of small ones, large ones short. */
+export function volume(value) {
+  if (value >= 10_000_000) return compact(value);
+  return value % 1 && value < 1_000 ? value.toFixed(2) : count(value);
+}
+
+/** +0.25 with the instrument's places. */
+export function change(value, places) {
+  if (value === null || value === undefined) return '–';
+  return `${value > 0 ? '+' : value < 0 ? '−' : ''}${price(Math.abs(value), places)}`;
+}
 
 /** ▲ +0.25 %: the sign and the arrow say what the colour says. */
 export function percent(value, places = 2) {

@@ -124,7 +124,7 @@ function showHealth(status) {
 
 async function askHealth() {
   try {
-    const { status } = await get('api/health');
+    const { status } = await get('api/health/database');
     showHealth(status);
   } catch (error) {
     showHealth(error.status === 503 ? 'unhealthy' : null);

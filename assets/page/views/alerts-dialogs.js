@@ -1,60 +1,41 @@
 // The dialogs of the view of alerts: to acknowledge one, to silence a rule or an instrument, to end that.
 
-import { del, get, post, token } from '../api.js';
-import { field, formDialog, h, say, sayError, select } from '../dom.js';
+import { del, post, token } from '../api.js';
+import { field, formDialog, h, say, select } from '../dom.js';
 import { dateTime, usesLocalTime, zoneName } from '../format.js';
 
 const NAME_KEY = 'tickbase.name';
-const RULES_MAX = 10_000;
 const LASTS = [[900, '15 minutes'], [3_600, '1 hour'], [28_800, '8 hours'], [86_400, '1 day'], ['', 'Until a moment']];
 
 /** Asks who does it, and remembers the answer; with a token the server knows. */
 function whoField() {
+  if (token()) return [null, () => undefined];
   const input = h('input', { required: true, maxlength: 100, autocomplete: 'name', value: localStorage.getItem(NAME_KEY) ?? '' });
-  const isAsked = !token();
-  return [isAsked && field('Your name', input), () => {
-    if (!isAsked) return undefined;
-    localStorage.setItem(NAME_KEY, input.value.trim());
-    return input.value.trim();
+  return [field('Your name', input), () => {
+    localStorage.setItem(NAME_KEY, input.value);
+    return input.value;
   }];
 }
 
-/** Notes down who has seen an alert; `onseen` is told the alert as it is then. */
+/** Notes down who has seen an alert; `onseen` is told what is new of it. */
 export function acknowledge(alert, onseen, signal) {
   const note = h('textarea', { rows: 2, maxlength: 1000, autofocus: true });
   const [who, by] = whoField();
   formDialog('Acknowledge', [
-    h('p', {}, `${alert.instrument_symbol} · ${alert.alert_message}`),
-    field('Note, if there is something to say', note),
-    who,
+    h('p', {}, `${alert.instrument_symbol} · ${alert.alert_message}`), field('Note, if there is something to say', note), who,
   ], 'Acknowledge', async () => {
-    const body = { by: by() };
-    if (note.value.trim()) body.note = note.value.trim();
-    const seen = await post(`api/alerts/${alert.id}/acknowledge`, { body });
-    // A list that has them knows more of the deliveries than this answer.
-    const { id, acknowledged_at, acknowledged_by, acknowledgement_note } = seen;
-    onseen({ id, acknowledged_at, acknowledged_by, acknowledgement_note });
-    if (body.by && acknowledged_by !== body.by) say(`${acknowledged_by} had acknowledged it before.`);
+    onseen(await post(`api/alerts/${alert.id}/acknowledge`, { body: { by: by(), note: note.value || undefined } }));
   }, signal);
 }
 
 /** Silences the rule or the instrument of an alert, or what is chosen when there is none. */
-export async function silence(alert, instruments, onsilenced, signal) {
-  let groups;
-  if (alert) {
-    groups = [option('rule_id', alert.rule_id, `Rule ${alert.rule_name ?? alert.rule_id}`),
-      option('instrument_id', alert.instrument_id, `${alert.instrument_symbol}, all rules`)];
-  } else {
-    let rules;
-    try {
-      rules = await get('api/rules', { parameters: { limit: RULES_MAX }, signal });
-    } catch (error) {
-      return sayError(error);
-    }
-    groups = [h('optgroup', { label: 'All rules of an instrument' }, instruments.map((it) => option('instrument_id', it.id, it.symbol))),
-      h('optgroup', { label: 'One rule' }, rules.map((it) => option('rule_id', it.id, `${it.instrument_symbol} · ${it.name ?? it.condition ?? it.id}`)))];
-  }
-  const subject = h('select', { autofocus: true }, groups);
+export function silence(alert, instruments, rules, onsilenced, signal) {
+  const option = (name, id, label) => h('option', { value: `${name}=${id}` }, label);
+  const subject = h('select', { autofocus: true }, alert
+    ? [option('rule_id', alert.rule_id, `Rule ${alert.rule_name ?? alert.rule_id}`),
+      option('instrument_id', alert.instrument_id, `${alert.instrument_symbol}, all rules`)]
+    : [h('optgroup', { label: 'All rules of an instrument' }, instruments.map((it) => option('instrument_id', it.id, it.symbol))),
+      h('optgroup', { label: 'One rule' }, rules.map((it) => option('rule_id', it.id, `${it.instrument_symbol} · ${it.name ?? it.id}`)))]);
   const until = h('input', { type: 'datetime-local' });
   const untilField = field(`Moment, ${zoneName()}`, until);
   untilField.hidden = true;
@@ -65,32 +46,26 @@ export async function silence(alert, instruments, onsilenced, signal) {
   const reason = h('input', { maxlength: 500 });
   const [who, by] = whoField();
   formDialog('Silence', [
-    field('What', subject, 'What it fires is stored and shown here, and goes to no channel, later neither.'),
-    h('div', { class: 'pair' }, field('For', lasts), untilField),
-    field('Reason, if there is one to tell', reason),
-    who,
+    field('What', subject, 'What it fires is stored and shown here; it goes to no channel, not when the silence ends either.'),
+    h('div', { class: 'pair' }, field('For', lasts), untilField), field('Reason, if there is one to tell', reason), who,
   ], 'Silence it', async () => {
     const [name, id] = subject.value.split('=');
-    const body = { [name]: Number(id), by: by() };
-    if (lasts.value) body.for_seconds = Number(lasts.value);
-    else body.until = usesLocalTime() ? new Date(until.value).toISOString() : `${until.value}Z`;
-    if (reason.value.trim()) body.reason = reason.value.trim();
+    const end = lasts.value
+      ? { for_seconds: Number(lasts.value) }
+      : { until: usesLocalTime() ? new Date(until.value).toISOString() : `${until.value}Z` };
+    const body = { [name]: Number(id), ...end, by: by(), reason: reason.value || undefined };
     const added = await post('api/alerts/silences', { body });
     say(`Silent until ${dateTime(added.until)}.`);
     onsilenced();
   }, signal);
 }
 
-const option = (name, id, label) => h('option', { value: `${name}=${id}` }, label);
-
 /** Ends a silence before its time. */
 export function endSilence(it, onended, signal) {
   const [who, by] = whoField();
-  const end = async () => {
+  formDialog('End the silence', [h('p', {}, 'What fires from then on is delivered again.'), who], 'End it', async () => {
     await del(`api/alerts/silences/${it.id}`, { parameters: { by: by() }, signal });
-    say('The silence has ended: what fires from now on is delivered.');
+    say('The silence has ended.');
     onended();
-  };
-  if (!who || localStorage.getItem(NAME_KEY)) return end().catch(sayError);
-  return formDialog('End the silence', who, 'End it', end, signal);
+  }, signal);
 }

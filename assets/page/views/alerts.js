@@ -1,8 +1,8 @@
 // The view of alerts: newest first and live, with what became of each, and what is silenced.
 
 import { call, del, get, instruments, post } from '../api.js';
-import { download, field, h, replace, say, sayError, select, setText } from '../dom.js';
-import { count, duration } from '../format.js';
+import { arrange, button, download, field, h, replace, say, sayError, select, setText, tableOf } from '../dom.js';
+import { count, counted, duration } from '../format.js';
 import { keepRead, listen } from '../live.js';
 import { setQuery } from '../main.js';
 import { acknowledge, endSilence, silence } from './alerts-dialogs.js';
@@ -13,213 +13,190 @@ export const title = 'Alerts';
 const PAGE = 50;
 /** Alerts that the page keeps; older ones are in the export. */
 const KEPT_MAX = 500;
+const RULES_MAX = 10_000;
 const DRAW_MS = 250;
-/** Between two looks at deliveries that are under way: nothing tells of them. It doubles. */
-const LOOK_MIN_MS = 2_000;
-const LOOK_MAX_MS = 30_000;
-/** How long ends of silences are shown without looking at the clock. */
+/** Between two looks at deliveries that are under way: nothing tells of them. */
+const LOOK_MS = 4_000;
+/** How long the time that silences have left is shown. */
 const CLOCK_MS = 15_000;
 
 const HEADS = [['time', 'Time'], ['symbol', 'Symbol'], ['what', 'Alert'], ['value number', 'Value'],
   ['threshold number', 'Threshold'], ['delivery', 'Delivery'], ['seen', 'Acknowledged'], ['acts', 'Actions']];
+const FILTERS = ['instrument', 'delivery', 'from', 'to', 'view'];
 
 export async function show(root, { query, signal }) {
   const all = await instruments();
-  const places = new Map(all.map((it) => [it.id, it.price_decimals]));
-  const symbols = new Map(all.map((it) => [it.id, it.symbol]));
-  const filters = Object.fromEntries(['instrument', 'delivery', 'from', 'to', 'view'].map((name) => [name, query.get(name) ?? '']));
-  const isDead = () => filters.view === 'dead';
-  const instrument = () => all.find((it) => it.symbol === filters.instrument);
-
+  const known = new Map(all.map((it) => [it.id, it]));
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']));
+  const noted = new Map();
   let list = [];
   let rows = new Map();
+  let rules = [];
   let silences = [];
   let cursor = null;
   let total = 0;
-  let isKnown = false;
   let asked = 0;
-  let look = null;
-  let lookMs = LOOK_MIN_MS;
   let want = () => {};
-  const noted = new Map();
 
+  const isDead = () => filters.view === 'dead';
   const parameters = () => ({
     // A symbol that there is not has no alerts.
-    instrument_id: filters.instrument && (instrument()?.id ?? 0),
+    instrument_id: filters.instrument && (all.find((it) => it.symbol === filters.instrument)?.id ?? 0),
     delivery_status: isDead() ? 'failed' : filters.delivery,
     start_date: filters.from,
     end_date: filters.to,
   });
-
+  const ask = (path, more) => get(`api/${path}`, { signal, parameters: more });
+  const act = (run) => () => run().catch(sayError);
   const change = (name) => (value) => {
     filters[name] = value;
     setQuery({ [name]: value });
     list = [];
     read().catch(sayError);
   };
-  const act = (run) => () => run().catch(sayError);
+  const day = (name, label) => field(label, h('input', { type: 'date', value: filters[name], onchange: (event) => change(name)(event.target.value) }));
 
-  const dead = h('button', { type: 'button', class: 'dead', onclick: () => change('view')(isDead() ? '' : 'dead') }, 'Given up');
-  const delivery = select([['', 'Any'], ...Object.entries(DELIVERY).map(([value, [, word]]) => [value, word])], filters.delivery, change('delivery'));
-  const deliveryField = field('Delivery', delivery);
-  const from = h('input', { type: 'date', value: filters.from, onchange: () => change('from')(from.value) });
-  const to = h('input', { type: 'date', value: filters.to, onchange: () => change('to')(to.value) });
-  const which = select([['', 'All'], ...all.map((it) => it.symbol)], filters.instrument, change('instrument'));
+  const states = Object.entries(DELIVERY).map(([value, [, words]]) => [value, words]);
+  const delivery = field('Delivery', select([['', 'Any'], ...states], filters.delivery, change('delivery')));
+  const dead = button('Given up', () => change('view')(isDead() ? '' : 'dead'), { class: 'dead' });
   const matching = h('span', { class: 'faint', role: 'status' });
   const figures = h('dl', { class: 'figures' });
   const silent = h('section', { class: 'panel silences', 'aria-label': 'Silences', hidden: true });
-  const resend = h('p', { class: 'tools again', hidden: true });
+  const again = h('p', { class: 'tools again', hidden: true });
   const body = h('tbody');
-  const table = h('table', {}, h('caption', { class: 'said' }, 'Alerts, newest first'),
-    h('thead', {}, h('tr', {}, HEADS.map(([name, label]) => h('th', { scope: 'col', class: name }, label)))), body);
+  const table = tableOf('Alerts, newest first', HEADS, body);
   const empty = h('div', { class: 'empty', hidden: true });
-  const older = h('button', { type: 'button', onclick: act(readOlder) }, 'Load older');
-  const end = h('p', { class: 'end' }, older);
-
+  const older = button('Load older', act(readOlder));
+  const end = h('p', { class: 'end' });
   replace(root,
     h('div', { class: 'tools top' }, h('h1', {}, title), matching,
-      h('button', { type: 'button', onclick: () => actions.silence() }, 'Silence…'),
-      h('button', { type: 'button', onclick: act(exportAll) }, 'Export CSV')),
+      button('Silence…', act(() => actions.silence())), button('Export CSV', act(exportAll))),
     figures, silent,
     h('div', { class: 'tools' },
-      field('Instrument', which), deliveryField, field('From day, UTC', from), field('To day, UTC', to), dead),
-    resend, h('div', { class: 'board' }, table, empty), end);
+      field('Instrument', select([['', 'All'], ...all.map((it) => it.symbol)], filters.instrument, change('instrument'))),
+      delivery, day('from', 'From day, UTC'), day('to', 'To day, UTC'), dead),
+    again, h('div', { class: 'board' }, table, empty), end);
 
   async function read() {
     const mine = ++asked;
     const per_page = Math.min(KEPT_MAX, Math.max(PAGE, list.length));
-    const options = (more) => ({ signal, parameters: more });
     const [page, stats, given, current] = await Promise.all([
-      get('api/alerts', options({ ...parameters(), per_page, with_deliveries: true })),
-      get('api/alerts/stats', { signal }),
-      get('api/alerts', options({ delivery_status: 'failed', per_page: 1 })),
-      get('api/alerts/silences', { signal }),
+      ask('alerts', { ...parameters(), per_page, with_deliveries: true }),
+      ask('alerts/stats'),
+      ask('alerts', { delivery_status: 'failed', per_page: 1 }),
+      ask('alerts/silences'),
     ]);
+    // A silence knows its rule by number alone.
+    if (current.some((it) => it.rule_id !== null)) await readRules();
     if (mine !== asked || signal.aborted) return;
     list = page.alerts;
     cursor = page.next_cursor;
     total = page.total;
     silences = current;
-    isKnown = true;
     drawFigures(stats);
     setText(dead, `Given up (${count(given.total)})`);
     drawAll();
-    lookAgain();
   }
+
+  const readRules = async () => (rules = await ask('rules', { limit: RULES_MAX }));
 
   async function readOlder() {
     const mine = asked;
     const per_page = Math.min(PAGE, KEPT_MAX - list.length);
-    const page = await get('api/alerts', { signal, parameters: { ...parameters(), per_page, cursor, with_deliveries: true } });
+    const page = await ask('alerts', { ...parameters(), per_page, cursor, with_deliveries: true });
     if (mine !== asked) return;
-    const known = new Set(list.map((it) => it.id));
-    list.push(...page.alerts.filter((it) => !known.has(it.id)));
+    list.push(...page.alerts.filter((it) => !rows.has(it.id)));
     cursor = page.next_cursor;
     drawAll();
   }
 
-  /** Deliveries that are under way are looked at again, ever more rarely. */
-  function lookAgain() {
-    clearTimeout(look);
-    if (!list.some((it) => it.delivery_status === 'pending')) return;
-    look = setTimeout(() => want(), lookMs);
-    lookMs = Math.min(LOOK_MAX_MS, lookMs * 2);
-  }
-
   function drawAll() {
     dead.setAttribute('aria-pressed', isDead());
-    deliveryField.hidden = isDead();
-    setText(matching, total === 1 ? '1 alert' : `${count(total)} alerts`);
+    delivery.hidden = isDead();
+    setText(matching, counted(total, 'alert'));
     drawSilences();
-    drawResend();
+    drawAgain();
     drawRows();
-    drawEnd();
+    const isFull = list.length >= KEPT_MAX;
+    replace(end, cursor && !isFull && older,
+      isFull && `The newest ${count(KEPT_MAX)} are shown. Choose days to see others, or export all.`);
+    table.hidden = list.length === 0;
+    empty.hidden = list.length > 0;
+    if (list.length) return;
+    if (['instrument', 'from', 'to', isDead() ? '' : 'delivery'].some((name) => filters[name])) {
+      replace(empty, 'No alert passes these filters. ', h('a', { href: '#/alerts' }, 'Show all'));
+    } else if (isDead()) setText(empty, 'No delivery was given up: every alert has arrived or is still being sent.');
+    else replace(empty, 'No alerts yet: rules make them. Choose an instrument in ', h('a', { href: '#/prices' }, 'Prices'), ' and add a rule to it.');
   }
 
   function drawRows() {
     const before = rows;
     rows = new Map();
-    let next = body.firstChild;
     for (const alert of list) {
       const row = before.get(alert.id) ?? new AlertRow(actions);
       rows.set(alert.id, row);
-      row.draw(alert, places.get(alert.instrument_id), silences, isDead());
-      if (row.element === next) next = next.nextSibling;
-      else body.insertBefore(row.element, next);
+      row.draw(alert, known.get(alert.instrument_id)?.price_decimals, silences.find((it) => it.id === alert.silence_id), isDead());
     }
     for (const [id, row] of before) if (!rows.has(id)) row.element.remove();
-  }
-
-  function drawEnd() {
-    table.hidden = list.length === 0;
-    empty.hidden = list.length > 0;
-    const isFull = list.length >= KEPT_MAX;
-    replace(end, cursor && !isFull && older,
-      isFull && `The newest ${count(KEPT_MAX)} are shown. Choose days to see older ones, or export them all.`);
-    if (list.length) return;
-    const isFiltered = filters.instrument || filters.from || filters.to || (filters.delivery && !isDead());
-    replace(empty, isFiltered
-      ? ['No alert passes these filters. ', h('a', { href: '#/alerts' }, 'Show all')]
-      : isDead()
-        ? 'No delivery was given up: every alert has arrived or is still being sent.'
-        : ['No alerts yet: rules make them. Choose an instrument in ', h('a', { href: '#/prices' }, 'Prices'), ' and add a rule to it.']);
+    arrange(body, [...rows.values()].map((row) => row.element));
   }
 
   function drawFigures(stats) {
     const most = (counts) => Object.entries(counts).sort(([, a], [, b]) => b - a).slice(0, 4)
       .map(([name, of]) => `${name.replaceAll('_', ' ')} ${count(of)}`).join(' · ') || '–';
-    const pairs = [
-      ['Today, UTC', count(stats.total_alerts_today)],
-      ['Last 7 days', count(stats.total_alerts_this_week)],
-      ['By instrument', most(stats.alerts_by_instrument)],
-      ['By type of rule', most(stats.alerts_by_rule_type)],
-      ['Evaluation, mean', duration(stats.avg_evaluation_time_ms)],
-      ['Slowest', duration(stats.slowest_evaluation_ms)],
-    ];
-    replace(figures, pairs.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+    const pairs = {
+      'Today, UTC': count(stats.total_alerts_today),
+      'Last 7 days': count(stats.total_alerts_this_week),
+      'By instrument': most(stats.alerts_by_instrument),
+      'By type of rule': most(stats.alerts_by_rule_type),
+      'Evaluation, mean and slowest': `${duration(stats.avg_evaluation_time_ms)}, ${duration(stats.slowest_evaluation_ms)}`,
+    };
+    replace(figures, Object.entries(pairs).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
   }
 
   function drawSilences() {
-    const now = Date.now();
-    const current = silences.filter((it) => Date.parse(it.until) > now);
+    const current = silences.filter((it) => Date.parse(it.until) > Date.now());
     silent.hidden = current.length === 0;
-    replace(silent, h('h2', {}, `Silences (${current.length})`),
-      h('ul', {}, current.map((it) => silenceItem(it, symbols, list, () => endSilence(it, want, signal)))));
+    // Who is about to press a button keeps it.
+    if (silent.contains(document.activeElement) && silent.querySelectorAll('li').length === current.length) return;
+    replace(silent, h('h2', {}, `Silences (${current.length})`), h('ul', {}, current.map((it) =>
+      silenceItem(it, known.get(it.instrument_id), rules.find(({ id }) => id === it.rule_id), () => endSilence(it, want, signal)))));
   }
 
-  function drawResend() {
-    const channels = new Set(list.flatMap((it) => it.deliveries ?? []).filter((it) => it.status === 'dead').map((it) => it.channel));
-    resend.hidden = !isDead() || channels.size === 0;
-    const send = (channel) => act(async () => {
-      const { resent } = await post('api/alerts/deliveries/resend', { parameters: { channel } });
-      saySent(resent);
-    });
-    replace(resend, h('span', { class: 'faint' }, 'Once the receiver is mended, send again'),
-      h('button', { type: 'button', onclick: send() }, 'All'),
-      [...channels].sort().map((channel) => h('button', { type: 'button', onclick: send(channel) }, `All of ${channel}`)));
+  function drawAgain() {
+    const given = list.flatMap((it) => it.deliveries ?? []).filter((it) => it.status === 'dead');
+    const channels = [...new Set(given.map((it) => it.channel))].sort();
+    again.hidden = !isDead() || given.length === 0;
+    if (again.contains(document.activeElement) && again.children.length === channels.length + 2) return;
+    const send = (label, channel) => button(label, act(() => resend('api/alerts/deliveries/resend', { parameters: { channel } })));
+    replace(again, h('span', { class: 'faint' }, 'Once the receiver is mended, send again'), send('All'),
+      channels.map((channel) => send(`All of ${channel}`, channel)));
   }
 
-  function saySent(resent) {
-    say(resent === 1 ? '1 delivery is being sent again.' : `${count(resent)} deliveries are being sent again.`);
-    lookMs = LOOK_MIN_MS;
+  async function resend(path, options) {
+    const { resent } = await post(path, options);
+    say(`Sending again: ${counted(resent, 'message')}.`);
     want();
   }
 
+  async function remove({ id, instrument_symbol }) {
+    await del(`api/alerts/${id}`);
+    list = list.filter((it) => it.id !== id);
+    total -= 1;
+    drawAll();
+    const run = act(async () => {
+      await post(`api/alerts/${id}/restore`);
+      want();
+    });
+    say(`The alert of ${instrument_symbol} was deleted.`, 'done', { label: 'Undo', run });
+  }
+
+  /** What a row may ask for, by the names of its buttons. */
   const actions = {
-    acknowledge: (alert) => acknowledge(alert, (seen) => update(seen), signal),
-    silence: (alert) => silence(alert, all, () => want(), signal),
-    resend: (alert) => act(async () => saySent((await post(`api/alerts/${alert.id}/deliveries/resend`, { body: {} })).resent))(),
-    remove: (alert) => act(async () => {
-      await del(`api/alerts/${alert.id}`);
-      list = list.filter((it) => it.id !== alert.id);
-      total -= 1;
-      drawAll();
-      const run = act(async () => {
-        await post(`api/alerts/${alert.id}/restore`);
-        want();
-      });
-      say(`The alert of ${alert.instrument_symbol} was deleted.`, 'done', { label: 'Undo', run });
-    })(),
+    acknowledge: async (alert) => acknowledge(alert, update, signal),
+    silence: async (alert) => silence(alert, all, alert ? [] : await readRules(), () => want(), signal),
+    resend: ({ id }) => resend(`api/alerts/${id}/deliveries/resend`),
+    remove,
   };
 
   async function exportAll() {
@@ -235,34 +212,26 @@ export async function show(root, { query, signal }) {
   }
 
   /** Whether an alert that just fired is one of those that are shown. */
-  function passes(alert) {
-    const { instrument, from: first, to: last } = filters;
-    const { delivery_status } = parameters();
-    const day = alert.timestamp.slice(0, 10);
-    return (!instrument || instrument === alert.instrument_symbol) && (!delivery_status || delivery_status === alert.delivery_status)
-      && (!first || day >= first) && (!last || day <= last);
+  function passes({ instrument_symbol, delivery_status, timestamp }) {
+    const date = timestamp.slice(0, 10);
+    const status = parameters().delivery_status;
+    return [instrument_symbol, ''].includes(filters.instrument) && [delivery_status, ''].includes(status)
+      && date >= filters.from && (!filters.to || date <= filters.to);
   }
 
+  /** Messages name things as the API does, in another case. */
+  const named = (data) => Object.fromEntries(Object.entries({ ...data, id: data.alertId })
+    .map(([name, value]) => [name.replace(/[A-Z]/g, (it) => `_${it.toLowerCase()}`), value]));
   listen('alert_fired', (data) => {
-    const alert = { deliveries: null, silence_id: null, acknowledged_at: null };
-    // Names of messages are those of the API in another case.
-    for (const [name, value] of Object.entries(data)) alert[name.replace(/[A-Z]/g, (it) => `_${it.toLowerCase()}`)] = value;
-    alert.id = alert.alert_id;
-    noted.set(alert.id, alert);
+    noted.set(data.alertId, { ...named(data), isFresh: true });
     if (noted.size > KEPT_MAX) noted.delete(noted.keys().next().value);
   }, signal);
-  listen('alert_acknowledged', (data) => update({
-    id: data.alertId,
-    acknowledged_at: data.acknowledgedAt,
-    acknowledged_by: data.acknowledgedBy,
-    acknowledgement_note: data.acknowledgementNote,
-  }), signal);
+  listen('alert_acknowledged', (data) => update(named(data)), signal);
 
   const timers = [
     setInterval(() => {
-      if (noted.size === 0 || !isKnown || document.hidden) return;
-      const known = new Set(list.map((it) => it.id));
-      const fresh = [...noted.values()].filter((it) => !known.has(it.id) && passes(it));
+      if (noted.size === 0 || document.hidden) return;
+      const fresh = [...noted.values()].filter((it) => !rows.has(it.id) && passes(it));
       noted.clear();
       if (fresh.length === 0) return;
       total += fresh.length;
@@ -270,15 +239,11 @@ export async function show(root, { query, signal }) {
         .sort((a, b) => (a.timestamp === b.timestamp ? b.id - a.id : a.timestamp < b.timestamp ? 1 : -1))
         .slice(0, KEPT_MAX);
       drawAll();
-      lookMs = LOOK_MIN_MS;
-      lookAgain();
-    }, DRAW_MS),
-    setInterval(() => document.hidden || silences.length === 0 || drawSilences(), CLOCK_MS),
+        }, DRAW_MS),
+    setInterval(() => list.some((it) => it.delivery_status === 'pending') && want(), LOOK_MS),
+    setInterval(() => silences.length > 0 && !document.hidden && drawSilences(), CLOCK_MS),
   ];
-  signal.addEventListener('abort', () => {
-    timers.forEach(clearInterval);
-    clearTimeout(look);
-  });
+  signal.addEventListener('abort', () => timers.forEach(clearInterval));
   addEventListener('zone', drawAll, { signal });
 
   want = await keepRead(read, signal, ['connected']);

@@ -1,176 +1,149 @@
 // A row of the view of prices: what is known of an instrument, and the cells that show it.
 
-import { h, setText } from '../dom.js';
-import { age, compact, count, dateTime, direction, millis, percent, price } from '../format.js';
+import { h, setText, svg } from '../dom.js';
+import { age, change as written, dateTime, direction, millis, percent, price, volume } from '../format.js';
 
 /** Without a tick for so long, a price is said to be stale. */
 const STALE_MS = 300_000;
 const FLASH_MS = 450;
 const CLOSES_MAX = 96;
-/** Past this a volume is written short. */
-const VOLUME_WRITTEN_OUT_MAX = 10_000_000;
-/** The space that a sparkline is drawn in; CSS stretches it. */
+/** The space that a curve is drawn in, which CSS stretches, and the room above and below it. */
 const [WIDTH, HEIGHT, EDGE] = [100, 24, 2];
 
-const SVG = 'http://www.w3.org/2000/svg';
-function svg(tag, properties, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
 /** The quarter of an hour of a UTC day, of a moment as the API writes it. */
-const quarter = (moment) => Number(moment.slice(11, 13)) * 4 + Math.floor(Number(moment.slice(14, 16)) / 15);
+const quarter = (moment) => moment.slice(11, 13) * 4 + Math.floor(moment.slice(14, 16) / 15);
 
 export class PriceRow {
-  /** Whether the row is where it can be seen, by the one who watches. */
+  /** Whether it is where it can be seen, by the one who watches. */
   isInSight = false;
   isDrawn = false;
+  shown = {};
 
   constructor(id) {
     this.link = h('a');
-    this.status = h('span', { class: 'state', hidden: true });
-    this.curve = svg('polyline', { fill: 'none', 'vector-effect': 'non-scaling-stroke' });
-    this.open = svg('line', { class: 'open', x1: 0, x2: WIDTH, 'vector-effect': 'non-scaling-stroke' });
+    this.status = h('span', { class: 'state' });
+    const line = { fill: 'none', 'vector-effect': 'non-scaling-stroke' };
+    this.curve = svg('polyline', line);
+    this.open = svg('polyline', { ...line, class: 'open' });
     this.spark = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, this.open, this.curve);
     this.old = h('span');
     this.stale = h('span', { class: 'stale' });
-    const cell = (name, ...children) => (this[`${name}Cell`] = h('td', { class: `${name} number` }, children));
+    this.cells = {};
+    const cell = (name, ...children) => (this.cells[name] = h('td', { class: `${name} number` }, children));
+    this.nameCell = h('td', { class: 'name' });
     this.element = h('tr', { data: { id } },
-      h('th', { scope: 'row', class: 'symbol' }, this.link, this.status),
-      (this.nameCell = h('td', { class: 'name' })),
-      cell('last'), cell('change'), cell('percent'),
-      h('td', { class: 'day' }, this.spark),
-      cell('bid'), cell('ask'), cell('volume'),
-      cell('age', this.old, ' ', this.stale));
+      h('th', { scope: 'row', class: 'symbol' }, this.link, this.status), this.nameCell,
+      cell('last'), cell('change'), cell('percent'), h('td', { class: 'day' }, this.spark),
+      cell('bid'), cell('ask'), cell('volume'), cell('age', this.old, ' ', this.stale));
   }
 
   /** Takes all that the API knows of the instrument. */
-  take(snapshot, status) {
-    this.symbol = snapshot.symbol;
-    this.name = snapshot.name;
-    this.searched = `${snapshot.symbol} ${snapshot.name}`.toLowerCase();
-    this.places = snapshot.price_decimals;
-    this.at = snapshot.timestamp;
-    this.readTo = snapshot.timestamp ?? '';
-    this.day = snapshot.day && { date: snapshot.day.date, open: snapshot.day.open, volume: snapshot.day.volume ?? 0 };
-    this.price = snapshot.day?.close ?? snapshot.price;
-    this.bid = snapshot.bid;
-    this.ask = snapshot.ask;
-    this.closes = snapshot.closes.slice(-CLOSES_MAX);
-    this.quarter = this.at && this.at.startsWith(this.day?.date) ? quarter(this.at) : null;
-    this.isCurveOld = true;
-    this.link.href = `#/instrument/${encodeURIComponent(this.symbol)}`;
-    this.link.title = this.name;
-    setText(this.link, this.symbol);
-    setText(this.nameCell, this.name);
-    this.nameCell.title = this.name;
-    this.status.hidden = !status || status === 'active';
-    setText(this.status, status === 'error' ? 'feed fails' : status ?? '');
+  take({ symbol, name, price_decimals, timestamp, price: newest, bid, ask, day, closes, status }) {
+    const isToday = day && timestamp?.startsWith(day.date);
+    Object.assign(this, {
+      symbol, name, bid, ask, places: price_decimals, at: timestamp, readTo: timestamp ?? '',
+      searched: `${symbol} ${name}`.toLowerCase(),
+      last: day?.close ?? newest,
+      day: day && { date: day.date, of: day.of, open: day.open, volume: day.volume ?? 0 },
+      closes: closes.slice(-CLOSES_MAX), quarter: isToday ? quarter(timestamp) : null, isCurveOld: true,
+    });
+    this.link.href = `#/instrument/${encodeURIComponent(symbol)}`;
+    this.link.title = this.nameCell.title = name;
+    setText(this.link, symbol);
+    setText(this.nameCell, name);
+    setText(this.status, { active: '', error: 'feed fails' }[status] ?? status);
   }
 
   /** Takes a tick as the WebSocket tells it. Called for each one: it draws nothing. */
-  tick({ timestamp, price: last, volume, bid, ask }) {
+  tick({ timestamp, price: paid, volume: traded, bid, ask }) {
     const isNewest = this.at === null || timestamp >= this.at;
     if (isNewest) {
       this.at = timestamp;
-      if (bid !== null) this.bid = bid;
-      if (ask !== null) this.ask = ask;
+      this.bid = bid ?? this.bid;
+      this.ask = ask ?? this.ask;
     }
+    const middle = this.bid !== null && this.ask !== null ? Number(((this.bid + this.ask) / 2).toPrecision(12)) : null;
+    // The middle of quotes is a price as long as nobody trades.
+    const of = paid === null && this.day?.of !== 'last' ? 'mid' : 'last';
+    const last = of === 'mid' ? middle : paid;
     if (last === null) return;
     const date = timestamp.slice(0, 10);
-    if (!this.day || date > this.day.date) {
-      this.day = { date, open: last, volume: 0 };
+    if (!this.day || date > this.day.date || of !== this.day.of) {
+      this.day = { date, of, open: last, volume: 0 };
       this.closes = [];
-      this.quarter = null;
     }
-    if (date === this.day.date) this.day.volume += volume ?? 0;
+    if (date === this.day.date) this.day.volume += traded ?? 0;
     if (!isNewest) return;
-    this.price = last;
+    this.last = last;
     const now = quarter(timestamp);
-    if (now === this.quarter && this.closes.length) this.closes[this.closes.length - 1] = last;
-    else if (this.closes.push(last) > CLOSES_MAX) this.closes.shift();
+    if (now === this.quarter && this.closes.length) this.closes.pop();
+    if (this.closes.push(last) > CLOSES_MAX) this.closes.shift();
     this.quarter = now;
     this.isCurveOld = true;
   }
 
   get change() {
-    if (!this.day || this.price === null) return null;
     // Without the noise of binary fractions, which a price without places would show.
-    return Number((this.price - this.day.open).toPrecision(10));
+    return this.day && this.last !== null ? Number((this.last - this.day.open).toPrecision(10)) : null;
   }
 
   get percent() {
-    return this.change === null || !this.day.open ? null : (this.change / Math.abs(this.day.open)) * 100;
-  }
-
-  /** The length of its longest price, as it is written. */
-  get digits() {
-    return Math.max(...[this.price, this.bid, this.ask, this.day?.open].map((value) => price(value, this.places).length));
+    return this.day?.open ? (this.change / Math.abs(this.day.open)) * 100 : null;
   }
 
   get millis() {
     return millis(this.at);
   }
 
-  /** Shows what changed. A changed price is lit for a moment, and noted in `lit`. */
+  /** The length of its longest price, as it is written. */
+  get digits() {
+    return Math.max(...[this.last, this.bid, this.ask, this.day?.open].map((of) => price(of, this.places).length));
+  }
+
+  /** Shows what changed. A changed price is lit for a moment, which is noted in `lit`. */
   draw(isWhole, lit) {
-    const { change } = this;
-    const way = direction(change);
+    const { cells, change, shown } = this;
     for (const name of ['last', 'bid', 'ask']) {
-      const value = name === 'last' ? this.price : this[name];
-      const before = this[`${name}Shown`];
-      if (value === before) continue;
-      this[`${name}Shown`] = value;
-      const cell = this[`${name}Cell`];
-      cell.textContent = price(value, this.places);
-      if (isWhole || before === null || before === undefined) continue;
-      cell.dataset.flash = value > before ? 'up' : 'down';
-      lit.push({ until: performance.now() + FLASH_MS, end: () => delete cell.dataset.flash && false });
+      const [cell, now, before] = [cells[name], this[name], shown[name]];
+      if (now === before) continue;
+      shown[name] = now;
+      cell.textContent = price(now, this.places);
+      if (isWhole || !before) continue;
+      cell.dataset.flash = direction(now - before);
+      lit.push({ cell, until: performance.now() + FLASH_MS });
     }
-    setText(this.changeCell, change === null ? '–' : `${change > 0 ? '+' : change < 0 ? '−' : ''}${price(Math.abs(change), this.places)}`);
-    setText(this.percentCell, percent(this.percent));
-    if (this.way !== way) {
-      this.changeCell.className = `change number ${way}`;
-      this.percentCell.className = `percent number ${way}`;
+    setText(cells.change, written(change, this.places));
+    setText(cells.percent, percent(this.percent));
+    setText(cells.volume, volume(this.day?.volume));
+    const way = direction(change);
+    if (shown.way !== way) {
+      shown.way = way;
+      for (const name of ['change', 'percent']) cells[name].className = `${name} number ${way}`;
       this.spark.setAttribute('class', way);
-      this.way = way;
     }
-    setText(this.volumeCell, writtenVolume(this.day?.volume));
-    if (isWhole || !this.isDrawn) this.drawSlow();
+    if (isWhole) this.drawSlow();
     this.isDrawn = true;
   }
 
   /** Shows what need not be seen at once: the age and the curve. */
   drawSlow() {
     const now = Date.now();
-    const isStale = this.at !== null && now - this.millis > STALE_MS;
-    setText(this.old, this.at === null ? 'never' : age(this.at, now));
-    setText(this.stale, isStale ? 'stale' : '');
-    const hint = this.at === null ? '' : dateTime(this.at);
-    if (this.ageCell.title !== hint) this.ageCell.title = hint;
+    setText(this.old, age(this.at, now));
+    setText(this.stale, this.at && now - this.millis > STALE_MS ? 'stale' : '');
+    if (this.cells.age.title !== dateTime(this.at)) this.cells.age.title = dateTime(this.at);
     if (this.isCurveOld) this.drawCurve();
   }
 
   drawCurve() {
     this.isCurveOld = false;
+    const open = this.day?.open ?? this.closes[0];
     // One close makes a line from the first price of the day to it.
-    const values = this.closes.length === 1 ? [this.day?.open ?? this.closes[0], ...this.closes] : this.closes;
-    const open = this.day?.open ?? values[0] ?? 0;
+    const values = this.closes.length === 1 ? [open, ...this.closes] : this.closes;
     const low = Math.min(open, ...values);
-    const high = Math.max(open, ...values);
-    const y = (value) => (high === low ? HEIGHT / 2 : EDGE + (HEIGHT - 2 * EDGE) * ((high - value) / (high - low))).toFixed(1);
-    const points = values.map((value, index) => `${((WIDTH * index) / (values.length - 1)).toFixed(1)},${y(value)}`);
-    this.curve.setAttribute('points', points.join(' '));
-    this.open.setAttribute('y1', y(open));
-    this.open.setAttribute('y2', y(open));
-    this.open.setAttribute('visibility', values.length ? 'visible' : 'hidden');
+    const range = Math.max(open, ...values) - low || 1;
+    const point = (value, index, { length }) =>
+      `${((WIDTH * index) / (length - 1)).toFixed(1)},${(HEIGHT - EDGE - ((HEIGHT - 2 * EDGE) * (value - low)) / range).toFixed(1)}`;
+    this.curve.setAttribute('points', values.map(point).join(' '));
+    this.open.setAttribute('points', (values.length ? [open, open] : []).map(point).join(' '));
   }
-}
-
-function writtenVolume(value) {
-  if (value === null || value === undefined) return '–';
-  if (value >= VOLUME_WRITTEN_OUT_MAX) return compact(value);
-  return Number.isInteger(value) || value >= 1_000 ? count(value) : value.toFixed(2);
 }

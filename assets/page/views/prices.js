@@ -1,30 +1,31 @@
 // The view of prices: a row per instrument with its last price and its day so far, live.
 
-import { get, instruments } from '../api.js';
-import { h, replace, setText } from '../dom.js';
-import { count } from '../format.js';
+import { forgetInstruments, get, instruments, post } from '../api.js';
+import { arrange, button, field, formDialog, h, reachBySlash, replace, say, select, setText, tableOf } from '../dom.js';
+import { count, counted } from '../format.js';
 import { keepRead, listen } from '../live.js';
 import { setQuery } from '../main.js';
-import { addInstrument } from './prices-add.js';
 import { PriceRow } from './prices-row.js';
 
 export const title = 'Prices';
 
 const DRAW_MS = 250;
-/** A sparkline moves by less than a pixel between two of these. */
-const SECOND_MS = 1_000;
-/** Rows change places no more often, so that they can be read and clicked. */
-const SORT_MS = 5_000;
+/** Ages and curves, by draws. */
+const SLOW_DRAWS = 4;
+/** Rows change places no more often, by draws, so that they can be read and clicked. */
+const SORT_DRAWS = 20;
 /** The API's bound of one answer. */
 const SNAPSHOTS_MAX = 1_000;
 /** Ticks that come while a snapshot is read; beyond them the next snapshot has to do. */
 const MEANWHILE_MAX = 5_000;
+/** Room for a price, at least; a longer one makes more. */
+const DIGITS_MIN = 8;
 
-/** Columns: name, heading, and the value by which it is sorted. Those without a value are not. */
+/** Columns: name, heading, and the value by which they are sorted. */
 const COLUMNS = [
   ['symbol', 'Symbol', (row) => row.symbol],
   ['name', 'Name', (row) => row.name],
-  ['last', 'Last', (row) => row.price],
+  ['last', 'Last', (row) => row.last],
   ['change', 'Change', (row) => row.change],
   ['percent', 'Change %', (row) => row.percent],
   ['day', 'Day'],
@@ -33,203 +34,194 @@ const COLUMNS = [
   ['volume', 'Volume', (row) => row.day?.volume],
   ['age', 'Age', (row) => row.at && -row.millis],
 ];
-/** Room for a price, at least; a longer one makes more. */
-const DIGITS_MIN = 8;
-const TEXTS = new Set(['symbol', 'name', 'day']);
+/** They begin with A, or with the youngest; numbers with the largest. */
+const RISING = ['symbol', 'name', 'age'];
+
+const TYPES = [
+  ['future', 'Future'], ['index', 'Index'], ['internal', 'Market internal, such as breadth'],
+  ['equity', 'Equity'], ['fx', 'Currency pair'], ['crypto', 'Crypto-currency pair'],
+];
+const CALENDARS = [
+  ['', 'That of its type'], ['24x7', 'Every day'], ['weekdays', 'Monday to Friday, UTC'],
+  ['XNYS', 'New York Stock Exchange'], ['XNAS', 'Nasdaq'],
+];
 
 export async function show(root, { query, signal }) {
   const rows = new Map();
-  let order = query.get('sort') ?? 'symbol';
-  if (!COLUMNS.some(([name, , value]) => value && name === order.replace('-', ''))) order = 'symbol';
-
-  const search = h('input', {
-    type: 'search', id: 'search', value: query.get('search') ?? '', placeholder: 'Symbol or name; press / to type here',
-    autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Search by symbol or name', oninput: () => {
-      setQuery({ search: search.value });
-      filter();
-    },
-  });
-  const shownCount = h('span', { class: 'faint', role: 'status' });
-  const add = h('button', { type: 'button', onclick: () => addInstrument(() => want(), signal) }, 'Add instrument');
-  const body = h('tbody');
-  const heads = new Map(COLUMNS.map(([name, label, value]) => [name,
-    h('th', { scope: 'col', class: `${name}${TEXTS.has(name) ? '' : ' number'}` },
-      value ? h('button', { type: 'button', class: 'quiet', onclick: () => sortBy(name) }, label) : h('span', {}, label))]));
-  const table = h('table', {}, h('caption', { class: 'said' }, 'Prices of all instruments'),
-    h('thead', {}, h('tr', {}, [...heads.values()])), body);
-  const empty = h('div', { class: 'empty', hidden: true });
-  replace(root,
-    h('div', { class: 'tools' }, h('h1', {}, title), shownCount, search, add),
-    h('div', { class: 'board' }, table, empty),
-    h('p', { class: 'faint note' }, 'Change and volume are those of the last day with trades, in UTC, since its first price. Age is that of the last tick; stale: none for 5 minutes.'));
-
-  // Only rows that are in sight are drawn; the others are drawn when they come into sight.
-  const watcher = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      const row = rows.get(Number(target.dataset.id));
-      if (!row) continue;
-      row.isInSight = isIntersecting;
-      if (isIntersecting) draw(row, true);
-    }
-  }, { rootMargin: '120px' });
-  signal.addEventListener('abort', () => watcher.disconnect());
-
   const dirty = new Set();
   let lit = [];
   let meanwhile = null;
   let want = () => {};
+  let order = query.get('sort') ?? 'symbol';
+
+  const search = h('input', {
+    type: 'search', value: query.get('search') ?? '', placeholder: 'Symbol or name; press / to type here',
+    spellcheck: 'false', 'aria-label': 'Search by symbol or name', oninput: () => {
+      setQuery({ search: search.value });
+      filter();
+    },
+  });
+  const shown = h('span', { class: 'faint', role: 'status' });
+  const body = h('tbody');
+  const heads = COLUMNS.map(([name, label, value]) =>
+    h('th', { scope: 'col', class: ['symbol', 'name', 'day'].includes(name) ? name : `${name} number` },
+      value ? button(label, () => sortBy(name), { class: 'quiet' }) : h('span', {}, label)));
+  const table = tableOf('Prices of all instruments', heads, body);
+  const empty = h('div', { class: 'empty', hidden: true });
+  replace(root,
+    h('div', { class: 'tools' }, h('h1', {}, title), shown, search, button('Add instrument', () => addInstrument(() => want(), signal))),
+    h('div', { class: 'board' }, table, empty),
+    h('p', { class: 'faint note' }, 'Change and volume are of the last UTC day with prices, since its first one; without trades the price is the middle of bid and ask. Stale: no tick for 5 minutes.'));
+
+  // Only rows in sight are drawn; the others are when they come into sight.
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const row = rows.get(Number(target.dataset.id));
+      if (row) row.isInSight = isIntersecting;
+      if (row && isIntersecting) draw(row, true);
+    }
+  }, { rootMargin: '120px' });
 
   function draw(row, isWhole) {
     row.draw(isWhole, lit);
     dirty.delete(row);
   }
 
-  function rowOf(id) {
-    let row = rows.get(id);
-    if (!row) {
-      row = new PriceRow(id);
-      rows.set(id, row);
-      body.append(row.element);
-      watcher.observe(row.element);
-    }
-    return row;
-  }
-
   async function read() {
     meanwhile = [];
-    const known = instruments();
-    const [{ snapshots }, all] = await Promise.all([get('api/market-data/snapshot', { signal }), known]);
-    const have = new Set(snapshots.map((it) => it.instrument_id));
-    const missing = all.map((it) => it.id).filter((id) => !have.has(id));
-    while (missing.length) {
-      const instrument_ids = missing.splice(0, SNAPSHOTS_MAX).join();
-      snapshots.push(...(await get('api/market-data/snapshot', { parameters: { instrument_ids }, signal })).snapshots);
+    const snapshots = [];
+    const more = async (instrument_ids) => {
+      const page = await get('api/market-data/snapshot', { parameters: { instrument_ids }, signal });
+      snapshots.push(...page.snapshots);
+    };
+    await more();
+    if (snapshots.length >= SNAPSHOTS_MAX) {
+      const have = new Set(snapshots.map((it) => it.instrument_id));
+      const left = (await instruments()).map((it) => it.id).filter((id) => !have.has(id));
+      while (left.length) await more(left.splice(0, SNAPSHOTS_MAX).join());
     }
     if (signal.aborted) return;
-    const statuses = new Map(all.map((it) => [it.id, it.status]));
-    const now = new Set(snapshots.map((it) => it.instrument_id));
-    for (const [id, row] of rows) {
-      if (now.has(id)) continue;
-      watcher.unobserve(row.element);
-      row.element.remove();
+    const gone = new Set(rows.keys());
+    for (const snapshot of snapshots) {
+      const id = snapshot.instrument_id;
+      gone.delete(id);
+      let row = rows.get(id);
+      if (!row) {
+        rows.set(id, (row = new PriceRow(id)));
+        body.append(row.element);
+        watcher.observe(row.element);
+      }
+      row.take(snapshot);
+      if (row.isInSight || !row.isDrawn) draw(row, true);
+    }
+    for (const id of gone) {
+      watcher.unobserve(rows.get(id).element);
+      rows.get(id).element.remove();
       rows.delete(id);
     }
-    for (const snapshot of snapshots) {
-      const row = rowOf(snapshot.instrument_id);
-      row.take(snapshot, statuses.get(snapshot.instrument_id));
-      dirty.add(row);
-    }
-    // What was stored after the snapshot and told before it arrived.
-    for (const tick of meanwhile) {
-      const row = rows.get(tick.instrumentId);
-      if (row && !(tick.timestamp <= row.readTo)) row.tick(tick);
-    }
+    // What was stored after the snapshot, and told before it arrived.
+    const late = meanwhile;
     meanwhile = null;
-    const lengths = [...rows.values()].map((row) => row.digits);
-    table.style.setProperty('--digits', Math.max(DIGITS_MIN, ...lengths));
+    for (const tick of late) if (tick.timestamp > rows.get(tick.instrumentId)?.readTo) take(tick);
+    table.style.setProperty('--digits', Math.max(DIGITS_MIN, ...[...rows.values()].map((row) => row.digits)));
     filter();
-    arrange();
-    drawAll();
-  }
-
-  function drawAll() {
-    for (const row of dirty) if (row.isInSight || !row.isDrawn) draw(row, true);
+    sort();
   }
 
   function filter() {
     const words = search.value.trim().toLowerCase();
     let seen = 0;
-    for (const row of rows.values()) {
-      const isHidden = words !== '' && !row.searched.includes(words);
-      if (row.element.hidden !== isHidden) row.element.hidden = isHidden;
-      if (!isHidden) seen += 1;
+    let isTold = false;
+    for (const { element, searched, at } of rows.values()) {
+      element.hidden = !searched.includes(words);
+      seen += !element.hidden;
+      isTold ||= at !== null;
     }
-    setText(shownCount, words ? `${count(seen)} of ${count(rows.size)}` : `${count(rows.size)} instruments`);
-    empty.hidden = seen > 0 && hasTicks();
-    if (empty.hidden) return;
-    replace(empty, rows.size === 0
-      ? 'No instruments yet: add one by “Add instrument” above.'
-      : seen === 0
-        ? [`No instrument has “${search.value.trim()}” in its symbol or name. `, h('button', { type: 'button', onclick: showAll }, 'Show all')]
-        : ['No ticks yet: drop a file on ', h('a', { href: '#/data' }, 'Data'), ', or send some to ', h('code', {}, 'POST /api/market-data'), '.']);
-  }
-
-  const hasTicks = () => [...rows.values()].some((row) => row.at !== null);
-
-  function showAll() {
-    search.value = '';
-    search.focus();
-    setQuery({ search: null });
-    filter();
+    setText(shown, words ? `${count(seen)} of ${count(rows.size)}` : counted(rows.size, 'instrument'));
+    empty.hidden = seen > 0 && isTold;
+    if (rows.size === 0) setText(empty, 'No instruments yet: add one by “Add instrument” above.');
+    else if (seen === 0) replace(empty, `No instrument has “${search.value.trim()}” in its symbol or name. `, h('a', { href: '#/prices' }, 'Show all'));
+    else if (!isTold) replace(empty, 'No ticks yet: drop a file on ', h('a', { href: '#/data' }, 'Data'), ', or POST /api/market-data.');
   }
 
   function sortBy(name) {
-    // Numbers are asked for by the largest first, words from A.
-    const first = TEXTS.has(name) || name === 'age' ? name : `-${name}`;
-    order = order === first ? (first.startsWith('-') ? name : `-${name}`) : first;
+    const first = RISING.includes(name) ? name : `-${name}`;
+    order = order !== first ? first : first === name ? `-${name}` : name;
     setQuery({ sort: order === 'symbol' ? null : order });
-    arrange();
+    sort();
   }
 
-  function arrange() {
-    const name = order.replace('-', '');
+  function sort() {
     const sign = order.startsWith('-') ? -1 : 1;
-    for (const [column, head] of heads) {
-      if (column === name) head.setAttribute('aria-sort', sign > 0 ? 'ascending' : 'descending');
+    const column = Math.max(0, COLUMNS.findIndex(([name, , value]) => value && name === order.replace('-', '')));
+    heads.forEach((head, index) => {
+      if (index === column) head.setAttribute('aria-sort', sign > 0 ? 'ascending' : 'descending');
       else head.removeAttribute('aria-sort');
-    }
-    const value = COLUMNS.find(([column]) => column === name)[2];
-    const sorted = [...rows.values()].map((row) => [value(row) ?? null, row]);
+    });
+    const sorted = [...rows.values()].map((row) => [COLUMNS[column][2](row) ?? null, row]);
     sorted.sort(([a, one], [b, other]) => {
       if (a === b) return one.symbol < other.symbol ? -1 : 1;
       // What has no value comes last, whichever way.
       if (a === null || b === null) return a === null ? 1 : -1;
       return a < b ? -sign : sign;
     });
-    let next = body.firstChild;
-    for (const [, { element }] of sorted) {
-      if (element === next) next = next.nextSibling;
-      else body.insertBefore(element, next);
-    }
+    arrange(body, sorted.map(([, row]) => row.element));
   }
 
-  listen('market_data', (tick) => {
-    if (meanwhile && meanwhile.length < MEANWHILE_MAX) meanwhile.push(tick);
+  function take(tick) {
     const row = rows.get(tick.instrumentId);
     // One that was added elsewhere.
     if (!row) return want();
     row.tick(tick);
     dirty.add(row);
+  }
+
+  listen('market_data', (tick) => {
+    if (meanwhile && meanwhile.length < MEANWHILE_MAX) meanwhile.push(tick);
+    take(tick);
   }, signal);
 
-  let sortedAt = 0;
-  const timers = [
-    setInterval(() => {
-      if (document.hidden) return;
-      const now = performance.now();
-      lit = lit.filter((flash) => flash.until > now || flash.end());
-      for (const row of dirty) if (row.isInSight) draw(row, false);
-    }, DRAW_MS),
-    setInterval(() => {
-      if (document.hidden) return;
-      for (const row of rows.values()) if (row.isInSight) row.drawSlow();
-      if (!empty.hidden && !search.value.trim()) filter();
-      const now = performance.now();
-      const isUsed = body.contains(document.activeElement) || body.matches(':hover');
-      if (now - sortedAt < SORT_MS || isUsed || /symbol|name/.test(order)) return;
-      sortedAt = now;
-      arrange();
-    }, SECOND_MS),
-  ];
-  signal.addEventListener('abort', () => timers.forEach(clearInterval));
+  let draws = 0;
+  const timer = setInterval(() => {
+    if (document.hidden) return;
+    const now = performance.now();
+    lit = lit.filter(({ cell, until }) => until > now || void delete cell.dataset.flash);
+    for (const row of dirty) if (row.isInSight) draw(row, false);
+    draws += 1;
+    if (draws % SLOW_DRAWS) return;
+    for (const row of rows.values()) if (row.isInSight) row.drawSlow();
+    if (!empty.hidden) filter();
+    const isUsed = body.contains(document.activeElement) || body.matches(':hover');
+    if (draws % SORT_DRAWS === 0 && !isUsed) sort();
+  }, DRAW_MS);
+  signal.addEventListener('abort', () => {
+    clearInterval(timer);
+    watcher.disconnect();
+  });
 
-  document.addEventListener('keydown', (event) => {
-    const isTyping = event.target.closest('input, select, textarea, dialog');
-    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
-    event.preventDefault();
-    search.focus();
-    search.select();
-  }, { signal });
-
+  reachBySlash(search, signal);
   want = await keepRead(read, signal);
+}
+
+/** Asks for an instrument and adds it; `onadded` is told when there is one more. */
+function addInstrument(onadded, signal) {
+  const symbol = h('input', { required: true, maxlength: 32, autocomplete: 'off', spellcheck: 'false', autofocus: true });
+  const name = h('input', { required: true, maxlength: 200, autocomplete: 'off' });
+  const type = select(TYPES, 'future');
+  const places = h('input', { type: 'number', min: 0, max: 15 });
+  const calendar = select(CALENDARS, '');
+  formDialog('Add an instrument', [
+    field('Symbol', symbol, 'As ticks name it. It is kept in capitals, and cannot be changed.'),
+    field('Name', name),
+    h('div', { class: 'pair' }, field('Type', type), field('Price places', places, 'Empty: prices as they are stored.')),
+    field('Trading calendar', calendar, 'Coverage goes by it: when ticks are expected.'),
+  ], 'Add it', async () => {
+    const body = { symbol: symbol.value.trim(), name: name.value, type: type.value };
+    if (places.value) body.price_decimals = Number(places.value);
+    if (calendar.value) body.calendar = calendar.value;
+    const added = await post('api/instruments', { body });
+    forgetInstruments();
+    onadded();
+    say(`${added.symbol} was added.`);
+  }, signal);
 }
