@@ -56,6 +56,7 @@ const FILES: &[PageFile] = &page_files![
     "views/instrument.js" from "page/views/instrument.js",
     "views/alerts.js" from "page/views/alerts.js",
     "views/health.js" from "page/views/health.js",
+    "views/health-charts.js" from "page/views/health-charts.js",
     "views/coverage.js" from "page/views/coverage.js",
     "views/data.js" from "page/views/data.js",
     "vendor/lightweight-charts.js" from "vendor/lightweight-charts-5.2.1/lightweight-charts.standalone.production.mjs",
