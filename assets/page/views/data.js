@@ -40,12 +40,12 @@ const status = () => h('span', { role: 'status' });
 const button = (label, onclick) => h('button', { type: onclick ? 'button' : 'submit', class: !onclick && 'main', onclick }, label);
 const lines = (label, ...text) => h('pre', { tabindex: 0, role: 'region', 'aria-label': label }, text);
 const empty = (words) => h('p', { class: 'empty' }, words);
-const isAbort = (error) => error.name === 'AbortError';
+const untried = () => empty('A preview stores nothing: it tells what each column is taken for, and how many rows would be stored.');
 
 export async function show(root, { query, signal }) {
   const panel = (heading, content) => h('section', { class: 'panel' }, h('h2', {}, heading), content);
   const first = h('div', { class: 'lines' }, empty('Here stand the first lines of the file.'));
-  const outcome = h('div', { class: 'outcome' }, empty('A preview stores nothing: it tells what each column is taken for, and how many rows would be stored.'));
+  const outcome = h('div', { class: 'outcome' }, untried());
   const lists = ['symbol', 'timezone', 'source'].map((name) => h('datalist', { id: `list-${name}` }));
   async function propose() {
     const [all, { sources }] = await Promise.all([instruments(), get('api/historical-data/sources', { signal })]);
@@ -92,6 +92,7 @@ function imports(root, query, signal, first, outcome, propose) {
   async function take() {
     store.disabled = true;
     setText(fault, '');
+    replace(outcome, untried());
     if (chosen.files[0]) replace(first, await firstLines(chosen.files[0]));
   }
 
@@ -120,7 +121,7 @@ function imports(root, query, signal, first, outcome, propose) {
     } catch (error) {
       // Options of the command line are fields here.
       const label = (option, name) => OPTIONS.find((of) => of[0] === name.replaceAll('-', '_'))?.[1] ?? option;
-      setText(fault, isAbort(error) ? 'Cancelled: what was not committed is not stored.' : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label)}`);
+      setText(fault, error.name === 'AbortError' ? 'Cancelled: what was not committed is not stored.' : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label)}`);
     }
     sending = null;
     setText(busy, '');

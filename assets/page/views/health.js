@@ -152,17 +152,18 @@ function operationsTable(query) {
   let by = Math.max(0, OPERATIONS.findIndex(([name]) => name === (query.get('sort') ?? 'Calls')));
   let isUp = query.get('order') === 'up';
   let rows = [];
+  const arrows = OPERATIONS.map(() => h('span', { 'aria-hidden': 'true' }));
   const element = table('Operations', OPERATIONS.map(([name], index) => h('button', { type: 'button', class: 'quiet', onclick: () => {
     isUp = by === index ? !isUp : index === 0;
     by = index;
     setQuery({ sort: name, order: isUp ? 'up' : 'down' });
     draw(rows);
-  } }, name, h('span', { 'aria-hidden': 'true' }))), [], { class: 'scroll operations' });
+  } }, index ? [arrows[index], name] : [name, arrows[index]])), [], { class: 'scroll operations' });
   function draw(next) {
     rows = next;
     element.querySelectorAll('thead th').forEach((head, index) => {
       head.setAttribute('aria-sort', index !== by ? 'none' : isUp ? 'ascending' : 'descending');
-      setText(head.querySelector('span'), index !== by ? '\u2003' : isUp ? ' ▲' : ' ▼');
+      setText(arrows[index], index !== by ? '' : isUp ? ' ▲ ' : ' ▼ ');
     });
     const value = OPERATIONS[by][1];
     const sorted = rows.toSorted((a, b) => (value(a) === value(b) ? 0 : value(a) < value(b) === isUp ? -1 : 1));
