@@ -3,15 +3,16 @@
 import { call, get } from '../api.js';
 import { h, replace, setText, table, tableRows } from '../dom.js';
 import { age, bytes, count, dateTime, duration } from '../format.js';
-import { listen } from '../live.js';
+import { listen, liveState } from '../live.js';
 import { setQuery } from '../main.js';
 import { charts } from './health-charts.js';
 
 export const title = 'Health';
 
-/** The usual time between two rounds, and how much later it is asked when no word of a round comes. */
+/** The usual time between two rounds; how much later it is asked when no word of one comes, and how often without a connection. */
 const INTERVAL_SECONDS = 30;
 const LATE_FACTOR = 1.5;
+const AWAY_SECONDS = 5;
 /** Several events at once are one look. */
 const LOOK_MIN_MS = 1_000;
 
@@ -96,7 +97,7 @@ export async function show(root, { query, signal }) {
     clearTimeout(timer);
     if (document.hidden || signal.aborted) return;
     const wait = looked + LOOK_MIN_MS - Date.now();
-    timer = setTimeout(look, wait > 0 ? wait : interval * LATE_FACTOR * 1000);
+    timer = setTimeout(look, wait > 0 ? wait : (liveState() === 'live' ? interval * LATE_FACTOR : AWAY_SECONDS) * 1000);
     if (wait > 0) return;
     looked = Date.now();
     // A database that is not well is told of with 503, and with the same body.
@@ -113,7 +114,7 @@ export async function show(root, { query, signal }) {
     await hour.update(history?.rounds);
   }
   signal.addEventListener('abort', () => clearTimeout(timer));
-  for (const type of ['database_performance', 'connected']) listen(type, look, signal);
+  for (const type of ['database_performance', 'state']) listen(type, look, signal);
   document.addEventListener('visibilitychange', look, { signal });
   addEventListener('zone', look, { signal });
   await look();
