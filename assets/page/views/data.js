@@ -31,6 +31,10 @@ const OPTIONS = [
   ['commit_each_batch', 'Commit every 10,000 rows', true],
 ];
 const COMMON = 6;
+const EXPORT = [
+  ['symbol', 'Symbol', ''], ['kind', 'Rows', 'ticks|bars'], ['frequency', 'Period of bars', FREQUENCIES.join('|')],
+  ['start', 'From (UTC)', 'The first row when empty.'], ['end', 'Before (UTC)', 'To the last row when empty.'], ['format', 'Form', 'csv|ndjson|parquet|arrow'],
+];
 /** So much of a file is read here. */
 const HEAD_BYTES = 65_536;
 const LINES_MAX = 20;
@@ -58,17 +62,24 @@ export async function show(root, { query, signal }) {
   await propose();
 }
 
+/** The controls of options, filled from the address; `values` are what is chosen, without defaults. */
+function fieldsOf(options, query, prefix = '') {
+  const controls = options.map(([name, , kind]) => {
+    const value = query.get(prefix + name) ?? '';
+    if (kind === true) return h('input', { type: 'checkbox', checked: value === 'true' });
+    const [first, ...others] = kind.split('|');
+    return others.length > 0 ? select([['', first], ...others], value)
+      : h('input', { value, list: `list-${name}`, spellcheck: 'false', ...(name === 'start' || name === 'end' ? { type: 'datetime-local', step: 1 } : {}) });
+  });
+  const elements = options.map(([, label, kind], index) => (kind === true ? h('label', { class: 'check' }, controls[index], label)
+    : field(label, controls[index], !kind.includes('|') && kind)));
+  const values = () => Object.fromEntries(options.map(([name], index) => [name, controls[index].type === 'checkbox' ? controls[index].checked || '' : controls[index].value.trim()]));
+  const keep = () => setQuery(Object.fromEntries(Object.entries(values()).map(([name, value]) => [prefix + name, value])));
+  return { elements, values, keep };
+}
+
 function imports(root, query, signal, first, outcome, propose) {
-  const controls = {};
-  const fields = (options) => h('div', { class: 'fields' }, options.map(([name, label, kind]) => {
-    const value = query.get(name) ?? '';
-    const choices = kind !== true && kind.split('|');
-    const control = kind === true ? h('input', { type: 'checkbox', checked: value === 'true' })
-      : choices[1] ? select(choices.map((choice, index) => [index && choice, choice]).with(0, ['', choices[0]]), value)
-      : h('input', { value, list: `list-${name}`, spellcheck: 'false' });
-    controls[name] = control;
-    return kind === true ? h('label', { class: 'check' }, control, label) : field(label, control, !choices[1] && kind);
-  }));
+  const { elements, values, keep } = fieldsOf(OPTIONS, query);
   const chosen = h('input', { type: 'file', id: 'file', onchange: take });
   const fault = alert();
   const busy = status();
@@ -80,14 +91,12 @@ function imports(root, query, signal, first, outcome, propose) {
   }, onchange: ({ target }) => {
     // What was looked at is no longer what would be imported.
     store.disabled = true;
-    if (target !== chosen) setQuery(options());
+    if (target !== chosen) keep();
   } },
   h('label', { class: 'drop', for: 'file' }, h('strong', {}, 'Drop a file here, or choose one'), h('span', {}, 'CSV, NDJSON, Parquet or Arrow, plain or gzip'), chosen),
-  fields(OPTIONS.slice(0, COMMON)),
-  h('details', { open: OPTIONS.slice(COMMON).some(([name]) => query.has(name)) }, h('summary', {}, 'More options'), fields(OPTIONS.slice(COMMON))),
+  h('div', { class: 'fields' }, elements.slice(0, COMMON)),
+  h('details', { open: OPTIONS.slice(COMMON).some(([name]) => query.has(name)) }, h('summary', {}, 'More options'), h('div', { class: 'fields' }, elements.slice(COMMON))),
   fault, h('p', { class: 'buttons' }, preview, store, cancel, busy));
-
-  const options = () => Object.fromEntries(OPTIONS.map(([name]) => [name, controls[name].type === 'checkbox' ? controls[name].checked || '' : controls[name].value.trim()]));
 
   async function take() {
     store.disabled = true;
@@ -103,7 +112,7 @@ function imports(root, query, signal, first, outcome, propose) {
     setText(fault, file ? '' : 'Choose a file first.');
     if (!file || sending) return;
     sending = new AbortController();
-    const parameters = { ...options(), dry_run: isTrial };
+    const parameters = { ...values(), dry_run: isTrial };
     if (parameters.thousands === 'space') parameters.thousands = ' ';
     [preview.disabled, store.disabled, cancel.hidden] = [true, true, false];
     setText(busy, `${isTrial ? 'Looking at' : 'Importing'} ${file.name}, ${bytes(file.size)} …`);
@@ -193,14 +202,7 @@ function report(of, name, symbol) {
 
 /** Ticks or bars of a symbol, as a download, and as a line for a shell. */
 function exports(query, signal) {
-  const of = (name) => query.get(`export_${name}`) ?? '';
-  const moment = (name) => h('input', { type: 'datetime-local', step: 1, value: of(name) });
-  const controls = {
-    symbol: h('input', { value: of('symbol'), list: 'list-symbol', required: true, spellcheck: 'false' }),
-    kind: select(['ticks', 'bars'], of('kind')), frequency: select(FREQUENCIES, of('frequency')), start: moment('start'), end: moment('end'),
-    format: select(['csv', 'ndjson', 'parquet', 'arrow'], of('format')),
-  };
-  const period = field('Period of bars', controls.frequency);
+  const { elements, values, keep } = fieldsOf(EXPORT, query, 'export_');
   const fault = alert();
   const busy = status();
   const line = lines('The same by curl');
@@ -208,24 +210,22 @@ function exports(query, signal) {
   const form = h('form', { oninput: draw, onsubmit: (event) => {
     event.preventDefault();
     load();
-  }, onchange: () => setQuery(Object.fromEntries(Object.entries(controls).map(([name, control]) => [`export_${name}`, control.value]))) },
-  h('div', { class: 'fields' }, field('Symbol', controls.symbol), field('Rows', controls.kind), period,
-    field('From (UTC)', controls.start, 'The first row when empty.'), field('Before (UTC)', controls.end, 'To the last row when empty.'), field('Form', controls.format)),
+  }, onchange: keep }, h('div', { class: 'fields' }, elements),
   fault, h('p', { class: 'buttons' }, start, busy),
   h('p', { class: 'faint' }, 'A download goes through the memory of the browser. For more than some hundred MB let curl write the same to a file:'),
   line, h('p', { class: 'buttons' }, button('Copy the line', copy)));
 
   function request() {
-    const [symbol, kind, frequency, from, to, format] = Object.values(controls).map((control) => control.value.trim());
+    const { symbol, kind, frequency, start: from, end: to, format } = values();
     const utc = (text) => text && `${text}Z`;
-    const parameters = { symbol: symbol.toUpperCase(), frequency: kind === 'bars' ? frequency : null, start: utc(from), end: utc(to), format };
-    const name = [parameters.symbol.replace(/[^\w.-]+/g, '_'), parameters.frequency ?? kind, from.slice(0, 10), to.slice(0, 10)].filter(Boolean).join('-');
-    return { path: `api/${kind}`, parameters, name: `${name}.${format}` };
+    const parameters = { symbol: symbol.toUpperCase(), frequency: kind && (frequency || '1min'), start: utc(from), end: utc(to), format: format || 'csv' };
+    const name = [parameters.symbol.replace(/[^\w.-]+/g, '_'), parameters.frequency || 'ticks', from.slice(0, 10), to.slice(0, 10)].filter(Boolean).join('-');
+    return { path: `api/${kind || 'ticks'}`, parameters, name: `${name}.${parameters.format}` };
   }
 
   function draw() {
     const { path, parameters, name } = request();
-    period.hidden = !parameters.frequency;
+    elements[2].hidden = !parameters.frequency;
     setText(line, parameters.symbol ? `curl -f -o '${name}' ${token() ? '-H "Authorization: Bearer $TOKEN" ' : ''}'${address(path, parameters)}'` : 'Name a symbol first.');
   }
 
