@@ -1,11 +1,10 @@
 // The view of coverage: of which instrument there is how much on which day, and what is missing.
 
 import { get, instruments, post } from '../api.js';
-import { field, h, replace, sayError, select, setText } from '../dom.js';
-import { count } from '../format.js';
+import { field, h, replace, sayError, select, setText, table } from '../dom.js';
+import { count, dateTime, FREQUENCIES, price } from '../format.js';
 import { listen } from '../live.js';
 import { setQuery } from '../main.js';
-import { calendarWords, gaps } from './coverage-gaps.js';
 
 export const title = 'Coverage';
 
@@ -18,6 +17,15 @@ const RELOAD_MIN_MS = 5_000;
 /** From which share of the fullest day of its instrument a day has each step, and in words. */
 const STEPS = [[0, 'less than 1 %'], [0.01, 'from 1 %'], [0.03, 'from 3 %'], [0.1, 'from 10 %'], [0.3, 'from 30 %']];
 
+/** Gaps and outliers that are listed. */
+const LISTED_MAX = 200;
+const CALENDARS = {
+  '24x7': 'every day, around the clock', weekdays: 'Monday to Friday of UTC, around the clock',
+  XNYS: 'the days and hours of the New York Stock Exchange', XNAS: 'the days and hours of the Nasdaq Stock Market',
+};
+
+
+const calendarWords = (calendar) => `Expected: ${CALENDARS[calendar] ?? calendar}`;
 const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? '') && !Number.isNaN(Date.parse(text));
 const plus = (day, days) => new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10);
 const isWeekday = (day) => new Date(day).getUTCDay() % 6 > 0;
@@ -36,7 +44,7 @@ export async function show(root, { query, signal }) {
   const move = (label, by) => h('button', { type: 'button', onclick: () => take(...[from, to].map((day) => plus(day, by * lengthOf(from, to)))) }, label);
   const fault = h('p', { class: 'down', role: 'alert' });
   const readout = h('p', { class: 'readout' });
-  const table = h('table', { class: 'map', onclick: choose, onpointerover: (event) => {
+  const map = h('table', { class: 'map', onclick: choose, onpointerover: (event) => {
     const cell = event.target.closest('td.day');
     setText(readout, cell ? `${symbolOf(cell)}, ${dayOf(cell)}: ${cell.textContent}` : '');
   } });
@@ -47,7 +55,7 @@ export async function show(root, { query, signal }) {
   const content = h('div', { hidden: true },
     h('p', { class: 'faint' }, 'Days of UTC, each as a share of the fullest day of its instrument in the range, by ticks, else by volume. Choose a day or a number of gaps to see what is missing.'),
     h('ul', { class: 'faint' }, legend.map(([kind, words]) => h('li', {}, h('i', { class: kind }), words))),
-    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Coverage by instrument and day' }, table), readout, detail.element);
+    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Coverage by instrument and day' }, map), readout, detail.element);
   replace(root, h('h1', {}, title), all.length === 0
     ? h('p', { class: 'empty' }, 'No instruments yet: drop a file on ', h('a', { href: '#/data' }, 'Data'), ', or POST /api/instruments.')
     : [h('div', { class: 'tools' }, field('From', first), field('To', last), move('‹ Earlier', -1), move('Later ›', 1),
@@ -79,15 +87,15 @@ export async function show(root, { query, signal }) {
   async function load() {
     const mine = ++loads;
     loaded = Date.now();
-    table.setAttribute('aria-busy', true);
+    map.setAttribute('aria-busy', true);
     try {
       const days = Array.from({ length: lengthOf(from, to) }, (_, index) => plus(from, index));
       const rows = await read(pages[page], days, signal);
-      if (mine === loads) draw(table, rows, days);
+      if (mine === loads) drawMap(map, rows, days);
     } catch (error) {
       sayError(error);
     }
-    table.setAttribute('aria-busy', mine !== loads);
+    map.setAttribute('aria-busy', mine !== loads);
   }
   function reload() {
     clearTimeout(timer);
@@ -138,11 +146,11 @@ async function expectedDays({ symbol, calendar, expected }, days, signal) {
   return new Set(await settle(days.filter(isWeekday), expected));
 }
 
-function draw(table, rows, days) {
+function drawMap(map, rows, days) {
   const months = Map.groupBy(days, (day) => day.slice(0, 7));
   const head = (properties, ...text) => h('th', { scope: 'col', ...properties }, text);
   const said = (text) => h('span', { class: 'said' }, text);
-  replace(table,
+  replace(map,
     h('thead', {},
       h('tr', {}, head({ rowspan: 2, class: 'name' }, 'Instrument'),
         [...months].map(([month, of]) => head({ colspan: of.length, scope: 'colgroup', class: 'month' }, of.length > 3 ? month : said(month))),
@@ -165,4 +173,60 @@ function draw(table, rows, days) {
         h('td', { class: 'number' }, h('button', { type: 'button', class: 'quiet', 'aria-label': `${count(gapCount)} gaps of ${symbol}` }, `${count(gapCount)} ›`)),
         [first, last].map((moment) => h('td', { class: 'number' }, moment?.slice(0, 10) ?? '–')));
     })));
+}
+
+/** `range` tells the first and the last day of the map, all of which are looked at, or one. */
+function gaps(query, signal, range) {
+  let [symbol, day, frequency] = ['symbol', 'day', 'frequency'].map((name) => query.get(name));
+  if (!FREQUENCIES.includes(frequency)) frequency = '1min';
+  let known = null;
+  let asked = 0;
+  const heading = h('h2');
+  const which = h('input', { type: 'date', onchange: () => choose(symbol, which.value) });
+  const allDays = h('button', { type: 'button', onclick: () => choose(symbol, '') }, 'All days');
+  const summary = h('p', { role: 'status' });
+  const lists = h('div', { class: 'lists' });
+  const element = h('section', { class: 'panel gaps', hidden: true }, heading,
+    h('div', { class: 'tools' }, field('Periods of', select(FREQUENCIES, frequency, (value) => {
+      frequency = value;
+      choose(symbol, day);
+    })), field('Day (UTC)', which), allDays), summary, lists);
+
+  async function choose(...chosen) {
+    const [from, to] = range();
+    [symbol, day] = chosen;
+    if (!(day >= from && day <= to)) day = '';
+    setQuery({ symbol, day, frequency });
+    setText(heading, `Gaps of ${symbol}, ${day || `${from} to ${to}`}`);
+    [which.min, which.max, which.value, allDays.disabled] = [from, to, day, !day];
+    const mine = ++asked;
+    try {
+      const answer = await get('api/historical-data/coverage', { parameters: { symbols: [symbol], frequency, start_date: day || from, end_date: day || to, limit: LISTED_MAX }, signal });
+      if (mine !== asked) return;
+      [known] = answer.data;
+      draw();
+      if (element.hidden) {
+        element.hidden = false;
+        element.scrollIntoView({ block: 'nearest' });
+      }
+    } catch (error) {
+      sayError(error);
+    }
+  }
+
+  function draw() {
+    if (!known) return;
+    const of = known;
+    setText(summary, `${of.calendar ? `${calendarWords(of.calendar)}. ` : ''}${count(of.missing)} of ${count(of.expected)} expected periods are missing, in gaps: ${count(of.gap_count)}. `
+      + `Bars that need not be: ${count(of.unexpected)}. Periods that came in more than once: ${count(of.duplicates)}. ${of.message ? `Note: ${of.message}.` : ''}`);
+    const list = (name, total, rows, heads) => h('div', {}, h('h3', {}, name),
+      h('p', { class: 'faint' }, total === 0 ? '✓ None' : total > rows.length ? `The greatest ${rows.length} of ${count(total)}` : `${count(total)} in all`),
+      rows.length > 0 && table(`${name} of ${symbol}`, heads, rows));
+    replace(lists,
+      list('Gaps', of.gap_count, of.gaps.map((gap) => [dateTime(gap.start), dateTime(gap.end), count(gap.missing)]), ['From', 'To', 'Missing periods']),
+      list('Outliers: closes far from the one before', of.outlier_count, of.outliers.map((item) => [dateTime(item.timestamp), price(item.close), price(item.previous_close), item.score.toFixed(1)]), ['Time', 'Close', 'Before', 'Score']));
+  }
+
+  addEventListener('zone', draw, { signal });
+  return { element, choose, again: () => symbol && choose(symbol, day) };
 }

@@ -111,7 +111,7 @@ function panelOf([title, show, lines, least, none]) {
       scales: { y: least ? { range: (_, __, max) => [0, Math.max(least, max * 1.08)] } : { distr: 3, range: (_, min, max) => Plot.rangeLog(min, max, 10, true) } },
       axes: [
         { ...axis, size: 26, values: (_, at) => at.map((second) => clock(second * 1000).slice(0, 5)) },
-        { ...axis, size: 58, space: 28, ...(!least && { splits: decades }), values: (_, at) => at.map((value) => (value ? show(value) : '0')) },
+        { ...axis, size: 58, space: 28, ...(!least && { splits: decades }), values: (_, at) => at.map((value) => (value === null ? '' : value ? show(value) : '0')) },
       ],
       series: [{}, ...lines.map((_, index) => ({ stroke: () => colour(STYLES[index][0]), dash: STYLES[index][1], width: 1.5, points: { show: false } }))],
       hooks: { setCursor: [({ cursor }) => read(cursor.idx ?? times.length - 1)] },
@@ -129,7 +129,7 @@ function panelOf([title, show, lines, least, none]) {
         if (plot) plot.setData([times, ...columns]);
         else plot = make(Plot);
         read(plot.cursor.idx ?? times.length - 1);
-        setText(now, lines.length < 4 ? show(columns[0].at(-1)) : least ? `${columns[0].at(-1)} of ${columns[4].at(-1)}` : `95 % in ${show(columns[1].at(-1))}`);
+        setText(now, lines.length < 4 ? show(columns[0].at(-1)) : least ? `${columns[0].at(-1)} of ${columns[4].at(-1)}` : columns[1].at(-1) ? `95 % in ${show(columns[1].at(-1))}` : 'none now');
       } else {
         plot?.destroy();
         plot = null;
@@ -137,6 +137,7 @@ function panelOf([title, show, lines, least, none]) {
         words.splice(0, words.length, rounds.length ? (none ?? 'Nothing in the last hour.') : 'No round of monitoring yet.');
         replace(box, h('p', { class: 'empty' }, words));
       }
+      legend.style.visibility = plot ? '' : 'hidden';
       box.setAttribute('aria-label', `${title}, the last ${count(rounds.length)} rounds: ${words.join('; ')}`);
     },
     fit: () => plot?.setSize({ width: box.clientWidth, height: HEIGHT }),

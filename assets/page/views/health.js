@@ -3,40 +3,38 @@
 import { call, get } from '../api.js';
 import { h, replace, setText, table, tableRows } from '../dom.js';
 import { age, bytes, count, dateTime, duration } from '../format.js';
-import { listen } from '../live.js';
+import { listen, liveState } from '../live.js';
 import { setQuery } from '../main.js';
 import { charts } from './health-charts.js';
 
 export const title = 'Health';
 
-/** The usual time between two rounds, and how much later it is asked when no word of a round comes. */
+/** The usual time between two rounds; how much later it is asked when no word of one comes, and how often without a connection. */
 const INTERVAL_SECONDS = 30;
 const LATE_FACTOR = 1.5;
+const AWAY_SECONDS = 5;
 /** Several events at once are one look. */
 const LOOK_MIN_MS = 1_000;
 
 /** What each check compares, and what to do when it is past its threshold. */
 const CHECKS = {
-  pool_utilization: ['The share of connections that are lent', 'raise pool.overflow, or find in the lists below what keeps them'],
-  query_time: ['The time of 95 % of the calls', 'look at the slow statements below and at their plans'],
-  acquire_time: ['The wait for a connection of 95 % of the callers', 'raise pool.base or pool.overflow, or ask for less at once'],
-  insert_rate_floor: ['The rate of stored rows', 'look at the feed: it brings less than it must'],
-  insert_rate_drop: ['The share of the usual rate of stored rows', 'look at the feed; after the close of a market this clears by itself'],
-  late_share: ['The share of ticks that came late', 'look at the order and the clock of the feed: late ticks fire no rule'],
-  wal_bytes: ['The size of the write-ahead log', 'find the reader that does not end: the log of the server tells how long the oldest one has read'],
-  write_queue: ['The share of the queue of the writer that is full', 'look for a slow disk, or another process that writes'],
-  errors: ['The number of calls a minute that failed', 'see below which operations fail; the log of the server says why'],
-  probe: ['The number of new connections that failed', 'check that the database runs and can be reached'],
+  pool_utilization: ['Share of connections that are lent', 'raise pool.overflow, or find in the lists below what keeps them'],
+  query_time: ['Time of 95 % of the calls', 'look at the slow statements below and at their plans'],
+  acquire_time: ['Wait for a connection of 95 % of the callers', 'raise pool.base or pool.overflow, or ask for less at once'],
+  insert_rate_floor: ['Rate of stored rows', 'look at the feed: it brings less than it must'],
+  insert_rate_drop: ['Share of the usual rate of stored rows', 'look at the feed; after the close of a market this clears by itself'],
+  late_share: ['Share of ticks that came late', 'look at the order and the clock of the feed: late ticks fire no rule'],
+  wal_bytes: ['Size of the write-ahead log', 'find the reader that does not end: the log of the server tells how long the oldest one has read'],
+  write_queue: ['Share of the queue of the writer that is full', 'look for a slow disk, or another process that writes'],
+  errors: ['Calls a minute that failed', 'see below which operations fail; the log of the server says why'],
+  probe: ['New connections that failed', 'check that the database runs and can be reached'],
 };
-const WORDS = {
-  healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database does not serve',
-};
+const WORDS = { healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database does not serve' };
 const share = (value) => `${(value * 100).toFixed(0)} %`;
-const UNITS = { ratio: share, ms: duration, bytes, 'rows/s': (value) => `${value.toFixed(1)}/s` };
+const UNITS = { ratio: share, ms: duration, bytes };
 const OPERATIONS = [
   ['Operation', (of) => of.operation, String], ['Calls', (of) => of.calls, count], ['Calls/s', (of) => of.calls_per_second, (value) => value.toFixed(2)],
-  ['Errors', (of) => of.errors, (value) => (value ? `✕ ${count(value)}` : '0')], ['Retries', (of) => of.retries, count], ['Rows', (of) => of.rows, count],
-  ...['p50', 'p95', 'p99', 'max'].map((part) => [part, (of) => of.query_ms[part], duration]),
+  ['Errors', (of) => of.errors, (value) => (value ? `✕ ${count(value)}` : '0')], ...['p50', 'p95', 'p99', 'max'].map((part) => [part, (of) => of.query_ms[part], duration]),
 ];
 
 export async function show(root, { query, signal }) {
@@ -66,30 +64,28 @@ export async function show(root, { query, signal }) {
   function draw([health, database, statements, metrics]) {
     const of = database.value?.performance && database.value;
     const status = health.value?.status ?? of?.status;
+    const known = new Map([...(metrics.value ?? '').matchAll(/^(\w+(?:\{channel="[^"]+"\})?) (\S+)$/gm)].map(([, name, value]) => [name, Number(value)]));
     state.dataset.state = status;
     setText(verdict, WORDS[status] ?? `? ${health.reason?.text ?? health.value?.detail}`);
     replace(problems, status && problemsOf(health.value, of));
-    const known = new Map([...(metrics.value ?? '').matchAll(/^(\w+)(?:\{channel="([^"]+)"\})? (\S+)$/gm)].map(([, name, channel, value]) => [channel ? `${name} ${channel}` : name, Number(value)]));
     replace(delivery, deliveryOf(health.value?.alert_delivery, known));
-    if (of) {
-      const { performance: speed, connection_pool: pool, storage } = of;
-      const size = (mb) => (mb === null ? 'none' : bytes(mb * 1e6));
-      const used = { at: Date.now(), seconds: known.get('process_cpu_seconds_total') };
-      setText(checked, `Checked ${dateTime(of.checked_at)} · in the last hour ${count(speed.slow_queries_last_hour)} slow statements, ${count(speed.errors_last_hour)} errors`);
-      replace(held, pool.held_too_long.length ? table('Connections held too long', ['Operation', 'Held for'], pool.held_too_long.map((item) => [item.op, duration(item.held_ms)])) : h('p', {}, '✓ None now.'),
-        h('p', { class: 'faint' }, `Longer than pool.held_warning_ms; ${count(pool.held_too_long_total)} since the start.`));
-      replace(figures, table('Process and storage', null, [
-        ['Database file', size(storage.database_size_mb)], ['Write-ahead log', size(storage.wal_size_mb)], ['Free pages', count(storage.free_pages)],
-        ['Memory', bytes(known.get('process_resident_memory_bytes'))],
-        ['Processor, of one core', cpu && used.seconds >= cpu.seconds ? share((used.seconds - cpu.seconds) / (used.at - cpu.at) * 1000) : '–'],
-        ['Open connections', `${count(pool.pool_size)} of ${count(pool.max_capacity)}`], ['Wait for a connection, 99 %', duration(pool.acquire_ms.p99)],
-        ['Callers that gave up', count(pool.timeouts)], ['Late ticks in 5 minutes', speed.late_share === null ? '–' : share(speed.late_share)],
-      ]));
-      cpu = used;
-      replace(tables, table('Tables', ['Table', 'Rows, about', 'Deleted'], storage.tables.map((item) => [item.table, count(item.active_rows), count(item.deleted_rows)])));
-      operations.draw(speed.by_operation);
-    }
     if (statements.value) replace(slow, slowOf(statements.value, unfolded));
+    if (!of) return;
+    const { performance: speed, connection_pool: pool, storage } = of;
+    const used = { at: Date.now(), seconds: known.get('process_cpu_seconds_total') };
+    const size = (mb) => (mb === null ? 'none' : bytes(mb * 1e6));
+    setText(checked, `Checked ${dateTime(of.checked_at)} · in the last hour ${count(speed.slow_queries_last_hour)} slow statements, ${count(speed.errors_last_hour)} errors`);
+    replace(held, pool.held_too_long.length ? table('Connections held too long', ['Operation', 'Held for'], pool.held_too_long.map((item) => [item.op, duration(item.held_ms)])) : h('p', {}, '✓ None now.'),
+      h('p', { class: 'faint' }, `Longer than pool.held_warning_ms; ${count(pool.held_too_long_total)} since the start.`));
+    replace(figures, table('Process and storage', null, [
+      ['Database file', size(storage.database_size_mb)], ['Write-ahead log', size(storage.wal_size_mb)], ['Free pages', count(storage.free_pages)],
+      ['Memory', bytes(known.get('process_resident_memory_bytes'))],
+      ['Processor, of one core', used.seconds >= cpu?.seconds ? share((used.seconds - cpu.seconds) / (used.at - cpu.at) * 1000) : '–'],
+      ['Wait for a connection, 99 %', duration(pool.acquire_ms.p99)], ['Callers that gave up', count(pool.timeouts)],
+    ]));
+    cpu = used;
+    replace(tables, table('Tables', ['Table', 'Rows, about', 'Deleted'], storage.tables.map((item) => [item.table, count(item.active_rows), count(item.deleted_rows)])));
+    operations.draw(speed.by_operation);
   }
 
   let timer = null;
@@ -101,12 +97,9 @@ export async function show(root, { query, signal }) {
     clearTimeout(timer);
     if (document.hidden || signal.aborted) return;
     const wait = looked + LOOK_MIN_MS - Date.now();
-    if (wait > 0) {
-      timer = setTimeout(look, wait);
-      return;
-    }
+    timer = setTimeout(look, wait > 0 ? wait : (liveState() === 'live' ? interval * LATE_FACTOR : AWAY_SECONDS) * 1000);
+    if (wait > 0) return;
     looked = Date.now();
-    timer = setTimeout(look, interval * LATE_FACTOR * 1000);
     // A database that is not well is told of with 503, and with the same body.
     const asked = { signal, taken: [503] };
     const answers = await Promise.allSettled([
@@ -121,11 +114,13 @@ export async function show(root, { query, signal }) {
     await hour.update(history?.rounds);
   }
   signal.addEventListener('abort', () => clearTimeout(timer));
-  for (const type of ['database_performance', 'connected']) listen(type, look, signal);
+  for (const type of ['database_performance', 'state']) listen(type, look, signal);
   document.addEventListener('visibilitychange', look, { signal });
   addEventListener('zone', look, { signal });
   await look();
 }
+
+const givenUp = (words) => h('a', { href: '#/alerts?view=dead' }, words);
 
 function problemsOf(health, database) {
   const item = (isCritical, what, remedy, more) => h('li', { class: isCritical ? 'down' : 'warn' }, h('strong', {}, isCritical ? '✕ ' : '! ', what), remedy && `: ${remedy}. `, more);
@@ -136,22 +131,20 @@ function problemsOf(health, database) {
     database?.alerts.map(({ check, level, value, threshold, unit, since }) => {
       const [what, remedy] = CHECKS[check] ?? [check, 'see the log of the server'];
       const said = (figure) => (figure === null ? 'not known' : (UNITS[unit] ?? count)(figure));
-      return item(level === 'critical', `${what} is ${said(value)}, its threshold ${said(threshold)}`, remedy, since && h('small', {}, `Since ${dateTime(since)}`));
+      return item(level === 'critical', `${what}: ${said(value)}, the threshold is ${said(threshold)}`, remedy, since && h('small', {}, `Since ${dateTime(since)}`));
     }),
-    delivery?.remedy && item(false, `${count(delivery.dead_letters)} deliveries of alerts were given up`, delivery.remedy, h('a', { href: '#/alerts?view=dead' }, 'Show them')),
+    delivery?.remedy && item(false, `Deliveries of alerts that were given up: ${count(delivery.dead_letters)}`, delivery.remedy, givenUp('Show them')),
   ];
 }
 
 function deliveryOf(delivery, known) {
   if (!delivery) return h('p', {}, 'No alerts are delivered here.');
-  const name = 'tickbase_alert_delivery_';
-  const channels = [...known.keys()].filter((key) => key.startsWith(`${name}pending `)).map((key) => key.split(' ')[1]);
-  const of = (figure, channel) => known.get(`${name}${figure} ${channel}`);
+  const of = (figure, channel) => known.get(`tickbase_alert_delivery_${figure}{channel="${channel}"}`);
+  const channels = [...known.keys()].map((key) => /delivery_pending\{channel="(.+)"/.exec(key)?.[1]).filter(Boolean);
   return [
-    h('p', {}, `${count(delivery.pending)} pending, ${count(delivery.dead_letters)} given up. `, h('a', { href: '#/alerts?view=dead' }, 'Those given up')),
-    table('Channels of alerts', ['Channel', 'Pending', 'Oldest', 'Given up', 'Paused'], channels.map((channel) => [
-      channel, count(of('pending', channel)), duration(of('oldest_pending_age_seconds', channel) * 1000), count(of('dead_letters', channel)),
-      of('pause_seconds', channel) > 0 ? duration(of('pause_seconds', channel) * 1000) : 'no'])),
+    h('p', {}, `${count(delivery.pending)} pending, ${count(delivery.dead_letters)} given up. `, givenUp('Those given up')),
+    table('Channels of alerts', ['Channel', 'Pending', 'Given up', 'Paused'], channels.map((name) => [
+      name, count(of('pending', name)), count(of('dead_letters', name)), of('pause_seconds', name) ? duration(of('pause_seconds', name) * 1000) : 'no'])),
   ];
 }
 
@@ -160,17 +153,18 @@ function operationsTable(query) {
   let by = Math.max(0, OPERATIONS.findIndex(([name]) => name === (query.get('sort') ?? 'Calls')));
   let isUp = query.get('order') === 'up';
   let rows = [];
+  const arrows = OPERATIONS.map(() => h('span', { 'aria-hidden': 'true' }));
   const element = table('Operations', OPERATIONS.map(([name], index) => h('button', { type: 'button', class: 'quiet', onclick: () => {
     isUp = by === index ? !isUp : index === 0;
     by = index;
     setQuery({ sort: name, order: isUp ? 'up' : 'down' });
     draw(rows);
-  } }, name, h('span', { 'aria-hidden': 'true' }))), [], { class: 'scroll operations' });
+  } }, index ? [arrows[index], name] : [name, arrows[index]])), [], { class: 'scroll operations' });
   function draw(next) {
     rows = next;
     element.querySelectorAll('thead th').forEach((head, index) => {
       head.setAttribute('aria-sort', index !== by ? 'none' : isUp ? 'ascending' : 'descending');
-      setText(head.querySelector('span'), index !== by ? '\u2003' : isUp ? ' ▲' : ' ▼');
+      setText(arrows[index], index !== by ? '' : isUp ? ' ▲ ' : ' ▼ ');
     });
     const value = OPERATIONS[by][1];
     const sorted = rows.toSorted((a, b) => (value(a) === value(b) ? 0 : value(a) < value(b) === isUp ? -1 : 1));
@@ -184,8 +178,9 @@ function slowOf({ slow_query_after_ms: after, queries }, unfolded) {
   const kept = new Map(unfolded);
   unfolded.clear();
   const rows = queries.map((of) => {
-    const item = kept.get(of.operation + of.statement) ?? h('details', {}, h('summary'), h('pre', { tabindex: 0, role: 'region', 'aria-label': `Statement and plan of ${of.operation}` }));
-    unfolded.set(of.operation + of.statement, item);
+    const key = of.operation + of.statement;
+    const item = kept.get(key) ?? h('details', {}, h('summary'), h('pre', { tabindex: 0, role: 'region', 'aria-label': `Statement and plan of ${of.operation}` }));
+    unfolded.set(key, item);
     setText(item.firstChild, of.statement.slice(0, 140));
     setText(item.lastChild, `${of.statement}\n\n${of.plan?.join('\n') ?? `No plan: ${of.plan_unknown ?? 'the next round of monitoring asks for it'}`}`);
     return [of.operation, count(of.count), duration(of.total_ms), duration(of.max_ms), count(of.rows), `${age(of.last_seen)} ago`, item];
