@@ -113,12 +113,6 @@ impl Browser {
         self.process
     }
 
-    /// Loads an address anew, also when only what follows `#` differs from the one before.
-    pub(crate) fn load(&self, url: &str) {
-        self.go("about:blank");
-        self.go(url);
-    }
-
     /// Goes to an address.
     pub(crate) fn go(&self, url: &str) {
         done(url, self.runtime.block_on(self.client.goto(url)));

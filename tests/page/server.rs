@@ -152,6 +152,15 @@ impl Server {
         serde_json::from_str(&answer.text).expect("it is JSON")
     }
 
+    /// Sends a file as it is, and returns the JSON of the answer.
+    pub(crate) fn post_text(&self, path: &str, text: &str) -> Value {
+        let request = self.agent.post(format!("{}{path}", self.base()));
+        let request = request.header("content-type", "application/octet-stream");
+        let answer = answer(request.send(text).expect("it answers"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        serde_json::from_str(&answer.text).expect("it is JSON")
+    }
+
     /// Milliseconds since 1970 by the server's clock.
     pub(crate) fn now(&self) -> i64 {
         let seconds = self.ask("/udf/time", &[]).text;
