@@ -111,12 +111,6 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Its port.
-    pub(crate) fn port(&self) -> u16 {
-        let (_, port) = self.address.rsplit_once(':').expect("it has a port");
-        port.parse().expect("it is a number")
-    }
-
     /// Asks for a path, with headers.
     pub(crate) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.agent.get(format!("{}{path}", self.base()));

@@ -172,7 +172,8 @@ fn alerts(page: &OpenPage, server: &Server) {
     // What is acknowledged on the page is so in the database.
     page.browser.click("#view [data-act=acknowledge]");
     page.browser.until("document.querySelector('dialog[open]')");
-    page.browser.type_into("dialog[open] input:required", "the desk");
+    page.browser
+        .type_into("dialog[open] input:required", "the desk");
     page.browser.click("dialog[open] button[type=submit]");
     page.browser
         .until("!document.querySelector('dialog[open]')");
