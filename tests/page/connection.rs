@@ -7,9 +7,10 @@ use crate::program::run;
 use crate::server::Server;
 
 /// What Chromium itself writes of a server that is gone.
-const GONE: [&str; 3] = [
+const GONE: [&str; 4] = [
     "ERR_CONNECTION_REFUSED",
     "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
     "WebSocket connection",
 ];
 

@@ -81,8 +81,8 @@ fn overflow(browser: &Browser, view: &str, width: u32) -> Option<String> {
     let script = "
         const page = document.documentElement;
         if (page.scrollWidth <= page.clientWidth) return [];
-        const wide = [...document.body.querySelectorAll('*')]
-            .filter((it) => it.getBoundingClientRect().right > page.clientWidth + 1 && !it.closest('.scroll'));
+        const wide = [...document.body.querySelectorAll('*')].filter((it) => !it.closest('.scroll')
+            && (it.getBoundingClientRect().right > page.clientWidth + 1 || it.scrollWidth > it.clientWidth + 1));
         return [`${page.scrollWidth} px`, ...wide.slice(0, 12).map((it) => `${it.tagName}.${it.className}`)]";
     let found = browser.run(script, &[]);
     let fits = found.as_array().is_some_and(Vec::is_empty);

@@ -70,7 +70,7 @@ on_both! {
         page.shows("demo: mean");
         page.live();
         nowhere_but_in_the_tab(&page, &server, SECOND);
-        page.browser.expect_quiet(&["401"]);
+        page.browser.expect_quiet(&["401", "HTTP Authentication failed"]);
     }
 }
 
