@@ -55,12 +55,14 @@ async function json(method, path, options = {}) {
 
 /** As a response, for what is no JSON. `raw` is a body that is sent as it is. */
 export async function call(method, path, { parameters, body, raw, headers = {}, signal, taken = [] } = {}) {
-  for (let asked = false; ; asked = true) {
+  for (;;) {
+    const known = token();
     const response = await send(method, address(path, parameters), { body, raw, headers, signal });
     if (response.ok || taken.includes(response.status)) return response;
     const error = await refusal(response);
-    if (response.status !== 401 || asked) throw error;
-    await askForToken(error.detail);
+    if (response.status !== 401) throw error;
+    // Another request may have asked for a better one meanwhile. Who asks for no other one ends this.
+    if (token() === known) await askForToken(error.detail);
   }
 }
 

@@ -1,0 +1,71 @@
+//! Live data in each view: prices, alerts and what other processes store show while the page is
+//! open, without a reload.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::database::Database;
+use crate::on_both;
+use crate::open_page::OpenPage;
+use crate::program::run;
+use crate::server::Server;
+
+/// From the tick's commit until a person sees it.
+const SOON: Duration = Duration::from_secs(2);
+/// A busy machine may be late with some.
+const TRIES: i64 = 3;
+
+on_both! {
+    fn ticks_and_alerts_show_while_the_page_is_open(db: &Database) {
+        db.fill();
+        let server = Server::start(db, &[]);
+        let page = OpenPage::of(&server);
+        let now = server.now();
+        page.load("#/prices");
+        page.live();
+        let soonest = (1..=TRIES).map(|at| {
+            let price = 1700.25 + at as f64;
+            assert_eq!(server.trade("ES", now + at, price), 1);
+            let took = page.shows(&price.to_string());
+            assert!(page.row("ES").iter().any(|cell| cell.starts_with(&price.to_string())));
+            took
+        });
+        let soonest = soonest.min().expect("some");
+        println!("a tick shows after {soonest:.0?} on {}", db.backend());
+        assert!(soonest < SOON, "{soonest:?}");
+
+        // An instrument that never had a tick.
+        page.go("#/instrument/GC?table=shown&frequency=1min");
+        page.shows("neither ticks nor bars");
+        let rule = json!({"name": "gold is high", "instrument_id": server.instrument("GC"),
+            "rule_type": "threshold", "condition": "above", "threshold": 2_000});
+        server.post("/api/rules", &rule);
+        page.go("#/alerts");
+        assert_eq!(server.trade("GC", now + 10, 2_001.5), 1);
+        page.shows("gold is high");
+        page.shows("Price 2001.5 above threshold 2000");
+        page.go("#/instrument/GC?table=shown&frequency=1min");
+        page.shows("Price 2001.5 above threshold 2000");
+        assert_eq!(server.trade("GC", now + 20, 2_003.75), 1);
+        page.browser.until("document.querySelector('#view .head').innerText.includes('2003.75')");
+        page.browser.until("document.querySelector('#view .bars tbody').innerText.includes('2003.75')");
+
+        what_another_process_stores(&page, db);
+        page.expect_no_error();
+    }
+}
+
+/// It comes without a tick over the WebSocket, only with the word that data changed.
+fn what_another_process_stores(page: &OpenPage, db: &Database) {
+    page.go("#/coverage?from=2020-01-06&to=2020-01-10");
+    let cell = "document.querySelector(\"#view tr[data-symbol=NQ]\").innerText.includes('1 tick')";
+    assert_eq!(page.browser.run(&format!("return {cell}"), &[]), false);
+    let file = db.place().join("later.csv");
+    std::fs::write(&file, "timestamp,price\n2020-01-07T10:00:00Z,8800.5\n").expect("a file");
+    run(
+        db.url(),
+        &["import", &file.display().to_string(), "--symbol", "NQ"],
+    );
+    page.browser.until(cell);
+}
