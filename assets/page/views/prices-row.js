@@ -97,7 +97,7 @@ export class PriceRow {
 
   /** The length of its longest price, as it is written. */
   get digits() {
-    return Math.max(...[this.last, this.bid, this.ask, this.day?.open].map((of) => price(of, this.places).length));
+    return Math.max(written(this.change, this.places).length, ...[this.last, this.bid, this.ask].map((of) => price(of, this.places).length));
   }
 
   /** Shows what changed. A changed price is lit for a moment, which is noted in `lit`. */
