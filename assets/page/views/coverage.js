@@ -24,7 +24,6 @@ const CALENDARS = {
   XNYS: 'the days and hours of the New York Stock Exchange', XNAS: 'the days and hours of the Nasdaq Stock Market',
 };
 
-
 const calendarWords = (calendar) => `Expected: ${CALENDARS[calendar] ?? calendar}`;
 const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? '') && !Number.isNaN(Date.parse(text));
 const plus = (day, days) => new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10);
@@ -66,9 +65,11 @@ export async function show(root, { query, signal }) {
       }))), fault, content]);
   if (all.length === 0) return;
 
-  function choose({ target }) {
+  async function choose({ target }) {
     const cell = target.closest('td.day');
-    if (cell || target.closest('button')) detail.choose(symbolOf(target), cell ? dayOf(cell) : '');
+    if (!cell && !target.closest('button')) return;
+    await detail.choose(symbolOf(target), cell ? dayOf(cell) : '');
+    detail.element.scrollIntoView({ block: 'nearest' });
   }
 
   function take(start, end) {
@@ -205,10 +206,7 @@ function gaps(query, signal, range) {
       if (mine !== asked) return;
       [known] = answer.data;
       draw();
-      if (element.hidden) {
-        element.hidden = false;
-        element.scrollIntoView({ block: 'nearest' });
-      }
+      element.hidden = false;
     } catch (error) {
       sayError(error);
     }
