@@ -192,17 +192,13 @@ export class Bars {
   }
 }
 
-const average = (kind, bars, look, dash) => (
-  { label: `${kind.toUpperCase()} ${bars}`, asks: kind, lines: [[`${kind}_${bars}`, look, dash]] });
+const BARS = [[20, 'line-a'], [50, 'line-b'], [200, 'line-c']];
+const averages = (kind, dash) => BARS.map(([bars, look]) => (
+  [`${kind}_${bars}`, { label: `${kind.toUpperCase()} ${bars}`, asks: kind, lines: [[`${kind}_${bars}`, look, dash]] }]));
 
 /** What is drawn over the candles, by its word in the address. A line is a name of the API, a colour of the page, a dash. */
 export const OVERLAYS = {
-  sma_20: average('sma', 20, 'line-a', 'solid'),
-  sma_50: average('sma', 50, 'line-b', 'solid'),
-  sma_200: average('sma', 200, 'line-c', 'solid'),
-  ema_20: average('ema', 20, 'line-a', 'dashed'),
-  ema_50: average('ema', 50, 'line-b', 'dashed'),
-  ema_200: average('ema', 200, 'line-c', 'dashed'),
+  ...Object.fromEntries([...averages('sma', 'solid'), ...averages('ema', 'dashed')]),
   bollinger: {
     label: 'Bollinger bands',
     asks: 'bollinger',
@@ -221,7 +217,7 @@ export const PANES = {
 };
 
 /** The name of a line for people: `SMA 20`. */
-export const lineLabel = (name) => name.replace('_', ' ').replace(/^[a-z]{3}\b|^macd/, (word) => word.toUpperCase());
+export const lineLabel = (name) => name.replace('_', ' ').replace(/^(sma|ema|rsi|macd|b)/, (start) => start.toUpperCase());
 
 /** The values of lines, by name: lists of time and value, as the chart draws them. */
 export class Lines {

@@ -207,7 +207,7 @@ export class Rules {
 
   draw() {
     const { length } = this.#rules;
-    setText(this.#heading, `${count(length)}; the line of a threshold can be dragged in the chart`);
+    setText(this.#heading, length > 0 ? `${count(length)}; the line of a threshold can be dragged in the chart` : '');
     replace(this.#body, length === 0
       ? h('tr', {}, h('td', { colspan: COLUMNS.length, class: 'empty' }, 'No rule watches this instrument yet: add one.'))
       : this.#rules.map((rule) => this.#row(rule)));
