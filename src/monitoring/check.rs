@@ -85,6 +85,48 @@ impl Check {
         }
     }
 
+    /// Its value in words, for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::PoolUtilization => "the share of connections that are lent",
+            Self::QueryTime => "the time of 95 % of the calls",
+            Self::AcquireTime => "the wait for a connection of 95 % of the callers",
+            Self::InsertRateFloor => "the rate of stored rows",
+            Self::InsertRateDrop => "the share of the usual rate of stored rows",
+            Self::LateShare => "the share of ticks that came late",
+            Self::WalBytes => "the size of the write-ahead log",
+            Self::WriteQueue => "the share of the writer's queue that is full",
+            Self::Errors => "calls a minute that failed",
+            Self::Probe => "new connections that failed",
+        }
+    }
+
+    /// The first thing to do when it is past its threshold.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::PoolUtilization => {
+                "find the operations that keep connections, or raise pool.overflow"
+            }
+            Self::QueryTime => "look at the slow statements and at their plans",
+            Self::AcquireTime => "ask for less at once, or raise pool.base or pool.overflow",
+            Self::InsertRateFloor => "look at the feed: it brings less than it must",
+            Self::InsertRateDrop => {
+                "look at the feed; after the close of a market this clears by itself"
+            }
+            Self::LateShare => {
+                "look at the order and the clock of the feed: late ticks fire no rule"
+            }
+            Self::WalBytes => {
+                "find the reader that does not end: the log tells how long the oldest one has read"
+            }
+            Self::WriteQueue => "look for a slow disk, or another process that writes",
+            Self::Errors => "see which operations fail; the log says why",
+            Self::Probe => "check that the database runs and can be reached",
+        }
+    }
+
     /// The unit of its values and thresholds.
     #[must_use]
     pub fn unit(self) -> &'static str {

@@ -34,6 +34,8 @@ pub struct SurveyOptions {
     pub outlier_score: f64,
     /// The most gaps, and the most outliers, that are listed; all are counted.
     pub listed_max: usize,
+    /// The most missing periods that are listed one by one: the oldest.
+    pub periods_listed_max: usize,
 }
 
 impl SurveyOptions {
@@ -54,6 +56,7 @@ impl SurveyOptions {
             end: None,
             outlier_score: Self::OUTLIER_SCORE,
             listed_max: Self::LISTED_MAX,
+            periods_listed_max: 0,
         }
     }
 
@@ -132,6 +135,9 @@ pub struct Coverage {
     pub gap_count: u64,
     /// The longest of them, in the order of time.
     pub gaps: Vec<Gap>,
+    /// The starts of missing periods, the oldest first: so many as
+    /// [`SurveyOptions::periods_listed_max`] lets in.
+    pub missing_periods: Vec<Timestamp>,
     /// Periods of which more than one bar came in: from several sources, of which that of the lowest
     /// id is read, or at several moments of the period. Set by [`coverage`]: bars that are shown to a [`CoverageScan`] come once a period.
     pub duplicates: u64,
@@ -175,6 +181,7 @@ pub struct CoverageScan {
     present: u64,
     unexpected: u64,
     gaps: Vec<Gap>,
+    missing_periods: Vec<Timestamp>,
     changes: Vec<CloseChange>,
 }
 
@@ -191,6 +198,7 @@ impl CoverageScan {
             present: 0,
             unexpected: 0,
             gaps: Vec::new(),
+            missing_periods: Vec::new(),
             changes: Vec::new(),
         })
     }
@@ -254,6 +262,7 @@ impl CoverageScan {
                 |gap| gap.missing as f64,
                 |gap| gap.start,
             ),
+            missing_periods: self.missing_periods,
             duplicates: 0,
             outlier_count,
             outliers,
@@ -265,6 +274,12 @@ impl CoverageScan {
         let Self {
             options, sessions, ..
         } = self;
+        let left = options.periods_listed_max - self.missing_periods.len();
+        if left > 0 {
+            let all = options.frequency.period_starts(from, to);
+            let open = all.filter(|start| sessions.is_open(options.frequency, *start));
+            self.missing_periods.extend(open.take(left));
+        }
         let missing = sessions.periods(options.frequency, from, to);
         let first = options.frequency.period_starts(from, to).next();
         if let (1.., Some(start)) = (missing, first) {

@@ -121,30 +121,9 @@ async function newestDay(all, signal) {
 async function read(symbols, days, signal) {
   const range = { symbols, frequency: '1d', start_date: days[0], end_date: days.at(-1) };
   const [history, coverage] = await Promise.all([
-    post('api/historical-data/fetch', { body: range, signal }), get('api/historical-data/coverage', { parameters: { ...range, limit: 0 }, signal }),
+    post('api/historical-data/fetch', { body: range, signal }), get('api/historical-data/coverage', { parameters: { ...range, limit: 0, with_missing: true }, signal }),
   ]);
-  const expected = new Map();
-  // Of a calendar the instrument with the fewest bars is asked: it is answered soonest.
-  for (const of of coverage.data.toSorted((a, b) => a.present - b.present)) {
-    if (!expected.has(of.calendar)) expected.set(of.calendar, await expectedDays(of, days, signal));
-  }
-  return coverage.data.map((of, index) => ({ ...of, days: expected.get(of.calendar), bars: new Map(history.data[index].bars.map((bar) => [bar.timestamp.slice(0, 10), bar])) }));
-}
-
-/**
- * The days that should have a bar. Which days are holidays of an exchange is not told, but how many days
- * of a range are expected is: so a range is halved until all weekdays of each part are expected, or none.
- */
-async function expectedDays({ symbol, calendar, expected }, days, signal) {
-  if (calendar === '24x7') return new Set(days);
-  const settle = async (part, known) => {
-    if (known === 0 || known >= part.length) return known ? part : [];
-    const [left, right] = [part.slice(0, part.length >> 1), part.slice(part.length >> 1)];
-    const parameters = { symbols: [symbol], calendar, frequency: '1d', start_date: left[0], end_date: left.at(-1), limit: 0 };
-    const inLeft = (await get('api/historical-data/coverage', { parameters, signal })).data[0].expected;
-    return (await Promise.all([settle(left, inLeft), settle(right, known - inLeft)])).flat();
-  };
-  return new Set(await settle(days.filter(isWeekday), expected));
+  return coverage.data.map((of, index) => ({ ...of, missing: new Set(of.missing_periods?.map((start) => start.slice(0, 10))), bars: new Map(history.data[index].bars.map((bar) => [bar.timestamp.slice(0, 10), bar])) }));
 }
 
 function drawMap(map, rows, days) {
@@ -165,7 +144,7 @@ function drawMap(map, rows, days) {
         head({ scope: 'row', class: 'name' }, h('a', { href: `#/instrument/${encodeURIComponent(symbol)}`, title: calendar ? calendarWords(calendar) : message }, symbol)),
         days.map((day) => {
           const bar = bars.get(day);
-          const isMissing = !bar && row.days.has(day);
+          const isMissing = !bar && row.missing.has(day);
           const step = bar && STEPS.findLastIndex(([from]) => amount(bar) >= from * fullest);
           return h('td', { class: `day ${bar ? `s${step}` : isMissing ? 'missing' : ''}` }, said(!bar ? (isMissing ? 'missing' : 'not expected')
             : bar.tick_count ? `${count(bar.tick_count)} ticks` : bar.volume ? `a volume of ${count(bar.volume)}` : 'a bar'));

@@ -16,19 +16,6 @@ const AWAY_SECONDS = 5;
 /** Several events at once are one look. */
 const LOOK_MIN_MS = 1_000;
 
-/** What each check compares, and what to do when it is past its threshold. */
-const CHECKS = {
-  pool_utilization: ['Share of connections that are lent', 'raise pool.overflow, or find in the lists below what keeps them'],
-  query_time: ['Time of 95 % of the calls', 'look at the slow statements below and at their plans'],
-  acquire_time: ['Wait for a connection of 95 % of the callers', 'raise pool.base or pool.overflow, or ask for less at once'],
-  insert_rate_floor: ['Rate of stored rows', 'look at the feed: it brings less than it must'],
-  insert_rate_drop: ['Share of the usual rate of stored rows', 'look at the feed; after the close of a market this clears by itself'],
-  late_share: ['Share of ticks that came late', 'look at the order and the clock of the feed: late ticks fire no rule'],
-  wal_bytes: ['Size of the write-ahead log', 'find the reader that does not end: the log of the server tells how long the oldest one has read'],
-  write_queue: ['Share of the queue of the writer that is full', 'look for a slow disk, or another process that writes'],
-  errors: ['Calls a minute that failed', 'see below which operations fail; the log of the server says why'],
-  probe: ['New connections that failed', 'check that the database runs and can be reached'],
-};
 const WORDS = { healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database does not serve' };
 const share = (value) => `${(value * 100).toFixed(0)} %`;
 const UNITS = { ratio: share, ms: duration, bytes };
@@ -128,10 +115,9 @@ function problemsOf(health, database) {
   return [
     health?.problem && item(true, health.problem),
     database?.errors.map((error) => item(true, error)),
-    database?.alerts.map(({ check, level, value, threshold, unit, since }) => {
-      const [what, remedy] = CHECKS[check] ?? [check, 'see the log of the server'];
+    database?.alerts.map(({ meaning, remedy, level, value, threshold, unit, since }) => {
       const said = (figure) => (figure === null ? 'not known' : (UNITS[unit] ?? count)(figure));
-      return item(level === 'critical', `${what}: ${said(value)}, the threshold is ${said(threshold)}`, remedy, since && h('small', {}, `Since ${dateTime(since)}`));
+      return item(level === 'critical', `${meaning[0].toUpperCase()}${meaning.slice(1)}: ${said(value)}, the threshold is ${said(threshold)}`, remedy, since && h('small', {}, `Since ${dateTime(since)}`));
     }),
     delivery?.remedy && item(false, `Deliveries of alerts that were given up: ${count(delivery.dead_letters)}`, delivery.remedy, givenUp('Show them')),
   ];

@@ -14,6 +14,8 @@ use crate::services::coverage::{SurveyOptions, TradingCalendar, coverage as surv
 
 /// Gaps and outliers that one answer lists for a symbol.
 const LISTED_MAX: usize = 1_000;
+/// Missing periods that it lists one by one.
+const PERIODS_LISTED_MAX: usize = 10_000;
 
 /// The coverage of bars: gaps, completeness, duplicates, outliers
 ///
@@ -66,6 +68,11 @@ fn options(query: &CoverageQuery) -> Result<SurveyOptions, ApiError> {
         end,
         outlier_score: query.outlier_score.unwrap_or(SurveyOptions::OUTLIER_SCORE),
         listed_max,
+        periods_listed_max: if query.with_missing {
+            PERIODS_LISTED_MAX
+        } else {
+            0
+        },
         ..SurveyOptions::new(frequency, TradingCalendar::EveryDay)
     };
     let checked = options.check();

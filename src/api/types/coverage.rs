@@ -44,6 +44,10 @@ pub(in crate::api) struct CoverageQuery {
     /// Gaps and outliers that are listed for each symbol
     #[param(minimum = 0, maximum = 1000, default = 100)]
     pub(in crate::api) limit: Option<usize>,
+    /// Each symbol with its `missing_periods`
+    #[serde(default)]
+    #[param(default = false)]
+    pub(in crate::api) with_missing: bool,
 }
 
 /// The coverage of each symbol, in the order in which they were asked for.
@@ -85,6 +89,10 @@ pub(in crate::api) struct CoverageItem {
     gap_count: u64,
     /// The longest of them, in the order of time.
     gaps: Vec<GapItem>,
+    /// The starts of the missing periods, the 10,000 oldest; absent unless it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    missing_periods: Option<Vec<String>>,
     outlier_count: u64,
     /// The outliers with the greatest scores, in the order of time.
     outliers: Vec<OutlierItem>,
@@ -149,6 +157,10 @@ impl CoverageItem {
             duplicates: found.duplicates,
             gap_count: found.gap_count,
             gaps: found.gaps.iter().map(GapItem::from).collect(),
+            missing_periods: (options.periods_listed_max > 0).then(|| {
+                let starts = found.missing_periods.iter();
+                starts.map(ToString::to_string).collect()
+            }),
             outlier_count: found.outlier_count,
             outliers: found
                 .outliers
@@ -175,6 +187,7 @@ impl CoverageItem {
             duplicates: 0,
             gap_count: 0,
             gaps: Vec::new(),
+            missing_periods: None,
             outlier_count: 0,
             outliers: Vec::new(),
             message: Some(why),

@@ -231,6 +231,10 @@ struct TableBody {
 struct AlertBody {
     /// A value that is compared with a threshold.
     check: &'static str,
+    /// The value in words.
+    meaning: &'static str,
+    /// What to do first.
+    remedy: &'static str,
     /// `warning` or `critical`.
     level: &'static str,
     value: Option<f64>,
@@ -418,6 +422,8 @@ impl From<&Alert> for AlertBody {
         let check: Check = alert.check;
         Self {
             check: check.name(),
+            meaning: check.meaning(),
+            remedy: check.remedy(),
             level: alert.level.as_str(),
             value: alert.value.filter(|value| value.is_finite()),
             threshold: alert.threshold.filter(|value| value.is_finite()),

@@ -232,6 +232,7 @@ proptest! {
         let options = SurveyOptions {
             start: Some(begin),
             end: Some(minute(3_000)),
+            periods_listed_max: 500,
             ..SurveyOptions::new(Frequency::FifteenMinutes, TradingCalendar::Weekdays)
         };
         let mut survey = CoverageScan::new(options).unwrap();
@@ -244,5 +245,9 @@ proptest! {
         prop_assert_eq!(found.expected, open);
         prop_assert_eq!(found.present, taken.len() as u64);
         prop_assert_eq!(found.missing, open - (found.present - found.unexpected));
+        let is_taken = |start: &Timestamp| taken.iter().any(|index| minute(i64::from(*index)) == *start);
+        let all = options.frequency.period_starts(begin, minute(3_000));
+        let missing = all.filter(|start| sessions.is_open(options.frequency, *start) && !is_taken(start));
+        prop_assert_eq!(found.missing_periods, missing.take(500).collect::<Vec<_>>());
     }
 }

@@ -44,6 +44,11 @@ on_both! {
             (&json!("2013-09-03T10:00:00.000000Z"), &json!("2013-09-03T10:07:00.000000Z")));
         assert_eq!(es["gaps"], json!([{"start": "2013-09-03T10:03:00.000000Z",
             "end": "2013-09-03T10:05:00.000000Z", "missing": 2}]));
+        assert_eq!(es.get("missing_periods"), None, "they were not asked for");
+        let with = api.get(&format!("{path}&with_missing=true&limit=0")).json(200);
+        assert_eq!(with["data"][0]["missing_periods"],
+            json!(["2013-09-03T10:03:00.000000Z", "2013-09-03T10:04:00.000000Z"]));
+        assert_eq!((&with["data"][0]["gaps"], &with["data"][2]["missing_periods"]), (&json!([]), &Value::Null));
         assert_eq!((&es["outlier_count"], &es["duplicates"], &es["message"]),
             (&json!(2), &json!(0), &Value::Null));
         assert_eq!(es["outliers"][0]["close"], 16402.5);
