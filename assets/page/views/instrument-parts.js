@@ -158,6 +158,7 @@ export class Alerts {
 /** The bars of the chart, newest first, for those who do not see a chart. */
 export class BarTable {
   #cells = [];
+  #drawn = 0;
   #head = h('tr');
   #body = h('tbody');
   #caption = h('caption');
@@ -176,6 +177,7 @@ export class BarTable {
     const names = isQuotes ? ['Start', 'Bid', 'Ask'] : ['Start', 'Open', 'High', 'Low', 'Close', 'Volume'];
     replace(this.#head, names.map((name, at) => h('th', { scope: 'col', class: at > 0 && 'number' }, name)));
     this.#cells = [];
+    this.#drawn = 0;
     replace(this.#body);
   }
 
@@ -183,8 +185,8 @@ export class BarTable {
   draw([list = [], others = []], from) {
     if (this.element.hidden) return;
     const length = Math.min(list.length, ROWS_MAX);
-    const isSame = length === this.#cells.length && length < ROWS_MAX;
-    const changed = isSame ? list.length - placeOf(list, from) : length;
+    const changed = list.length === this.#drawn ? Math.min(length, list.length - placeOf(list, from)) : length;
+    this.#drawn = list.length;
     for (const row of [...this.#body.rows].slice(length)) row.remove();
     this.#cells.length = Math.min(this.#cells.length, length);
     for (let at = 0; at < changed; at += 1) {

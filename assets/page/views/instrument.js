@@ -206,7 +206,7 @@ export async function show(root, { path, query, signal }) {
       if (from !== -Infinity) linesFrom = Math.min(linesFrom, from);
       const isEmpty = lists().every(({ length }) => length === 0);
       empty.hidden = !isEmpty;
-      if (isEmpty) setText(empty, `${stores[0].message ?? 'No bars'}. Ticks make bars: drop a file on Data, or POST /api/market-data.`);
+      if (isEmpty) setText(empty, `Nothing to draw: ${stores[0].message ?? 'no bars'}. Ticks make bars: drop a file on Data, or POST /api/market-data.`);
       figure.setAttribute('aria-label', summary());
     }
     if (from === -Infinity || alerts.isChanged) drawAlerts();
