@@ -18,7 +18,7 @@ mod page {
 
     const OWN: &str = "assets/page";
     /// Libraries as they were published, by the names under which the page asks for them.
-    const VENDORED: [(&str, &str); 3] = [
+    const VENDORED: [(&str, &str); 2] = [
         (
             "vendor/lightweight-charts.js",
             "assets/vendor/lightweight-charts-5.2.1/lightweight-charts.standalone.production.mjs",
@@ -26,10 +26,6 @@ mod page {
         (
             "vendor/uplot.js",
             "assets/vendor/uplot-1.6.32/uPlot.iife.min.js",
-        ),
-        (
-            "vendor/uplot.css",
-            "assets/vendor/uplot-1.6.32/uPlot.min.css",
         ),
     ];
 
@@ -79,10 +75,29 @@ mod page {
         Ok(all)
     }
 
+    /// `let` for `const`: both mean the same in a script that nobody changes any more. Words within a
+    /// line, which may be of a text, stay.
+    fn with_short_words(text: &str) -> String {
+        let lines = text.lines().map(|line| {
+            let line = line.trim_start();
+            for (word, short) in [
+                ("const ", "let "),
+                ("export const ", "export let "),
+                ("for (const ", "for (let "),
+            ] {
+                if let Some(rest) = line.strip_prefix(word) {
+                    return format!("{short}{rest}\n");
+                }
+            }
+            format!("{line}\n")
+        });
+        lines.collect()
+    }
+
     fn smaller(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
         Ok(match name.rsplit('.').next() {
-            Some("js") => minifier::js::minify(text).to_string(),
-            Some("css") => minifier::css::minify(text)?.to_string(),
+            Some("js") => minifier::js::minify(&with_short_words(text)).to_string(),
+            Some("css") => minifier::css::minify(text)?.to_string().replace(";}", "}"),
             _ => text.to_owned(),
         })
     }

@@ -124,6 +124,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(rules::reads())
         .merge(alerts::reads())
         .merge(analytics::reads())
+        .merge(import::reads())
         .merge(udf::reads());
     let questions = OpenApiRouter::new()
         .merge(history::questions())

@@ -1,6 +1,6 @@
 // Calls the API as any client does. Where the server needs a token, asks for it and tries again.
 
-import { dialog, field, h } from './dom.js';
+import { button, dialog, field, h } from './dom.js';
 
 const TOKEN_KEY = 'tickbase.token';
 /** Works below any path, as behind a proxy. */
@@ -116,7 +116,7 @@ export function askForToken(reason) {
       field('Token', input, 'It is kept until this tab is closed, and sent to this server alone.'),
       h('p', { class: 'buttons' },
         h('button', { type: 'submit', class: 'main' }, 'Use it'),
-        h('button', { type: 'button', onclick: close }, 'Cancel'))),
+        button('Cancel', close))),
     () => {
       asking = null;
       if (isGiven) resolve();
@@ -124,17 +124,6 @@ export function askForToken(reason) {
     });
   });
   return asking;
-}
-
-/** Follows `next_cursor` through all pages; `items` picks the rows of a page. */
-export async function allPages(path, items, { parameters = {}, signal } = {}) {
-  const all = [];
-  for (let cursor; ;) {
-    const page = await get(path, { parameters: { ...parameters, cursor }, signal });
-    all.push(...items(page));
-    cursor = page.next_cursor;
-    if (!cursor) return all;
-  }
 }
 
 let known = null;

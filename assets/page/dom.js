@@ -109,7 +109,7 @@ export function dialog(title, content, onclose) {
   });
   box.append(
     h('header', {}, h('h2', { id }, title),
-      h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: close }, '✕')),
+      button('✕', close, { class: 'quiet', 'aria-label': 'Close' })),
     content(close),
   );
   document.body.append(box);
@@ -141,7 +141,7 @@ export function formDialog(title, content, label, save, signal) {
     h('form', { onsubmit: (event) => submit(event, close) }, content, refusal,
       h('p', { class: 'buttons' },
         h('button', { type: 'submit', class: 'main' }, label),
-        h('button', { type: 'button', onclick: close }, 'Cancel'))));
+        button('Cancel', close))));
   signal?.addEventListener('abort', () => box.close());
   return box;
 }
@@ -166,8 +166,8 @@ export function say(text, kind = 'done', action = null) {
   const close = () => message.remove();
   const message = h('div', { class: `message ${kind}`, role: kind === 'error' ? 'alert' : 'status' },
     h('span', {}, text),
-    action && h('button', { type: 'button', onclick: () => { close(); action.run(); } }, action.label),
-    h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close this message', onclick: close }, '✕'));
+    action && button(action.label, () => { close(); action.run(); }),
+    button('✕', close, { class: 'quiet', 'aria-label': 'Close this message' }));
   // The same words once.
   for (const other of messages.children) if (other.firstChild.textContent === text) other.remove();
   messages.append(message);

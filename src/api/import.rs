@@ -13,22 +13,41 @@ use axum::http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::error::{ApiError, ErrorBody, WriteErrors};
+use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Query, media_type, unsupported};
 use super::guard;
 use super::state::ApiState;
 use super::types::{
     CSV_EXAMPLE, ImportAnswer, ImportParameters, ImportRowError, NDJSON_EXAMPLE, PackedFile,
+    PresetItem,
 };
 use crate::error::Error;
-use crate::ingest::{Import, ImportEvent, ImportListener, ImportReport, ImportSource, import};
+use crate::ingest::{
+    Import, ImportEvent, ImportListener, ImportReport, ImportSource, import, presets,
+};
 use upload::upload;
 
 /// Rows that an answer names.
 const ROWS_SHOWN_MAX: usize = 100;
 
+pub(super) fn reads() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list_presets))
+}
+
 pub(super) fn writes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(post))
+}
+
+/// The layouts of vendors that an import knows
+#[utoipa::path(
+    get,
+    path = "/api/import/presets",
+    operation_id = "presets",
+    tag = "market data",
+    responses((status = 200, body = Vec<PresetItem>), ReadErrors)
+)]
+async fn list_presets() -> axum::Json<Vec<PresetItem>> {
+    axum::Json(presets().iter().map(PresetItem::from).collect())
 }
 
 /// Imports a file of ticks or bars, and answers after the commit

@@ -1,7 +1,7 @@
 // The view of coverage: of which instrument there is how much on which day, and what is missing.
 
 import { get, instruments, post } from '../api.js';
-import { field, h, replace, sayError, select, setText, table } from '../dom.js';
+import { button, field, h, replace, sayError, select, setText, table } from '../dom.js';
 import { count, dateTime, FREQUENCIES, price } from '../format.js';
 import { listen } from '../live.js';
 import { setQuery } from '../main.js';
@@ -40,7 +40,7 @@ export async function show(root, { query, signal }) {
   let page = pages[query.get('page') - 1] ? query.get('page') - 1 : 0;
 
   const [first, last] = [from, to].map((value) => h('input', { type: 'date', value, onchange: () => take(first.value, last.value) }));
-  const move = (label, by) => h('button', { type: 'button', onclick: () => take(...[from, to].map((day) => plus(day, by * lengthOf(from, to)))) }, label);
+  const move = (label, by) => button(label, () => take(...[from, to].map((day) => plus(day, by * lengthOf(from, to)))));
   const fault = h('p', { class: 'down', role: 'alert' });
   const readout = h('p', { class: 'readout' });
   const map = h('table', { class: 'map', onclick: choose, onpointerover: (event) => {
@@ -150,7 +150,7 @@ function drawMap(map, rows, days) {
             : bar.tick_count ? `${count(bar.tick_count)} ticks` : bar.volume ? `a volume of ${count(bar.volume)}` : 'a bar'));
         }),
         h('td', { class: 'number' }, complete === null ? '–' : `${complete.toFixed(1)} %`),
-        h('td', { class: 'number' }, h('button', { type: 'button', class: 'quiet', 'aria-label': `${count(gapCount)} gaps of ${symbol}` }, `${count(gapCount)} ›`)),
+        h('td', { class: 'number' }, button(`${count(gapCount)} ›`, null, { class: 'quiet', 'aria-label': `${count(gapCount)} gaps of ${symbol}` })),
         [first, last].map((moment) => h('td', { class: 'number' }, moment?.slice(0, 10) ?? '–')));
     })));
 }
@@ -163,7 +163,7 @@ function gaps(query, signal, range) {
   let asked = 0;
   const heading = h('h2');
   const which = h('input', { type: 'date', onchange: () => choose(symbol, which.value) });
-  const allDays = h('button', { type: 'button', onclick: () => choose(symbol, '') }, 'All days');
+  const allDays = button('All days', () => choose(symbol, ''));
   const summary = h('p', { role: 'status' });
   const lists = h('div', { class: 'lists' });
   const element = h('section', { class: 'panel gaps', hidden: true }, heading,

@@ -7,12 +7,11 @@ import { setQuery } from '../main.js';
 
 export const title = 'Data';
 
-const PRESETS = 'alpaca-bars|alpaca-quotes|alpaca-trades|binance-aggtrades|binance-klines|binance-trades|databento-mbp-1|databento-ohlcv|databento-trades|dukascopy-bars|dukascopy-ticks|finnhub-trades|histdata-m1|histdata-mt|histdata-ticks|kraken-ohlcvt|kraken-trades|mt4-bars|mt5-bars|mt5-ticks|polygon-day|polygon-minute|polygon-quotes|polygon-trades|stooq-daily|stooq-intraday|tardis-quotes|tardis-trades|truefx';
 /** Options of an import: name, label, and choices (the first one is the default), a box to tick, or the hint of a text. */
-const OPTIONS = [
+const optionsWith = (presets) => [
   ['symbol', 'Symbol', 'Without it each row names its own.'],
   ['create', 'Add missing instruments as', 'none is added|future|index|internal|equity|fx|crypto'],
-  ['preset', 'Layout of a vendor', `none|${PRESETS}`],
+  ['preset', 'Layout of a vendor', ['none', ...presets].join('|')],
   ['kind', 'Rows are', 'what the columns say|ticks|bars'],
   ['frequency', 'Period of bars', `as they are spaced|${FREQUENCIES.join('|')}`],
   ['timezone', 'Time zone', 'Of stamps without one; UTC when empty.'],
@@ -47,6 +46,7 @@ const empty = (words) => h('p', { class: 'empty' }, words);
 const untried = () => empty('A preview stores nothing: it tells what each column is taken for, and how many rows would be stored.');
 
 export async function show(root, { query, signal }) {
+  const options = optionsWith((await get('api/import/presets', { signal })).map(({ name }) => name));
   const panel = (heading, content) => h('section', { class: 'panel' }, h('h2', {}, heading), content);
   const first = h('div', { class: 'lines' }, empty('Here stand the first lines of the file.'));
   const outcome = h('div', { class: 'outcome' }, untried());
@@ -57,7 +57,7 @@ export async function show(root, { query, signal }) {
       .forEach((values, index) => replace(lists[index], values.map((value) => h('option', { value }))));
   }
   replace(root, h('h1', {}, title), lists,
-    h('div', { class: 'halves' }, panel('Import a file', imports(root, query, signal, first, outcome, propose)), h('div', {}, panel('First lines', first), panel('Preview and outcome', outcome))),
+    h('div', { class: 'halves' }, panel('Import a file', imports(options, root, query, signal, first, outcome, propose)), h('div', {}, panel('First lines', first), panel('Preview and outcome', outcome))),
     panel('Export', exports(query, signal)));
   await propose();
 }
@@ -78,8 +78,8 @@ function fieldsOf(options, query, prefix = '') {
   return { elements, values, keep };
 }
 
-function imports(root, query, signal, first, outcome, propose) {
-  const { elements, values, keep } = fieldsOf(OPTIONS, query);
+function imports(options, root, query, signal, first, outcome, propose) {
+  const { elements, values, keep } = fieldsOf(options, query);
   const chosen = h('input', { type: 'file', id: 'file', onchange: take });
   const fault = alert();
   const busy = status();
@@ -95,7 +95,7 @@ function imports(root, query, signal, first, outcome, propose) {
   } },
   h('label', { class: 'drop', for: 'file' }, h('strong', {}, 'Drop a file here, or choose one'), h('span', {}, 'CSV, NDJSON, Parquet or Arrow, plain or gzip'), chosen),
   h('div', { class: 'fields' }, elements.slice(0, COMMON)),
-  h('details', { open: OPTIONS.slice(COMMON).some(([name]) => query.has(name)) }, h('summary', {}, 'More options'), h('div', { class: 'fields' }, elements.slice(COMMON))),
+  h('details', { open: options.slice(COMMON).some(([name]) => query.has(name)) }, h('summary', {}, 'More options'), h('div', { class: 'fields' }, elements.slice(COMMON))),
   fault, h('p', { class: 'buttons' }, preview, store, cancel, busy));
 
   async function take() {
@@ -129,7 +129,7 @@ function imports(root, query, signal, first, outcome, propose) {
       }
     } catch (error) {
       // Options of the command line are fields here.
-      const label = (option, name) => OPTIONS.find((of) => of[0] === name.replaceAll('-', '_'))?.[1] ?? option;
+      const label = (option, name) => options.find((of) => of[0] === name.replaceAll('-', '_'))?.[1] ?? option;
       setText(fault, error.name === 'AbortError' ? 'Cancelled: what was not committed is not stored.' : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label)}`);
     }
     sending = null;

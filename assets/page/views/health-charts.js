@@ -28,10 +28,7 @@ let library = null;
 
 /** uPlot is no module: it is loaded once, when charts are shown first. */
 function uplot() {
-  const loaded = (tag, properties) => new Promise((onload, onerror) => document.head.append(h(tag, { ...properties, onload, onerror })));
-  library ??= Promise.all([
-    loaded('link', { rel: 'stylesheet', href: 'page/vendor/uplot.css' }), loaded('script', { src: 'page/vendor/uplot.js' }),
-  ]).then(() => window.uPlot, () => {
+  library ??= new Promise((onload, onerror) => document.head.append(h('script', { src: 'page/vendor/uplot.js', onload, onerror }))).then(() => window.uPlot, () => {
     library = null;
     throw new Error('the library of charts did not load; reload the page');
   });

@@ -1,10 +1,9 @@
 // The view of health: whether the database is well, and if not, why and what to do.
 
-import { call, get } from '../api.js';
-import { h, replace, setText, table, tableRows } from '../dom.js';
+import { get } from '../api.js';
+import { button, h, replace, setText, table } from '../dom.js';
 import { age, bytes, count, dateTime, duration } from '../format.js';
 import { listen, liveState } from '../live.js';
-import { setQuery } from '../main.js';
 import { charts } from './health-charts.js';
 
 export const title = 'Health';
@@ -24,55 +23,51 @@ const OPERATIONS = [
   ['Errors', (of) => of.errors, (value) => (value ? `✕ ${count(value)}` : '0')], ...['p50', 'p95', 'p99', 'max'].map((part) => [part, (of) => of.query_ms[part], duration]),
 ];
 
-export async function show(root, { query, signal }) {
+export async function show(root, { signal }) {
   const verdict = h('p', { class: 'verdict', role: 'status' }, 'Looking …');
   const checked = h('p', { class: 'faint' }, '\u00a0');
   const problems = h('ul', { class: 'problems' });
   const state = h('div', { class: 'state' }, verdict, checked, problems);
   const hour = charts(signal);
-  const asTable = h('button', { type: 'button', 'aria-pressed': 'false', onclick: () => {
+  const asTable = button('Show as table', () => {
     const isShown = asTable.getAttribute('aria-pressed') === 'false';
     asTable.setAttribute('aria-pressed', isShown);
     hour.showTable(isShown);
-  } }, 'Show as table');
-  const operations = operationsTable(query);
-  const [held, delivery, figures, tables, slow] = Array.from({ length: 5 }, () => h('div', { class: 'part' }));
+  }, { 'aria-pressed': 'false' });
+  const [held, delivery, figures, tables, operations, slow] = Array.from({ length: 6 }, () => h('div', { class: 'part' }));
   const panel = (heading, part) => h('section', { class: 'panel' }, h('h2', {}, heading), part);
   // What is below the verdict comes with the first answer, when it is known how long that is.
   const rest = h('div', { class: 'rest', hidden: true },
     h('div', { class: 'title' }, h('h2', {}, 'The last hour'), asTable), hour.elements,
     h('div', { class: 'grid four below' }, panel('Connections held too long', held), panel('Delivery of alerts', delivery), panel('Process and storage', figures), panel('Tables', tables)),
-    h('h2', {}, 'Operations'), h('p', { class: 'faint' }, 'Times are those of whole calls since the start; a percentile is at most 12.5 % too high.'), operations.element,
+    h('h2', {}, 'Operations'), h('p', { class: 'faint' }, 'Times are those of whole calls since the start; a percentile is at most 12.5 % too high.'), operations,
     h('h2', {}, 'Slow statements'), slow);
   replace(root, h('h1', {}, title), state, rest);
   const unfolded = new Map();
-  let cpu = null;
 
-  function draw([health, database, statements, metrics]) {
+  function draw([health, database, statements]) {
     const of = database.value?.performance && database.value;
     const status = health.value?.status ?? of?.status;
-    const known = new Map([...(metrics.value ?? '').matchAll(/^(\w+(?:\{channel="[^"]+"\})?) (\S+)$/gm)].map(([, name, value]) => [name, Number(value)]));
     state.dataset.state = status;
     setText(verdict, WORDS[status] ?? `? ${health.reason?.text ?? health.value?.detail}`);
     replace(problems, status && problemsOf(health.value, of));
-    replace(delivery, deliveryOf(health.value?.alert_delivery, known));
+    replace(delivery, deliveryOf(health.value?.alert_delivery));
     if (statements.value) replace(slow, slowOf(statements.value, unfolded));
     if (!of) return;
-    const { performance: speed, connection_pool: pool, storage } = of;
-    const used = { at: Date.now(), seconds: known.get('process_cpu_seconds_total') };
-    const size = (mb) => (mb === null ? 'none' : bytes(mb * 1e6));
+    const { performance: speed, connection_pool: pool, storage, process } = of;
+    const size = (mb) => (mb === null || mb === undefined ? 'none' : bytes(mb * 1e6));
     setText(checked, `Checked ${dateTime(of.checked_at)} · in the last hour ${count(speed.slow_queries_last_hour)} slow statements, ${count(speed.errors_last_hour)} errors`);
     replace(held, pool.held_too_long.length ? table('Connections held too long', ['Operation', 'Held for'], pool.held_too_long.map((item) => [item.op, duration(item.held_ms)])) : h('p', {}, '✓ None now.'),
       h('p', { class: 'faint' }, `Longer than pool.held_warning_ms; ${count(pool.held_too_long_total)} since the start.`));
     replace(figures, table('Process and storage', null, [
       ['Database file', size(storage.database_size_mb)], ['Write-ahead log', size(storage.wal_size_mb)], ['Free pages', count(storage.free_pages)],
-      ['Memory', bytes(known.get('process_resident_memory_bytes'))],
-      ['Processor, of one core', used.seconds >= cpu?.seconds ? share((used.seconds - cpu.seconds) / (used.at - cpu.at) * 1000) : '–'],
+      ['Memory', size(process?.resident_memory_mb)],
+      ['Processor, of one core', process?.cpu_share >= 0 ? share(process.cpu_share) : '–'],
       ['Wait for a connection, 99 %', duration(pool.acquire_ms.p99)], ['Callers that gave up', count(pool.timeouts)],
     ]));
-    cpu = used;
     replace(tables, table('Tables', ['Table', 'Rows, about', 'Deleted'], storage.tables.map((item) => [item.table, count(item.active_rows), count(item.deleted_rows)])));
-    operations.draw(speed.by_operation);
+    const busiest = speed.by_operation.toSorted((one, other) => other.calls - one.calls);
+    replace(operations, table('Operations', OPERATIONS.map(([name]) => name), busiest.map((item) => OPERATIONS.map(([, value, show]) => show(value(item)))), { class: 'scroll operations' }));
   }
 
   let timer = null;
@@ -91,12 +86,12 @@ export async function show(root, { query, signal }) {
     const asked = { signal, taken: [503] };
     const answers = await Promise.allSettled([
       get('api/health', asked), get('api/health/database', asked), get('api/health/slow-queries', { signal }),
-      call('GET', 'metrics', { signal }).then((response) => response.text()), get('api/health/history', { signal }),
+      get('api/health/history', { signal }),
     ]);
     if (signal.aborted) return;
     draw(answers);
     rest.hidden = false;
-    const history = answers[4].value;
+    const history = answers[3].value;
     interval = history?.interval_seconds ?? interval;
     await hour.update(history?.rounds);
   }
@@ -123,40 +118,13 @@ function problemsOf(health, database) {
   ];
 }
 
-function deliveryOf(delivery, known) {
+function deliveryOf(delivery) {
   if (!delivery) return h('p', {}, 'No alerts are delivered here.');
-  const of = (figure, channel) => known.get(`tickbase_alert_delivery_${figure}{channel="${channel}"}`);
-  const channels = [...known.keys()].map((key) => /delivery_pending\{channel="(.+)"/.exec(key)?.[1]).filter(Boolean);
   return [
     h('p', {}, `${count(delivery.pending)} pending, ${count(delivery.dead_letters)} given up. `, givenUp('Those given up')),
-    table('Channels of alerts', ['Channel', 'Pending', 'Given up', 'Paused'], channels.map((name) => [
-      name, count(of('pending', name)), count(of('dead_letters', name)), of('pause_seconds', name) ? duration(of('pause_seconds', name) * 1000) : 'no'])),
+    table('Channels of alerts', ['Channel', 'Pending', 'Given up', 'Paused'], delivery.channels.map((of) => [
+      of.name, count(of.pending), count(of.dead_letters), of.paused_seconds ? duration(of.paused_seconds * 1000) : 'no'])),
   ];
-}
-
-/** Sorted by any column; the choice is kept in the address. */
-function operationsTable(query) {
-  let by = Math.max(0, OPERATIONS.findIndex(([name]) => name === (query.get('sort') ?? 'Calls')));
-  let isUp = query.get('order') === 'up';
-  let rows = [];
-  const arrows = OPERATIONS.map(() => h('span', { 'aria-hidden': 'true' }));
-  const element = table('Operations', OPERATIONS.map(([name], index) => h('button', { type: 'button', class: 'quiet', onclick: () => {
-    isUp = by === index ? !isUp : index === 0;
-    by = index;
-    setQuery({ sort: name, order: isUp ? 'up' : 'down' });
-    draw(rows);
-  } }, index ? [arrows[index], name] : [name, arrows[index]])), [], { class: 'scroll operations' });
-  function draw(next) {
-    rows = next;
-    element.querySelectorAll('thead th').forEach((head, index) => {
-      head.setAttribute('aria-sort', index !== by ? 'none' : isUp ? 'ascending' : 'descending');
-      setText(arrows[index], index !== by ? '' : isUp ? ' ▲ ' : ' ▼ ');
-    });
-    const value = OPERATIONS[by][1];
-    const sorted = rows.toSorted((a, b) => (value(a) === value(b) ? 0 : value(a) < value(b) === isUp ? -1 : 1));
-    replace(element.querySelector('tbody'), tableRows(sorted.map((of) => OPERATIONS.map(([, part, show]) => show(part(of))))));
-  }
-  return { element, draw };
 }
 
 /** Statements and plans; what is unfolded stays so when it is read again. */

@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 use super::rounded;
 use crate::database::{DoorSnapshot, HeldConnection, HistogramSnapshot, PoolSnapshot, ProbeCause};
-use crate::monitoring::{Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow};
+use crate::monitoring::{
+    Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow, ProcessSnapshot,
+};
 use crate::repository::storage::TableEstimate;
 use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
 
@@ -44,8 +46,34 @@ pub(in crate::api) struct AlertDeliveryHealth {
     pub(in crate::api) dead_letters: i64,
     /// Channels that send nothing for now, as their receivers asked.
     pub(in crate::api) paused_channels: Vec<String>,
+    /// Each channel, by name.
+    pub(in crate::api) channels: Vec<ChannelHealth>,
     /// What to do; null when there is nothing to.
     pub(in crate::api) remedy: Option<&'static str>,
+}
+
+/// The delivery of alerts on one channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ChannelHealth {
+    name: String,
+    /// Deliveries that are neither done nor given up.
+    pending: i64,
+    /// Deliveries that were given up.
+    dead_letters: i64,
+    /// The rest of a pause that its receiver asked for.
+    paused_seconds: Option<f64>,
+}
+
+impl From<&ChannelSnapshot> for ChannelHealth {
+    fn from(of: &ChannelSnapshot) -> Self {
+        let pause = of.paused_for.map(|left| rounded(left.as_secs_f64(), 3));
+        Self {
+            name: of.name.clone(),
+            pending: of.pending,
+            dead_letters: of.dead_letters,
+            paused_seconds: pause,
+        }
+    }
 }
 
 impl AlertDeliveryHealth {
@@ -68,6 +96,7 @@ impl AlertDeliveryHealth {
             pending: sum(|channel| channel.pending),
             dead_letters,
             paused_channels: paused.map(|of| of.name.clone()).collect(),
+            channels: snapshot.channels.iter().map(ChannelHealth::from).collect(),
             remedy,
         }
     }
@@ -105,6 +134,8 @@ pub(in crate::api) struct DatabaseHealth {
     connection_pool: PoolBody,
     performance: PerformanceBody,
     storage: StorageBody,
+    /// Null where the system does not tell.
+    process: Option<ProcessBody>,
     /// The checks that are past a threshold.
     alerts: Vec<AlertBody>,
     /// What could not be found out, and why.
@@ -244,6 +275,24 @@ struct AlertBody {
     since: Option<String>,
 }
 
+/// What the server takes of the machine.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Process)]
+struct ProcessBody {
+    /// Processors busy with it since the last round of monitoring: 1.0 is one of them all the time.
+    cpu_share: Option<f64>,
+    resident_memory_mb: f64,
+}
+
+impl From<&ProcessSnapshot> for ProcessBody {
+    fn from(of: &ProcessSnapshot) -> Self {
+        Self {
+            cpu_share: of.cpu_share.map(|share| rounded(share, 3)),
+            resident_memory_mb: mb(of.resident_memory_bytes),
+        }
+    }
+}
+
 fn ms(us: u64) -> f64 {
     us as f64 / 1e3
 }
@@ -270,6 +319,7 @@ impl DatabaseHealth {
             connection_pool: PoolBody::from(&snapshot.pool),
             performance: PerformanceBody::from(snapshot),
             storage: StorageBody::from(snapshot),
+            process: snapshot.process.as_ref().map(ProcessBody::from),
             alerts: snapshot.alerts().map(AlertBody::from).collect(),
             errors: public_errors(snapshot),
             checked_at: snapshot.taken_at.to_string(),

@@ -44,7 +44,7 @@ pub(in crate::api) struct ImportParameters {
     /// Which end of its period a bar is named by: `start` or `end`
     #[param(min_length = 1)]
     stamps_are: Option<String>,
-    /// The layout of a vendor: `tickbase import --preset list` names them
+    /// The layout of a vendor: `GET /api/import/presets` names them
     #[param(min_length = 1)]
     preset: Option<String>,
     /// `auto`, `csv` or `ndjson`
@@ -132,6 +132,24 @@ impl ImportParameters {
         };
         numbers.check()?;
         Ok(numbers)
+    }
+}
+
+/// The layout of a vendor's files.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct PresetItem {
+    /// The value of the parameter `preset`.
+    name: &'static str,
+    /// Which files have it.
+    about: &'static str,
+}
+
+impl From<&Preset> for PresetItem {
+    fn from(of: &Preset) -> Self {
+        Self {
+            name: of.name,
+            about: of.about,
+        }
     }
 }
 
