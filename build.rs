@@ -97,8 +97,22 @@ mod page {
     fn smaller(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
         Ok(match name.rsplit('.').next() {
             Some("js") => minifier::js::minify(&with_short_words(text)).to_string(),
-            Some("css") => minifier::css::minify(text)?.to_string().replace(";}", "}"),
+            Some("css") => smaller_styles(name, text)?,
             _ => text.to_owned(),
         })
+    }
+
+    fn smaller_styles(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
+        // The minifier drops this blank, and with it the step down to a descendant.
+        let is_dropped = |line: &&str| {
+            let selector = line.trim().split('{').next().unwrap_or_default();
+            line.contains('{') && selector.contains(" :")
+        };
+        if let Some(line) = text.lines().find(is_dropped) {
+            return Err(
+                format!("{name}: name an element or a class before the colon: {line}").into(),
+            );
+        }
+        Ok(minifier::css::minify(text)?.to_string().replace(";}", "}"))
     }
 }

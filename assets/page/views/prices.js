@@ -160,6 +160,8 @@ export async function show(root, { query, signal }) {
     });
     const sorted = [...rows.values()].map((row) => [COLUMNS[column][2](row) ?? null, row]);
     sorted.sort(([a, one], [b, other]) => {
+      // Those without any price come last.
+      if ((one.last === null) !== (other.last === null)) return one.last === null ? 1 : -1;
       if (a === b) return one.symbol < other.symbol ? -1 : 1;
       // What has no value comes last, whichever way.
       if (a === null || b === null) return a === null ? 1 : -1;
