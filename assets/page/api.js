@@ -17,7 +17,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The token of this session of the browser, if there is one. */
+/** The token that this tab of the browser keeps, if there is one. */
 export function token() {
   return sessionStorage.getItem(TOKEN_KEY);
 }

@@ -222,13 +222,18 @@ impl Browser {
     pub(crate) fn picture(&self) -> Vec<u8> {
         let size = "return [innerWidth, Math.min(document.documentElement.scrollHeight, 4000)]";
         let size = self.run(size, &[]);
-        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let number = |at: usize| size[at].as_u64().expect("a number");
+        self.picture_of(number(0), number(1))
+    }
+
+    /// A picture of the upper left part of the page, as PNG.
+    pub(crate) fn picture_of(&self, width: u64, height: u64) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
         let wanted = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
         let taken = self.devtools("Page.captureScreenshot", wanted);
         let text = taken["data"].as_str().expect("a picture");
-        base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .expect("it is base64")
+        let encoding = base64::engine::general_purpose::STANDARD;
+        encoding.decode(text).expect("it is base64")
     }
 
     /// What the console got since the last call: errors of scripts, refused requests, all words.

@@ -25,6 +25,7 @@ const GROWTH_MAX: f64 = 1.2;
 const COST_MAX: f64 = 50.0;
 
 on_both! {
+    crate::alone;
     fn many_live_prices_cost_little_and_no_memory(db: &Database) {
         db.migrate();
         let is_long = std::env::var_os(LONG).is_some();

@@ -25,38 +25,52 @@ mod strangers;
 mod tokens;
 mod views;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// One test at a time: a browser and a server fill two cores, and figures are taken.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
+/// Who holds it for writing is the only test that runs.
+static ALL: RwLock<()> = RwLock::new(());
+
+/// One test of each backend at a time: two browsers and two servers fill two cores.
+fn beside(backend: &'static Mutex<()>) -> (RwLockReadGuard<'static, ()>, MutexGuard<'static, ()>) {
     // A test that failed leaves nothing behind that the next one sees.
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    (
+        ALL.read().unwrap_or_else(PoisonError::into_inner),
+        backend.lock().unwrap_or_else(PoisonError::into_inner),
+    )
 }
 
-/// Writes a test that runs on both backends, as `name::on_sqlite` and `name::on_postgres`.
+/// No other test at the same time: it measures what it costs.
+fn alone(_backend: &'static Mutex<()>) -> RwLockWriteGuard<'static, ()> {
+    ALL.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+static SQLITE: Mutex<()> = Mutex::new(());
+static POSTGRES: Mutex<()> = Mutex::new(());
+
+/// Writes a test that runs on both backends, as `name::on_sqlite` and `name::on_postgres`, beside one
+/// of the other backend, or `crate::alone; fn ..`.
 macro_rules! on_both {
-    ($($(#[$meta:meta])* fn $name:ident($db:ident: $database:ty) $body:block)+) => {
-        $(
-            mod $name {
-                use super::*;
+    (fn $($test:tt)+) => {
+        $crate::on_both! { $crate::beside; fn $($test)+ }
+    };
+    ($turn:path; fn $name:ident($db:ident: $database:ty) $body:block) => {
+        mod $name {
+            use super::*;
 
-                $(#[$meta])*
-                fn body($db: $database) $body
+            fn body($db: $database) $body
 
-                #[test]
-                fn on_sqlite() {
-                    let _turn = $crate::alone();
-                    body(&$crate::database::Database::sqlite());
-                }
-
-                #[test]
-                fn on_postgres() {
-                    let _turn = $crate::alone();
-                    body(&$crate::database::Database::postgres());
-                }
+            #[test]
+            fn on_sqlite() {
+                let _turn = $turn(&$crate::SQLITE);
+                body(&$crate::database::Database::sqlite());
             }
-        )+
+
+            #[test]
+            fn on_postgres() {
+                let _turn = $turn(&$crate::POSTGRES);
+                body(&$crate::database::Database::postgres());
+            }
+        }
     };
 }
 pub(crate) use on_both;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use ureq::typestate::WithBody;
 
 use crate::database::Database;
 use crate::program::command;
@@ -132,7 +133,15 @@ impl Server {
 
     /// Sends JSON, and returns the JSON of the answer, which must be a success.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
-        let mut request = self.agent.post(format!("{}{path}", self.base()));
+        self.send(self.agent.post(format!("{}{path}", self.base())), body)
+    }
+
+    /// The same as a change of what is there.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Value {
+        self.send(self.agent.put(format!("{}{path}", self.base())), body)
+    }
+
+    fn send(&self, mut request: ureq::RequestBuilder<WithBody>, body: &Value) -> Value {
         request = request.header("content-type", "application/json");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -140,7 +149,7 @@ impl Server {
         let answer = answer(request.send(body.to_string()).expect("it answers"));
         assert!(
             (200..300).contains(&answer.status),
-            "{path}: {}",
+            "{body}: {}",
             answer.text
         );
         serde_json::from_str(&answer.text).expect("it is JSON")
