@@ -29,7 +29,7 @@ on_both! {
     fn many_live_prices_cost_little_and_no_memory(db: &Database) {
         db.migrate();
         let is_long = std::env::var_os(LONG).is_some();
-        let period = Duration::from_secs(if is_long { 600 } else { 20 });
+        let period = Duration::from_secs(if is_long { 600 } else { 12 });
         let server = Server::start(db, &[]);
         let symbols: Vec<String> = (0..INSTRUMENTS).map(|at| format!("L{at:03}")).collect();
         for symbol in &symbols {
