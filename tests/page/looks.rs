@@ -58,9 +58,10 @@ on_both! {
                     take_pictures(&page.browser, &folder, view, scheme);
                 }
             }
-            for width in EXTREMES {
+            for width in EXTREMES.into_iter().chain(WIDTHS) {
                 page.browser.resize(width, 900);
                 broken.extend(overflow(&page.browser, view, width));
+                broken.extend(cut_off(&page.browser, view, width));
             }
             page.expect_no_error();
         }
@@ -99,6 +100,18 @@ fn overflow(browser: &Browser, view: &str, width: u32) -> Option<String> {
     let found = browser.run(script, &[]);
     let fits = found.as_array().is_some_and(Vec::is_empty);
     (!fits).then(|| format!("{view} at {width} px scrolls sideways:\n{}", list(&found)))
+}
+
+/// Names that lead somewhere, and have less room than they need.
+fn cut_off(browser: &Browser, view: &str, width: u32) -> Option<String> {
+    let script = "
+        return [...document.querySelectorAll('#view :is(td, th) a')].filter((link) => {
+            const [name, cell] = [link, link.closest('td, th')].map((it) => it.getBoundingClientRect());
+            return name.right > cell.right + 1;
+        }).map((link) => link.innerText)";
+    let found = browser.run(script, &[]);
+    let fits = found.as_array().is_some_and(Vec::is_empty);
+    (!fits).then(|| format!("{view} at {width} px cuts off:\n{}", list(&found)))
 }
 
 /// A view with bars of some days, in the places of a share.
