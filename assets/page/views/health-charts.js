@@ -105,7 +105,8 @@ function panelOf([title, show, lines, least, none]) {
       height: HEIGHT,
       legend: { show: false },
       cursor: { sync: { key: 'health' }, drag: { x: false }, y: false },
-      scales: { y: least ? { range: (_, __, max) => [0, Math.max(least, max * 1.08)] } : { distr: 3, range: (_, min, max) => Plot.rangeLog(min, max, 10, true) } },
+      // The first rounds of a server are no hour yet.
+      scales: { x: { range: ({ data: [at] }) => [Math.min(at[0], at.at(-1) - 300), at.at(-1)] }, y: least ? { range: (_, __, max) => [0, Math.max(least, max * 1.08)] } : { distr: 3, range: (_, min, max) => Plot.rangeLog(min, max, 10, true) } },
       axes: [
         { ...axis, size: 26, values: (_, at) => at.map((second) => clock(second * 1000).slice(0, 5)) },
         { ...axis, size: 58, space: 28, ...(!least && { splits: decades }), values: (_, at) => at.map((value) => (value === null ? '' : value ? show(value) : '0')) },
