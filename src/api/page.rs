@@ -43,7 +43,7 @@ const FILES: &[PageFile] = &include!(concat!(env!("OUT_DIR"), "/page_files.rs"))
 const INDEX: &str = "index.html";
 
 /// A file as it is sent.
-struct PackedFile {
+struct ServedFile {
     of: &'static PageFile,
     gzip: Vec<u8>,
     media_type: HeaderValue,
@@ -51,10 +51,10 @@ struct PackedFile {
     tags: Option<(HeaderValue, HeaderValue)>,
 }
 
-static PACKED: LazyLock<Vec<PackedFile>> =
-    LazyLock::new(|| FILES.iter().map(PackedFile::new).collect());
+static PACKED: LazyLock<Vec<ServedFile>> =
+    LazyLock::new(|| FILES.iter().map(ServedFile::new).collect());
 
-impl PackedFile {
+impl ServedFile {
     fn new(of: &'static PageFile) -> Self {
         let hash = Sha256::digest(of.bytes);
         let hex: String = hash[..12]
