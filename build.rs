@@ -98,6 +98,8 @@ mod page {
         Ok(match name.rsplit('.').next() {
             Some("js") => minifier::js::minify(&with_short_words(text)).to_string(),
             Some("css") => smaller_styles(name, text)?,
+            // Indentation has no meaning here.
+            Some("html") => text.lines().map(|line| line.trim().to_owned() + "\n").collect(),
             _ => text.to_owned(),
         })
     }

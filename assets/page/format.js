@@ -46,6 +46,12 @@ export function price(value, places) {
   return places === null || places === undefined ? String(value) : value.toFixed(places);
 }
 
+/** When instruments are traded, by the words of the API. */
+export const CALENDARS = {
+  '24x7': 'every day, around the clock', weekdays: 'Monday to Friday of UTC, around the clock',
+  XNYS: 'the days and hours of the New York Stock Exchange', XNAS: 'the days and hours of the Nasdaq Stock Market',
+};
+
 /** The periods of bars, shortest first. */
 export const FREQUENCIES = ['1min', '5min', '15min', '30min', '1h', '4h', '1d', '1w', '1M'];
 

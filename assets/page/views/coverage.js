@@ -2,7 +2,7 @@
 
 import { get, instruments, post } from '../api.js';
 import { button, field, h, replace, sayError, select, setText, table } from '../dom.js';
-import { count, dateTime, FREQUENCIES, price } from '../format.js';
+import { CALENDARS, count, dateTime, FREQUENCIES, price } from '../format.js';
 import { listen } from '../live.js';
 import { setQuery } from '../main.js';
 
@@ -19,11 +19,6 @@ const STEPS = [[0, 'less than 1 %'], [0.01, 'from 1 %'], [0.03, 'from 3 %'], [0.
 
 /** Gaps and outliers that are listed. */
 const LISTED_MAX = 200;
-const CALENDARS = {
-  '24x7': 'every day, around the clock', weekdays: 'Monday to Friday of UTC, around the clock',
-  XNYS: 'the days and hours of the New York Stock Exchange', XNAS: 'the days and hours of the Nasdaq Stock Market',
-};
-
 const calendarWords = (calendar) => `Expected: ${CALENDARS[calendar] ?? calendar}`;
 const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? '') && !Number.isNaN(Date.parse(text));
 const plus = (day, days) => new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10);

@@ -111,7 +111,7 @@ function panelOf([title, show, lines, least, none]) {
         { ...axis, size: 26, values: (_, at) => at.map((second) => clock(second * 1000).slice(0, 5)) },
         { ...axis, size: 58, space: 28, ...(!least && { splits: decades }), values: (_, at) => at.map((value) => (value === null ? '' : value ? show(value) : '0')) },
       ],
-      series: [{}, ...lines.map((_, index) => ({ stroke: () => colour(STYLES[index][0]), dash: STYLES[index][1], width: 1.5, points: { show: false } }))],
+      series: [{}, ...lines.map((_, index) => ({ stroke: () => colour(STYLES[index][0]), dash: STYLES[index][1], width: 1.5, points: { show: (of) => of.data[0].length < 2 } }))],
       hooks: { setCursor: [({ cursor }) => read(cursor.idx ?? times.length - 1)] },
     }, [times, ...columns], replace(box));
   }

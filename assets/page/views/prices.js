@@ -2,7 +2,7 @@
 
 import { forgetInstruments, get, instruments, post } from '../api.js';
 import { arrange, button, field, formDialog, h, reachBySlash, replace, say, select, setText, tableOf } from '../dom.js';
-import { count, counted } from '../format.js';
+import { CALENDARS, count, counted } from '../format.js';
 import { keepRead, listen } from '../live.js';
 import { setQuery } from '../main.js';
 import { PriceRow } from './prices-row.js';
@@ -41,11 +41,6 @@ const TYPES = [
   ['future', 'Future'], ['index', 'Index'], ['internal', 'Market internal, such as breadth'],
   ['equity', 'Equity'], ['fx', 'Currency pair'], ['crypto', 'Crypto-currency pair'],
 ];
-const CALENDARS = [
-  ['', 'That of its type'], ['24x7', 'Every day'], ['weekdays', 'Monday to Friday, UTC'],
-  ['XNYS', 'New York Stock Exchange'], ['XNAS', 'Nasdaq'],
-];
-
 export async function show(root, { query, signal }) {
   const rows = new Map();
   const dirty = new Set();
@@ -211,7 +206,7 @@ function addInstrument(onadded, signal) {
   const name = h('input', { required: true, maxlength: 200, autocomplete: 'off' });
   const type = select(TYPES, 'future');
   const places = h('input', { type: 'number', min: 0, max: 15 });
-  const calendar = select(CALENDARS, '');
+  const calendar = select([['', 'That of its type'], ...Object.entries(CALENDARS)], '');
   formDialog('Add an instrument', [
     field('Symbol', symbol, 'As ticks name it. It is kept in capitals, and cannot be changed.'),
     field('Name', name),
