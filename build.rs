@@ -99,7 +99,10 @@ mod page {
             Some("js") => minifier::js::minify(&with_short_words(text)).to_string(),
             Some("css") => smaller_styles(name, text)?,
             // Indentation has no meaning here.
-            Some("html") => text.lines().map(|line| line.trim().to_owned() + "\n").collect(),
+            Some("html") => text
+                .lines()
+                .map(|line| line.trim().to_owned() + "\n")
+                .collect(),
             _ => text.to_owned(),
         })
     }

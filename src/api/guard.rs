@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{self, BodySize, GZIP, encoding};
@@ -72,6 +72,21 @@ pub(super) fn place(state: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{places} requests are worked on already (server.concurrency_max); try again"),
+        )
+    })
+}
+
+/// A place among the requests that read on for longer than a page takes: tables that are sent whole,
+/// and replays. Who has it holds it until the work is over, also when the client is gone.
+///
+/// # Errors
+/// 503 when all are taken.
+pub(super) fn place_of_long_read(state: &ApiState) -> Result<OwnedSemaphorePermit, ApiError> {
+    state.streams().try_acquire_owned().map_err(|_| {
+        let places = state.config().streams_max;
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{places} long reads go on already (server.streams_max); try again"),
         )
     })
 }

@@ -9,7 +9,7 @@ mod spooled;
 mod stream;
 
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
@@ -132,15 +132,4 @@ async fn answer(
         return spooled::answer(&state, (&method, &uri, &headers), table, format).await;
     }
     stream::answer(state, table, format).await
-}
-
-/// A place among the tables that are sent whole.
-fn place(state: &ApiState) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
-    state.streams().try_acquire_owned().map_err(|_| {
-        let places = state.config().streams_max;
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{places} tables are sent already (server.streams_max); try again"),
-        )
-    })
 }

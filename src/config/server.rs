@@ -94,8 +94,8 @@ pub struct ServerConfig {
     /// Requests that are worked on at once; further ones are answered with 503 at once. Probes,
     /// health and metrics are always answered. Default 256.
     pub concurrency_max: usize,
-    /// Tables of `GET /api/ticks` and `GET /api/bars` that are sent whole at once; further ones are
-    /// answered with 503. A page needs no place. Default 16: a Parquet file takes some 60 MB of memory
+    /// Tables of `GET /api/ticks` and `GET /api/bars` that are sent whole, and replays of rules, at
+    /// once; further ones are answered with 503. A page needs no place. Default 16: a Parquet file takes some 60 MB of memory
     /// while it is made.
     pub streams_max: usize,
     /// Time that requests under way have to end after a signal. Default 30 s.

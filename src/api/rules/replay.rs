@@ -4,6 +4,7 @@ use axum::extract::State;
 
 use crate::api::error::{ApiError, ErrorBody, PostedReadErrors, named};
 use crate::api::extract::Json;
+use crate::api::guard;
 use crate::api::state::ApiState;
 use crate::api::types::{ReplayAnswer, ReplayBody, ReplayedFiring};
 use crate::database::Database;
@@ -69,9 +70,13 @@ pub(super) async fn replay_rule(
     let new = NewAlertRule::try_from(body.rule).map_err(in_rule)?;
     let rule = Rule::new(0, new.instrument_id, &new.shape(), true, None).map_err(in_rule)?;
     let db = state.db().clone();
-    // It reads page after page, and computes in between: no work for a thread of the runtime.
-    let replayed =
-        tokio::task::spawn_blocking(move || replayed(&db, new.instrument_id, rule, range));
+    let place = guard::place_of_long_read(&state)?;
+    // It reads page after page, and computes in between: no work for a thread of the runtime. It goes
+    // on when the client is gone, and keeps its place until then.
+    let replayed = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        replayed(&db, new.instrument_id, rule, range)
+    });
     Ok(axum::Json(replayed.await.map_err(|_| Error::Closed)??))
 }
 

@@ -12,6 +12,7 @@ use futures_util::stream;
 
 use super::stream::{TableStream, blocking};
 use crate::api::error::ApiError;
+use crate::api::guard;
 use crate::api::spooled_files::SpooledFile;
 use crate::api::state::ApiState;
 use crate::error::Error;
@@ -87,7 +88,7 @@ async fn make(
     table: Table,
     format: TableFormat,
 ) -> Result<SpooledFile, ApiError> {
-    let place = super::place(state)?;
+    let place = guard::place_of_long_read(state)?;
     let (mut table, mut bytes) = TableStream::begin(state.clone(), table, format, Some(place))?;
     let cannot = |error: std::io::Error| Error::File {
         path: "a temporary file".to_owned(),

@@ -8,6 +8,7 @@ use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::error::ApiError;
+use crate::api::guard;
 use crate::api::state::ApiState;
 use crate::error::{Error, Result, panic_message};
 use crate::export::{Table, TableEncoder, TableFormat};
@@ -97,7 +98,7 @@ pub(super) async fn answer(
     first.extend(table.next().await?.unwrap_or_default());
     // A table of one page is sent at once; one that goes on keeps its place for as long as it takes.
     if table.rest.is_some() {
-        table.place = Some(super::place(&state)?);
+        table.place = Some(guard::place_of_long_read(&state)?);
     }
     let pieces = stream::try_unfold((Some(first), table), |(first, mut table)| async {
         let next = match first {

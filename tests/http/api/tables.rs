@@ -208,7 +208,10 @@ on_both! {
         let path = format!("{ES}&format=csv");
         let mut slow: Vec<Body> = (0..16).map(|_| api.open(&path).into_body()).collect();
         let busy = api.get(&path).detail(503);
-        assert!(busy.starts_with("16 tables are sent already (server.streams_max)"), "{busy}");
+        assert!(busy.starts_with("16 long reads go on already (server.streams_max)"), "{busy}");
+        let rule = json!({"rule": {"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": 1}});
+        let busy = api.post("/api/rules/replay", &rule).detail(503);
+        assert!(busy.contains("server.streams_max"), "{busy}");
         assert_eq!(api.get(&format!("{path}&limit=2")).text().lines().count(), 3, "pages need no place");
         let small = "/api/ticks?symbol=ES&format=csv&end=2013-09-03T10:31:00.002Z";
         assert_eq!(api.get(small).text().lines().count(), 3, "nor do tables of one page");
