@@ -145,9 +145,9 @@ pub(super) fn run(context: &Context, arguments: &DemoArguments) -> CommandResult
         // Not before: rules are evaluated from here on.
         running = Some(feed.start());
         to_stderr(&format!(
-            "tickbase: http://{address}/ shows prices, charts, alerts and the database's health, \
-             live until Ctrl-C;\n  the trades come once more, as if they came now; the API is at \
-             /api/docs"
+            "tickbase: http://{address}/#/instrument/{SYMBOL} shows its trades, its alerts and the \
+             database's health, live until Ctrl-C;\n  the trades come once more, as if they came now; \
+             the API is at /api/docs"
         ));
     });
     drop(running);
