@@ -102,6 +102,8 @@ export async function show(root, { query, signal }) {
   listen('connected', () => Date.now() - loaded > RELOAD_MIN_MS && reload(), signal);
   document.addEventListener('visibilitychange', () => document.hidden || reload(), { signal });
   await load();
+  // The address is another view's by now.
+  if (signal.aborted) return;
   content.hidden = false;
   await detail.again();
 }
