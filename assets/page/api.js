@@ -99,7 +99,7 @@ function place({ loc = [], msg }) {
 let asking = null;
 
 /** Asks for a token once, however many requests wait for it. */
-export function askForToken(reason) {
+function askForToken(reason) {
   asking ??= new Promise((resolve, reject) => {
     let isGiven = false;
     const input = h('input', { type: 'password', autocomplete: 'off', required: true, autofocus: true });

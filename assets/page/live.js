@@ -1,7 +1,7 @@
 // One WebSocket for the whole page: who subscribes is told, also after a lost connection.
 
 import { call, socketAddress } from './api.js';
-import { sayError } from './dom.js';
+import { say, sayError } from './dom.js';
 
 /** Between two tries to connect. */
 const RETRY_MIN_MS = 500;
@@ -81,11 +81,18 @@ function become(next) {
 export function connect() {
   clearTimeout(retry);
   const [url, protocols] = socketAddress();
-  const [old, mine] = [socket, new WebSocket(url, protocols)];
+  const old = socket;
+  let mine = null;
   let wasOpen = false;
+  try {
+    mine = new WebSocket(url, protocols);
+  } catch {
+    say('Nothing comes live: a WebSocket carries no token with signs like / or =', 'error');
+  }
   socket = mine;
   // One that was about to open would tell everything twice.
   old?.close();
+  if (!mine) return;
   mine.onopen = () => {
     tries = 0;
     wasOpen = isHeard = true;

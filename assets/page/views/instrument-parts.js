@@ -218,7 +218,7 @@ export function downloads({ instrument: { symbol }, signal }, of) {
     const seen = range();
     setText(said, seen
       ? `${symbol}: ${rows} from ${dateTime(seen.from * 1000)} to ${dateTime(seen.to * 1000)} ${zoneName()}.`
-      : `${symbol}: all ${rows} that are stored. That may be much, and the browser holds it in memory until it is saved.`);
+      : `${symbol}: all ${rows} that are stored. The browser holds them in memory until they are saved.`);
   }
 
   async function fetchFiles() {
