@@ -43,7 +43,7 @@ const status = () => h('span', { role: 'status' });
 const button = (label, onclick) => h('button', { type: onclick ? 'button' : 'submit', class: !onclick && 'main', onclick }, label);
 const lines = (label, ...text) => h('pre', { tabindex: 0, role: 'region', 'aria-label': label }, text);
 const empty = (words) => h('p', { class: 'empty' }, words);
-const untried = () => empty('A preview stores nothing: it tells what each column is taken for, and how many rows would be stored.');
+const untried = () => empty('A preview stores nothing: it tells what columns are taken for, and how many rows would come in.');
 
 export async function show(root, { query, signal }) {
   const options = optionsWith((await get('api/import/presets', { signal })).map(({ name }) => name));

@@ -141,7 +141,7 @@ export class Alerts {
     const listed = this.#list.slice(0, LISTED_MAX);
     setText(this.#heading, `${this.#hasMore ? 'the newest ' : ''}${count(length)} in the range of the chart${length > LISTED_MAX ? `, ${LISTED_MAX} of them listed` : ''}`);
     replace(this.#rows, length > 0 ? listed.map((alert) => this.#row(alert))
-      : h('li', { class: 'empty' }, 'No alert in this range. Add a rule below: what it would have fired can be seen before it is saved.'));
+      : h('li', { class: 'empty' }, 'No alert in this range. Add a rule below, and see what it would have fired before it is saved.'));
     return [...this.byBar].map(([time, { length: of }]) => ({ time, count: of })).reverse();
   }
 
