@@ -87,7 +87,7 @@ export function connect() {
   try {
     mine = new WebSocket(url, protocols);
   } catch {
-    say('Nothing comes live: a WebSocket carries no token with signs like / or =', 'error');
+    say('Nothing comes live: a WebSocket takes no token with / or =', 'error');
   }
   socket = mine;
   // One that was about to open would tell everything twice.
