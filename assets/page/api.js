@@ -99,7 +99,7 @@ function place({ loc = [], msg }) {
 let asking = null;
 
 /** Asks for a token once, however many requests wait for it. */
-export function askForToken(reason) {
+function askForToken(reason) {
   asking ??= new Promise((resolve, reject) => {
     let isGiven = false;
     const input = h('input', { type: 'password', autocomplete: 'off', required: true, autofocus: true });
@@ -126,14 +126,17 @@ export function askForToken(reason) {
   return asking;
 }
 
+/** How long the list of instruments is kept: as long as a view takes to be made. */
+const INSTRUMENTS_MS = 2_000;
 let known = null;
 
-/** All active instruments by id, read once; `forgetInstruments` after a change. */
+/** All active instruments by id, read once in a while: others change them, too; `forgetInstruments` after a change of one's own. */
 export function instruments() {
-  known ??= readInstruments().catch((error) => {
-    known = null;
-    throw error;
-  });
+  if (!known) {
+    const mine = (known = readInstruments());
+    const forget = () => known === mine && forgetInstruments();
+    mine.then(() => setTimeout(forget, INSTRUMENTS_MS), forget);
+  }
   return known;
 }
 
@@ -155,7 +158,9 @@ async function readInstruments() {
 
 /** The instrument with this symbol. */
 export async function instrumentOf(symbol) {
-  const found = (await instruments()).find((it) => it.symbol === symbol);
+  const find = async () => (await instruments()).find((it) => it.symbol === symbol);
+  // One that others added just now is not in the list that is kept.
+  const found = await find() ?? (forgetInstruments(), await find());
   if (!found) throw new ApiError(404, `no active instrument is named ${symbol}; Prices lists those that there are`, null);
   return found;
 }

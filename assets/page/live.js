@@ -1,7 +1,7 @@
 // One WebSocket for the whole page: who subscribes is told, also after a lost connection.
 
-import { askForToken, call, socketAddress } from './api.js';
-import { sayError } from './dom.js';
+import { call, socketAddress } from './api.js';
+import { say, sayError } from './dom.js';
 
 /** Between two tries to connect. */
 const RETRY_MIN_MS = 500;
@@ -17,6 +17,7 @@ let state = 'connecting';
 let tries = 0;
 let retry = null;
 let isHeard = true;
+let isAsked = false;
 
 /** `connecting`, `live` or `lost`. */
 export const liveState = () => state;
@@ -34,7 +35,7 @@ export function listen(type, callback, signal) {
 
 /**
  * Reads for a view, and has it read again when the connection is back, when stored data changed, and
- * when the function that comes back is called. One reading at a time, at most every 2 s, and none
+ * when the function that comes back is called. One reading at a time, at most every 2 s or a sixth of the time, and none
  * while nobody sees the page: it is made up for then. What the first reading throws is thrown.
  * `events` are the messages that ask for it.
  */
@@ -49,9 +50,11 @@ export async function keepRead(read, signal, events = ['connected', 'data_change
     if (!isWanted || isReading || document.hidden || signal.aborted) return;
     isWanted = false;
     isReading = true;
+    const began = Date.now();
     // The frame says that the server is lost, and this is called when it is back.
     await read().catch((error) => error.status !== 0 && sayError(error));
-    setTimeout(end, READ_AGAIN_MS);
+    // What takes a server long is asked for less often.
+    setTimeout(end, Math.max(READ_AGAIN_MS, 5 * (Date.now() - began)));
   };
   const want = () => {
     isWanted = true;
@@ -78,11 +81,22 @@ function become(next) {
 export function connect() {
   clearTimeout(retry);
   const [url, protocols] = socketAddress();
-  const mine = new WebSocket(url, protocols);
+  const old = socket;
+  let mine = null;
+  let wasOpen = false;
+  try {
+    mine = new WebSocket(url, protocols);
+  } catch {
+    say('Nothing comes live: a WebSocket takes no token with / or =', 'error');
+  }
   socket = mine;
+  // One that was about to open would tell everything twice.
+  old?.close();
+  if (!mine) return;
   mine.onopen = () => {
     tries = 0;
-    isHeard = true;
+    wasOpen = isHeard = true;
+    isAsked = false;
     for (const subscriptionType of ['market_data', 'alert_fired', 'database_performance']) {
       mine.send(JSON.stringify({ messageType: 'subscribe', data: { subscriptionType } }));
     }
@@ -96,25 +110,21 @@ export function connect() {
   };
   mine.onclose = () => {
     if (socket !== mine) return;
-    const wasRefused = state !== 'live' && tries === 0;
     become('lost');
-    if (wasRefused) askWhy();
+    if (!wasOpen && !isAsked) askWhy();
     tries += 1;
     retry = setTimeout(connect, Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** tries) * (0.75 + Math.random() / 2));
   };
 }
 
-/** A browser does not tell why a WebSocket was refused: the API does, and asks for a token if need be. */
+/** A browser does not tell why a WebSocket was refused: the call does, which asks for a token if need be, once. */
 function askWhy() {
-  call('GET', 'api/instruments', { parameters: { limit: 1 } }).catch((error) => {
-    if (error.status === 401) askForToken(error.detail).catch(() => {});
-  });
+  isAsked = true;
+  call('GET', 'api/instruments', { parameters: { limit: 1 } })
+    .then(() => false, ({ status }) => status === 401).then((isRefused) => (isAsked = isRefused));
 }
 
 function drop() {
-  const old = socket;
-  socket = null;
-  old?.close();
   become('lost');
   connect();
 }

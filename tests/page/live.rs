@@ -52,6 +52,9 @@ on_both! {
         page.browser.until("document.querySelector('#view .bars tbody').innerText.includes('2003.75')");
 
         what_another_process_stores(&page, db);
+        // The list of instruments that the page has read is older than this one.
+        server.post("/api/instruments", &json!({"symbol": "LATER", "name": "Later", "type": "equity"}));
+        page.go("#/instrument/LATER");
         page.expect_no_error();
     }
 }

@@ -47,7 +47,7 @@ export async function show(root, { query, signal }) {
   const detail = gaps(query, signal, () => [from, to]);
   const legend = [...STEPS.map(([, words], step) => [`s${step}`, words]), ['missing', 'missing: expected by the calendar'], ['', 'not expected']];
   const content = h('div', { hidden: true },
-    h('p', { class: 'faint' }, 'Days of UTC, each as a share of the fullest day of its instrument in the range, by ticks, else by volume. Choose a day or a number of gaps to see what is missing.'),
+    h('p', { class: 'faint' }, 'Days of UTC as shares of the fullest day of the instrument here, by ticks, else by volume. Choose a day or a number of gaps to see more.'),
     h('ul', { class: 'faint' }, legend.map(([kind, words]) => h('li', {}, h('i', { class: kind }), words))),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Coverage by instrument and day' }, map), readout, detail.element);
   replace(root, h('h1', {}, title), all.length === 0
@@ -102,6 +102,8 @@ export async function show(root, { query, signal }) {
   listen('connected', () => Date.now() - loaded > RELOAD_MIN_MS && reload(), signal);
   document.addEventListener('visibilitychange', () => document.hidden || reload(), { signal });
   await load();
+  // The address is another view's by now.
+  if (signal.aborted) return;
   content.hidden = false;
   await detail.again();
 }

@@ -43,7 +43,7 @@ const status = () => h('span', { role: 'status' });
 const button = (label, onclick) => h('button', { type: onclick ? 'button' : 'submit', class: !onclick && 'main', onclick }, label);
 const lines = (label, ...text) => h('pre', { tabindex: 0, role: 'region', 'aria-label': label }, text);
 const empty = (words) => h('p', { class: 'empty' }, words);
-const untried = () => empty('A preview stores nothing: it tells what each column is taken for, and how many rows would be stored.');
+const untried = () => empty('A preview stores nothing: it tells what columns are taken for, and how many rows would come in.');
 
 export async function show(root, { query, signal }) {
   const options = optionsWith((await get('api/import/presets', { signal })).map(({ name }) => name));
@@ -212,7 +212,7 @@ function exports(query, signal) {
     load();
   }, onchange: keep }, h('div', { class: 'fields' }, elements),
   fault, h('p', { class: 'buttons' }, start, busy),
-  h('p', { class: 'faint' }, 'A download goes through the memory of the browser. For more than some hundred MB let curl write the same to a file:'),
+  h('p', { class: 'faint' }, 'The browser holds a download in memory. For more than some hundred MB let curl write a file:'),
   line, h('p', { class: 'buttons' }, button('Copy the line', copy)));
 
   function request() {
@@ -248,7 +248,7 @@ function exports(query, signal) {
       setText(busy, `✓ ${name}, ${bytes(blob.size)}`);
     } catch (error) {
       setText(busy, '');
-      setText(fault, `✕ ${error.text ?? 'The answer broke off, so no file is made; try again, or use the line below'}`);
+      setText(fault, `✕ ${error.text ?? 'The answer broke off: try again, or use the line below'}`);
     }
     start.disabled = false;
   }

@@ -8,6 +8,9 @@ const STYLES = [['line-a', [], '──'], ['line-b', [6, 3], '╌╌'], ['line-c
 const HEIGHT = 150;
 const TABLE_ROWS = 60;
 
+/** Places of values without a neighbour, which no line reaches. */
+const alone = ({ data }, line) => data[line].flatMap((_, at, all) => ((all[at - 1] ?? all[at + 1] ?? null) === null ? at : []));
+
 const rate = (value) => (value < 10 ? (value?.toFixed(1) ?? '–') : compact(value));
 /** No call in a round is no time of 0. */
 const percentiles = (of) => ['p50', 'p95', 'p99', 'max'].map((part) => [part, (round) => round[of][part] || null]);
@@ -111,7 +114,7 @@ function panelOf([title, show, lines, least, none]) {
         { ...axis, size: 26, values: (_, at) => at.map((second) => clock(second * 1000).slice(0, 5)) },
         { ...axis, size: 58, space: 28, ...(!least && { splits: decades }), values: (_, at) => at.map((value) => (value === null ? '' : value ? show(value) : '0')) },
       ],
-      series: [{}, ...lines.map((_, index) => ({ stroke: () => colour(STYLES[index][0]), dash: STYLES[index][1], width: 1.5, points: { show: (of) => of.data[0].length < 2 } }))],
+      series: [{}, ...lines.map((_, index) => ({ stroke: () => colour(STYLES[index][0]), dash: STYLES[index][1], width: 1.5, points: { show: true, size: 4, filter: alone } }))],
       hooks: { setCursor: [({ cursor }) => read(cursor.idx ?? times.length - 1)] },
     }, [times, ...columns], replace(box));
   }

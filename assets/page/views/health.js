@@ -140,7 +140,7 @@ function slowOf({ slow_query_after_ms: after, queries }, unfolded) {
     return [of.operation, count(of.count), duration(of.total_ms), duration(of.max_ms), count(of.rows), `${age(of.last_seen)} ago`, item];
   });
   return [
-    h('p', { class: 'faint' }, after ? `Statements that took longer than ${duration(after)} (observe.slow_query_after_ms), the one with the most time in all its slow runs first. Their values are not kept.` : 'observe.slow_query_after_ms is 0: none is looked for.'),
+    h('p', { class: 'faint' }, after ? `Statements that took longer than ${duration(after)} (observe.slow_query_after_ms), the most time in all slow runs first. Their values are not kept.` : 'observe.slow_query_after_ms is 0: none is looked for.'),
     rows.length ? table('Slow statements', ['Operation', 'Slow runs', 'In all', 'Longest', 'Rows', 'Last', 'Statement and plan'], rows) : h('p', { class: 'empty' }, 'No statement was slow.'),
   ];
 }

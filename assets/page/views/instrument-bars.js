@@ -7,7 +7,7 @@ const PAGE = 1_000;
 /** The most that one request may bring. */
 const READ_MAX = 10_000;
 /** The most that are kept. */
-export const BARS_MAX = 20_000;
+const BARS_MAX = 20_000;
 /** A bar that grows by ticks is compared with the stored one after so long. */
 const COMPARE_MS = 10_000;
 /** Between two reads of bars that changed. */
@@ -22,7 +22,7 @@ const MONDAY_MS = 4 * DAY_MS;
 export const iso = (seconds) => new Date(seconds * 1000).toISOString();
 
 /** Where the period that holds a moment starts, in milliseconds. Periods are those of UTC. */
-export function periodStart({ frequency, seconds }, ms) {
+function periodStart({ frequency, seconds }, ms) {
   if (seconds === null) {
     const day = new Date(ms);
     return Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), 1);
@@ -51,7 +51,7 @@ export function placeOf(list, time) {
 }
 
 /** The list with `items` in the place of what it had from `from` (part of it) to `to` (not part of it). */
-export function spliced(list, from, to, items) {
+function spliced(list, from, to, items) {
   return [...list.slice(0, placeOf(list, from)), ...items, ...list.slice(placeOf(list, to))];
 }
 

@@ -2,7 +2,7 @@
 
 import { call, get, instruments } from '../api.js';
 import { button, download, field, h, replace, sayError, select, setText } from '../dom.js';
-import { age, count, dateTime, direction, percent, price, zoneName } from '../format.js';
+import { age, change as written, count, dateTime, direction, percent, price, zoneName } from '../format.js';
 import { iso, placeOf } from './instrument-bars.js';
 import { barTime } from './instrument-chart.js';
 
@@ -55,7 +55,7 @@ export class Head {
     if (ms < now.at) return;
     now.at = ms;
     const { bid, ask } = tick;
-    const middle = now.day?.of === 'mid' && bid && ask ? (bid + ask) / 2 : null;
+    const middle = now.day?.of === 'mid' && bid !== null && ask !== null ? (bid + ask) / 2 : null;
     Object.assign(now, { price: tick.price ?? middle ?? now.price, bid: bid ?? now.bid, ask: ask ?? now.ask });
     // Another day has another open.
     if (now.day?.date !== tick.timestamp.slice(0, 10)) this.#isStale = true;
@@ -71,9 +71,8 @@ export class Head {
     this.#isChanged = false;
     const { places } = this.#of;
     const change = last !== null && day ? last - day.open : null;
-    const sign = change > 0 ? '+' : change < 0 ? '−' : '';
     setText(this.#last, last === null ? '' : price(last, places));
-    setText(this.#change, change === null ? '' : `${percent((change / day.open) * 100)} (${sign}${price(Math.abs(change), places)}) since the open of ${day.date}`);
+    setText(this.#change, change === null ? '' : `${percent(day.open ? (change / Math.abs(day.open)) * 100 : null)} (${written(change, places)}) since the open of ${day.date}`);
     this.#change.className = `number ${direction(change)}`;
     setText(this.#quote, bid !== null && ask !== null ? `bid ${price(bid, places)} ask ${price(ask, places)}` : '');
     return null;
@@ -142,7 +141,7 @@ export class Alerts {
     const listed = this.#list.slice(0, LISTED_MAX);
     setText(this.#heading, `${this.#hasMore ? 'the newest ' : ''}${count(length)} in the range of the chart${length > LISTED_MAX ? `, ${LISTED_MAX} of them listed` : ''}`);
     replace(this.#rows, length > 0 ? listed.map((alert) => this.#row(alert))
-      : h('li', { class: 'empty' }, 'No alert in this range. Add a rule below: what it would have fired can be seen before it is saved.'));
+      : h('li', { class: 'empty' }, 'No alert in this range. Add a rule below, and see what it would have fired before it is saved.'));
     return [...this.byBar].map(([time, { length: of }]) => ({ time, count: of })).reverse();
   }
 
@@ -219,7 +218,7 @@ export function downloads({ instrument: { symbol }, signal }, of) {
     const seen = range();
     setText(said, seen
       ? `${symbol}: ${rows} from ${dateTime(seen.from * 1000)} to ${dateTime(seen.to * 1000)} ${zoneName()}.`
-      : `${symbol}: all ${rows} that are stored. That may be much, and the browser holds it in memory until it is saved.`);
+      : `${symbol}: all ${rows} that are stored. The browser holds them in memory until they are saved.`);
   }
 
   async function fetchFiles() {

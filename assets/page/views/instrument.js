@@ -18,10 +18,7 @@ const LINES_MS = 5_000;
 
 export async function show(root, { path, query, signal }) {
   const symbol = path[0] ?? '';
-  const instrument = await instrumentOf(symbol).catch((error) => {
-    replace(root, h('h1', {}, symbol || title), h('p', { class: 'empty' }, 'There is no such instrument. ', h('a', { href: '#/prices' }, 'All prices')));
-    throw error;
-  });
+  const instrument = await instrumentOf(symbol);
   const { frequencies } = await get('api/historical-data/frequencies', { signal });
   const first = await firstChoice(instrument, frequencies, query, signal);
   const places = instrument.price_decimals ?? first.places;

@@ -63,12 +63,13 @@ export class PriceRow {
       this.ask = ask ?? this.ask;
     }
     const middle = this.bid !== null && this.ask !== null ? Number(((this.bid + this.ask) / 2).toPrecision(12)) : null;
-    // The middle of quotes is a price as long as nobody trades.
-    const of = paid === null && this.day?.of !== 'last' ? 'mid' : 'last';
+    const date = timestamp.slice(0, 10);
+    const isNewDay = !this.day || date > this.day.date;
+    // The middle of quotes is a price as long as nobody trades on a day.
+    const of = paid === null && (isNewDay || this.day.of === 'mid') ? 'mid' : 'last';
     const last = of === 'mid' ? middle : paid;
     if (last === null) return;
-    const date = timestamp.slice(0, 10);
-    if (!this.day || date > this.day.date || of !== this.day.of) {
+    if (isNewDay || (date === this.day.date && of !== this.day.of)) {
       this.day = { date, of, open: last, volume: 0 };
       this.closes = [];
     }

@@ -66,7 +66,7 @@ export async function show(root, { query, signal }) {
   replace(root,
     h('div', { class: 'tools' }, h('h1', {}, title), shown, search, button('Add instrument', () => addInstrument(() => want(), signal))),
     h('div', { class: 'board' }, table, empty),
-    h('p', { class: 'faint note' }, 'Change and volume are of the last UTC day with prices, since its first one; without trades the price is the middle of bid and ask. Stale: no tick for 5 minutes.'));
+    h('p', { class: 'faint note' }, 'Change and volume are of the last UTC day with prices; without trades the price is the middle of bid and ask. Stale: no tick for 5 minutes.'));
 
   // Only rows in sight are drawn; the others are when they come into sight.
   const watcher = new IntersectionObserver((entries) => {

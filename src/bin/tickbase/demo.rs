@@ -146,8 +146,8 @@ pub(super) fn run(context: &Context, arguments: &DemoArguments) -> CommandResult
         running = Some(feed.start());
         to_stderr(&format!(
             "tickbase: http://{address}/#/instrument/{SYMBOL} shows its trades, its alerts and the \
-             database's health, live until Ctrl-C;\n  the trades come once more, as if they came now; \
-             the API is at /api/docs"
+             database's health, live until Ctrl-C;\n  the trades come again and again, as if they \
+             came now; the API is at /api/docs"
         ));
     });
     drop(running);

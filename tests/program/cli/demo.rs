@@ -88,7 +88,7 @@ fn the_last_lines_are_the_address_and_what_to_do_next() {
         .read_to_string()
         .unwrap();
     assert!(page.contains("<title>tickbase</title>"), "{page}");
-    let next = "  the trades come once more, as if they came now; the API is at /api/docs";
+    let next = "  the trades come again and again, as if they came now; the API is at /api/docs";
     assert_eq!(demo.after_its_alerts(&address), [next]);
 }
 

@@ -1,5 +1,5 @@
-//! The trades of the sample once more, as if they came now: so that the page has something to show
-//! that moves, and rules fire while one looks.
+//! The trades of the sample again and again, as if they came now: so that the page has something to
+//! show that moves, and rules fire while one looks.
 
 use std::io::Cursor;
 use std::sync::Arc;
