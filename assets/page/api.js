@@ -33,12 +33,15 @@ export function address(path, parameters = {}) {
   return url;
 }
 
+/** A protocol has no slash, no equals sign and no bracket. */
+const encoded = (text) => encodeURIComponent(text).replace(/[()]/g, (bracket) => `%${bracket.charCodeAt(0).toString(16)}`);
+
 /** Where the WebSocket is, and the protocols that carry the token. */
 export function socketAddress() {
   const url = new URL('ws/realtime', BASE);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const known = token();
-  return [url, known ? ['tickbase.v1', `tickbase.bearer.${known}`] : ['tickbase.v1']];
+  return [url, known ? ['tickbase.v1', `tickbase.bearer.${encoded(known)}`] : ['tickbase.v1']];
 }
 
 /** Asks for JSON. `options`: `parameters`, `signal`, `taken`: statuses beside success that have a body as well. */

@@ -82,17 +82,11 @@ export function connect() {
   clearTimeout(retry);
   const [url, protocols] = socketAddress();
   const old = socket;
-  let mine = null;
   let wasOpen = false;
-  try {
-    mine = new WebSocket(url, protocols);
-  } catch {
-    say('Nothing comes live: a WebSocket takes no token with / or =', 'error');
-  }
+  const mine = new WebSocket(url, protocols);
   socket = mine;
   // One that was about to open would tell everything twice.
   old?.close();
-  if (!mine) return;
   mine.onopen = () => {
     tries = 0;
     wasOpen = isHeard = true;

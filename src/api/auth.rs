@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
 use super::state::ApiState;
@@ -33,10 +34,15 @@ pub(super) enum Caller {
 impl Caller {
     /// The one whose headers these are.
     pub(super) fn of(tokens: &AcceptedTokens, headers: &HeaderMap) -> Self {
-        match protocol_token(headers).or_else(|| bearer_token(headers)) {
-            None => Self::Anonymous,
-            Some(text) => tokens.find(text).map_or(Self::WrongToken, Self::Bearer),
-        }
+        let accepted = match (protocol_token(headers), bearer_token(headers)) {
+            (Some(text), _) => tokens.find(text).or_else(|| {
+                let written = percent_decode_str(text).decode_utf8().ok()?;
+                tokens.find(&written)
+            }),
+            (None, Some(text)) => tokens.find(text),
+            (None, None) => return Self::Anonymous,
+        };
+        accepted.map_or(Self::WrongToken, Self::Bearer)
     }
 
     /// The one who writes in the line protocol: its clients have more places for a token. They
@@ -113,7 +119,8 @@ fn password_of_query(uri: &Uri) -> Option<String> {
     Some(password)
 }
 
-/// The token of a WebSocket's handshake, as a protocol: never in the URL, which logs keep.
+/// The token of a WebSocket's handshake, as a protocol: never in the URL, which logs keep. A protocol
+/// has no `/` and no `=`, which tokens in Base64 have: they are percent-encoded.
 fn protocol_token(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::UPGRADE)?;
     let lists = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();

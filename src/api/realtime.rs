@@ -54,7 +54,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// which no more is known than the instrument. An instrument of `null` says that anything may have
 /// changed.
 /// A client that does not read is dropped. Where reads need a token, it is the header
-/// `authorization`, or for browsers the protocol `tickbase.bearer.<token>` beside `tickbase.v1`;
+/// `authorization`, or for browsers the protocol `tickbase.bearer.<token>`, percent-encoded, beside `tickbase.v1`;
 /// a client whose token is taken away is dropped, too.
 #[utoipa::path(
     get,

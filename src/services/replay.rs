@@ -45,6 +45,8 @@ pub struct ReplayRange {
     pub end: Option<Timestamp>,
     /// The first so many ticks of it; `None` for all.
     pub ticks_max: Option<u64>,
+    /// The most ticks that are read for the past of the rules; `None` for [`WARM_UP_TICKS_MAX`].
+    pub warm_up_ticks_max: Option<usize>,
 }
 
 /// Evaluates rules on the active ticks of an instrument in a range, and tells each firing in order.
@@ -69,8 +71,9 @@ pub fn replay(
     for rule in rules {
         engine.put_rule(rule)?;
     }
+    let warm_up_max = of.warm_up_ticks_max.unwrap_or(WARM_UP_TICKS_MAX);
     let warm_up_ticks = match of.start {
-        Some(start) => warm_up(db, &mut engine, instrument.id, start)?,
+        Some(start) => warm_up(db, &mut engine, instrument.id, start, warm_up_max)?,
         None => 0,
     };
     let range = TickRange {
@@ -123,6 +126,7 @@ fn warm_up(
     engine: &mut Evaluator,
     instrument_id: i64,
     before: Timestamp,
+    ticks_max: usize,
 ) -> Result<u64> {
     let need = engine.history_need(instrument_id);
     if need.is_none() {
@@ -148,7 +152,7 @@ fn warm_up(
         page.rows.iter().for_each(|row| past.add(stored(row)));
         query.cursor = page.next;
         let read = past.newest_first.len();
-        let is_all = query.cursor.is_none() || read >= WARM_UP_TICKS_MAX;
+        let is_all = query.cursor.is_none() || read >= ticks_max;
         if is_all || (read >= next_try && past.holds(need)) {
             let oldest_first = past.newest_first.iter().rev().copied();
             engine.warm_up(instrument_id, oldest_first)?;

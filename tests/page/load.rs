@@ -64,9 +64,11 @@ on_both! {
             db.backend(), period.as_secs(), first / 1e6, last / 1e6,
         );
         assert!(last < first * GROWTH_MAX, "the heap grows: {heap:?}");
-        assert!(rate > TICKS_A_SECOND as f64 * 0.9, "{rate} ticks/s came");
-        // Beside other tests a machine has no time to show what the page costs.
-        assert!(!is_long || share < COST_MAX, "{share} % of a core");
+        // Beside other tests a machine has no time to show what a server takes and the page costs.
+        if is_long {
+            assert!(rate > TICKS_A_SECOND as f64 * 0.9, "{rate} ticks/s came");
+            assert!(share < COST_MAX, "{share} % of a core");
+        }
     }
 }
 

@@ -56,6 +56,8 @@ export class PriceRow {
 
   /** Takes a tick as the WebSocket tells it. Called for each one: it draws nothing. */
   tick({ timestamp, price: paid, volume: traded, bid, ask }) {
+    // The snapshot has it, and may come before the message of it: its volume must not count twice.
+    if (timestamp <= this.readTo) return;
     const isNewest = this.at === null || timestamp >= this.at;
     if (isNewest) {
       this.at = timestamp;

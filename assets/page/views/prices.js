@@ -117,7 +117,7 @@ export async function show(root, { query, signal }) {
     // What was stored after the snapshot, and told before it arrived.
     const late = meanwhile;
     meanwhile = null;
-    for (const tick of late) if (tick.timestamp > rows.get(tick.instrumentId)?.readTo) take(tick);
+    late.forEach(take);
     table.style.setProperty('--digits', Math.max(DIGITS_MIN, ...[...rows.values()].map((row) => row.digits)));
     filter();
     sort();

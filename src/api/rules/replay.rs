@@ -17,8 +17,11 @@ use crate::timestamp::Timestamp;
 
 /// Firings that an answer lists.
 const FIRINGS_SHOWN_MAX: usize = 1_000;
-/// Ticks that one request may have evaluated: about two seconds of work.
+/// Ticks that one request may have evaluated: seconds of work.
 const TICKS_MAX: u64 = 1_000_000;
+/// Ticks that are read for the past of its rule, which are all held in memory. An instrument of quotes
+/// alone has no prices, however far back one reads.
+const WARM_UP_TICKS_MAX: usize = 100_000;
 
 /// What a rule would have fired
 ///
@@ -60,6 +63,7 @@ pub(super) async fn replay_rule(
         start: moment("start", &body.start)?,
         end: moment("end", &body.end)?,
         ticks_max: Some(TICKS_MAX),
+        warm_up_ticks_max: Some(WARM_UP_TICKS_MAX),
     };
     if let (Some(start), Some(end)) = (range.start, range.end)
         && start > end

@@ -145,11 +145,18 @@ impl IndicatorLinesQuery {
         }
         let chosen =
             |which: &Indicator| self.indicators.is_empty() || self.indicators.contains(which);
+        let (start, end) = (moment("start", self.start)?, moment("end", self.end)?);
+        if let (Some(start), Some(end)) = (start, end)
+            && start > end
+        {
+            let remedy = "give the earlier moment first";
+            return Err(Error::invalid("start", "it is after end", remedy));
+        }
         Ok(IndicatorLinesQuestion {
             instrument_id,
             frequency: self.frequency.unwrap_or(Frequency::OneMinute),
-            start: moment("start", self.start)?,
-            end: moment("end", self.end)?,
+            start,
+            end,
             bars_max,
             indicators: Indicator::ALL.into_iter().filter(chosen).collect(),
         })

@@ -92,7 +92,7 @@ pub(super) fn run(context: &Context, arguments: &ReplayArguments) -> CommandResu
     let range = ReplayRange {
         start: arguments.from,
         end: arguments.to,
-        ticks_max: None,
+        ..ReplayRange::default()
     };
     let replayed = replay(&database, &instrument, rules, range, |firing| {
         fired.push(shown(firing));

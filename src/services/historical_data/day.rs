@@ -14,12 +14,8 @@ use crate::models::Instrument;
 use crate::services::cache::{Cache, LatestTick};
 use crate::timestamp::Timestamp;
 
-/// How the day is looked for: by trades, else by a bar of the whole day, else by quotes.
-const WAYS: [(Frequency, BarPrice); 3] = [
-    (Frequency::FifteenMinutes, BarPrice::Last),
-    (Frequency::OneDay, BarPrice::Last),
-    (Frequency::FifteenMinutes, BarPrice::Mid),
-];
+/// Bars that a day is put together from.
+const SHORT: Frequency = Frequency::FifteenMinutes;
 
 /// Where an instrument stands.
 #[derive(Debug, Clone)]
@@ -77,13 +73,9 @@ async fn one(
         cache,
         instrument: &instrument,
     };
-    let moment = match &latest {
-        Some(of) => Some(of.tick.timestamp),
-        None => asked.newest_bar().await?,
-    };
-    let day = match moment {
-        Some(moment) => asked.day_of(moment).await?,
-        None => None,
+    let day = match &latest {
+        Some(of) => asked.day_of_tick(of).await?,
+        None => asked.day_of_bar().await?,
     };
     Ok(Some(InstrumentDay {
         instrument,
@@ -105,32 +97,55 @@ impl DayQuestion<'_> {
         Ok(found.value)
     }
 
-    async fn newest_bar(&self) -> Result<Option<Timestamp>> {
+    /// The day of the newest tick: by trades, or by quotes where nothing was ever traded. Each way
+    /// reads the whole day, so only one that can succeed is taken. Where the day has neither, it is
+    /// that of the newest bar.
+    async fn day_of_tick(&self, latest: &LatestTick) -> Result<Option<DaySummary>> {
+        let start = Frequency::OneDay.period_start(latest.tick.timestamp);
+        let was_traded = latest.tick.price.is_some() || self.instrument.last_price.is_some();
+        let price = match was_traded {
+            true => BarPrice::Last,
+            false => BarPrice::Mid,
+        };
+        match self.day(start, SHORT, price).await? {
+            Some(day) => Ok(Some(day)),
+            None => self.day_of_bar().await,
+        }
+    }
+
+    /// The day of the newest bar; without shorter bars, it alone.
+    async fn day_of_bar(&self) -> Result<Option<DaySummary>> {
         let newest = BarQuery {
             max_records: Some(1),
             ..BarQuery::all(self.instrument.id, Frequency::OneDay)
         };
         let found = self.bars(newest).await?;
-        Ok(found.history.bars.last().map(|bar| bar.timestamp))
+        let Some(start) = found.history.bars.last().map(|bar| bar.timestamp) else {
+            return Ok(None);
+        };
+        let start = Frequency::OneDay.period_start(start);
+        match self.day(start, SHORT, BarPrice::Last).await? {
+            Some(day) => Ok(Some(day)),
+            None => self.day(start, Frequency::OneDay, BarPrice::Last).await,
+        }
     }
 
-    async fn day_of(&self, moment: Timestamp) -> Result<Option<DaySummary>> {
-        let start = Frequency::OneDay.period_start(moment);
-        for (frequency, price) in WAYS {
-            let of_day = BarQuery {
-                start: Some(start),
-                end: Some(start.saturating_add_micros(DAY_MICROS)),
-                price,
-                ..BarQuery::all(self.instrument.id, frequency)
-            };
-            let found = self.bars(of_day).await?;
-            let bars = found.history.bars.iter();
-            let bars = bars.filter_map(|bar| bar.values.as_ref());
-            if let Some(day) = summary(price, bars) {
-                return Ok(Some(day));
-            }
-        }
-        Ok(None)
+    async fn day(
+        &self,
+        start: Timestamp,
+        frequency: Frequency,
+        price: BarPrice,
+    ) -> Result<Option<DaySummary>> {
+        let of_day = BarQuery {
+            start: Some(start),
+            end: Some(start.saturating_add_micros(DAY_MICROS)),
+            price,
+            ..BarQuery::all(self.instrument.id, frequency)
+        };
+        let found = self.bars(of_day).await?;
+        let bars = found.history.bars.iter();
+        let bars = bars.filter_map(|bar| bar.values.as_ref());
+        Ok(summary(price, bars))
     }
 }
 

@@ -161,6 +161,7 @@ on_both! {
             ("max_records=10001", "query.max_records"),
             ("start=noon", "query.start"),
             ("end=noon", "query.end"),
+            ("start=2022-05-19T00:00:00Z&end=2022-05-18T00:00:00Z", "query.start"),
             ("indicators=luck", "query.indicators"),
         ] {
             let detail = api.get(&format!("{path}?{query}")).detail(422);

@@ -38,6 +38,11 @@ on_both! {
                     "change_percent": 0.2591},
             "closes": [1638.5, 1644.25],
         }));
+        // A day without a price shows the one before.
+        store(&api, &json!([{"symbol": "ES", "timestamp": "2013-09-04T07:00:00Z", "bid": 1649.75}]));
+        let quoted = of(&api, "ES");
+        assert_eq!((&quoted["day"]["date"], &quoted["price"]), (&json!("2013-09-03"), &json!(1644.25)));
+        assert_eq!((&quoted["timestamp"], &quoted["ask"]), (&json!("2013-09-04T07:00:00.000000Z"), &Value::Null));
         // A new day begins with its first tick, also when the answer was kept.
         store(&api, &json!([tick("2013-09-04T08:00:00Z", 1650.0, 1)]));
         let day = &of(&api, "ES")["day"];

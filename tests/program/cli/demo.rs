@@ -46,7 +46,11 @@ impl Demo {
             let line = self.said.recv_timeout(PATIENCE).unwrap();
             lines.push(line.clone());
             if let Some((_, rest)) = line.split_once("tickbase: ") {
-                let address = rest.split_once("/#/instrument/ES shows").unwrap().0.to_owned();
+                let address = rest
+                    .split_once("/#/instrument/ES shows")
+                    .unwrap()
+                    .0
+                    .to_owned();
                 return (lines, address);
             }
         }
