@@ -60,7 +60,8 @@ export async function call(method, path, { parameters, body, raw, headers = {}, 
     const response = await send(method, address(path, parameters), { body, raw, headers, signal });
     if (response.ok || taken.includes(response.status)) return response;
     const error = await refusal(response);
-    if (response.status !== 401) throw error;
+    // Who has a token that may only read may have another one, too.
+    if (response.status !== 401 && !(known && response.status === 403)) throw error;
     // Another request may have asked for a better one meanwhile. Who asks for no other one ends this.
     if (token() === known) await askForToken(error.detail);
   }
@@ -120,7 +121,7 @@ export function askForToken(reason) {
     () => {
       asking = null;
       if (isGiven) resolve();
-      else reject(new ApiError(401, `${reason}; reload the page to be asked for a token again`, null));
+      else reject(new ApiError(401, `${reason}; try it again to be asked for a token`, null));
     });
   });
   return asking;

@@ -1,6 +1,6 @@
 // One WebSocket for the whole page: who subscribes is told, also after a lost connection.
 
-import { askForToken, call, socketAddress } from './api.js';
+import { call, socketAddress } from './api.js';
 import { sayError } from './dom.js';
 
 /** Between two tries to connect. */
@@ -106,9 +106,7 @@ export function connect() {
 
 /** A browser does not tell why a WebSocket was refused: the API does, and asks for a token if need be. */
 function askWhy() {
-  call('GET', 'api/instruments', { parameters: { limit: 1 } }).catch((error) => {
-    if (error.status === 401) askForToken(error.detail).catch(() => {});
-  });
+  call('GET', 'api/instruments', { parameters: { limit: 1 } }).catch(() => {});
 }
 
 function drop() {
