@@ -18,10 +18,7 @@ const LINES_MS = 5_000;
 
 export async function show(root, { path, query, signal }) {
   const symbol = path[0] ?? '';
-  const instrument = await instrumentOf(symbol).catch((error) => {
-    replace(root, h('h1', {}, symbol || title), h('p', { class: 'empty' }, 'There is no such instrument. ', h('a', { href: '#/prices' }, 'All prices')));
-    throw error;
-  });
+  const instrument = await instrumentOf(symbol);
   const { frequencies } = await get('api/historical-data/frequencies', { signal });
   const first = await firstChoice(instrument, frequencies, query, signal);
   const places = instrument.price_decimals ?? first.places;
@@ -110,7 +107,8 @@ export async function show(root, { path, query, signal }) {
     return seen && { from: seen.from, to: periodEnd(period, seen.to) };
   }
 
-  /** What the chart shows, in words. */
+  /** Names the chart by what it shows. */
+  const name = () => figure.setAttribute('aria-label', summary());
   function summary() {
     const what = `${symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
     const last = bars().at(-1);
@@ -207,7 +205,7 @@ export async function show(root, { path, query, signal }) {
       const isEmpty = lists().every(({ length }) => length === 0);
       empty.hidden = !isEmpty;
       if (isEmpty) setText(empty, `Nothing to draw: ${stores[0].message ?? 'no bars'}. Ticks make bars: drop a file on Data, or POST /api/market-data.`);
-      figure.setAttribute('aria-label', summary());
+      name();
     }
     if (from === -Infinity || alerts.isChanged) drawAlerts();
   }
@@ -303,6 +301,7 @@ export async function show(root, { path, query, signal }) {
   const redraw = () => {
     if (stores.length === 0) return;
     chart.paint();
+    name();
     chart.draw(lists(), -Infinity);
     table.show({ period, places, isQuotes });
     table.draw(lists(), -Infinity);
