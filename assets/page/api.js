@@ -61,7 +61,7 @@ export async function call(method, path, { parameters, body, raw, headers = {}, 
     if (response.ok || taken.includes(response.status)) return response;
     const error = await refusal(response);
     // Who has a token that may only read may have another one, too.
-    if (response.status !== 401 && !(known && response.status === 403)) throw error;
+    if (![401, known && 403].includes(response.status)) throw error;
     // Another request may have asked for a better one meanwhile. Who asks for no other one ends this.
     if (token() === known) await askForToken(error.detail);
   }

@@ -134,10 +134,9 @@ function imports(options, root, query, signal, first, outcome, propose) {
     }
     sending = null;
     setText(busy, '');
-    const isLeft = [cancel, document.body].includes(document.activeElement);
     [preview.disabled, cancel.hidden] = [false, true];
     // Their buttons were taken from those who work by the keyboard.
-    if (isLeft) preview.focus();
+    if ([cancel, document.body].includes(document.activeElement)) preview.focus();
   }
 
   for (const type of ['dragover', 'dragleave', 'drop']) {

@@ -15,7 +15,7 @@ const AWAY_SECONDS = 5;
 /** Several events at once are one look. */
 const LOOK_MIN_MS = 1_000;
 
-const WORDS = { healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database does not serve' };
+const WORDS = { healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database serves badly, or not at all' };
 const share = (value) => `${(value * 100).toFixed(0)} %`;
 const UNITS = { ratio: share, ms: duration, bytes };
 const OPERATIONS = [
