@@ -63,7 +63,8 @@ export async function call(method, path, { parameters, body, raw, headers = {}, 
     const response = await send(method, address(path, parameters), { body, raw, headers, signal });
     if (response.ok || taken.includes(response.status)) return response;
     const error = await refusal(response);
-    if (response.status !== 401) throw error;
+    // Who has a token that may only read may have another one, too.
+    if (![401, known && 403].includes(response.status)) throw error;
     // Another request may have asked for a better one meanwhile. Who asks for no other one ends this.
     if (token() === known) await askForToken(error.detail);
   }
@@ -123,7 +124,7 @@ function askForToken(reason) {
     () => {
       asking = null;
       if (isGiven) resolve();
-      else reject(new ApiError(401, `${reason}; reload the page to be asked for a token again`, null));
+      else reject(new ApiError(401, `${reason}; try it again to be asked for a token`, null));
     });
   });
   return asking;

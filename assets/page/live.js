@@ -1,7 +1,7 @@
 // One WebSocket for the whole page: who subscribes is told, also after a lost connection.
 
 import { call, socketAddress } from './api.js';
-import { say, sayError } from './dom.js';
+import { sayError } from './dom.js';
 
 /** Between two tries to connect. */
 const RETRY_MIN_MS = 500;

@@ -1,6 +1,6 @@
 // The frame of the page: which view an address shows, the state of the connection and of the database.
 
-import { ApiError, get } from './api.js';
+import { ApiError, forgetInstruments, get } from './api.js';
 import { errorText, h, replace, setText } from './dom.js';
 import { setLocalTime, usesLocalTime, zoneName } from './format.js';
 import { connect, listen, liveState } from './live.js';
@@ -36,6 +36,8 @@ async function show() {
   shown.abort();
   shown = new AbortController();
   const { signal } = shown;
+  // Others may have added some since the last view.
+  forgetInstruments();
   const { name, below, query } = place();
   for (const link of document.querySelectorAll('nav a')) {
     const isHere = link.hash === `#/${name}` || (name === 'instrument' && link.hash === '#/prices');
@@ -87,7 +89,7 @@ const unknown = (name) => ({
 /** In the place of a view that could not be shown; it is tried again when the server is back. */
 function sayFailure(root, error, signal) {
   console.info(error);
-  replace(view, replace(root, h('h1', {}, place().below[0] ?? 'This view cannot be shown'),
+  replace(view, replace(root, h('h1', {}, place().below[0] || 'This view cannot be shown'),
     h('p', { class: 'refusal', role: 'alert' }, errorText(error)),
     h('p', {}, h('button', { type: 'button', onclick: () => location.reload() }, 'Try again'))));
   if (error.status === 0) listen('connected', show, signal);

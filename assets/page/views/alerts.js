@@ -114,8 +114,8 @@ export async function show(root, { query, signal }) {
     dead.setAttribute('aria-pressed', isDead());
     delivery.hidden = isDead();
     setText(matching, counted(total, 'alert'));
-    drawSilences();
-    drawAgain();
+    redraw(silent, drawSilences);
+    redraw(again, drawAgain);
     drawRows();
     const isFull = list.length >= KEPT_MAX;
     replace(end, cursor && !isFull && older,
@@ -127,6 +127,13 @@ export async function show(root, { query, signal }) {
       replace(empty, 'No alert passes these filters. ', h('a', { href: '#/alerts' }, 'Show all'));
     } else if (isDead()) setText(empty, 'No delivery was given up: every alert has arrived or is still being sent.');
     else replace(empty, 'No alerts yet: rules make them. Choose an instrument in ', h('a', { href: '#/prices' }, 'Prices'), ' and add a rule to it.');
+  }
+
+  /** Who used a part that is drawn anew goes on in it, or beside it. */
+  function redraw(part, draw) {
+    const isUsed = part.contains(document.activeElement);
+    draw();
+    if (isUsed && (part.hidden || !part.contains(document.activeElement))) (part.hidden ? dead : part.querySelector('button')).focus();
   }
 
   function drawRows() {
@@ -181,9 +188,11 @@ export async function show(root, { query, signal }) {
 
   async function remove({ id, instrument_symbol }) {
     await del(`api/alerts/${id}`);
+    const { id: next } = list[list.findIndex((it) => it.id === id) + 1] ?? {};
     list = list.filter((it) => it.id !== id);
     total -= 1;
     drawAll();
+    rows.get(next)?.element.querySelector('[data-act=remove]').focus();
     const run = act(async () => {
       await post(`api/alerts/${id}/restore`);
       want();
@@ -241,7 +250,7 @@ export async function show(root, { query, signal }) {
       drawAll();
         }, DRAW_MS),
     setInterval(() => list.some((it) => it.delivery_status === 'pending') && want(), LOOK_MS),
-    setInterval(() => silences.length > 0 && !document.hidden && drawSilences(), CLOCK_MS),
+    setInterval(() => silences.length > 0 && !document.hidden && redraw(silent, drawSilences), CLOCK_MS),
   ];
   signal.addEventListener('abort', () => timers.forEach(clearInterval));
   addEventListener('zone', drawAll, { signal });

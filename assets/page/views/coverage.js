@@ -2,7 +2,7 @@
 
 import { get, instruments, post } from '../api.js';
 import { button, field, h, replace, sayError, select, setText, table } from '../dom.js';
-import { CALENDARS, count, dateTime, FREQUENCIES, price } from '../format.js';
+import { CALENDARS, count, counted, dateTime, FREQUENCIES, price } from '../format.js';
 import { listen } from '../live.js';
 import { setQuery } from '../main.js';
 
@@ -144,7 +144,7 @@ function drawMap(map, rows, days) {
           const isMissing = !bar && row.missing.has(day);
           const step = bar && STEPS.findLastIndex(([from]) => amount(bar) >= from * fullest);
           return h('td', { class: `day ${bar ? `s${step}` : isMissing ? 'missing' : ''}` }, said(!bar ? (isMissing ? 'missing' : 'not expected')
-            : bar.tick_count ? `${count(bar.tick_count)} ticks` : bar.volume ? `a volume of ${count(bar.volume)}` : 'a bar'));
+            : bar.tick_count ? counted(bar.tick_count, 'tick') : bar.volume ? `a volume of ${count(bar.volume)}` : 'a bar'));
         }),
         h('td', { class: 'number' }, complete === null ? '–' : `${complete.toFixed(1)} %`),
         h('td', { class: 'number' }, button(`${count(gapCount)} ›`, null, { class: 'quiet', 'aria-label': `${count(gapCount)} gaps of ${symbol}` })),

@@ -130,11 +130,13 @@ function imports(options, root, query, signal, first, outcome, propose) {
     } catch (error) {
       // Options of the command line are fields here.
       const label = (option, name) => options.find((of) => of[0] === name.replaceAll('-', '_'))?.[1] ?? option;
-      setText(fault, error.name === 'AbortError' ? 'Cancelled: what was not committed is not stored.' : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label)}`);
+      setText(fault, error.name === 'AbortError' ? 'Cancelled: what was not committed is not stored.' : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label).replace(/^the file/, () => file.name)}`);
     }
     sending = null;
     setText(busy, '');
     [preview.disabled, cancel.hidden] = [false, true];
+    // Their buttons were taken from those who work by the keyboard.
+    if ([cancel, document.body].includes(document.activeElement)) preview.focus();
   }
 
   for (const type of ['dragover', 'dragleave', 'drop']) {
@@ -170,6 +172,7 @@ async function firstLines(file) {
 /** What became of the rows of a file, or would become of them, in words and figures. */
 function report(of, name, symbol) {
   const stored = of.inserted + of.updated;
+  const isGood = stored && !of.rejected;
   const [file] = of.files;
   const others = of.other_symbols;
   const isUtc = !file.timezone_named && !file.timestamp_form?.startsWith('Unix');
@@ -181,7 +184,7 @@ function report(of, name, symbol) {
   ].filter(([value]) => value);
   const link = (to, words) => [h('a', { href: `#/${to}` }, words), ' '];
   return [
-    h('p', { class: stored ? 'verdict up' : 'verdict', role: 'status' }, `${stored ? '✓' : '!'} ${count(stored)} of ${count(of.read)} rows ${of.dry_run ? 'would be stored; nothing is stored yet' : 'are stored'}.`),
+    h('p', { class: isGood ? 'verdict up' : 'verdict', role: 'status' }, `${isGood ? '✓' : '!'} ${count(stored)} of ${count(of.read)} rows ${of.dry_run ? 'would be stored; nothing is stored yet' : 'are stored'}.`),
     !of.dry_run && h('p', {}, symbol && link(`instrument/${encodeURIComponent(symbol.toUpperCase())}`, `Show ${symbol}`), link('prices', 'Show prices'), link('coverage', 'Show coverage')),
     h('ul', { class: 'warnings' }, warnings.map(([value, words]) => h('li', {}, `! ${words}${value === true ? '' : `: ${count(value)}`}`))),
     h('h3', {}, 'Rows'),

@@ -2,7 +2,7 @@
 
 import { get } from '../api.js';
 import { button, h, replace, setText, table } from '../dom.js';
-import { age, bytes, count, dateTime, duration } from '../format.js';
+import { age, bytes, count, counted, dateTime, duration } from '../format.js';
 import { listen, liveState } from '../live.js';
 import { charts } from './health-charts.js';
 
@@ -15,7 +15,7 @@ const AWAY_SECONDS = 5;
 /** Several events at once are one look. */
 const LOOK_MIN_MS = 1_000;
 
-const WORDS = { healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database does not serve' };
+const WORDS = { healthy: '✓ Healthy: all checks are within their thresholds', degraded: '! Degraded: the database serves, but not as it should', unhealthy: '✕ Unhealthy: the database serves badly, or not at all' };
 const share = (value) => `${(value * 100).toFixed(0)} %`;
 const UNITS = { ratio: share, ms: duration, bytes };
 const OPERATIONS = [
@@ -56,7 +56,7 @@ export async function show(root, { signal }) {
     if (!of) return;
     const { performance: speed, connection_pool: pool, storage, process } = of;
     const size = (mb) => (mb === null || mb === undefined ? 'none' : bytes(mb * 1e6));
-    setText(checked, `Checked ${dateTime(of.checked_at)} · in the last hour ${count(speed.slow_queries_last_hour)} slow statements, ${count(speed.errors_last_hour)} errors`);
+    setText(checked, `Checked ${dateTime(of.checked_at)} · in the last hour ${counted(speed.slow_queries_last_hour, 'slow statement')}, ${counted(speed.errors_last_hour, 'error')}`);
     replace(held, pool.held_too_long.length ? table('Connections held too long', ['Operation', 'Held for'], pool.held_too_long.map((item) => [item.op, duration(item.held_ms)])) : h('p', {}, '✓ None now.'),
       h('p', { class: 'faint' }, `Longer than pool.held_warning_ms; ${count(pool.held_too_long_total)} since the start.`));
     replace(figures, table('Process and storage', null, [

@@ -241,6 +241,7 @@ export function downloads({ instrument: { symbol }, signal }, of) {
     }
   }
 
+  addEventListener('zone', told, { signal });
   const picture = async () => download(`${symbol}-${of.frequency()}.png`, await of.picture());
   return h('details', { class: 'panel', ontoggle: told },
     h('summary', {}, 'Download'),

@@ -226,7 +226,9 @@ export class Rules {
       h('td', { class: 'when' }, last ? dateTime(last) : 'never'),
       h('td', { class: 'acts' },
         act('Edit', () => this.#edit(rule)),
-        act(active ? 'Deactivate' : 'Activate', () => this.#change(() => put(`api/rules/${id}`, { body: { active: !active } }))),
+        act(active ? 'Deactivate' : 'Activate', async () => {
+          if (await this.#change(() => put(`api/rules/${id}`, { body: { active: !active } }))) this.#reach(id, 2);
+        }),
         act('Remove', () => this.#remove(rule))));
   }
 
@@ -234,6 +236,11 @@ export class Rules {
   lines() {
     this.#events.lines(this.#rules.filter(hasLine).map((rule) => (
       { id: rule.id, price: rule.threshold, title: `${rule.active ? '' : 'off: '}${nameOf(rule)}`.slice(0, 24), isActive: rule.active })));
+  }
+
+  /** Goes to a button of a rule, which was drawn anew. */
+  #reach(id, place) {
+    (this.#body.querySelector(`[data-rule="${id}"] button:nth-child(${place})`) ?? this.#add).focus();
   }
 
   /** Whether it went well. */
@@ -251,7 +258,9 @@ export class Rules {
   async #remove(rule) {
     if (!await this.#change(() => del(`api/rules/${rule.id}`))) return;
     const undo = button('Undo', async () => {
-      if (await this.#change(() => post(`api/rules/${rule.id}/restore`))) replace(this.#notice);
+      if (!await this.#change(() => post(`api/rules/${rule.id}/restore`))) return;
+      replace(this.#notice);
+      this.#reach(rule.id, 3);
     });
     replace(this.#notice, h('p', {}, `${nameOf(rule)} is removed. `, undo));
     undo.focus();
@@ -261,7 +270,7 @@ export class Rules {
     const cancel = () => {
       replace(this.#form);
       this.#events.fired([]);
-      (this.#body.querySelector(`[data-rule="${rule?.id}"] button`) ?? this.#add).focus();
+      this.#reach(rule?.id, 1);
     };
     const form = ruleForm(rule, {
       cancel,

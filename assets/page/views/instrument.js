@@ -107,7 +107,8 @@ export async function show(root, { path, query, signal }) {
     return seen && { from: seen.from, to: periodEnd(period, seen.to) };
   }
 
-  /** What the chart shows, in words. */
+  /** Names the chart by what it shows. */
+  const name = () => figure.setAttribute('aria-label', summary());
   function summary() {
     const what = `${symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
     const last = bars().at(-1);
@@ -204,7 +205,7 @@ export async function show(root, { path, query, signal }) {
       const isEmpty = lists().every(({ length }) => length === 0);
       empty.hidden = !isEmpty;
       if (isEmpty) setText(empty, `Nothing to draw: ${stores[0].message ?? 'no bars'}. Ticks make bars: drop a file on Data, or POST /api/market-data.`);
-      figure.setAttribute('aria-label', summary());
+      name();
     }
     if (from === -Infinity || alerts.isChanged) drawAlerts();
   }
@@ -300,6 +301,7 @@ export async function show(root, { path, query, signal }) {
   const redraw = () => {
     if (stores.length === 0) return;
     chart.paint();
+    name();
     chart.draw(lists(), -Infinity);
     table.show({ period, places, isQuotes });
     table.draw(lists(), -Infinity);
