@@ -96,7 +96,7 @@ mod page {
 
     fn smaller(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
         Ok(match name.rsplit('.').next() {
-            Some("js") => minifier::js::minify(&with_short_words(text)).to_string(),
+            Some("js") => smaller_script(name, text)?,
             Some("css") => smaller_styles(name, text)?,
             // Indentation has no meaning here.
             Some("html") => text
@@ -105,6 +105,15 @@ mod page {
                 .collect(),
             _ => text.to_owned(),
         })
+    }
+
+    fn smaller_script(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
+        // The last statement of a block needs no semicolon. Within a text it does.
+        if text.contains(";}") {
+            return Err(format!("{name}: put a blank between a semicolon and a bracket").into());
+        }
+        let script = minifier::js::minify(&with_short_words(text)).to_string();
+        Ok(script.replace(";}", "}"))
     }
 
     fn smaller_styles(name: &str, text: &str) -> Result<String, Box<dyn Error>> {

@@ -255,7 +255,9 @@ fn a_client_needs_the_token_where_reads_need_it_and_never_in_the_url() {
     );
     // Characters that no protocol may have are written as in a URL; so may be all others.
     let encoded = "tickbase.v1, tickbase.bearer.%3012345678%39abcdef";
-    served.connect(&[("sec-websocket-protocol", encoded)]).unwrap();
+    served
+        .connect(&[("sec-websocket-protocol", encoded)])
+        .unwrap();
     for wrong in [
         &[][..],
         &[("authorization", "Bearer 0123456789abcdeg")],
