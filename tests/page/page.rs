@@ -17,6 +17,7 @@ mod stranger;
 
 mod addresses;
 mod connection;
+mod doing;
 mod keyboard;
 mod live;
 mod load;
