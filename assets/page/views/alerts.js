@@ -133,7 +133,7 @@ export async function show(root, { query, signal }) {
   function redraw(part, draw) {
     const isUsed = part.contains(document.activeElement);
     draw();
-    if (isUsed && (part.hidden || !part.contains(document.activeElement))) (part.hidden ? dead : part.querySelector('button')).focus();
+    if (isUsed && !part.contains(document.activeElement)) (part.hidden ? dead : part.querySelector('button')).focus();
   }
 
   function drawRows() {

@@ -130,7 +130,7 @@ function imports(options, root, query, signal, first, outcome, propose) {
     } catch (error) {
       // Options of the command line are fields here.
       const label = (option, name) => options.find((of) => of[0] === name.replaceAll('-', '_'))?.[1] ?? option;
-      setText(fault, error.name === 'AbortError' ? 'Cancelled: what was not committed is not stored.' : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label).replace(/^the file/, () => file.name)}`);
+      setText(fault, error.name === 'AbortError' ? `Cancelled${isTrial ? '' : ' here; a file that had arrived whole is stored all the same'}.` : `✕ ${(error.text ?? error.message).replace(/--([a-z-]+)/g, label).replace(/^the file/, () => file.name)}`);
     }
     sending = null;
     setText(busy, '');

@@ -107,8 +107,7 @@ export async function show(root, { path, query, signal }) {
     return seen && { from: seen.from, to: periodEnd(period, seen.to) };
   }
 
-  /** Names the chart by what it shows. */
-  const name = () => figure.setAttribute('aria-label', summary());
+  /** What the chart shows, in words. */
   function summary() {
     const what = `${symbol}, ${isQuotes ? 'bid and ask' : 'candles of trades'} of ${period.description}`;
     const last = bars().at(-1);
@@ -204,8 +203,9 @@ export async function show(root, { path, query, signal }) {
       if (from !== -Infinity) linesFrom = Math.min(linesFrom, from);
       const isEmpty = lists().every(({ length }) => length === 0);
       empty.hidden = !isEmpty;
-      if (isEmpty) setText(empty, `Nothing to draw: ${stores[0].message ?? 'no bars'}. Ticks make bars: drop a file on Data, or POST /api/market-data.`);
-      name();
+      // What to ask of the API instead is said to programs.
+      if (isEmpty) setText(empty, `Nothing to draw: ${(stores[0].message ?? 'no bars').split('; "')[0]}. Ticks make bars: drop a file on Data, or POST /api/market-data.`);
+      figure.setAttribute('aria-label', summary());
     }
     if (from === -Infinity || alerts.isChanged) drawAlerts();
   }
@@ -301,12 +301,10 @@ export async function show(root, { path, query, signal }) {
   const redraw = () => {
     if (stores.length === 0) return;
     chart.paint();
-    name();
-    chart.draw(lists(), -Infinity);
     table.show({ period, places, isQuotes });
-    table.draw(lists(), -Infinity);
+    for (const store of stores) store.changedFrom = -Infinity;
+    draw();
     chooseLines();
-    drawAlerts();
     drawRings();
     rules.draw();
   };
@@ -322,12 +320,11 @@ export async function show(root, { path, query, signal }) {
   head.draw(Date.now());
 }
 
-/** What the address says, else the shortest bars that there are, of trades if there are any. */
+/** What the address says if there are such bars, else the shortest that there are, of trades if there are any. */
 async function firstChoice({ symbol }, frequencies, query, signal) {
-  const named = frequencies.filter(({ frequency }) => frequency === query.get('frequency'));
+  const named = frequencies.find(({ frequency }) => frequency === query.get('frequency'));
   const kind = query.get('price');
   const prices = kind === 'quotes' ? ['bid'] : kind === 'last' ? ['last'] : ['last', 'bid'];
-  const periods = named.length > 0 ? named : frequencies;
   const read = async (price, period) => {
     const { bars } = await readBars({ symbol, frequency: period.frequency, price, signal }, { max_records: 50 });
     const isQuotes = price === 'bid';
@@ -336,10 +333,12 @@ async function firstChoice({ symbol }, frequencies, query, signal) {
     const digits = Math.floor(Math.log10(Math.abs(bars.at(-1)?.close || 1)));
     return { period, isQuotes, count: bars.length, places: Math.min(Math.max(0, ...places), Math.max(2, 6 - digits), 12) };
   };
-  const first = await read(prices[0], periods[0]);
+  const first = await read(prices[0], named ?? frequencies[0]);
   if (first.count > 0) return first;
-  const all = await Promise.all(prices.flatMap((price) => periods.map((period) => read(price, period))));
-  return all.find(({ count }) => count > 0) ?? first;
+  // An instrument that was chosen in the place of another one may have no bars of the other one's period.
+  const all = await Promise.all(prices.flatMap((price) => frequencies.map((period) => read(price, period))));
+  const some = all.filter(({ count }) => count > 0);
+  return some.find(({ period }) => period === named) ?? some[0] ?? first;
 }
 
 /** Buttons of which one is pressed. `choices` have a value, a text and what it means. */
