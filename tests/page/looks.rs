@@ -32,6 +32,8 @@ const SHIFT_MAX: f64 = 0.05;
 
 /// Where a picture for the documents goes, when one is wanted.
 const PICTURE: &str = "TICKBASE_PAGE_PICTURE";
+/// When trading goes on, in the picture: 2022-05-20T20:00:00Z.
+const AFTER_THE_BARS: i64 = 1_653_076_800;
 const PICTURED: &str = "#/instrument/MSFT?frequency=5min&lines=sma_20,bollinger&panes=rsi";
 
 on_both! {
@@ -114,7 +116,7 @@ fn cut_off(browser: &Browser, view: &str, width: u32) -> Option<String> {
     (!fits).then(|| format!("{view} at {width} px cuts off:\n{}", list(&found)))
 }
 
-/// A view with bars of some days, in the places of a share.
+/// A view with bars of some days, in the places of a share, and an alert of the trades that follow.
 fn take_picture_for_documents(page: &OpenPage, server: &Server) {
     let Some(file) = std::env::var_os(PICTURE) else {
         return;
@@ -124,6 +126,14 @@ fn take_picture_for_documents(page: &OpenPage, server: &Server) {
         &format!("/api/instruments/{share}"),
         &json!({"name": "Microsoft", "price_decimals": 2}),
     );
+    let rule = json!({"name": "above 253", "instrument_id": share, "rule_type": "threshold",
+        "condition": "above", "threshold": 253, "cooldown_seconds": 1_800});
+    server.post("/api/rules", &rule);
+    for minute in 0..50_i32 {
+        let wave = f64::from(minute % 9 - 4) * 0.11;
+        let price = 252.5 + f64::from(minute) * 0.03 + wave;
+        server.trade("MSFT", AFTER_THE_BARS + i64::from(minute) * 60, price);
+    }
     page.browser.colours("light");
     page.browser.resize(1280, 800);
     page.load(PICTURED);
