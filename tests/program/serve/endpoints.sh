@@ -39,11 +39,12 @@ expect 200 '.status == "healthy" and .connection_pool.max_capacity == 70 and (.c
     GET /api/health/database
 
 expect 200 '.slow_query_after_ms == 100 and (.queries | type) == "array"' GET /api/health/slow-queries
+expect 200 '.interval_seconds == 30 and (.rounds | length) > 0' GET /api/health/history
 
 # The API's description.
 expect 200 '.openapi == "3.1.0" and (.paths | length) > 10' GET /api/openapi.json
 expect 200 - GET /api/docs/
-expect 307 - GET /
+expect 200 - GET /
 
 # Instruments.
 expect 200 'length == 12 and .[0].symbol == "ADD"' GET /api/instruments
@@ -91,6 +92,8 @@ expect 422 '.detail[0].loc == ["query", "start"]' GET '/api/market-data/1?start=
 expect 404 - GET /api/market-data/999
 expect 200 '(.ticks | length) == 3 and .ticks[2].bid == 1.31722' GET /api/market-data/latest
 expect 200 '.ticks[0].symbol == "NQ"' GET '/api/market-data/latest?instrument_ids=2'
+expect 200 '(.snapshots | length) == 1 and .snapshots[0].symbol == "NQ"' GET '/api/market-data/snapshot?instrument_ids=2'
+expect 200 'map(.name) | index("binance-trades") != null' GET /api/import/presets
 json 200 '.deleted == 5' POST /api/market-data/delete '{"instrument_id": 1}'
 expect 200 '.ticks == []' GET /api/market-data/1
 json 200 '.restored == 5' POST /api/market-data/restore '{"instrument_id": 1}'
@@ -131,6 +134,10 @@ json 422 '.detail[0].loc == ["body", "threshold"] and (.detail[0].msg | test("ex
     '{"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": 1e309}'
 json 404 '.detail | test("instrument 999 not found")' POST /api/rules \
     '{"instrument_id": 999, "rule_type": "threshold", "condition": "above", "threshold": 1}'
+json 200 '.fired == 0 and .ticks >= 0 and .has_more == false' POST /api/rules/replay \
+    '{"rule": {"instrument_id": 1, "rule_type": "threshold", "condition": "above", "threshold": 99999}}'
+json 422 '.detail[0].loc == ["body", "rule", "threshold"]' POST /api/rules/replay \
+    '{"rule": {"instrument_id": 1, "rule_type": "threshold", "condition": "above"}}'
 expect 200 'map(.id) == [2, 1]' GET /api/rules
 expect 200 'map(.id) == [1]' GET '/api/rules?instrument_id=1&active_only=true&rule_type=threshold'
 json 200 '.threshold == 1651 and .name == null and .condition == "above"' PUT /api/rules/1 '{"threshold": 1651, "name": null}'
@@ -163,6 +170,8 @@ expect 422 '.detail[0].loc == ["query", "lookback_hours"]' GET "$analytics/marke
 expect 404 '.detail | test("instrument 999 not found")' GET $analytics/market-analysis/999
 expect 200 '.indicators == {macd: null, macd_histogram: null, macd_signal: null, rsi: null} and .unavailable[0].reason == "not_enough_data"' \
     GET "$analytics/real-time-indicators/1?indicators=rsi&indicators=macd"
+expect 200 '(.lines | keys) == ["rsi"] and (.lines.rsi | length) == (.timestamps | length)' \
+    GET "$analytics/indicator-series/1?indicators=rsi"
 expect 200 '.frequency == "1d" and .volatility == null and .periods_per_year == 252' GET $analytics/risk-metrics/1
 json 200 '.method == "historical" and .confidence_level == 0.95 and .unavailable[0].needed == 21' \
     POST $analytics/calculate-var '{"instrument_id": 1}'
