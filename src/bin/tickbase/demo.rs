@@ -238,18 +238,11 @@ fn read_latest(database: &Database, instrument_id: i64, done: &AtomicBool) -> Re
 }
 
 fn replay(database: &Database, instrument: &Instrument) -> Result<Replay> {
-    let input = Input::from_reader("the sample", Cursor::new(SAMPLE))?;
-    let mut feed = Feed::open::<Tick>(input, &FeedOptions::default())?;
-    let target = FeedTarget {
-        instrument_id: instrument.id,
-        source_id: DEFAULT_SOURCE_ID,
-        frequency: None,
-    };
     let ticks = MarketDataRepository::new(database);
     let mut replay = Replay::default();
     let start = Instant::now();
-    pump::<Tick>(&mut feed, &target, |batch| {
-        for batch in batch.rows.chunks(BATCH_TICKS) {
+    read_sample(instrument.id, |trades| {
+        for batch in trades.chunks(BATCH_TICKS) {
             let report = ticks.insert_batch(batch.to_vec(), InsertOptions::default())?;
             replay.rows += report.received;
             replay.inserted += report.inserted;
@@ -259,6 +252,19 @@ fn replay(database: &Database, instrument: &Instrument) -> Result<Replay> {
     })?;
     replay.seconds = start.elapsed().as_secs_f64();
     Ok(replay)
+}
+
+/// Reads the trades of the sample, as those of an instrument, and hands them over in their order.
+fn read_sample(instrument_id: i64, mut take: impl FnMut(Vec<Tick>) -> Result<()>) -> Result<()> {
+    let input = Input::from_reader("the sample", Cursor::new(SAMPLE))?;
+    let mut feed = Feed::open::<Tick>(input, &FeedOptions::default())?;
+    let target = FeedTarget {
+        instrument_id,
+        source_id: DEFAULT_SOURCE_ID,
+        frequency: None,
+    };
+    pump::<Tick>(&mut feed, &target, |batch| take(batch.rows))?;
+    Ok(())
 }
 
 #[cfg(feature = "sqlite")]

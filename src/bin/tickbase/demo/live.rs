@@ -1,18 +1,15 @@
 //! The trades of the sample again and again, as if they came now: so that the page has something to
 //! show that moves, and rules fire while one looks.
 
-use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::SAMPLE;
+use super::read_sample;
 use tickbase::database::Database;
-use tickbase::domain::DEFAULT_SOURCE_ID;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::error::{Error, Result};
-use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::timestamp::Timestamp;
 
@@ -33,7 +30,11 @@ pub(super) struct RunningFeed {
 
 impl LiveFeed {
     pub(super) fn new(database: Database, instrument_id: i64) -> Result<Self> {
-        let trades = trades(instrument_id)?;
+        let mut trades = Vec::new();
+        read_sample(instrument_id, |more| {
+            trades.extend(more);
+            Ok(())
+        })?;
         Ok(Self { database, trades })
     }
 
@@ -91,22 +92,6 @@ impl Drop for RunningFeed {
             let _ = thread.join();
         }
     }
-}
-
-fn trades(instrument_id: i64) -> Result<Vec<Tick>> {
-    let input = Input::from_reader("the sample", Cursor::new(SAMPLE))?;
-    let mut feed = Feed::open::<Tick>(input, &FeedOptions::default())?;
-    let target = FeedTarget {
-        instrument_id,
-        source_id: DEFAULT_SOURCE_ID,
-        frequency: None,
-    };
-    let mut trades = Vec::new();
-    pump::<Tick>(&mut feed, &target, |batch| {
-        trades.extend(batch.rows);
-        Ok(())
-    })?;
-    Ok(trades)
 }
 
 /// The trade as far after `begin` as it was after the first one.
