@@ -178,5 +178,24 @@ on_both! {
         assert!(done.warm_up_ticks > 0 && done.ticks < ticks.len() as u64, "{done:?}");
         assert_eq!(fired.len(), expected.len());
         assert_eq!(fired, expected);
+
+        // So many ticks and no more, of the range and before it.
+        let few = ReplayRange { ticks_max: Some(2_001), ..ReplayRange::default() };
+        let mut fired = Vec::new();
+        let done = replay(&database, &stored, rules(true), few, |firing| {
+            fired.push(firing.timestamp);
+            Ok(())
+        });
+        let done = done.unwrap();
+        assert_eq!((done.ticks, done.has_more), (2_001, true));
+        let last = ticks[2_000].timestamp();
+        let expected: Vec<Timestamp> = all.iter().map(|it| it.1).filter(|at| *at <= last).collect();
+        assert!(!fired.is_empty() && expected.starts_with(&fired), "{} {}", fired.len(), expected.len());
+        let whole = ReplayRange { ticks_max: Some(ticks.len() as u64), ..few };
+        assert!(!replay(&database, &stored, rules(true), whole, |_| Ok(())).unwrap().has_more);
+        let forgetful = ReplayRange { start: Some(start), warm_up_ticks_max: Some(10), ..few };
+        let done = replay(&database, &stored, rules(true), forgetful, |_| Ok(())).unwrap();
+        // It is read by the page, and goes no further.
+        assert!((1..=2_000).contains(&done.warm_up_ticks), "{done:?}");
     }
 }
