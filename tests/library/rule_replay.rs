@@ -193,9 +193,19 @@ on_both! {
         assert!(!fired.is_empty() && expected.starts_with(&fired), "{} {}", fired.len(), expected.len());
         let whole = ReplayRange { ticks_max: Some(ticks.len() as u64), ..few };
         assert!(!replay(&database, &stored, rules(true), whole, |_| Ok(())).unwrap().has_more);
-        let forgetful = ReplayRange { start: Some(start), warm_up_ticks_max: Some(10), ..few };
-        let done = replay(&database, &stored, rules(true), forgetful, |_| Ok(())).unwrap();
-        // It is read by the page, and goes no further.
-        assert!((1..=2_000).contains(&done.warm_up_ticks), "{done:?}");
+        // A window that reaches back before the first tick has all of them read, or so many.
+        let hour = NewAlertRule {
+            condition: Some(Condition::PercentChangeDown),
+            threshold: Some("0.1".parse().unwrap()),
+            time_window_seconds: Some(3_600),
+            ..NewAlertRule::new(1, RuleType::RateOfChange)
+        };
+        let past = |warm_up_ticks_max| {
+            let rule = Rule::new(1, 1, &hour.shape(), true, None).unwrap();
+            let range = ReplayRange { start: Some(end), warm_up_ticks_max, ..ReplayRange::default() };
+            replay(&database, &stored, [rule], range, |_| Ok(())).unwrap().warm_up_ticks
+        };
+        assert!(past(None) > 2_000, "{}", past(None));
+        assert_eq!(past(Some(10)), 2_000, "it is read by the page, and goes no further");
     }
 }

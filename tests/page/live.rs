@@ -51,6 +51,8 @@ on_both! {
         page.browser.until("document.querySelector('#view .head').innerText.includes('2003.75')");
         page.browser.until("document.querySelector('#view .bars tbody').innerText.includes('2003.75')");
 
+        // The message of a tick may come after a snapshot that has it.
+        assert_eq!(page.browser.run_async(COUNTED, &[]), json!([10, 6]));
         what_another_process_stores(&page, db);
         // The list of instruments that the page has read is older than this one.
         server.post("/api/instruments", &json!({"symbol": "LATER", "name": "Later", "type": "equity"}));
@@ -58,6 +60,18 @@ on_both! {
         page.expect_no_error();
     }
 }
+
+/// A row of prices is given a snapshot, the tick that is in it, and a newer one.
+const COUNTED: &str = "
+    const done = arguments[0];
+    import('/page/views/prices-row.js').then(({ PriceRow }) => {
+        const row = new PriceRow(1);
+        const at = (second) => `2024-01-02T10:00:0${second}.000000Z`;
+        row.take({ symbol: 'A', name: 'A', price_decimals: 2, timestamp: at(1), price: 5, bid: null, ask: null,
+            status: 'active', closes: [5], day: { date: '2024-01-02', of: 'last', open: 4, close: 5, volume: 7 } });
+        for (const second of [1, 2]) row.tick({ timestamp: at(second), price: 6, volume: 3, bid: null, ask: null });
+        done([row.day.volume, row.last]);
+    }, (error) => done(String(error)));";
 
 /// It comes without a tick over the WebSocket, only with the word that data changed.
 fn what_another_process_stores(page: &OpenPage, db: &Database) {
