@@ -138,6 +138,21 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    instrument_state (instrument_id) {
+        instrument_id -> BigInt,
+        last_tick -> Nullable<Timestamp>,
+        last_price -> Nullable<Double>,
+        rules_version -> BigInt,
+        ticks_version -> BigInt,
+        bars_to -> Nullable<Timestamp>,
+        is_deleted -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     instruments (id) {
         id -> BigInt,
         symbol -> Text,
@@ -145,14 +160,9 @@ diesel::table! {
         instrument_type -> Text,
         status -> Text,
         price_decimals -> Nullable<Integer>,
-        last_tick -> Nullable<Timestamp>,
-        last_price -> Nullable<Double>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
-        rules_version -> BigInt,
-        ticks_version -> BigInt,
-        bars_to -> Nullable<Timestamp>,
         calendar -> Nullable<Text>,
     }
 }
@@ -259,6 +269,7 @@ diesel::joinable!(alert_rules -> instruments (instrument_id));
 diesel::joinable!(alert_silences -> alert_rules (rule_id));
 diesel::joinable!(alert_silences -> instruments (instrument_id));
 diesel::joinable!(bar_series -> instruments (instrument_id));
+diesel::joinable!(instrument_state -> instruments (instrument_id));
 diesel::joinable!(market_data -> data_sources (source_id));
 diesel::joinable!(market_data -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
@@ -273,6 +284,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bar_series,
     data_sources,
     ingest_batches,
+    instrument_state,
     instruments,
     market_data,
     market_data_bars,

@@ -138,6 +138,21 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    instrument_state (instrument_id) {
+        instrument_id -> Int8,
+        last_tick -> Nullable<Timestamptz>,
+        last_price -> Nullable<Float8>,
+        rules_version -> Int8,
+        ticks_version -> Int8,
+        bars_to -> Nullable<Timestamptz>,
+        is_deleted -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     instruments (id) {
         id -> Int8,
         symbol -> Text,
@@ -145,14 +160,9 @@ diesel::table! {
         instrument_type -> Text,
         status -> Text,
         price_decimals -> Nullable<Int4>,
-        last_tick -> Nullable<Timestamptz>,
-        last_price -> Nullable<Float8>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
-        rules_version -> Int8,
-        ticks_version -> Int8,
-        bars_to -> Nullable<Timestamptz>,
         calendar -> Nullable<Text>,
     }
 }
@@ -259,6 +269,7 @@ diesel::joinable!(alert_rules -> instruments (instrument_id));
 diesel::joinable!(alert_silences -> alert_rules (rule_id));
 diesel::joinable!(alert_silences -> instruments (instrument_id));
 diesel::joinable!(bar_series -> instruments (instrument_id));
+diesel::joinable!(instrument_state -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
 diesel::joinable!(stale_bars -> instruments (instrument_id));
@@ -271,6 +282,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bar_series,
     data_sources,
     ingest_batches,
+    instrument_state,
     instruments,
     market_data,
     market_data_bars,

@@ -28,6 +28,15 @@ crate::soft_deletable!(
     pub mod saved_queries = crate::schema::saved_queries
 );
 
+/// What ticks, bars and rules have changed of each instrument, kept apart from it as it is written
+/// with each batch: its newest tick, versions, the end of its built bars. The database adds a row
+/// with the instrument. It has no soft delete: `table` is Diesel's, and `is_deleted` says whether the
+/// instrument is in the trash.
+pub mod instrument_state {
+    pub use crate::schema::instrument_state::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::instrument_state);
+}
+
 /// Origins of ticks and bars. It has no soft delete: `table` is Diesel's.
 pub mod data_sources {
     pub use crate::schema::data_sources::*;

@@ -1,17 +1,22 @@
 //! Instruments: the row, a new one, and a change.
 
+use diesel::dsl::InnerJoin;
 use diesel::prelude::*;
 
 use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol, TradingCalendar};
 use crate::models::soft_deletable_row;
 use crate::soft_delete::{Active, SoftDeletable};
-use crate::tables::instruments;
+use crate::tables::{instrument_state, instruments};
 use crate::timestamp::Timestamp;
 
-/// An instrument that is traded or watched.
+/// An instrument that is traded or watched, with its newest tick: a query of your own that selects it
+/// joins [`instrument_state`].
 #[derive(Debug, Clone, PartialEq, HasQuery)]
 #[diesel(table_name = instruments)]
-#[diesel(base_query = instruments::table.active(), base_query_type = Active<instruments::table>)]
+#[diesel(
+    base_query = instruments::table.active().inner_join(instrument_state::table),
+    base_query_type = InnerJoin<Active<instruments::table>, instrument_state::table>
+)]
 #[non_exhaustive]
 pub struct Instrument {
     /// Its number.
@@ -29,8 +34,10 @@ pub struct Instrument {
     /// When it is traded; `None` by its type, see [`Instrument::trading_calendar`].
     pub calendar: Option<TradingCalendar>,
     /// The newest tick's time.
+    #[diesel(select_expression = instrument_state::last_tick)]
     pub last_tick: Option<Timestamp>,
     /// The newest price.
+    #[diesel(select_expression = instrument_state::last_price)]
     pub last_price: Option<f64>,
     /// When it was added.
     pub created_at: Timestamp,

@@ -17,7 +17,8 @@ use crate::repository::bar::BarKey;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_logs, alert_rules, instruments, market_data, market_data_bars, saved_queries,
+    alert_logs, alert_rules, instrument_state, instruments, market_data, market_data_bars,
+    saved_queries,
 };
 use crate::timestamp::Timestamp;
 
@@ -145,13 +146,12 @@ pub(crate) fn show_last_tick(
     price: Option<f64>,
 ) -> Result<()> {
     let _said = conn.invalidates(Invalidation::Instruments(&[id]));
-    let without = instruments::table
-        .active()
-        .filter(instruments::id.eq(id))
-        .filter(instruments::last_tick.is_null());
+    let without = instrument_state::table
+        .find(id)
+        .filter(instrument_state::last_tick.is_null());
     let update = diesel::update(without).set((
-        instruments::last_tick.eq(at),
-        instruments::last_price.eq(price),
+        instrument_state::last_tick.eq(at),
+        instrument_state::last_price.eq(price),
     ));
     crate::on_backend!(conn, |c| update.execute(c))?;
     Ok(())

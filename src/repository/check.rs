@@ -20,12 +20,13 @@ use crate::error::Result;
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_deliveries, alert_silences, bar_series, market_data_bars, saved_queries, stale_bars,
+    alert_deliveries, alert_silences, bar_series, instrument_state, market_data_bars,
+    saved_queries, stale_bars,
 };
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -33,6 +34,7 @@ const TABLES: [&str; 12] = [
     "bar_series",
     "data_sources",
     "ingest_batches",
+    "instrument_state",
     "instruments",
     "market_data",
     "market_data_bars",
@@ -60,6 +62,9 @@ const INDEXES: [&str; 17] = [
     "market_data_trash",
     "saved_queries_trash",
 ];
+
+/// They add the state of an instrument, and tell it of deletions.
+const STATE_TRIGGERS: [&str; 2] = ["instruments_add_state", "instruments_follow_deletion"];
 
 /// On PostgreSQL they stand for the foreign keys of `market_data`.
 const REFERENCE_TRIGGERS: [&str; 6] = [
@@ -166,6 +171,7 @@ fn findings(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     // Rows can be read only where the columns are.
     if readable {
         findings.push(foreign_keys(conn)?);
+        findings.push(instrument_states(conn)?);
     }
     // A note about digits would only distract from a problem.
     if findings.iter().all(|finding| finding.problem.is_none()) {
@@ -205,6 +211,7 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         readable!("alert_deliveries", alert_deliveries::table),
         readable!("alert_silences", alert_silences::table),
         readable!("bar_series", bar_series::table),
+        readable!("instrument_state", instrument_state::table),
         readable!("stale_bars", stale_bars::table),
     ]
 }
@@ -305,11 +312,41 @@ fn triggers(conn: &mut BackendConnection<'_>) -> Result<Finding> {
         Backend::Sqlite => &[],
         Backend::Postgres => &REFERENCE_TRIGGERS,
     };
-    let wanted = refusals.chain(references.iter().map(|name| (*name).to_owned()));
+    let others = STATE_TRIGGERS.iter().chain(references);
+    let wanted = refusals.chain(others.map(|name| (*name).to_owned()));
     Ok(Finding::new(
         "triggers",
         missing(&present, wanted, "triggers"),
     ))
+}
+
+/// Each instrument has its state, which knows whether it is deleted: without it no tick is taken, and
+/// no list shows it.
+fn instrument_states(conn: &mut BackendConnection<'_>) -> Result<Finding> {
+    let states = instruments::table
+        .with_deleted("each of them has a state")
+        .left_join(instrument_state::table)
+        .select((
+            instruments::id,
+            instruments::deleted_at.is_not_null(),
+            instrument_state::is_deleted.nullable(),
+        ))
+        .order(instruments::id);
+    let states: Vec<(i64, bool, Option<bool>)> = crate::on_backend!(conn, |c| states.load(c))?;
+    let wrong = states
+        .iter()
+        .filter(|(_, deleted, state)| *state != Some(*deleted));
+    let wrong: Vec<String> = wrong.map(|(id, ..)| id.to_string()).collect();
+    let problem = (!wrong.is_empty()).then(|| {
+        format!(
+            "of instruments {} it is missing, or does not know of their deletion; run INSERT INTO \
+             instrument_state (instrument_id, is_deleted) SELECT id, deleted_at IS NOT NULL FROM \
+             instruments WHERE true ON CONFLICT (instrument_id) DO UPDATE SET is_deleted = \
+             excluded.is_deleted, and create the triggers as the migrations do",
+            wrong.join(", ")
+        )
+    });
+    Ok(Finding::new("state of instruments", problem))
 }
 
 /// The hot reads must seek in the key of `market_data`.

@@ -17,8 +17,7 @@ use super::KEYS_PER_STATEMENT_MAX;
 use crate::database::{BackendConnection, Database, Ending, TransactionHook};
 use crate::domain::tick::Tick;
 use crate::error::Result;
-use crate::soft_delete::SoftDeletable;
-use crate::tables::instruments;
+use crate::tables::instrument_state;
 use crate::timestamp::Timestamp;
 
 /// Ticks of a batch that are told one by one. It is what one event of `/ws/realtime` holds, so that
@@ -137,12 +136,15 @@ pub(crate) fn bars_changed(
 ) -> Result<()> {
     let ids: Vec<i64> = spans.keys().copied().collect();
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let of = instruments::table
-            .active()
-            .filter(instruments::id.eq_any(ids));
+        let of = instrument_state::table
+            .filter(instrument_state::instrument_id.eq_any(ids))
+            .filter(instrument_state::is_deleted.eq(false));
         let update = diesel::update(of)
-            .set(instruments::ticks_version.eq(instruments::ticks_version + 1))
-            .returning((instruments::id, instruments::ticks_version));
+            .set(instrument_state::ticks_version.eq(instrument_state::ticks_version + 1))
+            .returning((
+                instrument_state::instrument_id,
+                instrument_state::ticks_version,
+            ));
         let raised: Vec<(i64, i64)> = crate::on_backend!(&mut *conn, |c| update.get_results(c))?;
         let change = |(instrument_id, version)| DataChange {
             instrument_id,
@@ -160,9 +162,12 @@ pub(crate) fn bars_changed(
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn versions(conn: &mut BackendConnection<'_>) -> Result<Vec<(i64, i64)>> {
-    let query = instruments::table
-        .active()
-        .select((instruments::id, instruments::ticks_version));
+    let query = instrument_state::table
+        .filter(instrument_state::is_deleted.eq(false))
+        .select((
+            instrument_state::instrument_id,
+            instrument_state::ticks_version,
+        ));
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 

@@ -51,7 +51,8 @@ fn everything(db: &TestDatabase) -> Vec<String> {
                  AS text FROM alert_rules ORDER BY id";
     let alerts = "SELECT CAST(count(*) AS TEXT) || ' ' || CAST(coalesce(sum(id), 0) AS TEXT) AS text FROM alert_logs";
     let instruments = "SELECT id || symbol || name || status || updated_at || rules_version || \
-         ticks_version || coalesce(last_tick || '', '-') AS text FROM instruments ORDER BY id";
+         ticks_version || coalesce(last_tick || '', '-') AS text FROM instruments \
+         JOIN instrument_state ON instrument_id = id ORDER BY id";
     let sources = "SELECT id || name || updated_at || coalesce(configuration, '-') AS text \
                    FROM data_sources ORDER BY id";
     let queries = "SELECT id || name || execution_count AS text FROM saved_queries ORDER BY id";
@@ -229,7 +230,7 @@ on_both! {
         let query = db_read!(database, saved_query::get(1)).unwrap();
         assert_eq!((query.execution_count, query.is_favorite), (3, true));
         assert_eq!(query.filters.as_deref(), Some("{\"max_records\": 10}"));
-        let last = db.texts("SELECT last_price || '' AS text FROM instruments WHERE id = 23");
+        let last = db.texts("SELECT last_price || '' AS text FROM instrument_state WHERE instrument_id = 23");
         assert_eq!(last, ["110.5"]);
         // Nothing of the history is sent anew.
         let unsent = db.texts("SELECT CAST(count(*) AS TEXT) AS text FROM alert_logs \
@@ -351,7 +352,7 @@ on_both! {
         assert_eq!(report.tables_left_out, ["market_data_archive", "watchlists"]);
         assert_eq!(report.future_last_ticks, ["ZT (2199-01-01T00:00:00.000000Z)"]);
         let shown = db.texts("SELECT symbol || ' ' || last_price || ' ' || coalesce(last_tick || '', '-') AS text \
-            FROM instruments WHERE symbol IN ('ZF', 'ZT') ORDER BY symbol");
+            FROM instruments JOIN instrument_state ON instrument_id = id WHERE symbol IN ('ZF', 'ZT') ORDER BY symbol");
         assert_eq!(shown, ["ZF 108.5 -", "ZT 103.5 -"]);
     }
 

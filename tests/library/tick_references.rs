@@ -226,7 +226,7 @@ mod at_once {
         let db = TestDatabase::postgres();
         let mut first = connect(&db);
         first.batch_execute("BEGIN").unwrap();
-        let change = "UPDATE instruments SET last_price = 1, deleted_at = created_at";
+        let change = "UPDATE instrument_state SET last_price = 1; UPDATE instruments SET deleted_at = created_at";
         for sql in [&insert(&[(1, 1, 1), (2, 1, 1)], false), change] {
             first.batch_execute(sql).unwrap();
         }
@@ -236,7 +236,7 @@ mod at_once {
         assert_eq!(ticks(&db).len(), 4);
     }
 
-    /// Its snapshot does not show the tick, and its row of `instruments` has not changed: only the
+    /// Its snapshot does not show the tick, and its row of `instrument_state` has not changed: only the
     /// trigger can stop it.
     #[test]
     fn an_older_snapshot_deletes_no_instrument() {
@@ -253,7 +253,7 @@ mod at_once {
     #[test]
     fn another_search_path_or_a_temporary_table_does_not_hide_the_instruments() {
         let db = TestDatabase::postgres();
-        let decoy = "CREATE TEMPORARY TABLE instruments AS SELECT 99::bigint AS id; \
+        let decoy = "CREATE TEMPORARY TABLE instrument_state AS SELECT 99::bigint AS instrument_id; \
              SET search_path = pg_temp;";
         let row = insert(&[(99, 1, 1)], false).replace("market_data", "public.market_data");
         let refused = run(&db, &format!("{decoy} {row}")).unwrap_err().to_string();

@@ -7,7 +7,7 @@ use tickbase::domain::{Condition, RuleType, Symbol};
 use tickbase::models::NewAlertRule;
 use tickbase::repository::{alert_rule, instrument};
 use tickbase::soft_delete::SoftDeletable;
-use tickbase::tables::{alert_logs, instruments};
+use tickbase::tables::{alert_logs, instrument_state, instruments};
 use tickbase::{Error, Result, Timestamp, on_backend};
 
 use crate::models::{NewOrder, Order, OrderRequest, PricedOrder};
@@ -55,6 +55,9 @@ pub fn list(conn: &mut BackendConnection<'_>, limit: i64) -> Result<Vec<PricedOr
     let query = orders::table
         .active()
         .inner_join(instruments::table.active_on(orders::instrument_id.eq(instruments::id)))
+        .inner_join(
+            instrument_state::table.on(instrument_state::instrument_id.eq(orders::instrument_id)),
+        )
         .order(orders::id.desc())
         .limit(limit);
     Ok(on_backend!(conn, |c| {
@@ -62,7 +65,7 @@ pub fn list(conn: &mut BackendConnection<'_>, limit: i64) -> Result<Vec<PricedOr
             .select((
                 Order::as_select(),
                 instruments::symbol,
-                instruments::last_price,
+                instrument_state::last_price,
             ))
             .load(c)
     })?)

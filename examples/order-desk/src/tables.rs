@@ -7,4 +7,4 @@ tickbase::soft_deletable!(
     pub mod orders = crate::schema::orders
 );
 
-tickbase::allow_in_same_query!(crate::schema::orders: alert_logs, instruments);
+tickbase::allow_in_same_query!(crate::schema::orders: alert_logs, instrument_state, instruments);

@@ -8,7 +8,7 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-pub(super) const TABLES: [&str; 12] = [
+pub(super) const TABLES: [&str; 13] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -16,6 +16,7 @@ pub(super) const TABLES: [&str; 12] = [
     "bar_series",
     "data_sources",
     "ingest_batches",
+    "instrument_state",
     "instruments",
     "market_data",
     "market_data_bars",

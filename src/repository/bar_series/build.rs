@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::models::BarSeries;
 use crate::repository::bar_composition::{Composition, TimeSpan};
 use crate::repository::instrument;
-use crate::soft_delete::SoftDeletable;
-use crate::tables::{bar_series, instruments, stale_bars};
+use crate::tables::{bar_series, instrument_state, stale_bars};
 use crate::timestamp::Timestamp;
 
 /// Stale periods that one step looks at.
@@ -223,10 +222,10 @@ pub(super) fn step(
 /// refresh finds it deleted.
 fn lock(conn: &mut BackendConnection<'_>, goal: &Goal) -> Result<Option<Option<Timestamp>>> {
     instrument::lock(conn, &[goal.key.instrument_id])?;
-    let query = instruments::table
-        .active()
-        .filter(instruments::id.eq(goal.key.instrument_id))
-        .select(instruments::last_tick);
+    let query = instrument_state::table
+        .find(goal.key.instrument_id)
+        .filter(instrument_state::is_deleted.eq(false))
+        .select(instrument_state::last_tick);
     let found: Option<Option<Timestamp>> = crate::on_backend!(conn, |c| query.first(c).optional())?;
     match found {
         None if !goal.refreshes => Err(instrument::not_found(goal.key.instrument_id)),
@@ -389,17 +388,14 @@ impl Builder<'_, '_> {
             bar_series::updated_at.eq(self.now),
         ));
         crate::on_backend!(&mut *self.conn, |c| update.execute(c))?;
-        let behind = instruments::table
-            .active()
-            .filter(instruments::id.eq(instrument_id))
-            .filter(
-                instruments::bars_to
-                    .is_null()
-                    .or(instruments::bars_to.lt(to)),
-            );
+        let behind = instrument_state::table.find(instrument_id).filter(
+            instrument_state::bars_to
+                .is_null()
+                .or(instrument_state::bars_to.lt(to)),
+        );
         // It never falls: a batch that compares its stamps with too great an end only looks in
         // vain.
-        let update = diesel::update(behind).set(instruments::bars_to.eq(to));
+        let update = diesel::update(behind).set(instrument_state::bars_to.eq(to));
         crate::on_backend!(&mut *self.conn, |c| update.execute(c))?;
         Ok(())
     }

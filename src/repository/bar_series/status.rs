@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::models::BarSeries;
 use crate::repository::bar_composition::Composition;
 use crate::soft_delete::{ActiveOn, SoftDeletable};
-use crate::tables::{bar_series, instruments, stale_bars};
+use crate::tables::{bar_series, instrument_state, instruments, stale_bars};
 use crate::timestamp::Timestamp;
 
 /// A series, and how much of it waits for repair.
@@ -41,13 +41,17 @@ impl SeriesStatus {
     }
 }
 
+type StateOfSeries = dsl::Eq<instrument_state::instrument_id, bar_series::instrument_id>;
 type InstrumentOfSeries = dsl::Eq<bar_series::instrument_id, instruments::id>;
 
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn list_query() -> _ {
     let on: InstrumentOfSeries = bar_series::instrument_id.eq(instruments::id);
     let active: ActiveOn<instruments::table, InstrumentOfSeries> = instruments::table.active_on(on);
-    bar_series::table.inner_join(active)
+    let state: StateOfSeries = instrument_state::instrument_id.eq(bar_series::instrument_id);
+    bar_series::table
+        .inner_join(active)
+        .inner_join(instrument_state::table.on(state))
 }
 
 /// Every series of an active instrument, by symbol and frequency, shortest first.
@@ -57,7 +61,7 @@ pub(super) fn list_query() -> _ {
 pub fn list(conn: &mut BackendConnection<'_>) -> Result<Vec<SeriesStatus>> {
     type NamedSeriesRow = (Symbol, Option<Timestamp>, BarSeries);
     let rows: Vec<NamedSeriesRow> = crate::on_backend!(&mut *conn, |c| {
-        let instrument = (instruments::symbol, instruments::last_tick);
+        let instrument = (instruments::symbol, instrument_state::last_tick);
         list_query()
             .select((instrument.0, instrument.1, BarSeries::as_select()))
             .load(c)

@@ -13,7 +13,7 @@ use crate::models::Instrument;
 use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::soft_delete::{Active, ActiveOn, Deleted, SoftDeletable};
-use crate::tables::{alert_rules, instruments};
+use crate::tables::{alert_rules, instrument_state, instruments};
 use crate::timestamp::Timestamp;
 
 /// Moves the instruments with these ids to the trash; returns how many were active.
@@ -28,12 +28,10 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         // Under the lock: no rule can be added between the look and the deletion.
         refuse_watched(conn, ids)?;
-        let update = diesel::update(active_query(ids)).set((
-            instruments::deleted_at.eq(now),
-            instruments::rules_version.eq(instruments::rules_version + 1),
-        ));
+        let update = diesel::update(active_query(ids)).set(instruments::deleted_at.eq(now));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
+    rules_changed(conn, ids)?;
     Ok(changed).recorded(conn)
 }
 
@@ -46,9 +44,11 @@ pub(crate) fn lock(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> 
         BackendConnection::Sqlite(_) => {}
         #[cfg(feature = "postgres")]
         BackendConnection::Postgres(c) => {
-            let locked: Vec<i64> = active_query(ids)
-                .select(instruments::id)
-                .order(instruments::id)
+            let locked: Vec<i64> = instrument_state::table
+                .filter(instrument_state::instrument_id.eq_any(ids))
+                .filter(instrument_state::is_deleted.eq(false))
+                .select(instrument_state::instrument_id)
+                .order(instrument_state::instrument_id)
                 .for_no_key_update()
                 .load(*c)?;
             tracing::trace!(instruments = locked.len(), "locked");
@@ -67,7 +67,10 @@ pub(crate) fn lock_active(
     lock(conn, &ids)?;
     let mut active = BTreeSet::new();
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let query = active_query(ids).select(instruments::id);
+        let query = instrument_state::table
+            .filter(instrument_state::instrument_id.eq_any(ids))
+            .filter(instrument_state::is_deleted.eq(false))
+            .select(instrument_state::instrument_id);
         let found: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
         active.extend(found);
     }
@@ -75,11 +78,12 @@ pub(crate) fn lock_active(
 }
 
 /// Says that the rules of the instruments, which are locked, are others: whoever has them in memory
-/// sees it at the next tick. A deleted instrument has no tick, and says it when it is restored.
+/// sees it at the next tick.
 pub(crate) fn rules_changed(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let update = diesel::update(active_query(ids))
-            .set(instruments::rules_version.eq(instruments::rules_version + 1));
+        let of = instrument_state::table.filter(instrument_state::instrument_id.eq_any(ids));
+        let update = diesel::update(of)
+            .set(instrument_state::rules_version.eq(instrument_state::rules_version + 1));
         crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
     Ok(())
@@ -143,15 +147,14 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         refuse_taken_symbols(conn, ids)?;
-        let update = diesel::update(deleted_query(ids)).set((
-            instruments::deleted_at.eq(None::<Timestamp>),
-            instruments::rules_version.eq(instruments::rules_version + 1),
-        ));
+        let update =
+            diesel::update(deleted_query(ids)).set(instruments::deleted_at.eq(None::<Timestamp>));
         let restored = crate::on_backend!(conn, |c| update.execute(c));
         // Another writer may take the symbol between the look and the update: the unique index
         // decides.
         changed += restored.map_err(|error| or_conflict(error, "instruments to restore"))?;
     }
+    rules_changed(conn, ids)?;
     Ok(changed).recorded(conn)
 }
 
@@ -182,7 +185,9 @@ fn refuse_taken_symbols(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result
     }
     let symbols: Vec<Symbol> = by_symbol.keys().cloned().collect();
     let holder: Option<Instrument> = crate::on_backend!(conn, |c| {
-        let query = holders_query(&symbols).select(Instrument::as_select());
+        let query = holders_query(&symbols)
+            .inner_join(instrument_state::table)
+            .select(Instrument::as_select());
         query.first(c).optional()
     })?;
     match holder.map(|holder| (by_symbol.get(&holder.symbol).copied(), holder)) {

@@ -12,7 +12,7 @@ use crate::repository::optional::{IfSome, if_some};
 use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, bounds};
 use crate::soft_delete::{Active, SoftDeletable};
-use crate::tables::instruments;
+use crate::tables::{instrument_state, instruments};
 use crate::timestamp::Timestamp;
 
 /// A filter of instruments; the default takes all.
@@ -47,7 +47,10 @@ pub(super) fn list_query(filter: InstrumentFilter) -> _ {
 /// [`Error::Query`](crate::Error::Query).
 pub fn list(conn: &mut BackendConnection<'_>, filter: InstrumentFilter) -> Result<Vec<Instrument>> {
     let rows = crate::on_backend!(conn, |c| {
-        list_query(filter).select(Instrument::as_select()).load(c)
+        list_query(filter)
+            .inner_join(instrument_state::table)
+            .select(Instrument::as_select())
+            .load(c)
     });
     Ok(rows.recorded(conn)?)
 }
@@ -89,6 +92,7 @@ pub fn page(
     let probe = bounds::probe(page.limit, InstrumentPage::LIMIT_MAX)?;
     let rows: Vec<Instrument> = crate::on_backend!(conn, |c| {
         page_query(page.filter, page.after.as_ref(), probe)
+            .inner_join(instrument_state::table)
             .select(Instrument::as_select())
             .load(c)
     })?;
@@ -217,11 +221,12 @@ pub struct InstrumentSummary {
 pub fn summary(conn: &mut BackendConnection<'_>) -> Result<InstrumentSummary> {
     let by_status = instruments::table
         .active()
+        .inner_join(instrument_state::table)
         .group_by(instruments::status)
         .select((
             instruments::status,
             dsl::count_star(),
-            dsl::max(instruments::last_tick),
+            dsl::max(instrument_state::last_tick),
         ));
     let rows: Vec<(InstrumentStatus, i64, Option<Timestamp>)> =
         crate::on_backend!(conn, |c| by_status.load(c))?;
@@ -250,7 +255,9 @@ pub fn get(conn: &mut BackendConnection<'_>, id: i64) -> Result<Instrument> {
 /// [`get`] on the way to a write, whose rows are those that it writes.
 pub(crate) fn find(conn: &mut BackendConnection<'_>, id: i64) -> Result<Instrument> {
     let found = crate::on_backend!(conn, |c| {
-        let query = by_id_query(id).select(Instrument::as_select());
+        let query = by_id_query(id)
+            .inner_join(instrument_state::table)
+            .select(Instrument::as_select());
         query.first(c).optional()
     })?;
     found.ok_or_else(|| not_found(id))
@@ -268,7 +275,9 @@ pub(super) fn by_symbol_query<'a>(symbol: &'a Symbol) -> _ {
 /// [`Error::Query`](crate::Error::Query).
 pub fn by_symbol(conn: &mut BackendConnection<'_>, symbol: &Symbol) -> Result<Option<Instrument>> {
     let found = crate::on_backend!(conn, |c| {
-        let query = by_symbol_query(symbol).select(Instrument::as_select());
+        let query = by_symbol_query(symbol)
+            .inner_join(instrument_state::table)
+            .select(Instrument::as_select());
         query.first(c).optional()
     });
     Ok(found.recorded(conn)?)

@@ -2,13 +2,12 @@
 
 use diesel::prelude::*;
 
-use super::not_found;
-use super::read::{by_id_query, by_symbol};
+use super::delete::{lock, rules_changed};
+use super::read::{by_id_query, by_symbol, get};
 use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::{Instrument, InstrumentChange, NewInstrument};
 use crate::repository::or_conflict;
-use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
@@ -35,14 +34,11 @@ pub fn insert(
         instruments::created_at.eq(now),
         instruments::updated_at.eq(now),
     ));
-    let stored = crate::on_backend!(&mut *conn, |c| {
-        let insert = insert.returning(Instrument::as_returning());
-        insert.get_result::<Instrument>(c)
-    });
-    let stored =
-        stored.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))?;
-    drop(conn.invalidates(Invalidation::Instruments(&[stored.id])));
-    Ok(stored).recorded(conn)
+    let insert = insert.returning(instruments::id);
+    let id = crate::on_backend!(&mut *conn, |c| insert.get_result::<i64>(c));
+    let id = id.map_err(|error| or_conflict(error, format!("instrument {}", new.symbol)))?;
+    drop(conn.invalidates(Invalidation::Instruments(&[id])));
+    get(conn, id)
 }
 
 /// Changes an active instrument; an empty change sets `updated_at` alone.
@@ -56,17 +52,12 @@ pub fn update(
     now: Timestamp,
 ) -> Result<Instrument> {
     let _said = conn.invalidates(Invalidation::Instruments(&[id]));
-    let update = diesel::update(by_id_query(id)).set((
-        change,
-        instruments::updated_at.eq(now),
-        // Also for a change of places or status: the engine keeps them with the rules.
-        instruments::rules_version.eq(instruments::rules_version + 1),
-    ));
-    let changed = crate::on_backend!(conn, |c| {
-        let update = update.returning(Instrument::as_returning());
-        update.get_result(c).optional()
-    })?;
-    changed.ok_or_else(|| not_found(id)).recorded(conn)
+    lock(conn, &[id])?;
+    let update = diesel::update(by_id_query(id)).set((change, instruments::updated_at.eq(now)));
+    crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+    // Also for a change of places or status: the engine keeps them with the rules.
+    rules_changed(conn, &[id])?;
+    get(conn, id)
 }
 
 /// The symbol belongs to another active instrument.

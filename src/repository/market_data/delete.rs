@@ -23,7 +23,7 @@ use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
-use crate::tables::{instruments, market_data};
+use crate::tables::{instrument_state, market_data};
 use crate::timestamp::Timestamp;
 
 /// Keys of one statement: four binds each, within SQLite's 32,766.
@@ -184,16 +184,21 @@ fn refresh_last_ticks(
     let newest = newest(conn, ids)?;
     for id in ids {
         let tick = newest.iter().find(|tick| tick.instrument_id == *id);
-        let update = diesel::update(instruments::table.active().filter(instruments::id.eq(id)))
+        // Of a deleted instrument, too: it shows the same ticks when it is restored.
+        let update = diesel::update(instrument_state::table.find(id))
             .set((
-                instruments::last_tick.eq(tick.map(|tick| tick.timestamp)),
-                instruments::last_price.eq(tick.and_then(|tick| tick.price)),
-                instruments::ticks_version.eq(instruments::ticks_version + 1),
+                instrument_state::last_tick.eq(tick.map(|tick| tick.timestamp)),
+                instrument_state::last_price.eq(tick.and_then(|tick| tick.price)),
+                instrument_state::ticks_version.eq(instrument_state::ticks_version + 1),
             ))
-            .returning(instruments::ticks_version);
-        let version: Option<i64> =
+            .returning((
+                instrument_state::ticks_version,
+                instrument_state::is_deleted,
+            ));
+        let state: Option<(i64, bool)> =
             crate::on_backend!(&mut *conn, |c| update.get_result(c).optional())?;
-        let change = version.map(|version| DataChange {
+        let active = state.filter(|(_, is_deleted)| !is_deleted);
+        let change = active.map(|(version, _)| DataChange {
             instrument_id: *id,
             version,
             ticks: Vec::new(),

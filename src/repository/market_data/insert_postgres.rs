@@ -21,8 +21,7 @@ use super::tick_store::KeyedTick;
 use super::tick_store::{InsertOutcome, KnownInstrument, Stamp, TickStore};
 use crate::database::BackendConnection;
 use crate::error::{Error, Result};
-use crate::soft_delete::SoftDeletable;
-use crate::tables::instruments;
+use crate::tables::instrument_state;
 use crate::timestamp::Timestamp;
 use statements::{
     FindTicks, InsertTicks, KeyColumns, LastSequences, LastTicks, StoredKey, StoredSpans,
@@ -52,20 +51,20 @@ impl TickStore for PostgresStore<'_> {
     /// Writers of one instrument take turns: the next free sequence and the last tick are theirs
     /// alone until the commit. In id order, so that nobody waits in a circle.
     fn known_instruments(&mut self, ids: &[i64]) -> Result<Vec<KnownInstrument>> {
-        let locked: Vec<LockedRow> = instruments::table
-            .active()
-            .filter(instruments::id.eq_any(ids))
+        let locked: Vec<LockedRow> = instrument_state::table
+            .filter(instrument_state::instrument_id.eq_any(ids))
+            .filter(instrument_state::is_deleted.eq(false))
             .select((
-                instruments::id,
-                instruments::last_tick,
-                instruments::last_price,
-                instruments::rules_version,
-                instruments::ticks_version,
-                instruments::bars_to,
+                instrument_state::instrument_id,
+                instrument_state::last_tick,
+                instrument_state::last_price,
+                instrument_state::rules_version,
+                instrument_state::ticks_version,
+                instrument_state::bars_to,
             ))
-            .order(instruments::id)
-            // Not FOR UPDATE: the statement trigger of `market_data` and foreign keys take FOR KEY
-            // SHARE on the same row, and must not wait for another batch.
+            .order(instrument_state::instrument_id)
+            // Not FOR UPDATE: the statement trigger of `market_data` takes FOR KEY SHARE on the same
+            // row, and must not wait for another batch.
             .for_no_key_update()
             .load(self.0)?;
         let known = |row: LockedRow| KnownInstrument {

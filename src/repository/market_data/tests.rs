@@ -71,13 +71,11 @@ fn insert_with(
 }
 
 fn last(conn: &mut BackendConnection<'_>, id: i64) -> (Option<i64>, Option<f64>) {
-    use crate::soft_delete::SoftDeletable;
-    use crate::tables::instruments;
+    use crate::tables::instrument_state;
     use diesel::prelude::*;
-    let query = instruments::table
-        .active()
-        .filter(instruments::id.eq(id))
-        .select((instruments::last_tick, instruments::last_price));
+    let query = instrument_state::table
+        .find(id)
+        .select((instrument_state::last_tick, instrument_state::last_price));
     let (at, price): (Option<Timestamp>, Option<f64>) =
         crate::on_backend!(conn, |c| query.first(c)).unwrap();
     (at.map(Timestamp::micros), price)

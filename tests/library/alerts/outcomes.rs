@@ -129,7 +129,7 @@ on_both! {
         db.raw("UPDATE alert_rules SET last_triggered = NULL; \
                 UPDATE market_data SET deleted_at = \"timestamp\" WHERE price = 11; \
                 DELETE FROM market_data WHERE price = 11; \
-                UPDATE instruments SET last_tick = NULL").unwrap();
+                UPDATE instrument_state SET last_tick = NULL").unwrap();
         place.engine.start().unwrap();
         place.insert(vec![tick(1, 11.0, None)]);
         assert_eq!(place.fired(), []);

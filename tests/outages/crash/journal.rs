@@ -217,6 +217,7 @@ impl Stored {
 fn damage(db: &TestDatabase) -> Vec<String> {
     let mut found = db.texts(
         "SELECT 'the last tick of ' || symbol || ' is not its last' AS text FROM instruments i \
+         JOIN instrument_state s ON s.instrument_id = i.id \
          WHERE last_tick IS DISTINCT FROM \
            (SELECT max(\"timestamp\") FROM market_data m WHERE m.instrument_id = i.id)",
     );

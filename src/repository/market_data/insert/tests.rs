@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::*;
 use crate::domain::tick::RawTick;
 use crate::soft_delete::SoftDeletable;
-use crate::tables::market_data;
+use crate::tables::{instrument_state, market_data};
 use crate::test_support::on_both;
 use crate::timestamp::Timestamp;
 
@@ -205,13 +205,9 @@ fn last_prices_are_kept_when_a_tick_has_none() {
         let mut batch = vec![Tick::trade(1, at(1), 7.5, 1.0).unwrap()];
         batch.extend((2..20).map(quote));
         insert_batch(conn, &batch, &InsertOptions::default(), at(0)).unwrap();
-        let query = crate::tables::instruments::table
-            .active()
-            .filter(crate::tables::instruments::id.eq(1))
-            .select((
-                crate::tables::instruments::last_tick,
-                crate::tables::instruments::last_price,
-            ));
+        let query = instrument_state::table
+            .find(1_i64)
+            .select((instrument_state::last_tick, instrument_state::last_price));
         let last: (Option<Timestamp>, Option<f64>) =
             crate::on_backend!(conn, |c| query.first(c)).unwrap();
         assert_eq!(last, (Some(at(19)), Some(7.5)));

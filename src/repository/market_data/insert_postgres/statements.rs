@@ -253,18 +253,15 @@ impl RunQueryDsl<PgConnection> for LastTicks {}
 impl QueryFragment<Pg> for LastTicks {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "UPDATE instruments SET last_tick = k.last_tick, last_price = k.last_price, \
-             ticks_version = instruments.ticks_version + 1 FROM UNNEST(",
+            "UPDATE instrument_state AS s SET last_tick = k.last_tick, last_price = k.last_price, \
+             ticks_version = s.ticks_version + 1 FROM UNNEST(",
         );
         out.push_bind_param::<Array<BigInt>, _>(&self.ids)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<TimestampSql>>, _>(&self.last_ticks)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Nullable<Double>>, _>(&self.last_prices)?;
-        out.push_sql(
-            ") AS k (id, last_tick, last_price) \
-             WHERE instruments.id = k.id AND instruments.deleted_at IS NULL",
-        );
+        out.push_sql(") AS k (id, last_tick, last_price) WHERE s.instrument_id = k.id");
         Ok(())
     }
 }

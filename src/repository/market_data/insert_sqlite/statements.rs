@@ -60,7 +60,7 @@ macro_rules! over_the_batch {
 
 macro_rules! newest_stamp {
     () => {
-        "(SELECT m.\"timestamp\" FROM market_data m WHERE m.instrument_id = i.id \
+        "(SELECT m.\"timestamp\" FROM market_data m WHERE m.instrument_id = s.instrument_id \
          ORDER BY m.\"timestamp\" DESC LIMIT 1)"
     };
 }
@@ -69,9 +69,9 @@ over_the_batch!(
     /// The active ones among the instruments of the batch.
     KnownInstruments -> KnownSql,
     concat!(
-        "SELECT i.id, i.last_tick, i.last_price, ", newest_stamp!(),
-        ", i.rules_version, i.ticks_version, i.bars_to FROM tickbase_rows r \
-         CROSS JOIN instruments i ON i.id = r.c0 WHERE i.deleted_at IS NULL"
+        "SELECT s.instrument_id, s.last_tick, s.last_price, ", newest_stamp!(),
+        ", s.rules_version, s.ticks_version, s.bars_to FROM tickbase_rows r \
+         CROSS JOIN instrument_state s ON s.instrument_id = r.c0 WHERE NOT s.is_deleted"
     )
 );
 
@@ -149,9 +149,8 @@ over_the_batch!(
 over_the_batch!(
     /// Writes what the instruments of the batch show as their last tick.
     UpdateLastTicks -> (),
-    "UPDATE instruments SET last_tick = r.c1, last_price = r.c2, \
-     ticks_version = ticks_version + 1 FROM tickbase_rows r \
-     WHERE instruments.id = r.c0 AND instruments.deleted_at IS NULL"
+    "UPDATE instrument_state SET last_tick = r.c1, last_price = r.c2, \
+     ticks_version = ticks_version + 1 FROM tickbase_rows r WHERE instrument_id = r.c0"
 );
 
 /// [`KnownInstruments`] of one id.
@@ -167,10 +166,10 @@ impl RunQueryDsl<SqliteConnection> for KnownInstrumentById {}
 impl QueryFragment<Sqlite> for KnownInstrumentById {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql(concat!(
-            "SELECT i.id, i.last_tick, i.last_price, ",
+            "SELECT s.instrument_id, s.last_tick, s.last_price, ",
             newest_stamp!(),
-            ", i.rules_version, i.ticks_version, i.bars_to FROM instruments i \
-             WHERE i.deleted_at IS NULL AND i.id = "
+            ", s.rules_version, s.ticks_version, s.bars_to FROM instrument_state s \
+             WHERE NOT s.is_deleted AND s.instrument_id = "
         ));
         out.push_bind_param::<BigInt, _>(&self.0)
     }
@@ -184,11 +183,11 @@ impl RunQueryDsl<SqliteConnection> for UpdateLastTick {}
 
 impl QueryFragment<Sqlite> for UpdateLastTick {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("UPDATE instruments SET last_tick = ");
+        out.push_sql("UPDATE instrument_state SET last_tick = ");
         out.push_bind_param::<Nullable<TimestampSql>, _>(&self.0.last_tick)?;
         out.push_sql(", last_price = ");
         out.push_bind_param::<Nullable<Double>, _>(&self.0.last_price)?;
-        out.push_sql(", ticks_version = ticks_version + 1 WHERE deleted_at IS NULL AND id = ");
+        out.push_sql(", ticks_version = ticks_version + 1 WHERE instrument_id = ");
         out.push_bind_param::<BigInt, _>(&self.0.id)
     }
 }
