@@ -113,7 +113,21 @@ mod page {
             return Err(format!("{name}: put a blank between a semicolon and a bracket").into());
         }
         let script = minifier::js::minify(&with_short_words(text)).to_string();
-        Ok(script.replace(";}", "}"))
+        Ok(with_short_values(&script.replace(";}", "}")))
+    }
+
+    /// `!0` for `true`, `!1` for `false`: where such a value stands alone, and not in a text.
+    fn with_short_values(script: &str) -> String {
+        let mut short = script.to_owned();
+        for before in [":", "=", "(", ","] {
+            for after in [",", ";", ")", "}", "]"] {
+                for (value, same) in [("true", "!0"), ("false", "!1")] {
+                    let long = format!("{before}{value}{after}");
+                    short = short.replace(&long, &format!("{before}{same}{after}"));
+                }
+            }
+        }
+        short
     }
 
     fn smaller_styles(name: &str, text: &str) -> Result<String, Box<dyn Error>> {

@@ -27,7 +27,7 @@ export function address(path, parameters = {}) {
   const url = new URL(path.replace(/^\//, ''), BASE);
   for (const [name, value] of Object.entries(parameters)) {
     for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== undefined && item !== null && item !== '') url.searchParams.append(name, item);
+      if (item != null && item !== '') url.searchParams.append(name, item);
     }
   }
   return url;

@@ -7,7 +7,7 @@
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties ?? {})) {
-    if (value === false || value === null || value === undefined) continue;
+    if (value === false || value == null) continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else if (name === 'class') element.className = value;
     else if (name === 'data') Object.assign(element.dataset, value);
@@ -19,7 +19,7 @@ export function h(tag, properties = {}, ...children) {
 }
 
 function flat(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  return children.flat(Infinity).filter((child) => child != null && child !== false);
 }
 
 /** Puts these children in the place of all that an element has. */

@@ -42,8 +42,8 @@ export const zoneName = () => (isLocal ? Intl.DateTimeFormat().resolvedOptions()
 
 /** A price with the instrument's places; without them, digit by digit as it is stored. */
 export function price(value, places) {
-  if (value === null || value === undefined) return '–';
-  return places === null || places === undefined ? String(value) : value.toFixed(places);
+  if (value == null) return '–';
+  return places == null ? String(value) : value.toFixed(places);
 }
 
 /** When instruments are traded, by the words of the API. */
@@ -59,9 +59,9 @@ const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
 /** 20,009. */
-export const count = (value) => (value === null || value === undefined ? '–' : whole.format(value));
+export const count = (value) => (value == null ? '–' : whole.format(value));
 /** 1.2M. */
-export const compact = (value) => (value === null || value === undefined ? '–' : short.format(value));
+export const compact = (value) => (value == null ? '–' : short.format(value));
 
 /** "1 alert", "20,009 alerts". */
 export const counted = (value, thing) => `${count(value)} ${thing}${value === 1 ? '' : 's'}`;
@@ -74,13 +74,13 @@ export function volume(value) {
 
 /** +0.25 with the instrument's places. */
 export function change(value, places) {
-  if (value === null || value === undefined) return '–';
+  if (value == null) return '–';
   return `${value > 0 ? '+' : value < 0 ? '−' : ''}${price(Math.abs(value), places)}`;
 }
 
 /** ▲ +0.25 %: the sign and the arrow say what the colour says. */
 export function percent(value, places = 2) {
-  if (value === null || value === undefined) return '–';
+  if (value == null) return '–';
   const sign = value > 0 ? '▲ +' : value < 0 ? '▼ −' : '● ';
   return `${sign}${Math.abs(value).toFixed(places)} %`;
 }
@@ -90,7 +90,7 @@ export const direction = (value) => (value > 0 ? 'up' : value < 0 ? 'down' : 'sa
 
 /** 12 MB. */
 export function bytes(value) {
-  if (value === null || value === undefined) return '–';
+  if (value == null) return '–';
   let left = value;
   for (const unit of ['B', 'kB', 'MB', 'GB', 'TB']) {
     if (left < 1000 || unit === 'TB') return `${left < 10 && unit !== 'B' ? left.toFixed(1) : Math.round(left)} ${unit}`;
@@ -100,7 +100,7 @@ export function bytes(value) {
 
 /** 850 µs, 12.3 ms, 4.2 s. */
 export function duration(ms) {
-  if (ms === null || ms === undefined) return '–';
+  if (ms == null) return '–';
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   return `${(ms / 1000).toFixed(1)} s`;

@@ -13,6 +13,7 @@ const VIEWS = {
   health: () => import('./views/health.js'),
   coverage: () => import('./views/coverage.js'),
   data: () => import('./views/data.js'),
+  trash: () => import('./views/trash.js'),
 };
 
 const view = document.getElementById('view');
@@ -100,7 +101,7 @@ export function setQuery(values) {
   const [path, query] = (location.hash || '#/prices').split('?');
   const next = new URLSearchParams(query);
   for (const [name, value] of Object.entries(values)) {
-    if (value === null || value === undefined || value === '') next.delete(name);
+    if (value == null || value === '') next.delete(name);
     else next.set(name, value);
   }
   const text = next.toString();

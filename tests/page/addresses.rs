@@ -53,7 +53,7 @@ on_both! {
             }
         }
         page.browser.reload();
-        page.ready("#/data");
+        page.ready("#/trash");
         assert_eq!(page.browser.run(SENT, &[]), serde_json::json!([]));
         page.expect_no_error();
     }

@@ -72,8 +72,63 @@ on_both! {
         an_alert_is_acknowledged_and_its_rule_silenced(&page, &server);
         an_instrument_is_added_and_found(&page, &server);
         ticks_are_exported(&page);
+        what_was_deleted_comes_back(&page, &server);
         page.expect_no_error();
     }
+}
+
+/// Waits for a message above the view.
+fn says(page: &OpenPage, text: &str) {
+    let said = "document.getElementById('messages').innerText.includes(arguments[0])";
+    page.browser.until_with(said, &[json!(text)]);
+}
+
+/// The trash, before the last of it came back: what a conflict keeps there is said in words.
+fn what_was_deleted_comes_back(page: &OpenPage, server: &Server) {
+    let es = server.instrument("ES");
+    let stored = server.last_price("ES");
+    server.delete(&format!(
+        "/api/instruments/{es}?cascade=true&reason=by%20mistake&by=desk"
+    ));
+    let body = json!({"symbol": "ES", "name": "another", "type": "future"});
+    let other = server.post("/api/instruments", &body)["id"].clone();
+    page.go("#/trash");
+    page.shows("by mistake");
+    page.shows("1 instrument ES");
+    page.shows("20,009 ticks ES");
+    press(page, "Undo the deletion");
+    says(page, "its symbol is that of active instrument");
+    // A browser writes down each answer that is a refusal.
+    let said = page.browser.console();
+    assert!(said.len() == 1 && said[0].contains("409"), "{said:?}");
+    assert_eq!(server.instrument("ES"), other.as_i64().expect("a number"));
+    server.delete(&format!("/api/instruments/{other}"));
+    page.browser.run(
+        "document.querySelectorAll('#messages button').forEach((it) => it.click())",
+        &[],
+    );
+    page.load("#/trash");
+    // The newest deletion comes first: that of the other one.
+    let whole = "[...document.querySelectorAll('#view tr')].find((it) => it.innerText.includes('by mistake'))";
+    let undo = format!(
+        "[...{whole}.querySelectorAll('button')].find((it) => it.innerText === 'Undo the deletion').click()"
+    );
+    page.browser.run(&undo, &[]);
+    says(page, "Restored");
+    page.browser
+        .until("!document.querySelector('#view').innerText.includes('by mistake')");
+    assert_eq!(
+        (server.instrument("ES"), server.last_price("ES")),
+        (es, stored)
+    );
+    let first = rules(server).remove(0);
+    server.delete(&format!("/api/rules/{}?reason=too%20loud", first["id"]));
+    page.load("#/trash");
+    page.shows("too loud");
+    press(page, "Restore");
+    page.browser
+        .until("!document.querySelector('#view').innerText.includes('too loud')");
+    assert!(rules(server).iter().any(|rule| rule["id"] == first["id"]));
 }
 
 fn a_rule_is_tried_saved_moved_and_removed(page: &OpenPage, server: &Server) {

@@ -40,6 +40,8 @@ on_both! {
     fn every_view_is_legible_for_everybody_at_every_width(db: &Database) {
         db.fill();
         let server = Server::start(db, &[]);
+        let trin = server.instrument("TRIN");
+        server.delete(&format!("/api/instruments/{trin}?cascade=true&by=desk&reason=nobody%20looks%20at%20it"));
         let page = OpenPage::of(&server);
         let folder = project().join("target/page-screenshots");
         // It looks the same on both.

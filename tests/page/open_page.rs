@@ -9,13 +9,14 @@ use crate::browser::Browser;
 use crate::server::Server;
 
 /// The views, by the first part of their address, with an address of each.
-pub(crate) const VIEWS: [(&str, &str); 6] = [
+pub(crate) const VIEWS: [(&str, &str); 7] = [
     ("prices", "#/prices"),
     ("instrument", "#/instrument/ES"),
     ("alerts", "#/alerts"),
     ("health", "#/health"),
     ("coverage", "#/coverage"),
     ("data", "#/data"),
+    ("trash", "#/trash"),
 ];
 
 /// Something hangs when a view is not ready after this time; how fast it is, is printed only.

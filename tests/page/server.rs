@@ -141,6 +141,17 @@ impl Server {
         self.send(self.agent.put(format!("{}{path}", self.base())), body)
     }
 
+    /// Deletes what is at a path.
+    pub(crate) fn delete(&self, path: &str) -> Value {
+        let mut request = self.agent.delete(format!("{}{path}", self.base()));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = answer(request.call().expect("it answers"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        serde_json::from_str(&answer.text).expect("it is JSON")
+    }
+
     fn send(&self, mut request: ureq::RequestBuilder<WithBody>, body: &Value) -> Value {
         request = request.header("content-type", "application/json");
         if let Some(token) = &self.token {

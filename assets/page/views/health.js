@@ -55,7 +55,7 @@ export async function show(root, { signal }) {
     if (statements.value) replace(slow, slowOf(statements.value, unfolded));
     if (!of) return;
     const { performance: speed, connection_pool: pool, storage, process } = of;
-    const size = (mb) => (mb === null || mb === undefined ? 'none' : bytes(mb * 1e6));
+    const size = (mb) => (mb == null ? 'none' : bytes(mb * 1e6));
     setText(checked, `Checked ${dateTime(of.checked_at)} · in the last hour ${counted(speed.slow_queries_last_hour, 'slow statement')}, ${counted(speed.errors_last_hour, 'error')}`);
     replace(held, pool.held_too_long.length ? table('Connections held too long', ['Operation', 'Held for'], pool.held_too_long.map((item) => [item.op, duration(item.held_ms)])) : h('p', {}, '✓ None now.'),
       h('p', { class: 'faint' }, `Longer than pool.held_warning_ms; ${count(pool.held_too_long_total)} since the start.`));

@@ -51,7 +51,7 @@ const hasLine = ({ condition, threshold, moving_average_period: period }) => (
 /** With the places of the instrument, or with those that it has, if they are more. */
 const exact = (value, places) => ((String(value).split('.')[1] ?? '').length > places ? String(value) : price(value, places));
 /** The fields that have a value. */
-const given = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
+const given = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null));
 
 /** A form with the buttons of a rule. Where `save()` or `replay(result)` fail, it says why, and keeps what was typed. */
 function actionForm(label, fields, { save, replay, cancel }) {

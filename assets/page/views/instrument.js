@@ -279,7 +279,7 @@ export async function show(root, { path, query, signal }) {
     for (const store of stores) {
       const isTrade = store.of.price === 'last';
       const value = isTrade ? tick.price : tick[store.of.price];
-      if (value !== null && value !== undefined) store.addTick(ms, value, isTrade ? (tick.volume ?? 0) : 0);
+      if (value != null) store.addTick(ms, value, isTrade ? (tick.volume ?? 0) : 0);
     }
   }, signal);
   listen('data_changed', ({ instrumentId, from }) => {
