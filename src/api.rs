@@ -12,6 +12,7 @@ mod bars;
 mod body;
 mod connection;
 mod cursor;
+mod deletions;
 mod docs;
 mod error;
 mod extract;
@@ -123,6 +124,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(history::reads())
         .merge(rules::reads())
         .merge(alerts::reads())
+        .merge(deletions::reads())
         .merge(analytics::reads())
         .merge(import::reads())
         .merge(udf::reads());
@@ -140,7 +142,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(instruments::writes())
         .merge(bars::writes())
         .merge(rules::writes())
-        .merge(alerts::writes());
+        .merge(alerts::writes())
+        .merge(deletions::writes());
     let batches = market_data::writes().merge(line_protocol::writes());
     let writes = with_body(state, BodySize::Small, writes)
         .merge(with_body(state, BodySize::Batch, batches))

@@ -10,6 +10,7 @@ mod alert_rule;
 mod alert_silence;
 mod bar_series;
 mod data_source;
+mod deletion;
 mod instrument;
 mod market_data;
 mod market_data_bar;
@@ -22,6 +23,7 @@ pub use alert_silence::{AlertSilence, NewAlertSilence, SilenceEnd, SilenceSubjec
 pub(crate) use alert_silence::{check_length, check_who};
 pub use bar_series::BarSeries;
 pub use data_source::{DataSource, DataSourceChange, NewDataSource};
+pub use deletion::{Deletion, NewDeletion};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
 pub use market_data_bar::{MarketDataBar, NewMarketDataBar};
@@ -71,6 +73,7 @@ read_models!(
     AlertSilence,
     BarSeries,
     DataSource,
+    Deletion,
     Instrument,
     MarketData,
     MarketDataBar,

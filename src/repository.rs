@@ -18,6 +18,9 @@ pub mod check;
 pub mod data_change;
 /// Origins of ticks and bars.
 pub mod data_source;
+/// Batches of soft deletes: what each of them deleted, and undoing it.
+pub mod deletion;
+pub(crate) mod deletion_batch;
 pub(crate) mod ingest_batch;
 /// Instruments that are traded or watched.
 pub mod instrument;

@@ -127,6 +127,30 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    deletions (deleted_at) {
+        deleted_at -> Timestamp,
+        token_name -> Nullable<Text>,
+        actor -> Nullable<Text>,
+        process -> Text,
+        reason -> Nullable<Text>,
+        request -> Text,
+        state -> Text,
+        instruments -> BigInt,
+        rules -> BigInt,
+        alerts -> BigInt,
+        bars -> BigInt,
+        ticks -> BigInt,
+        saved_queries -> BigInt,
+        undone_at -> Nullable<Timestamp>,
+        undone_by -> Nullable<Text>,
+        purged_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     ingest_batches (idempotency_key) {
         idempotency_key -> Text,
         response -> Text,
@@ -283,6 +307,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_silences,
     bar_series,
     data_sources,
+    deletions,
     ingest_batches,
     instrument_state,
     instruments,

@@ -127,6 +127,30 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    deletions (deleted_at) {
+        deleted_at -> Timestamptz,
+        token_name -> Nullable<Text>,
+        actor -> Nullable<Text>,
+        process -> Text,
+        reason -> Nullable<Text>,
+        request -> Text,
+        state -> Text,
+        instruments -> Int8,
+        rules -> Int8,
+        alerts -> Int8,
+        bars -> Int8,
+        ticks -> Int8,
+        saved_queries -> Int8,
+        undone_at -> Nullable<Timestamptz>,
+        undone_by -> Nullable<Text>,
+        purged_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     ingest_batches (idempotency_key) {
         idempotency_key -> Text,
         response -> Text,
@@ -281,6 +305,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_silences,
     bar_series,
     data_sources,
+    deletions,
     ingest_batches,
     instrument_state,
     instruments,

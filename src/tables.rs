@@ -43,6 +43,12 @@ pub mod data_sources {
     crate::soft_deletable!(@join_needs_scope crate::schema::data_sources);
 }
 
+/// Batches of soft deletes. It has no soft delete: `table` is Diesel's.
+pub mod deletions {
+    pub use crate::schema::deletions::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::deletions);
+}
+
 /// Series of bars that were built. It has no soft delete: `table` is Diesel's.
 pub mod bar_series {
     pub use crate::schema::bar_series::*;

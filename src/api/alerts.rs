@@ -11,17 +11,21 @@ mod silences;
 
 use std::collections::{BTreeMap, HashMap};
 
+use axum::Extension;
 use axum::extract::State;
+use axum::http::Method;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cursor;
+use super::auth::Caller;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Query};
 use super::state::ApiState;
 use super::types::{
-    AlertExportQuery, AlertItem, AlertLabel, AlertPage, AlertQuery, AlertStats, Message,
+    AlertExportQuery, AlertItem, AlertLabel, AlertPage, AlertQuery, AlertStats, DeletionQuery,
+    Message,
 };
+use super::{cursor, deletions};
 use crate::database::BackendConnection;
 use crate::domain::{DAY_MICROS, Frequency};
 use crate::error::Result;
@@ -29,7 +33,7 @@ use crate::models::AlertLog;
 use crate::repository::alert_log::{
     self, AlertFigures, AlertFilter, AlertGroup, NumberedPage, PageQuery,
 };
-use crate::repository::{alert_rule, instrument};
+use crate::repository::{alert_rule, deletion, instrument};
 use crate::timestamp::Timestamp;
 
 /// Alerts of one page, unless the caller says otherwise.
@@ -268,7 +272,7 @@ pub(super) fn figures(of_today: i64, groups: &[AlertGroup], labels: &AlertLabels
     delete,
     path = "/api/alerts/{id}",
     tag = "alerts",
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path), DeletionQuery),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = Message),
@@ -278,15 +282,22 @@ pub(super) fn figures(of_today: i64, groups: &[AlertGroup], labels: &AlertLabels
 )]
 async fn delete(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
+    Query(query): Query<DeletionQuery>,
 ) -> Result<axum::Json<Message>, ApiError> {
     let now = state.db().clock().now();
+    let path = format!("/api/alerts/{id}");
+    let new = deletions::asked(&caller, (Method::DELETE, path), query.reason, query.by);
     let delete = state.write("alert_log.soft_delete", move |conn| {
         alert_log::get(conn, id)?;
-        alert_log::soft_delete(conn, &[id], now)
+        deletion::batch(conn, &new, now, |conn, batch| {
+            alert_log::soft_delete(conn, &[id], batch)
+        })
     });
-    delete.await?;
-    Ok(axum::Json(Message::deleted("Alert", id)))
+    let done = delete.await;
+    let (_, batch) = done.map_err(|error| ApiError::within("query", error))?;
+    Ok(axum::Json(Message::deleted("Alert", id, batch.as_ref())))
 }
 
 /// Takes an alert out of the trash; one that is active stays as it is

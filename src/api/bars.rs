@@ -1,9 +1,13 @@
 //! `/api/bars`: soft delete and restore of bars that came in, by range. Reading them is in `history`.
 
+use axum::Extension;
 use axum::extract::State;
+use axum::http::Method;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::auth::Caller;
+use super::deletions;
 use super::error::{ApiError, ErrorBody, WriteErrors};
 use super::extract::Json;
 use super::state::ApiState;
@@ -11,8 +15,9 @@ use super::types::{BarSelectionBody, DeletedBars, RestoredBars};
 use crate::database::BackendConnection;
 use crate::domain::Symbol;
 use crate::error::{Error, Result};
+use crate::models::Deletion;
 use crate::repository::bar::{self, BarRange};
-use crate::repository::{data_source, instrument};
+use crate::repository::{data_source, deletion, instrument};
 use crate::timestamp::Timestamp;
 
 pub(super) fn writes() -> OpenApiRouter<ApiState> {
@@ -66,6 +71,22 @@ fn named(name: &str, error: Error) -> ApiError {
 }
 
 impl BarSelection {
+    /// What it asks for, in words.
+    fn as_text(&self) -> String {
+        let id = || format!("instrument {}", self.range.instrument_id);
+        let instrument = self.symbol.as_ref().map_or_else(id, Symbol::to_string);
+        let source = self.source.as_ref();
+        let source = source.map_or_else(String::new, |name| format!(" of {name}"));
+        let moment = |word: &str, at: Option<Timestamp>| {
+            at.map_or_else(String::new, |at| format!(" {word} {at}"))
+        };
+        let (from, to) = (
+            moment("from", self.range.start),
+            moment("to", self.range.end),
+        );
+        format!("{instrument} {}{source}{from}{to}", self.range.frequency)
+    }
+
     /// The ranges of bars that came in.
     fn ranges(&self, conn: &mut BackendConnection<'_>) -> Result<Vec<BarRange>> {
         let instrument_id = match &self.symbol {
@@ -123,20 +144,30 @@ impl BarSelection {
 )]
 async fn delete(
     State(state): State<ApiState>,
-    Json(body): Json<BarSelectionBody>,
+    Extension(caller): Extension<Caller>,
+    Json(mut body): Json<BarSelectionBody>,
 ) -> Result<axum::Json<DeletedBars>, ApiError> {
+    let (reason, by) = (body.reason.take(), body.by.take());
     let selection = BarSelection::try_from(body)?;
+    let what = format!("/api/bars/delete {}", selection.as_text());
+    let new = deletions::asked(&caller, (Method::POST, what), reason, by);
     let now = state.db().clock().now();
     let delete = move |conn: &mut BackendConnection<'_>| {
-        let mut deleted = 0;
-        for range in selection.ranges(conn)? {
-            deleted += bar::soft_delete_range(conn, &range, now)?;
-        }
-        Ok(deleted)
+        let ranges = selection.ranges(conn)?;
+        deletion::batch(conn, &new, now, |conn, batch| {
+            let mut deleted = 0;
+            for range in ranges {
+                deleted += bar::soft_delete_range(conn, &range, batch)?;
+            }
+            Ok(deleted)
+        })
     };
-    let deleted = state.write("bar.soft_delete_range", delete).await;
-    let deleted = deleted.map_err(|error| ApiError::within("body", error))?;
-    Ok(axum::Json(DeletedBars { deleted }))
+    let done = state.write("bar.soft_delete_range", delete).await;
+    let (deleted, batch) = done.map_err(|error| ApiError::within("body", error))?;
+    Ok(axum::Json(DeletedBars {
+        deleted,
+        deletion_id: batch.as_ref().map(Deletion::id),
+    }))
 }
 
 /// Takes bars that came in out of the trash, as far as their periods are free
@@ -164,6 +195,7 @@ async fn restore(
     State(state): State<ApiState>,
     Json(body): Json<BarSelectionBody>,
 ) -> Result<axum::Json<RestoredBars>, ApiError> {
+    deletions::refuse_words(&body.reason, &body.by)?;
     let selection = BarSelection::try_from(body)?;
     let restore = move |conn: &mut BackendConnection<'_>| {
         let (mut restored, mut conflicts) = (0, 0);

@@ -1,20 +1,24 @@
 //! `/api/instruments`: lists, one instrument, additions, changes, soft delete and restore.
 
+use axum::Extension;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cursor;
+use super::auth::Caller;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
 use super::types::{
-    InstrumentBody, InstrumentChangeBody, InstrumentItem, InstrumentQuery, Message,
+    InstrumentBody, InstrumentChangeBody, InstrumentDeletionQuery, InstrumentItem, InstrumentQuery,
+    Message,
 };
+use super::{cursor, deletions};
 use crate::database::Cursor;
 use crate::domain::{InstrumentStatus, Symbol};
 use crate::models::{InstrumentChange, NewInstrument};
+use crate::repository::deletion;
 use crate::repository::instrument::{self, InstrumentFilter, InstrumentPage};
 
 /// Instruments of one page, unless the caller says otherwise.
@@ -164,12 +168,14 @@ async fn change(
     Ok(axum::Json(row.into()))
 }
 
-/// Moves an instrument to the trash; its ticks, bars and alerts stay
+/// Moves an instrument to the trash
+///
+/// Its rules, alerts, bars and ticks stay, unless `cascade` takes them along.
 #[utoipa::path(
     delete,
     path = "/api/instruments/{id}",
     tag = "instruments",
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path), InstrumentDeletionQuery),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = Message),
@@ -180,16 +186,34 @@ async fn change(
 )]
 async fn delete(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
+    Query(query): Query<InstrumentDeletionQuery>,
 ) -> Result<axum::Json<Message>, ApiError> {
     let now = state.db().clock().now();
-    state
-        .write("instrument.soft_delete", move |conn| {
+    let with_all = if query.cascade { "?cascade=true" } else { "" };
+    let path = format!("/api/instruments/{id}{with_all}");
+    let new = deletions::asked(&caller, (Method::DELETE, path), query.reason, query.by);
+    let done = if query.cascade {
+        let db = state.db().clone();
+        let delete = move || deletion::delete_instruments(&db, &[id], &new);
+        deletions::waiting(delete).await.map(Some)
+    } else {
+        let delete = state.write("instrument.soft_delete", move |conn| {
             instrument::get(conn, id)?;
-            instrument::soft_delete(conn, &[id], now)
-        })
-        .await?;
-    Ok(axum::Json(Message::deleted("Instrument", id)))
+            let (_, batch) = deletion::batch(conn, &new, now, |conn, batch| {
+                instrument::soft_delete(conn, &[id], batch)
+            })?;
+            Ok(batch)
+        });
+        delete.await
+    };
+    let batch = done.map_err(|error| ApiError::within("query", error))?;
+    Ok(axum::Json(Message::deleted(
+        "Instrument",
+        id,
+        batch.as_ref(),
+    )))
 }
 
 /// Takes an instrument out of the trash; one that is active stays as it is

@@ -4,11 +4,13 @@
 mod post;
 mod snapshot;
 
+use axum::Extension;
 use axum::extract::State;
+use axum::http::Method;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cursor;
+use super::auth::Caller;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors, named};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
@@ -16,11 +18,12 @@ use super::types::{
     DeletedTicks, JsonObject, KeyBody, LatestQuery, LatestTicks, RestoredTicks, SelectionBody,
     TickItem, TickPage, TickQuery,
 };
+use super::{cursor, deletions};
 use crate::database::BackendConnection;
-use crate::models::MarketData;
-use crate::repository::instrument;
+use crate::models::{Deletion, MarketData};
 use crate::repository::market_data::{self, TickKey, TickRange};
 use crate::repository::{RangeQuery, SortOrder};
+use crate::repository::{deletion, instrument};
 use crate::timestamp::Timestamp;
 
 /// Ticks of one page, unless the caller says otherwise.
@@ -226,24 +229,40 @@ fn keys_of(keys: Vec<JsonObject<KeyBody>>) -> Result<Vec<TickKey>, ApiError> {
 )]
 async fn delete(
     State(state): State<ApiState>,
-    Json(body): Json<SelectionBody>,
+    Extension(caller): Extension<Caller>,
+    Json(mut body): Json<SelectionBody>,
 ) -> Result<axum::Json<DeletedTicks>, ApiError> {
     let now = state.db().clock().now();
-    let deleted = match TickSelection::try_from(body)? {
+    let (reason, by) = (body.reason.take(), body.by.take());
+    let asked = |what: String| {
+        let what = format!("/api/market-data/delete {what}");
+        deletions::asked(&caller, (Method::POST, what), reason, by)
+    };
+    let done = match TickSelection::try_from(body)? {
         TickSelection::Keys(keys) => {
+            let new = asked(format!("{} keys", keys.len()));
             let delete = move |conn: &mut BackendConnection<'_>| {
-                market_data::soft_delete_keys(conn, &keys, now)
+                deletion::batch(conn, &new, now, |conn, batch| {
+                    market_data::soft_delete_keys(conn, &keys, batch)
+                })
             };
-            state.write("market_data.soft_delete_keys", delete).await?
+            state.write("market_data.soft_delete_keys", delete).await
         }
         TickSelection::Range(range) => {
+            let new = asked(range.to_string());
             let delete = move |conn: &mut BackendConnection<'_>| {
-                market_data::soft_delete_range(conn, &range, now)
+                deletion::batch(conn, &new, now, |conn, batch| {
+                    market_data::soft_delete_range(conn, &range, batch)
+                })
             };
-            state.write("market_data.soft_delete_range", delete).await?
+            state.write("market_data.soft_delete_range", delete).await
         }
     };
-    Ok(axum::Json(DeletedTicks { deleted }))
+    let (deleted, batch) = done.map_err(|error| ApiError::within("body", error))?;
+    Ok(axum::Json(DeletedTicks {
+        deleted,
+        deletion_id: batch.as_ref().map(Deletion::id),
+    }))
 }
 
 /// Takes ticks out of the trash
@@ -266,6 +285,7 @@ async fn restore(
     State(state): State<ApiState>,
     Json(body): Json<SelectionBody>,
 ) -> Result<axum::Json<RestoredTicks>, ApiError> {
+    deletions::refuse_words(&body.reason, &body.by)?;
     let restored = match TickSelection::try_from(body)? {
         TickSelection::Keys(keys) => {
             let restore =

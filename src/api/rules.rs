@@ -7,21 +7,23 @@ mod replay;
 
 use std::collections::HashMap;
 
+use axum::Extension;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cursor;
+use super::auth::Caller;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
-use super::types::{Message, RuleBody, RuleChangeBody, RuleItem, RuleQuery};
+use super::types::{DeletionQuery, Message, RuleBody, RuleChangeBody, RuleItem, RuleQuery};
+use super::{cursor, deletions};
 use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::alert_rule::{self, RuleFilter, RulePage};
-use crate::repository::instrument;
+use crate::repository::{deletion, instrument};
 
 /// Rules of one page, unless the caller says otherwise.
 const LIMIT_DEFAULT: usize = 1_000;
@@ -208,7 +210,7 @@ async fn change(
     delete,
     path = "/api/rules/{id}",
     tag = "rules",
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path), DeletionQuery),
     security((), ("bearer" = [])),
     responses(
         (status = 200, body = Message),
@@ -218,15 +220,22 @@ async fn change(
 )]
 async fn delete(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
+    Query(query): Query<DeletionQuery>,
 ) -> Result<axum::Json<Message>, ApiError> {
     let now = state.db().clock().now();
+    let path = format!("/api/rules/{id}");
+    let new = deletions::asked(&caller, (Method::DELETE, path), query.reason, query.by);
     let delete = state.write("alert_rule.soft_delete", move |conn| {
         alert_rule::get(conn, id)?;
-        alert_rule::soft_delete(conn, &[id], now)
+        deletion::batch(conn, &new, now, |conn, batch| {
+            alert_rule::soft_delete(conn, &[id], batch)
+        })
     });
-    delete.await?;
-    Ok(axum::Json(Message::deleted("Rule", id)))
+    let done = delete.await;
+    let (_, batch) = done.map_err(|error| ApiError::within("query", error))?;
+    Ok(axum::Json(Message::deleted("Rule", id, batch.as_ref())))
 }
 
 /// Takes a rule out of the trash; one that is active stays as it is

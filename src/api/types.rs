@@ -8,6 +8,7 @@ mod alerts;
 mod analytics;
 mod bars;
 mod coverage;
+mod deletions;
 mod health;
 mod health_history;
 mod history;
@@ -30,6 +31,7 @@ pub(super) use alerts::*;
 pub(super) use analytics::*;
 pub(super) use bars::*;
 pub(super) use coverage::*;
+pub(super) use deletions::*;
 pub(super) use health::*;
 pub(super) use health_history::*;
 pub(super) use history::*;
@@ -51,8 +53,9 @@ pub(super) use udf::*;
 #[cfg(test)]
 mod tests {
     use crate::domain::{
-        BarPrice, ChannelKind, Condition, DeliveryState, DeliveryStatus, FiredStatus, Frequency,
-        InstrumentStatus, InstrumentType, ProviderType, RuleType, TradingCalendar,
+        BarPrice, ChannelKind, Condition, DeletedKind, DeletionState, DeliveryState,
+        DeliveryStatus, FiredStatus, Frequency, InstrumentStatus, InstrumentType, ProviderType,
+        RuleType, TradingCalendar,
     };
 
     #[test]
@@ -70,6 +73,8 @@ mod tests {
             BarPrice,
             ChannelKind,
             Condition,
+            DeletedKind,
+            DeletionState,
             DeliveryState,
             DeliveryStatus,
             FiredStatus

@@ -16,5 +16,5 @@ pub use read::{
     summary,
 };
 pub use stats::{AlertFigures, AlertGroup, groups_since};
-pub(crate) use write::insert_many;
 pub use write::{insert, restore, soft_delete};
+pub(crate) use write::{insert_many, soft_delete_all};

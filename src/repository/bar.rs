@@ -16,10 +16,10 @@ mod tests;
 pub(crate) use batch::replace;
 pub use batch::{BarInsertReport, UpsertReport, insert_batch, upsert_batch};
 pub use counts::{FrequencyCount, InstrumentBarCount, frequency_counts, instrument_counts};
-pub(crate) use delete::remove;
 pub use delete::{
     RestoreReport, imported_ranges, restore, restore_range, soft_delete, soft_delete_range,
 };
+pub(crate) use delete::{remove, soft_delete_all};
 pub use keys::{BarKey, BarRange};
 pub(crate) use read::{ScannedBar, contested_periods, outermost_starts, scan, stored_frequencies};
 pub use read::{count, range};

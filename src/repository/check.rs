@@ -20,19 +20,20 @@ use crate::error::Result;
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_deliveries, alert_silences, bar_series, instrument_state, market_data_bars,
+    alert_deliveries, alert_silences, bar_series, deletions, instrument_state, market_data_bars,
     saved_queries, stale_bars,
 };
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
     "alert_silences",
     "bar_series",
     "data_sources",
+    "deletions",
     "ingest_batches",
     "instrument_state",
     "instruments",
@@ -211,6 +212,7 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         readable!("alert_deliveries", alert_deliveries::table),
         readable!("alert_silences", alert_silences::table),
         readable!("bar_series", bar_series::table),
+        readable!("deletions", deletions::table),
         readable!("instrument_state", instrument_state::table),
         readable!("stale_bars", stale_bars::table),
     ]

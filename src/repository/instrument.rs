@@ -4,14 +4,15 @@
 //! rule still watches is not deleted. It reads no ticks.
 
 mod delete;
+mod lock;
 mod read;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub(crate) use delete::{lock, lock_active, rules_changed};
 pub use delete::{restore, soft_delete};
+pub(crate) use lock::{lock, lock_active, rules_changed};
 pub(crate) use read::find;
 pub use read::{
     InstrumentFilter, InstrumentLabel, InstrumentPage, InstrumentSummary, active_ids, by_symbol,

@@ -31,6 +31,7 @@ mod tick_hook;
 mod tick_store;
 
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
+pub(crate) use delete::{restore_some, soft_delete_some};
 pub use insert::{InsertOptions, insert_batch};
 pub use insert_report::{InsertReport, RowOutcome, RowRejection};
 pub use keys::{TickKey, TickRange};
@@ -47,7 +48,9 @@ use crate::database::{BackendConnection, Database, Page};
 use crate::domain::tick::Tick;
 use crate::error::Result;
 use crate::models::MarketData;
+use crate::models::NewDeletion;
 use crate::repository::RangeQuery;
+use crate::repository::deletion_batch::{self, DeletionBatch};
 
 /// Reads and writes ticks.
 #[doc(alias = "OptimizedMarketDataRepository")]
@@ -125,25 +128,37 @@ impl<'a> MarketDataRepository<'a> {
         self.db.read("market_data.count", |conn| count(conn, of))
     }
 
-    /// Moves the ticks with these keys to the trash; returns how many were active.
+    /// Moves the ticks with these keys to the trash, as a batch of their own; returns how many were
+    /// active. To say who does it and why, call [`soft_delete_keys`] in a
+    /// [`batch`](super::deletion::batch).
     ///
     /// # Errors
     /// Those of [`Database::write`].
     pub fn soft_delete_keys(&self, keys: Vec<TickKey>) -> Result<usize> {
         let now = self.db.clock().now();
+        let by = NewDeletion::of(format!("delete {} ticks by their keys", keys.len()));
         self.db.write("market_data.soft_delete_keys", move |conn| {
-            soft_delete_keys(conn, &keys, now)
+            let delete = |conn: &mut BackendConnection<'_>, batch: &mut DeletionBatch| {
+                soft_delete_keys(conn, &keys, batch)
+            };
+            Ok(deletion_batch::batch(conn, &by, now, delete)?.0)
         })
     }
 
-    /// Moves the active ticks of a range to the trash; returns how many there were.
+    /// Moves the active ticks of a range to the trash, as a batch of their own; returns how many there
+    /// were. To say who does it and why, call [`soft_delete_range`] in a
+    /// [`batch`](super::deletion::batch).
     ///
     /// # Errors
     /// Those of [`Database::write`].
     pub fn soft_delete_range(&self, of: TickRange) -> Result<usize> {
         let now = self.db.clock().now();
+        let by = NewDeletion::of(format!("delete ticks of {of}"));
         self.db.write("market_data.soft_delete_range", move |conn| {
-            soft_delete_range(conn, &of, now)
+            let delete = |conn: &mut BackendConnection<'_>, batch: &mut DeletionBatch| {
+                soft_delete_range(conn, &of, batch)
+            };
+            Ok(deletion_batch::batch(conn, &by, now, delete)?.0)
         })
     }
 

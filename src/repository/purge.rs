@@ -19,7 +19,7 @@ pub use report::{KeepReason, KeptRow, PurgeReport, Referrer, TablePurge};
 use crate::database::{BackendConnection, Database};
 use crate::error::Result;
 use crate::repository::rows::Recorded;
-use crate::repository::{alert_silence, ingest_batch};
+use crate::repository::{alert_silence, deletion, ingest_batch};
 use crate::timestamp::Timestamp;
 use alerts::AlertRows;
 use referenced::{DeletedReferences, Parent, PurgeCandidates, PurgeCursor};
@@ -44,6 +44,8 @@ pub fn run(db: &Database, cut_off: Timestamp, dry_run: bool) -> Result<PurgeRepo
     let tables = if dry_run {
         db.read("purge.dry_run", |conn| count_all(conn, cut_off, now))?
     } else {
+        // First: a batch that is undone beside the purge would come back in part.
+        end_batches(db, cut_off, now)?;
         delete_all(db, cut_off, now)?
     };
     let report = PurgeReport { dry_run, tables };
@@ -82,6 +84,14 @@ fn delete_all(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<Vec<T
         delete_parent(db, "purge.instruments", Parent::Instruments, cut_off)?,
         TablePurge::new("ingest_batches", expired()?),
     ])
+}
+
+/// Says of the batches whose rows are gone that they cannot be undone.
+fn end_batches(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<()> {
+    db.write("purge.deletions", move |conn| {
+        deletion::mark_purged(conn, cut_off, now)
+    })?;
+    Ok(())
 }
 
 /// Chunk by chunk until nothing is left; oldest first, so that a run that is cut off has done the

@@ -8,7 +8,7 @@
 
 use crate::database::{BackendConnection, Page};
 use crate::models::{
-    AlertDelivery, AlertLog, AlertRule, AlertSilence, DataSource, Instrument, MarketData,
+    AlertDelivery, AlertLog, AlertRule, AlertSilence, DataSource, Deletion, Instrument, MarketData,
     MarketDataBar, SavedQuery,
 };
 
@@ -34,6 +34,7 @@ one_row!(
     AlertRule,
     AlertSilence,
     DataSource,
+    Deletion,
     Instrument,
     MarketData,
     MarketDataBar,

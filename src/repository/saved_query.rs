@@ -7,9 +7,11 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use crate::database::{BackendConnection, Invalidation};
+use crate::domain::DeletedKind;
 use crate::error::{Error, Result};
 use crate::models::{NewSavedQuery, SavedQuery};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::saved_queries;
@@ -128,13 +130,19 @@ fn deleted_query<'a>(ids: &'a [i64]) -> _ {
 ///
 /// # Errors
 /// [`Error::Query`].
-pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+pub fn soft_delete(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let update = diesel::update(active_query(ids)).set(saved_queries::deleted_at.eq(now));
+        let update =
+            diesel::update(active_query(ids)).set(saved_queries::deleted_at.eq(batch.deleted_at()));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
+    batch.add(DeletedKind::SavedQuery, changed);
     Ok(changed).recorded(conn)
 }
 

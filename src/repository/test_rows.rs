@@ -6,12 +6,18 @@ use crate::database::BackendConnection;
 use crate::domain::{Condition, DeliveryStatus, FiredStatus, InstrumentType, RuleType, Symbol};
 use crate::error::{Error, Result};
 use crate::models::{NewAlertLog, NewAlertRule, NewInstrument};
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::test_support::sql_of;
 use crate::timestamp::Timestamp;
 
 /// A moment, in microseconds since the epoch.
 pub(super) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros).unwrap()
+}
+
+/// A batch of soft deletes at a moment.
+pub(super) fn gone_at(deleted_at: Timestamp) -> DeletionBatch {
+    DeletionBatch::of_elsewhere(deleted_at)
 }
 
 /// A rule that fires above 100.

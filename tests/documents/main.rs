@@ -4,6 +4,8 @@
 
 mod examples;
 mod licences;
+#[cfg(feature = "sqlite")]
+mod life;
 mod readme;
 #[path = "../support/mod.rs"]
 mod support;

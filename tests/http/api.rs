@@ -8,6 +8,7 @@ mod cache;
 mod cached;
 pub(crate) mod client;
 mod coverage;
+mod deletions;
 mod deliveries;
 mod document;
 mod edge;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{TestDatabase, db_write, flat_bar, on_both, upsert_bars};
+use crate::support::{TestDatabase, db_delete, db_write, flat_bar, on_both, upsert_bars};
 use diesel::prelude::*;
 use tickbase::config::{CacheConfig, DatabaseConfig};
 use tickbase::database::{BackendConnection, Database};
@@ -323,7 +323,7 @@ on_both! {
         let listed = runtime.block_on(cache.instruments(page.clone())).unwrap();
         assert_eq!(listed.rows[0].last_price, Some(3.0), "lists show last ticks, too");
         assert_eq!(latest(&runtime, &cache, id), Some(3.0));
-        db_write!(db, |now| instrument::soft_delete(&[id], now)).unwrap();
+        db_delete!(db, instrument::soft_delete(&[id])).unwrap();
         assert_eq!((names().len(), ids()), (12, 12));
         assert!(one(id).is_err());
         assert_eq!(latest(&runtime, &cache, id), None);
@@ -356,7 +356,7 @@ on_both! {
         assert_eq!(read(), (vec![2.5], true), "another instrument's");
         insert(&db, 1, 1);
         assert_eq!(read(), (vec![2.5], false), "they may stand on ticks");
-        db_write!(db, |now| bar::soft_delete_range(&range(), now)).unwrap();
+        db_delete!(db, bar::soft_delete_range(&range())).unwrap();
         assert_eq!(read(), (vec![], false));
         db_write!(db, bar::restore_range(&range())).unwrap();
         assert_eq!(read(), (vec![2.5], false));

@@ -366,7 +366,7 @@ mod on_postgres {
         other
             .batch_execute(
                 "SET deadlock_timeout = '20s'; BEGIN; \
-                 SELECT FROM instruments WHERE id = 2 FOR UPDATE",
+                 SELECT FROM instrument_state WHERE instrument_id = 2 FOR UPDATE",
             )
             .unwrap();
         let report = std::thread::scope(|scope| {
@@ -376,7 +376,9 @@ mod on_postgres {
             });
             until_somebody_waits(place.url());
             other
-                .batch_execute("SELECT FROM instruments WHERE id = 1 FOR UPDATE; COMMIT")
+                .batch_execute(
+                    "SELECT FROM instrument_state WHERE instrument_id = 1 FOR UPDATE; COMMIT",
+                )
                 .unwrap();
             ours.join().unwrap()
         });

@@ -115,10 +115,11 @@ on_both! {
     fn the_samples_are_all_the_tables_that_can_be_soft_deleted(db: &TestDatabase) {
         let found = db.texts(if db.dir().is_some() {
             "SELECT m.name AS text FROM sqlite_master m, pragma_table_info(m.name) c \
-             WHERE m.type = 'table' AND c.name = 'deleted_at' ORDER BY 1"
+             WHERE m.type = 'table' AND c.name = 'deleted_at' AND NOT c.\"notnull\" ORDER BY 1"
         } else {
             "SELECT table_name::text AS text FROM information_schema.columns \
-             WHERE table_schema = 'public' AND column_name = 'deleted_at' ORDER BY 1"
+             WHERE table_schema = 'public' AND column_name = 'deleted_at' \
+             AND is_nullable = 'YES' ORDER BY 1"
         });
         let mut samples = SAMPLES.map(|sample| sample.table);
         samples.sort_unstable();

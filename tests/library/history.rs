@@ -14,7 +14,9 @@ use tickbase::database::Database;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::domain::{Aggregator, Frequency, PeriodBar};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
+use tickbase::models::NewDeletion;
 use tickbase::models::NewMarketDataBar;
+use tickbase::repository::deletion;
 use tickbase::repository::market_data::{self, InsertOptions, MarketDataRepository, TickRange};
 use tickbase::repository::{PAGE_ROWS_MAX, RangeQuery};
 use tickbase::services::historical_data::{BarBasis, BarOrigin, BarQuery, HistoryBar, bars};
@@ -278,7 +280,10 @@ on_both! {
                     }
                     let (gone, back) = (of(gone), of(back));
                     let moved = database.write("test.move", move |conn| {
-                        market_data::soft_delete_range(conn, &gone, Timestamp::MAX)?;
+                        let new = NewDeletion::of("move");
+                        deletion::batch(conn, &new, Timestamp::from_micros(0).unwrap(), |conn, batch| {
+                            market_data::soft_delete_range(conn, &gone, batch)
+                        })?;
                         market_data::restore_range(conn, &back)
                     });
                     assert_eq!(moved.unwrap(), 1);

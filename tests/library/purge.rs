@@ -1,6 +1,6 @@
 //! The only hard delete, through the public interface, on both backends.
 
-use crate::support::{TestDatabase, db_read, db_write, insert_bars, on_both};
+use crate::support::{TestDatabase, db_delete, db_read, db_write, insert_bars, on_both};
 use tickbase::Timestamp;
 use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
@@ -90,7 +90,7 @@ impl World {
     fn delete_bars(&self, instrument_id: i64, now: i64) {
         let of = BarRange::all(instrument_id, Frequency::OneDay);
         assert_eq!(
-            db_write!(self.on(now), |at| bar::soft_delete_range(&of, at)).unwrap(),
+            db_delete!(self.on(now), bar::soft_delete_range(&of)).unwrap(),
             1
         );
     }
@@ -109,7 +109,7 @@ impl World {
 
     fn delete_rule(&self, id: i64, now: i64) {
         assert_eq!(
-            db_write!(self.on(now), |at| alert_rule::soft_delete(&[id], at)).unwrap(),
+            db_delete!(self.on(now), alert_rule::soft_delete(&[id])).unwrap(),
             1
         );
     }
@@ -152,14 +152,14 @@ impl World {
 
     fn delete_alert(&self, id: i64, now: i64) {
         assert_eq!(
-            db_write!(self.on(now), |at| alert_log::soft_delete(&[id], at)).unwrap(),
+            db_delete!(self.on(now), alert_log::soft_delete(&[id])).unwrap(),
             1
         );
     }
 
     fn delete_instruments(&self, ids: &[i64], now: i64) {
         let gone = ids.to_vec();
-        let deleted = db_write!(self.on(now), |at| instrument::soft_delete(&gone, at));
+        let deleted = db_delete!(self.on(now), instrument::soft_delete(&gone));
         assert_eq!(deleted.unwrap(), ids.len());
     }
 

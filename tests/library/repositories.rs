@@ -1,6 +1,8 @@
 //! The repositories through the doors: what a caller sees, and that a refused call leaves nothing.
 
-use crate::support::{TestDatabase, db_read, db_write, insert_bars, on_both, upsert_bars};
+use crate::support::{
+    TestDatabase, db_delete, db_read, db_write, insert_bars, on_both, upsert_bars,
+};
 use tickbase::Timestamp;
 use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
@@ -92,7 +94,7 @@ on_both! {
         assert_eq!(changed.updated_at, at(200));
         assert_eq!(db_read!(db, instrument::get(stored.id)).unwrap(), changed);
         assert_eq!(db_read!(db, instrument::by_symbol(&symbol)).unwrap(), Some(changed));
-        assert_eq!(db_write!(db, |now| instrument::soft_delete(&[stored.id], now)).unwrap(), 1);
+        assert_eq!(db_delete!(db, instrument::soft_delete(&[stored.id])).unwrap(), 1);
         assert_eq!(db_read!(db, instrument::by_symbol(&symbol)).unwrap(), None);
         assert_eq!(db_write!(db, instrument::restore(&[stored.id])).unwrap(), 1);
         assert_eq!(db_read!(db, instrument::list(InstrumentFilter::default())).unwrap().len(), 13);
@@ -102,14 +104,14 @@ on_both! {
         let db = open(place, &Clock::manual(at(100)));
         db_write!(db, |now| alert_rule::insert(&rule(9_999), now)).unwrap_err();
         let last = db_write!(db, |now| alert_rule::insert(&rule(12), now)).unwrap();
-        let error = db_write!(db, |now| instrument::soft_delete(&(1..=12).collect::<Vec<_>>(), now)).unwrap_err();
+        let error = db_delete!(db, instrument::soft_delete(&(1..=12).collect::<Vec<_>>())).unwrap_err();
         assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
         let listed = db_read!(db, instrument::list_with_rules(InstrumentFilter::default())).unwrap();
         assert_eq!(listed.len(), 12);
         let (trin, of_trin) = listed.iter().find(|(row, _)| row.id == 12).unwrap();
         assert_eq!((trin.symbol.as_str(), of_trin.as_slice()), ("TRIN", std::slice::from_ref(&last)));
-        assert_eq!(db_write!(db, |now| alert_rule::soft_delete(&[last.id], now)).unwrap(), 1);
-        assert_eq!(db_write!(db, |now| instrument::soft_delete(&(1..=12).collect::<Vec<_>>(), now)).unwrap(), 12);
+        assert_eq!(db_delete!(db, alert_rule::soft_delete(&[last.id])).unwrap(), 1);
+        assert_eq!(db_delete!(db, instrument::soft_delete(&(1..=12).collect::<Vec<_>>())).unwrap(), 12);
         let error = db_write!(db, alert_rule::restore(&[last.id])).unwrap_err();
         assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
     }
@@ -133,7 +135,7 @@ on_both! {
             ..RuleFilter::default()
         };
         assert_eq!(db_read!(db, alert_rule::list(on)).unwrap(), []);
-        assert_eq!(db_write!(db, |now| alert_rule::soft_delete(&[stored.id], now)).unwrap(), 1);
+        assert_eq!(db_delete!(db, alert_rule::soft_delete(&[stored.id])).unwrap(), 1);
         assert_eq!(db_write!(db, alert_rule::restore(&[stored.id])).unwrap(), 1);
     }
 
@@ -160,8 +162,8 @@ on_both! {
         let first = db_read!(db, bar::range(&RangeQuery::new(whole, 4))).unwrap();
         let ids: Vec<i64> = first.rows.iter().map(|bar| bar.id).collect();
         let gone = ids.clone();
-        assert_eq!(db_write!(db, |now| bar::soft_delete(&gone, now)).unwrap(), 4);
-        assert_eq!(db_write!(db, |now| bar::soft_delete_range(&whole, now)).unwrap(), 6);
+        assert_eq!(db_delete!(db, bar::soft_delete(&gone)).unwrap(), 4);
+        assert_eq!(db_delete!(db, bar::soft_delete_range(&whole)).unwrap(), 6);
         assert_eq!(db_write!(db, bar::restore(&ids)).unwrap(), 4);
         assert_eq!(db_write!(db, bar::restore_range(&whole)).unwrap().restored, 6);
     }
@@ -175,7 +177,7 @@ on_both! {
         let all = AlertFilter::default();
         let page = db_read!(db, alert_log::page(&PageQuery::new(all, 50))).unwrap();
         assert_eq!((page.rows, db_read!(db, alert_log::count(all)).unwrap()), (vec![stored.clone()], 1));
-        assert_eq!(db_write!(db, |now| alert_log::soft_delete(&[stored.id], now)).unwrap(), 1);
+        assert_eq!(db_delete!(db, alert_log::soft_delete(&[stored.id])).unwrap(), 1);
         assert_eq!(db_read!(db, alert_log::count(all)).unwrap(), 0);
         assert_eq!(db_write!(db, alert_log::restore(&[stored.id])).unwrap(), 1);
     }

@@ -6,18 +6,19 @@
 use std::sync::mpsc;
 
 use crate::support::{
-    TestDatabase, db_read, db_write, flat_bar, insert_bars, until_somebody_waits, upsert_bars,
+    TestDatabase, db_delete, db_read, db_write, flat_bar, insert_bars, until_somebody_waits,
+    upsert_bars,
 };
 use tickbase::config::DatabaseConfig;
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{Condition, Frequency, RuleType};
-use tickbase::models::{NewAlertRule, NewMarketDataBar};
+use tickbase::models::{NewAlertRule, NewDeletion, NewMarketDataBar};
 use tickbase::repository::market_data::{
     self, InsertOptions, MarketDataRepository, TickKey, TickRange,
 };
 use tickbase::repository::purge;
-use tickbase::repository::{alert_rule, bar, instrument};
+use tickbase::repository::{alert_rule, bar, deletion, instrument};
 use tickbase::{Error, Result, Timestamp};
 
 fn open(place: &TestDatabase) -> Database {
@@ -100,7 +101,10 @@ fn a_rule_does_not_slip_onto_an_instrument_that_is_being_deleted() {
     let place = TestDatabase::postgres();
     let db = open(&place);
     let delete = |conn: &mut BackendConnection<'_>| {
-        assert_eq!(instrument::soft_delete(conn, &[1], now())?, 1);
+        let done = deletion::batch(conn, &NewDeletion::of("a test"), now(), |conn, batch| {
+            instrument::soft_delete(conn, &[1], batch)
+        });
+        assert_eq!(done?.0, 1);
         Ok(())
     };
     let outcome = one_after_the_other((&place, &db), delete, || {
@@ -109,6 +113,31 @@ fn a_rule_does_not_slip_onto_an_instrument_that_is_being_deleted() {
     assert!(
         matches!(outcome, Err(Error::NotFound { .. })),
         "{outcome:?}"
+    );
+}
+
+/// It waits for the lock of the deletion, and then must not see the instrument as it was before.
+#[test]
+fn a_tick_does_not_slip_onto_an_instrument_that_is_being_deleted() {
+    let place = TestDatabase::postgres();
+    let db = open(&place);
+    let delete = |conn: &mut BackendConnection<'_>| {
+        let done = deletion::batch(conn, &NewDeletion::of("a test"), now(), |conn, batch| {
+            instrument::soft_delete(conn, &[1], batch)
+        });
+        assert_eq!(done?.0, 1);
+        Ok(())
+    };
+    let ticks = [1, 2].map(|id| Tick::trade(id, at(1), 1.0, 1.0).unwrap());
+    let report = one_after_the_other((&place, &db), delete, || {
+        MarketDataRepository::new(&db).insert_batch(ticks.to_vec(), InsertOptions::default())
+    });
+    let report = report.unwrap();
+    assert_eq!((report.inserted, report.rejected.len()), (1, 1));
+    assert!(
+        report.rejected[0]
+            .reason
+            .contains("instrument 1 is unknown or deleted")
     );
 }
 
@@ -121,7 +150,7 @@ fn an_instrument_is_not_deleted_beside_a_rule_that_is_being_added() {
         Ok(())
     };
     let outcome = one_after_the_other((&place, &db), insert, || {
-        db_write!(db, |now| instrument::soft_delete(&[1], now))
+        db_delete!(db, instrument::soft_delete(&[1]))
     });
     assert!(
         matches!(outcome, Err(Error::Conflict { .. })),
@@ -158,7 +187,7 @@ fn a_bar_that_is_restored_while_a_purge_comes_by_stays() {
     let db = open(&place);
     insert_bars(&db, [daily("2")]).unwrap();
     let whole = bar::BarRange::all(1, Frequency::OneDay);
-    db_write!(db, |now| bar::soft_delete_range(&whole, now)).unwrap();
+    db_delete!(db, bar::soft_delete_range(&whole)).unwrap();
     let restore = move |conn: &mut BackendConnection<'_>| {
         assert_eq!(bar::restore_range(conn, &whole)?.restored, 1);
         Ok(())

@@ -10,7 +10,7 @@ use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, Tic
 use tickbase::repository::{alert_rule, instrument, market_data};
 use tickbase::services::{AlertEngine, Service};
 
-use crate::support::{TestDatabase, build_bars, db_write, on_both};
+use crate::support::{TestDatabase, build_bars, db_delete, db_write, on_both};
 
 fn tick(instrument_id: i64, at: &str, price: f64) -> Tick {
     Tick::trade(instrument_id, at.parse().unwrap(), price, 2.0).unwrap()
@@ -51,8 +51,8 @@ on_both! {
             start: Some("2013-09-03T10:24:00Z".parse().unwrap()),
             ..TickRange::all(1)
         };
-        assert_eq!(db_write!(database, |now| market_data::soft_delete_range(&last, now)).unwrap(), 1);
-        db_write!(database, |now| instrument::soft_delete(&[2], now)).unwrap();
+        assert_eq!(db_delete!(database, market_data::soft_delete_range(&last)).unwrap(), 1);
+        db_delete!(database, instrument::soft_delete(&[2])).unwrap();
 
         let time = if db.dir().is_some() { "time" } else {
             r#"to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#

@@ -12,6 +12,7 @@ mod chart;
 mod columnar;
 mod commands;
 mod coverage;
+mod deletions;
 #[cfg(unix)]
 mod demo;
 mod field;

@@ -94,6 +94,21 @@ macro_rules! db_write {
 }
 pub(crate) use db_write;
 
+/// Calls a soft delete of a repository in a write, as a batch of its own.
+macro_rules! db_delete {
+    ($db:expr, $table:ident::$function:ident($($argument:expr),*)) => {{
+        let now = $db.clock().now();
+        let new = tickbase::models::NewDeletion::of("a test");
+        $db.write(concat!(stringify!($table), ".", stringify!($function)), move |conn| {
+            let done = tickbase::repository::deletion::batch(conn, &new, now, |conn, batch| {
+                $table::$function(conn, $($argument,)* batch)
+            })?;
+            Ok(done.0)
+        })
+    }};
+}
+pub(crate) use db_delete;
+
 /// The `up.sql` of every migration of a backend, in order, as one text.
 fn migrations(backend: &str) -> String {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -4,8 +4,8 @@
 use diesel::prelude::*;
 use tickbase::database::{BackendConnection, Invalidation};
 use tickbase::domain::{Condition, RuleType, Symbol};
-use tickbase::models::NewAlertRule;
-use tickbase::repository::{alert_rule, instrument};
+use tickbase::models::{NewAlertRule, NewDeletion};
+use tickbase::repository::{alert_rule, deletion, instrument};
 use tickbase::soft_delete::SoftDeletable;
 use tickbase::tables::{alert_logs, instrument_state, instruments};
 use tickbase::{Error, Result, Timestamp, on_backend};
@@ -77,15 +77,19 @@ pub fn cancel(conn: &mut BackendConnection<'_>, id: i64, now: Timestamp) -> Resu
         .active()
         .find(id)
         .filter(orders::triggered_at.is_null());
-    let said = conn.invalidates(Invalidation::Nothing);
-    let cancel = diesel::update(waiting).set(orders::deleted_at.eq(now));
-    let rule: Option<Option<i64>> = on_backend!(conn, |c| {
-        cancel.returning(orders::rule_id).get_result(c).optional()
+    let new = NewDeletion::of(format!("cancel order {id}"));
+    deletion::batch(conn, &new, now, |conn, batch| {
+        let said = conn.invalidates(Invalidation::Nothing);
+        // The moment of the batch: what goes together is found together.
+        let cancel = diesel::update(waiting).set(orders::deleted_at.eq(batch.deleted_at()));
+        let rule: Option<Option<i64>> = on_backend!(conn, |c| {
+            cancel.returning(orders::rule_id).get_result(c).optional()
+        })?;
+        drop(said);
+        let remedy = "it was cancelled, or has triggered";
+        let rule = rule.ok_or_else(|| Error::not_found(format!("waiting order {id}"), remedy))?;
+        alert_rule::soft_delete(conn, rule.as_slice(), batch)
     })?;
-    drop(said);
-    let remedy = "it was cancelled, or has triggered";
-    let rule = rule.ok_or_else(|| Error::not_found(format!("waiting order {id}"), remedy))?;
-    alert_rule::soft_delete(conn, rule.as_slice(), now)?;
     Ok(())
 }
 
@@ -119,7 +123,10 @@ pub fn trigger(conn: &mut BackendConnection<'_>, now: Timestamp) -> Result<usize
             .set((orders::triggered_at.eq(at), orders::trigger_price.eq(price)));
         triggered += on_backend!(conn, |c| mark.execute(c))?;
         drop(said);
-        alert_rule::soft_delete(conn, &[rule], now)?;
+        let new = NewDeletion::of(format!("order {order} was triggered"));
+        deletion::batch(conn, &new, now, |conn, batch| {
+            alert_rule::soft_delete(conn, &[rule], batch)
+        })?;
     }
     Ok(triggered)
 }

@@ -14,8 +14,9 @@ use tickbase::app::App;
 use tickbase::config::{DatabaseConfig, Settings};
 use tickbase::database::Database;
 use tickbase::domain::tick::Tick;
+use tickbase::models::NewDeletion;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
-use tickbase::repository::{alert_rule, instrument, purge};
+use tickbase::repository::{alert_rule, deletion, instrument, purge};
 use tickbase::soft_delete::SoftDeletable;
 use tickbase::testing::TemporaryDatabase;
 use tickbase::{Result, Timestamp, on_backend};
@@ -212,9 +213,12 @@ fn a_purge_of_tickbase_takes_the_rule_and_leaves_the_order_with_its_instrument()
         // The migration restricts this one.
         let now = database.clock().now();
         let deleted = database.write("test.delete", move |conn| {
-            instrument::soft_delete(conn, &[1], now)
+            let new = NewDeletion::of("a test");
+            deletion::batch(conn, &new, now, |conn, batch| {
+                instrument::soft_delete(conn, &[1], batch)
+            })
         });
-        assert_eq!(deleted.unwrap(), 1);
+        assert_eq!(deleted.unwrap().0, 1);
         let said = purge::run(database, now, false).unwrap_err().chain();
         assert!(said.to_lowercase().contains("foreign key"), "{said}");
         app.stop();

@@ -4,9 +4,10 @@ mod message;
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::Method;
 use axum::routing::{delete, get};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,10 +18,13 @@ use super::rules::first_condition;
 use super::{Access, PRICE_PLACES, Resource, values};
 use crate::api::ApiState;
 use crate::api::alerts::{AlertLabels, figures, labels};
+use crate::api::auth::Caller;
+use crate::api::deletions::asked;
 use crate::api::types::rounded;
 use crate::domain::{DAY_MICROS, DeliveryStatus, FiredStatus, Frequency};
 use crate::models::AlertLog;
 use crate::repository::alert_log::{self, AlertFigures, AlertFilter, NumberedPage};
+use crate::repository::deletion;
 
 const FIRED: &[&str] = &["fired", "suppressed", "error"];
 const DELIVERED: &[&str] = &[
@@ -227,14 +231,19 @@ async fn stats(State(state): State<ApiState>) -> Result<Json<AlertStatsResponse>
 
 async fn remove(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     mut fields: RequestFields,
 ) -> Result<Json<Value>, Refusal> {
     let id = fields.id("alert_id");
     let id = fields.complete(id)?;
     let now = state.db().clock().now();
+    let what = format!("alert {id}, as TradeAssist does");
+    let new = asked(&caller, (Method::DELETE, what), None, None);
     let removed = state.write("alert_log.soft_delete", move |conn| {
         alert_log::get(conn, id)?;
-        alert_log::soft_delete(conn, &[id], now)
+        deletion::batch(conn, &new, now, |conn, batch| {
+            alert_log::soft_delete(conn, &[id], batch)
+        })
     });
     let removed = removed.await;
     removed.map_err(|error| Refusal::or_missing(error, NOT_FOUND))?;

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::Method;
 use axum::routing::{delete, get, post, put};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,6 +18,8 @@ use super::problem::Fault;
 use super::refusal::Refusal;
 use super::{Access, PRICE_PLACES, Resource, values};
 use crate::api::ApiState;
+use crate::api::auth::Caller;
+use crate::api::deletions::asked;
 use crate::api::types::rounded;
 use crate::database::BackendConnection;
 use crate::decimal::Decimal;
@@ -24,7 +27,7 @@ use crate::domain::{Condition, RULE_NAME_LENGTH_MAX, RuleType};
 use crate::error::Result as DatabaseResult;
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::alert_rule::{self, RuleFilter};
-use crate::repository::instrument;
+use crate::repository::{deletion, instrument};
 
 pub(super) const TYPES: &[&str] = &[
     "threshold",
@@ -297,14 +300,19 @@ fn fitted(change: AlertRuleChange, row: &AlertRule) -> AlertRuleChange {
 
 async fn remove(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     mut fields: RequestFields,
 ) -> Result<Json<Value>, Refusal> {
     let id = fields.id("rule_id");
     let id = fields.complete(id)?;
     let now = state.db().clock().now();
+    let what = format!("alert rule {id}, as TradeAssist does");
+    let new = asked(&caller, (Method::DELETE, what), None, None);
     let removed = state.write("alert_rule.soft_delete", move |conn| {
         alert_rule::get(conn, id)?;
-        alert_rule::soft_delete(conn, &[id], now)
+        deletion::batch(conn, &new, now, |conn, batch| {
+            alert_rule::soft_delete(conn, &[id], batch)
+        })
     });
     let removed = removed.await;
     removed.map_err(|error| Refusal::or_missing(error, NOT_FOUND))?;

@@ -8,7 +8,7 @@ use super::rules::given;
 use crate::domain::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol, TradingCalendar};
 use crate::error::{Error, Result};
 use crate::ingest::whole;
-use crate::models::{Instrument, InstrumentChange, NewInstrument};
+use crate::models::{Deletion, Instrument, InstrumentChange, NewInstrument};
 
 /// An instrument.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,13 +115,17 @@ pub(in crate::api) struct InstrumentQuery {
 pub(in crate::api) struct Message {
     /// What was done.
     message: String,
+    /// The batch that it is, by which it can be undone; null when there was nothing left to delete.
+    deletion_id: Option<i64>,
 }
 
 impl Message {
     /// A row of this kind went to the trash.
-    pub(in crate::api) fn deleted(kind: &str, id: i64) -> Self {
-        let message = format!("{kind} {id} deleted successfully");
-        Self { message }
+    pub(in crate::api) fn deleted(kind: &str, id: i64, deletion: Option<&Deletion>) -> Self {
+        Self {
+            message: format!("{kind} {id} deleted successfully"),
+            deletion_id: deletion.map(Deletion::id),
+        }
     }
 }
 

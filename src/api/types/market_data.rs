@@ -255,6 +255,12 @@ pub(in crate::api) struct SelectionBody {
     pub(in crate::api) start: Option<String>,
     #[schema(format = DateTime)]
     pub(in crate::api) end: Option<String>,
+    /// Why they are deleted; kept with the batch.
+    #[schema(min_length = 1, max_length = 500)]
+    pub(in crate::api) reason: Option<String>,
+    /// Who deletes them; kept beside the name of the token.
+    #[schema(min_length = 1, max_length = 100)]
+    pub(in crate::api) by: Option<String>,
 }
 
 /// How many ticks were deleted.
@@ -262,6 +268,8 @@ pub(in crate::api) struct SelectionBody {
 pub(in crate::api) struct DeletedTicks {
     /// Ticks that were active.
     pub(in crate::api) deleted: usize,
+    /// The batch that they are, by which they can be restored; null when there were none.
+    pub(in crate::api) deletion_id: Option<i64>,
 }
 
 /// How many ticks were restored.

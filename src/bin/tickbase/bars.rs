@@ -33,7 +33,7 @@ pub(super) enum BarsAction {
     /// Show what is built, and how much of it is stale
     Status,
     /// Move bars that came in to the trash; what was made of them is made anew
-    Delete(trash::RangeArguments),
+    Delete(trash::DeleteBarsArguments),
     /// Take deleted bars out of the trash, as far as their periods are free
     Restore(trash::RangeArguments),
 }

@@ -2,27 +2,96 @@
 
 use std::collections::HashMap;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
+use crate::deletions::{DeletionArguments, told};
+use crate::named::instrument_on;
 use crate::output::{grouped, table};
 use crate::{CommandResult, Context};
-use tickbase::domain::{Frequency, InstrumentType};
-use tickbase::models::Instrument;
+use tickbase::domain::{Frequency, InstrumentType, Symbol};
+use tickbase::error::Result;
+use tickbase::models::{Deletion, Instrument};
 use tickbase::repository::bar::{self, InstrumentBarCount};
+use tickbase::repository::deletion;
 use tickbase::repository::instrument::{self, InstrumentFilter};
 use tickbase::repository::storage::{self, TickCoverage};
 use tickbase::timestamp::Timestamp;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct InstrumentsArguments {
+    #[command(subcommand)]
+    action: Option<InstrumentsAction>,
     /// Only those of this type
     #[arg(long, value_name = "TYPE")]
     r#type: Option<InstrumentType>,
     /// Only those that have ticks or bars
     #[arg(long)]
     with_data: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum InstrumentsAction {
+    /// Move instruments to the trash
+    Delete(DeleteArguments),
+}
+
+#[derive(Debug, Args)]
+struct DeleteArguments {
+    /// The symbols
+    #[arg(value_name = "SYMBOL", required = true)]
+    symbols: Vec<String>,
+    /// Delete their rules, alerts, bars and ticks, too, as one batch; without it they stay, and an
+    /// active rule is in the way
+    #[arg(long)]
+    cascade: bool,
+    #[command(flatten)]
+    deletion: DeletionArguments,
+}
+
+#[derive(Serialize)]
+struct DeletedInstruments {
+    deleted: usize,
+    deletion_id: Option<i64>,
+}
+
+fn delete(context: &Context, arguments: &DeleteArguments) -> CommandResult {
+    let symbols = arguments.symbols.iter().map(|text| Symbol::new(text));
+    let symbols: Vec<Symbol> = symbols.collect::<Result<_>>()?;
+    let names: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
+    let with_all = if arguments.cascade { " --cascade" } else { "" };
+    let request = format!("tickbase instruments delete {}{with_all}", names.join(" "));
+    let new = arguments.deletion.of(request);
+    let database = context.open(DatabaseNeed::Existing)?;
+    let ids = database.read("instrument.by_symbol", |conn| {
+        let ids = symbols
+            .iter()
+            .map(|symbol| Ok(instrument_on(conn, symbol)?.id));
+        ids.collect::<Result<Vec<i64>>>()
+    })?;
+    let deletion = if arguments.cascade {
+        Some(deletion::delete_instruments(&database, &ids, &new)?)
+    } else {
+        let now = database.clock().now();
+        database.write("instrument.soft_delete", move |conn| {
+            let (_, deletion) = deletion::batch(conn, &new, now, |conn, batch| {
+                instrument::soft_delete(conn, &ids, batch)
+            })?;
+            Ok(deletion)
+        })?
+    };
+    database.close();
+    let result = DeletedInstruments {
+        deleted: deletion.as_ref().map_or(0, |of| of.counts().instruments),
+        deletion_id: deletion.as_ref().map(Deletion::id),
+    };
+    context.output.result(&result, |_| {
+        deletion
+            .as_ref()
+            .map_or_else(|| "nothing was left to delete".to_owned(), told)
+    })
 }
 
 #[derive(Serialize)]
@@ -46,6 +115,9 @@ struct BarContents {
 }
 
 pub(super) fn run(context: &Context, arguments: &InstrumentsArguments) -> CommandResult {
+    if let Some(InstrumentsAction::Delete(arguments)) = &arguments.action {
+        return delete(context, arguments);
+    }
     let database = context.open(DatabaseNeed::Existing)?;
     let filter = InstrumentFilter {
         instrument_type: arguments.r#type,

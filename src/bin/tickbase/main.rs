@@ -15,6 +15,7 @@ mod chart;
 mod check;
 mod coverage;
 mod database;
+mod deletions;
 mod demo;
 mod export;
 mod import;
@@ -157,9 +158,24 @@ enum DatabaseCommand {
         after_help = "Example:\n  tickbase coverage --symbol SPX --frequency 1d --calendar XNYS"
     )]
     Coverage(coverage::CoverageArguments),
-    /// List the instruments: type, ticks, bars by frequency, from when to when
-    #[command(after_help = "Example:\n  tickbase instruments --with-data")]
+    /// List the instruments: type, ticks, bars by frequency, from when to when; or delete some
+    #[command(
+        after_help = "Examples:\n  tickbase instruments --with-data\n  tickbase instruments delete ES --cascade --reason expired"
+    )]
     Instruments(instruments::InstrumentsArguments),
+    /// List batches of soft deletes, show one, or go on with one
+    #[command(
+        after_help = "Examples:\n  tickbase deletions list\n  tickbase deletions show 1793332968123456"
+    )]
+    #[command(subcommand)]
+    Deletions(deletions::DeletionsAction),
+    /// List what is in the trash
+    #[command(after_help = "Example:\n  tickbase trash list")]
+    #[command(subcommand)]
+    Trash(deletions::TrashAction),
+    /// Take a batch of soft deletes back: exactly its rows return from the trash
+    #[command(after_help = "Example:\n  tickbase undo 1793332968123456 --dry-run")]
+    Undo(deletions::UndoArguments),
     /// Show sizes and counts
     #[command(after_help = "Example:\n  tickbase stats --json")]
     Stats,
@@ -275,6 +291,9 @@ fn run(cli: Cli) -> CommandResult {
         DatabaseCommand::Check => check::run(&context),
         DatabaseCommand::Coverage(arguments) => coverage::run(&context, &arguments),
         DatabaseCommand::Instruments(arguments) => instruments::run(&context, &arguments),
+        DatabaseCommand::Deletions(action) => deletions::run(&context, &action),
+        DatabaseCommand::Trash(action) => deletions::trash(&context, &action),
+        DatabaseCommand::Undo(arguments) => deletions::undo(&context, &arguments),
         DatabaseCommand::Stats => stats::run(&context),
         DatabaseCommand::Purge(arguments) => purge::run(&context, &arguments),
     }

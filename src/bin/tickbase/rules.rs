@@ -12,6 +12,7 @@ use file::{ExportedRule, is_same, renamed};
 pub(super) use file::{NamedRule, RuleFormat, read as read_file, type_of};
 
 use crate::database::DatabaseNeed;
+use crate::deletions::{DeletionArguments, undo_hint};
 use crate::named::{self, unknown};
 use crate::output::{cannot_write, table, to_file, to_stderr, to_stdout};
 use crate::{CommandResult, Context};
@@ -19,9 +20,9 @@ use tickbase::database::BackendConnection;
 use tickbase::decimal::Decimal;
 use tickbase::domain::{Condition, RuleType, Symbol};
 use tickbase::error::Result;
-use tickbase::models::{AlertRule, NewAlertRule};
+use tickbase::models::{AlertRule, Deletion, NewAlertRule};
 use tickbase::repository::alert_rule::{self, RuleFilter};
-use tickbase::repository::instrument;
+use tickbase::repository::{deletion, instrument};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesAction {
@@ -34,6 +35,8 @@ pub(super) enum RulesAction {
         /// Their ids, as `rules list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<i64>,
+        #[command(flatten)]
+        deletion: DeletionArguments,
     },
     /// Add the rules of a file, all or none; those that are there already stay as they are
     Import {
@@ -108,7 +111,7 @@ pub(super) fn run(context: &Context, action: RulesAction) -> CommandResult {
     match action {
         RulesAction::List(arguments) => list(context, &arguments),
         RulesAction::Add(arguments) => add(context, *arguments),
-        RulesAction::Remove { ids } => remove(context, ids),
+        RulesAction::Remove { ids, deletion } => remove(context, ids, &deletion),
         RulesAction::Import { file, format } => import(context, &file, format),
         RulesAction::Export { file, format } => export(context, file.as_deref(), format),
     }
@@ -244,20 +247,26 @@ pub(super) fn with_ids(
     found.collect()
 }
 
-fn remove(context: &Context, ids: Vec<i64>) -> CommandResult {
+fn remove(context: &Context, ids: Vec<i64>, by: &DeletionArguments) -> CommandResult {
+    let names: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let new = by.of(format!("tickbase rules remove {}", names.join(" ")));
     let database = context.open(DatabaseNeed::Existing)?;
     let now = database.clock().now();
-    let removed = database.write("alert_rule.soft_delete", move |conn| {
+    let (removed, deletion) = database.write("alert_rule.soft_delete", move |conn| {
         // One that is not there is a slip of the pen: then none is removed.
         for id in &ids {
             alert_rule::get(conn, *id)?;
         }
-        alert_rule::soft_delete(conn, &ids, now)
+        deletion::batch(conn, &new, now, |conn, batch| {
+            alert_rule::soft_delete(conn, &ids, batch)
+        })
     })?;
-    let result = serde_json::json!({ "removed": removed });
-    context
-        .output
-        .result(&result, |_| format!("removed {removed} rule(s)"))
+    let id = deletion.as_ref().map(Deletion::id);
+    let result = serde_json::json!({ "removed": removed, "deletion_id": id });
+    context.output.result(&result, |_| {
+        let undo = deletion.as_ref().map_or_else(String::new, undo_hint);
+        format!("removed {removed} rule(s){undo}")
+    })
 }
 
 /// What became of the rules of a file.

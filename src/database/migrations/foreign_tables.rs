@@ -8,13 +8,14 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-pub(super) const TABLES: [&str; 13] = [
+pub(super) const TABLES: [&str; 14] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
     "alert_silences",
     "bar_series",
     "data_sources",
+    "deletions",
     "ingest_batches",
     "instrument_state",
     "instruments",

@@ -12,6 +12,7 @@ use super::steps::AdoptionSteps;
 use crate::database::BackendConnection;
 use crate::domain::tick::{RawTick, Tick};
 use crate::error::Result;
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::market_data::{self, InsertOptions, InsertReport, RowOutcome, TickKey};
 use crate::repository::tradeassist::OldTick;
 use crate::timestamp::Timestamp;
@@ -159,7 +160,7 @@ fn store(
         }
     }
     for (at, keys) in deleted {
-        market_data::soft_delete_keys(conn, &keys, at)?;
+        market_data::soft_delete_keys(conn, &keys, &mut DeletionBatch::of_elsewhere(at))?;
     }
     Ok(report)
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::database::BackendConnection;
 use crate::domain::{DeliveryState, DeliveryStatus};
 use crate::models::AlertLog;
-use crate::repository::test_rows::{above_100, alert, at, tail};
+use crate::repository::test_rows::{above_100, alert, at, gone_at, tail};
 use crate::repository::{alert_log, alert_rule};
 use crate::test_support::on_both;
 
@@ -123,9 +123,9 @@ fn what_did_not_fire_or_is_deleted_is_not_delivered_until_it_is_restored() {
         let mut held_back = alert(rule, 1, 30);
         held_back.fired_status = FiredStatus::Suppressed;
         alert_log::insert(conn, &held_back).unwrap().unwrap();
-        alert_log::soft_delete(conn, &ids[..1], at(40)).unwrap();
+        alert_log::soft_delete(conn, &ids[..1], &mut gone_at(at(40))).unwrap();
         assert_eq!(enqueue(conn, &channels(), at(50), 10).unwrap(), 3);
-        alert_log::soft_delete(conn, &ids[1..], at(60)).unwrap();
+        alert_log::soft_delete(conn, &ids[1..], &mut gone_at(at(60))).unwrap();
         assert_eq!(
             see(conn, 1_000),
             Look {
@@ -243,7 +243,7 @@ fn dead_letters_are_listed_and_sent_again_on_request() {
             (again.delivery.alert_id, again.delivery.attempts),
             (ids[0], 1)
         );
-        alert_log::soft_delete(conn, &ids[1..], at(90)).unwrap();
+        alert_log::soft_delete(conn, &ids[1..], &mut gone_at(at(90))).unwrap();
         assert_eq!(dead_letters(conn, &all, None, 10).unwrap(), []);
     });
 }

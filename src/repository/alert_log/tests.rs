@@ -12,7 +12,7 @@ use crate::domain::{DeliveryStatus, FiredStatus};
 use crate::error::Error;
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::alert_rule;
-use crate::repository::test_rows::{above_100, alert, at, tail};
+use crate::repository::test_rows::{above_100, alert, at, gone_at, tail};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::alert_logs;
 use crate::test_support::on_both;
@@ -54,7 +54,7 @@ fn a_rule_fires_once_for_a_tick_even_after_the_alert_was_deleted() {
         assert_eq!(get(conn, stored.id).unwrap(), stored);
         assert_eq!((stored.timestamp, stored.trigger_value), (at(10), 101.0));
         assert_eq!(insert(conn, &new).unwrap(), None);
-        soft_delete(conn, &[stored.id], at(20)).unwrap();
+        soft_delete(conn, &[stored.id], &mut gone_at(at(20))).unwrap();
         assert_eq!(insert(conn, &new).unwrap(), None);
         assert_eq!(listed(conn, AlertFilter::default()), Vec::<i64>::new());
         let mut next = new.clone();
@@ -108,7 +108,7 @@ fn each_filter_narrows_and_a_deleted_alert_is_in_no_list() {
         failed.delivery_status = DeliveryStatus::Failed;
         let c = store(conn, &failed);
         let gone = store(conn, &alert(two, 2, 30));
-        soft_delete(conn, &[gone], at(40)).unwrap();
+        soft_delete(conn, &[gone], &mut gone_at(at(40))).unwrap();
         let all = AlertFilter::default();
         let filters: [(Narrow, &[i64]); 8] = [
             (|_, _| (), &[c, b, a]),
@@ -243,7 +243,7 @@ fn alerts_are_summed_up_by_instrument_and_rule_without_deleted_ones() {
             new.evaluation_time_us = took;
             let id = store(conn, &new);
             if micros == 30 {
-                soft_delete(conn, &[id], at(40)).unwrap();
+                soft_delete(conn, &[id], &mut gone_at(at(40))).unwrap();
             }
         }
         let mut groups = groups_since(conn, at(10)).unwrap();
@@ -272,9 +272,12 @@ fn deletion_counts_exactly_keeps_its_first_moment_and_is_undone() {
         let rule = rule(conn, 1);
         let a = store(conn, &alert(rule, 1, 10));
         let b = store(conn, &alert(rule, 1, 20));
-        assert_eq!(soft_delete(conn, &[a, a, 99], at(30)).unwrap(), 1);
+        assert_eq!(
+            soft_delete(conn, &[a, a, 99], &mut gone_at(at(30))).unwrap(),
+            1
+        );
         let many: Vec<i64> = (-25_000..0).chain([a, b]).collect();
-        assert_eq!(soft_delete(conn, &many, at(40)).unwrap(), 1);
+        assert_eq!(soft_delete(conn, &many, &mut gone_at(at(40))).unwrap(), 1);
         assert_eq!(deleted_at(conn, a), Some(at(30)));
         let error = get(conn, a).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");

@@ -5,11 +5,12 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::database::{BackendConnection, Invalidation};
-use crate::domain::{DeliveryStatus, FiredStatus, TraceId};
+use crate::domain::{DeletedKind, DeliveryStatus, FiredStatus, TraceId};
 use crate::error::{Error, Result};
 use crate::models::{AlertLog, NewAlertLog};
 use crate::repository::KEYS_PER_STATEMENT_MAX;
 use crate::repository::alert_silence::{self, SilenceInForce};
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::rows::Recorded;
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
 use crate::tables::alert_logs;
@@ -145,13 +146,35 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
 ///
 /// # Errors
 /// [`Error::Query`].
-pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+pub fn soft_delete(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let update = diesel::update(active_query(ids)).set(alert_logs::deleted_at.eq(now));
+        let update =
+            diesel::update(active_query(ids)).set(alert_logs::deleted_at.eq(batch.deleted_at()));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
+    batch.add(DeletedKind::Alert, changed);
+    Ok(changed).recorded(conn)
+}
+
+/// Moves the alerts of an instrument to the trash; returns how many were active.
+pub(crate) fn soft_delete_all(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
+    let _said = conn.invalidates(Invalidation::Nothing);
+    let of = alert_logs::table
+        .active()
+        .filter(alert_logs::instrument_id.eq(instrument_id));
+    let update = diesel::update(of).set(alert_logs::deleted_at.eq(batch.deleted_at()));
+    let changed = crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+    batch.add(DeletedKind::Alert, changed);
     Ok(changed).recorded(conn)
 }
 

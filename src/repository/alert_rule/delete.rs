@@ -7,7 +7,9 @@ use diesel::prelude::*;
 
 use super::instrument_deleted;
 use crate::database::{BackendConnection, Invalidation};
+use crate::domain::DeletedKind;
 use crate::error::Result;
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, instrument};
 use crate::soft_delete::{Active, Deleted, SoftDeletable};
@@ -30,7 +32,11 @@ pub(super) fn deleted_query<'a>(ids: &'a [i64]) -> _ {
 ///
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
-pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+pub fn soft_delete(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
@@ -39,10 +45,12 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         let of: BTreeSet<i64> = of.into_iter().collect();
         let of: Vec<i64> = of.into_iter().collect();
         instrument::lock(conn, &of)?;
-        let update = diesel::update(active_query(ids)).set(alert_rules::deleted_at.eq(now));
+        let update =
+            diesel::update(active_query(ids)).set(alert_rules::deleted_at.eq(batch.deleted_at()));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
         instrument::rules_changed(conn, &of)?;
     }
+    batch.add(DeletedKind::Rule, changed);
     Ok(changed).recorded(conn)
 }
 

@@ -9,7 +9,7 @@ use crate::database::{BackendConnection, Cursor};
 use crate::domain::{Condition, RuleType};
 use crate::models::{AlertRule, AlertRuleChange, NewAlertRule};
 use crate::repository::instrument;
-use crate::repository::test_rows::{above_100, at, conflict, tail};
+use crate::repository::test_rows::{above_100, at, conflict, gone_at, tail};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::alert_rules;
 use crate::test_support::on_both;
@@ -53,7 +53,7 @@ fn a_list_is_newest_first_and_narrows_by_instrument_type_and_switch() {
         let b = store(conn, &off(1), 10);
         let c = store(conn, &spike(2), 20);
         let gone = store(conn, &above_100(1), 30);
-        soft_delete(conn, &[gone], at(40)).unwrap();
+        soft_delete(conn, &[gone], &mut gone_at(at(40))).unwrap();
         let listed = |conn: &mut BackendConnection<'_>, filter| ids(&list(conn, filter).unwrap());
         assert_eq!(listed(conn, RuleFilter::default()), [c, a, b]);
         let mut filter = RuleFilter {
@@ -78,7 +78,7 @@ fn the_rules_of_instruments_come_by_instrument_and_id() {
         let c = store(conn, &off(1), 1);
         let gone = store(conn, &above_100(1), 1);
         store(conn, &above_100(3), 1);
-        soft_delete(conn, &[gone], at(2)).unwrap();
+        soft_delete(conn, &[gone], &mut gone_at(at(2))).unwrap();
         assert_eq!(ids(&of_instruments(conn, &[2, 1, 99]).unwrap()), [b, c, a]);
         assert!(of_instruments(conn, &[]).unwrap().is_empty());
         let many: Vec<i64> = (-25_000..=2).collect();
@@ -94,7 +94,7 @@ fn a_new_rule_comes_back_as_it_was_stored_until_it_is_deleted() {
         assert_eq!(stored.threshold, Some("100".parse().unwrap()));
         assert_eq!((stored.last_triggered, stored.cooldown_seconds), (None, 60));
         assert_eq!(get(conn, stored.id).unwrap(), stored);
-        soft_delete(conn, &[stored.id], at(6)).unwrap();
+        soft_delete(conn, &[stored.id], &mut gone_at(at(6))).unwrap();
         let error = get(conn, stored.id).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     });
@@ -107,7 +107,7 @@ fn a_rule_that_could_never_fire_or_has_no_instrument_is_refused() {
         idle.condition = Some(Condition::VolumeAbove);
         let error = insert(conn, &idle, at(1)).unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
-        instrument::soft_delete(conn, &[2], at(1)).unwrap();
+        instrument::soft_delete(conn, &[2], &mut gone_at(at(1))).unwrap();
         for id in [2, 99] {
             let error = insert(conn, &above_100(id), at(1)).unwrap_err();
             assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
@@ -157,8 +157,11 @@ fn deletion_counts_exactly_and_keeps_its_first_moment() {
     on_both(|conn| {
         let a = store(conn, &above_100(1), 1);
         let b = store(conn, &above_100(2), 1);
-        assert_eq!(soft_delete(conn, &[a, a, 99], at(2)).unwrap(), 1);
-        assert_eq!(soft_delete(conn, &[a, b], at(3)).unwrap(), 1);
+        assert_eq!(
+            soft_delete(conn, &[a, a, 99], &mut gone_at(at(2))).unwrap(),
+            1
+        );
+        assert_eq!(soft_delete(conn, &[a, b], &mut gone_at(at(3))).unwrap(), 1);
         assert_eq!(deleted_at(conn, a), Some(at(2)));
         assert_eq!(restore(conn, &[a, a, 99]).unwrap(), 1);
         assert_eq!(restore(conn, &[a, b]).unwrap(), 1);
@@ -172,8 +175,8 @@ fn a_rule_of_a_deleted_instrument_is_neither_restored_nor_switched_on() {
         let gone = store(conn, &above_100(1), 1);
         let idle = store(conn, &off(1), 1);
         let other = store(conn, &above_100(2), 1);
-        soft_delete(conn, &[gone, other], at(2)).unwrap();
-        instrument::soft_delete(conn, &[1], at(3)).unwrap();
+        soft_delete(conn, &[gone, other], &mut gone_at(at(2))).unwrap();
+        instrument::soft_delete(conn, &[1], &mut gone_at(at(3))).unwrap();
         let text = conflict(conn.savepoint(|conn| restore(conn, &[other, gone])));
         assert!(
             text.starts_with(&format!("rule {gone} cannot be restored")),
@@ -237,7 +240,7 @@ fn labels_are_had_of_deleted_rules_too() {
         named.name = Some("high".to_owned());
         let a = store(conn, &named, 1);
         let b = store(conn, &spike(1), 1);
-        soft_delete(conn, &[a], at(2)).unwrap();
+        soft_delete(conn, &[a], &mut gone_at(at(2))).unwrap();
         let mut labels = labels_of_all(conn, &[a, b, 99]).unwrap();
         labels.sort_by_key(|label| label.id);
         let seen: Vec<_> = labels

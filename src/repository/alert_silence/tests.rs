@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::DeliveryStatus;
 use crate::models::SilenceEnd;
 use crate::repository::alert_delivery::{self, ChannelKey};
-use crate::repository::test_rows::{above_100, alert, at, bitcoin, tail};
+use crate::repository::test_rows::{above_100, alert, at, bitcoin, gone_at, tail};
 use crate::repository::{alert_log, alert_rule, instrument};
 use crate::test_support::on_both;
 
@@ -258,7 +258,7 @@ fn the_first_acknowledgement_counts_and_a_deleted_alert_has_none() {
                 .as_deref(),
             Some("desk")
         );
-        alert_log::soft_delete(conn, &ids[1..2], at(9)).unwrap();
+        alert_log::soft_delete(conn, &ids[1..2], &mut gone_at(at(9))).unwrap();
         let mut refused = |ids: &[i64], by: &str, note: Option<&str>| {
             alert_log::acknowledge(conn, ids, by, note, at(9))
                 .unwrap_err()

@@ -13,11 +13,12 @@ use super::keys::{BarKey, BarRange};
 use super::read::{between_query, of_keys, of_source};
 use super::store::BAR_KEYS_PER_STATEMENT_MAX;
 use crate::database::{BackendConnection, Invalidation};
-use crate::domain::Frequency;
+use crate::domain::{DeletedKind, Frequency};
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
 use crate::repository::bar_series::{BuiltSources, Marks};
 use crate::repository::data_change::{self, ChangedSpan};
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, data_source, instrument, or_conflict};
@@ -93,7 +94,11 @@ fn lock_instruments(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<Vec
 ///
 /// # Errors
 /// [`Error::Query`].
-pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+pub fn soft_delete(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
     let instruments = lock_instruments(conn, ids)?;
     drop(conn.invalidates(Invalidation::Bars(&instruments)));
@@ -102,7 +107,7 @@ pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp
         touch_bars!(conn, marks, active_query(ids));
     }
     marks.store(conn)?;
-    let changed = remove(conn, ids, now).recorded(conn)?;
+    let changed = remove(conn, ids, batch).recorded(conn)?;
     say_changed(conn, &instruments, changed, ChangedSpan::default())?;
     Ok(changed)
 }
@@ -129,13 +134,15 @@ fn say_changed(
 pub(crate) fn remove(
     conn: &mut BackendConnection<'_>,
     ids: &[i64],
-    now: Timestamp,
+    batch: &mut DeletionBatch,
 ) -> Result<usize> {
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let update = diesel::update(active_query(ids)).set(market_data_bars::deleted_at.eq(now));
+        let update = diesel::update(active_query(ids))
+            .set(market_data_bars::deleted_at.eq(batch.deleted_at()));
         changed += crate::on_backend!(&mut *conn, |c| update.execute(c))?;
     }
+    batch.add(DeletedKind::Bar, changed);
     Ok(changed)
 }
 
@@ -146,7 +153,7 @@ pub(crate) fn remove(
 pub fn soft_delete_range(
     conn: &mut BackendConnection<'_>,
     of: &BarRange,
-    now: Timestamp,
+    batch: &mut DeletionBatch,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
     let _said = conn.invalidates(Invalidation::Bars(&[of.instrument_id]));
@@ -155,14 +162,38 @@ pub fn soft_delete_range(
     touch_bars!(conn, marks, between_query(*of, first, last));
     marks.store(conn)?;
     let rows = between_query(*of, first, last);
-    let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(now));
+    let update = diesel::update(rows).set(market_data_bars::deleted_at.eq(batch.deleted_at()));
     let changed = crate::on_backend!(&mut *conn, |c| update.execute(c)).recorded(conn)?;
+    batch.add(DeletedKind::Bar, changed);
     let span = ChangedSpan {
         from: of.start,
         to: of.end.map(|_| last),
         rows: None,
     };
     say_changed(conn, &[of.instrument_id], changed, span)?;
+    Ok(changed)
+}
+
+/// Moves all bars of an instrument to the trash; returns how many were active.
+pub(crate) fn soft_delete_all(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
+    let _said = conn.invalidates(Invalidation::Bars(&[instrument_id]));
+    instrument::lock(conn, &[instrument_id])?;
+    let of = || {
+        market_data_bars::table
+            .active()
+            .filter(market_data_bars::instrument_id.eq(instrument_id))
+    };
+    let mut marks = Marks::of(conn, &[instrument_id])?;
+    touch_bars!(conn, marks, of());
+    marks.store(conn)?;
+    let update = diesel::update(of()).set(market_data_bars::deleted_at.eq(batch.deleted_at()));
+    let changed = crate::on_backend!(&mut *conn, |c| update.execute(c)).recorded(conn)?;
+    batch.add(DeletedKind::Bar, changed);
+    say_changed(conn, &[instrument_id], changed, ChangedSpan::default())?;
     Ok(changed)
 }
 

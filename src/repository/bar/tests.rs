@@ -8,7 +8,7 @@ use super::*;
 use crate::database::{BackendConnection, Cursor};
 use crate::domain::{Bar, BarPrice, Frequency, ProviderType, RawBar};
 use crate::models::{MarketDataBar, NewDataSource, NewMarketDataBar};
-use crate::repository::test_rows::{at, conflict};
+use crate::repository::test_rows::{at, conflict, gone_at};
 use crate::repository::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 use crate::repository::{data_source, instrument};
 use crate::soft_delete::SoftDeletable;
@@ -137,7 +137,7 @@ fn each_value_of_a_bar_tells_a_conflict_from_a_duplicate() {
 #[test]
 fn bars_that_break_a_rule_come_back_with_index_and_reason_and_the_others_are_stored() {
     on_both(|conn| {
-        instrument::soft_delete(conn, &[2], at(1)).unwrap();
+        instrument::soft_delete(conn, &[2], &mut gone_at(at(1))).unwrap();
         let mut upside_down = bar(1, 30, "1");
         upside_down.high_price = 0.5;
         let mut nan = bar(1, 30, "1");
@@ -219,7 +219,7 @@ fn a_deleted_bar_gives_its_period_free_and_stays_deleted() {
     on_both(|conn| {
         insert(conn, &[bar(1, 10, "2"), bar(1, 20, "2")]);
         let old = ids(&all(conn));
-        assert_eq!(soft_delete(conn, &old, at(5)).unwrap(), 2);
+        assert_eq!(soft_delete(conn, &old, &mut gone_at(at(5))).unwrap(), 2);
         assert_eq!(insert(conn, &[bar(1, 10, "2")]).inserted, 1);
         assert_eq!(upsert(conn, &[bar(1, 20, "3")], 9).inserted, 1);
         let new = all(conn);
@@ -353,12 +353,15 @@ fn deletion_by_ids_and_by_range_counts_exactly_and_keeps_its_first_moment() {
         insert(conn, &[10, 20, 30, 40].map(|micros| bar(1, micros, "2")));
         let stored = ids(&all(conn));
         let twice = [stored[0], stored[0], 99_999];
-        assert_eq!(soft_delete(conn, &twice, at(1)).unwrap(), 1);
+        assert_eq!(soft_delete(conn, &twice, &mut gone_at(at(1))).unwrap(), 1);
         let first_three = BarRange {
             end: Some(at(40)),
             ..BarRange::all(1, DAY)
         };
-        assert_eq!(soft_delete_range(conn, &first_three, at(2)).unwrap(), 2);
+        assert_eq!(
+            soft_delete_range(conn, &first_three, &mut gone_at(at(2))).unwrap(),
+            2
+        );
         assert_eq!(deleted_at(conn, stored[0]), Some(at(1)));
         assert_eq!(deleted_at(conn, stored[1]), Some(at(2)));
         assert_eq!(ids(&all(conn)), [stored[3]]);
@@ -370,7 +373,7 @@ fn deletion_by_ids_and_by_range_counts_exactly_and_keeps_its_first_moment() {
         assert_eq!((restored.restored, restored.conflicts), (2, 0));
         assert_eq!(ids(&all(conn)), stored);
         let many: Vec<i64> = (-25_000..0).chain(stored).collect();
-        assert_eq!(soft_delete(conn, &many, at(3)).unwrap(), 4);
+        assert_eq!(soft_delete(conn, &many, &mut gone_at(at(3))).unwrap(), 4);
         assert_eq!(restore(conn, &many).unwrap(), 4);
     });
 }
@@ -381,7 +384,7 @@ fn a_period_that_was_taken_meanwhile_is_not_restored() {
         insert(conn, &[bar(1, 10, "2"), bar(1, 20, "2")]);
         let old = ids(&all(conn));
         let whole = BarRange::all(1, DAY);
-        soft_delete_range(conn, &whole, at(1)).unwrap();
+        soft_delete_range(conn, &whole, &mut gone_at(at(1))).unwrap();
         insert(conn, &[bar(1, 20, "3")]);
         let holder = ids(&all(conn))[0];
         let obstacle = format!("active bar {holder};");
@@ -391,7 +394,7 @@ fn a_period_that_was_taken_meanwhile_is_not_restored() {
         assert!(text.contains(&obstacle), "{text}");
         assert!(text.contains("instrument 1, 1d from 1970-01-01"), "{text}");
         assert_eq!(deleted_at(conn, old[0]), Some(at(1)), "all or none");
-        soft_delete(conn, &[holder], at(2)).unwrap();
+        soft_delete(conn, &[holder], &mut gone_at(at(2))).unwrap();
         let text = conflict(conn.savepoint(|conn| restore(conn, &[old[1], holder])));
         assert!(text.contains("restore one of them by its id"), "{text}");
         assert_eq!(restore(conn, &[old[0], holder]).unwrap(), 2);
@@ -406,14 +409,14 @@ fn a_range_is_restored_as_far_as_its_periods_are_free() {
         let whole = BarRange::all(1, DAY);
         insert(conn, &[bar(1, 10, "1"), bar(1, 20, "2"), bar(1, 30, "3")]);
         insert(conn, &[of_source(source, bar(1, 20, "4"))]);
-        soft_delete_range(conn, &whole, at(1)).unwrap();
+        soft_delete_range(conn, &whole, &mut gone_at(at(1))).unwrap();
         // The period at 20 is taken again; that at 30 was, and its bar is deleted, too.
         insert(conn, &[bar(1, 20, "5"), bar(1, 30, "6")]);
         let at_30 = BarRange {
             start: Some(at(30)),
             ..whole
         };
-        soft_delete_range(conn, &at_30, at(2)).unwrap();
+        soft_delete_range(conn, &at_30, &mut gone_at(at(2))).unwrap();
         let report = restore_range(conn, &whole).unwrap();
         assert_eq!((report.restored, report.conflicts), (3, 2));
         assert_eq!(closes(&all(conn)), ["1", "5", "4", "6"]);

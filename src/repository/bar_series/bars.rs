@@ -9,8 +9,9 @@ use super::read::{SeriesKey, source_id};
 use crate::database::BackendConnection;
 use crate::domain::PeriodBar;
 use crate::error::{Error, Result};
-use crate::models::{MarketDataBar, NewMarketDataBar};
+use crate::models::{MarketDataBar, NewDeletion, NewMarketDataBar};
 use crate::repository::bar;
+use crate::repository::deletion_batch::{self, DeletionBatch};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data_bars;
 use crate::timestamp::Timestamp;
@@ -58,7 +59,18 @@ pub(super) fn replace(
     }
     bar::replace(conn, &writes, now)?;
     let gone: Vec<i64> = stored.into_values().map(|bar| bar.id).collect();
-    let removed = bar::remove(conn, &gone, now)?;
+    if gone.is_empty() {
+        return Ok((writes.len(), 0));
+    }
+    let request = format!(
+        "build bars of {} of instrument {}",
+        of.frequency, of.instrument_id
+    );
+    let by = NewDeletion::of(request).because("nothing is left of what they were made of");
+    let remove = |conn: &mut BackendConnection<'_>, batch: &mut DeletionBatch| {
+        bar::remove(conn, &gone, batch)
+    };
+    let (removed, _) = deletion_batch::batch(conn, &by, now, remove)?;
     Ok((writes.len(), removed))
 }
 

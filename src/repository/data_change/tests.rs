@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::repository::market_data::{
     InsertOptions, TickKey, TickRange, insert_batch, restore_range, soft_delete_keys,
 };
-use crate::repository::test_rows::at;
+use crate::repository::test_rows::{at, gone_at};
 use crate::testing::TemporaryDatabase;
 
 /// Writes down what it hears.
@@ -164,7 +164,8 @@ fn deleted_and_restored_ticks_are_a_span() {
         source_id: 1,
         sequence: 0,
     };
-    let delete = move |conn: &mut BackendConnection<'_>| soft_delete_keys(conn, &[key], at(0));
+    let delete =
+        move |conn: &mut BackendConnection<'_>| soft_delete_keys(conn, &[key], &mut gone_at(at(0)));
     assert_eq!(db.write("test.delete", delete).unwrap(), 1);
     assert_eq!(db.write("test.delete", delete).unwrap(), 0);
     let heard = scribe.take();

@@ -1,15 +1,17 @@
 //! Soft delete and restore of instruments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use diesel::dsl;
 use diesel::prelude::*;
 
+use super::lock::{lock, rules_changed};
 use super::write::symbol_taken;
 use crate::database::{BackendConnection, Invalidation};
-use crate::domain::Symbol;
+use crate::domain::{DeletedKind, Symbol};
 use crate::error::{Error, Result};
 use crate::models::Instrument;
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::rows::Recorded;
 use crate::repository::{KEYS_PER_STATEMENT_MAX, or_conflict};
 use crate::soft_delete::{Active, ActiveOn, Deleted, SoftDeletable};
@@ -21,72 +23,24 @@ use crate::timestamp::Timestamp;
 /// # Errors
 /// [`Error::Conflict`] naming a rule that still watches one of them; [`Error::Query`]. The
 /// caller's transaction must be undone then.
-pub fn soft_delete(conn: &mut BackendConnection<'_>, ids: &[i64], now: Timestamp) -> Result<usize> {
+pub fn soft_delete(
+    conn: &mut BackendConnection<'_>,
+    ids: &[i64],
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Instruments(ids));
     lock(conn, ids)?;
     let mut changed = 0;
     for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
         // Under the lock: no rule can be added between the look and the deletion.
         refuse_watched(conn, ids)?;
-        let update = diesel::update(active_query(ids)).set(instruments::deleted_at.eq(now));
+        let update =
+            diesel::update(active_query(ids)).set(instruments::deleted_at.eq(batch.deleted_at()));
         changed += crate::on_backend!(conn, |c| update.execute(c))?;
     }
     rules_changed(conn, ids)?;
+    batch.add(DeletedKind::Instrument, changed);
     Ok(changed).recorded(conn)
-}
-
-/// Keeps other writers from deleting the instruments, and from adding rules and ticks to them,
-/// until the commit. In id order, so that nobody waits in a circle. The write lane of SQLite is
-/// such a lock already.
-pub(crate) fn lock(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
-    match conn {
-        #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => {}
-        #[cfg(feature = "postgres")]
-        BackendConnection::Postgres(c) => {
-            let locked: Vec<i64> = instrument_state::table
-                .filter(instrument_state::instrument_id.eq_any(ids))
-                .filter(instrument_state::is_deleted.eq(false))
-                .select(instrument_state::instrument_id)
-                .order(instrument_state::instrument_id)
-                .for_no_key_update()
-                .load(*c)?;
-            tracing::trace!(instruments = locked.len(), "locked");
-        }
-    }
-    let _ = ids;
-    Ok(())
-}
-
-/// Locks those of the instruments that are active, and returns their ids.
-pub(crate) fn lock_active(
-    conn: &mut BackendConnection<'_>,
-    ids: &BTreeSet<i64>,
-) -> Result<BTreeSet<i64>> {
-    let ids: Vec<i64> = ids.iter().copied().collect();
-    lock(conn, &ids)?;
-    let mut active = BTreeSet::new();
-    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let query = instrument_state::table
-            .filter(instrument_state::instrument_id.eq_any(ids))
-            .filter(instrument_state::is_deleted.eq(false))
-            .select(instrument_state::instrument_id);
-        let found: Vec<i64> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
-        active.extend(found);
-    }
-    Ok(active)
-}
-
-/// Says that the rules of the instruments, which are locked, are others: whoever has them in memory
-/// sees it at the next tick.
-pub(crate) fn rules_changed(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
-    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
-        let of = instrument_state::table.filter(instrument_state::instrument_id.eq_any(ids));
-        let update = diesel::update(of)
-            .set(instrument_state::rules_version.eq(instrument_state::rules_version + 1));
-        crate::on_backend!(&mut *conn, |c| update.execute(c))?;
-    }
-    Ok(())
 }
 
 #[dsl::auto_type(no_type_alias)]

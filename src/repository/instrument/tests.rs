@@ -9,7 +9,7 @@ use crate::database::BackendConnection;
 use crate::domain::{InstrumentStatus, InstrumentType, Symbol};
 use crate::models::{InstrumentChange, NewInstrument};
 use crate::repository::alert_rule;
-use crate::repository::test_rows::{above_100, at, bitcoin, conflict, tail};
+use crate::repository::test_rows::{above_100, at, bitcoin, conflict, gone_at, tail};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::instruments;
 use crate::test_support::on_both;
@@ -62,7 +62,7 @@ fn a_list_is_by_symbol_and_narrows_by_type_and_status() {
         assert_eq!(symbols(conn, filter(None, inactive)), ["NDX"]);
         let future = Some(InstrumentType::Future);
         assert!(symbols(conn, filter(future, inactive)).is_empty());
-        soft_delete(conn, &[7], at(2)).unwrap();
+        soft_delete(conn, &[7], &mut gone_at(at(2))).unwrap();
         assert!(symbols(conn, filter(None, inactive)).is_empty());
     });
 }
@@ -73,7 +73,7 @@ fn an_instrument_is_found_by_id_and_symbol_until_it_is_deleted() {
         assert_eq!(get(conn, 1).unwrap().symbol.as_str(), "ES");
         assert_eq!(by_symbol(conn, &symbol("nq")).unwrap().unwrap().id, 2);
         assert_eq!(by_symbol(conn, &symbol("NONE")).unwrap(), None);
-        soft_delete(conn, &[1], at(2)).unwrap();
+        soft_delete(conn, &[1], &mut gone_at(at(2))).unwrap();
         assert_eq!(by_symbol(conn, &symbol("ES")).unwrap(), None);
         let error = get(conn, 1).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
@@ -84,7 +84,7 @@ fn an_instrument_is_found_by_id_and_symbol_until_it_is_deleted() {
 #[test]
 fn labels_of_all_are_those_of_deleted_instruments_too() {
     on_both(|conn| {
-        soft_delete(conn, &[1], at(2)).unwrap();
+        soft_delete(conn, &[1], &mut gone_at(at(2))).unwrap();
         let found = |labels: Vec<InstrumentLabel>| {
             let mut symbols: Vec<_> = labels.iter().map(|it| it.symbol.to_string()).collect();
             symbols.sort();
@@ -116,7 +116,7 @@ fn a_taken_symbol_is_a_conflict_that_names_the_active_instrument() {
         let text = conflict(insert(conn, &bitcoin(), at(2)));
         let named = format!("active instrument {} \"Bitcoin\"", first.id);
         assert!(text.contains(&named), "{text}");
-        soft_delete(conn, &[first.id], at(3)).unwrap();
+        soft_delete(conn, &[first.id], &mut gone_at(at(3))).unwrap();
         let second = insert(conn, &bitcoin(), at(4)).unwrap();
         assert!(second.id > first.id, "a deleted one gives its symbol free");
     });
@@ -138,7 +138,7 @@ fn a_change_touches_what_it_names_and_an_empty_one_only_updated_at() {
         expected.updated_at = at(9);
         assert_eq!(update(conn, 1, &change, at(9)).unwrap(), expected);
         assert_eq!(get(conn, 1).unwrap(), expected);
-        soft_delete(conn, &[1], at(10)).unwrap();
+        soft_delete(conn, &[1], &mut gone_at(at(10))).unwrap();
         for id in [1, 99] {
             let error = update(conn, id, &change, at(11)).unwrap_err();
             assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
@@ -149,9 +149,12 @@ fn a_change_touches_what_it_names_and_an_empty_one_only_updated_at() {
 #[test]
 fn deletion_counts_exactly_and_keeps_its_first_moment() {
     on_both(|conn| {
-        assert_eq!(soft_delete(conn, &[], at(1)).unwrap(), 0);
-        assert_eq!(soft_delete(conn, &[1, 2, 2, 99], at(1)).unwrap(), 2);
-        assert_eq!(soft_delete(conn, &[1, 3], at(2)).unwrap(), 1);
+        assert_eq!(soft_delete(conn, &[], &mut gone_at(at(1))).unwrap(), 0);
+        assert_eq!(
+            soft_delete(conn, &[1, 2, 2, 99], &mut gone_at(at(1))).unwrap(),
+            2
+        );
+        assert_eq!(soft_delete(conn, &[1, 3], &mut gone_at(at(2))).unwrap(), 1);
         assert_eq!(deleted_at(conn, 1), Some(at(1)));
         assert_eq!(deleted_at(conn, 3), Some(at(2)));
         assert_eq!(restore(conn, &[1, 1, 4, 99]).unwrap(), 1);
@@ -165,7 +168,7 @@ fn deletion_counts_exactly_and_keeps_its_first_moment() {
 fn more_ids_than_one_statement_takes_are_counted_over_all_of_them() {
     on_both(|conn| {
         let ids: Vec<i64> = (-25_000..=12).collect();
-        assert_eq!(soft_delete(conn, &ids, at(1)).unwrap(), 12);
+        assert_eq!(soft_delete(conn, &ids, &mut gone_at(at(1))).unwrap(), 12);
         assert_eq!(restore(conn, &ids).unwrap(), 12);
     });
 }
@@ -175,18 +178,19 @@ fn an_instrument_with_an_active_rule_stays_and_the_rule_is_named() {
     on_both(|conn| {
         let idle = store_rule(conn, 2, false);
         let rule = store_rule(conn, 1, true);
-        let text = conflict(conn.savepoint(|conn| soft_delete(conn, &[3, 2, 1], at(1))));
+        let text =
+            conflict(conn.savepoint(|conn| soft_delete(conn, &[3, 2, 1], &mut gone_at(at(1)))));
         assert!(text.contains("instrument 1 ES"), "{text}");
         let named = format!("active rule {rule} \"breakout\"");
         assert!(text.contains(&named), "{text}");
         assert_eq!(deleted_at(conn, 3), None, "all or none");
         assert_eq!(
-            soft_delete(conn, &[2], at(1)).unwrap(),
+            soft_delete(conn, &[2], &mut gone_at(at(1))).unwrap(),
             1,
             "rule {idle} is off"
         );
-        alert_rule::soft_delete(conn, &[rule], at(1)).unwrap();
-        assert_eq!(soft_delete(conn, &[1], at(2)).unwrap(), 1);
+        alert_rule::soft_delete(conn, &[rule], &mut gone_at(at(1))).unwrap();
+        assert_eq!(soft_delete(conn, &[1], &mut gone_at(at(2))).unwrap(), 1);
     });
 }
 
@@ -194,7 +198,7 @@ fn an_instrument_with_an_active_rule_stays_and_the_rule_is_named() {
 fn a_symbol_that_was_taken_meanwhile_stops_the_restoration() {
     on_both(|conn| {
         let first = insert(conn, &bitcoin(), at(1)).unwrap().id;
-        soft_delete(conn, &[first, 5], at(2)).unwrap();
+        soft_delete(conn, &[first, 5], &mut gone_at(at(2))).unwrap();
         let second = insert(conn, &bitcoin(), at(3)).unwrap().id;
         let text = conflict(conn.savepoint(|conn| restore(conn, &[5, first])));
         assert!(
@@ -206,7 +210,7 @@ fn a_symbol_that_was_taken_meanwhile_stops_the_restoration() {
             "{text}"
         );
         assert_eq!(deleted_at(conn, 5), Some(at(2)), "all or none");
-        soft_delete(conn, &[second], at(4)).unwrap();
+        soft_delete(conn, &[second], &mut gone_at(at(4))).unwrap();
         let text = conflict(restore(conn, &[first, second]));
         assert!(text.contains("restore one of them"), "{text}");
         assert_eq!(restore(conn, &[second]).unwrap(), 1);
@@ -262,7 +266,7 @@ fn instruments_and_their_rules_are_two_statements_for_one_and_for_twelve() {
         let two = [store_rule(conn, 2, true), store_rule(conn, 2, false)];
         let one = store_rule(conn, 9, true);
         let gone = store_rule(conn, 9, true);
-        alert_rule::soft_delete(conn, &[gone], at(2)).unwrap();
+        alert_rule::soft_delete(conn, &[gone], &mut gone_at(at(2))).unwrap();
         let inactive = Some(InstrumentStatus::Inactive);
         let off = InstrumentChange {
             status: inactive,

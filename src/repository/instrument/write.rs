@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::delete::{lock, rules_changed};
+use super::lock::{lock, rules_changed};
 use super::read::{by_id_query, by_symbol, get};
 use crate::database::{BackendConnection, Invalidation};
 use crate::error::{Error, Result};

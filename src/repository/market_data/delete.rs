@@ -12,12 +12,13 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
 use super::keys::{TickKey, TickRange};
-use super::latest::newest;
+use super::latest::newest_of_all;
 use crate::database::{BackendConnection, Invalidation};
-use crate::domain::TickPrices;
+use crate::domain::{DeletedKind, TickPrices};
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
 use crate::repository::data_change::{self, ChangedSpan, DataChange};
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::instrument;
 use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
@@ -36,9 +37,11 @@ const TICK_KEYS_PER_STATEMENT_MAX: usize = 4_096;
 pub fn soft_delete_keys(
     conn: &mut BackendConnection<'_>,
     keys: &[TickKey],
-    now: Timestamp,
+    batch: &mut DeletionBatch,
 ) -> Result<usize> {
-    mark_keys(conn, keys, Some(now))
+    let changed = mark_keys(conn, keys, Some(batch.deleted_at()))?;
+    batch.add(DeletedKind::Tick, changed);
+    Ok(changed)
 }
 
 /// Takes the ticks with these keys out of the trash; returns how many were in it.
@@ -122,7 +125,7 @@ macro_rules! marks_of {
 pub fn soft_delete_range(
     conn: &mut BackendConnection<'_>,
     of: &TickRange,
-    now: Timestamp,
+    batch: &mut DeletionBatch,
 ) -> Result<usize> {
     let (first, last) = of.bounds()?;
     let _said = conn.invalidates(Invalidation::Ticks(&[of.instrument_id]));
@@ -132,8 +135,9 @@ pub fn soft_delete_range(
         .filter(market_data::instrument_id.eq(of.instrument_id))
         .filter(market_data::timestamp.between(first, last));
     let marks = marks_of!(conn, of.instrument_id, rows);
-    let update = diesel::update(rows).set(market_data::deleted_at.eq(now));
+    let update = diesel::update(rows).set(market_data::deleted_at.eq(batch.deleted_at()));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    batch.add(DeletedKind::Tick, changed);
     marks.store(conn)?;
     if changed > 0 {
         let span = ChangedSpan {
@@ -174,6 +178,97 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
     Ok(changed).recorded(conn)
 }
 
+/// The last of the first rows by time, about `limit` of them at most: ticks of one moment go
+/// together.
+macro_rules! last_of_first {
+    ($conn:expr, $rows:expr, $limit:expr) => {{
+        let by_time = || {
+            $rows
+                .order(market_data::timestamp.asc())
+                .select(market_data::timestamp)
+        };
+        let first = by_time().limit(1);
+        let first: Option<Timestamp> =
+            crate::on_backend!(&mut *$conn, |c| first.first(c).optional())?;
+        let beyond = by_time()
+            .offset(i64::try_from($limit).unwrap_or(i64::MAX))
+            .limit(1);
+        let beyond: Option<Timestamp> =
+            crate::on_backend!(&mut *$conn, |c| beyond.first(c).optional())?;
+        let before = beyond.map_or(Timestamp::MAX, |at| at.saturating_add_micros(-1));
+        first.map(|first| (first, before.max(first)))
+    }};
+}
+
+/// Moves active ticks of an instrument to the trash, the first by time and about `limit` of them;
+/// returns how many. Nothing is left when it is less than `limit`.
+pub(crate) fn soft_delete_some(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    limit: usize,
+    batch: &mut DeletionBatch,
+) -> Result<usize> {
+    let all = || {
+        market_data::table
+            .active()
+            .filter(market_data::instrument_id.eq(instrument_id))
+    };
+    match last_of_first!(conn, all(), limit) {
+        None => Ok(0),
+        Some((_, last)) => {
+            let of = TickRange {
+                end: Some(last.saturating_add_micros(1)).filter(|_| last < Timestamp::MAX),
+                ..TickRange::all(instrument_id)
+            };
+            soft_delete_range(conn, &of, batch)
+        }
+    }
+}
+
+/// Takes ticks of a batch out of the trash, about `limit` of them at most; returns how many. Nothing
+/// is left when it is less than `limit`.
+pub(crate) fn restore_some(
+    conn: &mut BackendConnection<'_>,
+    deleted_at: Timestamp,
+    limit: usize,
+) -> Result<usize> {
+    let of_batch = || {
+        market_data::table
+            .deleted()
+            .filter(market_data::deleted_at.eq(deleted_at))
+    };
+    let ids = of_batch()
+        .select(market_data::instrument_id)
+        .distinct()
+        .order(market_data::instrument_id);
+    let ids: Vec<i64> = crate::on_backend!(&mut *conn, |c| ids.load(c))?;
+    let _said = conn.invalidates(Invalidation::Ticks(&ids));
+    instrument::lock(conn, &ids)?;
+    let mut restored = 0;
+    for id in ids {
+        if restored >= limit {
+            break;
+        }
+        let of = || of_batch().filter(market_data::instrument_id.eq(id));
+        let Some((first, last)) = last_of_first!(conn, of(), limit - restored) else {
+            continue;
+        };
+        let rows = of().filter(market_data::timestamp.le(last));
+        let marks = marks_of!(conn, id, rows);
+        let update = diesel::update(rows).set(market_data::deleted_at.eq(None::<Timestamp>));
+        let changed = crate::on_backend!(&mut *conn, |c| update.execute(c))?;
+        marks.store(conn)?;
+        let span = ChangedSpan {
+            from: Some(first),
+            to: Some(last).filter(|last| *last < Timestamp::MAX),
+            rows: Some(changed as u64),
+        };
+        refresh_last_ticks(conn, &[id], span)?;
+        restored += changed;
+    }
+    Ok(restored).recorded(conn)
+}
+
 /// Sets what each instrument shows as its last tick to its newest active one, and says that its
 /// ticks are others.
 fn refresh_last_ticks(
@@ -181,7 +276,7 @@ fn refresh_last_ticks(
     ids: &[i64],
     span: ChangedSpan,
 ) -> Result<()> {
-    let newest = newest(conn, ids)?;
+    let newest = newest_of_all(conn, ids)?;
     for id in ids {
         let tick = newest.iter().find(|tick| tick.instrument_id == *id);
         // Of a deleted instrument, too: it shows the same ticks when it is restored.

@@ -1,7 +1,8 @@
-//! Joins ticks with their instrument.
+//! Joins ticks with the state of their instrument.
 
 use diesel::dsl;
 
-use crate::tables::{instruments, market_data};
+use crate::tables::{instrument_state, market_data};
 
-pub(super) type OfInstruments = dsl::Eq<market_data::instrument_id, instruments::id>;
+pub(super) type OfInstruments =
+    dsl::Eq<market_data::instrument_id, instrument_state::instrument_id>;

@@ -1,5 +1,7 @@
 //! The identity of a tick and the ranges that reads and deletes name. No SQL.
 
+use std::fmt;
+
 use crate::error::Result;
 use crate::repository::bounds;
 use crate::timestamp::Timestamp;
@@ -53,6 +55,15 @@ pub struct TickRange {
     pub start: Option<Timestamp>,
     /// The moment that is no longer part of it; `None` for the end.
     pub end: Option<Timestamp>,
+}
+
+impl fmt::Display for TickRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "instrument {}", self.instrument_id)?;
+        self.start
+            .map_or(Ok(()), |start| write!(f, " from {start}"))?;
+        self.end.map_or(Ok(()), |end| write!(f, " to {end}"))
+    }
 }
 
 impl TickRange {

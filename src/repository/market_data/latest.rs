@@ -11,11 +11,47 @@ use crate::models::MarketData;
 #[cfg(feature = "postgres")]
 use crate::repository::KEYS_PER_STATEMENT_MAX;
 use crate::repository::rows::Recorded;
+use crate::tables::instrument_state;
 
 #[cfg(feature = "postgres")]
 use super::latest_postgres::latest_query;
 #[cfg(feature = "sqlite")]
 use super::latest_sqlite::newest_query;
+
+/// The newest active tick of each instrument that passes the filter and has one, by instrument.
+macro_rules! newest {
+    ($conn:expr, $instrument_ids:expr, |$query:ident| $filtered:expr) => {{
+        let mut by_instrument = BTreeMap::new();
+        let mut keep = |row: MarketData| {
+            by_instrument.insert(row.instrument_id, row);
+        };
+        match $conn {
+            // A statement that stays prepared costs less here than a list that is prepared each time.
+            #[cfg(feature = "sqlite")]
+            BackendConnection::Sqlite(_) => $conn.snapshot(|conn| {
+                for id in $instrument_ids {
+                    let newest = crate::on_backend!(conn, |c| {
+                        let $query = newest_query(*id);
+                        let newest = $filtered.select(MarketData::as_select());
+                        newest.get_result(c).optional()
+                    })?;
+                    newest.into_iter().for_each(&mut keep);
+                }
+                Ok(())
+            })?,
+            // Here each statement would be a round trip.
+            #[cfg(feature = "postgres")]
+            BackendConnection::Postgres(c) => {
+                for ids in $instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
+                    let $query = latest_query(ids);
+                    let newest = $filtered.select(MarketData::as_select());
+                    newest.load(*c)?.into_iter().for_each(&mut keep);
+                }
+            }
+        }
+        by_instrument.into_values().collect::<Vec<MarketData>>()
+    }};
+}
 
 /// The newest active tick of each active instrument that has one, by instrument.
 ///
@@ -25,39 +61,17 @@ use super::latest_sqlite::newest_query;
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
-    newest(conn, instrument_ids).recorded(conn)
+    let newest = newest!(conn, instrument_ids, |ticks| {
+        ticks.filter(instrument_state::is_deleted.eq(false))
+    });
+    Ok(newest).recorded(conn)
 }
 
-/// [`latest`] on the way to a write, whose rows are those that it writes.
-pub(super) fn newest(
+/// [`latest`] on the way to a write, whose rows are those that it writes; of deleted instruments,
+/// too, which show the same ticks when they are restored.
+pub(super) fn newest_of_all(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
 ) -> Result<Vec<MarketData>> {
-    let mut by_instrument = BTreeMap::new();
-    let mut keep = |row: MarketData| {
-        by_instrument.insert(row.instrument_id, row);
-    };
-    match conn {
-        // A statement that stays prepared costs less here than a list that is prepared each time.
-        #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => conn.snapshot(|conn| {
-            for id in instrument_ids {
-                let newest = crate::on_backend!(conn, |c| {
-                    let newest = newest_query(*id).select(MarketData::as_select());
-                    newest.get_result(c).optional()
-                })?;
-                newest.into_iter().for_each(&mut keep);
-            }
-            Ok(())
-        })?,
-        // Here each statement would be a round trip.
-        #[cfg(feature = "postgres")]
-        BackendConnection::Postgres(c) => {
-            for ids in instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
-                let newest = latest_query(ids).select(MarketData::as_select());
-                newest.load(*c)?.into_iter().for_each(&mut keep);
-            }
-        }
-    }
-    Ok(by_instrument.into_values().collect())
+    Ok(newest!(conn, instrument_ids, |ticks| ticks))
 }

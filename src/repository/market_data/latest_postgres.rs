@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use diesel::query_source::AliasedField;
 
 use super::joins::OfInstruments;
-use crate::soft_delete::{Active, ActiveAlias, ActiveOn, SoftDeletable};
-use crate::tables::{instruments, market_data};
+use crate::soft_delete::{ActiveAlias, ActiveOn, SoftDeletable};
+use crate::tables::{instrument_state, market_data};
 
 crate::soft_delete_alias!(pub(super) market_data as newest: Newest);
 
@@ -18,7 +18,7 @@ type NewestFirst = (
 );
 type OfOuter = dsl::Filter<
     ActiveAlias<market_data::table, Newest>,
-    dsl::Eq<OfNewest<market_data::instrument_id>, instruments::id>,
+    dsl::Eq<OfNewest<market_data::instrument_id>, instrument_state::instrument_id>,
 >;
 type NewestColumn<Column> =
     dsl::SingleValue<dsl::Limit<dsl::Order<dsl::Select<OfOuter, OfNewest<Column>>, NewestFirst>>>;
@@ -28,7 +28,11 @@ macro_rules! of_newest {
     ($column:ident) => {
         newest
             .active()
-            .filter(newest.field(market_data::instrument_id).eq(instruments::id))
+            .filter(
+                newest
+                    .field(market_data::instrument_id)
+                    .eq(instrument_state::instrument_id),
+            )
             .select(newest.field(market_data::$column))
             .order((
                 newest.field(market_data::timestamp).desc(),
@@ -44,15 +48,14 @@ macro_rules! of_newest {
 /// alone, all ticks of a stamp would be read.
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn latest_query<'a>(ids: &'a [i64]) -> _ {
-    let active: Active<instruments::table> = instruments::table.active();
     let stamp: NewestColumn<market_data::timestamp> = of_newest!(timestamp);
     let source: NewestColumn<market_data::source_id> = of_newest!(source_id);
     let sequence: NewestColumn<market_data::sequence> = of_newest!(sequence);
-    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
+    let on: OfInstruments = market_data::instrument_id.eq(instrument_state::instrument_id);
     let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
-    active
+    instrument_state::table
         .inner_join(ticks)
-        .filter(instruments::id.eq_any(ids))
+        .filter(instrument_state::instrument_id.eq_any(ids))
         .filter(market_data::timestamp.nullable().eq(stamp))
         .filter(market_data::source_id.nullable().eq(source))
         .filter(market_data::sequence.nullable().eq(sequence))

@@ -4,18 +4,17 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::joins::OfInstruments;
-use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
-use crate::tables::{instruments, market_data};
+use crate::soft_delete::{ActiveOn, SoftDeletable};
+use crate::tables::{instrument_state, market_data};
 
-/// It starts from the one row of `instruments`, so that the order is that of the clustered key.
+/// It starts from the one row of `instrument_state`, so that the order is that of the clustered key.
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn newest_query(id: i64) -> _ {
-    let active: Active<instruments::table> = instruments::table.active();
-    let on: OfInstruments = market_data::instrument_id.eq(instruments::id);
+    let on: OfInstruments = market_data::instrument_id.eq(instrument_state::instrument_id);
     let ticks: ActiveOn<market_data::table, OfInstruments> = market_data::table.active_on(on);
-    active
+    instrument_state::table
         .inner_join(ticks)
-        .filter(instruments::id.eq(id))
+        .filter(instrument_state::instrument_id.eq(id))
         .order((
             market_data::timestamp.desc(),
             market_data::source_id.desc(),

@@ -10,6 +10,7 @@ use crate::domain::ProviderType;
 use crate::domain::tick::RawTick;
 use crate::models::NewDataSource;
 use crate::repository::data_source;
+use crate::repository::test_rows::gone_at;
 use crate::repository::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 use crate::test_support::{on_both, sql_of};
 use crate::timestamp::Timestamp;
@@ -146,7 +147,10 @@ fn ticks_without_a_sequence_are_all_stored_even_when_they_are_equal() {
 fn a_deleted_tick_that_is_sent_again_is_counted_apart_and_stays_deleted() {
     on_both(|conn| {
         insert(conn, &[trade(1, 10, Some(0), 100.0)]);
-        assert_eq!(soft_delete_keys(conn, &[key(1, 10, 0)], now()).unwrap(), 1);
+        assert_eq!(
+            soft_delete_keys(conn, &[key(1, 10, 0)], &mut gone_at(now())).unwrap(),
+            1
+        );
         let batch = [
             trade(1, 10, Some(0), 100.0),
             trade(1, 10, Some(0), 101.0),
@@ -220,7 +224,10 @@ fn the_last_tick_of_an_instrument_follows_and_older_ticks_are_late() {
             start: Some(at(25)),
             end: None,
         };
-        assert_eq!(soft_delete_range(conn, &newest, now()).unwrap(), 2);
+        assert_eq!(
+            soft_delete_range(conn, &newest, &mut gone_at(now())).unwrap(),
+            2
+        );
         assert_eq!(last(conn, 1), (Some(20), Some(100.0)));
         assert_eq!(restore_range(conn, &newest).unwrap(), 2);
         assert_eq!(last(conn, 1), (Some(30), Some(110.0)));
@@ -328,11 +335,14 @@ fn keys_in_bulk_are_counted_exactly_and_keep_their_first_deletion() {
         insert(conn, &ticks);
         let keys: Vec<TickKey> = (0..9_000).rev().map(|n| key(1, n, 0)).collect();
         assert_eq!(
-            soft_delete_keys(conn, &keys[..5_000], now()).unwrap(),
+            soft_delete_keys(conn, &keys[..5_000], &mut gone_at(now())).unwrap(),
             5_000
         );
         let later = at(NOW + 1);
-        assert_eq!(soft_delete_keys(conn, &keys, later).unwrap(), 4_000);
+        assert_eq!(
+            soft_delete_keys(conn, &keys, &mut gone_at(later)).unwrap(),
+            4_000
+        );
         let first: Vec<_> = deleted_at(conn, 8_999);
         assert_eq!(first, [Some(now())]);
         let unknown = [key(1, 1_000_000, 0), key(1, 0, 0)];
@@ -365,7 +375,7 @@ fn the_latest_of_many_instruments_skips_deleted_ticks_and_empty_instruments() {
                 trade(2, 15, None, 4.0),
             ],
         );
-        soft_delete_keys(conn, &[key(1, 20, 1)], now()).unwrap();
+        soft_delete_keys(conn, &[key(1, 20, 1)], &mut gone_at(now())).unwrap();
         let prices: Vec<_> = latest(conn, &[2, 1, 3])
             .unwrap()
             .iter()
@@ -405,7 +415,7 @@ fn the_latest_of_a_crowded_stamp_is_the_greatest_active_key() {
             assert_eq!(rows[0].key(), greatest);
             let price = rows[0].price;
             assert_eq!(last(conn, 1), (Some(greatest.timestamp.micros()), price));
-            soft_delete_keys(conn, &[greatest], now()).unwrap();
+            soft_delete_keys(conn, &[greatest], &mut gone_at(now())).unwrap();
         }
         assert_eq!(latest(conn, &[1]).unwrap(), []);
         assert_eq!(last(conn, 1), (None, None));

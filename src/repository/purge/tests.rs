@@ -5,7 +5,7 @@ use super::alerts::oldest_query;
 use super::referenced::{instruments_query, rules_query};
 use super::trash::DeleteTrash;
 use super::*;
-use crate::repository::test_rows::{at, tail};
+use crate::repository::test_rows::{at, gone_at, tail};
 use crate::test_support::sql_of;
 
 const LEAVES: [LeafTable; 3] = [
@@ -118,8 +118,8 @@ fn what_was_restored_or_is_referred_to_since_the_survey_stays() {
     use crate::repository::{alert_rule, instrument};
     crate::test_support::on_both(|conn| {
         let rule = alert_rule::insert(conn, &above_100(3), at(1)).unwrap().id;
-        alert_rule::soft_delete(conn, &[rule], at(2)).unwrap();
-        instrument::soft_delete(conn, &[1, 2, 3], at(5)).unwrap();
+        alert_rule::soft_delete(conn, &[rule], &mut gone_at(at(2))).unwrap();
+        instrument::soft_delete(conn, &[1, 2, 3], &mut gone_at(at(5))).unwrap();
         let survey =
             referenced::survey(conn, Parent::Instruments, at(5), PurgeCursor::START, None).unwrap();
         assert_eq!((survey.free, survey.next), (vec![1, 2], None));
@@ -144,8 +144,8 @@ fn surveys_follow_each_other_through_rows_deleted_at_one_moment() {
                 (0..2_100).map(store).collect()
             })
             .unwrap();
-        alert_rule::soft_delete(conn, &ids[..1_500], at(5)).unwrap();
-        alert_rule::soft_delete(conn, &ids[1_500..], at(4)).unwrap();
+        alert_rule::soft_delete(conn, &ids[..1_500], &mut gone_at(at(5))).unwrap();
+        alert_rule::soft_delete(conn, &ids[1_500..], &mut gone_at(at(4))).unwrap();
         let mut seen = Vec::new();
         let mut sizes = Vec::new();
         let mut after = Some(PurgeCursor::START);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::Frequency;
-use crate::repository::test_rows::{at, tail};
+use crate::repository::test_rows::{at, gone_at, tail};
 use crate::test_support::on_both;
 
 fn es() -> NewSavedQuery {
@@ -68,8 +68,11 @@ fn a_deleted_query_is_not_read_or_executed_until_it_is_restored() {
     on_both(|conn| {
         let id = insert(conn, &es(), at(1)).unwrap().id;
         let other = insert(conn, &es(), at(1)).unwrap().id;
-        assert_eq!(soft_delete(conn, &[id, 99], at(2)).unwrap(), 1);
-        assert_eq!(soft_delete(conn, &[id], at(3)).unwrap(), 0);
+        assert_eq!(
+            soft_delete(conn, &[id, 99], &mut gone_at(at(2))).unwrap(),
+            1
+        );
+        assert_eq!(soft_delete(conn, &[id], &mut gone_at(at(3))).unwrap(), 0);
         for error in [get(conn, id), mark_executed(conn, id, at(4))] {
             assert!(matches!(error, Err(Error::NotFound { .. })), "{error:?}");
         }

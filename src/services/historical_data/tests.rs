@@ -5,6 +5,7 @@ use crate::database::BackendConnection;
 use crate::domain::tick::{RawTick, Tick};
 use crate::domain::{BarPrice, Frequency, ProviderType};
 use crate::models::{NewDataSource, NewMarketDataBar};
+use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::{bar, data_source, market_data};
 use crate::test_support::on_both;
 use crate::timestamp::Timestamp;
@@ -329,7 +330,8 @@ fn deleted_ticks_are_in_no_bar() {
             start: Some(at(0)),
             end: Some(at(HOUR + 1)),
         };
-        market_data::soft_delete_range(conn, &range, at(DAY)).unwrap();
+        market_data::soft_delete_range(conn, &range, &mut DeletionBatch::of_elsewhere(at(DAY)))
+            .unwrap();
         assert_eq!(
             closes(&all(conn, Frequency::OneHour)),
             [(HOUR, 3.0, Aggregated)]

@@ -9,7 +9,7 @@ use tickbase::repository::bar::{self, BarRange};
 use tickbase::services::Service;
 
 use crate::api::client::Api;
-use crate::support::{build_bars, db_write, insert_bars, on_both, upsert_bars};
+use crate::support::{build_bars, db_delete, db_write, insert_bars, on_both, upsert_bars};
 
 const FETCH: &str = "/api/historical-data/fetch";
 const ES: i64 = 1;
@@ -99,7 +99,7 @@ on_both! {
             ("the bar anew", &|| drop(upsert_bars(api.app.database(), &[day("8.5")]).unwrap()), Some(8.5)),
             (
                 "a deletion of bars",
-                &|| assert_eq!(db_write!(api.app.database(), |now| bar::soft_delete_range(&BarRange::all(ES, Frequency::OneDay), now)).unwrap(), 1),
+                &|| assert_eq!(db_delete!(api.app.database(), bar::soft_delete_range(&BarRange::all(ES, Frequency::OneDay))).unwrap(), 1),
                 Some(2.0),
             ),
             (

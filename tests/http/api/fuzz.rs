@@ -11,7 +11,9 @@ use axum::http::StatusCode;
 use flate2::read::GzDecoder;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use tickbase::domain::{Bar, Frequency, RawBar};
+use tickbase::domain::{Bar, Condition, Frequency, RawBar, RuleType};
+use tickbase::models::{NewAlertRule, NewDeletion};
+use tickbase::repository::{alert_rule, deletion};
 use tickbase::timestamp::Timestamp;
 
 use crate::api::client::{Answer, Api};
@@ -154,6 +156,26 @@ fn bars(api: &Api) {
     insert_bars(api.app.database(), &bars[..]).unwrap();
 }
 
+/// Deletions with the ids that requests ask for, which are moments just after 1970.
+fn deletions(api: &Api) {
+    let database = api.app.database();
+    for moment in 1..=14 {
+        let at = Timestamp::from_micros(moment).unwrap();
+        let done = database.write("test.delete", move |conn| {
+            let rule = NewAlertRule {
+                condition: Some(Condition::Above),
+                threshold: Some("1".parse().unwrap()),
+                ..NewAlertRule::new(2, RuleType::Threshold)
+            };
+            let id = alert_rule::insert(conn, &rule, at)?.id;
+            deletion::batch(conn, &NewDeletion::of("a test"), at, |conn, batch| {
+                alert_rule::soft_delete(conn, &[id], batch)
+            })
+        });
+        assert_eq!(done.unwrap().1.map(|of| of.id()), Some(moment));
+    }
+}
+
 fn shown(answer: &Answer) -> String {
     answer.text().chars().take(600).collect()
 }
@@ -185,6 +207,7 @@ on_both! {
         let api = Api::new(db);
         alerts(&api);
         bars(&api);
+        deletions(&api);
         let document = Document::of(&api);
         let mut operations = document.operations();
         assert!(operations.len() >= 16, "{operations:?}");

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::delivery::receiver::{PATIENCE, Receiver, Reply, Request};
 use crate::delivery::world::{BEGIN, HOUR, SECRET, World, channel, one_more_look, until, webhook};
-use crate::support::{db_write, exposition, on_both};
+use crate::support::{db_delete, db_write, exposition, on_both};
 
 /// As a receiver verifies it.
 fn signature(request: &Request) -> String {
@@ -107,10 +107,10 @@ on_both! {
         let receiver = Receiver::new(|n| Reply::Status(if n == 0 { 500 } else { 200 }));
         let service = world.service(vec![webhook("hook", &receiver)]);
         let (failing, unsent) = (world.fire(1), world.fire(2));
-        db_write!(world.db, |now| alert_log::soft_delete(&[unsent], now)).unwrap();
+        db_delete!(world.db, alert_log::soft_delete(&[unsent])).unwrap();
         service.start().unwrap();
         world.until_delivery(failing, "hook", |row| row.status == DeliveryState::Failed);
-        db_write!(world.db, |now| alert_log::soft_delete(&[failing], now)).unwrap();
+        db_delete!(world.db, alert_log::soft_delete(&[failing])).unwrap();
         world.pass(24 * HOUR, &service);
         one_more_look(&service);
         assert_eq!(receiver.requests().len(), 1);

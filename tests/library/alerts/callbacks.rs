@@ -9,7 +9,7 @@ use tickbase::repository::market_data::{InsertOptions, insert_batch};
 use tickbase::services::{Service, ServiceState};
 
 use crate::alerts::place::{Place, at, key, rule, tick};
-use crate::support::{db_write, on_both};
+use crate::support::{db_delete, on_both};
 
 fn listen(place: &Place) -> Receiver<Vec<AlertLog>> {
     let (send, fired) = mpsc::channel();
@@ -59,7 +59,7 @@ on_both! {
         let (writer, (send, written)) = (place.db.clone(), mpsc::channel());
         let registration = place.engine.on_fired(move |alerts| {
             let ids: Vec<i64> = alerts.iter().map(|alert| alert.id).collect();
-            let deleted = db_write!(writer, |now| alert_log::soft_delete(&ids, now));
+            let deleted = db_delete!(writer, alert_log::soft_delete(&ids));
             send.send(deleted.unwrap()).unwrap();
         });
         place.insert(vec![tick(0, 1.0, None)]);

@@ -8,7 +8,7 @@ use tickbase::repository::market_data::{
 use tickbase::repository::{alert_rule, instrument};
 
 use crate::alerts::place::{Place, at, prices, rule, tick};
-use crate::support::{db_write, on_both};
+use crate::support::{db_delete, db_write, on_both};
 
 on_both! {
     fn rules_added_changed_switched_and_deleted_work_from_the_next_tick(db: &TestDatabase) {
@@ -39,7 +39,7 @@ on_both! {
         assert_eq!(fires(&place), 0);
         change(active(true));
         assert_eq!(fires(&place), 1);
-        db_write!(place.db, |now| alert_rule::soft_delete(&[id], now)).unwrap();
+        db_delete!(place.db, alert_rule::soft_delete(&[id])).unwrap();
         assert_eq!(fires(&place), 0);
         db_write!(place.db, alert_rule::restore(&[id])).unwrap();
         assert_eq!(fires(&place), 1);
@@ -88,8 +88,8 @@ on_both! {
         let place = Place::open(db);
         let id = place.add(rule(Condition::Above, "0")).id;
         place.insert(vec![tick(0, 1.0, None)]);
-        db_write!(place.db, |now| alert_rule::soft_delete(&[id], now)).unwrap();
-        db_write!(place.db, |now| instrument::soft_delete(&[1], now)).unwrap();
+        db_delete!(place.db, alert_rule::soft_delete(&[id])).unwrap();
+        db_delete!(place.db, instrument::soft_delete(&[1])).unwrap();
         assert_eq!(place.insert(vec![tick(1, 1.0, None)]).rejected.len(), 1);
         db_write!(place.db, instrument::restore(&[1])).unwrap();
         place.insert(vec![tick(2, 1.0, None)]);

@@ -13,7 +13,7 @@ use tickbase::repository::{alert_log, alert_rule};
 use tickbase::services::Service;
 
 use crate::alerts::place::{Place, at, prices, rule, tick};
-use crate::support::{TestDatabase, db_read, db_write, on_both};
+use crate::support::{TestDatabase, db_delete, db_read, db_write, on_both};
 
 fn insert(conn: &mut BackendConnection<'_>, ticks: &[Tick]) -> tickbase::Result<usize> {
     let options = InsertOptions::default();
@@ -121,7 +121,7 @@ on_both! {
         place.insert(vec![tick(1, 11.0, None)]);
         let deleted: Vec<i64> = place.alerts().iter().map(|alert| alert.id).collect();
         let gone = deleted.clone();
-        assert_eq!(db_write!(place.db, |now| alert_log::soft_delete(&gone, now)).unwrap(), 3);
+        assert_eq!(db_delete!(place.db, alert_log::soft_delete(&gone)).unwrap(), 3);
         assert_eq!(place.insert(vec![tick(1, 11.0, None)]).duplicates, 1);
         assert_eq!(place.fired(), []);
         // Even to an engine that would fire again: it reads the rules without their last firing.

@@ -11,7 +11,7 @@ use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, insert_batch};
 
 use crate::alerts::place::{Place, at, demanded, numbered, of_every_type, rule, tick};
-use crate::support::{db_write, on_both};
+use crate::support::{db_delete, on_both};
 
 const PRODUCERS: usize = 8;
 const BATCHES: usize = 40;
@@ -137,7 +137,7 @@ on_both! {
         here.insert(vec![tick(0, 1.0, None)]);
         let id = there.add(rule(Condition::Above, "0")).id;
         here.insert(vec![tick(1, 1.0, None)]);
-        db_write!(there.db, |now| alert_rule::soft_delete(&[id], now)).unwrap();
+        db_delete!(there.db, alert_rule::soft_delete(&[id])).unwrap();
         here.insert(vec![tick(2, 1.0, None)]);
         there.insert(vec![tick(3, 1.0, None)]);
         assert_eq!(here.fired(), [(id, 1_000_000, 0)]);

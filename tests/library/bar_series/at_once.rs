@@ -7,6 +7,8 @@ use crate::bar_series::world::{HOUR, World, at, open};
 use crate::support::TestDatabase;
 use crate::support::on_both;
 use tickbase::domain::Frequency;
+use tickbase::models::NewDeletion;
+use tickbase::repository::deletion;
 
 const M1: Frequency = Frequency::OneMinute;
 const H1: Frequency = Frequency::OneHour;
@@ -120,7 +122,10 @@ mod on_postgres {
             let is_repaired = Arc::clone(&repaired);
             let deletion = scope.spawn(move || {
                 db.write("test.delete", move |conn| {
-                    bar::soft_delete_range(conn, &bars, at(0))?;
+                    let new = NewDeletion::of("a test");
+                    deletion::batch(conn, &new, at(0), |conn, batch| {
+                        bar::soft_delete_range(conn, &bars, batch)
+                    })?;
                     began.send(()).unwrap();
                     until(conn, || is_repaired.load(Ordering::Acquire))
                 })

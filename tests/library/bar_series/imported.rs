@@ -3,7 +3,7 @@
 
 use crate::bar_series::model::PlainBar;
 use crate::bar_series::world::{DAY, HOUR, MINUTE, World, at, open};
-use crate::support::{db_write, on_both, upsert_bars};
+use crate::support::{db_delete, db_write, on_both, upsert_bars};
 use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
 use tickbase::repository::bar::{self, BarRange};
@@ -125,14 +125,14 @@ on_both! {
         repaired();
         let of_source = BarRange { data_source_id: Some(1), ..BarRange::all(world.id, M1) };
         let id = world.rows(of_source)[0].id;
-        assert_eq!(db_write!(db, |now| bar::soft_delete(&[id], now)).unwrap(), 1);
+        assert_eq!(db_delete!(db, bar::soft_delete(&[id])).unwrap(), 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
         assert_eq!(world.stored(H1)[&at(HOUR)].volume, 2.0);
         assert_eq!(db_write!(db, bar::restore_range(&of_source)).unwrap().restored, 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
-        assert_eq!(db_write!(db, |now| bar::soft_delete_range(&of_source, now)).unwrap(), 1);
+        assert_eq!(db_delete!(db, bar::soft_delete_range(&of_source)).unwrap(), 1);
         assert_eq!(stale(), [vec![], vec![HOUR], vec![0]]);
         repaired();
         import(&world, vec![bar(&world, D1, DAY, [10, 10, 10, 10])]);

@@ -1,16 +1,18 @@
 //! One series from its first bar on: extension, repair, what touches it and what does not.
 
 use crate::bar_series::world::{DAY, HOUR, MINUTE, World, at, open};
-use crate::support::{db_read, db_write, insert_bars, on_both, upsert_bars};
+use crate::support::{db_delete, db_read, db_write, insert_bars, on_both, upsert_bars};
 use diesel::prelude::*;
+use tickbase::database::BackendConnection;
 use tickbase::domain::tick::Tick;
 use tickbase::domain::{BarPrice, Frequency};
+use tickbase::models::NewDeletion;
 use tickbase::repository::RangeQuery;
 use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::{self, BuildSpan};
-use tickbase::repository::instrument;
 use tickbase::repository::market_data::{self, InsertOptions, TickKey, TickRange};
 use tickbase::repository::purge;
+use tickbase::repository::{deletion, instrument};
 use tickbase::services::historical_data::{BarQuery, bars};
 use tickbase::{Error, Timestamp, on_backend};
 
@@ -24,6 +26,14 @@ fn key(world: &World<'_>, seconds: i64) -> TickKey {
         source_id: 1,
         sequence: 0,
     }
+}
+
+/// Deletes a tick as a batch of its own.
+fn delete_tick(conn: &mut BackendConnection<'_>, key: TickKey) -> tickbase::Result<()> {
+    deletion::batch(conn, &NewDeletion::of("a test"), at(0), |conn, batch| {
+        market_data::soft_delete_keys(conn, &[key], batch)
+    })?;
+    Ok(())
 }
 
 on_both! {
@@ -260,14 +270,14 @@ on_both! {
         let failed: tickbase::Result<()> = db.write("test.undone", move |conn| {
             let late = [late];
             market_data::insert_batch(conn, &late, &InsertOptions::default(), at(0))?;
-            market_data::soft_delete_keys(conn, &[gone], at(0))?;
+            delete_tick(conn, gone)?;
             Err(Error::Closed)
         });
         failed.unwrap_err();
         assert_eq!(world.stale(M1), [0_i64; 0]);
         // Of a savepoint, too; what is outside of it stands.
         db.write("test.partly", move |conn| {
-            market_data::soft_delete_keys(conn, &[gone], at(0))?;
+            delete_tick(conn, gone)?;
             let undone = conn.savepoint(|conn| -> tickbase::Result<()> {
                 market_data::insert_batch(conn, &[late], &InsertOptions::default(), at(0))?;
                 Err(Error::Closed)
@@ -382,11 +392,11 @@ on_both! {
         assert_eq!(insert_bars(&db, [own]).unwrap().inserted, 1);
         world.assert_true();
         // A deleted one is built again.
-        assert_eq!(db_write!(db, |now| bar::soft_delete(&[first], now)).unwrap(), 1);
+        assert_eq!(db_delete!(db, bar::soft_delete(&[first])).unwrap(), 1);
         assert_eq!(world.stale(M1), [0]);
         world.assert_true();
         assert_eq!(world.refresh(M1).bars_written, 1);
-        assert_eq!(db_write!(db, |now| bar::soft_delete_range(&built, now)).unwrap(), 2);
+        assert_eq!(db_delete!(db, bar::soft_delete_range(&built)).unwrap(), 2);
         assert_eq!(world.stale(M1), [0, 60]);
         world.refresh(M1);
         // One that comes back without its ticks goes again.
@@ -412,7 +422,7 @@ on_both! {
             .map(|of| (of.symbol.as_str(), of.series.frequency, of.stale_periods))
             .collect();
         assert_eq!(told, [("BTC", M1, 1), ("BTC", H1, 1)]);
-        db_write!(db, |now| instrument::soft_delete(&[world.id], now)).unwrap();
+        db_delete!(db, instrument::soft_delete(&[world.id])).unwrap();
         assert_eq!(world.all_series(), []);
         assert_eq!(world.refresh(M1).transactions, 0);
         // Its bars keep it, as any others do.
@@ -422,7 +432,7 @@ on_both! {
         assert_eq!(kept.kept(), 1, "{kept:?}");
         for frequency in [M1, H1] {
             let all = BarRange::all(world.id, frequency);
-            db_write!(db, |now| bar::soft_delete_range(&all, now)).unwrap();
+            db_delete!(db, bar::soft_delete_range(&all)).unwrap();
         }
         let purged = purge::run(&db, far, false).unwrap();
         assert_eq!(purged.kept(), 0, "{purged:?}");

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::bar_series::model::{Model, PlainBar};
 use crate::bar_series::world::{DAY, HOUR, World, at, open};
 use crate::support::chaos::scaled;
-use crate::support::{db_write, on_both, upsert_bars};
+use crate::support::{db_delete, db_write, on_both, upsert_bars};
 use tickbase::domain::Frequency;
 use tickbase::models::NewMarketDataBar;
 use tickbase::repository::bar::{self, BarRange};
@@ -197,7 +197,7 @@ fn change_bars(world: &World<'_>, step: &Step) {
     match step {
         Step::DeleteBars(frequency) => {
             let all = BarRange::all(world.id, *frequency);
-            db_write!(world.db, |now| bar::soft_delete_range(&all, now)).unwrap();
+            db_delete!(world.db, bar::soft_delete_range(&all)).unwrap();
         }
         Step::Import(frequency, is_first, bars) => {
             let source = if *is_first { 1 } else { world.vendor() };
@@ -213,7 +213,7 @@ fn change_bars(world: &World<'_>, step: &Step) {
                 end: Some(at(*to)),
                 ..BarRange::all(world.id, *frequency)
             };
-            db_write!(world.db, |now| bar::soft_delete_range(&of, now)).unwrap();
+            db_delete!(world.db, bar::soft_delete_range(&of)).unwrap();
         }
         Step::RestoreBars(frequency) => {
             let all = BarRange::all(world.id, *frequency);

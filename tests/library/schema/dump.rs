@@ -15,9 +15,8 @@ const SQLITE_ROWS: &str = "SELECT 'SELECT ''row of ' || name || ': '' || ' || \
 const POSTGRES_OBJECTS: [&str; 8] = [
     "SELECT 'relation ' || c.relkind::text || ' ' || c.relname AS text \
      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace",
-    // The place among the columns that are there: a number is not given a second time.
-    "SELECT 'column ' || attrelid::regclass || ' ' || \
-       row_number() OVER (PARTITION BY attrelid ORDER BY attnum) || ' ' || attname || ' ' || \
+    // Without their places: a way back adds columns at the end, and every statement names them.
+    "SELECT 'column ' || attrelid::regclass || ' ' || attname || ' ' || \
        format_type(atttypid, atttypmod) || ' ' || attnotnull || attidentity::text || \
        coalesce(' ' || pg_get_expr(adbin, adrelid), '') || coalesce(' ' || collname, '') AS text \
      FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
@@ -37,7 +36,7 @@ const POSTGRES_OBJECTS: [&str; 8] = [
      FROM pg_type WHERE typnamespace = 'public'::regnamespace",
 ];
 
-const POSTGRES_ROWS: &str = "SELECT format('SELECT ''row of %s: '' || t::text AS text FROM %s t', \
+const POSTGRES_ROWS: &str = "SELECT format('SELECT ''row of %s: '' || to_jsonb(t)::text AS text FROM %s t', \
      oid::regclass, oid::regclass) AS text FROM pg_class \
      WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
 

@@ -22,7 +22,9 @@ use tickbase::services::{AlertEngine, Service};
 use super::{DOORS, open, runtime, text_of, tick, tickbase};
 use crate::support::pgbouncer::Pgbouncer;
 use crate::support::process::Serving;
-use crate::support::{TestDatabase, build_bars, db_read, db_write, insert_bars, upsert_bars};
+use crate::support::{
+    TestDatabase, build_bars, db_delete, db_read, db_write, insert_bars, upsert_bars,
+};
 
 /// Connections to the server that a pooler of the tests has: fewer than callers, so that they are
 /// shared.
@@ -220,7 +222,7 @@ fn bars_and_trash(database: &Database) {
     assert_eq!(db_read!(database, bar::count(&of)).unwrap(), 600);
     build_bars(database, 1, Frequency::OneMinute);
     assert!(!db_read!(database, bar_series::list()).unwrap().is_empty());
-    db_write!(database, |now| bar::soft_delete_range(&of, now)).unwrap();
+    db_delete!(database, bar::soft_delete_range(&of)).unwrap();
     let cut_off = tickbase::Timestamp::from_micros(4_000_000_000_000_000).unwrap();
     let purged = purge::run(database, cut_off, false).unwrap();
     assert!(format!("{purged:?}").contains("600"), "{purged:?}");

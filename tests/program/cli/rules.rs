@@ -46,7 +46,8 @@ on_both! {
         let slip = run(db, &["rules", "remove", &id, "99"]);
         assert!(slip.failure().contains("rule 99 not found"), "{slip:?}");
         assert_eq!(run(db, &["rules", "list", "--json"]).json().as_array().unwrap().len(), 2);
-        says(run(db, &["rules", "remove", &id]).out, "removed 1 rule(s)");
+        let removed = run(db, &["rules", "remove", &id]).out;
+        assert!(removed.starts_with("removed 1 rule(s); `tickbase undo "), "{removed}");
         assert_eq!(run(db, &["rules", "list", "--json"]).json().as_array().unwrap().len(), 1);
     }
 

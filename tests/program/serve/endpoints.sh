@@ -57,9 +57,15 @@ json 201 '.symbol == "EURUSD" and .price_decimals == 5' POST /api/instruments \
 json 409 '.detail | test("EURUSD")' POST /api/instruments '{"symbol": "EURUSD", "name": "again", "type": "fx"}'
 json 422 '.detail[0].loc == ["body", "type"]' POST /api/instruments '{"symbol": "X", "name": "x", "type": "bond"}'
 json 200 '.status == "inactive"' PUT /api/instruments/13 '{"status": "inactive"}'
-expect 200 '.message == "Instrument 13 deleted successfully"' DELETE /api/instruments/13
+expect 200 '.message == "Instrument 13 deleted successfully" and (.deletion_id | type) == "number"' DELETE /api/instruments/13?reason=typo
 expect 404 - GET /api/instruments/13
 expect 200 '.symbol == "EURUSD"' POST /api/instruments/13/restore
+
+# Deletions.
+expect 200 '.deletions[0].reason == "typo" and .deletions[0].counts.instruments == 1' GET /api/deletions?limit=1
+expect 404 '.detail | test("deletion 5 not found")' GET /api/deletions/5
+expect 404 - POST /api/deletions/5/undo
+expect 200 '.trash == []' GET /api/trash
 
 # Market data.
 json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, deleted: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: [], message: null}' \

@@ -1,17 +1,21 @@
 //! `bars delete` and `bars restore`: bars that came in, by range, to the trash and back.
 
+use std::fmt;
+
 use clap::Args;
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
+use crate::deletions::{DeletionArguments, undo_hint};
 use crate::named::{instrument_on, moment};
 use crate::output::grouped;
 use crate::{CommandResult, Context};
 use tickbase::database::BackendConnection;
 use tickbase::domain::{Frequency, Symbol};
 use tickbase::error::{Error, Result};
+use tickbase::models::Deletion;
 use tickbase::repository::bar::{self, BarRange};
-use tickbase::repository::data_source;
+use tickbase::repository::{data_source, deletion};
 use tickbase::timestamp::Timestamp;
 
 #[derive(Debug, Clone, Args)]
@@ -56,26 +60,54 @@ impl RangeArguments {
     }
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DeleteBarsArguments {
+    #[command(flatten)]
+    range: RangeArguments,
+    #[command(flatten)]
+    deletion: DeletionArguments,
+}
+
+impl fmt::Display for RangeArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--symbol {} --frequency {}", self.symbol, self.frequency)?;
+        let source = self.source.as_ref();
+        source.map_or(Ok(()), |name| write!(f, " --source {name}"))?;
+        self.start.map_or(Ok(()), |at| write!(f, " --start {at}"))?;
+        self.end.map_or(Ok(()), |at| write!(f, " --end {at}"))
+    }
+}
+
 #[derive(Serialize)]
 struct DeletedBarCount {
     deleted: usize,
+    deletion_id: Option<i64>,
 }
 
-pub(super) fn delete(context: &Context, arguments: &RangeArguments) -> CommandResult {
-    let symbol = Symbol::new(&arguments.symbol)?;
+pub(super) fn delete(context: &Context, arguments: &DeleteBarsArguments) -> CommandResult {
+    let symbol = Symbol::new(&arguments.range.symbol)?;
     let database = context.open(DatabaseNeed::Existing)?;
-    let (arguments, now) = (arguments.clone(), database.clock().now());
-    let deleted = database.write("bar.soft_delete_range", move |conn| {
-        let mut deleted = 0;
-        for range in arguments.ranges(conn, &symbol)? {
-            deleted += bar::soft_delete_range(conn, &range, now)?;
-        }
-        conn.record_rows(deleted);
-        Ok(deleted)
+    let (range, now) = (arguments.range.clone(), database.clock().now());
+    let request = format!("tickbase bars delete {range}");
+    let new = arguments.deletion.of(request);
+    let (deleted, deletion) = database.write("bar.soft_delete_range", move |conn| {
+        let ranges = range.ranges(conn, &symbol)?;
+        deletion::batch(conn, &new, now, |conn, batch| {
+            let mut deleted = 0;
+            for range in ranges {
+                deleted += bar::soft_delete_range(conn, &range, batch)?;
+            }
+            Ok(deleted)
+        })
     })?;
     database.close();
-    context.output.result(&DeletedBarCount { deleted }, |of| {
-        format!("{} bars deleted", grouped(of.deleted))
+    let result = DeletedBarCount {
+        deleted,
+        deletion_id: deletion.as_ref().map(Deletion::id),
+    };
+    context.output.result(&result, |of| {
+        let undo = deletion.as_ref().map_or_else(String::new, undo_hint);
+        format!("{} bars deleted{undo}", grouped(of.deleted))
     })
 }
 

@@ -8,7 +8,7 @@ use crate::repository::bar::read::{
     of_keys_query, scan_query, stored_query,
 };
 use crate::repository::bar::store::WriteBars;
-use crate::repository::test_rows::tail;
+use crate::repository::test_rows::{gone_at, tail};
 use crate::test_support::sql_of;
 
 fn one() -> BarRange {
@@ -74,7 +74,7 @@ fn an_upsert_beside_another_writer_changes_the_active_bar_alone() {
     on_both(|conn| {
         insert(conn, &[bar(1, 10, "2")]);
         let old = ids(&all(conn));
-        soft_delete(conn, &old, at(1)).unwrap();
+        soft_delete(conn, &old, &mut gone_at(at(1))).unwrap();
         insert(conn, &[bar(1, 10, "3")]);
         let (new, now) = (bar(1, 10, "4"), at(7));
         let bars = [&new];
@@ -184,7 +184,7 @@ fn the_frequencies_that_are_stored_are_those_of_active_bars() {
         let both = [Frequency::OneMinute, DAY];
         assert_eq!(stored_frequencies(conn, 1).unwrap(), both);
         assert_eq!(stored_frequencies(conn, 2).unwrap(), []);
-        soft_delete_range(conn, &BarRange::all(1, DAY), at(1)).unwrap();
+        soft_delete_range(conn, &BarRange::all(1, DAY), &mut gone_at(at(1))).unwrap();
         assert_eq!(stored_frequencies(conn, 1).unwrap(), both[..1]);
     });
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use crate::domain::tick::RawTick;
+use crate::repository::test_rows::gone_at;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{instrument_state, market_data};
 use crate::test_support::on_both;
@@ -162,7 +163,7 @@ fn check(conn: &mut BackendConnection<'_>, batches: &[Step]) {
                 start: Some(at(*first)),
                 ..TickRange::all(*id)
             };
-            soft_delete_range(conn, &range, at(0)).unwrap();
+            soft_delete_range(conn, &range, &mut gone_at(at(0))).unwrap();
             plain.delete_from(*id, at(*first));
         }
     }

@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_statement_over_the_batch_seeks_once_per_row() {
-        let instrument = "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)";
+        let instrument = "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)";
         let newest = "SEARCH m USING PRIMARY KEY (instrument_id=?)";
         let tick = "SEARCH m USING PRIMARY KEY \
                     (instrument_id=? AND timestamp=? AND source_id=? AND sequence=?)";
@@ -338,7 +338,7 @@ mod tests {
                 sql_of::<Sqlite, _>(&UpdateLastTicks),
                 &[
                     "SCAN r VIRTUAL TABLE",
-                    "SEARCH instruments USING INTEGER PRIMARY KEY (rowid=?)",
+                    "SEARCH instrument_state USING INTEGER PRIMARY KEY (rowid=?)",
                 ],
             ),
         ]);

@@ -133,13 +133,13 @@ pub(super) fn tail<T: diesel::query_builder::QueryFragment<diesel::pg::Pg>>(quer
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_latest_tick_is_the_first_of_its_instrument_backwards() {
-    insta::assert_snapshot!(tail(&newest_query(1)), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE ((instruments.deleted_at IS NULL) AND (instruments.id = $1)) ORDER BY market_data.timestamp DESC, market_data.source_id DESC, market_data.sequence DESC LIMIT $2");
+    insta::assert_snapshot!(tail(&newest_query(1)), @"FROM (instrument_state INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instrument_state.instrument_id))) WHERE (instrument_state.instrument_id = $1) ORDER BY market_data.timestamp DESC, market_data.source_id DESC, market_data.sequence DESC LIMIT $2");
 }
 
 #[cfg(feature = "postgres")]
 #[test]
 fn the_latest_ticks_are_one_statement() {
-    insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instruments INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instruments.id))) WHERE (((((instruments.deleted_at IS NULL) AND (instruments.id = ANY($1))) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $2))) AND (market_data.source_id = (SELECT newest.source_id FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $3))) AND (market_data.sequence = (SELECT newest.sequence FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instruments.id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $4)))");
+    insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instrument_state INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instrument_state.instrument_id))) WHERE ((((instrument_state.instrument_id = ANY($1)) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instrument_state.instrument_id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $2))) AND (market_data.source_id = (SELECT newest.source_id FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instrument_state.instrument_id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $3))) AND (market_data.sequence = (SELECT newest.sequence FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instrument_state.instrument_id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $4)))");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::domain::{BarPrice, ProviderType};
 use crate::error::Error;
 use crate::models::NewDataSource;
 use crate::repository::data_source;
+use crate::repository::test_rows::gone_at;
 use crate::tables::market_data;
 
 type Seen = Vec<(i64, f64, Option<f64>)>;
@@ -54,7 +55,7 @@ fn store_some(conn: &mut BackendConnection<'_>) {
 fn a_pass_shows_active_ticks_with_a_price_in_key_order() {
     on_both(|conn| {
         store_some(conn);
-        soft_delete_keys(conn, &[key(1, 30, 0)], now()).unwrap();
+        soft_delete_keys(conn, &[key(1, 30, 0)], &mut gone_at(now())).unwrap();
         let all = seen(conn, &TickRange::all(1));
         let expected = [(10, 100.0), (20, 101.0), (20, 102.0), (40, 104.0)];
         assert_eq!(all, expected.map(|(at, price)| (at, price, Some(1.0))));
@@ -185,7 +186,7 @@ fn the_stamp_after_so_many_ticks_is_found_from_both_ends() {
                 end: Some(at(25)),
                 ..of
             },
-            at(1),
+            &mut gone_at(at(1)),
         )
         .unwrap();
         let mut stamps = |n| {

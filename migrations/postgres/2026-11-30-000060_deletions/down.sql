@@ -1,0 +1,2 @@
+DROP TABLE deletions;
+DELETE FROM tickbase_schema_migrations WHERE version = '20261130000060';

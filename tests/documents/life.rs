@@ -1,0 +1,108 @@
+//! The commands of docs/life-of-data.md, run one after the other, say what the page shows.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::readme::text::{project, read};
+
+/// Digits as the page has them: moments, numbers of deletions and of processes differ in each run,
+/// and have the same width.
+fn without_moments(text: &str) -> String {
+    let mut masked = String::new();
+    for line in text.lines() {
+        let mut words: Vec<String> = Vec::new();
+        // Blanks are kept: they are the columns of tables.
+        for word in line.split(' ') {
+            let digits = word.chars().filter(char::is_ascii_digit).count();
+            let is_moment = digits >= 16;
+            words.push(match (is_moment, word.starts_with("tickbase[")) {
+                (_, true) => "tickbase[..]".to_owned(),
+                (true, _) => word.replace(|c: char| c.is_ascii_digit(), "0"),
+                _ => word.to_owned(),
+            });
+        }
+        masked.push_str(words.join(" ").trim_end());
+        masked.push('\n');
+    }
+    masked
+}
+
+/// The commands of the page, each with what stands below it.
+fn commands() -> Vec<(String, String)> {
+    let page = read("docs/life-of-data.md");
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for block in page.split("```console\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            match line.strip_prefix("$ ") {
+                Some(command) => commands.push((command.to_owned(), String::new())),
+                None => {
+                    let said = &mut commands.last_mut().unwrap().1;
+                    said.push_str(line);
+                    said.push('\n');
+                }
+            }
+        }
+    }
+    commands
+}
+
+fn run(place: &Path, command: &str) -> String {
+    let bin = Path::new(env!("CARGO_BIN_EXE_tickbase"));
+    let path = format!(
+        "{}:{}",
+        bin.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let done = Command::new("bash")
+        .args(["-c", command])
+        .current_dir(place)
+        .env("PATH", path)
+        .env("DATABASE_URL", "life.db")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    let wrong = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{command}: {said}{wrong}");
+    said
+}
+
+#[test]
+fn each_command_says_what_the_page_shows() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir(place.path().join("data")).unwrap();
+    let sample = "data/es-trades-sample.csv.gz";
+    std::fs::copy(project().join(sample), place.path().join(sample)).unwrap();
+    let all = commands();
+    assert!(all.len() >= 8, "{all:?}");
+    let shown = all
+        .iter()
+        .find_map(|(_, said)| said.split("tickbase undo ").nth(1));
+    let shown: String = shown
+        .unwrap()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    let mut number: Option<String> = None;
+    for (command, expected) in &all {
+        let command = number
+            .as_ref()
+            .map_or_else(|| command.clone(), |now| command.replace(&shown, now));
+        let said = run(place.path(), &command);
+        if let Some(told) = said.split("`tickbase undo ").nth(1) {
+            number = Some(
+                told.chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>(),
+            );
+        }
+        // What stands before the first deletion is shown without its output.
+        if !expected.is_empty() {
+            assert_eq!(
+                without_moments(&said),
+                without_moments(expected),
+                "{command}"
+            );
+        }
+    }
+    assert!(number.is_some());
+}
