@@ -1,8 +1,8 @@
 //! Batches of soft deletes: lists of them and of the trash, deleting an instrument with all that
 //! belongs to it, and undoing a batch.
 //!
-//! Rows are made to belong together by one moment, `deleted_at`: see
-//! [`deletion_batch`](super::deletion_batch).
+//! Rows belong together by one moment, `deleted_at`, which `batch` gives to all of them and to no
+//! others.
 
 mod cascade;
 mod conflicts;
