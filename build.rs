@@ -116,7 +116,8 @@ mod page {
         Ok(with_short_values(&script.replace(";}", "}")))
     }
 
-    /// `!0` for `true`, `!1` for `false`: where such a value stands alone, and not in a text.
+    /// `!0` for `true`, `!1` for `false`, where such a value stands between marks of the language. Texts
+    /// for people have blanks there.
     fn with_short_values(script: &str) -> String {
         let mut short = script.to_owned();
         for before in [":", "=", "(", ","] {

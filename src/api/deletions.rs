@@ -8,13 +8,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Caller;
+use super::body::off_runtime;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Query};
 use super::state::ApiState;
 use super::types::{
     DeletionItem, DeletionList, DeletionPageQuery, TrashList, UndoItem, UndoQuery, UndoRefusal,
 };
-use crate::error::{Error, Result};
 use crate::models::NewDeletion;
 use crate::repository::deletion::{self, UndoOptions, UndoOutcome};
 use crate::timestamp::Timestamp;
@@ -57,14 +57,6 @@ pub(super) fn refuse_words(reason: &Option<String>, by: &Option<String>) -> Resu
         }
     }
     Ok(())
-}
-
-/// Runs what takes several transactions, on a thread that may wait.
-pub(super) async fn waiting<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or(Err(Error::Closed))
 }
 
 fn before(query: &DeletionPageQuery) -> Result<Option<Timestamp>, ApiError> {
@@ -172,7 +164,8 @@ async fn undo(
         by: caller.token_name().map(str::to_owned).or(query.by),
     };
     let db = state.db().clone();
-    let report = waiting(move || deletion::undo(&db, id, &options)).await;
+    // It may take several transactions.
+    let report = off_runtime(move || deletion::undo(&db, id, &options)).await?;
     let report = report.map_err(|error| ApiError::within("query", error))?;
     Ok(match report.outcome {
         UndoOutcome::Refused => {

@@ -7,6 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Caller;
+use super::body::off_runtime;
 use super::error::{ApiError, ErrorBody, ReadErrors, WriteErrors};
 use super::extract::{Id, Json, Query};
 use super::state::ApiState;
@@ -197,7 +198,7 @@ async fn delete(
     let done = if query.cascade {
         let db = state.db().clone();
         let delete = move || deletion::delete_instruments(&db, &[id], &new);
-        deletions::waiting(delete).await.map(Some)
+        off_runtime(delete).await?.map(Some)
     } else {
         let delete = state.write("instrument.soft_delete", move |conn| {
             instrument::get(conn, id)?;

@@ -36,6 +36,7 @@ text_enum! {
 
 /// Rows by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, utoipa::ToSchema))]
 pub struct DeletionCounts {
     /// Instruments.
     pub instruments: usize,

@@ -415,4 +415,19 @@ fn many_ticks_go_and_come_back_in_several_transactions() {
     );
     assert_eq!(repository.count(&TickRange::all(ES)).unwrap(), 250_000);
     assert_eq!(world.state(id), DeletionState::Undone);
+
+    // One that is undone while it goes on does not win over the undo.
+    let undone = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let new = NewDeletion::of("once more");
+            // It is done, as far as it came, or is told that it was undone.
+            let _ = deletion::delete_instruments(&world.db, &[ES], &new);
+        });
+        crate::support::eventually("it has begun", || world.newest() != id);
+        let newest = world.newest();
+        world.undo(newest);
+        newest
+    });
+    assert_eq!(world.state(undone), DeletionState::Undone);
+    assert_eq!(repository.count(&TickRange::all(ES)).unwrap(), 250_000);
 }

@@ -68,31 +68,6 @@ pub(in crate::api) struct UndoQuery {
     pub(in crate::api) by: Option<String>,
 }
 
-/// Rows by kind.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DeletionCounts)]
-pub(in crate::api) struct CountsByKind {
-    instruments: usize,
-    rules: usize,
-    alerts: usize,
-    bars: usize,
-    ticks: usize,
-    saved_queries: usize,
-}
-
-impl From<DeletionCounts> for CountsByKind {
-    fn from(counts: DeletionCounts) -> Self {
-        Self {
-            instruments: counts.instruments,
-            rules: counts.rules,
-            alerts: counts.alerts,
-            bars: counts.bars,
-            ticks: counts.ticks,
-            saved_queries: counts.saved_queries,
-        }
-    }
-}
-
 /// A batch of soft deletes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Deletion)]
@@ -113,7 +88,7 @@ pub(in crate::api) struct DeletionItem {
     /// What was asked for.
     request: String,
     /// What it deleted.
-    counts: CountsByKind,
+    counts: DeletionCounts,
     #[schema(format = DateTime)]
     undone_at: Option<String>,
     undone_by: Option<String>,
@@ -127,7 +102,7 @@ impl From<Deletion> for DeletionItem {
             id: row.id(),
             deleted_at: row.deleted_at.to_string(),
             state: row.state,
-            counts: row.counts().into(),
+            counts: row.counts(),
             token_name: row.token_name,
             actor: row.actor,
             process: row.process,
@@ -173,7 +148,7 @@ pub(in crate::api) struct UndoItem {
     id: i64,
     dry_run: bool,
     /// Rows that came back, or would.
-    restored: CountsByKind,
+    restored: DeletionCounts,
     /// Rows that stay in the trash: the first 100 of them.
     conflicts: Vec<ConflictItem>,
     /// How many they are.
@@ -194,7 +169,7 @@ impl From<UndoReport> for UndoItem {
         Self {
             id: report.id,
             dry_run: report.outcome == UndoOutcome::DryRun,
-            restored: report.restored.into(),
+            restored: report.restored,
             conflicts_total: report.conflicts.len(),
             conflicts: report
                 .conflicts

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
+use crate::named::ByArgument;
 use crate::output::{grouped, table};
 use crate::{CommandFailure, CommandResult, Context};
 use tickbase::domain::{DeletedKind, DeletionCounts};
@@ -24,27 +25,14 @@ pub(crate) struct DeletionArguments {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
-    by: ActorArgument,
-}
-
-#[derive(Debug, Clone, Args)]
-struct ActorArgument {
-    /// Who does it
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
-    by: Option<String>,
-}
-
-impl ActorArgument {
-    fn name(&self) -> Option<String> {
-        self.by.clone().filter(|name| !name.trim().is_empty())
-    }
+    by: ByArgument,
 }
 
 impl DeletionArguments {
     /// Asks for this.
     pub(crate) fn of(&self, request: String) -> NewDeletion {
         NewDeletion {
-            actor: self.by.name(),
+            actor: self.by.given(),
             reason: self.reason.clone(),
             ..NewDeletion::of(request)
         }
@@ -96,7 +84,7 @@ pub(super) struct UndoArguments {
     #[arg(long)]
     skip_conflicts: bool,
     #[command(flatten)]
-    by: ActorArgument,
+    by: ByArgument,
 }
 
 #[derive(Serialize)]
@@ -109,33 +97,10 @@ struct ListedDeletion {
     process: String,
     reason: Option<String>,
     request: String,
-    counts: ListedCounts,
+    counts: DeletionCounts,
     undone_at: Option<String>,
     undone_by: Option<String>,
     purged_at: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ListedCounts {
-    instruments: usize,
-    rules: usize,
-    alerts: usize,
-    bars: usize,
-    ticks: usize,
-    saved_queries: usize,
-}
-
-impl From<DeletionCounts> for ListedCounts {
-    fn from(counts: DeletionCounts) -> Self {
-        Self {
-            instruments: counts.instruments,
-            rules: counts.rules,
-            alerts: counts.alerts,
-            bars: counts.bars,
-            ticks: counts.ticks,
-            saved_queries: counts.saved_queries,
-        }
-    }
 }
 
 impl From<&Deletion> for ListedDeletion {
@@ -150,7 +115,7 @@ impl From<&Deletion> for ListedDeletion {
             process: row.process.clone(),
             reason: row.reason.clone(),
             request: row.request.clone(),
-            counts: row.counts().into(),
+            counts: row.counts(),
             undone_at: moment(row.undone_at),
             undone_by: row.undone_by.clone(),
             purged_at: moment(row.purged_at),
@@ -188,7 +153,7 @@ struct Undone {
     id: i64,
     dry_run: bool,
     refused: bool,
-    restored: ListedCounts,
+    restored: DeletionCounts,
     conflicts: Vec<String>,
 }
 
@@ -384,7 +349,7 @@ pub(super) fn undo(context: &Context, arguments: &UndoArguments) -> CommandResul
     let options = UndoOptions {
         dry_run: arguments.dry_run,
         skip_conflicts: arguments.skip_conflicts,
-        by: arguments.by.name(),
+        by: arguments.by.given(),
     };
     let database = context.open(DatabaseNeed::Existing)?;
     let report = deletion::undo(&database, arguments.id, &options)?;
@@ -393,7 +358,7 @@ pub(super) fn undo(context: &Context, arguments: &UndoArguments) -> CommandResul
         id: report.id,
         dry_run: report.outcome == UndoOutcome::DryRun,
         refused: report.outcome == UndoOutcome::Refused,
-        restored: report.restored.into(),
+        restored: report.restored,
         conflicts: report.conflicts.iter().map(ToString::to_string).collect(),
     };
     context

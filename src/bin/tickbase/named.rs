@@ -1,8 +1,10 @@
-//! What arguments name: an instrument by its symbol, a moment or a span of time by its text; and what to name when
+//! What arguments name: who does something, an instrument by its symbol, a moment or a span of time by its text; and what to name when
 //! there are no bars.
 
+use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
+use crate::CommandFailure;
 use tickbase::database::{BackendConnection, Database};
 use tickbase::domain::Symbol;
 use tickbase::error::{Error, Result};
@@ -11,6 +13,27 @@ use tickbase::repository::data_source;
 use tickbase::repository::instrument::{self, InstrumentFilter};
 use tickbase::services::historical_data::{self, BarQuery};
 use tickbase::timestamp::Timestamp;
+
+/// Who does something.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ByArgument {
+    /// Who does it
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+    by: Option<String>,
+}
+
+impl ByArgument {
+    /// The name, if one is given.
+    pub(super) fn given(&self) -> Option<String> {
+        self.by.clone().filter(|name| !name.trim().is_empty())
+    }
+
+    /// The name, which must be given.
+    pub(super) fn name(&self) -> Result<String, CommandFailure> {
+        let missing = || CommandFailure::Usage("say who does it: --by NAME".to_owned());
+        self.given().ok_or_else(missing)
+    }
+}
 
 /// The active instrument with this symbol.
 pub(super) fn instrument(database: &Database, symbol: &Symbol) -> Result<Instrument> {

@@ -61,11 +61,12 @@ fn begin(
     new: &NewDeletion,
     now: Timestamp,
 ) -> Result<Deletion> {
+    // First: another deletion of one of them may be under way.
+    instrument::lock(conn, ids)?;
     for id in ids {
         instrument::find(conn, *id)?;
     }
     let mut batch = DeletionBatch::begin(conn, new, now)?;
-    instrument::lock(conn, ids)?;
     let rules = alert_rule::of_instruments(conn, ids)?;
     let rules: Vec<i64> = rules.iter().map(|rule| rule.id).collect();
     alert_rule::soft_delete(conn, &rules, &mut batch)?;

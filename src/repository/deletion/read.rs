@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl;
 use diesel::prelude::*;
 
 use super::stamps::{NewestStamps, TABLES};
@@ -66,14 +67,15 @@ fn page(
             found.entry(stamp).or_default();
         }
     }
-    let mut list = Vec::with_capacity(limit);
-    for (stamp, known) in found.into_iter().rev().take(limit) {
-        list.push(match known {
-            Some(deletion) => deletion,
-            None => Deletion::unknown(stamp, in_trash(conn, stamp)?),
-        });
-    }
-    Ok(list)
+    let found: Vec<(Timestamp, Option<Deletion>)> = found.into_iter().rev().take(limit).collect();
+    let unknown = found.iter().filter(|(_, known)| known.is_none());
+    let unknown: Vec<Timestamp> = unknown.map(|(stamp, _)| *stamp).collect();
+    let counts = in_trash(conn, &unknown)?;
+    let list = found.into_iter().map(|(stamp, known)| {
+        let counts = counts.get(&stamp).copied().unwrap_or_default();
+        known.unwrap_or_else(|| Deletion::unknown(stamp, counts))
+    });
+    Ok(list.collect())
 }
 
 /// The batch with this number; one of unknown origin when only rows in the trash know of it.
@@ -98,30 +100,37 @@ pub(crate) fn of_moment(
     if let Some(known) = known {
         return Ok(known);
     }
-    let counts = in_trash(conn, deleted_at)?;
-    if counts.total() == 0 {
-        return Err(Error::not_found(
-            format!("deletion {}", deleted_at.micros()),
-            "list the deletions",
-        ));
-    }
+    let counts = in_trash(conn, &[deleted_at])?;
+    let counts = counts.get(&deleted_at).copied().ok_or_else(|| {
+        let what = format!("deletion {}", deleted_at.micros());
+        Error::not_found(what, "list the deletions")
+    })?;
     Ok(Deletion::unknown(deleted_at, counts))
 }
 
-/// The rows in the trash that were deleted at a moment.
+/// How many rows in the trash were deleted at each of these moments, of those that have any: one
+/// statement for each table.
 pub(super) fn in_trash(
     conn: &mut BackendConnection<'_>,
-    deleted_at: Timestamp,
-) -> Result<DeletionCounts> {
-    let mut counts = DeletionCounts::default();
+    stamps: &[Timestamp],
+) -> Result<BTreeMap<Timestamp, DeletionCounts>> {
+    let mut counts: BTreeMap<Timestamp, DeletionCounts> = BTreeMap::new();
+    if stamps.is_empty() {
+        return Ok(counts);
+    }
     macro_rules! count {
         ($kind:ident, $table:ident) => {{
             let rows = $table::table
                 .deleted()
-                .filter($table::deleted_at.eq(deleted_at))
-                .count();
-            let rows: i64 = crate::on_backend!(&mut *conn, |c| rows.get_result(c))?;
-            *counts.of_mut(DeletedKind::$kind) = usize::try_from(rows).unwrap_or(0);
+                .filter($table::deleted_at.eq_any(stamps))
+                .group_by($table::deleted_at)
+                .select(($table::deleted_at, dsl::count_star()));
+            let rows: Vec<(Option<Timestamp>, i64)> =
+                crate::on_backend!(&mut *conn, |c| rows.load(c))?;
+            for (stamp, rows) in rows {
+                let of = counts.entry(stamp.unwrap_or(Timestamp::MIN)).or_default();
+                *of.of_mut(DeletedKind::$kind) = usize::try_from(rows).unwrap_or(0);
+            }
         }};
     }
     count!(Instrument, instruments);

@@ -109,7 +109,8 @@ fn dry_run(
 ) -> Result<UndoReport> {
     refuse_ended(&of_moment(conn, deleted_at)?)?;
     let conflicts = conflicts::of(conn, deleted_at)?;
-    let mut restored = in_trash(conn, deleted_at)?;
+    let restored = in_trash(conn, &[deleted_at])?;
+    let mut restored = restored.get(&deleted_at).copied().unwrap_or_default();
     if !conflicts.is_empty() && !skips_conflicts {
         restored = DeletionCounts::default();
     }

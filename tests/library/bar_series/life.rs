@@ -10,9 +10,10 @@ use tickbase::models::NewDeletion;
 use tickbase::repository::RangeQuery;
 use tickbase::repository::bar::{self, BarRange};
 use tickbase::repository::bar_series::{self, BuildSpan};
+use tickbase::repository::deletion::{self, UndoOptions};
+use tickbase::repository::instrument;
 use tickbase::repository::market_data::{self, InsertOptions, TickKey, TickRange};
 use tickbase::repository::purge;
-use tickbase::repository::{deletion, instrument};
 use tickbase::services::historical_data::{BarQuery, bars};
 use tickbase::{Error, Timestamp, on_backend};
 
@@ -223,6 +224,33 @@ on_both! {
         other.insert(&[10, 70, 130, 15]);
         other.ticks().soft_delete_range(other.range(0, 200)).unwrap();
         assert_eq!(world.stale(M1), [0_i64; 0]);
+        world.assert_true();
+    }
+
+    fn what_is_built_follows_an_undo(place: &TestDatabase) {
+        let db = open(place);
+        let world = World::new(&db, "BTC");
+        world.insert(&[10, 20, 70, 130, 200]);
+        world.build(M1);
+        let before = world.stored(M1);
+        world.ticks().soft_delete_range(world.range(60, 120)).unwrap();
+        let ticks = db_read!(db, deletion::list(None, 1)).unwrap()[0].id();
+        // It removes the bar that has nothing left, as a batch of its own.
+        assert_eq!(world.refresh(M1).bars_removed, 1);
+        let bars = db_read!(db, deletion::list(None, 1)).unwrap()[0].clone();
+        assert_eq!((bars.bars, bars.request), (1, format!("build bars of 1min of instrument {}", world.id)));
+        let undone = deletion::undo(&db, ticks, &UndoOptions::default()).unwrap();
+        assert_eq!((undone.restored.ticks, world.stale(M1)), (1, vec![60]));
+        assert_eq!(world.refresh(M1).bars_written, 1);
+        assert_eq!(world.stored(M1), before);
+        world.assert_true();
+        // With all of the instrument: what was built comes back, and is made anew.
+        let new = NewDeletion::of("a test");
+        let whole = deletion::delete_instruments(&db, &[world.id], &new).unwrap();
+        assert_eq!((whole.ticks, whole.bars), (5, 3));
+        assert_eq!(deletion::undo(&db, whole.id(), &UndoOptions::default()).unwrap().restored.total(), 9);
+        world.refresh(M1);
+        assert_eq!(world.stored(M1), before);
         world.assert_true();
     }
 

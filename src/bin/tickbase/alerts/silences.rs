@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
-use crate::named::{instrument, moment, span};
+use crate::named::{ByArgument, instrument, moment, span};
 use crate::output::table;
 use crate::{CommandFailure, CommandResult, Context};
 use tickbase::domain::Symbol;
@@ -26,13 +26,6 @@ pub(crate) struct AckArguments {
     note: Option<String>,
     #[command(flatten)]
     by: ByArgument,
-}
-
-#[derive(Debug, Args)]
-struct ByArgument {
-    /// Who does it
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
-    by: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -75,14 +68,6 @@ pub(crate) struct UnsilenceArguments {
     id: i64,
     #[command(flatten)]
     by: ByArgument,
-}
-
-impl ByArgument {
-    fn name(&self) -> Result<String, CommandFailure> {
-        let named = self.by.clone().filter(|name| !name.trim().is_empty());
-        let missing = || CommandFailure::Usage("say who does it: --by NAME".to_owned());
-        named.ok_or_else(missing)
-    }
 }
 
 #[derive(Serialize)]
