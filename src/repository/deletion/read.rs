@@ -49,9 +49,6 @@ fn page(
     let known: Vec<Deletion> = crate::on_backend!(&mut *conn, |c| {
         query.select(Deletion::as_select()).load(c)
     })?;
-    // What is older than a full page of known ones is not on this page.
-    let oldest = known.last().filter(|_| known.len() >= limit);
-    let oldest = oldest.map_or(Timestamp::MIN, |last| last.deleted_at);
     let mut found: BTreeMap<Timestamp, Option<Deletion>> = known
         .into_iter()
         .map(|deletion| (deletion.deleted_at, Some(deletion)))
@@ -63,10 +60,11 @@ fn page(
             limit: rows,
         };
         let stamps: Vec<Option<Timestamp>> = crate::on_backend!(&mut *conn, |c| newest.load(c))?;
-        for stamp in stamps.into_iter().flatten().filter(|at| *at >= oldest) {
+        for stamp in stamps.into_iter().flatten() {
             found.entry(stamp).or_default();
         }
     }
+    // A known one that is older than those of the page is cut off with what else is.
     let found: Vec<(Timestamp, Option<Deletion>)> = found.into_iter().rev().take(limit).collect();
     let unknown = found.iter().filter(|(_, known)| known.is_none());
     let unknown: Vec<Timestamp> = unknown.map(|(stamp, _)| *stamp).collect();
