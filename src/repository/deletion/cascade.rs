@@ -18,9 +18,8 @@ use crate::timestamp::Timestamp;
 /// Moves instruments with their rules, alerts, bars and ticks to the trash, as one batch, which can
 /// be undone as one.
 ///
-/// The instruments go first, so that no tick comes in meanwhile. Up to 100,000 ticks go in the same
-/// transaction; more of them in several. A run that is cut off between them leaves the batch
-/// `running`: [`resume`] goes on with it, and [`undo`](super::undo) takes back what it did.
+/// The instruments go in the first transaction, so that no tick comes in meanwhile, and up to 100,000
+/// ticks with them; more ticks in further ones. A crash between them leaves the batch `running`: [`resume`] goes on with it, and [`undo`](super::undo) takes back what it did.
 ///
 /// # Errors
 /// [`Error::NotFound`] naming an instrument that is not there or deleted; [`Error::Invalid`] for a

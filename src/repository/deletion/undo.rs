@@ -58,8 +58,8 @@ pub struct UndoReport {
 /// row that was deleted by another. When one of them cannot come back, nothing is restored, unless
 /// conflicts are skipped; then the batch can be undone again once they are out of the way.
 ///
-/// Up to 100,000 ticks come back in one transaction; more of them in several, and a run that is cut
-/// off between them is gone on with by another undo.
+/// Up to 100,000 ticks come back in one transaction; more of them in several. When a crash comes
+/// between them, another undo goes on.
 ///
 /// # Errors
 /// [`Error::NotFound`] when nothing is known of the batch; [`Error::Conflict`] when it was undone or
@@ -125,7 +125,7 @@ fn dry_run(
     })
 }
 
-/// The first transaction, which has all but the ticks beyond the first many.
+/// The first transaction: all rows, of ticks the first 100,000.
 fn begin(
     conn: &mut BackendConnection<'_>,
     deleted_at: Timestamp,
