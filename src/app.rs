@@ -19,6 +19,8 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::error::Result;
 use crate::monitoring::DatabaseMonitoringService;
+#[cfg(feature = "sqlite")]
+use crate::services::BackupService;
 use crate::services::alert_delivery::AlertDeliveryService;
 use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service};
@@ -44,6 +46,8 @@ pub struct App {
     delivery: Arc<AlertDeliveryService>,
     analytics: Arc<AnalyticsEngine>,
     history: Arc<HistoricalDataService>,
+    #[cfg(feature = "sqlite")]
+    backup: Option<Arc<BackupService>>,
     api: ApiState,
     /// The API of tickbase at `server.native_bind`, where `server.bind` speaks another contract.
     native: Option<ApiState>,
@@ -90,6 +94,10 @@ impl App {
         let history = HistoricalDataService::new(database.clone(), settings.history.clone())?;
         let history = Arc::new(history);
         api.show_history(&history);
+        #[cfg(feature = "sqlite")]
+        let backup = BackupService::new(&database, &settings.backup)?.map(Arc::new);
+        #[cfg(feature = "sqlite")]
+        backup.iter().for_each(|backup| api.show_backup(backup));
         // Monitoring first, so that it sees the others start. The alert engine starts after the
         // delivery, whose thread takes what fires.
         monitoring.start()?;
@@ -97,6 +105,10 @@ impl App {
         alerts.start()?;
         analytics.start()?;
         history.start()?;
+        #[cfg(feature = "sqlite")]
+        if let Some(backup) = &backup {
+            backup.start()?;
+        }
         // Last: a request that comes earlier gets 503, not an answer of half the services.
         api.readiness().ready();
         Ok(Self {
@@ -106,6 +118,8 @@ impl App {
             delivery,
             analytics,
             history,
+            #[cfg(feature = "sqlite")]
+            backup,
             api,
             native,
         })
@@ -151,6 +165,13 @@ impl App {
     #[must_use]
     pub fn history(&self) -> &Arc<HistoricalDataService> {
         &self.history
+    }
+
+    /// The service that makes backups; `None` when the settings name no directory for them.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn backup(&self) -> Option<&Arc<BackupService>> {
+        self.backup.as_ref()
     }
 
     /// The clients of `/ws/realtime`, which get all that is committed.
@@ -225,6 +246,8 @@ impl App {
         self.api.readiness().draining();
         self.api.realtime().close();
         self.analytics.stop();
+        #[cfg(feature = "sqlite")]
+        self.backup.iter().for_each(|backup| backup.stop());
         self.history.stop();
         self.delivery.stop();
         self.monitoring.stop();

@@ -2,6 +2,7 @@
 
 mod alert_channels;
 pub mod alerts;
+pub mod backup;
 pub mod cache;
 pub mod database;
 pub mod history;
@@ -17,6 +18,7 @@ mod url;
 pub mod webhooks;
 
 pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget};
+pub use backup::BackupConfig;
 pub use cache::CacheConfig;
 pub use database::{
     DatabaseConfig, ObserveConfig, PoolConfig, Pooler, PostgresConfig, SqliteConfig, Synchronous,

@@ -13,6 +13,10 @@ mod connection;
 mod doors;
 mod faults;
 #[cfg(feature = "sqlite")]
+mod file_copy;
+#[cfg(feature = "sqlite")]
+mod file_exchange;
+#[cfg(feature = "sqlite")]
 mod files;
 #[cfg(feature = "sqlite")]
 mod foreign_file;
@@ -22,6 +26,8 @@ mod in_flight;
 mod insert_counts;
 mod insert_totals;
 mod instrumentation;
+#[cfg(feature = "sqlite")]
+mod interruption;
 mod invalidation;
 #[cfg(feature = "postgres")]
 mod libpq;
@@ -62,14 +68,22 @@ pub(crate) use block_on::block_on;
 pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
 #[cfg(feature = "sqlite")]
+pub(crate) use file_copy::{NewFile, unsound_pages};
+#[cfg(feature = "sqlite")]
+pub(crate) use file_exchange::{UnusedFile, put_where_none_is};
+#[cfg(feature = "sqlite")]
 pub(crate) use foreign_file::open_foreign_file;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;
 pub use insert_totals::InsertTotals;
 pub use instrumentation::{CommitSnapshot, OperationSnapshot};
+#[cfg(feature = "sqlite")]
+pub(crate) use interruption::GoesOn;
 pub use invalidation::Invalidation;
 pub use migrations::MigrationStatus;
+#[cfg(feature = "sqlite")]
+pub(crate) use migrations::pending_count;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};

@@ -10,6 +10,7 @@ mod alert_rule;
 mod alert_silence;
 mod bar_series;
 mod data_source;
+mod database_identity;
 mod deletion;
 mod instrument;
 mod market_data;
@@ -23,6 +24,7 @@ pub use alert_silence::{AlertSilence, NewAlertSilence, SilenceEnd, SilenceSubjec
 pub(crate) use alert_silence::{check_length, check_who};
 pub use bar_series::BarSeries;
 pub use data_source::{DataSource, DataSourceChange, NewDataSource};
+pub use database_identity::DatabaseIdentity;
 pub use deletion::{Deletion, NewDeletion};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
@@ -73,6 +75,7 @@ read_models!(
     AlertSilence,
     BarSeries,
     DataSource,
+    DatabaseIdentity,
     Deletion,
     Instrument,
     MarketData,

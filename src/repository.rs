@@ -18,6 +18,8 @@ pub mod check;
 pub mod data_change;
 /// Origins of ticks and bars.
 pub mod data_source;
+/// Which database it is.
+pub mod database_identity;
 /// Batches of soft deletes: what each of them deleted, and undoing it.
 pub mod deletion;
 pub(crate) mod deletion_batch;
@@ -40,6 +42,8 @@ mod test_rows;
 mod tests;
 #[cfg(feature = "sqlite")]
 pub(crate) mod tradeassist;
+#[cfg(feature = "sqlite")]
+pub(crate) mod write_marks;
 
 pub use range_query::{PAGE_ROWS_MAX, RangeQuery, SortOrder};
 

@@ -278,6 +278,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    tickbase_database (id) {
+        id -> Text,
+        created_at -> Timestamp,
+        backed_up_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     tickbase_schema_migrations (version) {
         version -> Text,
         name -> Text,
@@ -315,5 +326,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     market_data_bars,
     saved_queries,
     stale_bars,
+    tickbase_database,
     tickbase_schema_migrations,
 );

@@ -14,6 +14,8 @@ pub mod alerts;
 pub mod analytics;
 #[cfg(feature = "analytics")]
 pub mod analytics_engine;
+#[cfg(feature = "sqlite")]
+pub mod backup;
 pub mod cache;
 mod callbacks;
 pub mod coverage;
@@ -27,6 +29,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use alerts::AlertEngine;
 #[cfg(feature = "analytics")]
 pub use analytics_engine::AnalyticsEngine;
+#[cfg(feature = "sqlite")]
+pub use backup::BackupService;
 pub(crate) use callbacks::Callbacks;
 pub use callbacks::Registration;
 pub use historical_data::HistoricalDataService;

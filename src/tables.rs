@@ -73,3 +73,9 @@ pub mod alert_deliveries {
     pub use crate::schema::alert_deliveries::*;
     crate::soft_deletable!(@join_needs_scope crate::schema::alert_deliveries);
 }
+
+/// The one row that says which database it is. It has no soft delete: `table` is Diesel's.
+pub mod tickbase_database {
+    pub use crate::schema::tickbase_database::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::tickbase_database);
+}

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::state::ApiState;
 use super::types::{
-    AlertDeliveryHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthHistory, HealthRound,
-    HistoryHealth, SlowQueryList, public_errors,
+    AlertDeliveryHealth, BackupHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthHistory,
+    HealthRound, HistoryHealth, SlowQueryList, public_errors,
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
@@ -154,7 +154,8 @@ impl FeedAge {
 ///
 /// `unhealthy` (503): the database does not answer, its file is not the one that was opened, it is
 /// full or damaged, or no connection is left; `problem` says which. `degraded`: it serves, and an
-/// alert is raised, or alerts could not be delivered (`alert_delivery` says what to do). A feed that
+/// alert is raised, alerts could not be delivered (`alert_delivery` says what to do), or backups are not made
+/// (`backup`). A feed that
 /// has not begun yet is no fault.
 #[utoipa::path(
     get,
@@ -179,8 +180,12 @@ async fn health(
     let undelivered = delivery
         .as_ref()
         .is_some_and(|of| of.status == HealthStatus::Degraded);
+    let backup = backup(&state);
+    let unsaved = backup
+        .as_ref()
+        .is_some_and(|of| of.status == HealthStatus::Degraded);
     let overall = match word {
-        HealthStatus::Healthy if undelivered => HealthStatus::Degraded,
+        HealthStatus::Healthy if undelivered || unsaved => HealthStatus::Degraded,
         word => word,
     };
     let body = HealthBody {
@@ -196,8 +201,20 @@ async fn health(
             .map(|at| at.to_string()),
         historical_data_service: history(&state, word, last_tick),
         alert_delivery: delivery,
+        backup,
     };
     Ok((status(overall), axum::Json(body)))
+}
+
+/// The backups that are made by themselves.
+fn backup(state: &ApiState) -> Option<BackupHealth> {
+    #[cfg(feature = "sqlite")]
+    return state.backup().map(|service| (&service.snapshot()).into());
+    #[cfg(not(feature = "sqlite"))]
+    {
+        let _ = state;
+        None
+    }
 }
 
 /// The health of the service of historical data, with the newest tick that is known.

@@ -101,7 +101,13 @@ fn services(text: &mut Exposition, state: &ApiState) {
     if let Some(alerts) = alerts {
         all.extend([&*alerts.engine as &dyn Service, &*alerts.delivery]);
     }
+    #[cfg(feature = "sqlite")]
+    all.extend(state.backup().map(|backup| &**backup as &dyn Service));
     metrics::service_metrics(text, &all);
+    #[cfg(feature = "sqlite")]
+    if let Some(backup) = state.backup() {
+        metrics::backup_metrics(text, &backup.snapshot());
+    }
     let Some(alerts) = alerts else {
         return;
     };

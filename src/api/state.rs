@@ -19,6 +19,8 @@ use crate::database::{BackendConnection, Database};
 use crate::error::{Error, Result};
 use crate::models::AlertLog;
 use crate::monitoring::{DatabaseMonitoringService, MonitoringSnapshot};
+#[cfg(feature = "sqlite")]
+use crate::services::BackupService;
 use crate::services::alert_delivery::AlertDeliveryService;
 use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service, ServiceState};
@@ -66,6 +68,8 @@ struct ApiStateInner {
     alerts: OnceLock<AlertServices>,
     history: HistoryFigures,
     analytics: OnceLock<Arc<AnalyticsEngine>>,
+    #[cfg(feature = "sqlite")]
+    backup: OnceLock<Arc<BackupService>>,
 }
 
 /// The service of historical data and what was asked of it, for their figures.
@@ -152,6 +156,8 @@ impl ApiState {
                 alerts: OnceLock::new(),
                 history: HistoryFigures::default(),
                 analytics: OnceLock::new(),
+                #[cfg(feature = "sqlite")]
+                backup: OnceLock::new(),
             }),
         })
     }
@@ -179,6 +185,18 @@ impl ApiState {
 
     pub(super) fn history(&self) -> &HistoryFigures {
         &self.inner.history
+    }
+
+    /// Shows the backups of this service in `/api/health` and `/metrics`. A second call does nothing.
+    #[cfg(feature = "sqlite")]
+    pub fn show_backup(&self, service: &Arc<BackupService>) {
+        // A second one is not shown.
+        let _ = self.inner.backup.set(Arc::clone(service));
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(super) fn backup(&self) -> Option<&Arc<BackupService>> {
+        self.inner.backup.get()
     }
 
     /// Has questions under `/api/v1/analytics` answered by this engine; without one they are

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name; variables of others are of
 /// other programs.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "POOL",
     "SQLITE",
     "POSTGRES",
@@ -21,6 +21,7 @@ const SECTIONS: [&str; 10] = [
     "OBSERVE",
     "MONITORING",
     "HISTORY",
+    "BACKUP",
     "ALERTS",
     "CACHE",
     "SERVER",

@@ -10,6 +10,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Error, Result};
+use crate::timestamp::parse_span;
 
 /// A time in milliseconds.
 pub(super) fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
@@ -19,6 +20,11 @@ pub(super) fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::
 /// A time in seconds.
 pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     u64::deserialize(from).map(Duration::from_secs)
+}
+
+/// A time with its unit: `24h`.
+pub(super) fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    parse_span(&text(from)?).map_err(refused)
 }
 
 /// A text; a variable that reads as a number arrives as one. It may be secret, so the error does
@@ -105,7 +111,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for TableAlone<T> {
 /// An error of this crate as one of serde; whoever has the path of the value adds its name.
 pub(super) fn refused<E: serde::de::Error>(error: Error) -> E {
     match error {
-        Error::Config { reason, remedy, .. } => E::custom(format_args!("{reason}; {remedy}")),
+        Error::Config { reason, remedy, .. } | Error::Invalid { reason, remedy, .. } => {
+            E::custom(format_args!("{reason}; {remedy}"))
+        }
         other => E::custom(other),
     }
 }

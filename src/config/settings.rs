@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::alerts::AlertsConfig;
+use super::backup::BackupConfig;
 use super::cache::CacheConfig;
 use super::database::{
     DatabaseConfig, ObserveConfig, PoolConfig, PostgresConfig, SqliteConfig, WriteConfig,
@@ -31,6 +32,8 @@ pub struct Settings {
     pub monitoring: MonitoringConfig,
     /// History: `[history]`.
     pub history: HistoryConfig,
+    /// Backups: `[backup]`.
+    pub backup: BackupConfig,
     /// The delivery of alerts: `[alerts]`.
     pub alerts: AlertsConfig,
     /// The cache of what is read often: `[cache]`.
@@ -69,6 +72,7 @@ impl Settings {
         self.database.validate()?;
         self.monitoring.validate()?;
         self.history.validate()?;
+        self.backup.validate()?;
         self.alerts.validate()?;
         self.cache.validate()?;
         self.server.validate()
@@ -88,6 +92,7 @@ struct Sections {
     observe: ObserveConfig,
     monitoring: MonitoringConfig,
     history: HistoryConfig,
+    backup: BackupConfig,
     alerts: AlertsConfig,
     cache: CacheConfig,
     server: ServerConfig,
@@ -108,6 +113,7 @@ impl From<Sections> for Settings {
             },
             monitoring: sections.monitoring,
             history: sections.history,
+            backup: sections.backup,
             alerts: sections.alerts,
             cache: sections.cache,
             server: sections.server,
@@ -460,7 +466,7 @@ mod tests {
         let error = all("no_such_name = 1", &[]).unwrap_err().to_string();
         let (_, names) = error.split_once("expected one of ").unwrap();
         let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
-        assert_eq!(names.len(), 12, "{error}");
+        assert_eq!(names.len(), 13, "{error}");
         for section in names
             .iter()
             .filter(|name| !["url", "migrate"].contains(name))

@@ -173,6 +173,16 @@ pub(crate) fn verify(conn: &mut BackendConnection<'_>) -> Result<()> {
     }
 }
 
+/// How many migrations are missing; `None` in a database that is none of tickbase's, an error when
+/// it is newer than the code.
+#[cfg(feature = "sqlite")]
+pub(crate) fn pending_count(conn: &mut BackendConnection<'_>) -> Result<Option<usize>> {
+    if !table_exists(conn, VERSIONS)? {
+        return Ok(None);
+    }
+    Ok(Some(pending(conn)?.len()))
+}
+
 /// The migrations that are missing; an error when the database is newer than the code.
 fn pending(conn: &mut BackendConnection<'_>) -> Result<Vec<EmbeddedMigration>> {
     refuse_newer(conn)?;

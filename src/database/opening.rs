@@ -7,13 +7,13 @@
 //! registers an extension for the whole process, which leaves the connections of others alone.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
 
 use diesel::prelude::*;
 use libsqlite3_sys as ffi;
 
-use super::row_table;
+use super::{interruption, row_table};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum ConnectionRole {
     Writer,
     /// A connection of the pool, `query_only`.
     Reader,
+    /// A connection that copies the database into another file, until it is told to stop.
+    Copier,
 }
 
 /// The parameter of a URI by which the extension knows our connections, and their roles. SQLite
@@ -29,6 +31,9 @@ pub(crate) enum ConnectionRole {
 const ROLE: &CStr = c"tickbase_role";
 const WRITER: &CStr = c"writer";
 const READER: &CStr = c"reader";
+const COPIER: &CStr = c"copier";
+/// Steps of SQLite's virtual machine between two looks whether a copy goes on: some milliseconds.
+const STEPS_BETWEEN_LOOKS: c_int = 100_000;
 
 /// Opens a connection for a role; `uri` has a parameter already.
 pub(crate) fn open(uri: &str, role: ConnectionRole) -> ConnectionResult<SqliteConnection> {
@@ -38,6 +43,7 @@ pub(crate) fn open(uri: &str, role: ConnectionRole) -> ConnectionResult<SqliteCo
     let value = match role {
         ConnectionRole::Writer => WRITER,
         ConnectionRole::Reader => READER,
+        ConnectionRole::Copier => COPIER,
     };
     let [parameter, value] = [ROLE, value].map(CStr::to_string_lossy);
     SqliteConnection::establish(&format!("{uri}&{parameter}={value}"))
@@ -61,6 +67,7 @@ unsafe fn role_of(db: *mut ffi::sqlite3) -> Option<ConnectionRole> {
     match unsafe { CStr::from_ptr(value) } {
         value if value == WRITER => Some(ConnectionRole::Writer),
         value if value == READER => Some(ConnectionRole::Reader),
+        value if value == COPIER => Some(ConnectionRole::Copier),
         _ => None,
     }
 }
@@ -75,6 +82,11 @@ unsafe extern "C" fn tell(
     let Some(role) = (unsafe { role_of(db) }) else {
         return ffi::SQLITE_OK;
     };
+    if role == ConnectionRole::Copier {
+        // SAFETY: as above; the function takes no notice of its argument.
+        unsafe { ffi::sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, Some(ends), null_mut()) };
+        return ffi::SQLITE_OK;
+    }
     let (option, on): (c_int, c_int) = (ffi::SQLITE_DBCONFIG_ENABLE_QPSG, 1);
     // SAFETY: as above; the option takes an integer
     // and where to put what it is now, which may be null.
@@ -84,8 +96,13 @@ unsafe extern "C" fn tell(
             // SAFETY: as above.
             unsafe { row_table::add_to(db) }
         }
-        ConnectionRole::Writer | ConnectionRole::Reader => kept,
+        ConnectionRole::Writer | ConnectionRole::Reader | ConnectionRole::Copier => kept,
     }
+}
+
+/// Asked by SQLite while a statement runs: anything but 0 interrupts it.
+unsafe extern "C" fn ends(_: *mut c_void) -> c_int {
+    c_int::from(!interruption::goes_on())
 }
 
 #[cfg(test)]

@@ -78,9 +78,12 @@ pub(crate) fn uri(path: &Path, mode: &str) -> String {
 /// file, of the one that a link names.
 pub(crate) fn file_beside(database: &Path, suffix: &str) -> PathBuf {
     let file = std::fs::canonicalize(database);
-    let mut name = file
-        .unwrap_or_else(|_| database.to_owned())
-        .into_os_string();
+    with_suffix(&file.unwrap_or_else(|_| database.to_owned()), suffix)
+}
+
+/// A path with more behind its name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
@@ -158,6 +161,7 @@ pub(crate) fn pragma_states(
     let role_name = match role {
         ConnectionRole::Writer => "writer",
         ConnectionRole::Reader => "reader",
+        ConnectionRole::Copier => "copier",
     };
     let mut states = Vec::new();
     for (name, wanted) in pragmas(config, role) {
@@ -203,7 +207,9 @@ fn pragmas(config: &SqliteConfig, role: ConnectionRole) -> Vec<(&'static str, St
         // Mapped pages cost the writer a look into the WAL's index at each visit (every foreign key
         // of every row is one), which its own cache does not: 5 to 8 % of a bulk insertion.
         ConnectionRole::Writer => (config.writer_cache_kib, 0, 0),
-        ConnectionRole::Reader => (config.reader_cache_kib, config.mmap_bytes, 1),
+        ConnectionRole::Reader | ConnectionRole::Copier => {
+            (config.reader_cache_kib, config.mmap_bytes, 1)
+        }
     };
     let mut all = vec![("busy_timeout", config.busy_timeout.as_millis().to_string())];
     if role == ConnectionRole::Writer {

@@ -10,6 +10,8 @@
 //!
 //! The reasons are in docs/decisions/0023.
 
+#[cfg(feature = "sqlite")]
+mod backup;
 mod cache;
 mod database;
 mod delivery;
@@ -18,6 +20,8 @@ mod rounds;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "sqlite")]
+pub use backup::backup_metrics;
 pub use cache::cache_metrics;
 pub use database::{database_metrics, process_metrics};
 pub use delivery::delivery_metrics;

@@ -4,29 +4,34 @@
 //! whichever schema, and at no other's. A remedy follows from what the database is found to be, not
 //! from the words of its messages.
 
+mod deep;
 mod digits;
 #[cfg(feature = "postgres")]
 mod rights;
 #[cfg(test)]
 mod tests;
 
+pub use deep::run_deep;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
+#[cfg(feature = "sqlite")]
+use crate::database::unsound_pages;
 use crate::database::{Backend, BackendConnection, Database};
 use crate::error::Result;
+use crate::repository::database_identity;
 #[cfg(feature = "sqlite")]
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
     alert_deliveries, alert_silences, bar_series, deletions, instrument_state, market_data_bars,
-    saved_queries, stale_bars,
+    saved_queries, stale_bars, tickbase_database,
 };
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -41,6 +46,7 @@ const TABLES: [&str; 14] = [
     "market_data_bars",
     "saved_queries",
     "stale_bars",
+    "tickbase_database",
 ];
 
 /// The indexes that named queries need; the migrations say which.
@@ -76,6 +82,12 @@ const REFERENCE_TRIGGERS: [&str; 6] = [
     "market_data_refers_insert",
     "market_data_refers_update",
 ];
+
+/// What to do about a damaged file of SQLite.
+#[cfg(feature = "sqlite")]
+const DAMAGED: &str = "bring a backup back (`tickbase restore FILE`), or save what can be read with \
+                       `sqlite3 FILE .recover`; a copy of the file alone that was made while it was \
+                       in use is damaged like this";
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +161,17 @@ fn compile_options(db: &Database) -> Result<Finding> {
 
 fn findings(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    #[cfg(feature = "sqlite")]
+    if conn.backend() == Backend::Sqlite {
+        let damage = unsound_pages(conn)?;
+        let is_sound = damage.is_none();
+        let problem = damage.map(|found| format!("{found}; {DAMAGED}"));
+        findings.push(Finding::new("pages", problem));
+        if !is_sound {
+            // What damaged pages say is worth nothing.
+            return Ok(findings);
+        }
+    }
     #[cfg(feature = "postgres")]
     {
         let rights = rights::of_user(conn)?;
@@ -173,6 +196,7 @@ fn findings(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     if readable {
         findings.push(foreign_keys(conn)?);
         findings.push(instrument_states(conn)?);
+        findings.push(identity(conn)?);
     }
     // A note about digits would only distract from a problem.
     if findings.iter().all(|finding| finding.problem.is_none()) {
@@ -215,6 +239,7 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         readable!("deletions", deletions::table),
         readable!("instrument_state", instrument_state::table),
         readable!("stale_bars", stale_bars::table),
+        readable!("tickbase_database", tickbase_database::table),
     ]
 }
 
@@ -351,6 +376,27 @@ fn instrument_states(conn: &mut BackendConnection<'_>) -> Result<Finding> {
     Ok(Finding::new("state of instruments", problem))
 }
 
+/// By it a backup is known as one of this database.
+fn identity(conn: &mut BackendConnection<'_>) -> Result<Finding> {
+    let of = database_identity::get(conn)?;
+    let mut finding = Finding::new("identity of the database", None);
+    match of {
+        None => {
+            let problem = "it has none, so no backup is known as its own; run INSERT INTO \
+                           tickbase_database (backed_up_at) VALUES (NULL)";
+            finding.problem = Some(problem.to_owned());
+        }
+        // Made by hand into a database in use, it would be taken for a backup that may be replaced.
+        Some(of) if of.backed_up_at.is_some() => {
+            finding.note = of.backed_up_at.map(|at| {
+                format!("this is a backup of {at}; bring it back with `tickbase restore`")
+            });
+        }
+        Some(_) => {}
+    }
+    Ok(finding)
+}
+
 /// The hot reads must seek in the key of `market_data`.
 fn plans(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     match conn {
@@ -395,7 +441,7 @@ fn sqlite_plans(conn: &mut SqliteConnection) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn foreign_keys(conn: &mut BackendConnection<'_>) -> Result<Finding> {
+pub(crate) fn foreign_keys(conn: &mut BackendConnection<'_>) -> Result<Finding> {
     let broken: i64 = match conn {
         #[cfg(feature = "sqlite")]
         BackendConnection::Sqlite(c) => {

@@ -11,6 +11,7 @@
 #[cfg(feature = "sqlite")]
 mod adopt;
 mod alerts;
+mod backup;
 mod bar_series;
 mod cache;
 mod concurrent_producers;

@@ -4,12 +4,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::rounded;
+use super::service_health::{AlertDeliveryHealth, BackupHealth, HistoryHealth};
 use crate::database::{DoorSnapshot, HeldConnection, HistogramSnapshot, PoolSnapshot, ProbeCause};
 use crate::monitoring::{
     Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow, ProcessSnapshot,
 };
 use crate::repository::storage::TableEstimate;
-use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
 
 /// The system in a few words. Figures that the database could not be asked for are null.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,85 +33,8 @@ pub(in crate::api) struct HealthBody {
     pub(in crate::api) historical_data_service: HistoryHealth,
     /// Null when no alerts are delivered here.
     pub(in crate::api) alert_delivery: Option<AlertDeliveryHealth>,
-}
-
-/// The delivery of alerts, all channels together, as it was some seconds ago.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct AlertDeliveryHealth {
-    /// `degraded` while there are dead letters.
-    pub(in crate::api) status: HealthStatus,
-    /// Deliveries that are neither done nor given up.
-    pub(in crate::api) pending: i64,
-    /// Deliveries that were given up.
-    pub(in crate::api) dead_letters: i64,
-    /// Channels that send nothing for now, as their receivers asked.
-    pub(in crate::api) paused_channels: Vec<String>,
-    /// Each channel, by name.
-    pub(in crate::api) channels: Vec<ChannelHealth>,
-    /// What to do; null when there is nothing to.
-    pub(in crate::api) remedy: Option<&'static str>,
-}
-
-/// The delivery of alerts on one channel.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct ChannelHealth {
-    name: String,
-    /// Deliveries that are neither done nor given up.
-    pending: i64,
-    /// Deliveries that were given up.
-    dead_letters: i64,
-    /// The rest of a pause that its receiver asked for.
-    paused_seconds: Option<f64>,
-}
-
-impl From<&ChannelSnapshot> for ChannelHealth {
-    fn from(of: &ChannelSnapshot) -> Self {
-        let pause = of.paused_for.map(|left| rounded(left.as_secs_f64(), 3));
-        Self {
-            name: of.name.clone(),
-            pending: of.pending,
-            dead_letters: of.dead_letters,
-            paused_seconds: pause,
-        }
-    }
-}
-
-impl AlertDeliveryHealth {
-    pub(in crate::api) fn new(snapshot: &DeliverySnapshot) -> Self {
-        let sum = |figure: fn(&ChannelSnapshot) -> i64| snapshot.channels.iter().map(figure).sum();
-        let dead_letters: i64 = sum(|channel| channel.dead_letters);
-        let paused = snapshot
-            .channels
-            .iter()
-            .filter(|of| of.paused_for.is_some());
-        let (status, remedy) = if dead_letters > 0 {
-            let remedy = "mend the receiver, then send them again: tickbase alerts resend --all; \
-                          deleting an alert dismisses its own";
-            (HealthStatus::Degraded, Some(remedy))
-        } else {
-            (HealthStatus::Healthy, None)
-        };
-        Self {
-            status,
-            pending: sum(|channel| channel.pending),
-            dead_letters,
-            paused_channels: paused.map(|of| of.name.clone()).collect(),
-            channels: snapshot.channels.iter().map(ChannelHealth::from).collect(),
-            remedy,
-        }
-    }
-}
-
-/// The service of historical data.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct HistoryHealth {
-    pub(in crate::api) status: HealthStatus,
-    pub(in crate::api) service_running: bool,
-    pub(in crate::api) cache_size: u64,
-    pub(in crate::api) total_requests: u64,
-    pub(in crate::api) database_healthy: bool,
-    /// Minutes since the newest tick's event time.
-    pub(in crate::api) data_freshness_minutes: Option<f64>,
+    /// Null when no backups are made by themselves (`backup.directory`).
+    pub(in crate::api) backup: Option<BackupHealth>,
 }
 
 /// Counts of the day, UTC.

@@ -1,5 +1,6 @@
 //! `check`: every finding, and a failure when one is wrong.
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
@@ -22,7 +23,14 @@ struct CheckReport {
     findings: Vec<CheckLine>,
 }
 
-pub(super) fn run(context: &Context) -> CommandResult {
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Look through every page, index and row, too, as after a restoration; takes its time
+    #[arg(long)]
+    deep: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &CheckArguments) -> CommandResult {
     let database = context.open(DatabaseNeed::AsItIs)?;
     let pending = database.migration_status()?;
     let missing = pending
@@ -33,7 +41,10 @@ pub(super) fn run(context: &Context) -> CommandResult {
         "migrations",
         (missing > 0).then(|| format!("{missing} are missing; run `tickbase migrate run`")),
     )];
-    findings.extend(check::run(&database)?);
+    findings.extend(match arguments.deep {
+        true => check::run_deep(&database)?,
+        false => check::run(&database)?,
+    });
     let findings: Vec<CheckLine> = findings
         .into_iter()
         .map(|finding| CheckLine {

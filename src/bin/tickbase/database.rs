@@ -68,7 +68,7 @@ pub(crate) fn open(mut config: DatabaseConfig, need: DatabaseNeed) -> Result<Dat
 }
 
 /// Opening a SQLite file creates it: a command that only reads must not.
-fn refuse_missing(url: &DatabaseUrl) -> Result<()> {
+pub(crate) fn refuse_missing(url: &DatabaseUrl) -> Result<()> {
     match url {
         DatabaseUrl::Sqlite(path) if !path.exists() => Err(Error::Connect {
             target: url.to_string(),

@@ -10,6 +10,7 @@
 #[cfg(feature = "sqlite")]
 mod adopt;
 mod alerts;
+mod backup;
 mod bars;
 mod chart;
 mod check;
@@ -151,8 +152,16 @@ enum DatabaseCommand {
     #[command(subcommand)]
     Migrate(migrate::MigrateAction),
     /// Check that schema, pragmas, indexes and foreign keys are what they should be
-    #[command(after_help = "Example:\n  tickbase check --json")]
-    Check,
+    #[command(after_help = "Examples:\n  tickbase check --json\n  tickbase check --deep")]
+    Check(check::CheckArguments),
+    /// Back up a SQLite database that may be in use: the file of one moment, checked
+    #[command(after_help = "Example:\n  tickbase backup /var/backups/ticks.db")]
+    Backup(backup::BackupArguments),
+    /// Bring a backup back; the database that lies there is kept beside it
+    #[command(
+        after_help = "Example:\n  tickbase restore /var/backups/ticks.db --database-url ticks.db"
+    )]
+    Restore(backup::RestoreArguments),
     /// Show how complete the bars of instruments are: gaps, duplicates, outliers
     #[command(
         after_help = "Example:\n  tickbase coverage --symbol SPX --frequency 1d --calendar XNYS"
@@ -288,7 +297,9 @@ fn run(cli: Cli) -> CommandResult {
         DatabaseCommand::Bars(action) => bars::run(&context, &action),
         DatabaseCommand::Replay(arguments) => replay::run(&context, &arguments),
         DatabaseCommand::Migrate(action) => migrate::run(&context, action),
-        DatabaseCommand::Check => check::run(&context),
+        DatabaseCommand::Check(arguments) => check::run(&context, &arguments),
+        DatabaseCommand::Backup(arguments) => backup::run(&context, &arguments),
+        DatabaseCommand::Restore(arguments) => backup::restore(&context, &arguments),
         DatabaseCommand::Coverage(arguments) => coverage::run(&context, &arguments),
         DatabaseCommand::Instruments(arguments) => instruments::run(&context, &arguments),
         DatabaseCommand::Deletions(action) => deletions::run(&context, &action),

@@ -2,7 +2,6 @@
 //! there are no bars.
 
 use clap::Args;
-use jiff::{Span, SpanRelativeTo};
 
 use crate::CommandFailure;
 use tickbase::database::{BackendConnection, Database};
@@ -12,7 +11,7 @@ use tickbase::models::{DataSource, Instrument};
 use tickbase::repository::data_source;
 use tickbase::repository::instrument::{self, InstrumentFilter};
 use tickbase::services::historical_data::{self, BarQuery};
-use tickbase::timestamp::Timestamp;
+use tickbase::timestamp::{Timestamp, parse_span};
 
 /// Who does something.
 #[derive(Debug, Clone, Args)]
@@ -93,20 +92,12 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Error> {
 
 /// A span of time, in microseconds.
 pub(super) fn span(text: &str) -> Result<i64> {
-    let refuse =
-        |reason: String| Error::invalid("span of time", reason, "write it like 30d, 12h or 90m");
-    let span: Span = text
-        .parse()
-        .map_err(|_| refuse(format!("{text:?} is not a span of time")))?;
-    let length = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| {
-            refuse(format!(
-                "{text:?} has months or years, which differ in length"
-            ))
-        })?;
-    if length.is_negative() {
-        return Err(refuse(format!("{text:?} is negative")));
-    }
-    i64::try_from(length.as_micros()).map_err(|_| refuse(format!("{text:?} is too long")))
+    let micros = parse_span(text)?.as_micros();
+    i64::try_from(micros).map_err(|_| {
+        Error::invalid(
+            "span of time",
+            format!("{text:?} is too long"),
+            "give a shorter one",
+        )
+    })
 }

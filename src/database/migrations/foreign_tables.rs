@@ -8,7 +8,7 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-pub(super) const TABLES: [&str; 14] = [
+pub(super) const TABLES: [&str; 15] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -23,6 +23,7 @@ pub(super) const TABLES: [&str; 14] = [
     "market_data_bars",
     "saved_queries",
     "stale_bars",
+    "tickbase_database",
 ];
 
 /// Refuses a database that has one of them, and was never migrated.

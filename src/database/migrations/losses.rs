@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 /// into `instruments`.
 const COPIED_BACK: [&str; 1] = ["instrument_state"];
 
+/// Tables whose rows the way up makes anew: what is lost of `tickbase_database` is that older backups
+/// know the database.
+const MADE_ANEW: [&str; 1] = ["tickbase_database"];
+
 /// The columns of each table.
 type Tables = BTreeMap<String, BTreeSet<String>>;
 /// The rows of each table.
@@ -59,7 +63,8 @@ pub(super) fn of(
     for (table, columns) in &before {
         let rows = had.get(table).copied().unwrap_or(0);
         let rows_left = left.get(table).copied().unwrap_or(0);
-        if rows > rows_left && !COPIED_BACK.contains(&table.as_str()) {
+        let comes_back = |tables: &[&str]| tables.contains(&table.as_str());
+        if rows > rows_left && !comes_back(&COPIED_BACK) && !comes_back(&MADE_ANEW) {
             lost.push(format!("{} of {table}", in_words(rows - rows_left)));
         }
         let Some(columns_left) = after.get(table) else {

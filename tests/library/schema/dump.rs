@@ -1,15 +1,17 @@
 //! Everything that a database holds, as lines of text: its tables, indexes, triggers, functions
-//! and rows. Two equal dumps are two equal databases.
+//! and rows. Two equal dumps are two equal databases, but for what the planner of SQLite notes down when
+//! a connection ends.
 
 use crate::support::TestDatabase;
 
 const SQLITE_OBJECTS: &str = "SELECT type || ' ' || name || ' on ' || tbl_name || ': ' || \
-     coalesce(sql, 'automatic') AS text FROM sqlite_master WHERE name <> 'sqlite_sequence'";
+     coalesce(sql, 'automatic') AS text FROM sqlite_master \
+     WHERE name NOT IN ('sqlite_sequence', 'sqlite_stat1')";
 
 const SQLITE_ROWS: &str = "SELECT 'SELECT ''row of ' || name || ': '' || ' || \
      (SELECT group_concat('quote(\"' || c.name || '\")', ' || '', '' || ') \
       FROM pragma_table_info(m.name) c) || ' AS text FROM ' || name AS text \
-     FROM sqlite_master m WHERE type = 'table'";
+     FROM sqlite_master m WHERE type = 'table' AND name <> 'sqlite_stat1'";
 
 /// One query for each kind of thing in the schema `public`.
 const POSTGRES_OBJECTS: [&str; 8] = [

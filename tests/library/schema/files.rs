@@ -259,6 +259,7 @@ fn the_generated_types_of_every_table_are_the_same_types() {
         market_data_bars,
         saved_queries,
         stale_bars,
+        tickbase_database,
         tickbase_schema_migrations,
     );
     let all: Vec<String> = tables(&read("src/schema.rs"))

@@ -64,7 +64,7 @@ fn every_metric_that_an_alert_a_panel_or_a_page_names_is_exported() {
         .lines()
         .filter(|line| line.contains("expr: "))
         .collect();
-    assert_eq!(expressions.len(), 10);
+    assert_eq!(expressions.len(), 11);
     let mut wanted: Vec<String> = metrics(&expressions.join("\n"))
         .into_iter()
         .chain(metrics(&operations))
@@ -78,7 +78,12 @@ fn every_metric_that_an_alert_a_panel_or_a_page_names_is_exported() {
     ];
     wanted.extend(labels.map(str::to_owned));
     let db = TestDatabase::sqlite();
-    let serving = Serving::start(&db, &[], &[("TICKBASE_MONITORING_INTERVAL_SECONDS", "1")]);
+    let backups = db.dir().unwrap().join("backups");
+    let settings = [
+        ("TICKBASE_MONITORING_INTERVAL_SECONDS", "1"),
+        ("TICKBASE_BACKUP_DIRECTORY", backups.to_str().unwrap()),
+    ];
+    let serving = Serving::start(&db, &[], &settings);
     // Some figures are of the ticks between two rounds.
     let tick = format!(
         r#"[{{"symbol":"ES","timestamp":{},"price":1640}}]"#,

@@ -1,0 +1,12 @@
+-- Which database it is: by it a backup and a restoration know whether two files are of one database.
+CREATE TABLE tickbase_database (
+    id TEXT NOT NULL PRIMARY KEY DEFAULT replace(gen_random_uuid()::text, '-', '') CHECK (length(id) = 32),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    -- In a backup, when it was made; NULL in a database that is in use.
+    backed_up_at TIMESTAMPTZ
+);
+-- A database is one.
+CREATE UNIQUE INDEX tickbase_database_one_row ON tickbase_database ((1));
+INSERT INTO tickbase_database (backed_up_at) VALUES (NULL);
+
+INSERT INTO tickbase_schema_migrations (version, name) VALUES ('20261130000070', 'database_identity');

@@ -1,0 +1,33 @@
+//! The row that says which database it is, and in a backup when it was made.
+
+use diesel::prelude::*;
+
+use crate::database::BackendConnection;
+use crate::error::Result;
+use crate::models::DatabaseIdentity;
+use crate::tables::tickbase_database;
+#[cfg(feature = "sqlite")]
+use crate::timestamp::Timestamp;
+
+/// Which database it is; `None` when somebody has deleted the row.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn get(conn: &mut BackendConnection<'_>) -> Result<Option<DatabaseIdentity>> {
+    Ok(crate::on_backend!(conn, |c| {
+        let query = tickbase_database::table.select(DatabaseIdentity::as_select());
+        query.first(c).optional()
+    })?)
+}
+
+/// Says of a copy that it is a backup of this moment, or a database in use.
+#[cfg(feature = "sqlite")]
+pub(crate) fn mark_as_backup(
+    conn: &mut BackendConnection<'_>,
+    backed_up_at: Option<Timestamp>,
+) -> Result<()> {
+    let mark = diesel::update(tickbase_database::table)
+        .set(tickbase_database::backed_up_at.eq(backed_up_at));
+    crate::on_backend!(conn, |c| mark.execute(c))?;
+    Ok(())
+}
