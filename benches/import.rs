@@ -20,6 +20,8 @@
 mod common;
 #[path = "import/files.rs"]
 mod files;
+#[path = "common/real_data.rs"]
+mod real_data;
 
 use std::path::Path;
 use std::process::Command;

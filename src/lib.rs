@@ -207,6 +207,8 @@ pub mod ingest;
 pub mod models;
 pub mod monitoring;
 pub mod repository;
+#[cfg(feature = "archive")]
+pub mod segment;
 pub mod services;
 pub mod soft_delete;
 pub mod sql_types;

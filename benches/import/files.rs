@@ -3,13 +3,15 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use jiff::ToSpan;
 use jiff::civil::Date;
+
+use crate::real_data::es_trades;
 
 /// Trades as CSV, plain and gzip, in a directory that goes with this value.
 pub struct Trades {
@@ -20,22 +22,9 @@ pub struct Trades {
     pub sum_of_price: f64,
 }
 
-/// The 500,000 trades where they stand (in `TICKBASE_REAL_DATA`, or beside the project), else the
-/// 20,009 of them that are shipped.
-fn source() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let beside = root.join("../shared/data");
-    let folder = std::env::var_os("TICKBASE_REAL_DATA").map_or(beside, Into::into);
-    let whole = folder.join("es-trades-2013-09.csv.gz");
-    if whole.exists() {
-        return whole;
-    }
-    root.join("data/es-trades-sample.csv.gz")
-}
-
 impl Trades {
     pub fn prepare(rows: usize) -> Self {
-        let source = source();
+        let source = es_trades();
         let text = BufReader::new(MultiGzDecoder::new(File::open(&source).unwrap()));
         let lines: Vec<String> = text.lines().map(Result::unwrap).collect();
         let (header, lines) = lines.split_first().unwrap();

@@ -1,29 +1,21 @@
 //! A table as a Parquet file, written column by column; no arrow crates.
 //!
-//! zstd of level 3, moments and sequences as differences, everything else by a dictionary where it is
-//! small enough; statistics by page, so that readers skip what they do not need. The same rows
-//! give the same bytes.
+//! It is written as the segments of the archive are ([`settings`]). The same rows give the same bytes.
 
 use std::sync::Arc;
 
-use parquet::basic::{
-    Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as PhysicalType, ZstdLevel,
-};
+use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::schema::types::{ColumnPath, Type};
+use parquet::schema::types::Type;
 
 use super::columns::{Column, ColumnKind, ColumnValues, RowBatch};
 use super::format::{TableFormat, cannot_hold};
 use crate::error::Result;
-
-/// Rows of a group: some ten megabytes of memory while it is collected.
-const GROUP_ROWS: usize = 131_072;
-const PAGE_ROWS: usize = 20_000;
-const DICTIONARY_BYTES: usize = 1 << 20;
+use crate::segment::settings::{GROUP_ROWS, settings};
 
 pub(super) struct ParquetEncoder {
     writer: SerializedFileWriter<Vec<u8>>,
@@ -101,23 +93,10 @@ impl ParquetEncoder {
 }
 
 fn properties(columns: &[Column]) -> ParquetResult<WriterProperties> {
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_dictionary_enabled(true)
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_created_by(format!("tickbase version {}", env!("CARGO_PKG_VERSION")));
-    // Their differences are small, and hardly one of them comes twice.
     let ascending =
         |column: &&Column| column.kind == ColumnKind::Moment || column.name == "sequence";
-    for column in columns.iter().filter(ascending) {
-        let path = ColumnPath::from(column.name);
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-    }
-    Ok(properties.build())
+    let ascending = columns.iter().filter(ascending).map(|column| column.name);
+    Ok(settings(ascending)?.build())
 }
 
 fn schema(columns: &[Column]) -> ParquetResult<Type> {

@@ -18,6 +18,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["error", "timestamp", "decimal", "domain"]),
     // Pictures of what it is given: data in, text or bytes out.
     ("chart", &["error", "timestamp", "domain"]),
+    // The files of archived ticks: ticks in, bytes out, and back.
+    ("segment", &["error", "timestamp"]),
     // Rows.
     ("schema", &["sql_types"]),
     ("schema_postgres", &["sql_types"]),
@@ -75,6 +77,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "error",
             "timestamp",
             "domain",
+            "segment",
             "models",
             "database",
             "repository",

@@ -1,0 +1,252 @@
+//! The files of archived ticks: bytes a tick, and the time to write one, to read it, to fold it into
+//! minute bars and to look one tick up; beside DuckDB over the same file, with one thread.
+//!
+//! ```sh
+//! cargo bench --bench archive
+//! PEERS_PYTHON=/path/to/python cargo bench --bench archive   # with DuckDB
+//! ```
+//!
+//! The 500,000 trades of ES where they stand (`TICKBASE_REAL_DATA`), else the 20,009 that are shipped;
+//! and 1,000,000 generated ticks with all nine values. Times are those of the processor, the median of
+//! nine runs. The bench ends with an error when what is read is not what was written, or when two ways
+//! give different bars.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failure ends the bench.
+#![allow(clippy::print_stdout)] // It is its output.
+
+#[path = "common/real_data.rs"]
+mod real_data;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use tickbase::Timestamp;
+use tickbase::segment::{Segment, SegmentTick, SegmentWriter, WantedColumns, WrittenSegment};
+
+const RUNS: usize = 9;
+const GENERATED: i64 = 1_000_000;
+const MINUTE: i64 = 60_000_000;
+
+/// Price and volume alone.
+const PRICE_AND_VOLUME: WantedColumns = WantedColumns {
+    keys: false,
+    values: [true, true, false, false, false, false, false, false, false],
+};
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bar {
+    minute: i64,
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+}
+
+/// The real trades, as one instrument's.
+fn trades() -> (String, Vec<SegmentTick>) {
+    let source = real_data::es_trades();
+    let text = BufReader::new(MultiGzDecoder::new(File::open(&source).unwrap()));
+    let mut ticks: Vec<SegmentTick> = Vec::new();
+    for line in text.lines().skip(1) {
+        let line = line.unwrap();
+        let fields: Vec<&str> = line.split(',').collect();
+        let [moment, price, volume] = fields[..] else {
+            panic!("{line}")
+        };
+        let (timestamp, _) = Timestamp::parse(moment.as_bytes()).unwrap();
+        let mut values = [None; 9];
+        values[0] = Some(price.parse().unwrap());
+        values[1] = Some(volume.parse().unwrap());
+        let same = ticks.last().filter(|last| last.timestamp == timestamp);
+        let sequence = same.map_or(0, |last| last.sequence + 1);
+        ticks.push(SegmentTick {
+            timestamp,
+            source_id: 1,
+            sequence,
+            values,
+        });
+    }
+    let name = source.file_name().unwrap().to_string_lossy().into_owned();
+    (name, ticks)
+}
+
+/// A random walk of five places, random sizes, gaps of microseconds.
+fn generated() -> Vec<SegmentTick> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |bound: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % bound
+    };
+    let (mut moment, mut points) = (1_700_000_000_000_000_i64, 108_000_i64);
+    let tick = |sequence: i64| {
+        moment += 1 + below(2_000_000) as i64;
+        points += below(21) as i64 - 10;
+        let price = |off: i64| Some((points + off) as f64 / 1e5);
+        let mut size = || Some((1 + below(5_000)) as f64);
+        let [volume, bid_size, ask_size] = [size(), size(), size()];
+        SegmentTick {
+            timestamp: Timestamp::from_micros(moment).unwrap(),
+            source_id: 1,
+            sequence,
+            values: [
+                price(0),
+                volume,
+                price(-1),
+                price(1),
+                bid_size,
+                ask_size,
+                price(-3),
+                price(9),
+                price(-9),
+            ],
+        }
+    };
+    (0..GENERATED).map(tick).collect()
+}
+
+fn write(ticks: &[SegmentTick]) -> WrittenSegment {
+    let mut writer = SegmentWriter::new(1, "ES", [(1, "tickbase".to_owned())]).unwrap();
+    for tick in ticks {
+        writer.push(*tick).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn read(segment: &Segment, bytes: &mut Bytes, wanted: WantedColumns) -> usize {
+    let rows = segment.rows_of(bytes, (Timestamp::MIN, Timestamp::MAX), wanted);
+    rows.map(|rows| rows.unwrap().len()).sum()
+}
+
+fn fold(segment: &Segment, bytes: &mut Bytes) -> Vec<Bar> {
+    let mut bars: Vec<Bar> = Vec::new();
+    for rows in segment.rows_of(bytes, (Timestamp::MIN, Timestamp::MAX), PRICE_AND_VOLUME) {
+        let rows = rows.unwrap();
+        let values = rows.values[0].iter().zip(&rows.values[1]);
+        for (moment, (price, volume)) in rows.moments.iter().zip(values) {
+            let Some(price) = *price else { continue };
+            let (minute, volume) = (moment.div_euclid(MINUTE) * MINUTE, volume.unwrap_or(0.0));
+            match bars.last_mut().filter(|bar| bar.minute == minute) {
+                Some(bar) => {
+                    bar.high = bar.high.max(price);
+                    bar.low = bar.low.min(price);
+                    bar.close = price;
+                    bar.volume += volume;
+                }
+                None => bars.push(Bar {
+                    minute,
+                    open: price,
+                    high: price,
+                    low: price,
+                    close: price,
+                    volume,
+                }),
+            }
+        }
+    }
+    bars
+}
+
+/// The processor's time of this process.
+fn processor() -> Duration {
+    let usage = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    Duration::from_nanos(usage.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// The median of the times, per million ticks, in ms.
+fn measure(rows: usize, mut work: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let began = processor();
+            work();
+            (processor() - began).as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[RUNS / 2] * 1e6 / rows as f64
+}
+
+/// DuckDB over the same file: its time per million ticks, and bars and their sums.
+fn duckdb(file: &Path, rows: usize) -> Option<(f64, usize, f64)> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/archive.py");
+    let mut process = Command::new(std::env::var_os("PEERS_PYTHON")?)
+        .args([script, file.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut ask = process.stdin.take().unwrap();
+    let mut numbers = Vec::new();
+    for _ in 0..RUNS {
+        writeln!(ask, "minutes").unwrap();
+        let line = lines.next().unwrap().unwrap();
+        numbers.push(
+            line.split(' ')
+                .map(|of| of.parse::<f64>().unwrap())
+                .collect::<Vec<_>>(),
+        );
+    }
+    drop(ask);
+    assert!(process.wait().unwrap().success());
+    numbers.sort_by(|one, other| one[0].total_cmp(&other[0]));
+    let of = &numbers[RUNS / 2];
+    Some((of[0] * 1e3 * 1e6 / rows as f64, of[1] as usize, of[2]))
+}
+
+fn row(name: &str, ticks: &[SegmentTick]) {
+    let rows = ticks.len();
+    let written = write(ticks);
+    let mut bytes = Bytes::from(written.bytes.clone());
+    let segment = Segment::open(&mut bytes).unwrap();
+    assert_eq!(segment.rows(), rows as u64);
+    let writing = measure(rows, || assert_eq!(write(ticks).rows, rows as u64));
+    let reading = measure(rows, || {
+        assert_eq!(read(&segment, &mut bytes, WantedColumns::ALL), rows)
+    });
+    let bars = fold(&segment, &mut bytes);
+    let folding = measure(rows, || {
+        assert_eq!(fold(&segment, &mut bytes).len(), bars.len())
+    });
+    let key = ticks[rows / 3].key();
+    let looking = measure(1_000, || {
+        let opened = Segment::open(&mut bytes).unwrap();
+        assert_eq!(
+            opened.find(&mut bytes, &[key]).unwrap(),
+            [Some(ticks[rows / 3])]
+        );
+    });
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("ticks.parquet");
+    std::fs::write(&file, &written.bytes).unwrap();
+    let peer = duckdb(&file, rows).map_or("- | -".to_owned(), |(time, count, volume)| {
+        let sum: f64 = bars.iter().map(|bar| bar.volume).sum();
+        assert_eq!(
+            (count, volume),
+            (bars.len(), sum),
+            "DuckDB makes other bars"
+        );
+        format!("{time:.1} ms | {:.1}", time / folding)
+    });
+    println!(
+        "| {name} | {rows} | {:.2} | {writing:.0} ms | {reading:.0} ms | {folding:.1} ms | {:.2} ms | {peer} |",
+        written.bytes.len() as f64 / rows as f64,
+        looking / 1e3,
+    );
+}
+
+fn main() {
+    println!(
+        "| ticks | rows | bytes a tick | writing | reading | minute bars | one key | DuckDB's minute bars | ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let (origin, trades) = trades();
+    row(&origin, &trades);
+    row("generated, nine values", &generated());
+}

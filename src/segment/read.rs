@@ -1,0 +1,265 @@
+//! Reads ticks of a range of time, as columns: one group of rows after another.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
+use parquet::data_type::{ByteArray, DataType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::serialized_reader::SerializedPageReader;
+
+use super::metadata::{Segment, unreadable};
+use super::pages::{FetchedBytes, RowSpan};
+use super::{
+    KEY_COLUMNS, SEQUENCE, SOURCE, SegmentBytes, SegmentKey, SegmentTick, TIMESTAMP, VALUES,
+};
+use crate::error::Result;
+use crate::timestamp::Timestamp;
+
+/// The columns that are read beside the moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedColumns {
+    /// Source and sequence, without which ticks have no keys.
+    pub keys: bool,
+    /// The values, in the order of the columns of `market_data`.
+    pub values: [bool; 9],
+}
+
+impl WantedColumns {
+    /// All of them.
+    pub const ALL: Self = Self {
+        keys: true,
+        values: [true; 9],
+    };
+
+    fn columns(self, segment: &Segment) -> impl Iterator<Item = usize> {
+        let source = self.keys && segment.only_source().is_none();
+        let keys = [(TIMESTAMP, true), (SOURCE, source), (SEQUENCE, self.keys)];
+        let values = self.values.into_iter().enumerate();
+        let values = values.map(|(at, wanted)| (KEY_COLUMNS.len() + at, wanted));
+        let all = keys.into_iter().chain(values);
+        all.filter_map(|(column, wanted)| wanted.then_some(column))
+    }
+}
+
+/// The rows of one group that are in a range of time, as columns of the same length.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SegmentRows {
+    /// Moments, in microseconds, ascending.
+    pub moments: Vec<i64>,
+    sources: RowSources,
+    sequences: Vec<i64>,
+    /// The values of the wanted columns; the others are empty.
+    pub values: [Vec<Option<f64>>; 9],
+}
+
+/// The sources of rows.
+#[derive(Debug, Clone, PartialEq)]
+enum RowSources {
+    One(i64),
+    Each(Vec<i64>),
+}
+
+impl Default for RowSources {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
+
+impl SegmentRows {
+    /// How many there are.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // A group without rows is seldom worth a word.
+    pub fn len(&self) -> usize {
+        self.moments.len()
+    }
+
+    /// The key of a row, of which source and sequence were wanted.
+    #[must_use]
+    pub fn key(&self, row: usize) -> Option<SegmentKey> {
+        let moment = Timestamp::from_micros(*self.moments.get(row)?).ok()?;
+        let source = match &self.sources {
+            RowSources::One(source) => *source,
+            RowSources::Each(sources) => *sources.get(row)?,
+        };
+        Some((moment, source, *self.sequences.get(row)?))
+    }
+
+    /// A row as a tick, with the values that were wanted.
+    #[must_use]
+    pub fn tick(&self, row: usize) -> Option<SegmentTick> {
+        let (timestamp, source_id, sequence) = self.key(row)?;
+        let value = |of: &Vec<Option<f64>>| of.get(row).copied().flatten();
+        Some(SegmentTick {
+            timestamp,
+            source_id,
+            sequence,
+            values: self.values.each_ref().map(value),
+        })
+    }
+
+    /// Leaves the rows of a range of time, both moments included.
+    fn cut(&mut self, first: i64, last: i64) {
+        let from = self.moments.partition_point(|moment| *moment < first);
+        let to = self.moments.partition_point(|moment| *moment <= last);
+        fn keep<T>(column: &mut Vec<T>, rows: &Range<usize>) {
+            column.truncate(rows.end);
+            column.drain(..rows.start.min(column.len()));
+        }
+        if from == 0 && to == self.moments.len() {
+            return;
+        }
+        let rows = from..to.max(from);
+        keep(&mut self.moments, &rows);
+        keep(&mut self.sequences, &rows);
+        if let RowSources::Each(sources) = &mut self.sources {
+            keep(sources, &rows);
+        }
+        self.values.iter_mut().for_each(|of| keep(of, &rows));
+    }
+}
+
+impl Segment {
+    /// The ticks of a range of time, both moments included: those of a group at a time, in order.
+    ///
+    /// # Errors
+    /// Each group: [`Error::Corrupt`](crate::Error::Corrupt) when it is damaged; those of the bytes.
+    pub fn rows_of<'s>(
+        &'s self,
+        bytes: &'s mut dyn SegmentBytes,
+        (first, last): (Timestamp, Timestamp),
+        wanted: WantedColumns,
+    ) -> impl Iterator<Item = Result<SegmentRows>> + 's {
+        let (first, last) = (first.micros(), last.micros());
+        self.spans(first, last).into_iter().map(move |span| {
+            let mut rows = self.read_span(bytes, &span, wanted)?;
+            rows.cut(first, last);
+            Ok(rows)
+        })
+    }
+
+    /// Rows as they are.
+    pub(super) fn read_span(
+        &self,
+        bytes: &mut dyn SegmentBytes,
+        span: &RowSpan,
+        wanted: WantedColumns,
+    ) -> Result<SegmentRows> {
+        let fetched = self.fetch(bytes, span, wanted.columns(self))?;
+        let column = SpanColumns {
+            segment: self,
+            fetched,
+            span,
+        };
+        let mut rows = SegmentRows {
+            moments: column.wholes(TIMESTAMP)?,
+            ..SegmentRows::default()
+        };
+        if wanted.keys {
+            rows.sequences = column.wholes(SEQUENCE)?;
+            rows.sources = match self.only_source() {
+                Some(source) => RowSources::One(source),
+                None => RowSources::Each(column.sources()?),
+            };
+        }
+        let wanted = wanted.values.into_iter().enumerate();
+        for ((at, wanted), values) in wanted.zip(&mut rows.values) {
+            if wanted {
+                *values = column.numbers(KEY_COLUMNS.len() + at)?;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// The columns of some rows, whose bytes are there.
+struct SpanColumns<'s> {
+    segment: &'s Segment,
+    fetched: Arc<FetchedBytes>,
+    span: &'s RowSpan,
+}
+
+impl SpanColumns<'_> {
+    fn reader(&self, column: usize) -> Result<ColumnReader, ParquetError> {
+        let metadata = self.segment.metadata();
+        let group = metadata.row_group(self.span.group);
+        let index = metadata.page_index_for_row_group(self.span.group);
+        let rows = usize::try_from(group.num_rows())?;
+        let pages = SerializedPageReader::new(
+            Arc::clone(&self.fetched),
+            group.column(column),
+            rows,
+            index.page_locations(column).cloned(),
+        )?;
+        let about = metadata.file_metadata().schema_descr().column(column);
+        Ok(get_column_reader(about, Box::new(pages)))
+    }
+
+    /// The values that there are, and for each row whether it has one where it need not.
+    fn values<T: DataType>(
+        &self,
+        reader: &mut ColumnReaderImpl<T>,
+        levels: Option<&mut Vec<i16>>,
+    ) -> Result<Vec<T::T>, ParquetError> {
+        let (skipped, rows) = (self.span.rows.start, self.span.rows.len());
+        let mut values = Vec::with_capacity(rows);
+        let found = reader.skip_records(skipped)?;
+        let (read, _, _) = reader.read_records(rows, levels, None, &mut values)?;
+        match found == skipped && read == rows {
+            true => Ok(values),
+            false => Err(ParquetError::EOF("a column ends too early".to_owned())),
+        }
+    }
+
+    fn wholes(&self, column: usize) -> Result<Vec<i64>> {
+        let read = || match self.reader(column)? {
+            ColumnReader::Int64ColumnReader(mut of) => self.values::<Int64Type>(&mut of, None),
+            _ => Err(ParquetError::General("another kind of column".to_owned())),
+        };
+        read().map_err(|error| unreadable(&error.to_string()))
+    }
+
+    fn sources(&self) -> Result<Vec<i64>> {
+        let read = || match self.reader(SOURCE)? {
+            ColumnReader::ByteArrayColumnReader(mut of) => self.values(&mut of, None),
+            _ => Err(ParquetError::General("another kind of column".to_owned())),
+        };
+        let names: Vec<ByteArray> = read().map_err(|error| unreadable(&error.to_string()))?;
+        // Neighbours are mostly of one source.
+        let mut last: Option<(&ByteArray, i64)> = None;
+        let ids = names.iter().map(|name| {
+            if let Some((known, id)) = last
+                && known == name
+            {
+                return Ok(id);
+            }
+            let id = self.segment.source_id(name.data())?;
+            last = Some((name, id));
+            Ok(id)
+        });
+        ids.collect()
+    }
+
+    fn numbers(&self, column: usize) -> Result<Vec<Option<f64>>> {
+        let read = || match self.reader(column)? {
+            ColumnReader::DoubleColumnReader(mut of) => {
+                let mut levels = Vec::with_capacity(self.span.rows.len());
+                let values = self.values::<DoubleType>(&mut of, Some(&mut levels))?;
+                Ok((values, levels))
+            }
+            _ => Err(ParquetError::General("another kind of column".to_owned())),
+        };
+        let (values, levels) = read().map_err(|error| unreadable(&error.to_string()))?;
+        debug_assert_eq!(
+            self.segment
+                .metadata()
+                .file_metadata()
+                .schema_descr()
+                .num_columns(),
+            KEY_COLUMNS.len() + VALUES.len()
+        );
+        let mut values = values.into_iter();
+        let number = |level: i16| if level == 0 { None } else { values.next() };
+        Ok(levels.into_iter().map(number).collect())
+    }
+}
