@@ -32,6 +32,7 @@ mod row_locks;
 mod rule_replay;
 mod sample;
 mod schema;
+mod segments;
 #[path = "../support/mod.rs"]
 mod support;
 mod support_works;
