@@ -39,6 +39,8 @@ pub(crate) mod opening;
 mod operation_counts;
 mod ordered;
 mod page;
+#[cfg(feature = "sqlite")]
+mod paths;
 mod pool;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -67,23 +69,13 @@ pub use backpressure::{BatchSize, WhenFull};
 pub(crate) use block_on::block_on;
 pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
-#[cfg(feature = "sqlite")]
-pub(crate) use file_copy::{NewFile, unsound_pages};
-#[cfg(feature = "sqlite")]
-pub(crate) use file_exchange::{UnusedFile, put_where_none_is};
-#[cfg(feature = "sqlite")]
-pub(crate) use foreign_file::open_foreign_file;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;
 pub use insert_totals::InsertTotals;
 pub use instrumentation::{CommitSnapshot, OperationSnapshot};
-#[cfg(feature = "sqlite")]
-pub(crate) use interruption::GoesOn;
 pub use invalidation::Invalidation;
 pub use migrations::MigrationStatus;
-#[cfg(feature = "sqlite")]
-pub(crate) use migrations::pending_count;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
 pub use page::{Cursor, Page};
@@ -101,6 +93,14 @@ pub use transaction::InvalidationGuard;
 pub(crate) use transaction::{Ending, TransactionHook};
 #[cfg(feature = "sqlite")]
 pub use write_lane::WriterSnapshot;
+#[cfg(feature = "sqlite")]
+pub(crate) use {
+    file_copy::{CopySource, NewFile, refuse_log_beside, remove_left, unsound_pages},
+    file_exchange::{UnusedFile, WrittenState, put_where_none_is},
+    foreign_file::open_foreign_file,
+    interruption::GoesOn,
+    migrations::pending_count,
+};
 
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
@@ -426,7 +426,7 @@ impl Database {
         #[cfg(feature = "sqlite")]
         if let DatabaseUrl::Sqlite(path) = &self.inner.config.url {
             // No file is no WAL.
-            let file = std::fs::metadata(sqlite::file_beside(path, "-wal"));
+            let file = std::fs::metadata(paths::file_beside(path, "-wal"));
             return Some(file.map_or(0, |file| file.len()));
         }
         None

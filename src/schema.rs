@@ -280,6 +280,7 @@ diesel::table! {
 
     tickbase_database (id) {
         id -> Text,
+        history -> Text,
         created_at -> Timestamp,
         backed_up_at -> Nullable<Timestamp>,
     }

@@ -1,79 +1,133 @@
 //! One database file in the place of another, which stays beside it under another name.
 //!
-//! The write-ahead log belongs to the file that it lies beside: left behind it would be replayed
-//! onto the new one. So it goes along, and no step of the way loses it.
+//! The log belongs to the file that it lies beside: left behind it would be replayed onto the new one.
+//! So it goes along, and no step of the way loses it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::file_copy::{NewFile, sync_directory};
-use super::sqlite::{file_beside, with_suffix};
+use super::paths::{BESIDE, file_beside, keep_name, with_suffix};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
-
-/// The files beside a database that belong to it.
-const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// A database file that no other process has open, for as long as this is kept.
 #[derive(Debug)]
 pub(crate) struct UnusedFile {
     path: PathBuf,
-    _lock: File,
+    file: File,
+}
+
+/// When a file and its logs were last written, as far as the system tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrittenState(Vec<Option<(u64, std::time::SystemTime)>>);
+
+impl WrittenState {
+    /// Of the file at this path.
+    pub(crate) fn of(path: &Path) -> Self {
+        let files = ["", "-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
+        let state = |path: &PathBuf| {
+            let about = std::fs::metadata(path).ok()?;
+            // SQLite makes an empty log when it looks at a file.
+            let is_empty = about.len() == 0;
+            Some((about.len(), about.modified().ok()?)).filter(|_| !is_empty)
+        };
+        Self(files.iter().map(state).collect())
+    }
 }
 
 impl UnusedFile {
     /// The file at this path; `None` when there is none. Refused when a process has it open: each
-    /// connection to SQLite keeps a lock on the file. Not to be called by a process that has
-    /// connections to it itself, which would lose theirs.
+    /// connection with a write-ahead log keeps a lock on the file. (One without a log has none while it
+    /// is idle, and is not seen.) Not to be called by a process that has connections to it itself,
+    /// which would lose theirs.
     pub(crate) fn new(path: &Path) -> Result<Option<Self>> {
-        // That a link names is the database; the files beside it lie beside that.
-        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(&path, &error)),
+            Err(error) => return Err(failed(path, &error)),
         };
-        if let Some(holder) = holder(&file) {
+        if is_held(&file) {
             return Err(Error::Invalid {
                 name: path.display().to_string(),
-                reason: format!("{holder} has this database open"),
+                reason: "another process has this database open".to_owned(),
                 remedy: "stop it first".to_owned(),
             });
         }
-        Ok(Some(Self { path, _lock: file }))
+        let path = path.to_owned();
+        Ok(Some(Self { path, file }))
     }
 
-    /// Puts the new file in its place, and returns where it is kept itself, with its log. What a crash
-    /// on the way leaves is complete under one of both names.
-    pub(crate) fn replace_by(self, new: NewFile, now: Timestamp) -> Result<PathBuf> {
+    /// What the system says of it.
+    pub(crate) fn about(&self) -> Result<Metadata> {
+        self.file
+            .metadata()
+            .map_err(|error| failed(&self.path, &error))
+    }
+
+    /// Puts the new file in its place, and returns where it is kept itself, with its logs. What a crash
+    /// on the way leaves is complete under one of both names; after an error it is back.
+    pub(crate) fn replace_by(self, mut new: NewFile, now: Timestamp) -> Result<PathBuf> {
+        // What takes time comes first: the place is empty for some calls of the system.
+        new.sync()?;
         let kept = keep_name(&self.path, now);
         let moved = |error: std::io::Error| failed(&self.path, &error);
-        // A second name for the log first: there is no moment at which the file has none.
+        // A second name for each log first: there is no moment at which the file has none.
         for suffix in BESIDE {
-            link(
-                &with_suffix(&self.path, suffix),
-                &with_suffix(&kept, suffix),
-            )
-            .map_err(moved)?;
+            let (log, other) = (with_suffix(&self.path, suffix), with_suffix(&kept, suffix));
+            link(&log, &other).map_err(moved)?;
         }
         std::fs::rename(&self.path, &kept).map_err(moved)?;
-        sync_directory(&self.path).map_err(moved)?;
-        for suffix in BESIDE {
-            remove(&with_suffix(&self.path, suffix)).map_err(moved)?;
+        let placed = BESIDE
+            .iter()
+            .try_for_each(|suffix| remove(&with_suffix(&self.path, suffix)))
+            .and_then(|()| new.put_where_none_is());
+        if let Err(error) = placed {
+            return Err(self.back_from(&kept, &error));
         }
-        new.put_in_place()?;
+        sync_directory(&self.path).map_err(|error| Error::File {
+            path: self.path.display().to_string(),
+            reason: format!("it is restored, but its directory cannot be synced: {error}"),
+            remedy: format!("check the storage; the old database is {}", kept.display()),
+        })?;
         Ok(kept)
+    }
+
+    /// Gives the file its name back, after an error.
+    fn back_from(&self, kept: &Path, error: &std::io::Error) -> Error {
+        // Logs first, as the file without them may not be whole.
+        let logs = BESIDE.iter().try_for_each(|suffix| {
+            link(&with_suffix(kept, suffix), &with_suffix(&self.path, suffix))
+        });
+        let is_back =
+            !self.path.exists() && logs.is_ok() && std::fs::rename(kept, &self.path).is_ok();
+        if is_back {
+            for suffix in BESIDE {
+                let _ = remove(&with_suffix(kept, suffix));
+            }
+            return failed(&self.path, error);
+        }
+        let remedy = format!(
+            "see what lies there; the old database is kept as {}",
+            kept.display()
+        );
+        Error::File {
+            path: self.path.display().to_string(),
+            reason: error.to_string(),
+            remedy,
+        }
     }
 }
 
 /// Puts the new file where no database is. A log without a database, which would be replayed onto
 /// it, is kept; returns where.
 pub(crate) fn put_where_none_is(
-    new: NewFile,
+    mut new: NewFile,
     place: &Path,
     now: Timestamp,
 ) -> Result<Option<PathBuf>> {
+    new.sync()?;
     let kept = keep_name(place, now);
     let mut found = None;
     for suffix in BESIDE {
@@ -85,20 +139,16 @@ pub(crate) fn put_where_none_is(
             Err(error) => return Err(failed(&from, &error)),
         }
     }
-    new.put_in_place()?;
+    let placed = new.put_where_none_is().and_then(|()| sync_directory(place));
+    placed.map_err(|error| failed(place, &error))?;
     Ok(found)
-}
-
-/// `ticks.db.replaced-20261130T083700.123456Z`.
-fn keep_name(path: &Path, now: Timestamp) -> PathBuf {
-    let stamp = now.to_string().replace(['-', ':'], "");
-    with_suffix(path, &format!(".replaced-{stamp}"))
 }
 
 /// A second name for a file, if there is one. Where the file system has none, a copy.
 fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     match std::fs::hard_link(from, to) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
         Err(_) => {
             std::fs::copy(from, to)?;
             File::open(to)?.sync_all()
@@ -122,17 +172,63 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
-/// Who has a lock on any byte of the file; takes all of them when nobody has.
+/// Whether somebody has a lock on any byte of the file; takes all of them when nobody has.
 #[cfg(unix)]
-fn holder(file: &File) -> Option<String> {
+fn is_held(file: &File) -> bool {
     use rustix::fs::{FlockOperation, fcntl_lock};
-    fcntl_lock(file, FlockOperation::NonBlockingLockExclusive)
-        .is_err()
-        .then(|| "another process".to_owned())
+    fcntl_lock(file, FlockOperation::NonBlockingLockExclusive).is_err()
 }
 
 /// There the system lets nobody rename an open file.
 #[cfg(not(unix))]
-fn holder(_file: &File) -> Option<String> {
-    None
+fn is_held(_file: &File) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_makes_room_with_all_its_logs() {
+        let files = tempfile::tempdir().unwrap();
+        let place = files.path().join("ticks.db");
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            std::fs::write(with_suffix(&place, suffix), format!("old{suffix}")).unwrap();
+        }
+        let now = Timestamp::from_micros(1_796_028_000_000_000).unwrap();
+        let new = || NewFile::create(&place, 0o600).unwrap();
+        let file = UnusedFile::new(&place).unwrap().unwrap();
+        let kept = file.replace_by(new(), now).unwrap();
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let text = std::fs::read_to_string(with_suffix(&kept, suffix)).unwrap();
+            assert_eq!(text, format!("old{suffix}"));
+        }
+        assert_eq!(std::fs::read(&place).unwrap(), b"");
+        assert_eq!(std::fs::read_dir(files.path()).unwrap().count(), 5);
+        // Where no database is, its logs are put aside; where one has come meanwhile, it stays.
+        std::fs::remove_file(&place).unwrap();
+        std::fs::write(with_suffix(&place, "-wal"), "a log").unwrap();
+        let later = Timestamp::from_micros(1_796_028_000_000_001).unwrap();
+        let log = put_where_none_is(new(), &place, later).unwrap().unwrap();
+        assert_eq!(std::fs::read(log).unwrap(), b"a log");
+        std::fs::write(&place, "theirs").unwrap();
+        let refused = put_where_none_is(new(), &place, later).unwrap_err();
+        assert!(refused.to_string().contains("exists"), "{refused}");
+        assert_eq!(std::fs::read(&place).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn a_restoration_that_was_cut_off_is_seen() {
+        let files = tempfile::tempdir().unwrap();
+        let place = files.path().join("ticks.db");
+        assert_eq!(super::super::paths::cut_off(&place), None);
+        let kept = files
+            .path()
+            .join("ticks.db.replaced-20261130T080000.000000Z");
+        for suffix in ["", "-wal"] {
+            std::fs::write(with_suffix(&kept, suffix), "x").unwrap();
+        }
+        assert_eq!(super::super::paths::cut_off(&place), Some(kept));
+    }
 }

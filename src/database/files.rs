@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::sqlite::file_beside;
+use super::paths::file_beside;
 use crate::error::{Error, Result};
 
 /// A commit goes ahead without a look when the last one is not older.

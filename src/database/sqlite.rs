@@ -2,7 +2,7 @@
 //!
 //! The writer creates the file and switches it to WAL, once; readers cannot write.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::opening::{self, ConnectionRole};
+use super::paths::cut_off;
 use crate::config::{DatabaseConfig, DatabaseUrl, SqliteConfig, Synchronous};
 use crate::error::{BackendCondition, Error, Result};
 
@@ -74,20 +75,6 @@ pub(crate) fn uri(path: &Path, mode: &str) -> String {
     uri + "?mode=" + mode
 }
 
-/// A file that SQLite keeps beside the database, `-wal` or `-shm`: its name prolongs that of the
-/// file, of the one that a link names.
-pub(crate) fn file_beside(database: &Path, suffix: &str) -> PathBuf {
-    let file = std::fs::canonicalize(database);
-    with_suffix(&file.unwrap_or_else(|_| database.to_owned()), suffix)
-}
-
-/// A path with more behind its name.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 /// Opens the file, and creates it and its directory where they are missing.
 fn create(path: &Path, mode: u32) -> Result<SqliteConnection> {
     if path.is_dir() {
@@ -108,6 +95,14 @@ fn create(path: &Path, mode: u32) -> Result<SqliteConnection> {
                 "create the directory first",
             )
         })?;
+    }
+    if !path.exists()
+        && let Some(kept) = cut_off(path)
+    {
+        let reason = format!("it is not there, and {} lies beside it", kept.display());
+        let remedy = "a restoration was cut off: run it again, or rename that file back, with its \
+                      -wal; to begin with an empty database, move it away";
+        return Err(unusable(path, &reason, remedy));
     }
     create_file(path, mode);
     opening::open(&uri(path, "rwc"), ConnectionRole::Writer).map_err(|error| {

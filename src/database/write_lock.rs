@@ -68,7 +68,7 @@ pub(super) fn say_who_holds(database: &Path) {
 #[cfg(target_os = "linux")]
 fn holder(database: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
-    let index = std::fs::metadata(super::sqlite::file_beside(database, "-shm")).ok()?;
+    let index = std::fs::metadata(super::paths::file_beside(database, "-shm")).ok()?;
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let process = locks.lines().find_map(|line| locker(line, index.ino()))?;
     let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();

@@ -13,6 +13,9 @@ use crate::timestamp::Timestamp;
 pub struct DatabaseIdentity {
     /// 32 hexadecimal digits.
     pub id: String,
+    /// Which of its histories: a restoration begins another one. Versions of two histories cannot be
+    /// compared.
+    pub history: String,
     /// When the number was drawn, by the database's clock.
     pub created_at: Timestamp,
     /// In a backup, when it was made: what was committed before that is in it. `None` in a database

@@ -20,14 +20,26 @@ pub fn get(conn: &mut BackendConnection<'_>) -> Result<Option<DatabaseIdentity>>
     })?)
 }
 
-/// Says of a copy that it is a backup of this moment, or a database in use.
+/// Says of a copy that it is a backup of this moment.
 #[cfg(feature = "sqlite")]
 pub(crate) fn mark_as_backup(
     conn: &mut BackendConnection<'_>,
-    backed_up_at: Option<Timestamp>,
+    backed_up_at: Timestamp,
 ) -> Result<()> {
     let mark = diesel::update(tickbase_database::table)
         .set(tickbase_database::backed_up_at.eq(backed_up_at));
+    crate::on_backend!(conn, |c| mark.execute(c))?;
+    Ok(())
+}
+
+/// Says of a copy of a backup that it is a database in use, which begins a history of its own.
+#[cfg(feature = "sqlite")]
+pub(crate) fn mark_as_restored(conn: &mut BackendConnection<'_>) -> Result<()> {
+    let history: String = (0..32).map(|_| fastrand::char('a'..='f')).collect();
+    let mark = diesel::update(tickbase_database::table).set((
+        tickbase_database::backed_up_at.eq(None::<Timestamp>),
+        tickbase_database::history.eq(history),
+    ));
     crate::on_backend!(conn, |c| mark.execute(c))?;
     Ok(())
 }

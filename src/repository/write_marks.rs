@@ -10,8 +10,8 @@ use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_logs, alert_rules, alert_silences, data_sources, deletions, instrument_state,
-    instruments, saved_queries,
+    alert_deliveries, alert_logs, alert_rules, alert_silences, bar_series, data_sources, deletions,
+    instrument_state, instruments, saved_queries,
 };
 use crate::timestamp::Timestamp;
 
@@ -130,6 +130,19 @@ fn newest(conn: &mut BackendConnection<'_>) -> Result<Vec<(&'static str, Option<
         deletions::undone_at,
         deletions::purged_at
     );
+    newest!(
+        "acknowledgements of alerts",
+        alert_logs::table.with_deleted(ALL),
+        alert_logs::acknowledged_at
+    );
+    newest!(
+        "deliveries of alerts",
+        alert_deliveries::table,
+        alert_deliveries::created_at,
+        alert_deliveries::first_attempted_at,
+        alert_deliveries::completed_at
+    );
+    newest!("built bars", bar_series::table, bar_series::updated_at);
     let alerts = alert_logs::table
         .with_deleted(ALL)
         .select(max(alert_logs::id));

@@ -11,6 +11,7 @@
 mod directory;
 mod restore;
 mod service;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,13 +22,15 @@ pub use service::{BackupService, BackupSnapshot};
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, DatabaseUrl};
 use crate::database::{
-    BackendConnection, GoesOn, NewFile, UnusedFile, open_foreign_file, pending_count, unsound_pages,
+    BackendConnection, CopySource, GoesOn, NewFile, UnusedFile, open_foreign_file, pending_count,
+    refuse_log_beside, unsound_pages,
 };
 use crate::error::{BackendCondition, Error, Result};
 use crate::models::DatabaseIdentity;
 use crate::repository::storage::{self, TableCount};
 use crate::repository::{check, database_identity};
 use crate::timestamp::Timestamp;
+use written::Written;
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +59,9 @@ pub struct BackupReport {
 /// of that name is replaced if it is an older backup of the same database.
 ///
 /// # Errors
-/// [`Error::Config`] on PostgreSQL; [`Error::Invalid`] when the name is that of another file;
-/// [`Error::File`] and [`Error::Connect`] when one of the files cannot be read or written.
+/// [`Error::Config`] on PostgreSQL; [`Error::Invalid`] when the name is that of another file, or of a
+/// backup that has what the database lacks; [`Error::File`] and [`Error::Connect`] when one of the
+/// files cannot be read or written.
 pub fn make(config: &DatabaseConfig, file: &Path, clock: &Clock) -> Result<BackupReport> {
     make_while(config, file, clock, Box::new(|| true))
 }
@@ -71,15 +75,14 @@ fn make_while(
 ) -> Result<BackupReport> {
     let began = Instant::now();
     let database = sqlite_file(config)?;
-    let known = known_of(database)?;
-    refuse_other_file(database, file, known.as_ref())?;
+    refuse_other_file(database, file)?;
     let new = NewFile::create(file, config.sqlite.file_mode)?;
     let backed_up_at = clock.now();
-    new.copy_from(database, goes_on)?;
+    new.copy_from(database, CopySource::Database, goes_on)?;
     let contents = new.with(|conn| {
-        let contents = Contents::verified(conn, file)?;
+        let contents = Contents::verified(conn, database, "see what is wrong by `tickbase check`")?;
         if contents.identity.is_some() {
-            database_identity::mark_as_backup(conn, Some(backed_up_at))?;
+            database_identity::mark_as_backup(conn, backed_up_at)?;
         }
         Ok(contents)
     })?;
@@ -105,16 +108,16 @@ struct Contents {
 }
 
 impl Contents {
-    /// Looks through a copy: its pages, its schema, its references, its rows.
-    fn verified(conn: &mut BackendConnection<'_>, name: &Path) -> Result<Self> {
+    /// Looks through a copy: its pages, its schema, its references, its rows. What is wrong with it is
+    /// said of the file that it was made from.
+    fn verified(conn: &mut BackendConnection<'_>, of: &Path, remedy: &str) -> Result<Self> {
         let refused = |reason: String, remedy: &str| Error::File {
-            path: name.display().to_string(),
+            path: of.display().to_string(),
             reason,
             remedy: remedy.to_owned(),
         };
         if let Some(found) = unsound_pages(conn)? {
-            let reason = format!("it would be damaged ({found})");
-            return Err(refused(reason, "take another backup"));
+            return Err(refused(format!("it is damaged ({found})"), remedy));
         }
         let Some(pending_migrations) = pending_count(conn)? else {
             let remedy = "give a database that tickbase has made";
@@ -172,35 +175,42 @@ fn sqlite_file(config: &DatabaseConfig) -> Result<&Path> {
 }
 
 /// Refuses to write a backup over anything but an older backup of the same database.
-fn refuse_other_file(database: &Path, file: &Path, known: Option<&DatabaseIdentity>) -> Result<()> {
-    let refused = |reason: &str| {
+fn refuse_other_file(database: &Path, file: &Path) -> Result<()> {
+    let refused = |reason: String| {
         Err(Error::Invalid {
             name: file.display().to_string(),
-            reason: reason.to_owned(),
+            reason,
             remedy: "give another name".to_owned(),
         })
     };
     let Ok(about) = std::fs::metadata(file) else {
-        return Ok(());
+        return refuse_log_beside(file);
     };
     if is_same_file(database, file) {
-        return refused("it is the database itself");
+        return refused("it is the database itself".to_owned());
+    }
+    if about.is_dir() {
+        return refused("it is a directory".to_owned());
     }
     if !about.is_file() {
-        return refused("it is no file");
+        return refused("it is a device or a pipe".to_owned());
     }
+    // A backup that is served as a database in use.
+    drop(UnusedFile::new(file)?);
+    refuse_log_beside(file)?;
     if about.len() == 0 {
         return Ok(());
     }
-    let there = known_of(file).ok().flatten();
-    let is_backup = |of: &DatabaseIdentity| {
-        of.backed_up_at.is_some() && known.is_some_and(|known| known.id == of.id)
+    let database = Written::of(database)?;
+    let there = Written::of(file).ok();
+    let there = there.filter(|there| there.is_backup_of(&database));
+    let Some(there) = there else {
+        return refused("a file is there that is no backup of this database".to_owned());
     };
-    if !there.as_ref().is_some_and(is_backup) {
-        return refused("a file is there that is no backup of this database");
+    match there.losses_by(&database, "this database") {
+        Some(loss) => refused(format!("a backup is there, and {loss}")),
+        None => Ok(()),
     }
-    // Of a backup that is served as a database in use.
-    UnusedFile::new(file).map(drop)
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {

@@ -141,13 +141,28 @@ fn the_service_keeps_the_newest_and_nothing_of_others() {
     let directory = files.path().join("made/by/it");
     let keeper = service(&database, &directory);
     assert_eq!(keeper.snapshot().age, None);
-    // Of a database of the same name, a name of its own, and what a killed process has left.
+    // Of a database of the same name; of a clock that was ahead; names of its own; no database; what a
+    // killed process has left.
     fs::create_dir_all(&directory).unwrap();
-    for name in ["test-before.db", "test-20261129T080000Z.db.tmp"] {
+    let left = "test-20261129T080000Z.db.tmp-0123456789abcdef";
+    for name in [
+        "test-before.db",
+        "test-20261120.db",
+        "test-20250101T000000Z.db",
+        left,
+    ] {
         fs::write(directory.join(name), "x").unwrap();
     }
-    let theirs = directory.join("test-20200101T000000Z.db");
-    backup::make(other.config(), &theirs, &clock).unwrap();
+    for stamp in ["20200101T000000Z", "20261130T113000Z"] {
+        let theirs = directory.join(format!("test-{stamp}.db"));
+        backup::make(other.config(), &theirs, &clock).unwrap();
+    }
+    let ahead = directory.join("test-20990101T000000Z.db");
+    backup::make(database.config(), &ahead, &clock).unwrap();
+    // Restored there: a database, and no backup any more.
+    let restored = directory.join("test-20240101T000000Z.db");
+    let config = DatabaseConfig::new(restored.to_str().unwrap()).unwrap();
+    backup::restore(&ahead, &config, WhatIsThere::Protected, &clock).unwrap();
     for hour in 0..4 {
         clock.set(Timestamp::from_micros(clock.now().micros() + 3_600_000_000).unwrap());
         let made = keeper.back_up_now().unwrap();
@@ -158,8 +173,13 @@ fn the_service_keeps_the_newest_and_nothing_of_others() {
     }
     let kept = [
         "20200101T000000Z",
+        "20240101T000000Z",
+        "20250101T000000Z",
+        "20261120",
         "20261130T110000Z",
+        "20261130T113000Z",
         "20261130T120000Z",
+        "20990101T000000Z",
         "before",
     ];
     assert_eq!(
@@ -167,7 +187,7 @@ fn the_service_keeps_the_newest_and_nothing_of_others() {
         kept.map(|stamp| format!("test-{stamp}.db"))
     );
     let snapshot = keeper.snapshot();
-    assert_eq!((snapshot.count, snapshot.age.unwrap().as_secs()), (3, 0));
+    assert_eq!((snapshot.count, snapshot.age.unwrap().as_secs()), (2, 0));
     assert!(!snapshot.is_overdue);
     // One that is older than twice the interval is overdue.
     clock.set(Timestamp::from_micros(clock.now().micros() + 48 * 3_600_000_000).unwrap());
@@ -210,7 +230,7 @@ fn a_stop_gives_up_a_backup_that_is_under_way() {
     eventually("a backup is begun", || {
         names(files.path())
             .iter()
-            .any(|name| name.ends_with(".tmp"))
+            .any(|name| name.contains(".tmp-"))
     });
     keeper.stop();
     let status = keeper.status();

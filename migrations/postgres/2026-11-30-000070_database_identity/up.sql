@@ -1,6 +1,8 @@
 -- Which database it is: by it a backup and a restoration know whether two files are of one database.
 CREATE TABLE tickbase_database (
     id TEXT NOT NULL PRIMARY KEY DEFAULT replace(gen_random_uuid()::text, '-', '') CHECK (length(id) = 32),
+    -- Which of its histories: a restoration begins another one, of which versions mean something else.
+    history TEXT NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', '') CHECK (length(history) = 32),
     created_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     -- In a backup, when it was made; NULL in a database that is in use.
     backed_up_at TIMESTAMPTZ

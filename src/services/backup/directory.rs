@@ -1,13 +1,19 @@
-//! The backups of one database in a directory, by their names: `ticks-20261130T083700Z.db`.
+//! The backups of one database in a directory: files of the names `ticks-20261130T083700Z.db` that are
+//! backups, and of this database. Whatever else lies there is let alone.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use super::known_of;
-use crate::database::NewFile;
+use crate::database::{UnusedFile, remove_left};
 use crate::error::{Error, Result};
+use crate::services::lock;
 use crate::timestamp::Timestamp;
 
 const ENDING: &str = ".db";
+/// `20261130T083700Z`.
+const STAMP_LENGTH: usize = 16;
 
 /// A backup, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +27,10 @@ pub(super) struct NamedBackup {
 #[derive(Debug)]
 pub(super) struct BackupDirectory {
     path: PathBuf,
+    database: PathBuf,
     prefix: String,
+    /// Whether a file of so many bytes is a backup of the database: files are opened once.
+    known: Mutex<HashMap<PathBuf, (u64, bool)>>,
 }
 
 impl BackupDirectory {
@@ -29,7 +38,9 @@ impl BackupDirectory {
         let stem = database.file_stem().unwrap_or_default();
         Self {
             path: path.to_owned(),
+            database: database.to_owned(),
             prefix: format!("{}-", stem.to_string_lossy()),
+            known: Mutex::default(),
         }
     }
 
@@ -46,11 +57,14 @@ impl BackupDirectory {
     /// The moment that a file's name tells; `None` for other files.
     fn moment(&self, name: &str) -> Option<Timestamp> {
         let stamp = name.strip_prefix(&self.prefix)?.strip_suffix(ENDING)?;
-        Timestamp::parse(stamp.as_bytes()).ok().map(|(at, _)| at)
+        let is_ours = stamp.len() == STAMP_LENGTH && stamp.ends_with('Z');
+        let parsed = Timestamp::parse(stamp.as_bytes()).ok().filter(|_| is_ours);
+        parsed.map(|(at, _)| at)
     }
 
-    /// Its backups, newest first; none when it is not there.
-    pub(super) fn list(&self) -> Result<Vec<NamedBackup>> {
+    /// Its backups until now, newest first; none when it is not there. A name that is ahead of the clock
+    /// says nothing of when it was made.
+    pub(super) fn list(&self, now: Timestamp) -> Result<Vec<NamedBackup>> {
         let entries = match std::fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -67,23 +81,52 @@ impl BackupDirectory {
             let Some((backed_up_at, about)) = moment.zip(entry.metadata().ok()) else {
                 continue;
             };
-            all.push(NamedBackup {
-                path: entry.path(),
-                backed_up_at,
-                bytes: about.len(),
-            });
+            let (path, bytes) = (entry.path(), about.len());
+            if backed_up_at <= now && about.is_file() && self.is_ours(&path, bytes) {
+                all.push(NamedBackup {
+                    path,
+                    backed_up_at,
+                    bytes,
+                });
+            }
         }
         all.sort_by_key(|of| std::cmp::Reverse(of.backed_up_at));
         Ok(all)
     }
 
-    /// Deletes the backups of this database beyond the newest `keep`, and what killed processes have
-    /// left half done. Those of another database with such names stay.
-    pub(super) fn prune(&self, keep: usize, database_id: Option<&str>) -> Result<()> {
-        for old in self.list()?.into_iter().skip(keep) {
-            let of = known_of(&old.path)?;
-            if of.is_some_and(|of| Some(of.id.as_str()) == database_id) {
-                std::fs::remove_file(&old.path).map_err(|error| self.unusable(&error))?;
+    /// Whether a file is a backup of this database. One that cannot be read is none.
+    fn is_ours(&self, path: &Path, bytes: u64) -> bool {
+        if let Some((known, is_ours)) = lock(&self.known).get(path)
+            && *known == bytes
+        {
+            return *is_ours;
+        }
+        let of = known_of(path).ok().flatten();
+        let ours = known_of(&self.database).ok().flatten();
+        let is_ours = of.zip(ours).is_some_and(|(backup, database)| {
+            backup.backed_up_at.is_some() && backup.id == database.id
+        });
+        if !is_ours {
+            let path = path.display();
+            tracing::warn!(%path, "not counted: it is named like a backup of this database, and is none");
+        }
+        lock(&self.known).insert(path.to_owned(), (bytes, is_ours));
+        is_ours
+    }
+
+    /// Deletes the backups beyond the newest `keep`, unless one is open as a database, and what killed
+    /// processes have left half done.
+    pub(super) fn prune(&self, keep: usize, now: Timestamp) -> Result<()> {
+        for old in self.list(now)?.into_iter().skip(keep) {
+            match UnusedFile::new(&old.path) {
+                Ok(Some(_)) => {
+                    std::fs::remove_file(&old.path).map_err(|error| self.unusable(&error))?;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let path = old.path.display();
+                    tracing::warn!(%path, error = error.chain(), "an old backup stays");
+                }
             }
         }
         for entry in std::fs::read_dir(&self.path)
@@ -92,10 +135,9 @@ impl BackupDirectory {
             .flatten()
         {
             let name = entry.file_name();
-            let half = name.to_str().and_then(|name| name.strip_suffix(".tmp"));
-            if let Some(name) = half.filter(|name| self.moment(name).is_some()) {
-                // Taken over and let go, unless somebody is writing it.
-                drop(NewFile::create(&self.path.join(name), 0o600));
+            let of = name.to_str().and_then(|name| name.split_once(".tmp-"));
+            if let Some((name, _)) = of.filter(|(name, _)| self.moment(name).is_some()) {
+                remove_left(&self.path.join(name));
             }
         }
         Ok(())
@@ -128,6 +170,8 @@ mod tests {
         );
         for other in [
             "ticks-20261130T083700Z.db.tmp",
+            "ticks-20261130T0837Z.db",
+            "ticks-20261130.db",
             "ticks-before.db",
             "other-20261130T083700Z.db",
             "ticks.db",

@@ -2,17 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Contents, identity, is_same_file, sqlite_file};
+use super::written::Written;
+use super::{Contents, is_same_file, sqlite_file};
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
-use crate::database::{
-    BackendConnection, NewFile, UnusedFile, open_foreign_file, pending_count, put_where_none_is,
-};
+use crate::database::{CopySource, NewFile, UnusedFile, WrittenState, put_where_none_is};
 use crate::error::{Error, Result};
-use crate::models::DatabaseIdentity;
 use crate::repository::database_identity;
 use crate::repository::storage::TableCount;
-use crate::repository::write_marks::WriteMarks;
 use crate::timestamp::Timestamp;
 
 /// What becomes of a database that lies where the backup is to be.
@@ -43,28 +40,31 @@ pub struct RestoredDatabase {
     pub tables: Vec<TableCount>,
     /// Migrations that it lacks; the next start applies them.
     pub pending_migrations: usize,
-    /// What is wrong with the database itself.
+    /// What is wrong with the database itself, or could not be given to its file.
     pub warnings: Vec<String>,
 }
 
-/// Puts a backup where the database of the configuration is to be. The backup stays as it is.
+/// Puts a backup where the database of the configuration is to be. The backup stays as it is; what is
+/// restored begins a history of its own.
 ///
-/// Nothing is deleted: a file that lies there is kept under another name, with its log. It must not be
-/// open, in this process or in another one.
+/// Nothing is deleted: a file that lies there is kept under another name, with its log, and the new one
+/// has its mode and owner. It must not be open, in this process or in another one.
 ///
 /// # Errors
 /// [`Error::Invalid`] when another process has the database open, and with
-/// [`WhatIsThere::Protected`] when it is another database than the backup's or was written to since;
-/// [`Error::SchemaNewer`] when a newer tickbase has made the backup; [`Error::File`] and
-/// [`Error::Connect`] when a file cannot be read or written, or is damaged; [`Error::Config`] on
-/// PostgreSQL. The database is then as it was.
+/// [`WhatIsThere::Protected`] when it is another database than the backup's, was written to since, or
+/// goes on from a restoration; [`Error::SchemaNewer`] when a newer tickbase has made the backup;
+/// [`Error::File`] and [`Error::Connect`] when a file cannot be read or written, or is damaged;
+/// [`Error::Config`] on PostgreSQL. The database is then as it was, unless the error says where it is.
 pub fn restore(
     backup: &Path,
     config: &DatabaseConfig,
     there: WhatIsThere,
     clock: &Clock,
 ) -> Result<RestoredDatabase> {
+    // What a link names is the database, and what lies beside it is its own.
     let place = sqlite_file(config)?;
+    let place = &std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
     if is_same_file(backup, place) {
         return Err(Error::Invalid {
             name: backup.display().to_string(),
@@ -74,23 +74,34 @@ pub fn restore(
     }
     // Before anything else is looked at: whoever has it open may write to it.
     let is_there = UnusedFile::new(place)?.is_some();
+    let state = WrittenState::of(place);
     let written = Written::of(backup)?;
     if is_there && there == WhatIsThere::Protected {
         refuse_loss(&written, place)?;
     }
     let new = NewFile::create(place, config.sqlite.file_mode)?;
-    new.copy_from(backup, Box::new(|| true))?;
+    new.copy_from(backup, CopySource::Backup, Box::new(|| true))?;
     let contents = new.with(|conn| {
-        let contents = Contents::verified(conn, backup)?;
+        let contents = Contents::verified(conn, backup, "use another backup")?;
         if contents.identity.is_some() {
-            database_identity::mark_as_backup(conn, None)?;
+            database_identity::mark_as_restored(conn)?;
         }
         Ok(contents)
     })?;
-    let bytes = new.bytes()?;
-    let now = clock.now();
+    let (bytes, now) = (new.bytes()?, clock.now());
+    let mut warnings = contents.warnings;
     let kept = match UnusedFile::new(place)? {
-        Some(file) => Some(file.replace_by(new, now)?),
+        Some(file) => {
+            if there == WhatIsThere::Protected && WrittenState::of(place) != state {
+                return Err(Error::Invalid {
+                    name: place.display().to_string(),
+                    reason: "it was written to meanwhile".to_owned(),
+                    remedy: "run it again, when nobody writes to it".to_owned(),
+                });
+            }
+            warnings.extend(new.take_after(&file.about()?));
+            Some(file.replace_by(new, now)?)
+        }
         None => put_where_none_is(new, place, now)?,
     };
     let identity = contents.identity;
@@ -102,70 +113,24 @@ pub fn restore(
         kept,
         tables: contents.tables,
         pending_migrations: contents.pending_migrations,
-        warnings: contents.warnings,
+        warnings,
     })
-}
-
-/// What a file holds, as far as two are compared.
-struct Written {
-    identity: Option<DatabaseIdentity>,
-    /// `None` with another schema than that of this build.
-    marks: Option<WriteMarks>,
-}
-
-impl Written {
-    fn of(file: &Path) -> Result<Self> {
-        let mut conn = open_foreign_file(file)?;
-        let mut conn = BackendConnection::from(&mut conn);
-        let is_ours = pending_count(&mut conn)? == Some(0);
-        Ok(Self {
-            identity: identity(&mut conn)?,
-            marks: match is_ours {
-                true => Some(WriteMarks::of(&mut conn)?),
-                false => None,
-            },
-        })
-    }
 }
 
 /// Refuses when the database has what would be gone: it is another one, or was written to since.
 fn refuse_loss(backup: &Written, place: &Path) -> Result<()> {
-    let losses = match Written::of(place) {
-        Err(error) => vec![format!("it cannot be read ({})", error.chain())],
-        Ok(there) => losses(backup, &there),
+    let loss = match Written::of(place) {
+        Err(error) => Some(format!("it cannot be read ({})", error.chain())),
+        Ok(there) => there.losses_by(backup, "the backup"),
     };
-    if losses.is_empty() {
-        return Ok(());
+    match loss {
+        None => Ok(()),
+        Some(reason) => Err(Error::Invalid {
+            name: place.display().to_string(),
+            reason,
+            remedy: "restore to another place, or with --replace, which keeps this file beside \
+                     under another name"
+                .to_owned(),
+        }),
     }
-    Err(Error::Invalid {
-        name: place.display().to_string(),
-        reason: losses.join(", "),
-        remedy: "restore to another place, or with --replace, which keeps this file beside under \
-                 another name"
-            .to_owned(),
-    })
-}
-
-fn losses(backup: &Written, there: &Written) -> Vec<String> {
-    let (Some(ours), Some(theirs)) = (&backup.identity, &there.identity) else {
-        return vec!["nothing tells whether it is the same database".to_owned()];
-    };
-    if ours.id != theirs.id {
-        let id = &theirs.id;
-        return vec![format!(
-            "it is another database ({id}, the backup is of {})",
-            ours.id
-        )];
-    }
-    let (Some(ours), Some(theirs)) = (&backup.marks, &there.marks) else {
-        return vec!["it has another schema than the backup".to_owned()];
-    };
-    let beyond = theirs.beyond(ours);
-    if beyond.is_empty() {
-        return Vec::new();
-    }
-    vec![format!(
-        "it has what the backup lacks: {}",
-        beyond.join(", ")
-    )]
 }

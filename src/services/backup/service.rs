@@ -197,7 +197,7 @@ impl BackupKeeper {
         let file = self.directory.name(self.clock.now())?;
         let made = make_while(&self.database, &file, &self.clock, goes_on)?;
         let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
-        let pruned = self.directory.prune(keep, made.database_id.as_deref());
+        let pruned = self.directory.prune(keep, self.clock.now());
         lock(&self.known).took = Some(made.took);
         self.look()?;
         // The backup is made; that old ones stay must be said all the same.
@@ -206,7 +206,7 @@ impl BackupKeeper {
 
     /// Looks what is in the directory; the time until a backup is due.
     fn look(&self) -> Result<Duration> {
-        let all = self.directory.list()?;
+        let all = self.directory.list(self.clock.now())?;
         let mut known = lock(&self.known);
         known.count = all.len();
         known.newest = all.into_iter().next();

@@ -6,6 +6,8 @@ mod kills;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
+mod refusals;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use super::{BINARY, Files, clean, contents, done, run, sample, tickbase};

@@ -58,8 +58,14 @@ fn what_was_backed_up_comes_back_where_nothing_is() {
     );
     passes_deep_check(&place);
     assert_eq!(contents_of(&place), made["tables"]);
-    // The same again: what is there has nothing that the backup lacks.
-    let again = restore(&["--json"]).json();
+    // What was restored has a history of its own, of which nothing tells what the backup lacks.
+    let again = restore(&[]);
+    let line = again.failure();
+    assert!(
+        line.contains("goes on from a restoration") && line.contains("--replace"),
+        "{line}"
+    );
+    let again = restore(&["--replace", "--json"]).json();
     let kept = again["kept"].as_str().unwrap();
     assert_eq!(contents_of(Path::new(kept)), made["tables"]);
     assert_eq!(again["database_id"], made["database_id"]);
@@ -76,115 +82,31 @@ fn what_was_backed_up_comes_back_where_nothing_is() {
 }
 
 #[test]
-fn a_backup_overwrites_nothing_but_a_backup_of_the_same_database() {
-    let (db, other, files) = (TestDatabase::sqlite(), TestDatabase::sqlite(), Files::new());
-    let theirs = files.path("theirs.db");
-    backup(&other, &theirs);
+fn a_restored_file_is_its_users_and_a_link_stays_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let (db, files) = (TestDatabase::sqlite(), Files::new());
+    let file = files.path("ours.db");
+    backup(&db, &file);
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(file.to_str().unwrap()), 0o600);
+    fs::set_permissions(db.url(), fs::Permissions::from_mode(0o640)).unwrap();
     let link = files.path("link.db");
     std::os::unix::fs::symlink(db.url(), &link).unwrap();
-    let text = PathBuf::from(files.write("notes.txt", "notes"));
-    for (file, reason) in [
-        (theirs.clone(), "no backup of this database"),
-        (text, "no backup of this database"),
-        (PathBuf::from(other.url()), "no backup of this database"),
-        (PathBuf::from(db.url()), "it is the database itself"),
-        (link, "it is the database itself"),
-        (files.path(""), "it is no file"),
-        (files.path("no/such.db"), "No such file or directory"),
-    ] {
-        let before = fs::read(&file).ok();
-        let refused = run(&db, &["backup", file.to_str().unwrap()]);
-        assert!(refused.failure().contains(reason), "{refused:?}");
-        assert_eq!(fs::read(&file).ok(), before);
-    }
-    let missing = done(tickbase("/no/such/ticks.db").args(["backup", "x.db"]));
+    let mut command = tickbase(link.to_str().unwrap());
+    let restored = done(command.args(["restore", file.to_str().unwrap(), "--json"])).json();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(mode(db.url()), 0o640);
+    let kept = Path::new(restored["kept"].as_str().unwrap());
+    assert_eq!(kept.parent(), db.dir().as_deref());
+    // What a restoration that was cut off has left is not covered by an empty database.
+    fs::remove_file(db.url()).unwrap();
+    let refused = run(&db, &["migrate", "run"]);
+    let line = refused.failure();
     assert!(
-        missing.failure().contains("there is no such file"),
-        "{missing:?}"
+        line.contains(".replaced-") && line.contains("a restoration was cut off"),
+        "{line}"
     );
-    let nothing = TestDatabase::sqlite_empty();
-    fs::write(nothing.url(), "").unwrap();
-    let file = files.path("of-nothing.db");
-    let refused = run(&nothing, &["backup", file.to_str().unwrap()]);
-    assert!(
-        refused.failure().contains("no schema of tickbase"),
-        "{refused:?}"
-    );
-    assert!(!file.exists());
-}
-
-#[test]
-fn a_database_that_has_more_or_is_another_one_stays_unless_it_is_to_be_replaced() {
-    let (db, other, files) = (TestDatabase::sqlite(), TestDatabase::sqlite(), Files::new());
-    import(&db, &sample());
-    let (file, foreign) = (files.path("ours.db"), files.path("foreign.db"));
-    let made = backup(&db, &file);
-    backup(&other, &foreign);
-    let file = file.to_str().unwrap();
-    let stays = |reason: &str| {
-        let before = contents(&db);
-        let refused = run(&db, &["restore", file]);
-        let line = refused.failure();
-        assert!(
-            line.contains(reason) && line.contains("--replace"),
-            "{line}"
-        );
-        assert_eq!(contents(&db), before);
-    };
-    // Each kind of write is seen.
-    import(&db, &files.write("later.csv", LATER));
-    stays("it has what the backup lacks: what was written of ES; restore");
-    assert_eq!(run(&db, &["restore", file, "--replace"]).code, Some(0));
-    let rule = [
-        "rules",
-        "add",
-        "--symbol",
-        "ES",
-        "--condition",
-        "above",
-        "--threshold",
-        "9",
-    ];
-    assert_eq!(run(&db, &rule).code, Some(0));
-    stays("what was written of ES, newer rules");
-    assert_eq!(run(&db, &["restore", file, "--replace"]).code, Some(0));
-    assert_eq!(run(&db, &["instruments", "delete", "NQ"]).code, Some(0));
-    stays("newer deletions");
-
-    let refused = run(&db, &["restore", foreign.to_str().unwrap()]);
-    assert!(
-        refused.failure().contains("it is another database ("),
-        "{refused:?}"
-    );
-    let replaced = run(&db, &["restore", file, "--replace", "--json"]).json();
-    assert_eq!(contents(&db)["tables"], made["tables"]);
-    let kept = Path::new(replaced["kept"].as_str().unwrap());
-    passes_deep_check(kept);
-    // A damaged database is replaced only on request, and kept as it is.
-    fs::write(db.url(), "damaged").unwrap();
-    let refused = run(&db, &["restore", file]);
-    assert!(
-        refused.failure().contains("it cannot be read"),
-        "{refused:?}"
-    );
-    let replaced = run(&db, &["restore", file, "--replace", "--json"]).json();
-    assert_eq!(
-        fs::read(replaced["kept"].as_str().unwrap()).unwrap(),
-        b"damaged"
-    );
-    // What is no backup brings nothing back.
-    for (backup, reason) in [
-        (files.write("notes.txt", "notes"), "file is not a database"),
-        (
-            files.path("none.db").display().to_string(),
-            "there is no such file",
-        ),
-        (db.url().to_owned(), "it is the database itself"),
-    ] {
-        let refused = run(&db, &["restore", &backup, "--replace"]);
-        assert!(refused.failure().contains(reason), "{refused:?}");
-    }
-    assert_eq!(contents(&db)["tables"], made["tables"]);
+    assert!(!Path::new(db.url()).exists());
 }
 
 #[test]
@@ -284,43 +206,6 @@ fn a_copy_of_the_file_alone_is_found_where_it_can_be() {
     let refused = done(tickbase(&copy).args(["backup", place.to_str().unwrap()]));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(!place.exists(), "a damaged database has no good backup");
-}
-
-#[test]
-fn a_backup_of_an_older_schema_comes_back_and_one_of_a_newer_does_not() {
-    let (db, files) = (TestDatabase::sqlite(), Files::new());
-    let file = files.path("ours.db");
-    db.raw(
-        "DROP TABLE tickbase_database; \
-         DELETE FROM tickbase_schema_migrations WHERE version = '20261130000070'",
-    )
-    .unwrap();
-    let made = backup(&db, &file);
-    assert_eq!(made["database_id"], serde_json::Value::Null);
-    let place = files.path("older.db");
-    let told = done(tickbase(place.to_str().unwrap()).args(["restore", file.to_str().unwrap()]));
-    assert!(told.out.contains("it lacks 1 migration"), "{told:?}");
-    let refused = run(&db, &["restore", file.to_str().unwrap()]);
-    assert!(
-        refused
-            .failure()
-            .contains("nothing tells whether it is the same"),
-        "{refused:?}"
-    );
-    assert_eq!(
-        done(tickbase(place.to_str().unwrap()).args(["migrate", "run"])).code,
-        Some(0)
-    );
-    passes_deep_check(&place);
-    db.raw("INSERT INTO tickbase_schema_migrations (version, name) VALUES ('20990101000000', 'x')")
-        .unwrap();
-    let newer = files.path("newer.db");
-    let refused = run(&db, &["backup", newer.to_str().unwrap()]);
-    assert!(
-        refused.failure().contains("use a newer tickbase"),
-        "{refused:?}"
-    );
-    assert!(!newer.exists());
 }
 
 #[test]
