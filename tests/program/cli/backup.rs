@@ -10,5 +10,5 @@ mod refusals;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use super::{BINARY, Files, clean, contents, done, run, sample, tickbase};
+use super::{BINARY, Files, contents, done, run, sample, tickbase};
 use crate::support::TestDatabase;

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::{BINARY, Files, TestDatabase, clean, contents, done, run, sample, tickbase};
+use super::{BINARY, Files, TestDatabase, contents, done, run, sample, tickbase};
+use crate::cli::clean;
 
 /// The lines of a message that are commands, with the programs of the server.
 fn commands(text: &str) -> Vec<String> {
