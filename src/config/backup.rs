@@ -48,7 +48,7 @@ impl BackupConfig {
     /// Checks every setting against its limits.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) names the first setting that cannot work, why, and what would.
+    /// [`Error::Config`] names the first setting that cannot work, why, and what would.
     pub fn validate(&self) -> Result<()> {
         if self
             .directory

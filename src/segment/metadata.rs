@@ -17,6 +17,9 @@ pub(super) const FORMAT_KEY: &str = "tickbase.format";
 pub(super) const INSTRUMENT_KEY: &str = "tickbase.instrument_id";
 pub(super) const SOURCES_KEY: &str = "tickbase.sources";
 pub(super) const ROWS_KEY: &str = "tickbase.rows";
+/// The moments of the first tick and of the last one, for people and for other programs.
+pub(super) const FROM_KEY: &str = "tickbase.from";
+pub(super) const TO_KEY: &str = "tickbase.to";
 
 /// The bytes at the end that are read first: they hold the description of most files.
 const TAIL_BYTES: u64 = 64 * 1_024;

@@ -10,7 +10,9 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
-use super::metadata::{FORMAT, FORMAT_KEY, INSTRUMENT_KEY, ROWS_KEY, SOURCES_KEY};
+use super::metadata::{
+    FORMAT, FORMAT_KEY, FROM_KEY, INSTRUMENT_KEY, ROWS_KEY, SOURCES_KEY, TO_KEY,
+};
 use super::settings::{GROUP_ROWS, PAGE_ROWS, settings};
 use super::{KEY_COLUMNS, SegmentKey, SegmentTick, TIMESTAMP, VALUES};
 use crate::error::{Error, Result};
@@ -140,7 +142,10 @@ impl SegmentWriter {
         let used: BTreeMap<&String, i64> = used.map(|(id, name)| (name, *id)).collect();
         let used = serde_json::to_string(&used)
             .map_err(|error| Error::invalid("sources", error.to_string(), "give their names"))?;
+        let moment = |key: Option<SegmentKey>| key.map(|key| key.0.to_string()).unwrap_or_default();
         for (key, value) in [
+            (FROM_KEY, moment(self.first)),
+            (TO_KEY, moment(self.last)),
             (FORMAT_KEY, FORMAT.to_owned()),
             (INSTRUMENT_KEY, self.instrument_id.to_string()),
             (SOURCES_KEY, used),
