@@ -11,38 +11,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failure ends the bench.
 #![allow(clippy::print_stdout)] // It is its output.
 
+#[path = "common/rising_ticks.rs"]
+mod rising_ticks;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
-use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::repository::RangeQuery;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
+
+use rising_ticks::{INSTRUMENTS, ticks};
 
 const PHASE: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
 const READERS: usize = 2;
-const INSTRUMENTS: i64 = 12;
 const BATCH: i64 = 1_000;
 const SEEDED: i64 = 200_000;
-
-fn ticks(first: i64, count: i64) -> Vec<Tick> {
-    let tick = |n: i64| {
-        Tick::try_from(RawTick {
-            instrument_id: Some(n % INSTRUMENTS + 1),
-            timestamp: Some(Timestamp::from_micros(1_378_000_000_000_000 + n).unwrap()),
-            sequence: Some(n),
-            price: Some(1640.25),
-            volume: Some(8.0),
-            ..RawTick::default()
-        })
-        .unwrap()
-    };
-    (first..first + count).map(tick).collect()
-}
 
 fn store(database: &Database, next: &AtomicI64) {
     let first = next.fetch_add(BATCH, Ordering::Relaxed);

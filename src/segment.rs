@@ -50,22 +50,11 @@ pub use metadata::Segment;
 pub use read::{SegmentRows, WantedColumns};
 pub use write::{SegmentWriter, WrittenSegment};
 
+use crate::domain::tick::VALUE_NAMES;
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
-/// The values of a tick, by their columns.
-const VALUES: [&str; 9] = [
-    "price",
-    "volume",
-    "bid",
-    "ask",
-    "bid_size",
-    "ask_size",
-    "open_price",
-    "high_price",
-    "low_price",
-];
-/// The columns before them.
+/// The columns before those of the values.
 const KEY_COLUMNS: [&str; 4] = ["symbol", "timestamp", "source", "sequence"];
 const TIMESTAMP: usize = 1;
 const SOURCE: usize = 2;

@@ -154,9 +154,8 @@ impl FeedAge {
 ///
 /// `unhealthy` (503): the database does not answer, its file is not the one that was opened, it is
 /// full or damaged, or no connection is left; `problem` says which. `degraded`: it serves, and an
-/// alert is raised, alerts could not be delivered (`alert_delivery` says what to do), or backups are not made
-/// (`backup`). A feed that
-/// has not begun yet is no fault.
+/// alert is raised, alerts could not be delivered (`alert_delivery` says what to do), or backups are
+/// not made (`backup`). A feed that has not begun yet is no fault.
 #[utoipa::path(
     get,
     path = "/api/health",

@@ -14,7 +14,7 @@ use diesel::sql_types::Text;
 
 use super::BackendConnection;
 use super::interruption::{self, GoesOn};
-use super::opening::{self, ConnectionRole};
+use super::opening;
 use super::paths::with_suffix;
 use super::sqlite::{existing, uri};
 use crate::error::{BackendCondition, Error, Result};
@@ -119,12 +119,11 @@ impl NewFile {
             // One that may not leaves the log of a backup as it is.
             CopySource::Backup => uri(from, "ro"),
         };
-        let mut conn =
-            opening::open(&uri, ConnectionRole::Copier).map_err(|error| Error::Connect {
-                target: from.display().to_string(),
-                reason: error.to_string(),
-                remedy: "check that the file and its directory may be read and written".to_owned(),
-            })?;
+        let mut conn = opening::open_copier(&uri).map_err(|error| Error::Connect {
+            target: from.display().to_string(),
+            reason: error.to_string(),
+            remedy: "check that the file and its directory may be read and written".to_owned(),
+        })?;
         // For a lock that another program holds while it commits without a write-ahead log.
         conn.batch_execute("PRAGMA busy_timeout = 10000")?;
         let copied = interruption::unless(goes_on, || {
@@ -179,24 +178,7 @@ impl NewFile {
 
     /// Gives it, which is synced, its name, unless there is a file by now.
     pub(super) fn put_where_none_is(&mut self) -> std::io::Result<()> {
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::fs::{CWD, RenameFlags, renameat_with};
-            let flags = RenameFlags::NOREPLACE;
-            match renameat_with(CWD, &self.path, CWD, &self.place, flags) {
-                // A file system that does not know it.
-                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                    refuse_there(&self.place)?;
-                    std::fs::rename(&self.path, &self.place)?;
-                }
-                done => done?,
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        {
-            refuse_there(&self.place)?;
-            std::fs::rename(&self.path, &self.place)?;
-        }
+        rename_where_none_is(&self.path, &self.place)?;
         self.placed = true;
         Ok(())
     }
@@ -211,10 +193,20 @@ impl Drop for NewFile {
     }
 }
 
-fn refuse_there(place: &Path) -> std::io::Result<()> {
-    match std::fs::symlink_metadata(place) {
+/// Renames a file, unless another one has the name by now.
+pub(super) fn rename_where_none_is(from: &Path, to: &Path) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // A file system that does not know it.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+            done => return Ok(done?),
+        }
+    }
+    match std::fs::symlink_metadata(to) {
         Ok(_) => Err(std::io::ErrorKind::AlreadyExists.into()),
-        Err(_) => Ok(()),
+        Err(_) => std::fs::rename(from, to),
     }
 }
 

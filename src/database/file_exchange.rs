@@ -7,7 +7,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::file_copy::{NewFile, sync_directory};
+use super::file_copy::{NewFile, rename_where_none_is, sync_directory};
 use super::paths::{BESIDE, file_beside, keep_name, with_suffix};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
@@ -96,27 +96,40 @@ impl UnusedFile {
 
     /// Gives the file its name back, after an error.
     fn back_from(&self, kept: &Path, error: &std::io::Error) -> Error {
+        match self.give_name_back(kept) {
+            Ok(()) => failed(&self.path, error),
+            Err(_) => Error::File {
+                path: self.path.display().to_string(),
+                reason: error.to_string(),
+                remedy: format!(
+                    "see what lies there; the old database is kept as {}",
+                    kept.display()
+                ),
+            },
+        }
+    }
+
+    fn give_name_back(&self, kept: &Path) -> std::io::Result<()> {
+        // A database that has come meanwhile must not get the logs of this one.
+        if self.path.exists() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
         // Logs first, as the file without them may not be whole.
-        let logs = BESIDE.iter().try_for_each(|suffix| {
-            link(&with_suffix(kept, suffix), &with_suffix(&self.path, suffix))
-        });
-        let is_back =
-            !self.path.exists() && logs.is_ok() && std::fs::rename(kept, &self.path).is_ok();
-        if is_back {
+        for suffix in BESIDE {
+            let (log, other) = (with_suffix(kept, suffix), with_suffix(&self.path, suffix));
+            remove(&other)?;
+            link(&log, &other)?;
+        }
+        if let Err(error) = rename_where_none_is(kept, &self.path) {
             for suffix in BESIDE {
-                let _ = remove(&with_suffix(kept, suffix));
+                remove(&with_suffix(&self.path, suffix))?;
             }
-            return failed(&self.path, error);
+            return Err(error);
         }
-        let remedy = format!(
-            "see what lies there; the old database is kept as {}",
-            kept.display()
-        );
-        Error::File {
-            path: self.path.display().to_string(),
-            reason: error.to_string(),
-            remedy,
+        for suffix in BESIDE {
+            remove(&with_suffix(kept, suffix))?;
         }
+        Ok(())
     }
 }
 
@@ -216,6 +229,53 @@ mod tests {
         let refused = put_where_none_is(new(), &place, later).unwrap_err();
         assert!(refused.to_string().contains("exists"), "{refused}");
         assert_eq!(std::fs::read(&place).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn after_an_error_a_file_and_its_logs_are_back_unless_another_one_has_come() {
+        let error = || std::io::Error::from(ErrorKind::StorageFull);
+        for has_come in [false, true] {
+            let files = tempfile::tempdir().unwrap();
+            let place = files.path().join("ticks.db");
+            std::fs::write(&place, "old").unwrap();
+            let file = UnusedFile::new(&place).unwrap().unwrap();
+            // As far as it had come: moved, one of its logs not yet removed.
+            let kept = files.path().join("kept.db");
+            std::fs::rename(&place, &kept).unwrap();
+            for suffix in ["-wal", "-journal"] {
+                std::fs::write(with_suffix(&kept, suffix), format!("old{suffix}")).unwrap();
+            }
+            link(&with_suffix(&kept, "-wal"), &with_suffix(&place, "-wal")).unwrap();
+            if has_come {
+                std::fs::remove_file(with_suffix(&place, "-wal")).unwrap();
+                std::fs::write(&place, "theirs").unwrap();
+            }
+            let told = file.back_from(&kept, &error()).to_string();
+            let (whole, none) = match has_come {
+                true => (&kept, &place),
+                false => (&place, &kept),
+            };
+            assert_eq!(told.contains("kept.db"), has_come, "{told}");
+            let text = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+            assert_eq!(text(whole.clone()), "old");
+            for suffix in ["-wal", "-journal"] {
+                assert_eq!(text(with_suffix(whole, suffix)), format!("old{suffix}"));
+                assert!(!with_suffix(none, suffix).exists());
+            }
+            assert_eq!(none.exists(), has_come);
+        }
+    }
+
+    #[test]
+    fn a_write_to_a_file_or_its_log_is_seen_and_an_empty_log_is_none() {
+        let files = tempfile::tempdir().unwrap();
+        let place = files.path().join("ticks.db");
+        std::fs::write(&place, "old").unwrap();
+        let before = WrittenState::of(&place);
+        std::fs::write(with_suffix(&place, "-wal"), "").unwrap();
+        assert_eq!(WrittenState::of(&place), before);
+        std::fs::write(with_suffix(&place, "-wal"), "a commit").unwrap();
+        assert_ne!(WrittenState::of(&place), before);
     }
 
     #[test]

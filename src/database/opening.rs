@@ -22,8 +22,6 @@ pub(crate) enum ConnectionRole {
     Writer,
     /// A connection of the pool, `query_only`.
     Reader,
-    /// A connection that copies the database into another file, until it is told to stop.
-    Copier,
 }
 
 /// The parameter of a URI by which the extension knows our connections, and their roles. SQLite
@@ -37,23 +35,32 @@ const STEPS_BETWEEN_LOOKS: c_int = 100_000;
 
 /// Opens a connection for a role; `uri` has a parameter already.
 pub(crate) fn open(uri: &str, role: ConnectionRole) -> ConnectionResult<SqliteConnection> {
-    // SAFETY: the entry point has the type that SQLite calls it by. Registering it again does
-    // nothing. It is called for every connection of the process, and only acts on those of `open`.
-    unsafe { ffi::sqlite3_auto_extension(Some(tell)) };
     let value = match role {
         ConnectionRole::Writer => WRITER,
         ConnectionRole::Reader => READER,
-        ConnectionRole::Copier => COPIER,
     };
-    let [parameter, value] = [ROLE, value].map(CStr::to_string_lossy);
+    establish(uri, value)
+}
+
+/// Opens a connection that copies the database into another file, until it is told to stop; `uri` has
+/// a parameter already.
+pub(super) fn open_copier(uri: &str) -> ConnectionResult<SqliteConnection> {
+    establish(uri, COPIER)
+}
+
+fn establish(uri: &str, role: &CStr) -> ConnectionResult<SqliteConnection> {
+    // SAFETY: the entry point has the type that SQLite calls it by. Registering it again does
+    // nothing. It is called for every connection of the process, and only acts on those of here.
+    unsafe { ffi::sqlite3_auto_extension(Some(tell)) };
+    let [parameter, value] = [ROLE, role].map(CStr::to_string_lossy);
     SqliteConnection::establish(&format!("{uri}&{parameter}={value}"))
 }
 
-/// The role of a connection; `None` for those of others.
+/// What a connection of ours is for; `None` for those of others.
 ///
 /// # Safety
-/// The connection is open.
-unsafe fn role_of(db: *mut ffi::sqlite3) -> Option<ConnectionRole> {
+/// The connection is open, and stays so for as long as the answer is used.
+unsafe fn role_of<'db>(db: *mut ffi::sqlite3) -> Option<&'db CStr> {
     // SAFETY: the caller gives an open connection; the name of its file is as long there as it is,
     // and has its parameters behind it. A file without a name, in memory, has none.
     let value = unsafe {
@@ -64,12 +71,7 @@ unsafe fn role_of(db: *mut ffi::sqlite3) -> Option<ConnectionRole> {
         return None;
     }
     // SAFETY: a parameter is a text that ends in a zero.
-    match unsafe { CStr::from_ptr(value) } {
-        value if value == WRITER => Some(ConnectionRole::Writer),
-        value if value == READER => Some(ConnectionRole::Reader),
-        value if value == COPIER => Some(ConnectionRole::Copier),
-        _ => None,
-    }
+    Some(unsafe { CStr::from_ptr(value) })
 }
 
 /// Called by SQLite for each connection that is opened.
@@ -82,22 +84,23 @@ unsafe extern "C" fn tell(
     let Some(role) = (unsafe { role_of(db) }) else {
         return ffi::SQLITE_OK;
     };
-    if role == ConnectionRole::Copier {
+    if role == COPIER {
         // SAFETY: as above; the function takes no notice of its argument.
         unsafe { ffi::sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, Some(ends), null_mut()) };
+        return ffi::SQLITE_OK;
+    }
+    if role != WRITER && role != READER {
         return ffi::SQLITE_OK;
     }
     let (option, on): (c_int, c_int) = (ffi::SQLITE_DBCONFIG_ENABLE_QPSG, 1);
     // SAFETY: as above; the option takes an integer
     // and where to put what it is now, which may be null.
     let kept = unsafe { ffi::sqlite3_db_config(db, option, on, null_mut::<c_int>()) };
-    match role {
-        ConnectionRole::Writer if kept == ffi::SQLITE_OK => {
-            // SAFETY: as above.
-            unsafe { row_table::add_to(db) }
-        }
-        ConnectionRole::Writer | ConnectionRole::Reader | ConnectionRole::Copier => kept,
+    if role == WRITER && kept == ffi::SQLITE_OK {
+        // SAFETY: as above.
+        return unsafe { row_table::add_to(db) };
     }
+    kept
 }
 
 /// Asked by SQLite while a statement runs: anything but 0 interrupts it.

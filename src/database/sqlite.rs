@@ -156,7 +156,6 @@ pub(crate) fn pragma_states(
     let role_name = match role {
         ConnectionRole::Writer => "writer",
         ConnectionRole::Reader => "reader",
-        ConnectionRole::Copier => "copier",
     };
     let mut states = Vec::new();
     for (name, wanted) in pragmas(config, role) {
@@ -202,9 +201,7 @@ fn pragmas(config: &SqliteConfig, role: ConnectionRole) -> Vec<(&'static str, St
         // Mapped pages cost the writer a look into the WAL's index at each visit (every foreign key
         // of every row is one), which its own cache does not: 5 to 8 % of a bulk insertion.
         ConnectionRole::Writer => (config.writer_cache_kib, 0, 0),
-        ConnectionRole::Reader | ConnectionRole::Copier => {
-            (config.reader_cache_kib, config.mmap_bytes, 1)
-        }
+        ConnectionRole::Reader => (config.reader_cache_kib, config.mmap_bytes, 1),
     };
     let mut all = vec![("busy_timeout", config.busy_timeout.as_millis().to_string())];
     if role == ConnectionRole::Writer {

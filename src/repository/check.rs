@@ -386,7 +386,7 @@ fn identity(conn: &mut BackendConnection<'_>) -> Result<Finding> {
                            tickbase_database (backed_up_at) VALUES (NULL)";
             finding.problem = Some(problem.to_owned());
         }
-        // Made by hand into a database in use, it would be taken for a backup that may be replaced.
+        // Served as it is, it would make room for the next backup of this name.
         Some(of) if of.backed_up_at.is_some() => {
             finding.note = of.backed_up_at.map(|at| {
                 format!("this is a backup of {at}; bring it back with `tickbase restore`")

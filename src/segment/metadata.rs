@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
-use super::{KEY_COLUMNS, SegmentBytes, TIMESTAMP, VALUES};
+use super::{KEY_COLUMNS, SegmentBytes, TIMESTAMP, VALUE_NAMES};
 use crate::error::{Error, Result};
 
 /// The version of the format, which readers of another one refuse.
@@ -66,7 +66,7 @@ impl Segment {
         let sources = value(SOURCES_KEY).and_then(|text| serde_json::from_str(&text).ok());
         let columns = metadata.file_metadata().schema_descr().columns();
         let names = columns.iter().map(|column| column.name());
-        if !names.eq(KEY_COLUMNS.into_iter().chain(VALUES)) {
+        if !names.eq(KEY_COLUMNS.into_iter().chain(VALUE_NAMES)) {
             return Err(unreadable("it has other columns"));
         }
         let (instrument_id, rows) = (number(INSTRUMENT_KEY), number(ROWS_KEY));

@@ -10,9 +10,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::metadata::{Segment, unreadable};
 use super::pages::{FetchedBytes, RowSpan};
-use super::{
-    KEY_COLUMNS, SEQUENCE, SOURCE, SegmentBytes, SegmentKey, SegmentTick, TIMESTAMP, VALUES,
-};
+use super::{KEY_COLUMNS, SEQUENCE, SOURCE, SegmentBytes, SegmentKey, SegmentTick, TIMESTAMP};
 use crate::error::Result;
 use crate::timestamp::Timestamp;
 
@@ -69,9 +67,14 @@ impl Default for RowSources {
 impl SegmentRows {
     /// How many there are.
     #[must_use]
-    #[allow(clippy::len_without_is_empty)] // A group without rows is seldom worth a word.
     pub fn len(&self) -> usize {
         self.moments.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.moments.is_empty()
     }
 
     /// The key of a row, of which source and sequence were wanted.
@@ -250,14 +253,6 @@ impl SpanColumns<'_> {
             _ => Err(ParquetError::General("another kind of column".to_owned())),
         };
         let (values, levels) = read().map_err(|error| unreadable(&error.to_string()))?;
-        debug_assert_eq!(
-            self.segment
-                .metadata()
-                .file_metadata()
-                .schema_descr()
-                .num_columns(),
-            KEY_COLUMNS.len() + VALUES.len()
-        );
         let mut values = values.into_iter();
         let number = |level: i16| if level == 0 { None } else { values.next() };
         Ok(levels.into_iter().map(number).collect())

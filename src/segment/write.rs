@@ -14,7 +14,7 @@ use super::metadata::{
     FORMAT, FORMAT_KEY, FROM_KEY, INSTRUMENT_KEY, ROWS_KEY, SOURCES_KEY, TO_KEY,
 };
 use super::settings::{GROUP_ROWS, PAGE_ROWS, settings};
-use super::{KEY_COLUMNS, SegmentKey, SegmentTick, TIMESTAMP, VALUES};
+use super::{KEY_COLUMNS, SegmentKey, SegmentTick, TIMESTAMP, VALUE_NAMES};
 use crate::error::{Error, Result};
 
 /// Writes the ticks of one instrument, which come ascending by key.
@@ -170,7 +170,7 @@ impl SegmentWriter {
         let mut write = || {
             let mut columns = self.writer.next_row_group()?;
             write_keys(&mut columns, &self.symbol, &self.sources, &group)?;
-            for at in 0..VALUES.len() {
+            for at in 0..VALUE_NAMES.len() {
                 write_values(&mut columns, &group, at)?;
             }
             columns.close().map(drop)
@@ -257,7 +257,7 @@ fn schema() -> ParquetResult<Type> {
         )?,
         field(sequence, PhysicalType::INT64, None, required)?,
     ];
-    for name in VALUES {
+    for name in VALUE_NAMES {
         fields.push(field(
             name,
             PhysicalType::DOUBLE,

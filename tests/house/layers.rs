@@ -19,7 +19,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     // Pictures of what it is given: data in, text or bytes out.
     ("chart", &["error", "timestamp", "domain"]),
     // The files of archived ticks: ticks in, bytes out, and back.
-    ("segment", &["error", "timestamp"]),
+    ("segment", &["error", "timestamp", "domain"]),
     // Rows.
     ("schema", &["sql_types"]),
     ("schema_postgres", &["sql_types"]),

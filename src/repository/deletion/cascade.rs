@@ -19,7 +19,8 @@ use crate::timestamp::Timestamp;
 /// be undone as one.
 ///
 /// The instruments go in the first transaction, so that no tick comes in meanwhile, and up to 100,000
-/// ticks with them; more ticks in further ones. A crash between them leaves the batch `running`: [`resume`] goes on with it, and [`undo`](super::undo) takes back what it did.
+/// ticks with them; more ticks in further ones. A crash between them leaves the batch `running`:
+/// [`resume`] goes on with it, and [`undo`](super::undo) takes back what it did.
 ///
 /// # Errors
 /// [`Error::NotFound`] naming an instrument that is not there or deleted; [`Error::Invalid`] for a

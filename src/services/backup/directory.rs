@@ -90,6 +90,8 @@ impl BackupDirectory {
                 });
             }
         }
+        // Of files that are gone nothing is kept.
+        lock(&self.known).retain(|path, _| path.exists());
         all.sort_by_key(|of| std::cmp::Reverse(of.backed_up_at));
         Ok(all)
     }

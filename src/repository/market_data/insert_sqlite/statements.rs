@@ -12,6 +12,7 @@ use super::super::keys::TickKey;
 use super::super::tick_store::KeyedTick;
 use super::super::tick_store::{KnownInstrument, Stamp};
 use crate::database::row_table::RowCells;
+use crate::domain::tick::VALUE_NAMES;
 use crate::sql_types::Timestamp as TimestampSql;
 use crate::timestamp::Timestamp;
 
@@ -75,19 +76,6 @@ over_the_batch!(
     )
 );
 
-/// The value columns, in the order of the reals of a row.
-const VALUES: [&str; 9] = [
-    "price",
-    "volume",
-    "bid",
-    "ask",
-    "bid_size",
-    "ask_size",
-    "open_price",
-    "high_price",
-    "low_price",
-];
-
 /// Stores the batch, whose keys are free. Columns that are NULL in every row are left out: most
 /// feeds have two or three of the nine. The statement is known by its text.
 pub(super) struct InsertTicks {
@@ -115,7 +103,7 @@ impl RunQueryDsl<SqliteConnection> for InsertTicks {}
 
 impl QueryFragment<Sqlite> for InsertTicks {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        let present = || (0..).zip(VALUES).filter(|(at, _)| self.has[*at]);
+        let present = || (0..).zip(VALUE_NAMES).filter(|(at, _)| self.has[*at]);
         out.push_sql("INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence");
         for (_, name) in present() {
             out.push_sql(", ");
@@ -252,7 +240,7 @@ impl RunQueryDsl<SqliteConnection> for FindTick {}
 impl QueryFragment<Sqlite> for FindTick {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         let mut before = "SELECT ";
-        for (name, value) in VALUES.iter().zip(&self.0.values) {
+        for (name, value) in VALUE_NAMES.iter().zip(&self.0.values) {
             out.push_sql(before);
             out.push_sql(name);
             out.push_sql(" IS ");
