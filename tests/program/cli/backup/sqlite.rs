@@ -269,3 +269,32 @@ fn a_server_makes_backups_by_itself_and_says_how_old_they_are() {
         "{text}"
     );
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_whose_backups_fail_is_degraded_and_serves() {
+    let db = TestDatabase::sqlite();
+    // Where not even root makes a file.
+    let settings = [("TICKBASE_BACKUP_DIRECTORY", "/proc/self/task")];
+    let serving = Serving::start(&db, &[], &settings);
+    let health = || {
+        let (status, text) = serving.get("/api/health");
+        assert_eq!(status, 200);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    crate::support::eventually("the backup has failed", || {
+        health()["backup"]["status"] == "degraded"
+    });
+    let health = health();
+    assert_eq!(health["status"], "degraded", "{health}");
+    let remedy = health["backup"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("backup.directory"), "{remedy}");
+    let metrics = serving.get("/metrics").1;
+    let failed = "tickbase_service_runs_total{service=\"backup\",outcome=\"error\"} 1";
+    assert!(metrics.contains(failed), "{metrics}");
+    let log = serving.stop().log;
+    assert!(
+        log.contains("a backup failed") && log.contains("/proc/self/task"),
+        "{log}"
+    );
+}
