@@ -95,8 +95,8 @@ pub(crate) use transaction::{Ending, TransactionHook};
 pub use write_lane::WriterSnapshot;
 #[cfg(feature = "sqlite")]
 pub(crate) use {
-    file_copy::{CopySource, NewFile, refuse_log_beside, remove_left, unsound_pages},
-    file_exchange::{UnusedFile, WrittenState, put_where_none_is},
+    file_copy::{CopySource, NewFile, refuse_log_beside, remove_leftovers, unsound_pages},
+    file_exchange::{FileTimes, UnusedFile, put_where_none_is},
     foreign_file::open_foreign_file,
     interruption::GoesOn,
     migrations::pending_count,

@@ -19,7 +19,7 @@ use super::paths::with_suffix;
 use super::sqlite::{existing, uri};
 use crate::error::{BackendCondition, Error, Result};
 
-/// What stands behind the name of a file that is being made, before some digits of chance.
+/// What stands behind the name of a file that is being made, before random digits.
 const UNFINISHED: &str = ".tmp-";
 const DIGITS: usize = 16;
 /// Files that SQLite keeps beside a database, and replays onto whatever lies there.
@@ -66,7 +66,7 @@ impl NewFile {
                 remedy: "create it first".to_owned(),
             });
         }
-        remove_left(&place);
+        remove_leftovers(&place);
         loop {
             let digits = fastrand::u64(..);
             let path = with_suffix(&place, &format!("{UNFINISHED}{digits:016x}"));
@@ -94,7 +94,7 @@ impl NewFile {
 
     /// Gives it the mode and the owner of another file, as far as this user may; returns what it could
     /// not give.
-    pub(crate) fn take_after(&self, other: &Metadata) -> Option<String> {
+    pub(crate) fn copy_owner_and_mode(&self, other: &Metadata) -> Option<String> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::{MetadataExt, fchown};
@@ -225,7 +225,7 @@ pub(crate) fn refuse_log_beside(place: &Path) -> Result<()> {
 }
 
 /// Removes what killed processes have left of files for this place: those that nobody has locked.
-pub(crate) fn remove_left(place: &Path) {
+pub(crate) fn remove_leftovers(place: &Path) {
     let (Some(directory), Some(name)) = (place.parent(), place.file_name()) else {
         return;
     };

@@ -21,9 +21,9 @@ pub(crate) struct UnusedFile {
 
 /// When a file and its logs were last written, as far as the system tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WrittenState(Vec<Option<(u64, std::time::SystemTime)>>);
+pub(crate) struct FileTimes(Vec<Option<(u64, std::time::SystemTime)>>);
 
-impl WrittenState {
+impl FileTimes {
     /// Of the file at this path.
     pub(crate) fn of(path: &Path) -> Self {
         let files = ["", "-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
@@ -271,11 +271,11 @@ mod tests {
         let files = tempfile::tempdir().unwrap();
         let place = files.path().join("ticks.db");
         std::fs::write(&place, "old").unwrap();
-        let before = WrittenState::of(&place);
+        let before = FileTimes::of(&place);
         std::fs::write(with_suffix(&place, "-wal"), "").unwrap();
-        assert_eq!(WrittenState::of(&place), before);
+        assert_eq!(FileTimes::of(&place), before);
         std::fs::write(with_suffix(&place, "-wal"), "a commit").unwrap();
-        assert_ne!(WrittenState::of(&place), before);
+        assert_ne!(FileTimes::of(&place), before);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 mod directory;
 mod restore;
 mod service;
-mod written;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ use crate::models::DatabaseIdentity;
 use crate::repository::storage::{self, TableCount};
 use crate::repository::{check, database_identity};
 use crate::timestamp::Timestamp;
-use written::Written;
+use state::DatabaseState;
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,13 +201,13 @@ fn refuse_other_file(database: &Path, file: &Path) -> Result<()> {
     if about.len() == 0 {
         return Ok(());
     }
-    let database = Written::of(database)?;
-    let there = Written::of(file).ok();
+    let database = DatabaseState::of(database)?;
+    let there = DatabaseState::of(file).ok();
     let there = there.filter(|there| there.is_backup_of(&database));
     let Some(there) = there else {
         return refused("a file is there that is no backup of this database".to_owned());
     };
-    match there.losses_by(&database, "this database") {
+    match there.lost_if_replaced_by(&database, "this database") {
         Some(loss) => refused(format!("a backup is there, and {loss}")),
         None => Ok(()),
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::known_of;
-use crate::database::{UnusedFile, remove_left};
+use crate::database::{UnusedFile, remove_leftovers};
 use crate::error::{Error, Result};
 use crate::services::lock;
 use crate::timestamp::Timestamp;
@@ -139,7 +139,7 @@ impl BackupDirectory {
             let name = entry.file_name();
             let of = name.to_str().and_then(|name| name.split_once(".tmp-"));
             if let Some((name, _)) = of.filter(|(name, _)| self.moment(name).is_some()) {
-                remove_left(&self.path.join(name));
+                remove_leftovers(&self.path.join(name));
             }
         }
         Ok(())

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::written::Written;
+use super::state::DatabaseState;
 use super::{Contents, is_same_file, sqlite_file};
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
-use crate::database::{CopySource, NewFile, UnusedFile, WrittenState, put_where_none_is};
+use crate::database::{CopySource, FileTimes, NewFile, UnusedFile, put_where_none_is};
 use crate::error::{Error, Result};
 use crate::repository::database_identity;
 use crate::repository::storage::TableCount;
@@ -74,10 +74,10 @@ pub fn restore(
     }
     // Before anything else is looked at: whoever has it open may write to it.
     let is_there = UnusedFile::new(place)?.is_some();
-    let state = WrittenState::of(place);
-    let written = Written::of(backup)?;
+    let times = FileTimes::of(place);
+    let of_backup = DatabaseState::of(backup)?;
     if is_there && there == WhatIsThere::Protected {
-        refuse_loss(&written, place)?;
+        refuse_loss(&of_backup, place)?;
     }
     let new = NewFile::create(place, config.sqlite.file_mode)?;
     new.copy_from(backup, CopySource::Backup, Box::new(|| true))?;
@@ -92,14 +92,14 @@ pub fn restore(
     let mut warnings = contents.warnings;
     let kept = match UnusedFile::new(place)? {
         Some(file) => {
-            if there == WhatIsThere::Protected && WrittenState::of(place) != state {
+            if there == WhatIsThere::Protected && FileTimes::of(place) != times {
                 return Err(Error::Invalid {
                     name: place.display().to_string(),
                     reason: "it was written to meanwhile".to_owned(),
                     remedy: "run it again, when nobody writes to it".to_owned(),
                 });
             }
-            warnings.extend(new.take_after(&file.about()?));
+            warnings.extend(new.copy_owner_and_mode(&file.about()?));
             Some(file.replace_by(new, now)?)
         }
         None => put_where_none_is(new, place, now)?,
@@ -118,10 +118,10 @@ pub fn restore(
 }
 
 /// Refuses when the database has what would be gone: it is another one, or was written to since.
-fn refuse_loss(backup: &Written, place: &Path) -> Result<()> {
-    let loss = match Written::of(place) {
+fn refuse_loss(backup: &DatabaseState, place: &Path) -> Result<()> {
+    let loss = match DatabaseState::of(place) {
         Err(error) => Some(format!("it cannot be read ({})", error.chain())),
-        Ok(there) => there.losses_by(backup, "the backup"),
+        Ok(there) => there.lost_if_replaced_by(backup, "the backup"),
     };
     match loss {
         None => Ok(()),

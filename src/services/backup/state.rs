@@ -9,13 +9,13 @@ use crate::models::DatabaseIdentity;
 use crate::repository::write_marks::WriteMarks;
 
 /// What a file holds, as far as two are compared.
-pub(super) struct Written {
+pub(super) struct DatabaseState {
     identity: Option<DatabaseIdentity>,
     /// `None` with another schema than that of this build.
     marks: Option<WriteMarks>,
 }
 
-impl Written {
+impl DatabaseState {
     pub(super) fn of(file: &Path) -> Result<Self> {
         let mut conn = open_foreign_file(file)?;
         let mut conn = BackendConnection::from(&mut conn);
@@ -37,7 +37,7 @@ impl Written {
 
     /// What would be lost if this one made room for `other`, which is named so; `None` when it is an
     /// older state of the same database, or the same.
-    pub(super) fn losses_by(&self, other: &Self, name: &str) -> Option<String> {
+    pub(super) fn lost_if_replaced_by(&self, other: &Self, name: &str) -> Option<String> {
         let (Some(ours), Some(theirs)) = (&self.identity, &other.identity) else {
             return Some("nothing tells whether it is the same database".to_owned());
         };
