@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::DecodeResult;
 use parquet::errors::ParquetError;
@@ -52,6 +53,10 @@ impl Segment {
     /// [`Error::Corrupt`] when it is none of tickbase's, or damaged; those of the bytes.
     pub fn open(bytes: &mut dyn SegmentBytes) -> Result<Self> {
         let metadata = read(bytes)?;
+        decoded(|| Self::of(metadata))
+    }
+
+    fn of(metadata: ParquetMetaData) -> Result<Self> {
         let value = |key: &str| {
             let values = metadata.file_metadata().key_value_metadata();
             let found = values.and_then(|all| all.iter().find(|of| of.key == key));
@@ -69,6 +74,12 @@ impl Segment {
         if !names.eq(KEY_COLUMNS.into_iter().chain(VALUE_NAMES)) {
             return Err(unreadable("it has other columns"));
         }
+        // Asked here, where a place that cannot be is found.
+        let groups = metadata.row_groups().iter();
+        let columns = groups.flat_map(|group| group.columns());
+        columns.for_each(|column| {
+            column.byte_range();
+        });
         let (instrument_id, rows) = (number(INSTRUMENT_KEY), number(ROWS_KEY));
         if rows != Some(metadata.file_metadata().num_rows()) {
             return Err(unreadable("it has not as many rows as it says"));
@@ -175,6 +186,12 @@ fn pages(metadata: &ParquetMetaData) -> Result<Vec<Vec<MomentPage>>> {
         all.push(pages);
     }
     Ok(all)
+}
+
+/// Decodes bytes. Of some that are damaged the decoder does not say so: it panics.
+pub(super) fn decoded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(decode));
+    outcome.unwrap_or_else(|_| Err(unreadable("its bytes are damaged")))
 }
 
 pub(super) fn unreadable(reason: &str) -> Error {

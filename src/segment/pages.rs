@@ -83,6 +83,9 @@ impl Segment {
             let at = |place: i64| u64::try_from(place).unwrap_or(0);
             // What lies before the first page is the dictionary, which each of them needs.
             if let Some(first) = places.first() {
+                if at(first.offset) < start {
+                    return Err(unreadable("a page lies before its column"));
+                }
                 fetched.add(bytes, start..at(first.offset))?;
             }
             let row = |row: usize| i64::try_from(row).unwrap_or(i64::MAX);

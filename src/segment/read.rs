@@ -8,7 +8,7 @@ use parquet::data_type::{ByteArray, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::metadata::{Segment, unreadable};
+use super::metadata::{Segment, decoded, unreadable};
 use super::pages::{FetchedBytes, RowSpan};
 use super::{KEY_COLUMNS, SEQUENCE, SOURCE, SegmentBytes, SegmentKey, SegmentTick, TIMESTAMP};
 use crate::error::Result;
@@ -154,24 +154,7 @@ impl Segment {
             fetched,
             span,
         };
-        let mut rows = SegmentRows {
-            moments: column.wholes(TIMESTAMP)?,
-            ..SegmentRows::default()
-        };
-        if wanted.keys {
-            rows.sequences = column.wholes(SEQUENCE)?;
-            rows.sources = match self.only_source() {
-                Some(source) => RowSources::One(source),
-                None => RowSources::Each(column.sources()?),
-            };
-        }
-        let wanted = wanted.values.into_iter().enumerate();
-        for ((at, wanted), values) in wanted.zip(&mut rows.values) {
-            if wanted {
-                *values = column.numbers(KEY_COLUMNS.len() + at)?;
-            }
-        }
-        Ok(rows)
+        decoded(|| column.rows(wanted))
     }
 }
 
@@ -183,6 +166,27 @@ struct SpanColumns<'s> {
 }
 
 impl SpanColumns<'_> {
+    fn rows(&self, wanted: WantedColumns) -> Result<SegmentRows> {
+        let mut rows = SegmentRows {
+            moments: self.wholes(TIMESTAMP)?,
+            ..SegmentRows::default()
+        };
+        if wanted.keys {
+            rows.sequences = self.wholes(SEQUENCE)?;
+            rows.sources = match self.segment.only_source() {
+                Some(source) => RowSources::One(source),
+                None => RowSources::Each(self.sources()?),
+            };
+        }
+        let wanted = wanted.values.into_iter().enumerate();
+        for ((at, wanted), values) in wanted.zip(&mut rows.values) {
+            if wanted {
+                *values = self.numbers(KEY_COLUMNS.len() + at)?;
+            }
+        }
+        Ok(rows)
+    }
+
     fn reader(&self, column: usize) -> Result<ColumnReader, ParquetError> {
         let metadata = self.segment.metadata();
         let group = metadata.row_group(self.span.group);
