@@ -1,7 +1,7 @@
 //! A server process of the test's own: started on a free port, asked over sockets, ended by a
 //! signal.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -108,11 +108,13 @@ impl Serving {
 
     /// Status and body of an answer.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        let mut answer = self
-            .agent
-            .get(format!("{}{path}", self.base))
-            .call()
-            .unwrap();
+        let ask = || self.agent.get(format!("{}{path}", self.base)).call();
+        let mut answer = match ask() {
+            // The server has just closed the connection that was kept: clients ask again.
+            Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset => ask(),
+            answer => answer,
+        }
+        .unwrap();
         let body = answer.body_mut().read_to_string().unwrap();
         (answer.status().as_u16(), body)
     }
