@@ -242,21 +242,6 @@ impl Database {
         Ok(database)
     }
 
-    fn prepare_schema(&self) -> Result<()> {
-        if self.inner.config.migrate {
-            let applied = self.migrate()?;
-            if !applied.is_empty() {
-                tracing::info!(
-                    count = applied.len(),
-                    names = applied.join(", "),
-                    "migrated"
-                );
-            }
-            return Ok(());
-        }
-        self.exclusive(migrations::verify)
-    }
-
     /// Which backend it is.
     #[must_use]
     pub fn backend(&self) -> Backend {

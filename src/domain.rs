@@ -7,6 +7,7 @@
 pub mod aggregate;
 pub mod alert;
 pub mod alert_template;
+mod archive;
 pub mod bar;
 pub mod bar_price;
 pub mod calendar;
@@ -27,6 +28,7 @@ pub use alert::{ChannelKind, DeliveryState, DeliveryStatus, FiredStatus};
 pub use alert_template::{AlertTemplate, BuiltInTemplate, TemplateVariables};
 #[cfg(feature = "server")]
 pub(crate) use alert_template::{TemplateAlert, TemplateFacts, TemplateRenderer};
+pub use archive::{ArchivePeriod, SegmentState};
 pub use bar::{Bar, Frequency, RawBar};
 pub use bar_price::BarPrice;
 pub(crate) use bar_price::TickPrices;

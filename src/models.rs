@@ -8,6 +8,7 @@ mod alert_delivery;
 mod alert_log;
 mod alert_rule;
 mod alert_silence;
+mod archive_segment;
 mod bar_series;
 mod data_source;
 mod database_identity;
@@ -22,6 +23,7 @@ pub use alert_log::{AlertLog, NewAlertLog};
 pub use alert_rule::{AlertRule, AlertRuleChange, NewAlertRule};
 pub use alert_silence::{AlertSilence, NewAlertSilence, SilenceEnd, SilenceSubject};
 pub(crate) use alert_silence::{check_length, check_who};
+pub use archive_segment::ArchiveSegment;
 pub use bar_series::BarSeries;
 pub use data_source::{DataSource, DataSourceChange, NewDataSource};
 pub use database_identity::DatabaseIdentity;
@@ -73,6 +75,7 @@ read_models!(
     AlertLog,
     AlertRule,
     AlertSilence,
+    ArchiveSegment,
     BarSeries,
     DataSource,
     DatabaseIdentity,

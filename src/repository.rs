@@ -8,6 +8,8 @@ pub mod alert_log;
 /// When to raise an alert.
 pub mod alert_rule;
 pub mod alert_silence;
+#[cfg(feature = "archive")]
+pub mod archive;
 /// Open, high, low, close and volume of a period.
 pub mod bar;
 pub(crate) mod bar_composition;
@@ -40,6 +42,7 @@ pub mod storage;
 mod test_rows;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tick_key_list;
 #[cfg(feature = "sqlite")]
 pub(crate) mod tradeassist;
 #[cfg(feature = "sqlite")]

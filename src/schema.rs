@@ -96,6 +96,50 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    archive_parts (segment_id, version, part) {
+        segment_id -> BigInt,
+        version -> BigInt,
+        part -> BigInt,
+        content -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    archive_permit (only_row) {
+        only_row -> BigInt,
+        permitted -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    archive_segments (id) {
+        id -> BigInt,
+        instrument_id -> BigInt,
+        starts_at -> Timestamp,
+        ends_at -> Timestamp,
+        state -> Text,
+        owner -> Nullable<Text>,
+        claimed_until -> Nullable<Timestamp>,
+        version -> BigInt,
+        rows -> BigInt,
+        bytes -> BigInt,
+        sha256 -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     bar_series (instrument_id, frequency, price) {
         instrument_id -> BigInt,
         frequency -> Text,
@@ -170,6 +214,7 @@ diesel::table! {
         ticks_version -> BigInt,
         bars_to -> Nullable<Timestamp>,
         is_deleted -> Bool,
+        archived_to -> Nullable<Timestamp>,
     }
 }
 
@@ -304,6 +349,8 @@ diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
 diesel::joinable!(alert_silences -> alert_rules (rule_id));
 diesel::joinable!(alert_silences -> instruments (instrument_id));
+diesel::joinable!(archive_parts -> archive_segments (segment_id));
+diesel::joinable!(archive_segments -> instruments (instrument_id));
 diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(instrument_state -> instruments (instrument_id));
 diesel::joinable!(market_data -> data_sources (source_id));
@@ -317,6 +364,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_logs,
     alert_rules,
     alert_silences,
+    archive_parts,
+    archive_permit,
+    archive_segments,
     bar_series,
     data_sources,
     deletions,

@@ -96,6 +96,50 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    archive_parts (segment_id, version, part) {
+        segment_id -> Int8,
+        version -> Int8,
+        part -> Int8,
+        content -> Bytea,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    archive_permit (only_row) {
+        only_row -> Int8,
+        permitted -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    archive_segments (id) {
+        id -> Int8,
+        instrument_id -> Int8,
+        starts_at -> Timestamptz,
+        ends_at -> Timestamptz,
+        state -> Text,
+        owner -> Nullable<Text>,
+        claimed_until -> Nullable<Timestamptz>,
+        version -> Int8,
+        rows -> Int8,
+        bytes -> Int8,
+        sha256 -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     bar_series (instrument_id, frequency, price) {
         instrument_id -> Int8,
         frequency -> Text,
@@ -170,6 +214,7 @@ diesel::table! {
         ticks_version -> Int8,
         bars_to -> Nullable<Timestamptz>,
         is_deleted -> Bool,
+        archived_to -> Nullable<Timestamptz>,
     }
 }
 
@@ -304,6 +349,8 @@ diesel::joinable!(alert_logs -> instruments (instrument_id));
 diesel::joinable!(alert_rules -> instruments (instrument_id));
 diesel::joinable!(alert_silences -> alert_rules (rule_id));
 diesel::joinable!(alert_silences -> instruments (instrument_id));
+diesel::joinable!(archive_parts -> archive_segments (segment_id));
+diesel::joinable!(archive_segments -> instruments (instrument_id));
 diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(instrument_state -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
@@ -315,6 +362,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     alert_logs,
     alert_rules,
     alert_silences,
+    archive_parts,
+    archive_permit,
+    archive_segments,
     bar_series,
     data_sources,
     deletions,

@@ -47,6 +47,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 pub use metadata::Segment;
+pub(crate) use read::SegmentPage;
 pub use read::{SegmentRows, WantedColumns};
 pub use write::{SegmentWriter, WrittenSegment};
 

@@ -14,6 +14,8 @@ pub mod alerts;
 pub mod analytics;
 #[cfg(feature = "analytics")]
 pub mod analytics_engine;
+#[cfg(feature = "archive")]
+pub mod archive_mirror;
 #[cfg(feature = "sqlite")]
 pub mod backup;
 pub mod cache;

@@ -9,6 +9,10 @@ crate::soft_deletable!(
 );
 crate::soft_deletable!(
     /// Ticks, in the order of their identity.
+    ///
+    /// Ticks that are archived are no rows of it: your own queries see those that are left. Functions of
+    /// [`repository::market_data`](crate::repository::market_data) read both as one;
+    /// `repository::archive::require_hot` (feature `archive`) refuses a range that has archived ticks.
     pub mod market_data = crate::schema::market_data
 );
 crate::soft_deletable!(
@@ -78,4 +82,24 @@ pub mod alert_deliveries {
 pub mod tickbase_database {
     pub use crate::schema::tickbase_database::*;
     crate::soft_deletable!(@join_needs_scope crate::schema::tickbase_database);
+}
+
+/// What is archived: an instrument's periods, each in a file. It has no scope of its own: `table` is
+/// Diesel's, and those in the trash have a `deleted_at`.
+pub mod archive_segments {
+    pub use crate::schema::archive_segments::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::archive_segments);
+}
+
+/// The bytes of the files of the archive. It has no soft delete: `table` is Diesel's.
+pub mod archive_parts {
+    pub use crate::schema::archive_parts::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::archive_parts);
+}
+
+/// Whether a transaction may take archived ticks out of `market_data`. It has no soft delete: `table`
+/// is Diesel's.
+pub mod archive_permit {
+    pub use crate::schema::archive_permit::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::archive_permit);
 }

@@ -73,6 +73,21 @@ impl BackendConnection<'_> {
         }
     }
 
+    /// [`BackendConnection::snapshot`] of reads that ask for no order: a transaction that is open is enough,
+    /// and is told nothing.
+    pub(crate) fn at_one_moment<T>(
+        &mut self,
+        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        #[cfg(feature = "postgres")]
+        if let Self::Postgres(conn) = self
+            && transaction_depth(&mut **conn)? > 0
+        {
+            return work(self);
+        }
+        self.snapshot(work)
+    }
+
     /// In a transaction of PostgreSQL: from here to its end, rows that an index has in the order
     /// that is asked for are read by it. SQLite does so anyway.
     pub(crate) fn prefer_order(&mut self) -> Result<()> {

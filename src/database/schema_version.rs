@@ -9,6 +9,24 @@ use crate::error::Error;
 use crate::error::Result;
 
 impl Database {
+    pub(super) fn prepare_schema(&self) -> Result<()> {
+        if self.inner.config.migrate {
+            let applied = self.migrate()?;
+            if !applied.is_empty() {
+                tracing::info!(
+                    count = applied.len(),
+                    names = applied.join(", "),
+                    "migrated"
+                );
+            }
+        } else {
+            self.exclusive(migrations::verify)?;
+        }
+        #[cfg(not(feature = "archive"))]
+        self.refuse_archived()?;
+        Ok(())
+    }
+
     /// Applies the missing migrations, all or none; returns their names.
     ///
     /// # Errors
@@ -57,5 +75,25 @@ impl Database {
     /// [`Error::Query`].
     pub fn migration_status(&self) -> Result<Vec<MigrationStatus>> {
         self.read("migrations.status", migrations::status)
+    }
+
+    /// Refuses a database whose ticks are archived in part: this build would not see them.
+    #[cfg(not(feature = "archive"))]
+    fn refuse_archived(&self) -> Result<()> {
+        use diesel::dsl::sql;
+        use diesel::prelude::*;
+        use diesel::sql_types::BigInt;
+        let archived = self.exclusive_untold(|conn| {
+            let query = sql::<BigInt>("SELECT count(*) FROM archive_segments");
+            Ok(crate::on_backend!(conn, |c| query.get_result::<i64>(c))?)
+        })?;
+        match archived {
+            0 => Ok(()),
+            _ => Err(Error::invalid(
+                "database",
+                "some of its ticks are archived, which this build cannot read",
+                "build it with the feature `archive`",
+            )),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! whichever schema, and at no other's. A remedy follows from what the database is found to be, not
 //! from the words of its messages.
 
+mod archive;
 mod deep;
 mod digits;
 #[cfg(feature = "postgres")]
@@ -25,17 +26,20 @@ use crate::repository::database_identity;
 use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_deliveries, alert_silences, bar_series, deletions, instrument_state, market_data_bars,
-    saved_queries, stale_bars, tickbase_database,
+    alert_deliveries, alert_silences, archive_parts, archive_permit, archive_segments, bar_series,
+    deletions, instrument_state, market_data_bars, saved_queries, stale_bars, tickbase_database,
 };
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 18] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
     "alert_silences",
+    "archive_parts",
+    "archive_permit",
+    "archive_segments",
     "bar_series",
     "data_sources",
     "deletions",
@@ -50,7 +54,7 @@ const TABLES: [&str; 15] = [
 ];
 
 /// The indexes that named queries need; the migrations say which.
-const INDEXES: [&str; 17] = [
+const INDEXES: [&str; 18] = [
     "alert_deliveries_dead",
     "alert_deliveries_due",
     "alert_logs_instrument_active",
@@ -61,6 +65,7 @@ const INDEXES: [&str; 17] = [
     "alert_rules_instrument_active",
     "alert_rules_trash",
     "alert_silences_open",
+    "archive_segments_trash",
     "ingest_batches_created",
     "instruments_symbol_active",
     "instruments_trash",
@@ -197,6 +202,7 @@ fn findings(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
         findings.push(foreign_keys(conn)?);
         findings.push(instrument_states(conn)?);
         findings.push(identity(conn)?);
+        findings.extend(archive::description(conn)?);
     }
     // A note about digits would only distract from a problem.
     if findings.iter().all(|finding| finding.problem.is_none()) {
@@ -235,6 +241,9 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         readable!("data_sources", data_sources::table),
         readable!("alert_deliveries", alert_deliveries::table),
         readable!("alert_silences", alert_silences::table),
+        readable!("archive_parts", archive_parts::table),
+        readable!("archive_permit", archive_permit::table),
+        readable!("archive_segments", archive_segments::table),
         readable!("bar_series", bar_series::table),
         readable!("deletions", deletions::table),
         readable!("instrument_state", instrument_state::table),

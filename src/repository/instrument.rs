@@ -13,6 +13,8 @@ mod write;
 
 pub use delete::{restore, soft_delete};
 pub(crate) use lock::{lock, lock_active, rules_changed};
+#[cfg(feature = "archive")]
+pub(crate) use read::all_ids;
 pub(crate) use read::find;
 pub use read::{
     InstrumentFilter, InstrumentLabel, InstrumentPage, InstrumentSummary, active_ids, by_symbol,

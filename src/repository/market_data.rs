@@ -6,9 +6,16 @@
 //!
 //! The reasons are in docs/decisions/0004 and docs/decisions/0005.
 
+#[cfg(feature = "archive")]
+mod archived_deletes;
+#[cfg(feature = "archive")]
+mod archived_keys;
+#[cfg(feature = "archive")]
+mod archived_prices;
 mod changes;
 mod delete;
 mod future_limit;
+mod hot_prices;
 mod insert;
 mod insert_order;
 #[cfg(feature = "postgres")]
@@ -18,6 +25,7 @@ mod insert_report;
 mod insert_sqlite;
 mod joins;
 mod keys;
+mod last_ticks;
 mod latest;
 #[cfg(feature = "postgres")]
 mod latest_postgres;
@@ -30,14 +38,18 @@ mod tests;
 mod tick_hook;
 mod tick_store;
 
+#[cfg(feature = "archive")]
+pub(crate) use archived_deletes::{restore_files, soft_delete_files};
 pub use delete::{restore_keys, restore_range, soft_delete_keys, soft_delete_range};
 pub(crate) use delete::{restore_some, soft_delete_some};
+pub use hot_prices::PricePoint;
+pub(crate) use hot_prices::PricesOf;
 pub use insert::{InsertOptions, insert_batch};
 pub use insert_report::{InsertReport, RowOutcome, RowRejection};
 pub use keys::{TickKey, TickRange};
 pub use latest::latest;
-pub use prices::{PricePoint, prices, prices_of_all};
-pub(crate) use prices::{PricesOf, first_stamp, newest_stamps, nth_stamp, prices_of};
+pub(crate) use prices::{first_stamp, newest_stamps, nth_stamp, prices_of};
+pub use prices::{prices, prices_of_all};
 pub(crate) use read::find_range;
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;

@@ -2,10 +2,13 @@
 //!
 //! Tables are emptied from the leaves to the root (alerts, silences that ended, rules, ticks, bars, saved queries,
 //! instruments), so that one purge also takes what its own earlier steps set free. Alerts take their deliveries
-//! along. What something still refers to is kept and reported. Each chunk is a write of its own: other writers come in between. It never
+//! along. What something still refers to is kept and reported, as are ticks whose keys a file of the
+//! archive holds: without the deleted row, the tick of the file would be there again. Each chunk is a write of its own: other writers come in between. It never
 //! deletes an active row; the triggers of the database would refuse it, too.
 
 mod alerts;
+#[cfg(feature = "archive")]
+mod archived;
 mod referenced;
 mod report;
 #[cfg(test)]
@@ -73,7 +76,9 @@ fn delete_all(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<Vec<T
         alerts,
         TablePurge::new("alert_silences", silences()?),
         delete_parent(db, "purge.alert_rules", Parent::AlertRules, cut_off)?,
-        delete_leaf(db, "purge.market_data", LeafTable::MarketData, cut_off)?,
+        #[cfg(feature = "archive")]
+        archived::delete_files(db, cut_off)?,
+        delete_ticks(db, cut_off)?,
         delete_leaf(
             db,
             "purge.market_data_bars",
@@ -84,6 +89,20 @@ fn delete_all(db: &Database, cut_off: Timestamp, now: Timestamp) -> Result<Vec<T
         delete_parent(db, "purge.instruments", Parent::Instruments, cut_off)?,
         TablePurge::new("ingest_batches", expired()?),
     ])
+}
+
+/// Ticks of periods that have files first: of the others then none is left that a file may hold.
+fn delete_ticks(db: &Database, cut_off: Timestamp) -> Result<TablePurge> {
+    let leaf = LeafTable::MarketData;
+    #[cfg(feature = "archive")]
+    {
+        let mut purge = TablePurge::new(leaf.name(), 0);
+        archived::delete_under_files(db, cut_off, &mut purge)?;
+        purge.deleted += delete_leaf(db, "purge.market_data", leaf, cut_off)?.deleted;
+        Ok(purge)
+    }
+    #[cfg(not(feature = "archive"))]
+    delete_leaf(db, "purge.market_data", leaf, cut_off)
 }
 
 /// Says of the batches whose rows are gone that they cannot be undone.
@@ -172,12 +191,18 @@ fn count_all(
     let expired = ingest_batch::count_expired(conn, now)?;
     let silences = alert_silence::count_expired(conn, cut_off)?;
     let [deliveries, alerts] = of_alerts(alerts::count(conn, cut_off)?);
+    #[cfg_attr(not(feature = "archive"), allow(unused_mut))]
+    let mut ticks = count_leaf(conn, LeafTable::MarketData, cut_off)?;
+    #[cfg(feature = "archive")]
+    let files = archived::count(conn, cut_off, now, &mut ticks)?;
     Ok(vec![
         deliveries,
         alerts,
         TablePurge::new("alert_silences", usize::try_from(silences).unwrap_or(0)),
         count_parent(conn, Parent::AlertRules, cut_off, &mut kept_rules)?,
-        count_leaf(conn, LeafTable::MarketData, cut_off)?,
+        #[cfg(feature = "archive")]
+        files,
+        ticks,
         count_leaf(conn, LeafTable::MarketDataBars, cut_off)?,
         count_leaf(conn, LeafTable::SavedQueries, cut_off)?,
         count_parent(conn, Parent::Instruments, cut_off, &mut kept_rules)?,

@@ -14,8 +14,8 @@ use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
-    alert_logs, alert_rules, alert_silences, data_sources, instruments, market_data,
-    market_data_bars, saved_queries,
+    alert_logs, alert_rules, alert_silences, archive_segments, data_sources, instruments,
+    market_data, market_data_bars, saved_queries,
 };
 use crate::timestamp::Timestamp;
 
@@ -71,6 +71,40 @@ impl TickCoverage {
     }
 }
 
+/// What is archived, but for what is in the trash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArchiveSize {
+    /// Periods of instruments, each a file.
+    pub periods: i64,
+    /// Ticks of the files, those included that hot rows hide.
+    pub ticks: i64,
+    /// Bytes of the files.
+    pub bytes: i64,
+}
+
+/// What is archived: sums of the catalogue, not of the files.
+///
+/// # Errors
+/// [`Error::Query`](crate::Error::Query).
+pub fn archive(conn: &mut BackendConnection<'_>) -> Result<ArchiveSize> {
+    // A sum of BIGINT is a NUMERIC on PostgreSQL.
+    let sums = archive_segments::table
+        .filter(archive_segments::version.gt(0))
+        .filter(archive_segments::deleted_at.is_null())
+        .select((
+            count_star(),
+            sql::<BigInt>("CAST(coalesce(sum(rows), 0) AS BIGINT)"),
+            sql::<BigInt>("CAST(coalesce(sum(bytes), 0) AS BIGINT)"),
+        ));
+    let (periods, ticks, bytes) = crate::on_backend!(conn, |c| sums.get_result(c))?;
+    Ok(ArchiveSize {
+        periods,
+        ticks,
+        bytes,
+    })
+}
+
 /// The exact counts of every table: each is read once.
 ///
 /// # Errors
@@ -105,7 +139,19 @@ pub fn counts(conn: &mut BackendConnection<'_>) -> Result<Vec<TableCount>> {
             active: silences,
             deleted: 0,
         },
+        archived_periods(conn)?,
     ])
+}
+
+fn archived_periods(conn: &mut BackendConnection<'_>) -> Result<TableCount> {
+    let filed = || archive_segments::table.filter(archive_segments::version.gt(0));
+    let active = filed().filter(archive_segments::deleted_at.is_null());
+    let deleted = filed().filter(archive_segments::deleted_at.is_not_null());
+    Ok(TableCount {
+        table: "archive_segments",
+        active: crate::on_backend!(&mut *conn, |c| active.count().get_result(c))?,
+        deleted: crate::on_backend!(conn, |c| deleted.count().get_result(c))?,
+    })
 }
 
 /// The ticks of each active instrument that has some, by symbol: one pass over the ticks, in the
@@ -114,6 +160,10 @@ pub fn counts(conn: &mut BackendConnection<'_>) -> Result<Vec<TableCount>> {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn coverage(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
+    conn.at_one_moment(covered)
+}
+
+fn covered(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
     let moment = market_data::timestamp;
     let ticks = market_data::table
         .active()
@@ -127,6 +177,10 @@ pub fn coverage(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
     let spans: Vec<InstrumentSpanRow> = crate::on_backend!(conn, |c| ticks.load(c))?;
     let mut spans: HashMap<i64, InstrumentSpanRow> =
         spans.into_iter().map(|span| (span.0, span)).collect();
+    #[cfg(feature = "archive")]
+    for span in archived_spans(conn)? {
+        spans.insert(span.0, span);
+    }
     let symbols = instruments::table
         .active()
         .select((instruments::id, instruments::symbol))
@@ -142,6 +196,31 @@ pub fn coverage(conn: &mut BackendConnection<'_>) -> Result<Vec<TickCoverage>> {
         })
     });
     Ok(covered.collect())
+}
+
+/// The spans of instruments that have archived ticks.
+#[cfg(feature = "archive")]
+fn archived_spans(conn: &mut BackendConnection<'_>) -> Result<Vec<InstrumentSpanRow>> {
+    use crate::repository::market_data::{TickRange, count, find_range};
+    use crate::repository::{RangeQuery, SortOrder, archive};
+    let mut spans = Vec::new();
+    for of in archive::archived(conn, None)? {
+        let ticks = TickRange::all(of.id);
+        let mut outermost = |order| {
+            let query = RangeQuery {
+                order,
+                ..RangeQuery::new(ticks, 1)
+            };
+            let page = find_range(conn, &query)?;
+            Ok::<_, crate::Error>(page.rows.first().map(|tick| tick.timestamp))
+        };
+        let (first, last) = (
+            outermost(SortOrder::Ascending)?,
+            outermost(SortOrder::Descending)?,
+        );
+        spans.push((of.id, count(conn, &ticks)?, first, last));
+    }
+    Ok(spans)
 }
 
 /// Instrument, ticks, first and last moment.

@@ -4,6 +4,7 @@ use super::metadata::Segment;
 use super::read::{SegmentRows, WantedColumns};
 use super::{SegmentBytes, SegmentKey, SegmentTick};
 use crate::error::Result;
+use crate::timestamp::Timestamp;
 
 impl Segment {
     /// The ticks of some keys, which ascend; in their order, `None` for those that are not there.
@@ -34,6 +35,38 @@ impl Segment {
             }
         }
         Ok(found)
+    }
+}
+
+impl Segment {
+    /// The last sequence of each moment and source, which ascend; `None` of those that it has no tick of.
+    ///
+    /// # Errors
+    /// As [`Segment::find`].
+    pub(crate) fn last_sequences(
+        &self,
+        bytes: &mut dyn SegmentBytes,
+        stamps: &[(Timestamp, i64)],
+    ) -> Result<Vec<Option<i64>>> {
+        debug_assert!(stamps.is_sorted(), "stamps are looked up in one pass");
+        let keys = WantedColumns {
+            keys: true,
+            values: [false; 9],
+        };
+        let moments: Vec<i64> = stamps.iter().map(|(moment, _)| moment.micros()).collect();
+        let mut last = vec![None; stamps.len()];
+        for span in self.spans_of(&moments) {
+            let rows = self.read_span(bytes, &span, keys)?;
+            let keys = (0..rows.len()).filter_map(|row| rows.key(row));
+            for (moment, source, sequence) in keys {
+                if let Ok(at) = stamps.binary_search(&(moment, source))
+                    && let Some(last) = last.get_mut(at)
+                {
+                    *last = Some(sequence).max(*last);
+                }
+            }
+        }
+        Ok(last)
     }
 }
 

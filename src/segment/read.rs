@@ -8,7 +8,7 @@ use parquet::data_type::{ByteArray, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::metadata::{Segment, decoded, unreadable};
+use super::metadata::{MomentPage, Segment, decoded, unreadable};
 use super::pages::{FetchedBytes, RowSpan};
 use super::{KEY_COLUMNS, SEQUENCE, SOURCE, SegmentBytes, SegmentKey, SegmentTick, TIMESTAMP};
 use crate::error::Result;
@@ -77,6 +77,19 @@ impl SegmentRows {
         self.moments.is_empty()
     }
 
+    /// The source of a row, if sources were wanted.
+    pub(crate) fn source_id(&self, row: usize) -> Option<i64> {
+        match &self.sources {
+            RowSources::One(source) => Some(*source),
+            RowSources::Each(sources) => sources.get(row).copied(),
+        }
+    }
+
+    /// A value of a row, by its place among the nine; `None` when it was not wanted, too.
+    pub(crate) fn value(&self, of: usize, row: usize) -> Option<f64> {
+        self.values.get(of)?.get(row).copied().flatten()
+    }
+
     /// The key of a row, of which source and sequence were wanted.
     #[must_use]
     pub fn key(&self, row: usize) -> Option<SegmentKey> {
@@ -141,6 +154,55 @@ impl Segment {
         })
     }
 
+    /// The pages among which are all ticks of a range of time, both moments included, in order.
+    pub(crate) fn pages_of(&self, (first, last): (Timestamp, Timestamp)) -> Vec<SegmentPage> {
+        let (first, last) = (first.micros(), last.micros());
+        let overlaps = |page: &&MomentPage| page.last >= first && page.first <= last;
+        let pages = self.pages().iter().enumerate().flat_map(|(group, pages)| {
+            let pages = pages.iter().filter(overlaps);
+            pages.map(move |page| {
+                SegmentPage(RowSpan {
+                    group,
+                    rows: page.rows.clone(),
+                })
+            })
+        });
+        pages.collect()
+    }
+
+    /// [`Segment::pages_of`], those of a group as one.
+    pub(crate) fn groups_of(&self, (first, last): (Timestamp, Timestamp)) -> Vec<SegmentPage> {
+        let spans = self.spans(first.micros(), last.micros());
+        spans.into_iter().map(SegmentPage).collect()
+    }
+
+    /// How many ticks the pages have among which are all of a range of time, in order, and their first and
+    /// last moments.
+    pub(crate) fn page_counts(&self, (first, last): (Timestamp, Timestamp)) -> Vec<PageCount> {
+        let (first, last) = (first.micros(), last.micros());
+        let overlaps = |page: &&MomentPage| page.last >= first && page.first <= last;
+        let pages = self.pages().iter().flatten().filter(overlaps);
+        let count = |page: &MomentPage| PageCount {
+            rows: page.rows.len(),
+            first: Timestamp::from_micros_clamped(page.first),
+            last: Timestamp::from_micros_clamped(page.last),
+        };
+        pages.map(count).collect()
+    }
+
+    /// The ticks of a page that are in a range of time, both moments included.
+    pub(crate) fn page(
+        &self,
+        bytes: &mut dyn SegmentBytes,
+        page: &SegmentPage,
+        (first, last): (Timestamp, Timestamp),
+        wanted: WantedColumns,
+    ) -> Result<SegmentRows> {
+        let mut rows = self.read_span(bytes, &page.0, wanted)?;
+        rows.cut(first.micros(), last.micros());
+        Ok(rows)
+    }
+
     /// Rows as they are.
     pub(super) fn read_span(
         &self,
@@ -156,6 +218,18 @@ impl Segment {
         };
         decoded(|| column.rows(wanted))
     }
+}
+
+/// A page of a segment.
+#[derive(Debug, Clone)]
+pub(crate) struct SegmentPage(RowSpan);
+
+/// How many ticks a page has, and from when to when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageCount {
+    pub(crate) rows: usize,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
 }
 
 /// The columns of some rows, whose bytes are there.

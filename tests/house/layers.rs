@@ -65,6 +65,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "tables",
             "models",
             "database",
+            "segment",
         ],
     ),
     // Work. `ingest` and `services` meet through `domain`, wired by `app`: neither names the other.

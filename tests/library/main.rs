@@ -11,6 +11,8 @@
 #[cfg(feature = "sqlite")]
 mod adopt;
 mod alerts;
+mod archive;
+mod archived;
 mod backup;
 mod bar_series;
 mod cache;

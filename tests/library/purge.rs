@@ -229,6 +229,7 @@ on_both! {
             ("alert_logs", 1, 0),
             ("alert_silences", 0, 0),
             ("alert_rules", 0, 0),
+            ("archive_segments", 0, 0),
             ("market_data", 10, 0),
             ("market_data_bars", 0, 0),
             ("saved_queries", 0, 0),

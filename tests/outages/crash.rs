@@ -1,6 +1,8 @@
 //! Nothing that was acknowledged is lost: processes that are killed, servers that crash, disks that
 //! fill up, databases that are closed under load.
 
+#[cfg(feature = "archive")]
+mod archiver;
 mod child;
 mod closing;
 mod commits;

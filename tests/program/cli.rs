@@ -5,6 +5,7 @@
 #[cfg(feature = "sqlite")]
 mod adopt;
 mod alerts;
+mod archive;
 mod backup;
 mod bad_database;
 mod bad_input;

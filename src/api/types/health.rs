@@ -169,6 +169,17 @@ struct StorageBody {
     /// SQLite's pages that hold nothing.
     free_pages: Option<i64>,
     tables: Vec<TableBody>,
+    archive: Option<ArchiveBody>,
+}
+
+/// Ticks that lie in files within the database, beside those of the table.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ArchiveSize)]
+struct ArchiveBody {
+    /// Periods of instruments, each a file.
+    periods: i64,
+    ticks: i64,
+    bytes: i64,
 }
 
 /// About how many rows a table holds, by the planner's statistics.
@@ -376,6 +387,11 @@ impl From<&MonitoringSnapshot> for StorageBody {
             wal_size_mb: known.and_then(|known| known.wal_bytes).map(mb),
             free_pages: known.and_then(|known| known.size.free_pages),
             tables: tables.iter().map(TableBody::from).collect(),
+            archive: known.map(|known| ArchiveBody {
+                periods: known.archive.periods,
+                ticks: known.archive.ticks,
+                bytes: known.archive.bytes,
+            }),
         }
     }
 }

@@ -206,6 +206,7 @@ mod sqlite {
         let words = [
             ("instruments", "instrument"),
             ("market_data", "tick"),
+            ("archive_segments", "archived period"),
             ("market_data_bars", "bar"),
             ("alert_rules", "rule"),
             ("alert_logs", "alert"),

@@ -16,10 +16,11 @@ use crate::{CommandResult, Context, serve};
 use tickbase::config::DatabaseUrl;
 use tickbase::database::Database;
 use tickbase::domain::tick::Tick;
-use tickbase::domain::{DEFAULT_SOURCE_ID, Symbol};
+use tickbase::domain::{ArchivePeriod, DEFAULT_SOURCE_ID, Symbol};
 use tickbase::error::{Error, Result};
 use tickbase::ingest::{Feed, FeedOptions, FeedTarget, Input, pump};
-use tickbase::models::Instrument;
+use tickbase::models::{Instrument, MarketData};
+use tickbase::repository::archive::{Archiver, PeriodOutcome};
 use tickbase::repository::instrument;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository};
 use tickbase::services::{AlertEngine, Service};
@@ -64,6 +65,7 @@ struct DemoReport {
     pool: Pool,
     writer: Option<DemoWriter>,
     operations: Vec<DemoOperation>,
+    archive: Option<DemoArchive>,
     #[serde(skip)]
     chart: String,
 }
@@ -102,6 +104,14 @@ struct DemoOperation {
     errors: u64,
     p50_us: u64,
     p99_us: u64,
+}
+
+/// What the ticks would take in the archive.
+#[derive(Serialize)]
+struct DemoArchive {
+    ticks: i64,
+    bytes: i64,
+    bytes_per_tick: f64,
 }
 
 /// What the replay stored, and how long it took.
@@ -195,6 +205,7 @@ fn demonstrate(database: &Database) -> Result<DemoReport> {
         },
         writer: writer(database),
         operations: operations(database),
+        archive: archived(database, &latest)?,
         chart,
     })
 }
@@ -298,6 +309,23 @@ fn operations(database: &Database) -> Vec<DemoOperation> {
     database.operations().into_iter().map(operation).collect()
 }
 
+/// The file of the month of the replayed trades, made in memory.
+fn archived(database: &Database, latest: &[MarketData]) -> Result<Option<DemoArchive>> {
+    let Some(tick) = latest.first() else {
+        return Ok(None);
+    };
+    let month = ArchivePeriod::Month.bounds(tick.timestamp);
+    let file = Archiver::default().preview_period(database, tick.instrument_id, month)?;
+    Ok(match file {
+        PeriodOutcome::Previewed { rows, bytes } => Some(DemoArchive {
+            ticks: rows,
+            bytes,
+            bytes_per_tick: bytes as f64 / rows as f64,
+        }),
+        _ => None,
+    })
+}
+
 fn for_people(report: &DemoReport) -> String {
     let mut text = format!(
         "{SYMBOL} trades of 2013-09-03, replayed into {}\n\n{}\n\
@@ -342,7 +370,15 @@ fn for_people(report: &DemoReport) -> String {
         ),
         None => "writer      none: PostgreSQL writes through the pool\n\n".to_owned(),
     });
-    text + &operations_table(&report.operations)
+    text.push_str(&operations_table(&report.operations));
+    if let Some(of) = &report.archive {
+        text.push_str(&format!(
+            "\nthe same ticks archived: {} bytes, {:.2} B a tick (`tickbase archive run`)\n",
+            grouped(of.bytes),
+            of.bytes_per_tick
+        ));
+    }
+    text
 }
 
 fn operations_table(operations: &[DemoOperation]) -> String {

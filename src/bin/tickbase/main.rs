@@ -10,6 +10,7 @@
 #[cfg(feature = "sqlite")]
 mod adopt;
 mod alerts;
+mod archive;
 mod backup;
 mod bars;
 mod chart;
@@ -162,6 +163,12 @@ enum DatabaseCommand {
         after_help = "Example:\n  tickbase restore /var/backups/ticks.db --database-url ticks.db"
     )]
     Restore(backup::RestoreArguments),
+    /// Put old ticks into small files within the database, list, verify and restore them, or mirror them
+    #[command(
+        after_help = "Examples:\n  tickbase archive run --before 90d\n  tickbase archive sync /srv/ticks"
+    )]
+    #[command(subcommand)]
+    Archive(archive::ArchiveAction),
     /// Show how complete the bars of instruments are: gaps, duplicates, outliers
     #[command(
         after_help = "Example:\n  tickbase coverage --symbol SPX --frequency 1d --calendar XNYS"
@@ -300,6 +307,7 @@ fn run(cli: Cli) -> CommandResult {
         DatabaseCommand::Check(arguments) => check::run(&context, &arguments),
         DatabaseCommand::Backup(arguments) => backup::run(&context, &arguments),
         DatabaseCommand::Restore(arguments) => backup::restore(&context, &arguments),
+        DatabaseCommand::Archive(action) => archive::run(&context, &action),
         DatabaseCommand::Coverage(arguments) => coverage::run(&context, &arguments),
         DatabaseCommand::Instruments(arguments) => instruments::run(&context, &arguments),
         DatabaseCommand::Deletions(action) => deletions::run(&context, &action),

@@ -13,7 +13,16 @@ struct StatsReport {
     database_bytes: i64,
     free_bytes: i64,
     tables: Vec<TableStats>,
+    archive: ArchiveStats,
     ticks: Vec<TickStats>,
+}
+
+#[derive(Serialize)]
+struct ArchiveStats {
+    periods: i64,
+    ticks: i64,
+    bytes: i64,
+    bytes_per_tick: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -37,6 +46,7 @@ pub(super) fn run(context: &Context) -> CommandResult {
     let size = database.read("storage.size", storage::size)?;
     let counts = database.read("storage.counts", storage::counts)?;
     let coverage = database.read("storage.coverage", storage::coverage)?;
+    let archive = database.read("storage.archive", storage::archive)?;
     let tables = counts.into_iter().map(|count| TableStats {
         table: count.table,
         active: count.active,
@@ -47,6 +57,13 @@ pub(super) fn run(context: &Context) -> CommandResult {
         database_bytes: size.database_bytes,
         free_bytes: size.free_bytes,
         tables: tables.collect(),
+        archive: ArchiveStats {
+            periods: archive.periods,
+            ticks: archive.ticks,
+            bytes: archive.bytes,
+            bytes_per_tick: (archive.ticks > 0)
+                .then(|| archive.bytes as f64 / archive.ticks as f64),
+        },
         ticks: coverage.iter().map(ticks).collect(),
     };
     context.output.result(&report, for_people)
@@ -97,6 +114,14 @@ fn for_people(report: &StatsReport) -> String {
         bytes(report.free_bytes),
         table(&tables),
     );
+    if let (of, Some(per_tick)) = (&report.archive, report.archive.bytes_per_tick) {
+        text.push_str(&format!(
+            "\narchived: {} ticks of {} periods in {}, {per_tick:.2} B a tick\n",
+            grouped(of.ticks),
+            grouped(of.periods),
+            bytes(of.bytes)
+        ));
+    }
     if !report.ticks.is_empty() {
         text.push_str(&format!("\n{}", table(&ticks)));
     }

@@ -8,11 +8,14 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-pub(super) const TABLES: [&str; 15] = [
+pub(super) const TABLES: [&str; 18] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
     "alert_silences",
+    "archive_parts",
+    "archive_permit",
+    "archive_segments",
     "bar_series",
     "data_sources",
     "deletions",

@@ -15,7 +15,7 @@ const COPIED_BACK: [&str; 1] = ["instrument_state"];
 
 /// Tables whose rows the way up makes anew: what is lost of `tickbase_database` is that older backups
 /// know the database.
-const MADE_ANEW: [&str; 1] = ["tickbase_database"];
+const MADE_ANEW: [&str; 2] = ["archive_permit", "tickbase_database"];
 
 /// The columns of each table.
 type Tables = BTreeMap<String, BTreeSet<String>>;

@@ -167,6 +167,7 @@ fn a_parent_table_with_children_can_be_rebuilt() {
                 conn,
                 // While a view reads the old table, no other one takes its name.
                 "DROP VIEW v_ticks; DROP VIEW v_bars; DROP VIEW v_alerts; DROP VIEW v_instruments; \
+                 DROP VIEW v_archived; \
                  CREATE TABLE rebuilt (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, symbol TEXT); \
                  INSERT INTO rebuilt SELECT id, symbol FROM instruments; \
                  DROP TABLE instruments; ALTER TABLE rebuilt RENAME TO instruments",

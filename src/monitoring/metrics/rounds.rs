@@ -5,7 +5,7 @@ use super::super::health::HealthStatus;
 use super::super::snapshot::MonitoringSnapshot;
 use super::exposition::{Exposition, MetricKind};
 use super::seconds;
-use crate::repository::storage::{PostgresActivity, TableEstimate};
+use crate::repository::storage::{ArchiveSize, PostgresActivity, TableEstimate};
 
 /// The families of a snapshot: when, size, probe, levels, verdict.
 pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
@@ -29,6 +29,7 @@ pub fn snapshot_metrics(text: &mut Exposition, snapshot: &MonitoringSnapshot) {
             storage.size.free_bytes as f64,
         );
         rows(text, &storage.tables);
+        archive(text, &storage.archive);
     }
     if let Some(activity) = &snapshot.postgres {
         server(text, activity);
@@ -68,6 +69,28 @@ fn rows(text: &mut Exposition, tables: &[TableEstimate]) {
                 family.sample(&[("table", table.table), ("state", state)], rows as f64);
             }
         }
+    }
+}
+
+fn archive(text: &mut Exposition, archive: &ArchiveSize) {
+    for (name, help, value) in [
+        (
+            "tickbase_archive_periods",
+            "Archived periods of instruments, each a file within the database.",
+            archive.periods,
+        ),
+        (
+            "tickbase_archive_ticks",
+            "Ticks of the files; those of the table are rows of tickbase_table_rows.",
+            archive.ticks,
+        ),
+        (
+            "tickbase_archive_bytes",
+            "Bytes of the files.",
+            archive.bytes,
+        ),
+    ] {
+        text.single(MetricKind::Gauge, name, help, value as f64);
     }
 }
 

@@ -49,6 +49,8 @@ fn passes(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     if all.iter().all(|finding| finding.problem.is_none()) {
         all.push(newest_ticks(conn)?);
         all.push(ends_of_bars(conn)?);
+        #[cfg(feature = "archive")]
+        all.push(super::archive::files(conn)?);
         #[cfg(feature = "postgres")]
         if conn.backend() == Backend::Postgres {
             all.push(sequences(conn)?);
@@ -131,20 +133,50 @@ fn symbols(
 
 /// The newest tick that an instrument knows is the newest that is stored.
 fn newest_ticks(conn: &mut BackendConnection<'_>) -> Result<Finding> {
-    symbols(
+    const SUBJECT: &str = "newest ticks";
+    const WRONG: &str = "the newest tick is another one than instrument_state says; store one tick, or \
+                         set last_tick and last_price to those of the newest row of market_data";
+    let finding = symbols(
         conn,
-        "newest ticks",
+        SUBJECT,
         "SELECT i.symbol FROM instruments AS i \
          JOIN instrument_state AS s ON s.instrument_id = i.id \
-         WHERE i.deleted_at IS NULL AND NOT EXISTS ( \
+         WHERE i.deleted_at IS NULL \
+         AND (s.archived_to IS NULL OR s.last_tick >= s.archived_to) AND NOT EXISTS ( \
          SELECT 1 FROM (SELECT (SELECT m.timestamp FROM market_data AS m \
          WHERE m.instrument_id = i.id AND m.deleted_at IS NULL \
          ORDER BY m.timestamp DESC LIMIT 1) AS stored) AS newest \
          WHERE newest.stored = s.last_tick \
          OR (newest.stored IS NULL AND s.last_tick IS NULL)) ORDER BY i.symbol",
-        "the newest tick is another one than instrument_state says; store one tick, or set \
-         last_tick and last_price to those of the newest row of market_data",
-    )
+        WRONG,
+    )?;
+    #[cfg(feature = "archive")]
+    if finding.problem.is_none() {
+        let wrong = newest_archived(conn)?;
+        let problem = (!wrong.is_empty()).then(|| format!("of {} {WRONG}", wrong.join(", ")));
+        return Ok(Finding::new(SUBJECT, problem));
+    }
+    Ok(finding)
+}
+
+/// Instruments whose newest tick is archived, and is another one than they know.
+#[cfg(feature = "archive")]
+fn newest_archived(conn: &mut BackendConnection<'_>) -> Result<Vec<String>> {
+    use crate::repository::{instrument, market_data};
+    let mut wrong = Vec::new();
+    for row in instrument::list(conn, instrument::InstrumentFilter::default())? {
+        let is_archived = crate::repository::archive::archived(conn, Some(&[row.id]))?
+            .iter()
+            .any(|of| row.last_tick.is_none_or(|at| at < of.archived_to));
+        if !is_archived {
+            continue;
+        }
+        let newest = market_data::latest(conn, &[row.id])?;
+        if newest.first().map(|tick| tick.timestamp) != row.last_tick {
+            wrong.push(row.symbol.to_string());
+        }
+    }
+    Ok(wrong)
 }
 
 /// A tick before the end of the built bars marks them: an end that is too early leaves them wrong.

@@ -73,6 +73,8 @@ fn begin(
     for id in ids {
         alert_log::soft_delete_all(conn, *id, &mut batch)?;
         bar::soft_delete_all(conn, *id, &mut batch)?;
+        #[cfg(feature = "archive")]
+        market_data::soft_delete_files(conn, *id, &mut batch)?;
     }
     instrument::soft_delete(conn, ids, &mut batch)?;
     ticks(conn, ids, batch)

@@ -10,6 +10,8 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DeletedKind, DeletionCounts, DeletionState};
 use crate::error::{Error, Result};
 use crate::models::Deletion;
+#[cfg(feature = "archive")]
+use crate::repository::archive;
 use crate::repository::bounds;
 use crate::repository::rows::Recorded;
 use crate::soft_delete::SoftDeletable;
@@ -137,6 +139,11 @@ pub(super) fn in_trash(
     count!(Bar, market_data_bars);
     count!(Tick, market_data);
     count!(SavedQuery, saved_queries);
+    #[cfg(feature = "archive")]
+    for file in archive::segments_in_trash(conn, stamps)? {
+        let of = counts.entry(file.segment.deleted_at.unwrap_or(Timestamp::MIN));
+        of.or_default().ticks += usize::try_from(file.ticks).unwrap_or(0);
+    }
     Ok(counts)
 }
 

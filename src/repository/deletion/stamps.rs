@@ -12,12 +12,13 @@ use crate::sql_types;
 use crate::timestamp::Timestamp;
 
 /// The tables that have a trash.
-pub(super) const TABLES: [&str; 6] = [
+pub(super) const TABLES: [&str; 7] = [
     "instruments",
     "alert_rules",
     "alert_logs",
     "market_data_bars",
     "market_data",
+    "archive_segments",
     "saved_queries",
 ];
 

@@ -10,6 +10,8 @@ use crate::database::BackendConnection;
 use crate::domain::{DeletedKind, Frequency, Symbol};
 use crate::error::Result;
 use crate::models::Deletion;
+#[cfg(feature = "archive")]
+use crate::repository::archive;
 use crate::repository::instrument;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
@@ -194,6 +196,8 @@ fn counted(
             market_data_bars::frequency,
         ));
     let bars: Vec<(GroupRow, Frequency)> = crate::on_backend!(&mut *conn, |c| query.load(c))?;
+    #[cfg(feature = "archive")]
+    let ticks = with_files(ticks, archive::segments_in_trash(conn, stamps)?);
     let of_kind = |kind| move |row: GroupRow| (kind, row, None);
     let alerts = alerts.into_iter().map(of_kind(DeletedKind::Alert));
     let ticks = ticks.into_iter().map(of_kind(DeletedKind::Tick));
@@ -201,6 +205,32 @@ fn counted(
         .into_iter()
         .map(|(row, frequency)| (DeletedKind::Bar, row, Some(frequency)));
     with_symbols(conn, alerts.chain(bars).chain(ticks).collect())
+}
+
+/// Adds the ticks of files to the groups of ticks.
+#[cfg(feature = "archive")]
+fn with_files(mut groups: Vec<GroupRow>, files: Vec<archive::TrashedFile>) -> Vec<GroupRow> {
+    for file in files.into_iter().filter(|file| file.ticks > 0) {
+        let segment = file.segment;
+        let (first, last) = (segment.starts_at, segment.ends_at.saturating_add_micros(-1));
+        let is_same =
+            |of: &&mut GroupRow| (of.0, of.1) == (segment.deleted_at, segment.instrument_id);
+        match groups.iter_mut().find(is_same) {
+            Some(of) => {
+                of.2 += file.ticks;
+                of.3 = Some(of.3.map_or(first, |at| at.min(first)));
+                of.4 = Some(of.4.map_or(last, |at| at.max(last)));
+            }
+            None => groups.push((
+                segment.deleted_at,
+                segment.instrument_id,
+                file.ticks,
+                Some(first),
+                Some(last),
+            )),
+        }
+    }
+    groups
 }
 
 /// When rows were deleted, their instrument, how many they are, the first and the last moment.

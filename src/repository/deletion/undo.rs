@@ -76,10 +76,9 @@ pub fn undo(db: &Database, id: i64, options: &UndoOptions) -> Result<UndoReport>
         });
     }
     let (now, first) = (db.clock().now(), options.clone());
-    let mut report = db.write("deletion.undo", move |conn| {
+    let (mut report, mut chunk) = db.write("deletion.undo", move |conn| {
         begin(conn, deleted_at, &first, now)
     })?;
-    let mut chunk = report.restored.ticks;
     while report.outcome == UndoOutcome::Undone && chunk >= TICKS_PER_TRANSACTION {
         let (by, is_whole) = (options.by.clone(), report.conflicts.is_empty());
         chunk = db.write("deletion.undo_ticks", move |conn| {
@@ -125,13 +124,14 @@ fn dry_run(
     })
 }
 
-/// The first transaction: all rows, of ticks the first 100,000.
+/// The first transaction: all rows, of ticks in the table the first 100,000; returns how many those
+/// were, too.
 fn begin(
     conn: &mut BackendConnection<'_>,
     deleted_at: Timestamp,
     options: &UndoOptions,
     now: Timestamp,
-) -> Result<UndoReport> {
+) -> Result<(UndoReport, usize)> {
     lock(conn, deleted_at)?;
     refuse_ended(&of_moment(conn, deleted_at)?)?;
     let conflicts = conflicts::of(conn, deleted_at)?;
@@ -143,18 +143,19 @@ fn begin(
     };
     if !report.conflicts.is_empty() && !options.skip_conflicts {
         report.outcome = UndoOutcome::Refused;
-        return Ok(report);
+        return Ok((report, 0));
     }
     report.restored = restore_rows(conn, deleted_at, &report.conflicts)?;
-    report.restored.ticks = market_data::restore_some(conn, deleted_at, TICKS_PER_TRANSACTION)?;
-    if report.restored.ticks < TICKS_PER_TRANSACTION && report.conflicts.is_empty() {
+    let chunk = market_data::restore_some(conn, deleted_at, TICKS_PER_TRANSACTION)?;
+    report.restored.ticks += chunk;
+    if chunk < TICKS_PER_TRANSACTION && report.conflicts.is_empty() {
         mark_undone(conn, deleted_at, options.by.as_deref(), now)?;
     }
     conn.record_rows(report.restored.total());
-    Ok(report)
+    Ok((report, chunk))
 }
 
-/// Restores all but ticks, parents first.
+/// Restores all but ticks in the table, parents first.
 fn restore_rows(
     conn: &mut BackendConnection<'_>,
     deleted_at: Timestamp,
@@ -181,14 +182,20 @@ fn restore_rows(
     let alerts = ids!(Alert, alert_logs);
     let bars = ids!(Bar, market_data_bars);
     let saved_queries = ids!(SavedQuery, saved_queries);
-    Ok(DeletionCounts {
+    let restored = DeletionCounts {
         instruments: instrument::restore(conn, &instruments)?,
         rules: alert_rule::restore(conn, &rules)?,
         alerts: alert_log::restore(conn, &alerts)?,
         bars: bar::restore(conn, &bars)?,
         ticks: 0,
         saved_queries: saved_query::restore(conn, &saved_queries)?,
-    })
+    };
+    #[cfg(feature = "archive")]
+    let restored = DeletionCounts {
+        ticks: market_data::restore_files(conn, deleted_at)?,
+        ..restored
+    };
+    Ok(restored)
 }
 
 /// Keeps another undo of the batch, and the rest of its deletion, waiting.

@@ -282,3 +282,12 @@ pub fn by_symbol(conn: &mut BackendConnection<'_>, symbol: &Symbol) -> Result<Op
     });
     Ok(found.recorded(conn)?)
 }
+
+/// The ids of all instruments, deleted ones included.
+#[cfg(feature = "archive")]
+pub(crate) fn all_ids(conn: &mut BackendConnection<'_>) -> Result<Vec<i64>> {
+    let query = instrument_state::table
+        .select(instrument_state::instrument_id)
+        .order(instrument_state::instrument_id.asc());
+    Ok(crate::on_backend!(conn, |c| query.load(c))?)
+}

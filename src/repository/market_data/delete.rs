@@ -11,24 +11,24 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable};
 
+#[cfg(feature = "archive")]
+use super::archived_deletes;
 use super::keys::{TickKey, TickRange};
-use super::latest::newest_of_all;
+use super::last_ticks::refresh_last_ticks;
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DeletedKind, TickPrices};
 use crate::error::Result;
 use crate::repository::bar_series::Marks;
-use crate::repository::data_change::{self, ChangedSpan, DataChange};
+use crate::repository::data_change::ChangedSpan;
 use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::instrument;
 use crate::repository::pass::each_row;
 use crate::repository::rows::Recorded;
+use crate::repository::tick_key_list::{TICK_KEYS_PER_STATEMENT_MAX, push_tick_keys};
 use crate::soft_delete::SoftDeletable;
 use crate::sql_types;
-use crate::tables::{instrument_state, market_data};
+use crate::tables::market_data;
 use crate::timestamp::Timestamp;
-
-/// Keys of one statement: four binds each, within SQLite's 32,766.
-const TICK_KEYS_PER_STATEMENT_MAX: usize = 4_096;
 
 /// Moves the ticks with these keys to the trash; returns how many were active.
 ///
@@ -64,6 +64,10 @@ fn mark_keys(
     let ids: Vec<i64> = ids.into_iter().collect();
     let _said = conn.invalidates(Invalidation::Ticks(&ids));
     instrument::lock(conn, &ids)?;
+    // Archived ticks come back among the rows first: deleted ones to be marked, restored ones as they were.
+    #[cfg(feature = "archive")]
+    let mut changed = archived_deletes::thaw_keys(conn, &ids, &keys, mark)?;
+    #[cfg(not(feature = "archive"))]
     let mut changed = 0;
     for keys in keys.chunks(TICK_KEYS_PER_STATEMENT_MAX) {
         let update = MarkKeys { keys, mark };
@@ -130,13 +134,17 @@ pub fn soft_delete_range(
     let (first, last) = of.bounds()?;
     let _said = conn.invalidates(Invalidation::Ticks(&[of.instrument_id]));
     instrument::lock(conn, &[of.instrument_id])?;
+    #[cfg(feature = "archive")]
+    let archived = archived_deletes::delete_range(conn, of, batch.deleted_at())?;
+    #[cfg(not(feature = "archive"))]
+    let archived = 0;
     let rows = market_data::table
         .active()
         .filter(market_data::instrument_id.eq(of.instrument_id))
         .filter(market_data::timestamp.between(first, last));
     let marks = marks_of!(conn, of.instrument_id, rows);
     let update = diesel::update(rows).set(market_data::deleted_at.eq(batch.deleted_at()));
-    let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    let changed = archived + crate::on_backend!(conn, |c| update.execute(c))?;
     batch.add(DeletedKind::Tick, changed);
     marks.store(conn)?;
     if changed > 0 {
@@ -166,6 +174,8 @@ pub fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result
     let marks = marks_of!(conn, of.instrument_id, rows);
     let update = diesel::update(rows).set(market_data::deleted_at.eq(None::<Timestamp>));
     let changed = crate::on_backend!(conn, |c| update.execute(c))?;
+    #[cfg(feature = "archive")]
+    let changed = changed + archived_deletes::restore_range(conn, of)?;
     marks.store(conn)?;
     if changed > 0 {
         let span = ChangedSpan {
@@ -269,43 +279,7 @@ pub(crate) fn restore_some(
     Ok(restored).recorded(conn)
 }
 
-/// Sets what each instrument shows as its last tick to its newest active one, and says that its
-/// ticks are others.
-fn refresh_last_ticks(
-    conn: &mut BackendConnection<'_>,
-    ids: &[i64],
-    span: ChangedSpan,
-) -> Result<()> {
-    let newest = newest_of_all(conn, ids)?;
-    for id in ids {
-        let tick = newest.iter().find(|tick| tick.instrument_id == *id);
-        // Of a deleted instrument, too: it shows the same ticks when it is restored.
-        let update = diesel::update(instrument_state::table.find(id))
-            .set((
-                instrument_state::last_tick.eq(tick.map(|tick| tick.timestamp)),
-                instrument_state::last_price.eq(tick.and_then(|tick| tick.price)),
-                instrument_state::ticks_version.eq(instrument_state::ticks_version + 1),
-            ))
-            .returning((
-                instrument_state::ticks_version,
-                instrument_state::is_deleted,
-            ));
-        let state: Option<(i64, bool)> =
-            crate::on_backend!(&mut *conn, |c| update.get_result(c).optional())?;
-        let active = state.filter(|(_, is_deleted)| !is_deleted);
-        let change = active.map(|(version, _)| DataChange {
-            instrument_id: *id,
-            version,
-            ticks: Vec::new(),
-            span: Some(span),
-        });
-        data_change::record(conn, |_| change.into_iter().collect());
-    }
-    Ok(())
-}
-
-/// `UPDATE market_data SET deleted_at = .. WHERE <scope> AND <key> IN (VALUES ..)`: Diesel has no
-/// row values, and a thousand `OR`s would be planned one by one.
+/// `UPDATE market_data SET deleted_at = .. WHERE <scope> AND <key> IN (VALUES ..)`.
 pub(super) struct MarkKeys<'a> {
     pub(super) keys: &'a [TickKey],
     /// The moment of deletion, or none to restore.
@@ -349,8 +323,6 @@ where
     Option<Timestamp>: ToSql<Nullable<sql_types::Timestamp>, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        // Not cached: the text differs with the number of rows, and each would stay prepared.
-        out.unsafe_to_cache_prepared();
         out.push_sql("UPDATE market_data SET deleted_at = ");
         out.push_bind_param::<Nullable<sql_types::Timestamp>, _>(&self.mark)?;
         out.push_sql(" WHERE ");
@@ -359,19 +331,7 @@ where
         } else {
             DB::DELETED
         });
-        out.push_sql(" AND (instrument_id, \"timestamp\", source_id, sequence) IN (VALUES ");
-        for (i, key) in self.keys.iter().enumerate() {
-            out.push_sql(if i == 0 { "(" } else { ", (" });
-            out.push_bind_param::<BigInt, _>(&key.instrument_id)?;
-            out.push_sql(", ");
-            out.push_bind_param::<sql_types::Timestamp, _>(&key.timestamp)?;
-            out.push_sql(", ");
-            out.push_bind_param::<BigInt, _>(&key.source_id)?;
-            out.push_sql(", ");
-            out.push_bind_param::<BigInt, _>(&key.sequence)?;
-            out.push_sql(")");
-        }
-        out.push_sql(")");
-        Ok(())
+        out.push_sql(" AND ");
+        push_tick_keys(&mut out, self.keys)
     }
 }

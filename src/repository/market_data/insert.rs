@@ -211,7 +211,10 @@ impl<'a> TickBatch<'a> {
             }
             let fate = match self.outcomes[first.index] {
                 // The first row lost against a stored tick; this one may still equal it.
-                RowOutcome::Conflict => store.store(&[*row])?[0],
+                RowOutcome::Conflict => {
+                    self.store_distinct(&[*row], store)?;
+                    continue;
+                }
                 RowOutcome::Deleted => InsertOutcome::Deleted,
                 _ if first.tick.values() == row.tick.values() => InsertOutcome::Same,
                 _ => InsertOutcome::Other,
@@ -222,10 +225,50 @@ impl<'a> TickBatch<'a> {
     }
 
     fn store_distinct(&mut self, rows: &[KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
+        #[cfg(feature = "archive")]
+        if let Some(hot) = self.settle_archived(rows, store)? {
+            return self.store_hot(&hot, store);
+        }
+        self.store_hot(rows, store)
+    }
+
+    fn store_hot(&mut self, rows: &[KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
         for (row, fate) in rows.iter().zip(store.store(rows)?) {
             self.outcomes[row.index] = outcome(row, fate);
         }
         Ok(())
+    }
+
+    /// Judges the rows whose keys the archive has, and returns the others; `None` when no row is from a
+    /// time that is archived, as is usual.
+    #[cfg(feature = "archive")]
+    fn settle_archived<'r>(
+        &mut self,
+        rows: &[KeyedTick<'r>],
+        store: &mut dyn TickStore,
+    ) -> Result<Option<Vec<KeyedTick<'r>>>> {
+        let is_old = |batch: &Self, row: &KeyedTick<'_>| {
+            let known = batch.followed(row).map(|followed| followed.known);
+            known.is_some_and(|known| known.is_archived(row.key.timestamp))
+        };
+        // The first row of an instrument is its oldest: one comparison each.
+        let of_instruments = || rows.chunk_by(|a, b| a.key.instrument_id == b.key.instrument_id);
+        if !of_instruments().any(|rows| is_old(self, &rows[0])) {
+            return Ok(None);
+        }
+        let mut hot = Vec::with_capacity(rows.len());
+        for rows in of_instruments() {
+            let old = rows.partition_point(|row| is_old(self, row));
+            let (old, new) = rows.split_at(old);
+            for (row, fate) in old.iter().zip(store.archived_fates(old)?) {
+                match fate {
+                    Some(fate) => self.outcomes[row.index] = outcome(row, fate),
+                    None => hot.push(*row),
+                }
+            }
+            hot.extend_from_slice(new);
+        }
+        Ok(Some(hot))
     }
 
     /// Walks the stored ticks in the order of their keys, in which those who watch them take them:

@@ -119,7 +119,7 @@ pub(super) fn in_key_order<'a>(
         }
     }
     if !numbered {
-        number(&mut rows, store)?;
+        number(&mut rows, instruments, store)?;
     }
     Ok((rows, too_new))
 }
@@ -158,7 +158,11 @@ impl Piles {
 }
 
 /// Gives the rows without a sequence the next free ones of their stamps.
-fn number(rows: &mut [KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
+fn number(
+    rows: &mut [KeyedTick<'_>],
+    instruments: &[Followed],
+    store: &mut dyn TickStore,
+) -> Result<()> {
     let same_stamp = |a: &KeyedTick<'_>, b: &KeyedTick<'_>| stamp(a) == stamp(b);
     let lacks = |row: &KeyedTick<'_>| row.tick.sequence().is_none();
     let asked: Vec<Stamp> = rows
@@ -167,11 +171,29 @@ fn number(rows: &mut [KeyedTick<'_>], store: &mut dyn TickStore) -> Result<()> {
         .filter(|rows| !rows[0].fresh && rows.iter().any(lacks))
         .map(|rows| stamp(&rows[0]))
         .collect();
-    let stored = if asked.is_empty() {
+    let mut stored = if asked.is_empty() {
         HashMap::new()
     } else {
         store.next_sequences(&asked)?
     };
+    let old = |(id, at, _): &Stamp| {
+        let known = instruments.iter().find(|followed| followed.known.id == *id);
+        known.is_some_and(|followed| followed.known.is_archived(*at))
+    };
+    // An instrument without archived ticks has no such stamp, and there is seldom one that has.
+    #[cfg(feature = "archive")]
+    if instruments
+        .iter()
+        .any(|followed| followed.known.archived_to.is_some())
+    {
+        let old: Vec<Stamp> = asked.iter().copied().filter(old).collect();
+        for (stamp, next) in store.next_archived_sequences(&old)? {
+            let free = stored.entry(stamp).or_insert(next);
+            *free = next.max(*free);
+        }
+    }
+    #[cfg(not(feature = "archive"))]
+    let _ = (&mut stored, old);
     for rows in rows.chunk_by_mut(same_stamp) {
         // After the numbers that the batch brings along, or a row without one would take a later
         // row's key.

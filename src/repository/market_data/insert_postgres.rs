@@ -17,10 +17,14 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+#[cfg(feature = "archive")]
+use super::archived_keys::archived_fates;
 use super::tick_store::KeyedTick;
 use super::tick_store::{InsertOutcome, KnownInstrument, Stamp, TickStore};
 use crate::database::BackendConnection;
 use crate::error::{Error, Result};
+#[cfg(feature = "archive")]
+use crate::repository::archive;
 use crate::tables::instrument_state;
 use crate::timestamp::Timestamp;
 use statements::{
@@ -43,6 +47,7 @@ type LockedRow = (
     i64,
     i64,
     Option<Timestamp>,
+    Option<Timestamp>,
 );
 
 pub(super) struct PostgresStore<'a>(pub(super) &'a mut PgConnection);
@@ -61,6 +66,7 @@ impl TickStore for PostgresStore<'_> {
                 instrument_state::rules_version,
                 instrument_state::ticks_version,
                 instrument_state::bars_to,
+                instrument_state::archived_to,
             ))
             .order(instrument_state::instrument_id)
             // Not FOR UPDATE: the statement trigger of `market_data` takes FOR KEY SHARE on the same
@@ -74,6 +80,7 @@ impl TickStore for PostgresStore<'_> {
             rules_version: row.3,
             ticks_version: row.4,
             bars_to: row.5,
+            archived_to: row.6,
             // Not looked up: the batch is compared with what is stored within its own stamps.
             newest: Some(Timestamp::MAX),
         };
@@ -107,6 +114,16 @@ impl TickStore for PostgresStore<'_> {
             next.extend(rows.into_iter().map(after));
         }
         Ok(next)
+    }
+
+    #[cfg(feature = "archive")]
+    fn archived_fates(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<Option<InsertOutcome>>> {
+        archived_fates(&mut BackendConnection::from(&mut *self.0), rows)
+    }
+
+    #[cfg(feature = "archive")]
+    fn next_archived_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>> {
+        archive::next_sequences(&mut BackendConnection::from(&mut *self.0), stamps)
     }
 
     fn update_last_ticks(&mut self, changed: &[KnownInstrument]) -> Result<()> {

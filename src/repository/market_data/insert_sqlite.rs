@@ -13,10 +13,16 @@ use diesel::SqliteConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+#[cfg(feature = "archive")]
+use super::archived_keys::archived_fates;
 use super::tick_store::KeyedTick;
 use super::tick_store::{InsertOutcome, KnownInstrument, Stamp, TickStore};
+#[cfg(feature = "archive")]
+use crate::database::BackendConnection;
 use crate::database::row_table::{self, RowCells};
 use crate::error::{Error, Result};
+#[cfg(feature = "archive")]
+use crate::repository::archive;
 use crate::timestamp::Timestamp;
 use statements::{
     FindTick, FindTicks, InsertTick, InsertTicks, KnownInstrumentById, KnownInstruments, KnownRow,
@@ -47,10 +53,12 @@ impl TickStore for SqliteStore<'_> {
             id: row.0,
             last_tick: row.1,
             last_price: row.2,
-            newest: row.3,
+            // What is archived left the table, and is no less there.
+            newest: row.3.max(row.7.map(|to| to.saturating_add_micros(-1))),
             rules_version: row.4,
             ticks_version: row.5,
             bars_to: row.6,
+            archived_to: row.7,
         };
         Ok(rows.into_iter().map(known).collect())
     }
@@ -74,6 +82,16 @@ impl TickStore for SqliteStore<'_> {
             next.extend(last.map(|last| (*stamp, last.saturating_add(1))));
         }
         Ok(next)
+    }
+
+    #[cfg(feature = "archive")]
+    fn archived_fates(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<Option<InsertOutcome>>> {
+        archived_fates(&mut BackendConnection::from(&mut *self.0), rows)
+    }
+
+    #[cfg(feature = "archive")]
+    fn next_archived_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>> {
+        archive::next_sequences(&mut BackendConnection::from(&mut *self.0), stamps)
     }
 
     fn update_last_ticks(&mut self, changed: &[KnownInstrument]) -> Result<()> {

@@ -21,7 +21,7 @@ pub struct TickKey {
 
 impl TickKey {
     /// Comes before every tick at or after `stamp`.
-    pub(super) fn before_all(instrument_id: i64, stamp: Timestamp) -> Self {
+    pub(crate) fn before_all(instrument_id: i64, stamp: Timestamp) -> Self {
         Self {
             instrument_id,
             timestamp: stamp,
@@ -31,7 +31,7 @@ impl TickKey {
     }
 
     /// Comes after every tick at or before `stamp`.
-    pub(super) fn after_all(instrument_id: i64, stamp: Timestamp) -> Self {
+    pub(crate) fn after_all(instrument_id: i64, stamp: Timestamp) -> Self {
         Self {
             instrument_id,
             timestamp: stamp,
@@ -40,8 +40,22 @@ impl TickKey {
         }
     }
 
+    /// The key of a place among the ticks of an instrument.
+    #[cfg(feature = "archive")]
+    pub(crate) fn at(
+        instrument_id: i64,
+        (timestamp, source_id, sequence): (Timestamp, i64, i64),
+    ) -> Self {
+        Self {
+            instrument_id,
+            timestamp,
+            source_id,
+            sequence,
+        }
+    }
+
     /// The place among the ticks of the instrument.
-    pub(super) fn position(&self) -> (Timestamp, i64, i64) {
+    pub(crate) fn position(&self) -> (Timestamp, i64, i64) {
         (self.timestamp, self.source_id, self.sequence)
     }
 }
@@ -78,7 +92,7 @@ impl TickRange {
     }
 
     /// Returns the bounds that SQL can compare: the first moment and the last one.
-    pub(super) fn bounds(&self) -> Result<(Timestamp, Timestamp)> {
+    pub(crate) fn bounds(&self) -> Result<(Timestamp, Timestamp)> {
         bounds::moments(self.start, self.end)
     }
 }

@@ -10,6 +10,8 @@ use crate::error::Result;
 use crate::models::MarketData;
 #[cfg(feature = "postgres")]
 use crate::repository::KEYS_PER_STATEMENT_MAX;
+#[cfg(feature = "archive")]
+use crate::repository::archive;
 use crate::repository::rows::Recorded;
 use crate::tables::instrument_state;
 
@@ -49,7 +51,7 @@ macro_rules! newest {
                 }
             }
         }
-        by_instrument.into_values().collect::<Vec<MarketData>>()
+        by_instrument
     }};
 }
 
@@ -61,9 +63,7 @@ macro_rules! newest {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn latest(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Vec<MarketData>> {
-    let newest = newest!(conn, instrument_ids, |ticks| {
-        ticks.filter(instrument_state::is_deleted.eq(false))
-    });
+    let newest = newest_with_archived(conn, instrument_ids, true)?;
     Ok(newest).recorded(conn)
 }
 
@@ -73,5 +73,49 @@ pub(super) fn newest_of_all(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
 ) -> Result<Vec<MarketData>> {
+    newest_with_archived(conn, instrument_ids, false)
+}
+
+fn newest_with_archived(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+    active_alone: bool,
+) -> Result<Vec<MarketData>> {
+    let newest = hot_newest(conn, instrument_ids, active_alone)?;
+    #[cfg(feature = "archive")]
+    {
+        // Looked at last: what leaves the hot rows before it was among them, and what is archived
+        // after it still is.
+        let archived = archive::archived(conn, Some(instrument_ids))?;
+        let is_wanted = |of: &&archive::ArchivedInstrument| {
+            let hot = newest.get(&of.id);
+            !(active_alone && of.is_deleted)
+                && hot.is_none_or(|tick| tick.timestamp < of.archived_to)
+        };
+        if archived.iter().any(|of| is_wanted(&of)) {
+            // Both in one snapshot.
+            return conn.snapshot(|conn| {
+                let mut newest = hot_newest(conn, instrument_ids, active_alone)?;
+                let archived = archive::archived(conn, Some(instrument_ids))?.into_iter();
+                let archived = archived.filter(|of| !(active_alone && of.is_deleted));
+                archive::with_archived(conn, archived, &mut newest)?;
+                Ok(newest.into_values().collect())
+            });
+        }
+    }
+    Ok(newest.into_values().collect())
+}
+
+/// The newest active hot row of each instrument that has one.
+fn hot_newest(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+    active_alone: bool,
+) -> Result<BTreeMap<i64, MarketData>> {
+    if active_alone {
+        return Ok(newest!(conn, instrument_ids, |ticks| {
+            ticks.filter(instrument_state::is_deleted.eq(false))
+        }));
+    }
     Ok(newest!(conn, instrument_ids, |ticks| ticks))
 }

@@ -7,6 +7,8 @@ use super::keys::{TickKey, TickRange};
 use crate::database::{BackendConnection, Page};
 use crate::error::Result;
 use crate::models::MarketData;
+#[cfg(feature = "archive")]
+use crate::repository::archive::{self, MergedTicks};
 use crate::repository::rows::Recorded;
 use crate::repository::{RangeQuery, SortOrder};
 use crate::soft_delete::{Active, ActiveOn, SoftDeletable};
@@ -82,6 +84,17 @@ pub(crate) fn find_range(
     // A snapshot for one statement: in it PostgreSQL is told to read in the order of the key, not
     // to sort.
     let rows: Result<Vec<MarketData>> = conn.snapshot(|conn| {
+        #[cfg(feature = "archive")]
+        {
+            let files = archive::segments(conn, of, (first, last))?;
+            if !files.is_empty() {
+                return merged_page(
+                    conn,
+                    MergedTicks::new(of, files, (first, last), order, from),
+                    limit,
+                );
+            }
+        }
         Ok(match order {
             SortOrder::Ascending => {
                 let from = from.unwrap_or(TickKey::before_all(of, first));
@@ -107,6 +120,21 @@ pub(crate) fn find_range(
         query.cursor.as_ref(),
         MarketData::key,
     ))
+}
+
+#[cfg(feature = "archive")]
+fn merged_page(
+    conn: &mut BackendConnection<'_>,
+    mut ticks: MergedTicks,
+    limit: i64,
+) -> Result<Vec<MarketData>> {
+    let mut rows = Vec::new();
+    while (rows.len() as i64) < limit
+        && let Some(tick) = ticks.next(conn)?
+    {
+        rows.push(tick);
+    }
+    Ok(rows)
 }
 
 /// The stamp bounds let the planner seek in the key; the rest of the key is compared row by row
@@ -170,8 +198,42 @@ pub(super) fn count_query(
 /// [`Error::Invalid`](crate::Error::Invalid) for a start after the end;
 /// [`Error::Query`](crate::Error::Query).
 pub fn count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
+    #[cfg(feature = "archive")]
+    {
+        let bounds = of.bounds()?;
+        let count = conn.snapshot(|conn| {
+            let pieces = archive::pieces(conn, of.instrument_id, bounds)?;
+            match pieces.is_empty() {
+                true => hot_count(conn, of),
+                false => archived_count(conn, of.instrument_id, pieces),
+            }
+        });
+        Ok(count?).recorded(conn)
+    }
+    #[cfg(not(feature = "archive"))]
+    hot_count(conn, of).recorded(conn)
+}
+
+fn hot_count(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<i64> {
     let query = count_query(of)?;
-    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
+#[cfg(feature = "archive")]
+fn archived_count(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    pieces: Vec<archive::RangePiece>,
+) -> Result<i64> {
+    let mut count = 0;
+    for piece in pieces {
+        let range = piece.ticks(instrument_id);
+        count += match piece.segment {
+            Some(segment) => archive::count(conn, segment, piece.bounds)?,
+            None => hot_count(conn, &range)?,
+        };
+    }
+    Ok(count)
 }
 
 type SinceOn = dsl::And<
@@ -195,8 +257,34 @@ pub(super) fn count_since_query(start: Timestamp) -> _ {
 /// # Errors
 /// [`Error::Query`](crate::Error::Query).
 pub fn count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
+    #[cfg(feature = "archive")]
+    let counted = conn.at_one_moment(|conn| {
+        Ok(hot_count_since(conn, start)? + archived_count_since(conn, start)?)
+    });
+    #[cfg(not(feature = "archive"))]
+    let counted = hot_count_since(conn, start);
+    counted.recorded(conn)
+}
+
+fn hot_count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
     let query = count_since_query(start);
-    Ok(crate::on_backend!(conn, |c| query.get_result(c)).recorded(conn)?)
+    Ok(crate::on_backend!(conn, |c| query.get_result(c))?)
+}
+
+/// Ticks of files alone.
+#[cfg(feature = "archive")]
+fn archived_count_since(conn: &mut BackendConnection<'_>, start: Timestamp) -> Result<i64> {
+    let archived = archive::archived(conn, None)?;
+    let since = |of: &archive::ArchivedInstrument| !of.is_deleted && of.archived_to > start;
+    let mut count = 0;
+    for of in archived.into_iter().filter(since) {
+        for piece in archive::pieces(conn, of.id, (start, Timestamp::MAX))? {
+            if let Some(segment) = piece.segment {
+                count += archive::own_count(conn, segment, piece.bounds)?;
+            }
+        }
+    }
+    Ok(count)
 }
 
 /// The hot reads as SQLite's SQL, by name, with how each must seek, for those who look at their

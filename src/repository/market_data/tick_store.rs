@@ -60,6 +60,15 @@ pub(super) struct KnownInstrument {
     pub(super) ticks_version: i64,
     /// No bar is built of what comes from here on; `None` when none is built at all.
     pub(super) bars_to: Option<Timestamp>,
+    /// No tick from here on is archived; `None` when none is at all.
+    pub(super) archived_to: Option<Timestamp>,
+}
+
+impl KnownInstrument {
+    /// Whether a tick of this moment may be archived.
+    pub(super) fn is_archived(&self, at: Timestamp) -> bool {
+        self.archived_to.is_some_and(|to| at < to)
+    }
 }
 
 /// Storage of rows in bulk, on one backend.
@@ -71,6 +80,13 @@ pub(super) trait TickStore {
     fn store(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<InsertOutcome>>;
     /// The first free sequence of each stamp that has ticks.
     fn next_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
+    /// What becomes of rows whose keys the archive has; `None` of those that it has not. All of them are
+    /// of one instrument.
+    #[cfg(feature = "archive")]
+    fn archived_fates(&mut self, rows: &[KeyedTick<'_>]) -> Result<Vec<Option<InsertOutcome>>>;
+    /// [`TickStore::next_sequences`] of stamps that may be archived.
+    #[cfg(feature = "archive")]
+    fn next_archived_sequences(&mut self, stamps: &[Stamp]) -> Result<HashMap<Stamp, i64>>;
     /// Writes what the instruments show as their last tick, and that they have others.
     fn update_last_ticks(&mut self, instruments: &[KnownInstrument]) -> Result<()>;
 }

@@ -14,7 +14,7 @@ use crate::domain::Symbol;
 use crate::error::Result;
 use crate::soft_delete::{Deleted, SoftDeletable};
 use crate::tables::{alert_logs, alert_rules, instruments, market_data, market_data_bars};
-use crate::tables::{bar_series, stale_bars};
+use crate::tables::{archive_segments, bar_series, stale_bars};
 use crate::timestamp::Timestamp;
 
 /// Rows of one survey.
@@ -260,7 +260,18 @@ fn referrers_of(
         *rules.entry(*id).or_default() += kept;
     }
     let alerts = referrers!(conn, alert_logs::instrument_id, ids, up_to);
+    let after: Timestamp = up_to.unwrap_or(Timestamp::MIN);
+    let is_left = archive_segments::deleted_at
+        .is_null()
+        .or(archive_segments::deleted_at.gt(after).assume_not_null());
+    let periods = archive_segments::table
+        .filter(archive_segments::instrument_id.eq_any(ids))
+        .filter(is_left)
+        .group_by(archive_segments::instrument_id)
+        .select((archive_segments::instrument_id, dsl::count_star()));
+    let periods: Vec<(i64, i64)> = crate::on_backend!(&mut *conn, |c| periods.load(c))?;
     Ok(vec![
+        (Referrer::ArchivedPeriods, periods.into_iter().collect()),
         (Referrer::Ticks, ticks),
         (Referrer::Bars, bars),
         (Referrer::Rules, rules),

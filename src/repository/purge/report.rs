@@ -62,7 +62,7 @@ impl TablePurge {
         self.kept += rows.len();
         for kept in rows {
             for (referrer, _) in &kept.row.referrers {
-                self.count_reason(*referrer);
+                self.count_reason(*referrer, 1);
             }
             if self.kept_rows.len() < KEPT_ROWS_NAMED_MAX {
                 self.kept_rows.push(kept.row);
@@ -70,14 +70,29 @@ impl TablePurge {
         }
     }
 
-    fn count_reason(&mut self, referrer: Referrer) {
+    /// Counts ticks that are kept for one reason, and that have no names of their own.
+    #[cfg(feature = "archive")]
+    pub(super) fn keep_ticks(&mut self, (row, ticks): (KeptRow, usize)) {
+        if ticks == 0 {
+            return;
+        }
+        self.kept += ticks;
+        for (referrer, _) in &row.referrers {
+            self.count_reason(*referrer, ticks);
+        }
+        if self.kept_rows.len() < KEPT_ROWS_NAMED_MAX {
+            self.kept_rows.push(row);
+        }
+    }
+
+    fn count_reason(&mut self, referrer: Referrer, rows: usize) {
         match self
             .reasons
             .iter_mut()
             .find(|reason| reason.referrer == referrer)
         {
-            Some(reason) => reason.rows += 1,
-            None => self.reasons.push(KeepReason { referrer, rows: 1 }),
+            Some(reason) => reason.rows += rows,
+            None => self.reasons.push(KeepReason { referrer, rows }),
         }
     }
 }
@@ -140,6 +155,8 @@ pub enum Referrer {
     Rules,
     /// Alerts of a rule or an instrument.
     Alerts,
+    /// Archived periods: of an instrument; of ticks, those whose files hold their keys, or are being made.
+    ArchivedPeriods,
 }
 
 impl Referrer {
@@ -149,6 +166,7 @@ impl Referrer {
             Self::Bars => "bar",
             Self::Rules => "rule",
             Self::Alerts => "alert",
+            Self::ArchivedPeriods => "archived period",
         }
     }
 }

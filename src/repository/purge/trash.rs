@@ -48,6 +48,12 @@ pub(super) fn delete_chunk(
     limit: i64,
 ) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
+    #[cfg(feature = "postgres")]
+    if let (LeafTable::MarketData, BackendConnection::Postgres(c)) = (leaf, &mut *conn) {
+        use diesel::connection::SimpleConnection;
+        // Nobody begins to archive a period before the commit.
+        c.batch_execute("LOCK TABLE archive_segments IN SHARE MODE")?;
+    }
     let delete = DeleteTrash {
         leaf,
         cut_off,
@@ -124,6 +130,15 @@ where
             out.push_sql(part);
         }
         out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
+        if self.leaf == LeafTable::MarketData {
+            // Those of a period that has a file, or gets one, are not deleted before the file is asked.
+            out.push_sql(
+                " AND NOT EXISTS (SELECT 1 FROM archive_segments AS s \
+                 WHERE s.instrument_id = market_data.instrument_id \
+                 AND s.starts_at <= market_data.\"timestamp\" \
+                 AND s.ends_at > market_data.\"timestamp\")",
+            );
+        }
         out.push_sql(" ORDER BY deleted_at LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         if self.locked {

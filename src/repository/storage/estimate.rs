@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::{StorageSize, size};
+use super::{ArchiveSize, StorageSize, size};
 use crate::database::{Backend, BackendConnection, Database};
 use crate::error::Result;
 
@@ -17,6 +17,8 @@ pub struct StorageEstimate {
     pub tables: Vec<TableEstimate>,
     /// The space that the database takes; this is exact.
     pub size: StorageSize,
+    /// What is archived; this is exact.
+    pub archive: ArchiveSize,
     /// Bytes of SQLite's WAL now; `None` on PostgreSQL.
     pub wal_bytes: Option<u64>,
 }
@@ -55,12 +57,13 @@ const ANALYSIS_ROWS_MAX: u32 = 1_000;
 /// # Errors
 /// Those of [`Database::read`].
 pub fn estimate(db: &Database) -> Result<StorageEstimate> {
-    let (tables, size) = db.read("storage.estimate", |conn| {
-        Ok((estimates(conn)?, size(conn)?))
+    let (tables, size, archive) = db.read("storage.estimate", |conn| {
+        Ok((estimates(conn)?, size(conn)?, super::archive(conn)?))
     })?;
     Ok(StorageEstimate {
         tables,
         size,
+        archive,
         wal_bytes: db.sqlite_wal_bytes(),
     })
 }

@@ -11,7 +11,8 @@ use super::{schema_postgres, schema_sqlite};
 use crate::support::{TestDatabase, on_both};
 
 /// What the CLI prints for PostgreSQL, what it prints for SQLite, and why they mean the same.
-const SAME_TYPES: [(&str, &str, &str); 5] = [
+const SAME_TYPES: [(&str, &str, &str); 6] = [
+    ("Bytea", "Binary", "Diesel's alias"),
     ("Int8", "BigInt", "Diesel's alias"),
     ("Int4", "Integer", "Diesel's alias"),
     ("Float8", "Double", "Diesel's alias"),
@@ -190,6 +191,8 @@ fn declared(table: &str, column: &str, kind: &str, key: &str, on_sqlite: bool) -
         ("BigInt", false) => "bigint",
         ("Integer", true) => "INTEGER",
         ("Integer", false) => "integer",
+        ("Binary", true) => "BLOB",
+        ("Binary", false) => "bytea",
         ("Double", true) => "DOUBLE PRECISION",
         ("Double", false) => "double precision",
         ("Text" | "Decimal", true) => "TEXT",
@@ -249,6 +252,9 @@ fn the_generated_types_of_every_table_are_the_same_types() {
         alert_logs,
         alert_rules,
         alert_silences,
+        archive_parts,
+        archive_permit,
+        archive_segments,
         bar_series,
         data_sources,
         deletions,

@@ -69,4 +69,25 @@ on_both! {
         let taken = database.migrate_revert_keeping_rows().unwrap();
         assert!(taken.unwrap().ends_with("_alerts"));
     }
+    #[cfg(feature = "archive")]
+    fn a_database_with_archived_ticks_is_not_taken_back(db: &TestDatabase) {
+        use tickbase::domain::ArchivePeriod;
+        use tickbase::repository::archive::{self, Archiver};
+        use tickbase::repository::market_data::MarketDataRepository;
+        let database = open(db);
+        db.raw(
+            "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price) \
+             SELECT 1, created_at, 1, 0, 1.5 FROM instruments WHERE id = 1",
+        )
+        .unwrap();
+        let ticks = MarketDataRepository::new(&database).latest(&[1]).unwrap();
+        let period = ArchivePeriod::Day.bounds(ticks[0].timestamp);
+        Archiver::default().archive_period(&database, 1, period).unwrap();
+        let refused = database.migrate_revert().unwrap_err().chain();
+        assert!(refused.contains("ticks are archived; bring them back first"), "{refused}");
+        let segments = database.read("test.list", |conn| archive::list(conn, None)).unwrap();
+        assert_eq!(Archiver::default().restore_period(&database, &segments[0]).unwrap(), 1);
+        let taken = database.migrate_revert().unwrap();
+        assert!(taken.unwrap().ends_with("_archive"));
+    }
 }

@@ -46,7 +46,7 @@ enum Moment {
     Started(Duration),
 }
 
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     match std::env::var("TICKBASE_CRASH_SEED") {
         Ok(seed) => seed.parse().expect("TICKBASE_CRASH_SEED is a number"),
         Err(_) => RandomState::new().build_hasher().finish(),

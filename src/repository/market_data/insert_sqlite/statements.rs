@@ -26,6 +26,7 @@ pub(super) type KnownRow = (
     i64,
     i64,
     Option<Timestamp>,
+    Option<Timestamp>,
 );
 type KnownSql = (
     BigInt,
@@ -34,6 +35,7 @@ type KnownSql = (
     Nullable<TimestampSql>,
     BigInt,
     BigInt,
+    Nullable<TimestampSql>,
     Nullable<TimestampSql>,
 );
 
@@ -71,7 +73,7 @@ over_the_batch!(
     KnownInstruments -> KnownSql,
     concat!(
         "SELECT s.instrument_id, s.last_tick, s.last_price, ", newest_stamp!(),
-        ", s.rules_version, s.ticks_version, s.bars_to FROM tickbase_rows r \
+        ", s.rules_version, s.ticks_version, s.bars_to, s.archived_to FROM tickbase_rows r \
          CROSS JOIN instrument_state s ON s.instrument_id = r.c0 WHERE NOT s.is_deleted"
     )
 );
@@ -156,7 +158,7 @@ impl QueryFragment<Sqlite> for KnownInstrumentById {
         out.push_sql(concat!(
             "SELECT s.instrument_id, s.last_tick, s.last_price, ",
             newest_stamp!(),
-            ", s.rules_version, s.ticks_version, s.bars_to FROM instrument_state s \
+            ", s.rules_version, s.ticks_version, s.bars_to, s.archived_to FROM instrument_state s \
              WHERE NOT s.is_deleted AND s.instrument_id = "
         ));
         out.push_bind_param::<BigInt, _>(&self.0)

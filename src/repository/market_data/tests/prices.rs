@@ -2,7 +2,9 @@
 
 use diesel::QueryDsl;
 
-use super::super::prices::{having_query, newest_stamps_query, prices_of_all_query, prices_query};
+use super::super::hot_prices::{
+    having_query, newest_stamps_query, prices_of_all_query, prices_query,
+};
 use super::plans::tail;
 use super::*;
 use crate::domain::{BarPrice, ProviderType};
