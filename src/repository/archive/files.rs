@@ -90,7 +90,7 @@ pub fn bytes(conn: &mut BackendConnection<'_>, segment: &ArchiveSegment) -> Resu
 /// A part of the file.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As [`bytes()`].
 pub fn byte_range(
     conn: &mut BackendConnection<'_>,
     segment: &ArchiveSegment,

@@ -247,6 +247,10 @@ impl<'a> TickBatch<'a> {
         rows: &[KeyedTick<'r>],
         store: &mut dyn TickStore,
     ) -> Result<Option<Vec<KeyedTick<'r>>>> {
+        let archived = |followed: &Followed| followed.known.archived_to.is_some();
+        if !self.instruments.iter().any(archived) {
+            return Ok(None);
+        }
         let is_old = |batch: &Self, row: &KeyedTick<'_>| {
             let known = batch.followed(row).map(|followed| followed.known);
             known.is_some_and(|known| known.is_archived(row.key.timestamp))
