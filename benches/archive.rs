@@ -18,8 +18,9 @@
 
 #[path = "common/real_data.rs"]
 mod real_data;
+#[path = "common/segment_ticks.rs"]
+mod segment_ticks;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,7 +28,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use tickbase::Timestamp;
 use tickbase::config::DatabaseConfig;
 use tickbase::database::Database;
@@ -39,8 +39,9 @@ use tickbase::repository::market_data::{self, InsertOptions, MarketDataRepositor
 use tickbase::repository::storage;
 use tickbase::segment::{Segment, SegmentTick, SegmentWriter, WantedColumns, WrittenSegment};
 
+use segment_ticks::{generated, trades};
+
 const RUNS: usize = 9;
-const GENERATED: i64 = 1_000_000;
 const MINUTE: i64 = 60_000_000;
 
 /// Price and volume alone.
@@ -57,74 +58,6 @@ struct Bar {
     low: f64,
     close: f64,
     volume: f64,
-}
-
-/// The real trades, as one instrument's.
-fn trades() -> (String, Vec<SegmentTick>) {
-    let source = real_data::es_trades();
-    let text = BufReader::new(MultiGzDecoder::new(File::open(&source).unwrap()));
-    let mut ticks: Vec<SegmentTick> = Vec::new();
-    for line in text.lines().skip(1) {
-        let line = line.unwrap();
-        let fields: Vec<&str> = line.split(',').collect();
-        let [moment, price, volume] = fields[..] else {
-            panic!("{line}")
-        };
-        let (timestamp, _) = Timestamp::parse(moment.as_bytes()).unwrap();
-        let mut values = [None; 9];
-        values[0] = Some(price.parse().unwrap());
-        values[1] = Some(volume.parse().unwrap());
-        let same = ticks.last().filter(|last| last.timestamp == timestamp);
-        let sequence = same.map_or(0, |last| last.sequence + 1);
-        ticks.push(SegmentTick {
-            timestamp,
-            source_id: 1,
-            sequence,
-            values,
-        });
-    }
-    let name = source.file_name().unwrap().to_string_lossy().into_owned();
-    (name, ticks)
-}
-
-/// All nine values: a random walk of five places with a bid and an ask around it, random sizes, gaps of
-/// up to 2 ms; open, high and low of the session so far, as feeds have them.
-fn generated() -> Vec<SegmentTick> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut below = |bound: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % bound) as i64
-    };
-    const OPEN: i64 = 108_000;
-    let (mut moment, mut points) = (1_700_000_000_000_000_i64, OPEN);
-    let (mut high, mut low) = (OPEN, OPEN);
-    let tick = |sequence: i64| {
-        moment += 1 + below(2_000);
-        points += below(21) - 10;
-        (high, low) = (high.max(points), low.min(points));
-        let spread = 1 + below(10);
-        let price = |points: i64| Some(points as f64 / 1e5);
-        let mut size = |bound: u64| Some((1 + below(bound)) as f64);
-        SegmentTick {
-            timestamp: Timestamp::from_micros(moment).unwrap(),
-            source_id: 1,
-            sequence,
-            values: [
-                price(points),
-                size(500),
-                price(points - spread),
-                price(points + spread),
-                size(100),
-                size(100),
-                price(OPEN),
-                price(high),
-                price(low),
-            ],
-        }
-    };
-    (0..GENERATED).map(tick).collect()
 }
 
 fn write(ticks: &[SegmentTick]) -> WrittenSegment {
@@ -314,9 +247,12 @@ fn archive_all(database: &Database, ticks: &[SegmentTick]) -> usize {
         .archive_period(database, 1, period)
         .unwrap()
     {
-        PeriodOutcome::Archived { segment, departed } => {
+        PeriodOutcome::Archived {
+            segment,
+            rows_removed,
+        } => {
             assert_eq!(segment.rows, ticks.len() as i64);
-            departed
+            rows_removed
         }
         other => panic!("{other:?}"),
     }

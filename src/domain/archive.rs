@@ -8,10 +8,10 @@ text_enum! {
     pub enum SegmentState = "state" {
         /// Its file is being made; what it has of an older version is read.
         Writing = "writing",
-        /// Its file is read, and the ticks that it holds go from the table of ticks.
-        Leaving = "leaving",
-        /// They are gone.
-        Sealed = "sealed",
+        /// Its file is read, and the ticks that it holds are removed from the table of ticks.
+        Removing = "removing",
+        /// They are removed.
+        Archived = "archived",
     }
 }
 

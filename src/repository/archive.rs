@@ -8,9 +8,9 @@
 //!
 //! The reasons are in docs/decisions/0037.
 
+mod bring_back;
 mod catalogue;
 mod cold;
-mod departure;
 mod due;
 mod files;
 mod hot;
@@ -19,13 +19,14 @@ mod merged;
 mod newest;
 mod parts;
 mod pieces;
+mod removal;
 mod run;
 #[cfg(test)]
 mod tests;
-mod thaw;
 mod trash;
 mod under_files;
 
+pub(crate) use bring_back::{FilesOf, bring_back_keys, bring_back_range};
 pub(crate) use cold::{ColdChunk, segments};
 pub use due::{ArchiveRequest, PeriodReport, run};
 pub(crate) use files::with_trash;
@@ -35,7 +36,6 @@ pub(crate) use merged::MergedTicks;
 pub(crate) use newest::{ArchivedInstrument, archived, with_archived};
 pub(crate) use pieces::{PassedTick, RangePiece, count, each_tick, nth_stamp, own_count, pieces};
 pub use run::{Archiver, LEASE, PeriodOutcome};
-pub(crate) use thaw::{FilesOf, thaw_keys, thaw_range};
 pub(crate) use trash::{
     TrashedFile, count_old_segments, instruments_in_trash, purge_segment, restore_segments,
     segments_in_trash, soft_delete_covered, soft_delete_segments,

@@ -121,10 +121,10 @@ on_both! {
         assert_eq!(segment.owner.as_deref(), Some("dead"));
         clock.set(at(100, 601));
         let outcome = ours.archive_period(&database, 1, day(0)).unwrap();
-        let PeriodOutcome::Archived { segment, departed } = outcome else {
+        let PeriodOutcome::Archived { segment, rows_removed } = outcome else {
             panic!("{outcome:?}");
         };
-        assert_eq!((segment.version, segment.rows, departed), (2, 10, 10));
+        assert_eq!((segment.version, segment.rows, rows_removed), (2, 10, 10));
         assert_eq!((segment.owner, count(&database)), (None, 10));
     }
 

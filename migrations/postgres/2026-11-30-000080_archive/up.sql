@@ -6,9 +6,9 @@ CREATE TABLE archive_segments (
     instrument_id BIGINT NOT NULL REFERENCES instruments (id) ON DELETE RESTRICT,
     starts_at TIMESTAMPTZ NOT NULL,
     ends_at TIMESTAMPTZ NOT NULL,
-    -- `writing`: the file is being made; `leaving`: it is read, and the rows that it holds go from
-    -- market_data; `sealed`: they are gone.
-    state TEXT NOT NULL CHECK (state IN ('writing', 'leaving', 'sealed')),
+    -- `writing`: the file is being made; `removing`: it is read, and the rows that it holds are removed
+    -- from market_data; `archived`: they are.
+    state TEXT NOT NULL CHECK (state IN ('writing', 'removing', 'archived')),
     owner TEXT,
     claimed_until TIMESTAMPTZ,
     -- The version of the file; 0 before there is one. `rows`, `bytes` and `sha256` are of it.

@@ -107,7 +107,7 @@ struct PeriodLine {
     ticks: i64,
     bytes: i64,
     /// Rows that left the table of ticks.
-    departed: usize,
+    rows_removed: usize,
     /// Who works at it, and until when nobody else may.
     owner: Option<String>,
     claimed_until: Option<String>,
@@ -223,14 +223,18 @@ fn line(symbol: String, report: &PeriodReport) -> PeriodLine {
         outcome: "empty",
         ticks: 0,
         bytes: 0,
-        departed: 0,
+        rows_removed: 0,
         owner: None,
         claimed_until: None,
     };
     match &report.outcome {
-        PeriodOutcome::Archived { segment, departed } => {
+        PeriodOutcome::Archived {
+            segment,
+            rows_removed,
+        } => {
             line.outcome = "archived";
-            (line.ticks, line.bytes, line.departed) = (segment.rows, segment.bytes, *departed);
+            (line.ticks, line.bytes, line.rows_removed) =
+                (segment.rows, segment.bytes, *rows_removed);
         }
         PeriodOutcome::Previewed { rows, bytes } => {
             line.outcome = "would be archived";

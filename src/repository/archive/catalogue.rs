@@ -151,7 +151,7 @@ pub(super) fn seal(
     now: Timestamp,
 ) -> Result<ArchiveSegment> {
     let update = diesel::update(archive_segments::table.find(segment.id)).set((
-        archive_segments::state.eq(SegmentState::Leaving),
+        archive_segments::state.eq(SegmentState::Removing),
         archive_segments::version.eq(segment.version + 1),
         archive_segments::rows.eq(file.rows),
         archive_segments::bytes.eq(file.bytes),
@@ -180,7 +180,7 @@ pub(super) fn finish(
     now: Timestamp,
 ) -> Result<ArchiveSegment> {
     let update = diesel::update(archive_segments::table.find(segment.id)).set((
-        archive_segments::state.eq(SegmentState::Sealed),
+        archive_segments::state.eq(SegmentState::Archived),
         archive_segments::owner.eq(None::<String>),
         archive_segments::claimed_until.eq(None::<Timestamp>),
         archive_segments::updated_at.eq(now),

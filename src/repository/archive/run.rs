@@ -1,4 +1,4 @@
-//! Archives a period: claim, file, seal, departure. Each step is a transaction, and what a crash leaves
+//! Archives a period: claim, file, seal, removal of rows. Each step is a transaction, and what a crash leaves
 //! after any of them is right to read, and is gone on with by the next run.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,9 +9,9 @@ use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{self, Claimed, SealedFile, SegmentClaim, SegmentPeriod};
-use super::departure;
 use super::merged::MergedTicks;
 use super::parts;
+use super::removal;
 use crate::database::{BackendConnection, Database, Invalidation};
 use crate::error::{Error, Result};
 use crate::models::ArchiveSegment;
@@ -32,7 +32,7 @@ pub enum PeriodOutcome {
         /// The file.
         segment: ArchiveSegment,
         /// Hot rows that went, as the file holds them.
-        departed: usize,
+        rows_removed: usize,
     },
     /// What its file would be; nothing was archived.
     Previewed {
@@ -204,7 +204,7 @@ impl ClaimedWork {
         parts::store(db, segment, &bytes, is_ours.clone())?;
         let sealed = self.seal(db, segment, file)?;
         parts::delete_others(db, &sealed, is_ours)?;
-        let departed = departure::depart(db, &sealed, |now| self.claim(now))?;
+        let rows_removed = removal::remove_rows(db, &sealed, |now| self.claim(now))?;
         let now = db.clock().now();
         let claim = self.claim(now);
         let segment = db.write("archive.finish", move |conn| {
@@ -212,7 +212,10 @@ impl ClaimedWork {
             let held = catalogue::held(conn, sealed.id, &claim, now)?;
             catalogue::finish(conn, &held, now)
         })?;
-        Ok(PeriodOutcome::Archived { segment, departed })
+        Ok(PeriodOutcome::Archived {
+            segment,
+            rows_removed,
+        })
     }
 
     /// Gives a claim back after an error, so that nobody waits for its end; the error is what counts.

@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 
 /// Brings archived ones of these ticks, which are in key order, back among the rows: those that are to be
 /// marked as deleted, or, without a mark, those whose file is in the trash; returns how many of those.
-pub(super) fn thaw_keys(
+pub(super) fn bring_back_keys(
     conn: &mut BackendConnection<'_>,
     ids: &[i64],
     keys: &[TickKey],
@@ -27,8 +27,13 @@ pub(super) fn thaw_keys(
         let old = keys.iter().filter(is_old).map(TickKey::position);
         let old: Vec<_> = old.collect();
         match mark {
-            Some(_) => drop(archive::thaw_keys(conn, of.id, &old, FilesOf::Archive)?),
-            None => restored += archive::thaw_keys(conn, of.id, &old, FilesOf::Trash)?,
+            Some(_) => drop(archive::bring_back_keys(
+                conn,
+                of.id,
+                &old,
+                FilesOf::Archive,
+            )?),
+            None => restored += archive::bring_back_keys(conn, of.id, &old, FilesOf::Trash)?,
         }
     }
     Ok(restored)
@@ -44,14 +49,14 @@ pub(super) fn delete_range(
     let bounds = of.bounds()?;
     let covered = archive::soft_delete_covered(conn, of.instrument_id, bounds, deleted_at)?;
     mark_bars(conn, &covered)?;
-    archive::thaw_range(conn, of.instrument_id, bounds, FilesOf::Archive)?;
+    archive::bring_back_range(conn, of.instrument_id, bounds, FilesOf::Archive)?;
     Ok(ticks_of(&covered))
 }
 
 /// Brings ticks of a range whose files are in the trash back among the rows; returns how many. The
 /// instrument is locked.
 pub(super) fn restore_range(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<usize> {
-    let restored = archive::thaw_range(conn, of.instrument_id, of.bounds()?, FilesOf::Trash)?;
+    let restored = archive::bring_back_range(conn, of.instrument_id, of.bounds()?, FilesOf::Trash)?;
     if restored > 0 {
         bar_series::mark_stale(conn, of)?;
     }

@@ -66,7 +66,7 @@ fn mark_keys(
     instrument::lock(conn, &ids)?;
     // Archived ticks come back among the rows first: deleted ones to be marked, restored ones as they were.
     #[cfg(feature = "archive")]
-    let mut changed = archived_deletes::thaw_keys(conn, &ids, &keys, mark)?;
+    let mut changed = archived_deletes::bring_back_keys(conn, &ids, &keys, mark)?;
     #[cfg(not(feature = "archive"))]
     let mut changed = 0;
     for keys in keys.chunks(TICK_KEYS_PER_STATEMENT_MAX) {

@@ -88,7 +88,7 @@ on_both! {
         let archived = run(db, &["archive", "run", "--json"]).json();
         assert_eq!((&previewed["ticks"], &previewed["bytes"]), (&archived["ticks"], &archived["bytes"]));
         assert_eq!(archived["periods"][0]["outcome"], "archived");
-        assert_eq!((&archived["ticks"], &archived["periods"][0]["departed"]), (&json!(20_009), &json!(20_009)));
+        assert_eq!((&archived["ticks"], &archived["periods"][0]["rows_removed"]), (&json!(20_009), &json!(20_009)));
         assert_eq!(readings(db), before);
         let stats = run(db, &["stats", "--json"]).json();
         let table = |name: &str| {

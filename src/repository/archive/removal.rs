@@ -23,7 +23,7 @@ const ROWS_PER_TRANSACTION: i64 = 2_500;
 
 /// Deletes the active hot rows of a period that its file holds; returns how many. A deleted one hides
 /// the tick of the file, and stays; one that came after the file was written stays, too.
-pub(super) fn depart(
+pub(super) fn remove_rows(
     db: &Database,
     segment: &ArchiveSegment,
     claim: impl Fn(Timestamp) -> SegmentClaim,
@@ -33,7 +33,7 @@ pub(super) fn depart(
         conn.snapshot(|conn| Segment::open(&mut PartBytes::of(conn, &of)))
     })?;
     let file = Arc::new(file);
-    let mut departed = 0;
+    let mut rows_removed = 0;
     // Nobody replaces the file while it is ours: it is read on from page to page.
     for page in file.pages_of((Timestamp::MIN, Timestamp::MAX)) {
         let (of, file) = (segment.clone(), Arc::clone(&file));
@@ -45,7 +45,7 @@ pub(super) fn depart(
         while let (Some(first), Some(last)) = (keys.first().copied(), keys.last().copied()) {
             let (of, now) = (segment.clone(), db.clock().now());
             let (claim, keys) = (claim(now), Arc::clone(&keys));
-            let (deleted, next) = db.write("archive.depart", move |conn| {
+            let (deleted, next) = db.write("archive.remove_rows", move |conn| {
                 // What readers see stays the same.
                 let _said = conn.invalidates(Invalidation::Nothing);
                 // From here to the commit no row comes, goes or comes back: a run is what it was when
@@ -56,14 +56,14 @@ pub(super) fn depart(
                 let deleted = delete_runs(conn, of.instrument_id, &runs_of(&hot, &keys))?;
                 Ok((deleted, hot.last().copied()))
             })?;
-            departed += deleted;
+            rows_removed += deleted;
             match next {
                 Some(next) => after = Some(next),
                 None => break,
             }
         }
     }
-    Ok(departed)
+    Ok(rows_removed)
 }
 
 /// The keys of a page of the file; none where no hot row is.

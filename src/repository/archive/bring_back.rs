@@ -28,7 +28,7 @@ const ROWS_PER_TRANSACTION: usize = 5_000;
 
 /// Those of these keys, which ascend; returns how many came back. The instrument is locked. Ticks of
 /// files in the trash come back as active ones, if they are asked for.
-pub(crate) fn thaw_keys(
+pub(crate) fn bring_back_keys(
     conn: &mut BackendConnection<'_>,
     instrument_id: i64,
     keys: &[SegmentKey],
@@ -37,7 +37,7 @@ pub(crate) fn thaw_keys(
     let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
         return Ok(0);
     };
-    let mut thawed = 0;
+    let mut brought_back = 0;
     for file in files.of(conn, instrument_id, (first.0, last.0))? {
         let from = keys.partition_point(|key| key.0 < file.starts_at);
         let to = keys.partition_point(|key| key.0 < file.ends_at);
@@ -46,13 +46,13 @@ pub(crate) fn thaw_keys(
         let segment = Segment::open(&mut bytes)?;
         let found = segment.find(&mut bytes, of_file)?;
         let ticks: Vec<SegmentTick> = found.into_iter().flatten().collect();
-        thawed += insert(conn, instrument_id, &ticks)?;
+        brought_back += insert(conn, instrument_id, &ticks)?;
     }
-    Ok(thawed)
+    Ok(brought_back)
 }
 
-/// Those of a range of time, both moments included. As [`thaw_keys`].
-pub(crate) fn thaw_range(
+/// Those of a range of time, both moments included. As [`bring_back_keys`].
+pub(crate) fn bring_back_range(
     conn: &mut BackendConnection<'_>,
     instrument_id: i64,
     bounds: (Timestamp, Timestamp),
@@ -61,12 +61,12 @@ pub(crate) fn thaw_range(
     let files = files.of(conn, instrument_id, bounds)?;
     let order = (SortOrder::Ascending, ColdChunk::Page);
     let mut cold = ColdTicks::new(files, bounds, order, WantedColumns::ALL);
-    let mut thawed = 0;
+    let mut brought_back = 0;
     while let Some(rows) = cold.next(conn)? {
         let ticks: Vec<SegmentTick> = (0..rows.len()).filter_map(|row| rows.tick(row)).collect();
-        thawed += insert(conn, instrument_id, &ticks)?;
+        brought_back += insert(conn, instrument_id, &ticks)?;
     }
-    Ok(thawed)
+    Ok(brought_back)
 }
 
 /// Which files ticks are brought back from.
