@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::database::DatabaseNeed;
 use crate::named::{self, moment, span};
-use crate::output::{bytes, grouped, table, to_stderr};
+use crate::output::{bytes, counted, grouped, table, to_stderr};
 use crate::{CommandFailure, CommandResult, Context};
 use tickbase::database::Database;
 use tickbase::domain::{ArchivePeriod, Symbol};
@@ -249,12 +249,6 @@ fn line(symbol: String, report: &PeriodReport) -> PeriodLine {
         PeriodOutcome::InTrash(_) => line.outcome = "in the trash",
     }
     line
-}
-
-/// `1 file`, `2 files`.
-fn counted(number: usize, one: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {one}{plural}", grouped(number))
 }
 
 /// `2.9`, bytes of a tick.

@@ -85,6 +85,13 @@ pub(super) fn grouped(number: impl TryInto<i128>) -> String {
     text
 }
 
+/// `1 file`, `2 files`.
+pub(super) fn counted(number: impl TryInto<i128>, one: &str) -> String {
+    let number = grouped(number);
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {one}{plural}")
+}
+
 /// Bytes in the unit that fits: `12.3 MB`, thousands as the field counts them.
 pub(super) fn bytes(count: i64) -> String {
     let mut value = count as f64;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::database::DatabaseNeed;
-use crate::output::{bytes, grouped, table};
+use crate::output::{bytes, counted, grouped, table};
 use crate::{CommandResult, Context};
 use tickbase::repository::storage::{self, TickCoverage};
 
@@ -116,9 +116,9 @@ fn for_people(report: &StatsReport) -> String {
     );
     if let (of, Some(per_tick)) = (&report.archive, report.archive.bytes_per_tick) {
         text.push_str(&format!(
-            "\narchived: {} ticks of {} periods in {}, {per_tick:.2} B a tick\n",
+            "\narchived: {} ticks of {} in {}, {per_tick:.2} B a tick\n",
             grouped(of.ticks),
-            grouped(of.periods),
+            counted(of.periods, "period"),
             bytes(of.bytes)
         ));
     }

@@ -98,7 +98,7 @@ on_both! {
         assert_eq!((table("market_data"), table("archive_segments")), (json!(0), json!(1)));
         assert_eq!((&stats["archive"]["ticks"], &stats["ticks"][0]["ticks"]), (&json!(20_009), &json!(20_009)));
         assert_eq!(stats["archive"]["bytes"], archived["bytes"]);
-        assert!(run(db, &["stats"]).out.contains("archived: 20,009 ticks of 1 period"));
+        assert!(run(db, &["stats"]).out.contains("archived: 20,009 ticks of 1 period in"));
         says(run(db, &["archive", "run"]).out, "nothing to archive: no whole period that is over has ticks in the table");
         says(run(db, &["archive", "verify"]).out, "1 file with 20,009 ticks, 0 damaged");
         assert_eq!(run(db, &["check", "--deep"]).code, Some(0));
