@@ -10,6 +10,8 @@ mod backpressure;
 mod block_on;
 mod cache_versions;
 mod connection;
+#[cfg(any(feature = "archive", feature = "sqlite"))]
+mod directory;
 mod doors;
 mod faults;
 #[cfg(feature = "sqlite")]
@@ -69,6 +71,8 @@ pub use backpressure::{BatchSize, WhenFull};
 pub(crate) use block_on::block_on;
 pub(crate) use cache_versions::CacheTag;
 pub use connection::{Backend, BackendConnection, HasBackend};
+#[cfg(feature = "archive")]
+pub(crate) use directory::sync_directory;
 pub(crate) use histogram::Histogram;
 pub use histogram::{HistogramCounts, HistogramSnapshot};
 pub use insert_counts::InsertCounts;

@@ -13,6 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use super::BackendConnection;
+use super::directory::sync_directory;
 use super::interruption::{self, GoesOn};
 use super::opening;
 use super::paths::with_suffix;
@@ -310,20 +311,6 @@ pub(crate) fn unsound_pages(conn: &mut BackendConnection<'_>) -> Result<Option<S
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Has the storage keep the name of a file.
-pub(super) fn sync_directory(file: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let parent = file
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    #[cfg(not(unix))]
-    let _ = file; // There a directory cannot be opened.
-    Ok(())
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Error {

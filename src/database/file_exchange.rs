@@ -7,7 +7,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::file_copy::{NewFile, rename_where_none_is, sync_directory};
+use super::directory::sync_directory;
+use super::file_copy::{NewFile, rename_where_none_is};
 use super::paths::{BESIDE, file_beside, keep_name, with_suffix};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;

@@ -20,11 +20,11 @@ mod newest;
 mod parts;
 mod pieces;
 mod removal;
+mod rows_over_files;
 mod run;
 #[cfg(test)]
 mod tests;
 mod trash;
-mod under_files;
 
 pub(crate) use bring_back::{FilesOf, bring_back_keys, bring_back_range};
 pub(crate) use cold::{ColdChunk, segments};
@@ -35,12 +35,14 @@ pub(crate) use identity::{KeyFate, fates, next_sequences};
 pub(crate) use merged::MergedTicks;
 pub(crate) use newest::{ArchivedInstrument, archived, with_archived};
 pub(crate) use pieces::{PassedTick, RangePiece, count, each_tick, nth_stamp, own_count, pieces};
+pub(crate) use rows_over_files::{
+    PurgedPage, count_kept, overlaid, periods_over_trash, purge_page,
+};
 pub use run::{Archiver, LEASE, PeriodOutcome};
 pub(crate) use trash::{
     TrashedFile, count_old_segments, instruments_in_trash, purge_segment, restore_segments,
     segments_in_trash, soft_delete_covered, soft_delete_segments,
 };
-pub(crate) use under_files::{PurgedPage, count_kept, overlaid, periods_over_trash, purge_page};
 
 /// The table of archived periods, by which reports name it.
 pub(crate) const TABLE_NAME: &str = "archive_segments";

@@ -24,6 +24,7 @@ mod insert_report;
 #[cfg(feature = "sqlite")]
 mod insert_sqlite;
 mod joins;
+mod key_order;
 mod keys;
 mod last_ticks;
 mod latest;
@@ -46,10 +47,14 @@ pub use hot_prices::PricePoint;
 pub(crate) use hot_prices::PricesOf;
 pub use insert::{InsertOptions, insert_batch};
 pub use insert_report::{InsertReport, RowOutcome, RowRejection};
+#[cfg(feature = "archive")]
+pub(crate) use key_order::{before_key, behind_key};
 pub use keys::{TickKey, TickRange};
 pub use latest::latest;
 pub(crate) use prices::{first_stamp, newest_stamps, nth_stamp, prices_of};
 pub use prices::{prices, prices_of_all};
+#[cfg(feature = "archive")]
+pub(crate) use read::ascending_query;
 pub(crate) use read::find_range;
 #[cfg(feature = "sqlite")]
 pub(crate) use read::plan_samples;

@@ -97,7 +97,7 @@ fn delete_ticks(db: &Database, cut_off: Timestamp) -> Result<TablePurge> {
     #[cfg(feature = "archive")]
     {
         let mut purge = TablePurge::new(leaf.name(), 0);
-        archived::delete_under_files(db, cut_off, &mut purge)?;
+        archived::delete_rows_over_files(db, cut_off, &mut purge)?;
         purge.deleted += delete_leaf(db, "purge.market_data", leaf, cut_off)?.deleted;
         Ok(purge)
     }

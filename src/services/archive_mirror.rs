@@ -13,7 +13,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::database::Database;
+use crate::database::{Database, sync_directory};
 use crate::error::{Error, Result};
 use crate::models::ArchiveSegment;
 use crate::repository::archive::{self, Archiver, PeriodOutcome};
@@ -136,7 +136,7 @@ fn write(db: &Database, period: &ArchiveSegment, path: &Path) -> Result<bool> {
         file.write_all(&bytes)?;
         file.sync_all()?;
         std::fs::rename(&unfinished, path)?;
-        sync_directory(directory)
+        sync_directory(path)
     });
     if let Err(error) = written {
         let _ = std::fs::remove_file(&unfinished);
@@ -147,14 +147,6 @@ fn write(db: &Database, period: &ArchiveSegment, path: &Path) -> Result<bool> {
 
 fn create_directory(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| unusable(path, &error))
-}
-
-/// A name is there for good when its directory is.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    match cfg!(unix) {
-        true => File::open(path)?.sync_all(),
-        false => Ok(()),
-    }
 }
 
 /// Removes what a crash left; a file that was begun just now may be that of another run.

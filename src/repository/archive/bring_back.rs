@@ -101,11 +101,8 @@ impl Archiver {
     /// meanwhile: what came back until then is deleted with it, and undone with it; those of
     /// [`Database::write`].
     pub fn restore_period(&self, db: &Database, segment: &ArchiveSegment) -> Result<usize> {
-        let period = SegmentPeriod {
-            instrument_id: segment.instrument_id,
-            starts_at: segment.starts_at,
-            ends_at: segment.ends_at,
-        };
+        let span = (segment.starts_at, segment.ends_at);
+        let period = SegmentPeriod::new(segment.instrument_id, span);
         let work = self.work();
         let segment = match work.claim_period(db, period)? {
             Claimed::Ours(segment) => segment,

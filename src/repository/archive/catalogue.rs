@@ -18,6 +18,14 @@ pub(super) struct SegmentPeriod {
 }
 
 impl SegmentPeriod {
+    pub(super) fn new(instrument_id: i64, (starts_at, ends_at): (Timestamp, Timestamp)) -> Self {
+        Self {
+            instrument_id,
+            starts_at,
+            ends_at,
+        }
+    }
+
     /// It, before anything of it is archived.
     pub(super) fn without_file(self) -> ArchiveSegment {
         ArchiveSegment {

@@ -1,4 +1,4 @@
-//! The archived ticks of an instrument and a range of time, in order: a page of a file at a time.
+//! The archived ticks of an instrument and a range of time, in order: a page or a group of a file at a time.
 //!
 //! It reads on the connection of the caller, in whose snapshot it was begun.
 
@@ -15,16 +15,16 @@ use crate::segment::{Segment, SegmentPage, SegmentRows, WantedColumns};
 use crate::tables::archive_segments;
 use crate::timestamp::Timestamp;
 
-/// The files that have ticks of a range of time, both moments included, by their start.
+/// The files that have ticks of a range of time, both moments included, by their start: those of a state.
 macro_rules! files_of {
-    ($conn:expr, $instrument_id:expr, $bounds:expr, $state:expr) => {{
+    ($conn:expr, $instrument_id:expr, $bounds:expr $(, $state:expr)?) => {{
         let (first, last) = $bounds;
         let query = archive_segments::table
             .filter(archive_segments::instrument_id.eq($instrument_id))
             .filter(archive_segments::starts_at.le(last))
             .filter(archive_segments::ends_at.gt(first))
             .filter(archive_segments::version.gt(0))
-            .filter($state)
+            $(.filter($state))?
             .order(archive_segments::starts_at.asc());
         Ok(crate::on_backend!($conn, |c| {
             query.select(ArchiveSegment::as_select()).load(c)
@@ -32,33 +32,31 @@ macro_rules! files_of {
     }};
 }
 
-/// The files that have ticks of a range of time, both moments included, by their start. Those in the
-/// trash are none.
+/// The files that are read for a range of time: none of those in the trash.
 pub(crate) fn segments(
     conn: &mut BackendConnection<'_>,
-    instrument_id: i64,
+    of: i64,
     bounds: (Timestamp, Timestamp),
 ) -> Result<Vec<ArchiveSegment>> {
-    files_of!(
-        conn,
-        instrument_id,
-        bounds,
-        archive_segments::deleted_at.is_null()
-    )
+    files_of!(conn, of, bounds, archive_segments::deleted_at.is_null())
 }
 
 /// [`segments`] in the trash.
-pub(crate) fn deleted_segments(
+pub(super) fn deleted_segments(
     conn: &mut BackendConnection<'_>,
-    instrument_id: i64,
+    of: i64,
     bounds: (Timestamp, Timestamp),
 ) -> Result<Vec<ArchiveSegment>> {
-    files_of!(
-        conn,
-        instrument_id,
-        bounds,
-        archive_segments::deleted_at.is_not_null()
-    )
+    files_of!(conn, of, bounds, archive_segments::deleted_at.is_not_null())
+}
+
+/// [`segments`], and those in the trash.
+pub(super) fn all_segments(
+    conn: &mut BackendConnection<'_>,
+    of: i64,
+    bounds: (Timestamp, Timestamp),
+) -> Result<Vec<ArchiveSegment>> {
+    files_of!(conn, of, bounds)
 }
 
 /// How much of a file is read at a time.

@@ -9,7 +9,7 @@ use crate::database::BackendConnection;
 use crate::error::Result;
 use crate::models::MarketData;
 use crate::repository::SortOrder;
-use crate::repository::market_data::TickKey;
+use crate::repository::market_data::{TickKey, before_key, behind_key};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::market_data;
 use crate::timestamp::Timestamp;
@@ -78,26 +78,18 @@ impl HotRows {
         Ok(match self.order {
             SortOrder::Ascending => {
                 let from = after.unwrap_or(TickKey::before_all(self.instrument_id, first));
-                let (at, source, number) = from.position();
-                let later = timestamp.gt(at).or(source_id
-                    .gt(source)
-                    .or(source_id.eq(source).and(sequence.gt(number))));
                 let query = rows
-                    .filter(timestamp.between(at, last))
-                    .filter(later)
+                    .filter(timestamp.between(from.timestamp, last))
+                    .filter(behind_key(from))
                     .order((timestamp.asc(), source_id.asc(), sequence.asc()))
                     .limit(ROWS_PER_STATEMENT);
                 crate::on_backend!(conn, |c| query.select(MarketData::as_select()).load(c))?
             }
             SortOrder::Descending => {
                 let from = after.unwrap_or(TickKey::after_all(self.instrument_id, last));
-                let (at, source, number) = from.position();
-                let earlier = timestamp.lt(at).or(source_id
-                    .lt(source)
-                    .or(source_id.eq(source).and(sequence.lt(number))));
                 let query = rows
-                    .filter(timestamp.between(first, at))
-                    .filter(earlier)
+                    .filter(timestamp.between(first, from.timestamp))
+                    .filter(before_key(from))
                     .order((timestamp.desc(), source_id.desc(), sequence.desc()))
                     .limit(ROWS_PER_STATEMENT);
                 crate::on_backend!(conn, |c| query.select(MarketData::as_select()).load(c))?

@@ -9,15 +9,14 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Bool, HasSqlType};
 
+use super::cold::all_segments;
 use super::parts::PartBytes;
 use crate::database::BackendConnection;
 use crate::error::Result;
-use crate::models::ArchiveSegment;
 use crate::repository::market_data::TickKey;
 use crate::repository::tick_key_list::{TICK_KEYS_PER_STATEMENT_MAX, push_tick_keys};
 use crate::segment::{Segment, SegmentKey};
 use crate::sql_types;
-use crate::tables::archive_segments;
 use crate::timestamp::Timestamp;
 
 /// What lies under a key that is archived.
@@ -42,7 +41,7 @@ pub(crate) fn fates(
         return Ok(fates);
     };
     let mut taken = Vec::new();
-    for file in all_files(conn, instrument_id, (first.0.0, last.0.0))? {
+    for file in all_segments(conn, instrument_id, (first.0.0, last.0.0))? {
         let from = ticks.partition_point(|(key, _)| key.0 < file.starts_at);
         let to = ticks.partition_point(|(key, _)| key.0 < file.ends_at);
         let of_file = ticks.get(from..to).unwrap_or_default();
@@ -104,7 +103,7 @@ pub(crate) fn next_sequences(
         let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else {
             continue;
         };
-        for file in all_files(conn, first.0, (first.1, last.1))? {
+        for file in all_segments(conn, first.0, (first.1, last.1))? {
             let from = stamps.partition_point(|stamp| stamp.1 < file.starts_at);
             let to = stamps.partition_point(|stamp| stamp.1 < file.ends_at);
             let of_file = stamps.get(from..to).unwrap_or_default();
@@ -119,23 +118,6 @@ pub(crate) fn next_sequences(
         }
     }
     Ok(next)
-}
-
-/// The files of a range of time, those in the trash included.
-fn all_files(
-    conn: &mut BackendConnection<'_>,
-    instrument_id: i64,
-    (first, last): (Timestamp, Timestamp),
-) -> Result<Vec<ArchiveSegment>> {
-    let query = archive_segments::table
-        .filter(archive_segments::instrument_id.eq(instrument_id))
-        .filter(archive_segments::starts_at.le(last))
-        .filter(archive_segments::ends_at.gt(first))
-        .filter(archive_segments::version.gt(0))
-        .order(archive_segments::starts_at.asc());
-    Ok(crate::on_backend!(conn, |c| {
-        query.select(ArchiveSegment::as_select()).load(c)
-    })?)
 }
 
 /// A key, and whether its row is deleted.

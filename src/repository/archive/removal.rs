@@ -13,6 +13,7 @@ use super::parts::PartBytes;
 use crate::database::{BackendConnection, Database, Invalidation};
 use crate::error::Result;
 use crate::models::ArchiveSegment;
+use crate::repository::market_data::{TickKey, ascending_query};
 use crate::segment::{Segment, SegmentKey, SegmentPage, WantedColumns};
 use crate::soft_delete::{Active, SoftDeletable};
 use crate::tables::{archive_permit, market_data};
@@ -40,9 +41,12 @@ pub(super) fn remove_rows(
         let keys = db.read("archive.read_keys", move |conn| {
             conn.snapshot(|conn| keys_over_rows(conn, &of, &file, &page))
         })?;
+        let (Some(first), Some(last)) = (keys.first().copied(), keys.last().copied()) else {
+            continue;
+        };
         let keys = Arc::new(keys);
-        let mut after: Option<SegmentKey> = None;
-        while let (Some(first), Some(last)) = (keys.first().copied(), keys.last().copied()) {
+        let mut from = TickKey::before_all(segment.instrument_id, first.0);
+        loop {
             let (of, now) = (segment.clone(), db.clock().now());
             let (claim, keys) = (claim(now), Arc::clone(&keys));
             let (deleted, next) = db.write("archive.remove_rows", move |conn| {
@@ -52,13 +56,13 @@ pub(super) fn remove_rows(
                 // it was looked at.
                 catalogue::lock(conn, of.instrument_id)?;
                 catalogue::held(conn, of.id, &claim, now)?;
-                let hot = hot_keys(conn, of.instrument_id, (first, last), after)?;
+                let hot = hot_keys(conn, from, last.0)?;
                 let deleted = delete_runs(conn, of.instrument_id, &runs_of(&hot, &keys))?;
                 Ok((deleted, hot.last().copied()))
             })?;
             rows_removed += deleted;
             match next {
-                Some(next) => after = Some(next),
+                Some(next) => from = TickKey::at(segment.instrument_id, next),
                 None => break,
             }
         }
@@ -93,32 +97,17 @@ fn keys_over_rows(
     })
 }
 
-/// The next active hot rows from one key to another, behind a key.
+/// The next active hot rows behind a key, up to a moment.
 fn hot_keys(
     conn: &mut BackendConnection<'_>,
-    instrument_id: i64,
-    (first, last): (SegmentKey, SegmentKey),
-    after: Option<SegmentKey>,
+    from: TickKey,
+    last: Timestamp,
 ) -> Result<Vec<SegmentKey>> {
-    let (at, source, number) = after.unwrap_or((first.0, i64::MIN, i64::MIN));
-    let later = market_data::timestamp
-        .gt(at)
-        .or(market_data::source_id.gt(source).or(market_data::source_id
-            .eq(source)
-            .and(market_data::sequence.gt(number))));
-    let query = run_query(instrument_id, after.unwrap_or(first), last)
-        .filter(later)
-        .order((
-            market_data::timestamp.asc(),
-            market_data::source_id.asc(),
-            market_data::sequence.asc(),
-        ))
-        .select((
-            market_data::timestamp,
-            market_data::source_id,
-            market_data::sequence,
-        ))
-        .limit(ROWS_PER_TRANSACTION);
+    let query = ascending_query(from.instrument_id, from, last, ROWS_PER_TRANSACTION).select((
+        market_data::timestamp,
+        market_data::source_id,
+        market_data::sequence,
+    ));
     Ok(crate::on_backend!(conn, |c| query.load(c))?)
 }
 

@@ -80,13 +80,9 @@ impl Archiver {
         &self,
         db: &Database,
         instrument_id: i64,
-        (starts_at, ends_at): (Timestamp, Timestamp),
+        span: (Timestamp, Timestamp),
     ) -> Result<PeriodOutcome> {
-        let period = SegmentPeriod {
-            instrument_id,
-            starts_at,
-            ends_at,
-        };
+        let period = SegmentPeriod::new(instrument_id, span);
         match ClaimedWork::new(self.lease).archive(db, period) {
             Err(Error::Conflict { .. }) => {
                 let now = db.read("archive.period", |conn| catalogue::of_period(conn, period))?;
@@ -110,13 +106,9 @@ impl Archiver {
         self,
         db: &Database,
         instrument_id: i64,
-        (starts_at, ends_at): (Timestamp, Timestamp),
+        span: (Timestamp, Timestamp),
     ) -> Result<PeriodOutcome> {
-        let period = SegmentPeriod {
-            instrument_id,
-            starts_at,
-            ends_at,
-        };
+        let period = SegmentPeriod::new(instrument_id, span);
         let file = db.read("archive.preview", move |conn| {
             conn.snapshot(|conn| {
                 let known = catalogue::of_period(conn, period)?;
@@ -306,7 +298,7 @@ fn write_file(
             sequence: tick.sequence,
             values: tick.values(),
         };
-        note(&mut given, &tick);
+        hash_tick(&mut given, &tick);
         writer.push(tick)?;
     }
     let written = writer.finish()?;
@@ -319,7 +311,7 @@ fn write_file(
         bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         sha256: sha256(&bytes),
     };
-    match note_all(&mut bytes)? == given.finish() {
+    match hash_file(&mut bytes)? == given.finish() {
         true => Ok(Some((file, bytes))),
         false => Err(Error::Corrupt {
             what: "a segment of the archive",
@@ -329,22 +321,22 @@ fn write_file(
     }
 }
 
-/// Notes a tick down, bit by bit.
-fn note(all: &mut DefaultHasher, tick: &SegmentTick) {
-    (tick.timestamp.micros(), tick.source_id, tick.sequence).hash(all);
-    tick.values.map(|value| value.map(f64::to_bits)).hash(all);
+/// Adds every bit of a tick to a hash.
+fn hash_tick(hash: &mut DefaultHasher, tick: &SegmentTick) {
+    (tick.timestamp.micros(), tick.source_id, tick.sequence).hash(hash);
+    tick.values.map(|value| value.map(f64::to_bits)).hash(hash);
 }
 
-/// All ticks of a file, read back.
-fn note_all(bytes: &mut Bytes) -> Result<u64> {
+/// The hash of all ticks of a file, read back.
+fn hash_file(bytes: &mut Bytes) -> Result<u64> {
     let segment = Segment::open(bytes)?;
-    let mut all = DefaultHasher::new();
+    let mut hash = DefaultHasher::new();
     let whole = (Timestamp::MIN, Timestamp::MAX);
     for rows in segment.rows_of(bytes, whole, WantedColumns::ALL) {
         let rows = rows?;
         (0..rows.len())
             .filter_map(|row| rows.tick(row))
-            .for_each(|tick| note(&mut all, &tick));
+            .for_each(|tick| hash_tick(&mut hash, &tick));
     }
-    Ok(all.finish())
+    Ok(hash.finish())
 }

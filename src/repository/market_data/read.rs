@@ -3,6 +3,7 @@
 use diesel::dsl;
 use diesel::prelude::*;
 
+use super::key_order::{BeforeKey, BehindKey, before_key, behind_key};
 use super::keys::{TickKey, TickRange};
 use crate::database::{BackendConnection, Page};
 use crate::error::Result;
@@ -137,19 +138,12 @@ fn merged_page(
     Ok(rows)
 }
 
-/// The stamp bounds let the planner seek in the key; the rest of the key is compared row by row
-/// only among the ticks of the cursor's own stamp.
+/// Active ticks behind a key.
 #[dsl::auto_type(no_type_alias)]
-pub(super) fn ascending_query(of: i64, from: TickKey, last: Timestamp, limit: i64) -> _ {
+pub(crate) fn ascending_query(of: i64, from: TickKey, last: Timestamp, limit: i64) -> _ {
     let active: Active<market_data::table> = market_data::table.active();
-    let (stamp, source, sequence): (Timestamp, i64, i64) = from.position();
-    let later_sequence = market_data::source_id
-        .eq(source)
-        .and(market_data::sequence.gt(sequence));
-    let later_source = market_data::source_id.gt(source).or(later_sequence);
-    let later = market_data::timestamp
-        .gt(stamp)
-        .or(market_data::timestamp.eq(stamp).and(later_source));
+    let stamp: Timestamp = from.timestamp;
+    let later: BehindKey = behind_key(from);
     active
         .filter(market_data::instrument_id.eq(of))
         .filter(market_data::timestamp.between(stamp, last))
@@ -166,14 +160,8 @@ pub(super) fn ascending_query(of: i64, from: TickKey, last: Timestamp, limit: i6
 #[dsl::auto_type(no_type_alias)]
 pub(super) fn descending_query(of: i64, from: TickKey, first: Timestamp, limit: i64) -> _ {
     let active: Active<market_data::table> = market_data::table.active();
-    let (stamp, source, sequence): (Timestamp, i64, i64) = from.position();
-    let earlier_sequence = market_data::source_id
-        .eq(source)
-        .and(market_data::sequence.lt(sequence));
-    let earlier_source = market_data::source_id.lt(source).or(earlier_sequence);
-    let earlier = market_data::timestamp
-        .lt(stamp)
-        .or(market_data::timestamp.eq(stamp).and(earlier_source));
+    let stamp: Timestamp = from.timestamp;
+    let earlier: BeforeKey = before_key(from);
     active
         .filter(market_data::instrument_id.eq(of))
         .filter(market_data::timestamp.between(first, stamp))

@@ -27,7 +27,7 @@ pub(super) fn delete_files(db: &Database, cut_off: Timestamp) -> Result<TablePur
 }
 
 /// Deletes the rows in periods that have files.
-pub(super) fn delete_under_files(
+pub(super) fn delete_rows_over_files(
     db: &Database,
     cut_off: Timestamp,
     purge: &mut TablePurge,

@@ -12,7 +12,7 @@ use super::parts::PartBytes;
 use crate::database::{BackendConnection, Invalidation};
 use crate::error::Result;
 use crate::models::ArchiveSegment;
-use crate::repository::market_data::TickKey;
+use crate::repository::market_data::{TickKey, behind_key};
 use crate::repository::tick_key_list::{TICK_KEYS_PER_STATEMENT_MAX, push_tick_keys};
 use crate::segment::{Segment, SegmentKey};
 use crate::soft_delete::SoftDeletable;
@@ -192,19 +192,18 @@ fn old_keys(
     after: Option<SegmentKey>,
     limit: i64,
 ) -> Result<Vec<SegmentKey>> {
-    let (at, source, number) = after.unwrap_or((segment.starts_at, i64::MIN, i64::MIN));
-    let later = market_data::timestamp
-        .gt(at)
-        .or(market_data::source_id.gt(source).or(market_data::source_id
-            .eq(source)
-            .and(market_data::sequence.gt(number))));
+    let id = segment.instrument_id;
+    let from = match after {
+        Some(key) => TickKey::at(id, key),
+        None => TickKey::before_all(id, segment.starts_at),
+    };
     let last = segment.ends_at.saturating_add_micros(-1);
     let query = market_data::table
         .deleted()
         .filter(market_data::deleted_at.le(cut_off))
-        .filter(market_data::instrument_id.eq(segment.instrument_id))
-        .filter(market_data::timestamp.between(at, last))
-        .filter(later)
+        .filter(market_data::instrument_id.eq(id))
+        .filter(market_data::timestamp.between(from.timestamp, last))
+        .filter(behind_key(from))
         .order((
             market_data::timestamp.asc(),
             market_data::source_id.asc(),
