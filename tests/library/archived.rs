@@ -188,7 +188,8 @@ on_both! {
         let bars = || db.texts("SELECT count(*) || '' AS text FROM market_data_bars WHERE deleted_at IS NULL")[0].clone();
         let stale = || db.texts("SELECT count(*) || '' AS text FROM stale_bars")[0].clone();
         bar_series::build(&database, key, BuildSpan::default(), ticks).unwrap();
-        run(&database, ArchivePeriod::Month, at(30, 0));
+        // Of a day each: the file of the first one is deleted as a whole.
+        run(&database, ArchivePeriod::Day, at(30, 0));
         assert_eq!((stale().as_str(), bars().as_str()), ("0", "2"), "archiving changes nothing");
         let repository = MarketDataRepository::new(&database);
         let first = TickRange { instrument_id: 1, start: None, end: Some(at(1, 0)) };
@@ -198,6 +199,34 @@ on_both! {
         assert_eq!((stale().as_str(), bars().as_str()), ("0", "1"));
         store(&database, vec![tick(at(1, 50), Some(0), 2.0)]);
         assert_eq!(stale(), "1", "a late tick marks the bar of its day");
+    }
+
+    fn a_restoration_stops_when_its_ticks_are_deleted(db: &TestDatabase) {
+        let (database, _) = open(db);
+        let repository = MarketDataRepository::new(&database);
+        let many = 30_000;
+        store(&database, (0..many).map(|n| tick(at(0, n), Some(0), 1.0)).collect());
+        let rows = || db.texts("SELECT count(*) || '' AS text FROM market_data")[0].clone();
+        let mut stopped = false;
+        for _ in 0..10 {
+            run(&database, ArchivePeriod::Day, at(1, 0));
+            let file = database.read("test.list", |conn| archive::list(conn, Some(1))).unwrap();
+            let outcome = std::thread::scope(|scope| {
+                let restoration = scope.spawn(|| Archiver::default().restore_period(&database, &file[0]));
+                while rows() == "0" && !restoration.is_finished() {}
+                assert_eq!(repository.soft_delete_range(TickRange::all(1)).unwrap(), many as usize);
+                restoration.join().unwrap()
+            });
+            assert_eq!(count(&database), 0);
+            stopped |= matches!(outcome, Err(tickbase::Error::Conflict { .. }));
+            let batch = database.read("test.deletions", |conn| deletion::list(conn, None, 1)).unwrap();
+            deletion::undo(&database, batch[0].id(), &UndoOptions::default()).unwrap();
+            assert_eq!(count(&database), many);
+            if stopped {
+                break;
+            }
+        }
+        assert!(stopped, "each deletion came after a restoration");
     }
 
     fn those_who_ask_the_table_alone_are_told(db: &TestDatabase) {

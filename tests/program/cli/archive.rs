@@ -134,6 +134,15 @@ on_both! {
         assert_eq!(db.texts("SELECT count(*) || '' AS text FROM archive_parts"), ["0"]);
     }
 
+    fn an_instrument_with_archived_ticks_is_kept_by_a_purge(db: &TestDatabase) {
+        import(db);
+        assert_eq!(run(db, &["archive", "run"]).code, Some(0));
+        assert_eq!(run(db, &["instruments", "delete", "ES"]).code, Some(0));
+        let purged = run(db, &["purge", "--older-than", "0s"]);
+        assert_eq!(purged.code, Some(0), "{purged:?}");
+        assert!(purged.out.contains("is referred to by 1 archived period"), "{purged:?}");
+    }
+
     fn a_mirror_follows_the_archive(db: &TestDatabase) {
         let files = Files::new();
         let place = files.path("mirror");
