@@ -29,6 +29,7 @@ mod own_hosts;
 #[cfg(feature = "page")]
 mod page;
 mod probes;
+mod ranged;
 mod readiness;
 mod realtime;
 mod realtime_hub;

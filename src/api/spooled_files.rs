@@ -3,13 +3,17 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::http::HeaderValue;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time::Instant;
+
+use super::ranged::RangedBytes;
 
 /// Files that are kept at once.
 const FILES_MAX: u64 = 8;
@@ -54,28 +58,51 @@ impl SpooledFiles {
 #[derive(Clone)]
 pub(super) struct SpooledFile {
     file: Arc<Mutex<File>>,
-    pub(super) size: u64,
+    size: u64,
     /// Names this file among all that were made for the same query.
-    pub(super) tag: HeaderValue,
+    tag: HeaderValue,
+    media_type: &'static str,
     made_at: Instant,
 }
 
 impl SpooledFile {
-    pub(super) fn new(file: File, size: u64) -> Self {
+    pub(super) fn new(file: File, size: u64, media_type: &'static str) -> Self {
         let tag = HeaderValue::try_from(format!("\"{}\"", uuid::Uuid::new_v4().simple()));
         Self {
             file: Arc::new(Mutex::new(file)),
             size,
             tag: tag.unwrap_or(HeaderValue::from_static("\"\"")),
+            media_type,
             made_at: Instant::now(),
         }
     }
 
-    pub(super) fn read(&self, from: u64, length: usize) -> std::io::Result<Vec<u8>> {
+    fn piece(&self, from: u64, length: usize) -> std::io::Result<Vec<u8>> {
         let mut piece = vec![0; length];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(from))?;
         file.read_exact(&mut piece)?;
         Ok(piece)
+    }
+}
+
+impl RangedBytes for SpooledFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn tag(&self) -> HeaderValue {
+        self.tag.clone()
+    }
+
+    fn media_type(&self) -> &'static str {
+        self.media_type
+    }
+
+    async fn read(&self, range: Range<u64>) -> std::io::Result<Bytes> {
+        let file = self.clone();
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let read = tokio::task::spawn_blocking(move || file.piece(range.start, length));
+        read.await.map_err(std::io::Error::other)?.map(Bytes::from)
     }
 }

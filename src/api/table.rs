@@ -106,6 +106,9 @@ enum TableAnswers {
     /// The part that was asked for
     #[response(status = 206)]
     Part,
+    /// The client has it: `if-none-match` names its tag
+    #[response(status = 304)]
+    Same,
     /// No active instrument has this symbol
     #[response(status = 404)]
     NoInstrument(ErrorBody),

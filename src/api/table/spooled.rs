@@ -2,17 +2,15 @@
 //! size and for one piece after the other. It is written once, into a file, and all parts are of that.
 
 use std::io::Write;
-use std::ops::Range;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::Response;
 
 use super::stream::{TableStream, blocking};
 use crate::api::error::ApiError;
 use crate::api::guard;
+use crate::api::ranged;
 use crate::api::spooled_files::SpooledFile;
 use crate::api::state::ApiState;
 use crate::error::Error;
@@ -22,8 +20,6 @@ use crate::export::{Table, TableFormat};
 const AGE_AT_BEGIN: Duration = Duration::from_secs(2);
 /// The same of one that asks for the first bytes, with which one may also go on.
 const AGE_AT_FIRST_BYTES: Duration = Duration::from_secs(10);
-/// Bytes that are read of a file at once.
-const PIECE_BYTES: usize = 256 * 1_024;
 
 pub(super) async fn answer(
     state: &ApiState,
@@ -41,28 +37,7 @@ pub(super) async fn answer(
             file
         }
     };
-    // A part of another file than the one that the client has begun is of no use to it.
-    let is_same = headers
-        .get(header::IF_RANGE)
-        .is_none_or(|tag| *tag == file.tag);
-    // A range means something with GET alone (RFC 9110, 14.2).
-    let is_part = is_same && method == Method::GET;
-    let range = headers.get(header::RANGE).filter(|_| is_part);
-    let range = range.and_then(|range| range.to_str().ok());
-    Ok(match range.and_then(|text| bytes_of(text, file.size)) {
-        None => part(&file, format, StatusCode::OK, 0..file.size),
-        Some(Some(range)) => part(&file, format, StatusCode::PARTIAL_CONTENT, range),
-        Some(None) => {
-            let detail = format!("the file has {} bytes; ask for some of these", file.size);
-            let refused = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
-            let mut refused = refused.into_response();
-            let size = HeaderValue::try_from(format!("bytes */{}", file.size));
-            if let Ok(size) = size {
-                refused.headers_mut().insert(header::CONTENT_RANGE, size);
-            }
-            refused
-        }
-    })
+    ranged::answer(method, headers, file)
 }
 
 /// How old a file this request takes: who begins to read sees what is stored now, who goes on the
@@ -106,91 +81,13 @@ async fn make(
             None => break,
         }
     }
-    Ok(SpooledFile::new(file, size))
-}
-
-fn part(
-    file: &SpooledFile,
-    format: TableFormat,
-    status: StatusCode,
-    range: Range<u64>,
-) -> Response {
-    let length = range.end - range.start;
-    let place = format!(
-        "bytes {}-{}/{}",
-        range.start,
-        range.end.max(1) - 1,
-        file.size
-    );
-    let of = file.clone();
-    let pieces = stream::try_unfold(range, move |range| {
-        let file = of.clone();
-        async move {
-            let length = (range.end - range.start).min(PIECE_BYTES as u64);
-            if length == 0 {
-                return Ok::<_, std::io::Error>(None);
-            }
-            let from = range.start;
-            let read = tokio::task::spawn_blocking(move || file.read(from, length as usize));
-            let piece = read.await.map_err(std::io::Error::other)??;
-            Ok(Some((Bytes::from(piece), from + length..range.end)))
-        }
-    });
-    let mut response = Response::new(Body::from_stream(pieces));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let kind = HeaderValue::from_static(format.media_type());
-    headers.insert(header::CONTENT_TYPE, kind);
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::ETAG, file.tag.clone());
-    if let (StatusCode::PARTIAL_CONTENT, Ok(place)) = (status, HeaderValue::try_from(place)) {
-        headers.insert(header::CONTENT_RANGE, place);
-    }
-    response
-}
-
-/// The bytes that a header `range` names of a file of this size: none when it is to be ignored, as one of
-/// several parts is (RFC 9110, 14.2); within that none when the file has no such part.
-fn bytes_of(header: &str, size: u64) -> Option<Option<Range<u64>>> {
-    let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| text.parse::<u64>().ok();
-    let range = match (first, last) {
-        ("", last) => size.saturating_sub(number(last)?)..size,
-        (first, "") => number(first)?..size,
-        (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            if last < first {
-                return None;
-            }
-            first..size.min(last.saturating_add(1))
-        }
-    };
-    Some((range.start < range.end).then_some(range))
+    Ok(SpooledFile::new(file, size, format.media_type()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_part_of_a_file_is_read_from_the_header() {
-        for (header, expected) in [
-            ("bytes=0-3", Some(Some(0..4))),
-            ("bytes=4-", Some(Some(4..10))),
-            ("bytes=-4", Some(Some(6..10))),
-            ("bytes=-400", Some(Some(0..10))),
-            ("bytes=4-400", Some(Some(4..10))),
-            ("bytes=10-", Some(None)),
-            ("bytes=-0", Some(None)),
-            ("bytes=5-4", None),
-            ("bytes=0-1,4-5", None),
-            ("bytes=x-y", None),
-            ("items=0-3", None),
-        ] {
-            assert_eq!(bytes_of(header, 10), expected, "{header}");
-        }
-    }
+    use axum::http::HeaderValue;
 
     #[test]
     fn who_begins_to_read_gets_a_young_file_and_who_goes_on_the_one_it_began() {
