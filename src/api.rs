@@ -7,6 +7,8 @@
 mod access;
 mod alerts;
 mod analytics;
+#[cfg(feature = "archive")]
+mod archive;
 mod auth;
 mod bars;
 mod body;
@@ -35,6 +37,8 @@ mod realtime;
 mod realtime_hub;
 mod realtime_versions;
 mod respond;
+#[cfg(feature = "archive")]
+mod retention;
 mod rules;
 mod server;
 mod snapshot_cache;
@@ -129,6 +133,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(analytics::reads())
         .merge(import::reads())
         .merge(udf::reads());
+    #[cfg(feature = "archive")]
+    let reads = reads.merge(archive::reads()).merge(retention::reads());
     let questions = OpenApiRouter::new()
         .merge(history::questions())
         .merge(rules::questions())
@@ -145,6 +151,8 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(rules::writes())
         .merge(alerts::writes())
         .merge(deletions::writes());
+    #[cfg(feature = "archive")]
+    let writes = writes.merge(retention::writes());
     let batches = market_data::writes().merge(line_protocol::writes());
     let writes = with_body(state, BodySize::Small, writes)
         .merge(with_body(state, BodySize::Batch, batches))

@@ -24,6 +24,8 @@ use crate::services::BackupService;
 use crate::services::alert_delivery::AlertDeliveryService;
 use crate::services::cache::Cache;
 use crate::services::{AlertEngine, AnalyticsEngine, HistoricalDataService, Service};
+#[cfg(feature = "archive")]
+use crate::services::{ArchiveMirrorService, RetentionService};
 
 /// Everything that runs: the database, the services, the API.
 ///
@@ -48,6 +50,7 @@ pub struct App {
     history: Arc<HistoricalDataService>,
     #[cfg(feature = "sqlite")]
     backup: Option<Arc<BackupService>>,
+    maintenance: Vec<Arc<dyn Service>>,
     api: ApiState,
     /// The API of tickbase at `server.native_bind`, where `server.bind` speaks another contract.
     native: Option<ApiState>,
@@ -98,6 +101,8 @@ impl App {
         let backup = BackupService::new(&database, &settings.backup)?.map(Arc::new);
         #[cfg(feature = "sqlite")]
         backup.iter().for_each(|backup| api.show_backup(backup));
+        let maintenance = maintenance(&database, settings)?;
+        api.show_maintenance(maintenance.clone());
         // Monitoring first, so that it sees the others start. The alert engine starts after the
         // delivery, whose thread takes what fires.
         monitoring.start()?;
@@ -108,6 +113,9 @@ impl App {
         #[cfg(feature = "sqlite")]
         if let Some(backup) = &backup {
             backup.start()?;
+        }
+        for service in &maintenance {
+            service.start()?;
         }
         // Last: a request that comes earlier gets 503, not an answer of half the services.
         api.readiness().ready();
@@ -120,6 +128,7 @@ impl App {
             history,
             #[cfg(feature = "sqlite")]
             backup,
+            maintenance,
             api,
             native,
         })
@@ -248,6 +257,7 @@ impl App {
         self.analytics.stop();
         #[cfg(feature = "sqlite")]
         self.backup.iter().for_each(|backup| backup.stop());
+        self.maintenance.iter().for_each(|service| service.stop());
         self.history.stop();
         self.delivery.stop();
         self.monitoring.stop();
@@ -255,4 +265,20 @@ impl App {
         // Only now: writes that waited for the writer have fired what they matched.
         self.alerts.stop();
     }
+}
+
+/// The services that keep the data in order.
+fn maintenance(database: &Database, settings: &Settings) -> Result<Vec<Arc<dyn Service>>> {
+    let mut services: Vec<Arc<dyn Service>> = Vec::new();
+    #[cfg(feature = "archive")]
+    {
+        let (retention, archive) = (&settings.retention, &settings.archive);
+        services.push(Arc::new(RetentionService::new(
+            database, retention, archive,
+        )?));
+        let mirror = ArchiveMirrorService::new(database, archive)?;
+        services.extend(mirror.map(|mirror| Arc::new(mirror) as Arc<dyn Service>));
+    }
+    let _ = (database, settings, &mut services);
+    Ok(services)
 }

@@ -2,6 +2,7 @@
 
 mod alert_channels;
 pub mod alerts;
+pub mod archive;
 pub mod backup;
 pub mod cache;
 pub mod database;
@@ -11,6 +12,7 @@ mod layers;
 mod limits;
 pub mod monitoring;
 mod read;
+pub mod retention;
 pub mod server;
 mod settings;
 pub mod tokens;
@@ -18,6 +20,7 @@ mod url;
 pub mod webhooks;
 
 pub use alerts::{AlertsConfig, ChannelConfig, ChannelTarget};
+pub use archive::ArchiveConfig;
 pub use backup::BackupConfig;
 pub use cache::CacheConfig;
 pub use database::{
@@ -29,6 +32,7 @@ pub use history::HistoryConfig;
 pub(crate) use hosts::{Authority, Host};
 pub use monitoring::MonitoringConfig;
 pub(crate) use monitoring::Threshold;
+pub use retention::RetentionConfig;
 pub use server::{ApiContract, ServerConfig};
 pub use settings::Settings;
 pub use tokens::{NamedToken, Token, TokenRights};

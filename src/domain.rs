@@ -19,7 +19,8 @@ pub mod expression;
 pub mod instrument;
 mod period;
 pub mod places;
-pub mod rule;
+mod retention;
+mod rule;
 pub mod tick;
 pub mod trace;
 
@@ -41,6 +42,7 @@ pub use expression::Expression;
 pub use instrument::{InstrumentStatus, InstrumentType, PriceDecimals, Symbol};
 pub(crate) use period::DAY_MICROS;
 pub use places::{mean_places, price_places, price_text};
+pub use retention::{RetentionKind, RetentionPolicies, RetentionPolicyText};
 pub use rule::{RULE_NAME_LENGTH_MAX, RuleKind, RuleShape};
 pub use tick::{DEFAULT_SOURCE_ID, StoredTick};
 pub use trace::TraceId;

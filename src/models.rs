@@ -16,6 +16,7 @@ mod deletion;
 mod instrument;
 mod market_data;
 mod market_data_bar;
+mod retention_policy;
 mod saved_query;
 
 pub use alert_delivery::AlertDelivery;
@@ -31,6 +32,7 @@ pub use deletion::{Deletion, NewDeletion};
 pub use instrument::{Instrument, InstrumentChange, NewInstrument};
 pub use market_data::MarketData;
 pub use market_data_bar::{MarketDataBar, NewMarketDataBar};
+pub use retention_policy::{NewRetentionPolicy, RetentionPolicy};
 pub use saved_query::{NewSavedQuery, SavedQuery};
 
 use diesel::backend::Backend;
@@ -83,5 +85,6 @@ read_models!(
     Instrument,
     MarketData,
     MarketDataBar,
+    RetentionPolicy,
     SavedQuery,
 );

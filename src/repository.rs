@@ -34,6 +34,9 @@ mod pass;
 /// The only hard delete.
 pub mod purge;
 mod range_query;
+#[cfg(feature = "archive")]
+pub mod retention;
+pub mod retention_policy;
 pub(crate) mod rows;
 /// Queries for bars that users keep under a name.
 pub mod saved_query;

@@ -289,6 +289,36 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal, Timestamp};
 
+    retention_policies (id) {
+        id -> BigInt,
+        kind -> Text,
+        instrument_id -> Nullable<BigInt>,
+        data_source_id -> Nullable<BigInt>,
+        frequency -> Nullable<Text>,
+        archive_after_seconds -> Nullable<BigInt>,
+        delete_after_seconds -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
+    retention_spans (instrument_id, starts_at, deleted_at, parts) {
+        instrument_id -> BigInt,
+        starts_at -> Timestamp,
+        deleted_at -> Timestamp,
+        parts -> Text,
+        ends_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal, Timestamp};
+
     saved_queries (id) {
         id -> BigInt,
         name -> Text,
@@ -357,6 +387,10 @@ diesel::joinable!(market_data -> data_sources (source_id));
 diesel::joinable!(market_data -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
+diesel::joinable!(retention_policies -> data_sources (data_source_id));
+diesel::joinable!(retention_policies -> instruments (instrument_id));
+diesel::joinable!(retention_spans -> deletions (deleted_at));
+diesel::joinable!(retention_spans -> instruments (instrument_id));
 diesel::joinable!(stale_bars -> instruments (instrument_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -375,6 +409,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     instruments,
     market_data,
     market_data_bars,
+    retention_policies,
+    retention_spans,
     saved_queries,
     stale_bars,
     tickbase_database,

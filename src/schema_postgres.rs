@@ -289,6 +289,36 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
 
+    retention_policies (id) {
+        id -> Int8,
+        kind -> Text,
+        instrument_id -> Nullable<Int8>,
+        data_source_id -> Nullable<Int8>,
+        frequency -> Nullable<Text>,
+        archive_after_seconds -> Nullable<Int8>,
+        delete_after_seconds -> Nullable<Int8>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
+    retention_spans (instrument_id, starts_at, deleted_at, parts) {
+        instrument_id -> Int8,
+        starts_at -> Timestamptz,
+        deleted_at -> Timestamptz,
+        parts -> Text,
+        ends_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::{Decimal as Numeric, Timestamp as Timestamptz};
+
     saved_queries (id) {
         id -> Int8,
         name -> Text,
@@ -355,6 +385,10 @@ diesel::joinable!(bar_series -> instruments (instrument_id));
 diesel::joinable!(instrument_state -> instruments (instrument_id));
 diesel::joinable!(market_data_bars -> data_sources (data_source_id));
 diesel::joinable!(market_data_bars -> instruments (instrument_id));
+diesel::joinable!(retention_policies -> data_sources (data_source_id));
+diesel::joinable!(retention_policies -> instruments (instrument_id));
+diesel::joinable!(retention_spans -> deletions (deleted_at));
+diesel::joinable!(retention_spans -> instruments (instrument_id));
 diesel::joinable!(stale_bars -> instruments (instrument_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -373,6 +407,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     instruments,
     market_data,
     market_data_bars,
+    retention_policies,
+    retention_spans,
     saved_queries,
     stale_bars,
     tickbase_database,

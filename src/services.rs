@@ -24,6 +24,8 @@ pub mod coverage;
 pub mod historical_data;
 mod record;
 pub mod replay;
+#[cfg(feature = "archive")]
+mod retention;
 mod worker;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,12 +33,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use alerts::AlertEngine;
 #[cfg(feature = "analytics")]
 pub use analytics_engine::AnalyticsEngine;
+#[cfg(feature = "archive")]
+pub use archive_mirror::ArchiveMirrorService;
 #[cfg(feature = "sqlite")]
 pub use backup::BackupService;
 pub(crate) use callbacks::Callbacks;
 pub use callbacks::Registration;
 pub use historical_data::HistoricalDataService;
 pub(crate) use record::{ServiceRecord, panic_text};
+#[cfg(feature = "archive")]
+pub use retention::RetentionService;
 pub(crate) use worker::{Wakeup, Worker, WorkerText};
 
 use crate::error::Result;

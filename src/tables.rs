@@ -53,6 +53,19 @@ pub mod deletions {
     crate::soft_deletable!(@join_needs_scope crate::schema::deletions);
 }
 
+/// How long ticks and bars stay. It has no soft delete: `table` is Diesel's.
+pub mod retention_policies {
+    pub use crate::schema::retention_policies::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::retention_policies);
+}
+
+/// What retention has deleted of what bars are made of. It has no soft delete: `table` is Diesel's, and
+/// `deleted_at` names the batch.
+pub mod retention_spans {
+    pub use crate::schema::retention_spans::*;
+    crate::soft_deletable!(@join_needs_scope crate::schema::retention_spans);
+}
+
 /// Series of bars that were built. It has no soft delete: `table` is Diesel's.
 pub mod bar_series {
     pub use crate::schema::bar_series::*;

@@ -39,7 +39,7 @@ pub use date_order_survey::DateOrderSurvey;
 pub use form::StampForm;
 pub use pattern::TimestampFormat;
 pub use reader::{StampReader, WrittenStamp};
-pub use span::parse_span;
+pub use span::{format_span, parse_span};
 pub use zone::FeedZone;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.

@@ -24,6 +24,11 @@ pub(super) struct Query<T>(pub(super) T);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Id(pub(super) i64);
 
+/// The id in the path of a file: `12.parquet`.
+#[cfg(feature = "archive")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ParquetId(pub(super) i64);
+
 /// A JSON body, which is an object.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub(super) T);
@@ -54,15 +59,39 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let params = params.map_err(|error| {
-            ApiError::violation(["path", "id"], format!("it cannot be read: {error}"))
-        })?;
-        let Some((name, text)) = params.iter().last() else {
-            return Err(ApiError::violation(["path"], "there is no id in it"));
-        };
+        let (name, text) = last_parameter(parts, state).await?;
         let id = text.parse().map(Self);
-        id.map_err(|_| ApiError::violation(["path", name], "not a 64-bit integer"))
+        id.map_err(|_| ApiError::violation(["path", &name], "not a 64-bit integer"))
+    }
+}
+
+/// Name and text of the last parameter in the path.
+async fn last_parameter<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<(String, String), ApiError> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    let params = params.map_err(|error| {
+        ApiError::violation(["path", "id"], format!("it cannot be read: {error}"))
+    })?;
+    let last = params.iter().last();
+    let last = last.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    last.ok_or_else(|| ApiError::violation(["path"], "there is no id in it"))
+}
+
+#[cfg(feature = "archive")]
+impl<S: Send + Sync> FromRequestParts<S> for ParquetId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let (name, text) = last_parameter(parts, state).await?;
+        let digits = text.strip_suffix(".parquet");
+        let is_number = |of: &&str| !of.starts_with('0') && of.bytes().all(|b| b.is_ascii_digit());
+        let id = digits.filter(is_number).and_then(|id| id.parse().ok());
+        id.map(Self).ok_or_else(|| {
+            let msg = "give a number and .parquet: 12.parquet";
+            ApiError::violation(["path", &name], msg)
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use super::error::{ApiError, ErrorBody, ReadErrors};
 use super::state::ApiState;
 use super::types::{
     AlertDeliveryHealth, BackupHealth, DatabaseHealth, DetailedHealth, HealthBody, HealthHistory,
-    HealthRound, HistoryHealth, SlowQueryList, public_errors,
+    HealthRound, HistoryHealth, MaintenanceHealth, SlowQueryList, public_errors,
 };
 use crate::database::ProbeCause;
 use crate::domain::Frequency;
@@ -154,8 +154,8 @@ impl FeedAge {
 ///
 /// `unhealthy` (503): the database does not answer, its file is not the one that was opened, it is
 /// full or damaged, or no connection is left; `problem` says which. `degraded`: it serves, and an
-/// alert is raised, alerts could not be delivered (`alert_delivery` says what to do), or backups are
-/// not made (`backup`). A feed that has not begun yet is no fault.
+/// alert is raised, alerts could not be delivered (`alert_delivery` says what to do), backups are
+/// not made (`backup`), or retention or the mirror of the archive fails (`maintenance`). A feed that has not begun yet is no fault.
 #[utoipa::path(
     get,
     path = "/api/health",
@@ -183,8 +183,16 @@ async fn health(
     let unsaved = backup
         .as_ref()
         .is_some_and(|of| of.status == HealthStatus::Degraded);
+    let maintenance: Vec<MaintenanceHealth> = state
+        .maintenance()
+        .iter()
+        .map(|service| MaintenanceHealth::new(&**service))
+        .collect();
+    let unkept = maintenance
+        .iter()
+        .any(|of| of.status == HealthStatus::Degraded);
     let overall = match word {
-        HealthStatus::Healthy if undelivered || unsaved => HealthStatus::Degraded,
+        HealthStatus::Healthy if undelivered || unsaved || unkept => HealthStatus::Degraded,
         word => word,
     };
     let body = HealthBody {
@@ -201,6 +209,7 @@ async fn health(
         historical_data_service: history(&state, word, last_tick),
         alert_delivery: delivery,
         backup,
+        maintenance,
     };
     Ok((status(overall), axum::Json(body)))
 }

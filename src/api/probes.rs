@@ -103,6 +103,7 @@ fn services(text: &mut Exposition, state: &ApiState) {
     }
     #[cfg(feature = "sqlite")]
     all.extend(state.backup().map(|backup| &**backup as &dyn Service));
+    all.extend(state.maintenance().iter().map(|service| &**service));
     metrics::service_metrics(text, &all);
     #[cfg(feature = "sqlite")]
     if let Some(backup) = state.backup() {

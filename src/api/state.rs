@@ -70,6 +70,7 @@ struct ApiStateInner {
     analytics: OnceLock<Arc<AnalyticsEngine>>,
     #[cfg(feature = "sqlite")]
     backup: OnceLock<Arc<BackupService>>,
+    maintenance: OnceLock<Vec<Arc<dyn Service>>>,
 }
 
 /// The service of historical data and what was asked of it, for their figures.
@@ -158,6 +159,7 @@ impl ApiState {
                 analytics: OnceLock::new(),
                 #[cfg(feature = "sqlite")]
                 backup: OnceLock::new(),
+                maintenance: OnceLock::new(),
             }),
         })
     }
@@ -197,6 +199,17 @@ impl ApiState {
     #[cfg(feature = "sqlite")]
     pub(super) fn backup(&self) -> Option<&Arc<BackupService>> {
         self.inner.backup.get()
+    }
+
+    /// Shows these services in `/api/health` and `/metrics`: those that keep the data in order. A second
+    /// call does nothing.
+    pub fn show_maintenance(&self, services: Vec<Arc<dyn Service>>) {
+        // Others are not shown.
+        let _ = self.inner.maintenance.set(services);
+    }
+
+    pub(super) fn maintenance(&self) -> &[Arc<dyn Service>] {
+        self.inner.maintenance.get().map_or(&[], Vec::as_slice)
     }
 
     /// Has questions under `/api/v1/analytics` answered by this engine; without one they are

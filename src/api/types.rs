@@ -6,6 +6,8 @@
 
 mod alerts;
 mod analytics;
+#[cfg(feature = "archive")]
+mod archive;
 mod bars;
 mod coverage;
 mod deletions;
@@ -20,6 +22,8 @@ mod numbers;
 mod object;
 mod realtime;
 mod replay;
+#[cfg(feature = "archive")]
+mod retention;
 mod rules;
 mod service_health;
 mod silences;
@@ -30,6 +34,8 @@ mod udf;
 
 pub(super) use alerts::*;
 pub(super) use analytics::*;
+#[cfg(feature = "archive")]
+pub(super) use archive::*;
 pub(super) use bars::*;
 pub(super) use coverage::*;
 pub(super) use deletions::*;
@@ -44,6 +50,8 @@ pub(super) use numbers::{Rounding, quantity, rounded};
 pub(super) use object::JsonObject;
 pub(super) use realtime::*;
 pub(super) use replay::*;
+#[cfg(feature = "archive")]
+pub(super) use retention::*;
 pub(super) use rules::*;
 pub(super) use service_health::*;
 pub(super) use silences::*;

@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::limits::within;
+use super::limits::{within, within_span};
 use super::read::span;
 use crate::error::{Error, Result};
-
-const EVERY_MIN: Duration = Duration::from_secs(60);
-const EVERY_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// All settings of backups.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,14 +55,7 @@ impl BackupConfig {
             let (reason, remedy) = ("it is empty", "give a directory, or leave it out");
             return Err(Error::config("backup.directory", reason, remedy));
         }
-        if !(EVERY_MIN..=EVERY_MAX).contains(&self.every) {
-            let reason = format!("{:?} cannot work", self.every);
-            return Err(Error::config(
-                "backup.every",
-                reason,
-                "give a time from 1m to 366d",
-            ));
-        }
+        within_span("backup.every", self.every)?;
         within("backup.keep", self.keep, 1..=10_000)
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// The sections that a variable `TICKBASE_<SECTION>_<NAME>` may name; variables of others are of
 /// other programs.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "POOL",
     "SQLITE",
     "POSTGRES",
@@ -22,6 +22,8 @@ const SECTIONS: [&str; 11] = [
     "MONITORING",
     "HISTORY",
     "BACKUP",
+    "ARCHIVE",
+    "RETENTION",
     "ALERTS",
     "CACHE",
     "SERVER",

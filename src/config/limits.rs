@@ -19,6 +19,16 @@ pub(super) fn within(
     Err(Error::config(name, format!("{value} cannot work"), remedy))
 }
 
+/// Refuses an interval that is shorter than a minute, or longer than a year.
+pub(super) fn within_span(name: &str, value: Duration) -> Result<()> {
+    let limits = Duration::from_secs(60)..=Duration::from_secs(366 * 86_400);
+    if limits.contains(&value) {
+        return Ok(());
+    }
+    let reason = format!("{value:?} cannot work");
+    Err(Error::config(name, reason, "give a time from 1m to 366d"))
+}
+
 /// Refuses a duration of nothing.
 pub(super) fn positive(name: &str, value: Duration) -> Result<()> {
     if value.is_zero() {

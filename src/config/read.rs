@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,6 +26,22 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D:
 /// A time with its unit: `24h`.
 pub(super) fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     parse_span(&text(from)?).map_err(refused)
+}
+
+/// The same, where there may be none.
+pub(super) fn optional_span<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Duration>, D::Error> {
+    span(from).map(Some)
+}
+
+/// A word of a list.
+pub(super) fn word<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err = Error>,
+    D: Deserializer<'de>,
+{
+    text(from)?.parse().map_err(refused)
 }
 
 /// A text; a variable that reads as a number arrives as one. It may be secret, so the error does

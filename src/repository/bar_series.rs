@@ -9,14 +9,25 @@
 //! The reasons are in docs/decisions/0015.
 
 mod bars;
+#[cfg(feature = "archive")]
+mod before_deletion;
+mod bounds;
 mod build;
+mod gone;
 mod marks;
 mod read;
 mod status;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "archive")]
+pub(crate) use before_deletion::{PartsOf, Settled, settled, that_stay};
+#[cfg(feature = "archive")]
+pub(crate) use bounds::begin_at;
+pub(crate) use bounds::{begin_before, forget_gone};
 pub use build::{BuildReport, BuildSpan};
+#[cfg(feature = "archive")]
+pub(crate) use gone::{GoneSpan, MadeOf, is_gone_between, note_gone};
 pub(crate) use marks::Marks;
 pub use marks::mark_stale;
 pub(crate) use read::BuiltSources;

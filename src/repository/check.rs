@@ -27,12 +27,13 @@ use crate::repository::market_data::plan_samples;
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
     alert_deliveries, alert_silences, archive_parts, archive_permit, archive_segments, bar_series,
-    deletions, instrument_state, market_data_bars, saved_queries, stale_bars, tickbase_database,
+    deletions, instrument_state, market_data_bars, retention_policies, retention_spans,
+    saved_queries, stale_bars, tickbase_database,
 };
 use crate::tables::{alert_logs, alert_rules, data_sources, instruments, market_data};
 
 /// The tables of the schema, but for that of the migrations.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 20] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -48,13 +49,15 @@ const TABLES: [&str; 18] = [
     "instruments",
     "market_data",
     "market_data_bars",
+    "retention_policies",
+    "retention_spans",
     "saved_queries",
     "stale_bars",
     "tickbase_database",
 ];
 
 /// The indexes that named queries need; the migrations say which.
-const INDEXES: [&str; 18] = [
+const INDEXES: [&str; 20] = [
     "alert_deliveries_dead",
     "alert_deliveries_due",
     "alert_logs_instrument_active",
@@ -72,6 +75,8 @@ const INDEXES: [&str; 18] = [
     "market_data_bars_period_active",
     "market_data_bars_trash",
     "market_data_trash",
+    "retention_policies_subject",
+    "retention_spans_batch",
     "saved_queries_trash",
 ];
 
@@ -247,6 +252,8 @@ fn columns(conn: &mut BackendConnection<'_>) -> Vec<Finding> {
         readable!("bar_series", bar_series::table),
         readable!("deletions", deletions::table),
         readable!("instrument_state", instrument_state::table),
+        readable!("retention_policies", retention_policies::table),
+        readable!("retention_spans", retention_spans::table),
         readable!("stale_bars", stale_bars::table),
         readable!("tickbase_database", tickbase_database::table),
     ]

@@ -6,6 +6,8 @@
 
 mod cascade;
 mod conflicts;
+#[cfg(feature = "archive")]
+mod growing;
 mod read;
 mod stamps;
 #[cfg(test)]
@@ -16,6 +18,8 @@ mod undo;
 pub use super::deletion_batch::{DeletionBatch, batch};
 pub use cascade::{delete_instruments, resume};
 pub use conflicts::UndoConflict;
+#[cfg(feature = "archive")]
+pub(crate) use growing::GrowingBatch;
 pub(crate) use read::mark_purged;
 pub use read::{LIMIT_MAX, get, list};
 pub use trash::{TrashEntry, TrashPage, trash};

@@ -1,9 +1,11 @@
 //! A mirror of the archive in a directory: the files of archived ticks, for DuckDB, pandas, polars and
 //! Spark. It is a copy, never the truth: what is missing is written again, and nothing is read from it.
 //!
-//! A file is `ticks/instrument=ES/year=2013/month=09/12-v1.parquet`: number and version of its period.
-//! What lies under a name never changes, so that any tool may copy the directory on. Files come in whole,
-//! under a name of their own until then.
+//! A file is `ticks/instrument=ES/year=2013/month=09/12-v1-0a1b2c3d.parquet`: number and version of its
+//! period, and the begin of its hash. What lies under a name never changes, so that any tool may copy the
+//! directory on. Files come in whole, under a name of their own until then.
+
+mod service;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,13 +19,19 @@ use crate::database::{Database, sync_directory};
 use crate::error::{Error, Result};
 use crate::models::ArchiveSegment;
 use crate::repository::archive::{self, Archiver, PeriodOutcome};
-use crate::repository::instrument;
+use crate::repository::{database_identity, instrument};
 use crate::timestamp::Timestamp;
+
+pub use service::ArchiveMirrorService;
 
 /// What a symbol may have in the name of a directory, on every system and in every URL.
 const IN_A_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 const TICKS: &str = "ticks";
 const PARQUET: &str = ".parquet";
+/// Digits of a hash in a name.
+const HASH_DIGITS: usize = 8;
+/// The file in which the number of the database stands whose mirror a directory is.
+const OWNER: &str = ".tickbase-database";
 /// How a file is called that is being written.
 const UNFINISHED: &str = ".tickbase-unfinished-";
 /// How long writing one takes at most.
@@ -55,14 +63,29 @@ pub struct MirrorReport {
 /// [`Error::File`] naming what cannot be written; those of
 /// [`Archiver::archive_period`](crate::repository::archive::Archiver::archive_period).
 pub fn sync(db: &Database, archiver: &Archiver, directory: &Path) -> Result<MirrorReport> {
+    sync_while(db, archiver, directory, &|| true)
+}
+
+/// [`sync`] that ends early, between two files, when `goes_on` says so.
+fn sync_while(
+    db: &Database,
+    archiver: &Archiver,
+    directory: &Path,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<MirrorReport> {
     let mut report = MirrorReport::default();
-    make_anew(db, archiver, &mut report)?;
+    make_anew(db, archiver, goes_on, &mut report)?;
     let root = directory.join(TICKS);
     create_directory(&root)?;
+    take(db, &root)?;
     remove_unfinished(&root, db.clock().now())?;
     let periods = db.read("archive.list", |conn| archive::list(conn, None))?;
     let mut kept = BTreeSet::new();
     for period in periods {
+        if !goes_on() {
+            // Which files are of no period any more is not known.
+            return Ok(report);
+        }
         let path = root.join(name_of(db, &period)?);
         report.bytes += u64::try_from(period.bytes).unwrap_or(0);
         let has = std::fs::metadata(&path).map(|about| about.len()).ok();
@@ -79,11 +102,40 @@ pub fn sync(db: &Database, archiver: &Archiver, directory: &Path) -> Result<Mirr
     Ok(report)
 }
 
+/// Refuses a directory that is the mirror of another database, whose files would be removed.
+fn take(db: &Database, root: &Path) -> Result<()> {
+    let identity = db.read("database_identity.get", database_identity::get)?;
+    let Some(own) = identity.map(|of| of.id) else {
+        return Ok(());
+    };
+    let place = root.join(OWNER);
+    match std::fs::read_to_string(&place) {
+        Ok(id) if id.trim() == own => Ok(()),
+        Ok(id) => Err(Error::File {
+            path: root.display().to_string(),
+            reason: format!("it is the mirror of another database ({})", id.trim()),
+            remedy: "give another directory, or remove this one".to_owned(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(&place, format!("{own}\n")).map_err(|error| unusable(&place, &error))
+        }
+        Err(error) => Err(unusable(&place, &error)),
+    }
+}
+
 /// Makes the files anew that hot rows lie over.
-fn make_anew(db: &Database, archiver: &Archiver, report: &mut MirrorReport) -> Result<()> {
+fn make_anew(
+    db: &Database,
+    archiver: &Archiver,
+    goes_on: &dyn Fn() -> bool,
+    report: &mut MirrorReport,
+) -> Result<()> {
     for period in db.read("archive.overlaid", archive::overlaid)? {
+        if !goes_on() {
+            break;
+        }
         let span = (period.starts_at, period.ends_at);
-        match archiver.archive_period(db, period.instrument_id, span)? {
+        match archiver.archive_period_while(db, period.instrument_id, span, goes_on)? {
             PeriodOutcome::Archived { .. } | PeriodOutcome::Empty => report.made_anew += 1,
             PeriodOutcome::Busy(_) => report.busy += 1,
             PeriodOutcome::InTrash(_) | PeriodOutcome::Previewed { .. } => {}
@@ -103,12 +155,14 @@ fn name_of(db: &Database, period: &ArchiveSegment) -> Result<PathBuf> {
 }
 
 fn name(symbol: &str, period: &ArchiveSegment) -> PathBuf {
+    let hash = period.sha256.as_deref().unwrap_or_default();
+    let hash = hash.get(..HASH_DIGITS).unwrap_or(hash);
     // 2013-09-01T00:00:00Z
     let start = period.starts_at.to_string();
     let mut parts = start.split('-');
     let (year, month) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     PathBuf::from(format!(
-        "instrument={}/year={year}/month={month}/{}-v{}{PARQUET}",
+        "instrument={}/year={year}/month={month}/{}-v{}-{hash}{PARQUET}",
         utf8_percent_encode(symbol, IN_A_NAME),
         period.id,
         period.version
@@ -200,12 +254,14 @@ fn is_of_mirror(root: &Path, path: &Path) -> bool {
     else {
         return false;
     };
+    let (version, hash) = version.split_once('-').unwrap_or((version, ""));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     instrument.starts_with("instrument=")
         && year.starts_with("year=")
         && month.starts_with("month=")
         && is_number(id)
         && is_number(version)
+        && hash.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// All files below a directory.
@@ -254,9 +310,13 @@ mod tests {
         assert!(is_ours(
             "instrument=EUR%2FUSD/year=2013/month=09/12-v1.parquet"
         ));
+        assert!(is_ours(
+            "instrument=ES/year=2013/month=09/12-v1-0a1b2c3d.parquet"
+        ));
         for other in [
             "instrument=ES/year=2013/month=09/notes.parquet",
             "instrument=ES/year=2013/month=09/12-v1.csv",
+            "instrument=ES/year=2013/month=09/12-v1-notes.parquet",
             "instrument=ES/year=2013/12-v1.parquet",
             "12-v1.parquet",
         ] {

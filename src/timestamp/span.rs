@@ -32,9 +32,32 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     Ok(Duration::from_micros(micros))
 }
 
+/// A length of time in whole seconds as [`parse_span`] reads it, in its greatest unit up to a day that
+/// leaves nothing over: `30d`, `90m`.
+#[must_use]
+pub fn format_span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole = units
+        .iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    whole.map_or_else(
+        || format!("{seconds}s"),
+        |(unit, name)| format!("{}{name}", seconds / unit),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_reads_back(seconds in 0_u64..=365_000 * 86_400, unit in 0_usize..4) {
+            let span = Duration::from_secs(seconds / [1, 60, 3_600, 86_400][unit] * [1, 60, 3_600, 86_400][unit]);
+            proptest::prop_assert_eq!(parse_span(&format_span(span)).unwrap(), span);
+        }
+    }
 
     #[test]
     fn a_span_has_a_unit_and_one_length() {

@@ -24,6 +24,8 @@ mod market_data;
 mod page;
 mod realtime;
 mod realtime_writes;
+#[cfg(feature = "archive")]
+mod retention;
 mod rule_replay;
 mod rules;
 mod silences;

@@ -30,6 +30,7 @@ mod probe;
 mod purge;
 mod replay;
 mod repositories;
+mod retention;
 mod row_locks;
 mod rule_replay;
 mod sample;

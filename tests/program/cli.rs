@@ -23,6 +23,7 @@ mod looking;
 #[cfg(unix)]
 mod outputs;
 mod presets;
+mod retention;
 mod rules;
 mod silences;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::rounded;
-use super::service_health::{AlertDeliveryHealth, BackupHealth, HistoryHealth};
+use super::service_health::{AlertDeliveryHealth, BackupHealth, HistoryHealth, MaintenanceHealth};
 use crate::database::{DoorSnapshot, HeldConnection, HistogramSnapshot, PoolSnapshot, ProbeCause};
 use crate::monitoring::{
     Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow, ProcessSnapshot,
@@ -35,6 +35,9 @@ pub(in crate::api) struct HealthBody {
     pub(in crate::api) alert_delivery: Option<AlertDeliveryHealth>,
     /// Null when no backups are made by themselves (`backup.directory`).
     pub(in crate::api) backup: Option<BackupHealth>,
+    /// The services that keep the data in order: retention, and the mirror of the archive
+    /// (`archive.directory`).
+    pub(in crate::api) maintenance: Vec<MaintenanceHealth>,
 }
 
 /// Counts of the day, UTC.

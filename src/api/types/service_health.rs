@@ -11,6 +11,7 @@ use crate::monitoring::HealthStatus;
 use crate::services::alert_delivery::{ChannelSnapshot, DeliverySnapshot};
 #[cfg(feature = "sqlite")]
 use crate::services::backup::BackupSnapshot;
+use crate::services::{Service, ServiceState};
 
 /// The backups that are made by themselves, as of the last look at their directory.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,6 +50,41 @@ impl From<&BackupSnapshot> for BackupHealth {
             interval_seconds: seconds(of.every),
             count: of.count,
             remedy: of.is_overdue.then_some(remedy),
+        }
+    }
+}
+
+/// A service that keeps the data in order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct MaintenanceHealth {
+    /// `retention` or `archive mirror`.
+    name: &'static str,
+    /// `degraded` when its last run failed.
+    pub(in crate::api) status: HealthStatus,
+    /// When its last run ended.
+    #[schema(format = DateTime)]
+    last_run_at: Option<String>,
+    /// Runs that ended, and those of them that failed.
+    runs: u64,
+    errors: u64,
+    /// What to do; null when there is nothing to.
+    remedy: Option<&'static str>,
+}
+
+impl MaintenanceHealth {
+    pub(in crate::api) fn new(service: &dyn Service) -> Self {
+        let status = service.status();
+        let fails = status.failing_runs > 0 || status.state == ServiceState::Failed;
+        Self {
+            name: service.name(),
+            status: match fails {
+                true => HealthStatus::Degraded,
+                false => HealthStatus::Healthy,
+            },
+            last_run_at: status.last_run.map(|at| at.to_string()),
+            runs: status.runs,
+            errors: status.errors,
+            remedy: fails.then_some("see in the log why it fails"),
         }
     }
 }

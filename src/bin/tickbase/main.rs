@@ -28,6 +28,7 @@ mod named;
 mod output;
 mod purge;
 mod replay;
+mod retention;
 mod rules;
 mod secrets;
 mod serve;
@@ -169,6 +170,12 @@ enum DatabaseCommand {
     )]
     #[command(subcommand)]
     Archive(archive::ArchiveAction),
+    /// Say how long ticks and bars stay, and do what these policies ask for
+    #[command(
+        after_help = "Examples:\n  tickbase retention set ticks --archive-after 90d\n  tickbase retention run --dry-run"
+    )]
+    #[command(subcommand)]
+    Retention(retention::RetentionAction),
     /// Show how complete the bars of instruments are: gaps, duplicates, outliers
     #[command(
         after_help = "Example:\n  tickbase coverage --symbol SPX --frequency 1d --calendar XNYS"
@@ -308,6 +315,7 @@ fn run(cli: Cli) -> CommandResult {
         DatabaseCommand::Backup(arguments) => backup::run(&context, &arguments),
         DatabaseCommand::Restore(arguments) => backup::restore(&context, &arguments),
         DatabaseCommand::Archive(action) => archive::run(&context, &action),
+        DatabaseCommand::Retention(action) => retention::run(&context, &action),
         DatabaseCommand::Coverage(arguments) => coverage::run(&context, &arguments),
         DatabaseCommand::Instruments(arguments) => instruments::run(&context, &arguments),
         DatabaseCommand::Deletions(action) => deletions::run(&context, &action),

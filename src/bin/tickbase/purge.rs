@@ -20,7 +20,7 @@ pub(super) struct PurgeArguments {
 }
 
 #[derive(Serialize)]
-struct PurgedTables {
+pub(super) struct PurgedTables {
     dry_run: bool,
     deleted: usize,
     kept: usize,
@@ -42,10 +42,10 @@ pub(super) fn run(context: &Context, arguments: &PurgeArguments) -> CommandResul
     let cut_off = now.saturating_add_micros(-arguments.older_than);
     let report = purge::run(&database, cut_off, arguments.dry_run)?;
     database.close();
-    context.output.result(&readable(&report), for_people)
+    context.output.result(&readable(&report), purged_text)
 }
 
-fn readable(report: &PurgeReport) -> PurgedTables {
+pub(super) fn readable(report: &PurgeReport) -> PurgedTables {
     let tables = report.tables.iter().map(|of| PurgedTable {
         table: of.table,
         deleted: of.deleted,
@@ -61,7 +61,7 @@ fn readable(report: &PurgeReport) -> PurgedTables {
     }
 }
 
-fn for_people(report: &PurgedTables) -> String {
+pub(super) fn purged_text(report: &PurgedTables) -> String {
     let deleted = if report.dry_run {
         "would be deleted"
     } else {

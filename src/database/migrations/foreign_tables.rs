@@ -8,7 +8,7 @@ use super::super::connection::BackendConnection;
 use crate::error::{Error, Result};
 
 /// The tables that the migrations make.
-pub(super) const TABLES: [&str; 18] = [
+pub(super) const TABLES: [&str; 20] = [
     "alert_deliveries",
     "alert_logs",
     "alert_rules",
@@ -24,6 +24,8 @@ pub(super) const TABLES: [&str; 18] = [
     "instruments",
     "market_data",
     "market_data_bars",
+    "retention_policies",
+    "retention_spans",
     "saved_queries",
     "stale_bars",
     "tickbase_database",

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::catalogue::{self, SegmentPeriod};
 use super::run::{Archiver, PeriodOutcome};
 use crate::database::{BackendConnection, Database};
 use crate::domain::ArchivePeriod;
@@ -96,6 +97,63 @@ pub(super) fn next_period(
     };
     let period = period_of(conn, instrument_id, first, unit)?;
     Ok(Some(period).filter(|(_, end)| *end <= before))
+}
+
+/// A period with active hot rows that policies look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DuePeriod {
+    pub(crate) starts_at: Timestamp,
+    pub(crate) ends_at: Timestamp,
+    /// Whether its file is worth being made anew: hot rows are one in a hundred of it at least, or there
+    /// is no file.
+    pub(crate) is_worth_it: bool,
+}
+
+/// The first whole period from a moment on, up to another one, that has an active hot row.
+pub(crate) fn next_due(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    bounds: (Timestamp, Timestamp),
+    unit: ArchivePeriod,
+) -> Result<Option<DuePeriod>> {
+    let Some((starts_at, ends_at)) = next_period(conn, instrument_id, bounds, unit)? else {
+        return Ok(None);
+    };
+    let span = SegmentPeriod::new(instrument_id, (starts_at, ends_at));
+    let file = catalogue::of_period(conn, span)?.filter(|of| of.version > 0);
+    let is_worth_it = match file {
+        None => true,
+        Some(file) => {
+            let of_a_hundred = file.rows / 100;
+            let beyond = market_data::table
+                .active()
+                .filter(market_data::instrument_id.eq(instrument_id))
+                .filter(market_data::timestamp.ge(starts_at))
+                .filter(market_data::timestamp.lt(ends_at))
+                .order(market_data::timestamp.asc())
+                .offset(of_a_hundred)
+                .select(market_data::timestamp);
+            let beyond: Option<Timestamp> =
+                crate::on_backend!(&mut *conn, |c| beyond.first(c).optional())?;
+            beyond.is_some()
+        }
+    };
+    Ok(Some(DuePeriod {
+        starts_at,
+        ends_at,
+        is_worth_it,
+    }))
+}
+
+/// The last moment up to another one that lies in no period but at the begin of one.
+pub(crate) fn last_boundary(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: i64,
+    at: Timestamp,
+    unit: ArchivePeriod,
+) -> Result<Timestamp> {
+    let (start, _) = period_of(conn, instrument_id, at, unit)?;
+    Ok(start)
 }
 
 /// The period that holds a moment: that of the file that has ticks of it, else one between the files.

@@ -8,10 +8,15 @@ use super::run::sha256;
 use crate::database::BackendConnection;
 use crate::error::{Error, Result};
 use crate::models::ArchiveSegment;
+use crate::repository::bounds;
 use crate::repository::market_data::TickRange;
+use crate::repository::optional::{IfSome, if_some};
 use crate::segment::{Segment, SegmentBytes, SegmentKey, WantedColumns};
 use crate::tables::{archive_parts, archive_segments};
 use crate::timestamp::Timestamp;
+
+/// The most periods of one page.
+pub const LIMIT_MAX: usize = 1_000;
 
 /// The archived periods of these instruments, or of all, by instrument and time; those in the trash are
 /// none, nor are those that have no file yet.
@@ -36,6 +41,31 @@ pub fn list(
             all.filter(of).select(ArchiveSegment::as_select()).load(c)
         })?,
     })
+}
+
+/// The archived periods with numbers above one, by number, `limit` of them at most.
+///
+/// # Errors
+/// As [`list`]; [`Error::Invalid`] for a limit of 0 or above [`LIMIT_MAX`].
+pub fn page(
+    conn: &mut BackendConnection<'_>,
+    instrument_id: Option<i64>,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<ArchiveSegment>> {
+    let limit = bounds::rows(limit, LIMIT_MAX)?;
+    let of: IfSome<diesel::dsl::Eq<archive_segments::instrument_id, i64>> =
+        if_some(instrument_id.map(|id| archive_segments::instrument_id.eq(id)));
+    let query = archive_segments::table
+        .filter(archive_segments::version.gt(0))
+        .filter(archive_segments::deleted_at.is_null())
+        .filter(archive_segments::id.gt(after))
+        .filter(of)
+        .order(archive_segments::id.asc())
+        .limit(limit);
+    Ok(crate::on_backend!(conn, |c| {
+        query.select(ArchiveSegment::as_select()).load(c)
+    })?)
 }
 
 /// All periods that have files, those in the trash included.

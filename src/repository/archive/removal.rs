@@ -27,7 +27,7 @@ const ROWS_PER_TRANSACTION: i64 = 2_500;
 pub(super) fn remove_rows(
     db: &Database,
     segment: &ArchiveSegment,
-    claim: impl Fn(Timestamp) -> SegmentClaim,
+    claim: impl Fn(Timestamp) -> Result<SegmentClaim>,
 ) -> Result<usize> {
     let of = segment.clone();
     let file = db.read("archive.open_file", move |conn| {
@@ -48,7 +48,7 @@ pub(super) fn remove_rows(
         let mut from = TickKey::before_all(segment.instrument_id, first.0);
         loop {
             let (of, now) = (segment.clone(), db.clock().now());
-            let (claim, keys) = (claim(now), Arc::clone(&keys));
+            let (claim, keys) = (claim(now)?, Arc::clone(&keys));
             let (deleted, next) = db.write("archive.remove_rows", move |conn| {
                 // What readers see stays the same.
                 let _said = conn.invalidates(Invalidation::Nothing);

@@ -82,8 +82,20 @@ impl Archiver {
         instrument_id: i64,
         span: (Timestamp, Timestamp),
     ) -> Result<PeriodOutcome> {
+        self.archive_period_while(db, instrument_id, span, &|| true)
+    }
+
+    /// [`Archiver::archive_period`], given up with an error when `goes_on` says no: what it has not done
+    /// is left to the next run.
+    pub(crate) fn archive_period_while(
+        &self,
+        db: &Database,
+        instrument_id: i64,
+        span: (Timestamp, Timestamp),
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<PeriodOutcome> {
         let period = SegmentPeriod::new(instrument_id, span);
-        match ClaimedWork::new(self.lease).archive(db, period) {
+        match ClaimedWork::new(self.lease).archive(db, period, goes_on) {
             Err(Error::Conflict { .. }) => {
                 let now = db.read("archive.period", |conn| catalogue::of_period(conn, period))?;
                 Ok(match now {
@@ -115,7 +127,7 @@ impl Archiver {
                 let segment = known.unwrap_or_else(|| period.without_file());
                 match segment.deleted_at {
                     Some(_) => Ok(Err(segment)),
-                    None => write_file(conn, &segment).map(Ok),
+                    None => write_file(conn, &segment, &|| true).map(Ok),
                 }
             })
         })?;
@@ -169,7 +181,12 @@ impl ClaimedWork {
         }
     }
 
-    fn archive(&self, db: &Database, period: SegmentPeriod) -> Result<PeriodOutcome> {
+    fn archive(
+        &self,
+        db: &Database,
+        period: SegmentPeriod,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<PeriodOutcome> {
         let segment = match self.claim_period(db, period)? {
             Claimed::Ours(segment) => segment,
             Claimed::Others(segment) if segment.deleted_at.is_some() => {
@@ -177,17 +194,22 @@ impl ClaimedWork {
             }
             Claimed::Others(segment) => return Ok(PeriodOutcome::Busy(segment)),
         };
-        let archived = self.archive_claimed(db, &segment);
+        let archived = self.archive_claimed(db, &segment, goes_on);
         self.given_back(db, segment.id, archived)
     }
 
-    fn archive_claimed(&self, db: &Database, segment: &ArchiveSegment) -> Result<PeriodOutcome> {
+    fn archive_claimed(
+        &self,
+        db: &Database,
+        segment: &ArchiveSegment,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<PeriodOutcome> {
         let is_ours = self.holds(db, segment.id);
         // What a crash left unfinished.
         parts::delete_others(db, segment, is_ours.clone())?;
         let old = segment.clone();
         let written = db.read("archive.write_file", move |conn| {
-            conn.snapshot(|conn| write_file(conn, &old))
+            conn.snapshot(|conn| write_file(conn, &old, goes_on))
         })?;
         let Some((file, bytes)) = written else {
             self.forget(db, segment)?;
@@ -196,7 +218,10 @@ impl ClaimedWork {
         parts::store(db, segment, &bytes, is_ours.clone())?;
         let sealed = self.seal(db, segment, file)?;
         parts::delete_others(db, &sealed, is_ours)?;
-        let rows_removed = removal::remove_rows(db, &sealed, |now| self.claim(now))?;
+        let rows_removed = removal::remove_rows(db, &sealed, |now| {
+            going(goes_on)?;
+            Ok(self.claim(now))
+        })?;
         let now = db.clock().now();
         let claim = self.claim(now);
         let segment = db.write("archive.finish", move |conn| {
@@ -263,6 +288,21 @@ impl ClaimedWork {
     }
 }
 
+/// Ticks that are written between two looks whether to go on: some 50 ms.
+const TICKS_BETWEEN_LOOKS: u64 = 65_536;
+
+/// Gives up when it is told to.
+fn going(goes_on: &dyn Fn() -> bool) -> Result<()> {
+    match goes_on() {
+        true => Ok(()),
+        false => Err(Error::service(
+            "archive",
+            "it was told to end",
+            "run it again: what it has done stays done",
+        )),
+    }
+}
+
 /// The hash of a file, as the catalogue has it.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
@@ -274,6 +314,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 fn write_file(
     conn: &mut BackendConnection<'_>,
     segment: &ArchiveSegment,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<Option<(SealedFile, Bytes)>> {
     let symbol = instruments::table
         .with_deleted("its ticks may still be archived")
@@ -290,7 +331,7 @@ fn write_file(
     let bounds = (segment.starts_at, segment.ends_at.saturating_add_micros(-1));
     let order = SortOrder::Ascending;
     let mut ticks = MergedTicks::new(segment.instrument_id, files, bounds, order, None);
-    let mut given = DefaultHasher::new();
+    let (mut given, mut ticks_written) = (DefaultHasher::new(), 0_u64);
     while let Some(tick) = ticks.next(conn)? {
         let tick = SegmentTick {
             timestamp: tick.timestamp,
@@ -300,6 +341,10 @@ fn write_file(
         };
         hash_tick(&mut given, &tick);
         writer.push(tick)?;
+        ticks_written += 1;
+        if ticks_written % TICKS_BETWEEN_LOOKS == 0 {
+            going(goes_on)?;
+        }
     }
     let written = writer.finish()?;
     if written.rows == 0 {

@@ -4,7 +4,7 @@
 //! The instruments are locked first, as by those who build bars: one that is built and goes at the
 //! same time would else take the mark along that tells of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::dsl;
 use diesel::prelude::*;
@@ -16,7 +16,7 @@ use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{DeletedKind, Frequency};
 use crate::error::{Error, Result};
 use crate::models::MarketDataBar;
-use crate::repository::bar_series::{BuiltSources, Marks};
+use crate::repository::bar_series::{self, BuiltSources, Marks, SeriesKey};
 use crate::repository::data_change::{self, ChangedSpan};
 use crate::repository::deletion_batch::DeletionBatch;
 use crate::repository::pass::each_row;
@@ -206,6 +206,7 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     let _said = conn.invalidates(Invalidation::Nothing);
     let instruments = lock_instruments(conn, ids)?;
     drop(conn.invalidates(Invalidation::Bars(&instruments)));
+    begin_earlier(conn, ids)?;
     let mut marks = Marks::of(conn, &instruments)?;
     let mut changed = 0;
     for ids in ids.chunks(BAR_KEYS_PER_STATEMENT_MAX) {
@@ -219,6 +220,42 @@ pub fn restore(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<usize> {
     marks.store(conn)?;
     say_changed(conn, &instruments, changed, ChangedSpan::default())?;
     Ok(changed).recorded(conn)
+}
+
+/// Has series of built bars begin earlier again, where retention had them begin later as it deleted these.
+fn begin_earlier(conn: &mut BackendConnection<'_>, ids: &[i64]) -> Result<()> {
+    type Series = (i64, Frequency, i64);
+    let mut firsts = BTreeMap::<Series, Timestamp>::new();
+    for ids in ids.chunks(KEYS_PER_STATEMENT_MAX) {
+        let series = (
+            market_data_bars::instrument_id,
+            market_data_bars::frequency,
+            market_data_bars::data_source_id,
+        );
+        let query = deleted_query(ids)
+            .group_by(series)
+            .select((series, dsl::min(market_data_bars::timestamp)));
+        let some: Vec<(Series, Option<Timestamp>)> =
+            crate::on_backend!(&mut *conn, |c| query.load(c))?;
+        for (series, first) in some {
+            if let Some(first) = first {
+                let least = firsts.entry(series).or_insert(first);
+                *least = first.min(*least);
+            }
+        }
+    }
+    let built = BuiltSources::load(conn)?;
+    for ((instrument_id, frequency, source_id), first) in firsts {
+        if let Some(price) = built.price(source_id) {
+            let key = SeriesKey {
+                instrument_id,
+                frequency,
+                price,
+            };
+            bar_series::begin_before(conn, key, first)?;
+        }
+    }
+    Ok(())
 }
 
 /// The report of a restoration: the trash had `restored + conflicts` bars of the range.

@@ -13,6 +13,7 @@ use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Text};
 
+use super::gone::{self, GoneSpans};
 use super::read::{BuiltSources, SeriesKey, of_instruments};
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::{BarPrice, Frequency, TickPrices};
@@ -37,6 +38,8 @@ pub(crate) struct Marks {
 
 struct SeriesInvalidation {
     of: BarSeries,
+    /// Where what they were made of is gone, so that they stay as they are.
+    gone: GoneSpans,
     /// Start and end of the period that was touched last.
     last: (i64, i64),
     periods: Vec<Timestamp>,
@@ -46,7 +49,12 @@ impl Marks {
     /// Nothing touched yet, of the series that these instruments have. The instruments are locked.
     pub(crate) fn of(conn: &mut BackendConnection<'_>, instrument_ids: &[i64]) -> Result<Self> {
         let series = of_instruments(conn, instrument_ids)?;
-        let untouched = |of| SeriesInvalidation {
+        let gone = match series.is_empty() {
+            true => Vec::new(),
+            false => gone::of_instruments(conn, instrument_ids)?,
+        };
+        let untouched = |of: BarSeries| SeriesInvalidation {
+            gone: GoneSpans::of(&of, &gone),
             of,
             last: (0, i64::MIN),
             periods: Vec::new(),
@@ -110,6 +118,15 @@ impl Marks {
         marks.store(conn)
     }
 
+    /// Marks what is built of a series between two moments.
+    pub(super) fn touch_span(&mut self, key: SeriesKey, (start, end): (Timestamp, Timestamp)) {
+        let series = self.of_instrument(key.instrument_id);
+        for series in series.iter_mut().filter(|of| of.of.key() == key) {
+            let (from, to) = (series.of.built_from, series.of.built_to);
+            series.add(start.max(from), end.min(to));
+        }
+    }
+
     fn of_instrument(&mut self, instrument_id: i64) -> &mut [SeriesInvalidation] {
         if self.last.0 != instrument_id {
             let id = |touched: &SeriesInvalidation| touched.of.instrument_id;
@@ -138,7 +155,8 @@ impl Marks {
 }
 
 /// Marks what is built of a range of ticks as stale, in every series of the instrument, so that the
-/// next build or refresh makes it anew; returns how many periods that are.
+/// next build or refresh makes it anew; returns how many periods that are. Bars that were
+/// made of what retention has deleted stay as they are.
 ///
 /// The functions of this crate that store, delete or restore ticks and bars mark what they touch
 /// by themselves. Call it in the transaction of statements of your own that change ticks or bars:
@@ -154,14 +172,12 @@ pub fn mark_stale(conn: &mut BackendConnection<'_>, of: &TickRange) -> Result<us
     let mut marks = Marks::of(conn, &[of.instrument_id])?;
     for touched in &mut marks.series {
         let BarSeries {
-            frequency,
             built_from,
             built_to,
             ..
         } = touched.of;
-        let from = frequency.period_start(first.max(built_from));
         let to = last.saturating_add_micros(1).min(built_to);
-        touched.periods.extend(frequency.period_starts(from, to));
+        touched.add(first.max(built_from), to);
     }
     let periods = marks.series.iter().map(|touched| touched.periods.len());
     let periods = periods.sum();
@@ -179,7 +195,19 @@ impl SeriesInvalidation {
             return;
         }
         self.last = self.of.frequency.period_micros(micros);
-        self.periods.push(self.of.frequency.period_start(at));
+        if !self.gone.overlap(self.last) {
+            self.periods.push(self.of.frequency.period_start(at));
+        }
+    }
+
+    /// Adds the periods that start from that of one moment on, up to another one, but for those that stay
+    /// as they are.
+    fn add(&mut self, from: Timestamp, to: Timestamp) {
+        let frequency = self.of.frequency;
+        let all = frequency.period_starts(frequency.period_start(from), to);
+        let gone = &self.gone;
+        let follow = all.filter(|start| !gone.overlap(frequency.period_micros(start.micros())));
+        self.periods.extend(follow);
     }
 }
 

@@ -15,6 +15,8 @@ use crate::soft_delete::SoftDeletable;
 use crate::tables::instruments;
 use crate::timestamp::Timestamp;
 
+const AGAIN: &str = "delete the instruments again";
+
 /// Moves instruments with their rules, alerts, bars and ticks to the trash, as one batch, which can
 /// be undone as one.
 ///
@@ -44,14 +46,14 @@ pub fn resume(db: &Database, id: i64) -> Result<Deletion> {
     match deletion.state {
         DeletionState::Done => Ok(deletion),
         DeletionState::Running => finish(db, deletion),
-        DeletionState::Undone | DeletionState::Purged => Err(ended(&deletion)),
+        DeletionState::Undone | DeletionState::Purged => Err(ended(&deletion, AGAIN)),
     }
 }
 
-fn ended(deletion: &Deletion) -> Error {
+pub(super) fn ended(deletion: &Deletion, remedy: &str) -> Error {
     Error::Conflict {
         what: format!("deletion {} cannot go on", deletion.id()),
-        existing: format!("it is {}; delete the instruments again", deletion.state),
+        existing: format!("it is {}; {remedy}", deletion.state),
     }
 }
 
@@ -108,7 +110,7 @@ fn finish(db: &Database, mut deletion: Deletion) -> Result<Deletion> {
             lock(conn, deleted_at)?;
             let deletion = of_moment(conn, deleted_at)?;
             if deletion.state != DeletionState::Running {
-                return Err(ended(&deletion));
+                return Err(ended(&deletion, AGAIN));
             }
             let ids = instruments::table
                 .deleted()

@@ -11,7 +11,9 @@ use crate::database::{BackendConnection, Database, Invalidation};
 use crate::domain::{DeletedKind, DeletionCounts, DeletionState};
 use crate::error::{Error, Result};
 use crate::models::{Deletion, check_who};
-use crate::repository::{alert_log, alert_rule, bar, instrument, market_data, saved_query};
+use crate::repository::{
+    alert_log, alert_rule, bar, bar_series, instrument, market_data, saved_query,
+};
 use crate::soft_delete::SoftDeletable;
 use crate::tables::{
     alert_logs, alert_rules, deletions, instruments, market_data_bars, saved_queries,
@@ -145,6 +147,8 @@ fn begin(
         report.outcome = UndoOutcome::Refused;
         return Ok((report, 0));
     }
+    // First: what comes back is marked then as anything else.
+    bar_series::forget_gone(conn, deleted_at)?;
     report.restored = restore_rows(conn, deleted_at, &report.conflicts)?;
     let chunk = market_data::restore_some(conn, deleted_at, TICKS_PER_TRANSACTION)?;
     report.restored.ticks += chunk;

@@ -6,6 +6,7 @@ use super::last_ticks::refresh_last_ticks;
 use crate::database::{BackendConnection, Invalidation};
 use crate::domain::DeletedKind;
 use crate::error::Result;
+use crate::models::ArchiveSegment;
 use crate::repository::archive::{self, FilesOf, TrashedFile};
 use crate::repository::bar_series;
 use crate::repository::data_change::ChangedSpan;
@@ -113,22 +114,29 @@ fn mark_bars(conn: &mut BackendConnection<'_>, files: &[TrashedFile]) -> Result<
     Ok(())
 }
 
-/// Says which last tick each instrument of the files has, and that its ticks are others.
-fn refresh(conn: &mut BackendConnection<'_>, files: &[TrashedFile]) -> Result<()> {
+/// The files of each instrument, with the first and the last period of them.
+fn by_instrument(
+    files: &[TrashedFile],
+) -> impl Iterator<Item = (&[TrashedFile], &ArchiveSegment, &ArchiveSegment)> {
     let same =
         |a: &TrashedFile, b: &TrashedFile| a.segment.instrument_id == b.segment.instrument_id;
-    for files in files.chunk_by(same) {
+    files.chunk_by(same).filter_map(|files| {
+        let (first, last) = (files.first()?, files.last()?);
+        Some((files, &first.segment, &last.segment))
+    })
+}
+
+/// Says which last tick each instrument of the files has, and that its ticks are others.
+fn refresh(conn: &mut BackendConnection<'_>, files: &[TrashedFile]) -> Result<()> {
+    for (files, first, last) in by_instrument(files) {
         let rows = ticks_of(files);
-        let (Some(first), Some(last)) = (files.first(), files.last()) else {
-            continue;
-        };
         if rows > 0 {
             let span = ChangedSpan {
-                from: Some(first.segment.starts_at),
-                to: Some(last.segment.ends_at.saturating_add_micros(-1)),
+                from: Some(first.starts_at),
+                to: Some(last.ends_at.saturating_add_micros(-1)),
                 rows: Some(rows as u64),
             };
-            refresh_last_ticks(conn, &[first.segment.instrument_id], span)?;
+            refresh_last_ticks(conn, &[first.instrument_id], span)?;
         }
     }
     Ok(())

@@ -11,8 +11,9 @@ use axum::http::StatusCode;
 use flate2::read::GzDecoder;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use tickbase::domain::{Bar, Condition, Frequency, RawBar, RuleType};
+use tickbase::domain::{ArchivePeriod, Bar, Condition, Frequency, RawBar, RuleType};
 use tickbase::models::{NewAlertRule, NewDeletion};
+use tickbase::repository::archive::{self, ArchiveRequest, Archiver};
 use tickbase::repository::{alert_rule, deletion};
 use tickbase::timestamp::Timestamp;
 
@@ -176,6 +177,22 @@ fn deletions(api: &Api) {
     }
 }
 
+/// The same ticks as files of a day each, with the numbers that requests ask for.
+fn archive(api: &Api) {
+    let database = api.app.database();
+    let day = |n: i64| 1_262_304_000 + n * 86_400;
+    let tick = |n: i64| json!({"symbol": "NQ", "timestamp": day(n), "price": 1640});
+    let ticks: Vec<Value> = (0..9).map(tick).collect();
+    api.post("/api/market-data", &json!(ticks)).json(200);
+    let request = ArchiveRequest {
+        instrument_ids: vec![2],
+        before: Timestamp::MAX,
+        period: ArchivePeriod::Day,
+        dry_run: false,
+    };
+    archive::run(database, &Archiver::default(), &request, |_| Ok(())).unwrap();
+}
+
 fn shown(answer: &Answer) -> String {
     answer.text().chars().take(600).collect()
 }
@@ -208,6 +225,7 @@ on_both! {
         alerts(&api);
         bars(&api);
         deletions(&api);
+        archive(&api);
         let document = Document::of(&api);
         let mut operations = document.operations();
         assert!(operations.len() >= 16, "{operations:?}");

@@ -263,6 +263,8 @@ fn the_generated_types_of_every_table_are_the_same_types() {
         instruments,
         market_data,
         market_data_bars,
+        retention_policies,
+        retention_spans,
         saved_queries,
         stale_bars,
         tickbase_database,

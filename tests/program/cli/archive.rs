@@ -151,8 +151,12 @@ on_both! {
         assert_eq!(run(db, &["archive", "run"]).code, Some(0));
         let said = run(db, &mirror).out;
         assert!(said.contains("1 file written, 0 there already, 0 removed"), "{said}");
-        let name = |version: i64| format!("ticks/instrument=ES/year=2013/month=09/1-v{version}.parquet");
-        assert_eq!(files_below(directory), [name(1)]);
+        let name = |version: i64| {
+            let hash = run(db, &["archive", "list", "--json"]).json()[0]["sha256"].as_str().unwrap()[..8].to_owned();
+            format!("ticks/instrument=ES/year=2013/month=09/1-v{version}-{hash}.parquet")
+        };
+        let owner = "ticks/.tickbase-database".to_owned();
+        assert_eq!(files_below(directory), [owner.clone(), name(1)]);
         std::fs::write(directory.join("ticks/notes.txt"), "mine").unwrap();
         let said = run(db, &mirror).out;
         assert!(said.contains("0 files written, 1 there already, 0 removed"), "{said}");
@@ -162,13 +166,18 @@ on_both! {
         assert_eq!(counts(&run(db, &["import", &late, "--symbol", "ES", "--json"]).json()).0, 1);
         let said = run(db, &[&mirror[..], &["--json"]].concat()).json();
         assert_eq!((&said["made_anew"], &said["written"], &said["removed"]), (&json!(1), &json!(1), &json!(1)), "{said}");
-        assert_eq!(files_below(directory), [name(2), "ticks/notes.txt".to_owned()]);
+        assert_eq!(files_below(directory), [owner.clone(), name(2), "ticks/notes.txt".to_owned()]);
         assert_eq!(run(db, &["archive", "list", "--json"]).json()[0]["ticks"], 20_010);
 
         assert_eq!(run(db, &["archive", "restore", "--symbol", "ES"]).code, Some(0));
         let said = run(db, &mirror).out;
         assert!(said.contains("0 files written, 0 there already, 1 removed"), "{said}");
-        assert_eq!(files_below(directory), ["ticks/notes.txt"]);
+        assert_eq!(files_below(directory), [&*owner, "ticks/notes.txt"]);
+        // Another database has nothing to do there.
+        let other = db.empty_sibling();
+        assert_eq!(run(&other, &["migrate", "run"]).code, Some(0));
+        let refused = run(&other, &mirror);
+        assert!(refused.failure().contains("it is the mirror of another database"), "{refused:?}");
     }
 
     fn a_damaged_file_is_found(db: &TestDatabase) {

@@ -67,6 +67,15 @@ expect 404 '.detail | test("deletion 5 not found")' GET /api/deletions/5
 expect 404 - POST /api/deletions/5/undo
 expect 200 '.trash == []' GET /api/trash
 
+# Retention and the archive.
+expect 200 '. == {policies: []}' GET /api/retention
+json 200 '.added == 1 and .policies == [{kind: "bars", frequency: "1min", delete_after: "30d"}]' PUT /api/retention \
+    '{"policies": [{"kind": "bars", "frequency": "1min", "delete_after": "30d"}]}'
+json 422 '.detail[0].loc == ["body", "delete_after"]' PUT /api/retention '{"policies": [{"kind": "ticks", "delete_after": "1mo"}]}'
+json 200 '.removed == 1' PUT /api/retention '{"policies": []}'
+expect 200 '. == {segments: [], next: null}' GET /api/archive/segments
+expect 404 '.detail | test("archived period 1 not found")' GET /api/archive/segments/1.parquet
+
 # Market data.
 json 200 '. == {received: 2, inserted: 2, duplicates: 0, conflicts: 0, deleted: 0, late: 0, rejected: 0, timestamps_truncated: 0, errors: [], message: null}' \
     POST /api/market-data '[
