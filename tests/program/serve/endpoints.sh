@@ -71,7 +71,7 @@ expect 200 '.trash == []' GET /api/trash
 expect 200 '. == {policies: []}' GET /api/retention
 json 200 '.added == 1 and .policies == [{kind: "bars", frequency: "1min", delete_after: "30d"}]' PUT /api/retention \
     '{"policies": [{"kind": "bars", "frequency": "1min", "delete_after": "30d"}]}'
-json 422 '.detail[0].loc == ["body", "delete_after"]' PUT /api/retention '{"policies": [{"kind": "ticks", "delete_after": "1mo"}]}'
+json 422 '.detail[0].loc == ["body", "policies[0].delete_after"]' PUT /api/retention '{"policies": [{"kind": "ticks", "delete_after": "1mo"}]}'
 json 200 '.removed == 1' PUT /api/retention '{"policies": []}'
 expect 200 '. == {segments: [], next: null}' GET /api/archive/segments
 expect 404 '.detail | test("archived period 1 not found")' GET /api/archive/segments/1.parquet
