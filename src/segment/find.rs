@@ -20,17 +20,33 @@ impl Segment {
         let moments: Vec<i64> = keys.iter().map(|(moment, ..)| moment.micros()).collect();
         let mut found = vec![None; keys.len()];
         for span in self.spans_of(&moments) {
-            let rows = self.read_span(bytes, &span, WantedColumns::ALL)?;
+            let rows = self.read_span(bytes, &span, WantedColumns::KEYS)?;
             let (Some(first), Some(last)) = (rows.moments.first(), rows.moments.last()) else {
                 continue;
             };
             let from = moments.partition_point(|moment| moment < first);
             let to = moments.partition_point(|moment| moment <= last);
-            for at in from..to {
-                if let (Some(key), Some(place)) = (keys.get(at), found.get_mut(at))
-                    && let Some(tick) = rows.find(*key)
-                {
-                    *place = Some(tick);
+            let keys = (from..).zip(keys.get(from..to).unwrap_or_default());
+            let there: Vec<(usize, usize)> = keys
+                .filter_map(|(at, key)| Some((at, rows.row_of(*key)?)))
+                .collect();
+            // Most late ticks are new: values are read where a key is there, from the first such row on.
+            let (Some((_, first)), Some((_, last))) = (there.first(), there.last()) else {
+                continue;
+            };
+            let (first, last) = (*first, *last);
+            let span = span.part(first..last + 1);
+            let values = self.read_values(bytes, &span)?;
+            for (at, row) in there {
+                if let (Some(place), Some(key)) = (found.get_mut(at), rows.key(row)) {
+                    let value = |of: &Vec<Option<f64>>| of.get(row - first).copied().flatten();
+                    let (timestamp, source_id, sequence) = key;
+                    *place = Some(SegmentTick {
+                        timestamp,
+                        source_id,
+                        sequence,
+                        values: values.each_ref().map(value),
+                    });
                 }
             }
         }
@@ -49,14 +65,10 @@ impl Segment {
         stamps: &[(Timestamp, i64)],
     ) -> Result<Vec<Option<i64>>> {
         debug_assert!(stamps.is_sorted(), "stamps are looked up in one pass");
-        let keys = WantedColumns {
-            keys: true,
-            values: [false; 9],
-        };
         let moments: Vec<i64> = stamps.iter().map(|(moment, _)| moment.micros()).collect();
         let mut last = vec![None; stamps.len()];
         for span in self.spans_of(&moments) {
-            let rows = self.read_span(bytes, &span, keys)?;
+            let rows = self.read_span(bytes, &span, WantedColumns::KEYS)?;
             let keys = (0..rows.len()).filter_map(|row| rows.key(row));
             for (moment, source, sequence) in keys {
                 if let Ok(at) = stamps.binary_search(&(moment, source))
@@ -71,13 +83,14 @@ impl Segment {
 }
 
 impl SegmentRows {
-    fn find(&self, key: SegmentKey) -> Option<SegmentTick> {
+    /// The row of a key.
+    fn row_of(&self, key: SegmentKey) -> Option<usize> {
         let (mut from, mut to) = (0, self.len());
         while from < to {
             let middle = from + (to - from) / 2;
             match self.key(middle)?.cmp(&key) {
                 std::cmp::Ordering::Less => from = middle + 1,
-                std::cmp::Ordering::Equal => return self.tick(middle),
+                std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Greater => to = middle,
             }
         }

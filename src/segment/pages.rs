@@ -19,6 +19,17 @@ pub(super) struct RowSpan {
     pub(super) rows: Range<usize>,
 }
 
+impl RowSpan {
+    /// Some of its rows, counted from its first one.
+    pub(super) fn part(&self, rows: Range<usize>) -> Self {
+        let start = self.rows.start;
+        Self {
+            group: self.group,
+            rows: start + rows.start..start + rows.end,
+        }
+    }
+}
+
 impl Segment {
     /// The rows among which are all of a range of time, both moments included; one span of a group at
     /// most.

@@ -30,6 +30,12 @@ impl WantedColumns {
         values: [true; 9],
     };
 
+    /// The keys alone.
+    pub(crate) const KEYS: Self = Self {
+        keys: true,
+        values: [false; 9],
+    };
+
     fn columns(self, segment: &Segment) -> impl Iterator<Item = usize> {
         let source = self.keys && segment.only_source().is_none();
         let keys = [(TIMESTAMP, true), (SOURCE, source), (SEQUENCE, self.keys)];
@@ -217,6 +223,26 @@ impl Segment {
             span,
         };
         decoded(|| column.rows(wanted))
+    }
+
+    /// The nine values of rows, without what they are the values of.
+    pub(super) fn read_values(
+        &self,
+        bytes: &mut dyn SegmentBytes,
+        span: &RowSpan,
+    ) -> Result<[Vec<Option<f64>>; 9]> {
+        let columns = KEY_COLUMNS.len()..KEY_COLUMNS.len() + 9;
+        let fetched = self.fetch(bytes, span, columns.clone())?;
+        let column = SpanColumns {
+            segment: self,
+            fetched,
+            span,
+        };
+        let mut values = <[Vec<Option<f64>>; 9]>::default();
+        for (of, values) in columns.zip(&mut values) {
+            *values = decoded(|| column.numbers(of))?;
+        }
+        Ok(values)
     }
 }
 

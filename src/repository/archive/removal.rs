@@ -77,12 +77,13 @@ fn keys_over_rows(
     file: &Segment,
     page: &SegmentPage,
 ) -> Result<Vec<SegmentKey>> {
-    let keys_alone = WantedColumns {
-        keys: true,
-        values: [false; 9],
-    };
     let whole = (Timestamp::MIN, Timestamp::MAX);
-    let rows = file.page(&mut PartBytes::of(conn, of), page, whole, keys_alone)?;
+    let rows = file.page(
+        &mut PartBytes::of(conn, of),
+        page,
+        whole,
+        WantedColumns::KEYS,
+    )?;
     let keys: Vec<SegmentKey> = (0..rows.len()).filter_map(|row| rows.key(row)).collect();
     let (Some(first), Some(last)) = (keys.first().copied(), keys.last().copied()) else {
         return Ok(keys);
