@@ -24,6 +24,6 @@ pub use delete::{
 pub(crate) use delete::{remove, soft_delete_all};
 pub use keys::{BarKey, BarRange};
 #[cfg(feature = "archive")]
-pub(crate) use oldest::{ends, last_of_first, sources_of};
+pub(crate) use oldest::{ends, first_start, last_of_first, sources_of};
 pub(crate) use read::{ScannedBar, contested_periods, outermost_starts, scan, stored_frequencies};
 pub use read::{count, range};

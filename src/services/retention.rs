@@ -94,18 +94,13 @@ impl Drop for RetentionService {
 
 impl RetentionKeeper {
     fn rounds(&self, bell: &Wakeup) {
-        loop {
-            self.worker.survive(|| {
-                let failure = match self.run(&|| !bell.is_stopped()) {
-                    Ok(report) => report.failures.into_iter().next().map(|of| of.error),
-                    Err(error) => Some(error.chain()),
-                };
-                self.worker.ended(failure);
-            });
-            if bell.stopped_within(self.every) {
-                return;
-            }
-        }
+        self.worker.repeat(bell, self.every, || {
+            let failure = match self.run(&|| !bell.is_stopped()) {
+                Ok(report) => report.failures.into_iter().next().map(|of| of.error),
+                Err(error) => Some(error.chain()),
+            };
+            self.worker.ended(failure);
+        });
     }
 
     fn run(&self, goes_on: &dyn Fn() -> bool) -> Result<RetentionReport> {

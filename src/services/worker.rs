@@ -150,6 +150,16 @@ impl Worker {
         }
     }
 
+    /// Runs a round at once, and again in an interval after each, until the bell says stop.
+    pub(crate) fn repeat(&self, bell: &Wakeup, every: Duration, mut round: impl FnMut()) {
+        loop {
+            self.survive(&mut round);
+            if bell.stopped_within(every) {
+                return;
+            }
+        }
+    }
+
     /// Runs a round; a panic is noted down as its end, and there is nothing to return.
     pub(crate) fn survive<T>(&self, round: impl FnOnce() -> T) -> Option<T> {
         let outcome = catch_unwind(AssertUnwindSafe(round));

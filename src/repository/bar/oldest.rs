@@ -36,22 +36,35 @@ pub(crate) fn ends(
     Ok(ends.0.zip(ends.1))
 }
 
+/// The start of the first active bar of a range; `None` when it has none.
+pub(crate) fn first_start(
+    conn: &mut BackendConnection<'_>,
+    of: &BarRange,
+) -> Result<Option<Timestamp>> {
+    let (first, last) = of.bounds()?;
+    let query = between_query(*of, first, last)
+        .order(market_data_bars::timestamp.asc())
+        .select(market_data_bars::timestamp);
+    Ok(crate::on_backend!(conn, |c| query.first(c).optional())?)
+}
+
 /// The start of the last one of the first bars of a range, `limit` of them at most; `None` when it has
-/// none.
+/// none. What lies behind them is not read, or a deletion in parts would read all of it for each part.
 pub(crate) fn last_of_first(
     conn: &mut BackendConnection<'_>,
     of: &BarRange,
     limit: usize,
 ) -> Result<Option<Timestamp>> {
-    let Some((_, last)) = ends(conn, of)? else {
-        return Ok(None);
-    };
-    let (from, to) = of.bounds()?;
+    let (first, last) = of.bounds()?;
     let offset = i64::try_from(limit.saturating_sub(1)).unwrap_or(i64::MAX);
-    let query = between_query(*of, from, to)
+    let query = between_query(*of, first, last)
         .order(market_data_bars::timestamp.asc())
         .offset(offset)
         .select(market_data_bars::timestamp);
-    let nth: Option<Timestamp> = crate::on_backend!(conn, |c| query.first(c).optional())?;
-    Ok(Some(nth.unwrap_or(last)))
+    let nth: Option<Timestamp> = crate::on_backend!(&mut *conn, |c| query.first(c).optional())?;
+    // There are fewer: all of them are looked at once.
+    match nth {
+        Some(nth) => Ok(Some(nth)),
+        None => Ok(ends(conn, of)?.map(|(_, last)| last)),
+    }
 }

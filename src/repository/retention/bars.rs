@@ -205,9 +205,9 @@ impl PolicyRun<'_> {
                     ..
                 } = range;
                 instrument::lock(conn, &[instrument_id])?;
-                let ends = bar::ends(conn, &range)?;
+                let first = bar::first_start(conn, &range)?;
                 let last = bar::last_of_first(conn, &range, BARS_PER_TRANSACTION)?;
-                let Some(((first, _), last)) = ends.zip(last) else {
+                let Some((first, last)) = first.zip(last) else {
                     return Ok(0);
                 };
                 let end = frequency.period_end(last);

@@ -89,18 +89,13 @@ impl Drop for ArchiveMirrorService {
 
 impl MirrorKeeper {
     fn rounds(&self, bell: &Wakeup) {
-        loop {
-            self.worker.survive(|| {
-                let outcome = self.sync(&|| !bell.is_stopped());
-                // One that was given up has not failed.
-                if !bell.is_stopped() {
-                    self.worker.ended(outcome.err().map(|error| error.chain()));
-                }
-            });
-            if bell.stopped_within(self.every) {
-                return;
+        self.worker.repeat(bell, self.every, || {
+            let outcome = self.sync(&|| !bell.is_stopped());
+            // One that was given up has not failed.
+            if !bell.is_stopped() {
+                self.worker.ended(outcome.err().map(|error| error.chain()));
             }
-        }
+        });
     }
 
     fn sync(&self, goes_on: &dyn Fn() -> bool) -> Result<MirrorReport> {

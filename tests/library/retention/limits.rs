@@ -85,6 +85,23 @@ on_both! {
         assert_eq!(deleted(&run(&database)), [(RetentionOutcome::BarsWait, 93)]);
     }
 
+    fn one_late_tick_does_not_have_its_file_made_anew(db: &TestDatabase) {
+        let (database, _) = open(db, 300);
+        // 120 ticks of September, and the newest one later.
+        let ticks: Vec<(Timestamp, f64)> = (0..120).map(|n| (at(0, n), 1.0)).chain([(at(62, 0), 1.0)]).collect();
+        store(&database, 1, &ticks);
+        set(&database, ticks_policy(days(1), None));
+        let archived = |of: &RetentionReport| -> Vec<i64> {
+            of.lines.iter().filter(|of| of.step == RetentionStep::ArchiveTicks).map(|of| of.rows).collect()
+        };
+        assert_eq!(archived(&run(&database)), [120]);
+        store(&database, 1, &[(at(1, 1), 1.0)]);
+        assert_eq!(archived(&run(&database)), [0; 0]);
+        // The second one makes it one in a hundred of the file.
+        store(&database, 1, &[(at(1, 2), 1.0)]);
+        assert_eq!(archived(&run(&database)), [122]);
+    }
+
     fn a_damaged_file_keeps_no_other_instrument_from_its_policies(db: &TestDatabase) {
         let (database, _) = open(db, 300);
         let other = NewInstrument::new("ON".parse().unwrap(), "another one", InstrumentType::Future);
