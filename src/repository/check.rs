@@ -7,6 +7,7 @@
 mod archive;
 mod deep;
 mod digits;
+mod partitions;
 #[cfg(feature = "postgres")]
 mod rights;
 #[cfg(test)]
@@ -201,6 +202,7 @@ fn findings(conn: &mut BackendConnection<'_>) -> Result<Vec<Finding>> {
     findings.extend(columns);
     findings.push(indexes(conn)?);
     findings.push(triggers(conn)?);
+    findings.extend(partitions::guarded(conn)?);
     findings.extend(plans(conn)?);
     // Rows can be read only where the columns are.
     if readable {

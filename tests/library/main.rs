@@ -25,6 +25,7 @@ mod instrument_state;
 mod metrics;
 mod monitoring;
 mod observation;
+mod partitions;
 mod pool;
 mod probe;
 mod purge;

@@ -60,6 +60,12 @@ impl TestDatabase {
         ))
     }
 
+    /// A migrated PostgreSQL database without partitions.
+    #[cfg(feature = "postgres")]
+    pub fn postgres_plain() -> Self {
+        Self::from_copy(super::template::Copy::of_plain(super::server::shared_url()))
+    }
+
     /// An empty PostgreSQL database on the shared server.
     #[cfg(feature = "postgres")]
     pub fn postgres_empty() -> Self {

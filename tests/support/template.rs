@@ -27,6 +27,12 @@ impl Copy {
         )
     }
 
+    /// A copy of the migrated template, whatever the suite is told of partitions.
+    pub fn of_plain(admin_url: &str) -> Self {
+        let template = template(admin_url, &super::migrations("postgres"));
+        Self::create(admin_url, &template)
+    }
+
     /// A database with nothing in it.
     pub fn of_empty(admin_url: &str) -> Self {
         Self::create(admin_url, "template0")
@@ -65,7 +71,16 @@ impl Drop for Copy {
 
 /// The name of the template, which is made unless another process has made it.
 fn migrated_template(admin_url: &str) -> String {
-    let sql = super::migrations("postgres");
+    let mut sql = super::migrations("postgres");
+    // The whole suite runs on a table of ticks in partitions, too, when it is told to.
+    if std::env::var_os("TICKBASE_TEST_PARTITIONS").is_some() {
+        sql.push_str(&partitions());
+    }
+    template(admin_url, &sql)
+}
+
+/// The name of the template that this SQL makes.
+fn template(admin_url: &str, sql: &str) -> String {
     let mut hasher = DefaultHasher::new();
     sql.hash(&mut hasher);
     let name = format!("tickbase_template_{:016x}", hasher.finish());
@@ -80,13 +95,41 @@ fn migrated_template(admin_url: &str) -> String {
             .and_then(|()| admin.batch_execute(&format!("CREATE DATABASE {draft}")))
             .unwrap();
         connect(&with_database(admin_url, &draft))
-            .batch_execute(&sql)
+            .batch_execute(sql)
             .unwrap();
         admin
             .batch_execute(&format!("ALTER DATABASE {draft} RENAME TO {name}"))
             .unwrap();
     }
     name
+}
+
+/// Partitions with bounds among the ticks of the tests, made as a user makes them.
+fn partitions() -> String {
+    let mut sql = include_str!("../../deploy/partition-market-data.sql").to_owned();
+    sql.push_str(
+        "ALTER TABLE market_data DETACH PARTITION market_data_before; DROP TABLE market_data_before;",
+    );
+    let bounds = [
+        "1970-02-15",
+        "2013-09-03 10:30",
+        "2013-09-20",
+        "2023-11-14 22:20",
+    ];
+    let from = ["MINVALUE".to_owned()]
+        .into_iter()
+        .chain(bounds.map(|at| format!("'{at}+00'")));
+    let to = bounds
+        .map(|at| format!("'{at}+00'"))
+        .into_iter()
+        .chain(["MAXVALUE".to_owned()]);
+    for (place, (from, to)) in from.zip(to).enumerate() {
+        sql.push_str(&format!(
+            "CREATE TABLE market_data_{place} PARTITION OF market_data FOR VALUES FROM ({from}) TO ({to}); \
+             SELECT tickbase_guard_partition('market_data_{place}');"
+        ));
+    }
+    sql
 }
 
 fn exists(admin: &mut PgConnection, database: &str) -> bool {

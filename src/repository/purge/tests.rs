@@ -27,7 +27,7 @@ fn delete(leaf: LeafTable, locked: bool) -> DeleteTrash {
 fn a_deletion_names_the_trash_up_to_the_cut_off_and_a_limit() {
     let sql = |leaf| sql_of::<diesel::pg::Pg, _>(&delete(leaf, true));
     insta::assert_snapshot!(tail(&oldest_query(at(1), 10)), @"FROM alert_logs WHERE ((alert_logs.deleted_at IS NOT NULL) AND (alert_logs.deleted_at <= $1)) ORDER BY alert_logs.deleted_at ASC LIMIT $2");
-    insta::assert_snapshot!(sql(LeafTable::MarketData), @r#"DELETE FROM market_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data WHERE deleted_at <= $1 AND NOT EXISTS (SELECT 1 FROM archive_segments AS s WHERE s.instrument_id = market_data.instrument_id AND s.starts_at <= market_data."timestamp" AND s.ends_at > market_data."timestamp") ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)"#);
+    insta::assert_snapshot!(sql(LeafTable::MarketData), @r#"DELETE FROM market_data WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data WHERE deleted_at <= $1 AND NOT EXISTS (SELECT 1 FROM archive_segments AS s WHERE s.instrument_id = market_data.instrument_id AND s.starts_at <= market_data."timestamp" AND s.ends_at > market_data."timestamp") ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE) AND NOT EXISTS (SELECT 1 FROM archive_segments AS s WHERE s.instrument_id = market_data.instrument_id AND s.starts_at <= market_data."timestamp" AND s.ends_at > market_data."timestamp")"#);
     insta::assert_snapshot!(sql(LeafTable::MarketDataBars), @"DELETE FROM market_data_bars WHERE ctid = ANY (ARRAY(SELECT ctid FROM market_data_bars WHERE deleted_at <= $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE)) AND coalesce(deleted_at <= $3, FALSE)");
 }
 

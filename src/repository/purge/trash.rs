@@ -91,8 +91,8 @@ pub(super) fn count(
 /// PostgreSQL looks again at a row that another transaction has just changed, if it is locked: a row
 /// that was restored in that moment stays. On SQLite nobody else writes. Locked rows also keep
 /// their place (`ctid`), by which PostgreSQL deletes them in a fifth of the time that their keys
-/// take. A place is unique within a partition only, so the moment is asked again, in words that
-/// do not lead the planner to the trash index: it would compare each row of it with each place.
+/// take. A place is unique within a partition only, so the conditions are asked again, that of the moment
+/// in words that do not lead the planner to the trash index: it would compare each row of it with each place.
 pub(super) struct DeleteTrash {
     pub(super) leaf: LeafTable,
     pub(super) cut_off: Timestamp,
@@ -130,21 +130,24 @@ where
             out.push_sql(part);
         }
         out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
-        if self.leaf == LeafTable::MarketData {
-            // Those of a period that has a file, or gets one, are not deleted before the file is asked.
-            out.push_sql(
+        // Those of a period that has a file, or gets one, are not deleted before the file is asked.
+        let without_file = match self.leaf {
+            LeafTable::MarketData => {
                 " AND NOT EXISTS (SELECT 1 FROM archive_segments AS s \
                  WHERE s.instrument_id = market_data.instrument_id \
                  AND s.starts_at <= market_data.\"timestamp\" \
-                 AND s.ends_at > market_data.\"timestamp\")",
-            );
-        }
+                 AND s.ends_at > market_data.\"timestamp\")"
+            }
+            LeafTable::MarketDataBars | LeafTable::SavedQueries => "",
+        };
+        out.push_sql(without_file);
         out.push_sql(" ORDER BY deleted_at LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         if self.locked {
             out.push_sql(" FOR UPDATE)) AND coalesce(deleted_at <= ");
             out.push_bind_param::<sql_types::Timestamp, _>(&self.cut_off)?;
             out.push_sql(", FALSE)");
+            out.push_sql(without_file);
         } else {
             out.push_sql(")");
         }

@@ -166,18 +166,27 @@ const KNOWN_ON_SQLITE: &str = "SELECT tbl AS name, max(rows) AS rows, \
      FROM (SELECT tbl, idx, CAST(stat AS INTEGER) AS rows FROM sqlite_stat1) GROUP BY tbl";
 
 /// The counter of live rows follows every commit, but is zero after a crash; the other figure is
-/// that of the last ANALYZE or VACUUM, as is that of the trash index.
+/// that of the last ANALYZE or VACUUM, as is that of the trash index. Those of a table that its users
+/// have partitioned are the sums of its partitions'.
 #[cfg(feature = "postgres")]
 const KNOWN_ON_POSTGRES: &str = "SELECT held.relname::text AS name, \
-     CASE WHEN seen.n_live_tup > 0 THEN seen.n_live_tup \
-          WHEN held.reltuples >= 0 THEN held.reltuples::bigint END AS rows, \
-     CASE WHEN held.reltuples >= 0 AND trash.reltuples >= 0 THEN trash.reltuples::bigint END \
-          AS deleted \
+     (SELECT sum(CASE WHEN seen.n_live_tup > 0 THEN seen.n_live_tup \
+                      WHEN leaf.reltuples >= 0 THEN leaf.reltuples::bigint END)::bigint \
+      FROM (SELECT held.oid WHERE held.relkind = 'r' \
+            UNION ALL SELECT relid FROM pg_partition_tree(held.oid) WHERE isleaf) AS part \
+      JOIN pg_class AS leaf ON leaf.oid = part.oid \
+      LEFT JOIN pg_stat_user_tables AS seen ON seen.relid = leaf.oid) AS rows, \
+     CASE WHEN held.reltuples >= 0 OR held.relkind = 'p' THEN \
+          (SELECT sum(leaf.reltuples)::bigint \
+           FROM (SELECT trash.oid WHERE trash.relkind = 'i' \
+                 UNION ALL SELECT relid FROM pg_partition_tree(trash.oid) WHERE isleaf) AS part \
+           JOIN pg_class AS leaf ON leaf.oid = part.oid WHERE leaf.reltuples >= 0) \
+          END AS deleted \
      FROM pg_class AS held \
-     LEFT JOIN pg_stat_user_tables AS seen ON seen.relid = held.oid \
      LEFT JOIN pg_class AS trash ON trash.relname = held.relname || '_trash' \
           AND trash.relnamespace = held.relnamespace \
-     WHERE held.relnamespace = current_schema()::regnamespace AND held.relkind IN ('r', 'p')";
+     WHERE held.relnamespace = current_schema()::regnamespace AND held.relkind IN ('r', 'p') \
+     AND NOT held.relispartition";
 
 #[cfg(test)]
 mod tests {
