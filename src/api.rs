@@ -26,6 +26,7 @@ mod http_metrics;
 mod import;
 mod instruments;
 mod line_protocol;
+mod log_position;
 mod market_data;
 mod own_hosts;
 #[cfg(feature = "page")]
@@ -139,7 +140,10 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(history::questions())
         .merge(rules::questions())
         .merge(analytics::posted_reads());
-    let reads = without_body(state, reads).merge(with_body(state, BodySize::Small, questions));
+    let carry = || from_fn_with_state(state.clone(), log_position::carry);
+    let reads = without_body(state, reads)
+        .merge(with_body(state, BodySize::Small, questions))
+        .route_layer(carry());
     let reads = if state.config().protect_reads {
         reads.route_layer(from_fn(auth::require_token))
     } else {
@@ -158,6 +162,7 @@ fn routes(state: &ApiState) -> OpenApiRouter<ApiState> {
         .merge(with_body(state, BodySize::Batch, batches))
         // A file has limits of its own, and is kept on the disk as it comes.
         .merge(import::writes())
+        .route_layer(carry())
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     // It looks for the token itself: browsers cannot send the header.
     let realtime = without_body(state, realtime::routes().merge(line_protocol::probes()));
@@ -223,6 +228,7 @@ fn cors(config: &ServerConfig) -> Option<CorsLayer> {
                 access::REQUEST_ID,
                 header::RANGE,
                 header::IF_RANGE,
+                log_position::HEADER,
             ])
             .expose_headers([
                 access::REQUEST_ID,
@@ -231,6 +237,7 @@ fn cors(config: &ServerConfig) -> Option<CorsLayer> {
                 header::CONTENT_DISPOSITION,
                 header::CONTENT_RANGE,
                 header::ETAG,
+                log_position::HEADER,
             ]),
     )
 }

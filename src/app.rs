@@ -76,7 +76,7 @@ impl App {
         let watch = settings.monitoring.clone();
         let monitoring = Arc::new(DatabaseMonitoringService::new(database.clone(), watch)?);
         let server = settings.server.clone();
-        let cache = Cache::new(database.clone(), settings.cache.clone())?;
+        let cache = Cache::new(database.on_replicas(), settings.cache.clone())?;
         let (watched, watcher) = (database.clone(), Arc::clone(&monitoring));
         let api = ApiState::with_cache(watched, cache, watcher, server)?;
         let (api, native) = match settings.server.contract {
@@ -92,7 +92,7 @@ impl App {
         let wake = delivery.waker();
         alerts.on_fired(move |_| wake()).detach();
         api.show_alerts(&alerts, &delivery);
-        let analytics = Arc::new(AnalyticsEngine::new(database.clone()));
+        let analytics = Arc::new(AnalyticsEngine::new(database.on_replicas()));
         api.answer_by(&analytics);
         let history = HistoricalDataService::new(database.clone(), settings.history.clone())?;
         let history = Arc::new(history);

@@ -13,6 +13,7 @@ mod connection;
 #[cfg(any(feature = "archive", feature = "sqlite"))]
 mod directory;
 mod doors;
+mod exclusive;
 mod faults;
 #[cfg(feature = "sqlite")]
 mod file_copy;
@@ -33,6 +34,7 @@ mod interruption;
 mod invalidation;
 #[cfg(feature = "postgres")]
 mod libpq;
+mod log_position;
 mod migrations;
 mod nested_write;
 mod observer;
@@ -48,6 +50,10 @@ mod pool;
 pub(crate) mod postgres;
 mod probe;
 mod probe_cause;
+mod replica_snapshot;
+#[cfg(feature = "postgres")]
+mod replicas;
+mod replicated_reads;
 mod retry;
 #[cfg(feature = "sqlite")]
 pub(crate) mod row_table;
@@ -79,6 +85,7 @@ pub use insert_counts::InsertCounts;
 pub use insert_totals::InsertTotals;
 pub use instrumentation::{CommitSnapshot, OperationSnapshot};
 pub use invalidation::Invalidation;
+pub use log_position::LogPosition;
 pub use migrations::MigrationStatus;
 #[cfg(test)]
 pub(crate) use migrations::tests::run as migrate_connection;
@@ -86,6 +93,7 @@ pub use page::{Cursor, Page};
 pub use pool::{ClosedByCause, DoorSnapshot, HeldConnection, PoolSnapshot};
 pub use probe::{Probe, ProbeFailure};
 pub use probe_cause::ProbeCause;
+pub use replica_snapshot::{FallbackCause, ReplicaSnapshot, ReplicaState, ReplicasSnapshot};
 #[cfg(feature = "server")]
 pub(crate) use retry::is_temporary;
 #[cfg(feature = "postgres")]
@@ -114,6 +122,8 @@ use crate::error::Result;
 use instrumentation::Operations;
 use pool::Pools;
 use probe::Prober;
+#[cfg(feature = "postgres")]
+use replicated_reads::ReadsOn;
 use slow_query::SlowQueryTable;
 
 /// An open database; clones share it. It closes when the last clone goes, or at
@@ -139,6 +149,8 @@ use slow_query::SlowQueryTable;
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<DatabaseInner>,
+    #[cfg(feature = "postgres")]
+    reads_on: ReadsOn,
 }
 
 struct DatabaseInner {
@@ -156,7 +168,9 @@ struct DatabaseInner {
     /// How the transaction of a read begins, where a read is one.
     #[cfg(feature = "postgres")]
     begin_read: Option<Arc<str>>,
-    pools: Pools,
+    #[cfg(feature = "postgres")]
+    replicas: Option<Arc<replicas::Replicas>>,
+    pools: Arc<Pools>,
 }
 
 impl Database {
@@ -195,7 +209,9 @@ impl Database {
             foreign_file::refuse_foreign_tables(path)?;
         }
         let slow = SlowQueryTable::new(&config.observe, clock.clone());
-        let pools = Pools::new(&config, &slow)?;
+        let pools = Arc::new(Pools::new(&config, &slow)?);
+        #[cfg(feature = "postgres")]
+        let replicas = replicas::Replicas::new(&config, &slow, &pools)?;
         let attachments: Arc<attachments::Attachments> = Arc::default();
         #[cfg(feature = "sqlite")]
         let files = match &config.url {
@@ -218,6 +234,9 @@ impl Database {
         let writes = in_flight::InFlightWrites::new(
             Arc::clone(&attachments),
             postgres::begin_write(&config.postgres),
+            replicas
+                .as_ref()
+                .map(|replicas| Arc::clone(replicas.position())),
         );
         #[cfg(feature = "postgres")]
         let begin_read = match &config.url {
@@ -237,9 +256,13 @@ impl Database {
                 writes: Arc::new(writes),
                 #[cfg(feature = "postgres")]
                 begin_read,
+                #[cfg(feature = "postgres")]
+                replicas,
                 attachments,
                 pools,
             }),
+            #[cfg(feature = "postgres")]
+            reads_on: ReadsOn::Primary,
         };
         // For functions that are given no more than a connection.
         database.attach(Arc::new(database.config().write.clone()));
@@ -267,38 +290,6 @@ impl Database {
         &self.inner.clock
     }
 
-    /// Runs `work` outside a transaction: alone on the write connection of SQLite, on a
-    /// connection of its own on PostgreSQL.
-    pub(crate) fn exclusive<T>(
-        &self,
-        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let outcome = self.exclusive_untold(work);
-        self.inner.attachments.versions().raise_everything();
-        outcome
-    }
-
-    /// [`Database::exclusive`] for work that changes no row: what caches hold stays good.
-    pub(crate) fn exclusive_untold<T>(
-        &self,
-        work: impl FnOnce(&mut BackendConnection<'_>) -> Result<T>,
-    ) -> Result<T> {
-        #[cfg(feature = "sqlite")]
-        if let Some(lane) = &self.inner.lane {
-            return lane.exclusive(work);
-        }
-        #[cfg(feature = "postgres")]
-        {
-            let _under_way = self.inner.writes.begin()?;
-            let mut conn = postgres::open(&self.inner.config)?;
-            self.inner.slow.observe(&mut conn);
-            let mut conn = BackendConnection::from(&mut conn);
-            conn.run_as("exclusive", work).0
-        }
-        #[cfg(not(feature = "postgres"))]
-        Err(no_backend(work))
-    }
-
     /// The pragmas of the write connection and of a reader, as asked for and as they are; none on
     /// PostgreSQL.
     ///
@@ -322,7 +313,7 @@ impl Database {
         Ok(all)
     }
 
-    /// What SQLite was compiled with, such as `THREADSAFE=1`; nothing on PostgreSQL.
+    /// What SQLite was compiled with, such as `THREADSAFE=2`; nothing on PostgreSQL.
     ///
     /// # Errors
     /// Those of [`Database::read`].
@@ -378,6 +369,7 @@ impl Database {
             return CommitSnapshot {
                 rows: writer.committed_rows,
                 commit: writer.commit,
+                unknown: 0,
             };
         }
         #[cfg(feature = "postgres")]
@@ -437,6 +429,10 @@ impl Database {
         self.inner
             .writes
             .close(self.inner.config.pool.acquire_timeout);
+        #[cfg(feature = "postgres")]
+        if let Some(replicas) = &self.inner.replicas {
+            replicas.close();
+        }
         self.inner.pools.close();
     }
 }

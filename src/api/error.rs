@@ -31,6 +31,9 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub(super) struct ErrorBody {
     /// What failed, why, and what to do.
     detail: String,
+    /// `unknown` when the write may be stored: the connection to the database broke during its commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
 }
 
 /// The parts of a request that break a rule.
@@ -123,6 +126,8 @@ pub(super) enum ApiError {
     Violations(Vec<FieldError>),
     /// A line of the body, from 1, and the rule that it breaks.
     Line(u64, String),
+    /// 503: nobody can know whether the write is stored.
+    UnknownOutcome(String),
 }
 
 impl ApiError {
@@ -216,15 +221,20 @@ impl From<Error> for ApiError {
                 "request failed"
             );
         }
-        Self::Status(status, public_text(&error))
+        match error {
+            Error::CommitUnknown { .. } => Self::UnknownOutcome(public_text(&error)),
+            other => Self::Status(status, public_text(&other)),
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let outcome = matches!(self, Self::UnknownOutcome(_)).then_some("unknown");
         let (status, line, detail) = match self {
             Self::Status(status, detail) => (status, None, detail),
             Self::Line(line, detail) => (StatusCode::UNPROCESSABLE_ENTITY, Some(line), detail),
+            Self::UnknownOutcome(detail) => (StatusCode::SERVICE_UNAVAILABLE, None, detail),
             Self::Violations(mut detail) => {
                 detail.iter_mut().for_each(FieldError::shorten);
                 let told = ToldRefusal::of_places(&detail);
@@ -239,7 +249,7 @@ impl IntoResponse for ApiError {
             line,
             ..ToldRefusal::new(&*detail)
         };
-        let mut response = (status, axum::Json(ErrorBody { detail })).into_response();
+        let mut response = (status, axum::Json(ErrorBody { detail, outcome })).into_response();
         response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -68,7 +68,7 @@ async fn fetch(
     };
     state.history().count_request();
     let found =
-        historical_data::fetch_many(state.db(), state.cache(), &body.symbols, query).await?;
+        historical_data::fetch_many(state.reads(), state.cache(), &body.symbols, query).await?;
     let data: Vec<SymbolBars> = body
         .symbols
         .iter()

@@ -53,6 +53,7 @@ impl ListenerState {
 
 struct ApiStateInner {
     db: Database,
+    reads: Database,
     cache: Cache,
     monitoring: Arc<DatabaseMonitoringService>,
     config: ServerConfig,
@@ -117,7 +118,7 @@ impl ApiState {
         monitoring: Arc<DatabaseMonitoringService>,
         config: ServerConfig,
     ) -> Result<Self> {
-        let cache = Cache::new(db.clone(), CacheConfig::default())?;
+        let cache = Cache::new(db.on_replicas(), CacheConfig::default())?;
         Self::with_cache(db, cache, monitoring, config)
     }
 
@@ -141,6 +142,7 @@ impl ApiState {
         Ok(Self {
             listener,
             inner: Arc::new(ApiStateInner {
+                reads: db.on_replicas(),
                 db,
                 cache,
                 monitoring,
@@ -306,8 +308,14 @@ impl ApiState {
         &self.inner.cache
     }
 
+    /// The database, for writes, and for reads that decide about one.
     pub(super) fn db(&self) -> &Database {
         &self.inner.db
+    }
+
+    /// The database for reads that are shown: replicas may answer them.
+    pub(super) fn reads(&self) -> &Database {
+        &self.inner.reads
     }
 
     pub(super) fn monitoring(&self) -> &Arc<DatabaseMonitoringService> {
@@ -343,13 +351,13 @@ impl ApiState {
         self.inner.snapshots.take(&self.inner.monitoring).await
     }
 
-    /// Reads by the asynchronous door.
+    /// Reads by the asynchronous door what is shown.
     pub(super) async fn read<T, F>(&self, op: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
-        self.inner.db.read_async(op, work).await
+        self.inner.reads.read_async(op, work).await
     }
 
     /// Writes by the asynchronous door; answers after the commit.

@@ -31,7 +31,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use super::body::BodySize;
-use super::{ApiState, access, auth, guard, hosts, probes, respond};
+use super::{ApiState, access, auth, guard, hosts, log_position, probes, respond};
 use refusal::Refusal;
 
 /// Places of every price, whatever those of its instrument are.
@@ -62,13 +62,17 @@ where
             router.route(it.path, it.methods.clone())
         })
     };
-    let reads = limited(state, of(Access::Read)).merge(with_body(state, of(Access::Question)));
+    let carry = || from_fn_with_state(state.clone(), log_position::carry);
+    let reads = limited(state, of(Access::Read))
+        .merge(with_body(state, of(Access::Question)))
+        .route_layer(carry());
     let reads = if state.config().protect_reads {
         reads.route_layer(from_fn(auth::require_token))
     } else {
         reads
     };
     let writes = with_body(state, of(Access::Write))
+        .route_layer(carry())
         .route_layer(from_fn_with_state(state.clone(), auth::permit_writes));
     let paths: BTreeSet<&str> = resources.iter().map(|it| it.path).collect();
     let slashes = paths.iter().fold(Router::new(), |router, path| {

@@ -242,7 +242,7 @@ fn resolution(parameters: &UdfParameters) -> Result<Frequency, UdfProblem> {
 
 async fn fetch(state: &ApiState, of: &Instrument, query: BarQuery) -> Result<Arc<SymbolHistory>> {
     let symbol = of.symbol.clone();
-    let found = historical_data::fetch_cached(state.db(), state.cache(), symbol, query);
+    let found = historical_data::fetch_cached(state.reads(), state.cache(), symbol, query);
     Ok(found.await?.value)
 }
 

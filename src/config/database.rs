@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::limits::{positive, within};
-use super::read::{millis, seconds, text};
+use super::read::{list_or_text, millis, seconds, text};
 use super::url::DatabaseUrl;
 use crate::error::{Error, Result};
 
@@ -127,6 +127,21 @@ pub struct PostgresConfig {
     /// How a pooler between here and the server (pgbouncer, say) lends the server's connections.
     /// Default: there is none; one that is found is refused until it is named here.
     pub pooler: Option<Pooler>,
+    /// Servers that follow the one of `database.url` by streaming replication, each a URL; in a variable
+    /// with spaces between. What [`Database::on_replicas`](crate::database::Database::on_replicas)
+    /// reads, they answer: the reads of the API, exports and charts. Default: none.
+    #[serde(deserialize_with = "urls")]
+    pub replica_urls: Vec<DatabaseUrl>,
+    /// Connections to each replica, beside those of `pool`. Default 20.
+    pub replica_connections_max: u32,
+    /// How long a read waits for a replica to replay what this process has committed, before it goes to
+    /// the primary. Default 50 ms.
+    #[serde(rename = "replica_wait_ms", deserialize_with = "millis")]
+    pub replica_wait: Duration,
+    /// How far a replica may be behind what other processes commit; one that is further is not read.
+    /// Default 10 s.
+    #[serde(rename = "replica_lag_max_ms", deserialize_with = "millis")]
+    pub replica_lag_max: Duration,
 }
 
 /// For how long a pooler lends a connection of the server.
@@ -225,6 +240,10 @@ impl Default for PostgresConfig {
             connect_timeout: Duration::from_secs(10),
             application_name: "tickbase".to_owned(),
             pooler: None,
+            replica_urls: Vec::new(),
+            replica_connections_max: 20,
+            replica_wait: Duration::from_millis(50),
+            replica_lag_max: Duration::from_secs(10),
         }
     }
 }
@@ -279,6 +298,12 @@ impl DatabaseConfig {
         self.write.validate()?;
         self.observe.validate()
     }
+}
+
+/// URLs; in a variable with spaces between, as one of several hosts has commas.
+fn urls<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<DatabaseUrl>, D::Error> {
+    let split = |text: &str| text.split_whitespace().map(DatabaseUrl::parse).collect();
+    list_or_text(from, "a list of URLs", split)
 }
 
 /// A mode in octal digits. What is no octal number is no mode, either: it is refused as one.
@@ -339,6 +364,7 @@ impl SqliteConfig {
 
 impl PostgresConfig {
     fn validate(&self) -> Result<()> {
+        self.validate_replicas()?;
         positive("postgres.connect_timeout_seconds", self.connect_timeout)?;
         let statement_ms = self.statement_timeout.as_millis();
         within(
@@ -355,6 +381,28 @@ impl PostgresConfig {
             ));
         }
         Ok(())
+    }
+
+    fn validate_replicas(&self) -> Result<()> {
+        let connections = self.replica_connections_max;
+        within(
+            "postgres.replica_connections_max",
+            connections,
+            1..=CONNECTIONS_MAX,
+        )?;
+        let wait_ms = self.replica_wait.as_millis();
+        within("postgres.replica_wait_ms", wait_ms, 0..=10_000)?;
+        let lag_ms = self.replica_lag_max.as_millis();
+        within("postgres.replica_lag_max_ms", lag_ms, 1_000..=86_400_000)?;
+        let is_server = |url: &DatabaseUrl| matches!(url, DatabaseUrl::Postgres(_));
+        if self.replica_urls.iter().all(is_server) {
+            return Ok(());
+        }
+        Err(Error::config(
+            "postgres.replica_urls",
+            "one of them is no URL of a PostgreSQL server",
+            "write postgres://user@host/name",
+        ))
     }
 }
 
@@ -386,7 +434,7 @@ mod tests {
     #[test]
     fn each_setting_that_cannot_work_is_named() {
         type Change = fn(&mut DatabaseConfig);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 14] = [
             ("pool.base", |c| c.pool.base = 0),
             ("pool.acquire_timeout", |c| {
                 c.pool.acquire_timeout = Duration::ZERO
@@ -408,6 +456,12 @@ mod tests {
             }),
             ("postgres.connect_timeout", |c| {
                 c.postgres.connect_timeout = Duration::ZERO
+            }),
+            ("postgres.replica_urls", |c| {
+                c.postgres.replica_urls = vec![DatabaseUrl::default()]
+            }),
+            ("postgres.replica_connections_max", |c| {
+                c.postgres.replica_connections_max = 0
             }),
             ("write.group_jobs_max", |c| c.write.group_jobs_max = 0),
             ("observe.slow_queries_max", |c| {

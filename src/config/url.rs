@@ -63,6 +63,19 @@ impl DatabaseUrl {
         ))
     }
 
+    /// Host and port of a server, as they are written; the path of a file.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn host_and_port(&self) -> String {
+        let Self::Postgres(url) = self else {
+            return self.to_string();
+        };
+        let (authority, _) = split(url);
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        host.to_owned()
+    }
+
     #[cfg(any(feature = "postgres", test))]
     /// Blots out the URL's password in a text, as it was written and decoded.
     pub(crate) fn without_password(&self, text: &str) -> String {

@@ -31,6 +31,9 @@ impl Database {
     ) -> Result<T> {
         let _span = tracing::debug_span!("db.read", op).entered();
         let call = self.inner.operations.begin(op);
+        if let Some(outcome) = self.read_on_replica(&call, &mut work) {
+            return call.end(outcome);
+        }
         let mut attempt = 1;
         let outcome = loop {
             let outcome = self.read_once(&call, &mut work);
@@ -95,6 +98,11 @@ impl Database {
         T: Send + 'static,
         F: FnMut(&mut BackendConnection<'_>) -> Result<T> + Send + 'static,
     {
+        let (on_replica, back) = self.read_on_replica_async(call, work).await?;
+        work = back;
+        if let Some(outcome) = on_replica {
+            return outcome;
+        }
         let mut attempt = 1;
         loop {
             let mut checkout = self.inner.pools.checkout_async(op).await?;

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use diesel::PgConnection;
+
 use super::attachments::Attachments;
 use super::histogram::Histogram;
 use super::instrumentation::CommitSnapshot;
-use super::nested_write;
+use super::log_position::RequiredPosition;
+use super::{nested_write, replicas};
 use crate::error::{Error, Result};
 
 /// The writes of one database.
@@ -18,11 +21,14 @@ pub(super) struct InFlightWrites {
     pub(super) attachments: Arc<Attachments>,
     /// How they begin.
     pub(super) begin: String,
+    /// Where the last commit lies, for reads on replicas; `None` without replicas.
+    position: Option<Arc<RequiredPosition>>,
     /// Whether the last write or probe met a server that takes no writes.
     read_only: AtomicBool,
     state: Mutex<InFlightState>,
     ended: Condvar,
     committed_rows: AtomicU64,
+    commits_unknown: AtomicU64,
     commit: Histogram,
 }
 
@@ -36,11 +42,46 @@ struct InFlightState {
 pub(super) struct InFlightWrite(Arc<InFlightWrites>);
 
 impl InFlightWrites {
-    pub(super) fn new(attachments: Arc<Attachments>, begin: String) -> Self {
+    pub(super) fn new(
+        attachments: Arc<Attachments>,
+        begin: String,
+        position: Option<Arc<RequiredPosition>>,
+    ) -> Self {
         Self {
             attachments,
             begin,
+            position,
             ..Self::default()
+        }
+    }
+
+    /// Asks the server of a connection, on which something was committed, how far its log is written. Only
+    /// then is the commit acknowledged: reads on replicas that begin later see it.
+    pub(super) fn note_position(&self, conn: &mut PgConnection) {
+        let Some(position) = &self.position else {
+            return;
+        };
+        let before = position.asking();
+        match replicas::position_of_primary(conn) {
+            Ok(written) => position.answered(before, written),
+            Err(error) => {
+                tracing::debug!(%error, "the position of a commit is not known");
+                position.lose();
+            }
+        }
+    }
+
+    /// Counts a transaction of which nobody can know whether it was committed.
+    pub(super) fn commit_unknown(&self) {
+        self.commits_unknown.fetch_add(1, Ordering::Relaxed);
+        self.lose_position();
+    }
+
+    /// Something was committed, or may be, and where is not known: replicas answer when the primary was
+    /// asked again.
+    pub(super) fn lose_position(&self) {
+        if let Some(position) = &self.position {
+            position.lose();
         }
     }
 
@@ -97,6 +138,7 @@ impl InFlightWrites {
         CommitSnapshot {
             rows: self.committed_rows.load(Ordering::Relaxed),
             commit: self.commit.counts(),
+            unknown: self.commits_unknown.load(Ordering::Relaxed),
         }
     }
 

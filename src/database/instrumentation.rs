@@ -44,6 +44,9 @@ pub struct CommitSnapshot {
     pub rows: u64,
     /// From BEGIN to the end of COMMIT; its count is that of the transactions.
     pub commit: HistogramCounts,
+    /// Transactions of which nobody can know whether they were committed, as the connection broke during
+    /// COMMIT; 0 on SQLite, where that cannot be.
+    pub unknown: u64,
 }
 
 #[derive(Debug)]

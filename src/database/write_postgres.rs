@@ -103,6 +103,8 @@ fn transaction<T>(
     let conn = postgres_of(conn)?;
     match &outcome {
         Ok(_) => {
+            // Before anyone is told of the commit, and so reads.
+            writes.note_position(conn);
             observer::end(conn, Ending::Committed);
             account.add_counts(&counts);
             writes.committed(counts.rows, began);
@@ -111,7 +113,10 @@ fn transaction<T>(
         Err(error) => {
             roll_back(op, conn);
             let ending = match error {
-                Error::CommitUnknown { .. } => Ending::Unknown,
+                Error::CommitUnknown { .. } => {
+                    writes.commit_unknown();
+                    Ending::Unknown
+                }
                 _ => Ending::RolledBack,
             };
             observer::end(conn, ending);

@@ -49,13 +49,15 @@ pub enum Check {
     WriteQueue,
     /// Calls per minute that ended in an error, over the last minute.
     Errors,
+    /// Replicas of PostgreSQL that are late or do not answer, and so are not read.
+    Replicas,
     /// The probe: a fresh connection could be opened and asked.
     Probe,
 }
 
 impl Check {
     /// All checks, in the order in which they are reported.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PoolUtilization,
         Self::QueryTime,
         Self::AcquireTime,
@@ -65,6 +67,7 @@ impl Check {
         Self::WalBytes,
         Self::WriteQueue,
         Self::Errors,
+        Self::Replicas,
         Self::Probe,
     ];
 
@@ -81,6 +84,7 @@ impl Check {
             Self::WalBytes => "wal_bytes",
             Self::WriteQueue => "write_queue",
             Self::Errors => "errors",
+            Self::Replicas => "replicas",
             Self::Probe => "probe",
         }
     }
@@ -98,6 +102,7 @@ impl Check {
             Self::WalBytes => "the size of the write-ahead log",
             Self::WriteQueue => "the share of the writer's queue that is full",
             Self::Errors => "calls a minute that failed",
+            Self::Replicas => "replicas that are not read",
             Self::Probe => "new connections that failed",
         }
     }
@@ -123,6 +128,7 @@ impl Check {
             }
             Self::WriteQueue => "look for a slow disk, or another process that writes",
             Self::Errors => "see which operations fail; the log says why",
+            Self::Replicas => "see connection_pool.replicas: each says why it is not read",
             Self::Probe => "check that the database runs and can be reached",
         }
     }
@@ -138,6 +144,7 @@ impl Check {
             Self::InsertRateFloor => "rows/s",
             Self::WalBytes => "bytes",
             Self::Errors => "errors/min",
+            Self::Replicas => "replicas",
             Self::Probe => "failures",
         }
     }

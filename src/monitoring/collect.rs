@@ -15,7 +15,8 @@ use crate::database::{Database, DoorSnapshot, HistogramCounts, OperationSnapshot
 use crate::repository::storage::{self, PostgresActivity, StorageEstimate};
 
 /// Monitoring's own operations: they are no work of the database's users.
-const OWN: [&str; 3] = [
+const OWN: [&str; 4] = [
+    "monitoring.replicas",
     "storage.estimate",
     "storage.postgres_activity",
     "slow_query.explain",
@@ -163,6 +164,7 @@ pub(super) fn look(
         errors: errors.collect(),
         probe,
         pool,
+        replicas: db.replicas(),
         checks,
     };
     (snapshot, counts)
@@ -236,6 +238,8 @@ pub(super) fn facts(
         insert_rate_usual: rates.insert_rows_per_second_usual,
         errors_per_minute: rates.errors_per_minute.one_minute.filter(|_| known),
         late_share: rates.late_share,
+        replicas_out: (!snapshot.replicas.replicas.is_empty())
+            .then(|| snapshot.replicas.out_of_rotation()),
         probe_failed: Some(snapshot.probe.error.is_some()),
         wal_bytes,
         write_queue,

@@ -7,7 +7,9 @@ use super::check::{Alert, CheckLevel, CheckStatus};
 use super::health::HealthStatus;
 #[cfg(feature = "sqlite")]
 use crate::database::WriterSnapshot;
-use crate::database::{HistogramSnapshot, InsertTotals, PoolSnapshot, ProbeCause, SlowQueryTotals};
+use crate::database::{
+    HistogramSnapshot, InsertTotals, PoolSnapshot, ProbeCause, ReplicasSnapshot, SlowQueryTotals,
+};
 use crate::repository::storage::{PostgresActivity, StorageEstimate};
 use crate::timestamp::Timestamp;
 
@@ -22,6 +24,9 @@ pub struct MonitoringSnapshot {
     pub window: Duration,
     /// The pool, both doors and their sum.
     pub pool: PoolSnapshot,
+    /// The replicas of PostgreSQL that are read, with their connections; none where the settings name
+    /// none.
+    pub replicas: ReplicasSnapshot,
     /// Waiting for a connection in the window, both doors together.
     pub acquire: HistogramSnapshot,
     /// The calls of the window, all operations together but those of monitoring itself.

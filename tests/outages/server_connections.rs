@@ -6,6 +6,7 @@ mod failover;
 mod languages;
 mod limits;
 mod pooler;
+mod replicas;
 mod standby;
 
 use std::process::Command;

@@ -29,11 +29,11 @@ pub(super) async fn snapshot(
         Some(mut ids) => {
             ids.sort_unstable();
             ids.dedup();
-            days(state.db(), cache, &ids).await?
+            days(state.reads(), cache, &ids).await?
         }
         None => {
             let ids = cache.instrument_ids(LATEST_MAX).await?;
-            days(state.db(), cache, &ids).await?
+            days(state.reads(), cache, &ids).await?
         }
     };
     Ok(axum::Json(PriceSnapshots {

@@ -71,7 +71,10 @@ impl WriterLook {
         {
             hub.publish_changes([(None, ChangedSpan::default())]);
         }
-        let read = state.read("realtime.versions", data_change::versions);
+        // Of the primary: what a replica has not replayed yet would be told of too late.
+        let read = state
+            .db()
+            .read_async("realtime.versions", data_change::versions);
         let versions = match read.await {
             Ok(versions) => versions,
             Err(error) => {
@@ -87,6 +90,12 @@ impl WriterLook {
             }
         };
         self.versions = Some(versions);
+        // Whoever hears of a change and asks for it must not get what a replica had before it.
+        if !unheard.is_empty()
+            && let Err(error) = state.db().read_after_all().await
+        {
+            tracing::debug!(error = error.chain(), "replicas may be behind what is told");
+        }
         let change = |id| (Some(id), ChangedSpan::default());
         hub.publish_changes(unheard.into_iter().map(change));
     }

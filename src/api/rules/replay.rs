@@ -73,7 +73,7 @@ pub(super) async fn replay_rule(
     }
     let new = NewAlertRule::try_from(body.rule).map_err(in_rule)?;
     let rule = Rule::new(0, new.instrument_id, &new.shape(), true, None).map_err(in_rule)?;
-    let db = state.db().clone();
+    let db = state.reads().clone();
     let place = guard::place_of_long_read(&state)?;
     // It reads page after page, and computes in between: no work for a thread of the runtime. It goes
     // on when the client is gone, and keeps its place until then.

@@ -164,7 +164,7 @@ async fn fetch(
     state.history().count_request();
     let query = query(&asked, state.db().clock().now());
     let found =
-        historical_data::fetch_many(state.db(), state.cache(), &asked.symbols, query).await?;
+        historical_data::fetch_many(state.reads(), state.cache(), &asked.symbols, query).await?;
     let data: Vec<HistoricalDataResponse> = asked
         .symbols
         .iter()

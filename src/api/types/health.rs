@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 use super::rounded;
 use super::service_health::{AlertDeliveryHealth, BackupHealth, HistoryHealth, MaintenanceHealth};
-use crate::database::{DoorSnapshot, HeldConnection, HistogramSnapshot, PoolSnapshot, ProbeCause};
+use crate::database::{
+    DoorSnapshot, HeldConnection, HistogramSnapshot, PoolSnapshot, ProbeCause, ReplicaSnapshot,
+    ReplicasSnapshot,
+};
 use crate::monitoring::{
     Alert, Check, HealthStatus, MonitoringSnapshot, OperationWindow, ProcessSnapshot,
 };
@@ -82,6 +85,25 @@ struct PoolBody {
     held_too_long_total: u64,
     /// The blocking door and the asynchronous one; they share one budget.
     doors: Vec<NamedDoor>,
+    /// The replicas of PostgreSQL that answer reads, each with connections of its own.
+    replicas: Vec<ReplicaBody>,
+}
+
+/// A server that follows the primary and answers reads.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Replica)]
+struct ReplicaBody {
+    /// Its place in `postgres.replica_urls`, from 1: where it is, is for the log.
+    place: usize,
+    /// `starting`, `serving`, `late`, `unreachable` or `foreign`; only one that serves is read.
+    state: &'static str,
+    /// Bytes of the primary's log that it had not replayed at the last look; null before one.
+    lag_bytes: Option<u64>,
+    /// Reads that it has answered.
+    reads: u64,
+    pool_size: usize,
+    checked_out: usize,
+    max_capacity: usize,
 }
 
 /// A connection that does not come back.
@@ -253,7 +275,7 @@ impl DatabaseHealth {
     pub(in crate::api) fn new(status: HealthStatus, snapshot: &MonitoringSnapshot) -> Self {
         Self {
             status,
-            connection_pool: PoolBody::from(&snapshot.pool),
+            connection_pool: PoolBody::new(&snapshot.pool, &snapshot.replicas),
             performance: PerformanceBody::from(snapshot),
             storage: StorageBody::from(snapshot),
             process: snapshot.process.as_ref().map(ProcessBody::from),
@@ -286,8 +308,8 @@ pub(in crate::api) fn public_errors(snapshot: &MonitoringSnapshot) -> Vec<String
     of_probe.into_iter().chain(of_others).collect()
 }
 
-impl From<&PoolSnapshot> for PoolBody {
-    fn from(pool: &PoolSnapshot) -> Self {
+impl PoolBody {
+    fn new(pool: &PoolSnapshot, replicas: &ReplicasSnapshot) -> Self {
         let [blocking, asynchronous] = &pool.doors;
         let acquire = blocking.acquire.merge(&asynchronous.acquire);
         Self {
@@ -309,6 +331,24 @@ impl From<&PoolSnapshot> for PoolBody {
                 .iter()
                 .map(|door| NamedDoor::new(door, pool))
                 .collect(),
+            replicas: (1..)
+                .zip(&replicas.replicas)
+                .map(|(place, of)| ReplicaBody::new(place, of))
+                .collect(),
+        }
+    }
+}
+
+impl ReplicaBody {
+    fn new(place: usize, of: &ReplicaSnapshot) -> Self {
+        Self {
+            place,
+            state: of.state.as_str(),
+            lag_bytes: of.lag_bytes,
+            reads: of.reads,
+            pool_size: of.pool.open,
+            checked_out: of.pool.in_use,
+            max_capacity: of.pool.capacity,
         }
     }
 }

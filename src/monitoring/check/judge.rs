@@ -29,6 +29,8 @@ pub struct Facts {
     pub write_queue: Option<f64>,
     /// Calls per minute that ended in an error, over the last minute.
     pub errors_per_minute: Option<f64>,
+    /// Replicas that are not read; `None` where there are none.
+    pub replicas_out: Option<usize>,
     /// True when the probe failed; `None` when there was none.
     pub probe_failed: Option<bool>,
 }
@@ -74,6 +76,14 @@ pub(super) fn judge(check: Check, facts: &Facts, config: &MonitoringConfig) -> O
         Check::WalBytes => Some(upper(facts.wal_bytes? as f64, config.wal_bytes())),
         Check::WriteQueue => Some(upper(facts.write_queue?, config.write_queue())),
         Check::Errors => Some(upper(facts.errors_per_minute?, config.errors_per_minute())),
+        // The primary answers in their place: it is slower, and nothing fails.
+        Check::Replicas => {
+            let (warning, critical) = (1.0, f64::INFINITY);
+            Some(upper(
+                facts.replicas_out? as f64,
+                Threshold { warning, critical },
+            ))
+        }
         Check::Probe => {
             let failures = if facts.probe_failed? { 1.0 } else { 0.0 };
             let (warning, critical) = (1.0, 1.0);

@@ -7,7 +7,8 @@ use super::seconds;
 #[cfg(feature = "sqlite")]
 use crate::database::WriterSnapshot;
 use crate::database::{
-    Backend, Database, DoorSnapshot, HistogramCounts, InsertCounts, OperationSnapshot, PoolSnapshot,
+    Backend, Database, DoorSnapshot, HistogramCounts, InsertCounts, OperationSnapshot,
+    PoolSnapshot, ReplicaState, ReplicasSnapshot,
 };
 
 const POOL: &str = "db_client_connection_pool_name";
@@ -31,6 +32,7 @@ pub fn database_metrics(text: &mut Exposition, db: &Database) {
     operations(text, &db.operations(), system);
     pool(text, &db.pool_snapshot());
     connections(text, &db.pool_snapshot());
+    replicas(text, &db.replicas());
     insertions(text, db);
     commits(text, db);
     #[cfg(feature = "sqlite")]
@@ -103,6 +105,58 @@ fn operations(text: &mut Exposition, all: &[OperationSnapshot], system: &str) {
         for operation in all {
             family.sample(&[("db_operation_name", operation.op)], of(operation) as f64);
         }
+    }
+}
+
+/// Replicas of PostgreSQL, and the reads that the primary answered in their place.
+fn replicas(text: &mut Exposition, all: &ReplicasSnapshot) {
+    let mut family = text.family(
+        MetricKind::Gauge,
+        "tickbase_replica_serving",
+        "Whether a replica is read (1) or not (0).",
+    );
+    for replica in &all.replicas {
+        let serving = replica.state == ReplicaState::Serving;
+        family.sample(&[("replica", &replica.name)], f64::from(u8::from(serving)));
+    }
+    let mut family = text.family(
+        MetricKind::Gauge,
+        "tickbase_replica_lag_bytes",
+        "Bytes of the primary's log that a replica had not replayed at the last look.",
+    );
+    for replica in &all.replicas {
+        if let Some(lag) = replica.lag_bytes {
+            family.sample(&[("replica", &replica.name)], lag as f64);
+        }
+    }
+    let mut family = text.family(
+        MetricKind::Counter,
+        "tickbase_replica_reads_total",
+        "Reads that a replica has answered.",
+    );
+    for replica in &all.replicas {
+        family.sample(&[("replica", &replica.name)], replica.reads as f64);
+    }
+    let mut family = text.family(
+        MetricKind::Gauge,
+        "tickbase_replica_connections",
+        "Connections to a replica, by state.",
+    );
+    for replica in &all.replicas {
+        for (state, count) in [("used", replica.pool.in_use), ("idle", replica.pool.idle)] {
+            family.sample(
+                &[("replica", &replica.name), ("state", state)],
+                count as f64,
+            );
+        }
+    }
+    let mut family = text.family(
+        MetricKind::Counter,
+        "tickbase_replica_fallbacks_total",
+        "Reads that the primary answered in the place of a replica, by cause.",
+    );
+    for (cause, count) in &all.fallbacks {
+        family.sample(&[("cause", cause.as_str())], *count as f64);
     }
 }
 
@@ -267,6 +321,12 @@ fn commits(text: &mut Exposition, db: &Database) {
         "tickbase_write_rows_total",
         "Rows that committed writes recorded.",
         commits.rows as f64,
+    );
+    text.single(
+        MetricKind::Counter,
+        "tickbase_commits_unknown_total",
+        "Writes of which nobody can know whether they are stored: the connection broke during COMMIT.",
+        commits.unknown as f64,
     );
 }
 
