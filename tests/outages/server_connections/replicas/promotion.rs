@@ -14,12 +14,13 @@ use tickbase::repository::alert_rule;
 use tickbase::repository::market_data::{InsertOptions, insert_batch};
 use tickbase::services::{AlertEngine, Service};
 
-use super::super::{DOORS, runtime, text_of, tick};
+use super::super::{DOORS, open, runtime, text_of, tick};
 use super::{Cluster, STORED, run};
 use crate::support::chaos::{report, scaled};
 use crate::support::forwarder::Forwarder;
+use crate::support::process::Serving;
 use crate::support::server::Server;
-use crate::support::{db_write, eventually};
+use crate::support::{TestDatabase, db_write, eventually};
 
 const WRITERS: i64 = 4;
 /// Within this time after a promotion there is an acknowledgement, if the machine does nothing else.
@@ -232,4 +233,67 @@ fn nothing_acknowledged_is_lost_when_the_primary_dies_and_a_standby_is_promoted(
             recovered.as_secs_f64()
         ),
     );
+}
+
+/// Sessions that wait for a standby.
+fn waiting(server: &Server) -> i64 {
+    let mut conn = PgConnection::establish(&server.url("postgres")).unwrap();
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let query = diesel::dsl::sql::<diesel::sql_types::BigInt>(sql);
+    query.get_result(&mut conn).unwrap()
+}
+
+/// A primary commits before it waits for its standbys: a server that dies then says a last word, which is no
+/// answer.
+#[test]
+fn the_outcome_of_a_commit_that_waits_when_the_server_dies_is_unknown() {
+    let mut server = Server::start();
+    let place = TestDatabase::postgres_empty_on(&server);
+    let database = open(place.url(), |_| {}).unwrap();
+    let serving = Serving::start(&place, &[], &[]);
+    run(
+        &server,
+        "ALTER SYSTEM SET synchronous_commit = 'on'; \
+         ALTER SYSTEM SET synchronous_standby_names = 'nobody'; SELECT pg_reload_conf()",
+    );
+    let (outcomes, answer) = std::thread::scope(|scope| {
+        let writes = DOORS.map(|door| {
+            let database = &database;
+            scope.spawn(move || {
+                let n = door as i64;
+                door.write(&runtime(), database, move |conn| {
+                    let now = tickbase::Timestamp::from_micros(1_800_000_000_000_000).unwrap();
+                    insert_batch(conn, &[tick(n + 1, n)], &InsertOptions::default(), now)
+                })
+            })
+        });
+        let serving = &serving;
+        let posted = scope.spawn(move || {
+            let body = r#"[{"symbol":"YM","timestamp":1700000000000000,"sequence":0,"price":1}]"#;
+            serving.post("/api/market-data", body)
+        });
+        eventually("all of them wait", || waiting(&server) == 3);
+        server.crash();
+        let outcomes = writes.map(|write| write.join().unwrap());
+        (outcomes, posted.join().unwrap())
+    });
+    for outcome in outcomes {
+        let unknown = outcome.unwrap_err();
+        assert!(matches!(unknown, Error::CommitUnknown { .. }), "{unknown}");
+    }
+    assert_eq!(database.commit_snapshot().unknown, 2);
+    assert_eq!(answer.0, 503, "{}", answer.1);
+    assert!(answer.1.contains(r#""outcome":"unknown""#), "{}", answer.1);
+    server.start_again();
+    run(
+        &server,
+        "ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf()",
+    );
+    eventually("it is counted", || {
+        let (status, metrics) = serving.get("/metrics");
+        status == 200 && metrics.contains("tickbase_commits_unknown_total 1\n")
+    });
+    // They were stored; sent again, they are duplicates.
+    let stored = database.read("test.count", |conn| text_of(conn, STORED));
+    assert_eq!(stored.unwrap(), "3");
 }
