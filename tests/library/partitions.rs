@@ -13,9 +13,8 @@ use tickbase::repository::check;
 use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
 use tickbase::repository::{purge, storage};
 
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, partition_script};
 
-const PARTITION: &str = include_str!("../../deploy/partition-market-data.sql");
 const DAY: i64 = 86_400_000_000;
 /// 2013-09-01.
 const START: i64 = 1_377_993_600_000_000;
@@ -48,7 +47,7 @@ fn partitioned() -> (TestDatabase, Database, Clock) {
     let database = open();
     store(&database, ticks(1, 10));
     database.close();
-    place.raw(PARTITION).unwrap();
+    place.raw(&partition_script()).unwrap();
     for (name, from, to) in [
         ("2013_10", "2013-10-01", "2013-11-01"),
         ("2013_11", "2013-11-01", "2013-12-01"),

@@ -109,6 +109,16 @@ macro_rules! db_delete {
 }
 pub(crate) use db_delete;
 
+/// The script for those who partition the ticks of PostgreSQL.
+#[cfg(feature = "postgres")]
+pub fn partition_script() -> String {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/partition-market-data.sql"
+    );
+    std::fs::read_to_string(path).unwrap()
+}
+
 /// The `up.sql` of every migration of a backend, in order, as one text.
 fn migrations(backend: &str) -> String {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -106,7 +106,7 @@ fn template(admin_url: &str, sql: &str) -> String {
 
 /// Partitions with bounds among the ticks of the tests, made as a user makes them.
 fn partitions() -> String {
-    let mut sql = include_str!("../../deploy/partition-market-data.sql").to_owned();
+    let mut sql = super::partition_script();
     sql.push_str(
         "ALTER TABLE market_data DETACH PARTITION market_data_before; DROP TABLE market_data_before;",
     );
