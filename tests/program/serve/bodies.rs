@@ -102,7 +102,7 @@ on_both! {
             answer.status == 422 || answer.status == 503 && answer.header("retry-after").is_some()
         });
         assert!(told && blank > 0, "{answers:?}");
-        let most = scaled(100, 600);
+        let most = scaled(120, 600);
         let peak = peak_mib(&abused, most);
         assert!(livez < livez_max(), "{livez:?}");
         abused.is_well();

@@ -1,5 +1,7 @@
 //! The header that carries how far the log was from one process to another.
 
+use tickbase::database::FallbackCause;
+
 use super::Cluster;
 use crate::support::chaos::scaled;
 use crate::support::eventually;
@@ -71,15 +73,22 @@ fn a_position_makes_what_one_process_has_written_show_in_another() {
 /// What is shown of replicas, and which positions are refused.
 fn shown_and_refused(reader: &Serving, agent: &ureq::Agent) {
     let metrics = reader.get("/metrics").1;
-    let of_replicas = |name: &str| {
-        metrics
-            .lines()
-            .filter(|line| line.starts_with(name))
-            .count()
+    let samples = |name: &str| {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        lines.count()
     };
-    assert_eq!(of_replicas("tickbase_replica_serving{"), 2, "{metrics}");
-    assert_eq!(of_replicas("tickbase_replica_lag_bytes{"), 2, "{metrics}");
-    assert!(of_replicas("tickbase_replica_fallbacks_total{") > 0);
+    for (name, count) in [
+        ("tickbase_replica_serving{", 2),
+        ("tickbase_replica_lag_bytes{", 2),
+        ("tickbase_replica_reads_total{", 2),
+        ("tickbase_replica_connections{", 4),
+        (
+            "tickbase_replica_fallbacks_total{",
+            FallbackCause::ALL.len(),
+        ),
+    ] {
+        assert_eq!(samples(name), count, "{name} {metrics}");
+    }
     // One that the database has not reached, and one that is none.
     for (position, reason) in [("FFFFFFFF/0", "behind all"), ("ten", "hexadecimal")] {
         let refused = agent
