@@ -189,6 +189,16 @@ impl BackendConnection<'_> {
     }
 }
 
+/// The connection of PostgreSQL, of whose pools it comes.
+#[cfg(feature = "postgres")]
+pub(super) fn postgres_of<'c>(conn: &'c mut BackendConnection<'_>) -> Result<&'c mut PgConnection> {
+    match conn {
+        BackendConnection::Postgres(conn) => Ok(conn),
+        #[cfg(feature = "sqlite")]
+        BackendConnection::Sqlite(_) => Err(Error::Closed), // The pools of PostgreSQL hold none.
+    }
+}
+
 /// How many of Diesel's transactions are open, one inside the other.
 ///
 /// # Errors

@@ -15,9 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use diesel::PgConnection;
-
-use super::connection::BackendConnection;
+use super::connection::{BackendConnection, postgres_of};
 use super::instrumentation::OperationHandle;
 use super::log_position::{LogPosition, RequiredPosition};
 use super::operation_counts::OperationCounts;
@@ -354,12 +352,4 @@ fn ask(pools: &Pools) -> Result<ServerPosition> {
     let mut checkout = pools.checkout(LOOK)?;
     let answer = checkout.with(|conn| Ok(ServerPosition::ask(postgres_of(conn)?)?));
     answer.inspect_err(|_| checkout.close(Cause::Dead))
-}
-
-fn postgres_of<'c>(conn: &'c mut BackendConnection<'_>) -> Result<&'c mut PgConnection> {
-    match conn {
-        BackendConnection::Postgres(conn) => Ok(conn),
-        #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => Err(Error::Closed), // It has no replicas.
-    }
 }

@@ -97,6 +97,7 @@ impl Database {
     ///
     /// # Errors
     /// Those of [`Database::read_async`].
+    #[cfg(feature = "server")]
     pub(crate) async fn read_after_all(&self) -> Result<()> {
         if self.has_replicas()
             && let Some(reached) = self.position_of_primary().await?

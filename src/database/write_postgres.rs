@@ -14,7 +14,7 @@ use diesel::connection::{
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use super::backpressure::BatchSize;
-use super::connection::{BackendConnection, at_top_level, transaction_depth};
+use super::connection::{BackendConnection, at_top_level, postgres_of, transaction_depth};
 use super::in_flight::InFlightWrites;
 use super::instrumentation::{Call, OperationHandle};
 use super::observer;
@@ -127,14 +127,6 @@ fn transaction<T>(
         writes.found_read_only(true);
     }
     outcome
-}
-
-fn postgres_of<'c>(conn: &'c mut BackendConnection<'_>) -> Result<&'c mut PgConnection> {
-    match conn {
-        BackendConnection::Postgres(conn) => Ok(conn),
-        #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => Err(Error::Closed), // The pools of PostgreSQL hold none.
-    }
 }
 
 /// The error of a write that failed because the server takes none. Diesel tells of its refusals no

@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{ServiceRecord, ServiceStatus, lock, panic_text};
 use crate::clock::Clock;
@@ -150,11 +150,13 @@ impl Worker {
         }
     }
 
-    /// Runs a round at once, and again in an interval after each, until the bell says stop.
+    /// Runs a round at once, and one in each interval from then on, until the bell says stop. A round that
+    /// takes longer than the interval is not made up for.
     pub(crate) fn repeat(&self, bell: &Wakeup, every: Duration, mut round: impl FnMut()) {
         loop {
+            let began = Instant::now();
             self.survive(&mut round);
-            if bell.stopped_within(every) {
+            if bell.stopped_within(every.saturating_sub(began.elapsed())) {
                 return;
             }
         }

@@ -9,7 +9,7 @@ use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
-use crate::database::connection::BackendConnection;
+use crate::database::connection::{BackendConnection, postgres_of};
 use crate::database::log_position::LogPosition;
 use crate::database::pool::Pools;
 use crate::database::replica_snapshot::{FallbackCause, ReplicaSnapshot, ReplicaState};
@@ -175,10 +175,8 @@ pub(super) fn wait_until_replayed(
     needed: LogPosition,
     wait_max: Duration,
 ) -> Result<(), FallbackCause> {
-    let conn = match conn {
-        BackendConnection::Postgres(conn) => conn,
-        #[cfg(feature = "sqlite")]
-        BackendConnection::Sqlite(_) => return Err(FallbackCause::NoReplica), // None has one.
+    let Ok(conn) = postgres_of(conn) else {
+        return Err(FallbackCause::NoReplica); // No other connection is one of a replica.
     };
     let deadline = Instant::now() + wait_max;
     let mut pause = FIRST_PAUSE;
@@ -186,7 +184,7 @@ pub(super) fn wait_until_replayed(
         let replayed = diesel::sql_query(format!("SELECT {POSITION}"));
         let replayed: ReplayedPosition =
             replayed
-                .get_result(&mut **conn)
+                .get_result(&mut *conn)
                 .map_err(|error| match classify_query(&error) {
                     AttemptFailure::Serialization => FallbackCause::Conflict,
                     _ => FallbackCause::Unreachable,

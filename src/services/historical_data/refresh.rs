@@ -4,7 +4,6 @@
 //! becomes of errors. A series whose build fails holds up no other.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use crate::config::HistoryConfig;
 use crate::database::Database;
@@ -136,15 +135,9 @@ impl Drop for HistoricalDataService {
 
 impl Keeper {
     fn rounds(&self, bell: &Wakeup) {
-        loop {
-            let began = Instant::now();
-            self.worker.survive(|| self.round(&|| !bell.is_stopped()));
-            // A round that took longer than the interval is not made up for.
-            let left = self.config.refresh_interval.saturating_sub(began.elapsed());
-            if bell.stopped_within(left) {
-                return;
-            }
-        }
+        self.worker.repeat(bell, self.config.refresh_interval, || {
+            self.round(&|| !bell.is_stopped());
+        });
     }
 
     fn round(&self, goes_on: &dyn Fn() -> bool) -> RefreshReport {
