@@ -10,6 +10,7 @@
 
 mod bring_back;
 mod catalogue;
+mod checkpoint;
 mod cold;
 mod due;
 mod files;

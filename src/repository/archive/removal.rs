@@ -9,6 +9,7 @@ use diesel::dsl;
 use diesel::prelude::*;
 
 use super::catalogue::{self, SegmentClaim};
+use super::checkpoint::Checkpoints;
 use super::parts::PartBytes;
 use crate::database::{BackendConnection, Database, Invalidation};
 use crate::error::Result;
@@ -34,7 +35,7 @@ pub(super) fn remove_rows(
         conn.snapshot(|conn| Segment::open(&mut PartBytes::of(conn, &of)))
     })?;
     let file = Arc::new(file);
-    let mut rows_removed = 0;
+    let (mut rows_removed, mut checkpoints) = (0, Checkpoints::default());
     // Nobody replaces the file while it is ours: it is read on from page to page.
     for page in file.pages_of((Timestamp::MIN, Timestamp::MAX)) {
         let (of, file) = (segment.clone(), Arc::clone(&file));
@@ -60,6 +61,7 @@ pub(super) fn remove_rows(
                 let deleted = delete_runs(conn, of.instrument_id, &runs_of(&hot, &keys))?;
                 Ok((deleted, hot.last().copied()))
             })?;
+            checkpoints.committed(db)?;
             rows_removed += deleted;
             match next {
                 Some(next) => from = TickKey::at(segment.instrument_id, next),
