@@ -35,7 +35,9 @@ use tickbase::domain::ArchivePeriod;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::models::ArchiveSegment;
 use tickbase::repository::archive::{self, Archiver, PeriodOutcome};
-use tickbase::repository::market_data::{self, InsertOptions, MarketDataRepository, TickRange};
+use tickbase::repository::market_data::{
+    self, InsertOptions, InsertReport, MarketDataRepository, TickRange,
+};
 use tickbase::repository::storage;
 use tickbase::segment::{Segment, SegmentTick, SegmentWriter, WantedColumns, WrittenSegment};
 
@@ -348,6 +350,16 @@ fn median_of(times: usize, mut work: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
+/// Ticks of the archived time whose keys no file has: the median time to look one up and store it.
+fn late_tick(mut tick: SegmentTick, store: impl Fn(&[SegmentTick]) -> InsertReport) -> f64 {
+    let mut later = 0;
+    median_of(200, || {
+        later += 1;
+        tick.sequence = i64::from(i32::MAX) + later;
+        assert_eq!(store(std::slice::from_ref(&tick)).inserted, 1);
+    })
+}
+
 fn database_row(name: &str, ticks: &[SegmentTick]) {
     let rows = ticks.len();
     let million = |value: f64| value * 1e6 / rows as f64;
@@ -411,14 +423,7 @@ fn database_row(name: &str, ticks: &[SegmentTick]) {
     let alone = longest_write(&database, &mut next, || {
         std::thread::sleep(Duration::from_secs(2));
     });
-    // Ticks of the archived time whose keys no file has.
-    let mut later = 0;
-    let mut between = ticks[rows / 3];
-    let new = median_of(200, || {
-        later += 1;
-        between.sequence = i64::from(i32::MAX) + later;
-        assert_eq!(store(std::slice::from_ref(&between)).inserted, 1);
-    });
+    let new = late_tick(ticks[rows / 3], store);
     println!(
         "| {name} | {rows} | {hot_bytes:.1} | {bytes:.2} | {archiving:.2} s | {held:.1} ms | {:.1} ms | {:.1} ms | {new:.2} ms | {look:.2} ms | {hot_folding:.1} ms | {folding:.1} ms | {peer} |",
         longest.as_secs_f64() * 1e3,

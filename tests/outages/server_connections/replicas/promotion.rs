@@ -11,7 +11,7 @@ use tickbase::database::Database;
 use tickbase::domain::{Condition, RuleType};
 use tickbase::models::NewAlertRule;
 use tickbase::repository::alert_rule;
-use tickbase::repository::market_data::{InsertOptions, insert_batch};
+use tickbase::repository::market_data::{InsertOptions, InsertReport, insert_batch};
 use tickbase::services::{AlertEngine, Service};
 
 use super::super::{DOORS, open, runtime, text_of, tick};
@@ -155,6 +155,31 @@ fn stored_keys(database: &Database) -> BTreeSet<(i64, i64)> {
     ))
 }
 
+/// What is stored is what was acknowledged, and nothing that was refused; each tick has fired once.
+fn nothing_is_lost(heard: &Heard, database: &Database) {
+    let ticks = stored_keys(database);
+    let lost: Vec<_> = heard
+        .acknowledged
+        .lock()
+        .unwrap()
+        .difference(&ticks)
+        .copied()
+        .collect();
+    assert!(lost.is_empty(), "acknowledged, and not there: {lost:?}");
+    let refused = heard.refused.lock().unwrap();
+    let though_refused: Vec<_> = refused.intersection(&ticks).collect();
+    assert!(
+        though_refused.is_empty(),
+        "refused, and there: {though_refused:?}"
+    );
+    // Each tick fires, once.
+    let alerts = "SELECT count(*)::text FROM alert_logs";
+    let alerts = database
+        .read("test.alerts", |conn| text_of(conn, alerts))
+        .unwrap();
+    assert_eq!(alerts, ticks.len().to_string());
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_when_the_primary_dies_and_a_standby_is_promoted() {
     let mut cluster = Cluster::start();
@@ -191,27 +216,7 @@ fn nothing_acknowledged_is_lost_when_the_primary_dies_and_a_standby_is_promoted(
         recovered
     });
     engine.stop();
-    let ticks = stored_keys(&database);
-    let lost: Vec<_> = heard
-        .acknowledged
-        .lock()
-        .unwrap()
-        .difference(&ticks)
-        .copied()
-        .collect();
-    assert!(lost.is_empty(), "acknowledged, and not there: {lost:?}");
-    let refused = heard.refused.lock().unwrap();
-    let though_refused: Vec<_> = refused.intersection(&ticks).collect();
-    assert!(
-        though_refused.is_empty(),
-        "refused, and there: {though_refused:?}"
-    );
-    // Each tick fires, once.
-    let alerts = "SELECT count(*)::text FROM alert_logs";
-    let alerts = database
-        .read("test.alerts", |conn| text_of(conn, alerts))
-        .unwrap();
-    assert_eq!(alerts, ticks.len().to_string());
+    nothing_is_lost(&heard, &database);
     assert!(
         recovered <= RECOVERY_MAX.mul_f64(scaled(5.0, 1.0)),
         "{recovered:?}"
@@ -225,7 +230,7 @@ fn nothing_acknowledged_is_lost_when_the_primary_dies_and_a_standby_is_promoted(
         ),
         format!(
             "{} refused, {} outcomes unknown",
-            refused.len(),
+            heard.refused.lock().unwrap().len(),
             heard.unknown.load(Ordering::SeqCst)
         ),
         format!(
@@ -243,6 +248,33 @@ fn waiting(server: &Server) -> i64 {
     query.get_result(&mut conn).unwrap()
 }
 
+/// Writes through both doors and by HTTP, whose server dies while their commits wait.
+fn writes_that_wait(
+    server: &mut Server,
+    database: &Database,
+    serving: &Serving,
+) -> ([tickbase::Result<InsertReport>; 2], (u16, String)) {
+    std::thread::scope(|scope| {
+        let writes = DOORS.map(|door| {
+            scope.spawn(move || {
+                let n = door as i64;
+                door.write(&runtime(), database, move |conn| {
+                    let now = tickbase::Timestamp::from_micros(1_800_000_000_000_000).unwrap();
+                    insert_batch(conn, &[tick(n + 1, n)], &InsertOptions::default(), now)
+                })
+            })
+        });
+        let posted = scope.spawn(move || {
+            let body = r#"[{"symbol":"YM","timestamp":1700000000000000,"sequence":0,"price":1}]"#;
+            serving.post("/api/market-data", body)
+        });
+        eventually("all of them wait", || waiting(server) == 3);
+        server.crash();
+        let outcomes = writes.map(|write| write.join().unwrap());
+        (outcomes, posted.join().unwrap())
+    })
+}
+
 /// A primary commits before it waits for its standbys: a server that dies then says a last word, which is no
 /// answer.
 #[test]
@@ -256,27 +288,7 @@ fn the_outcome_of_a_commit_that_waits_when_the_server_dies_is_unknown() {
         "ALTER SYSTEM SET synchronous_commit = 'on'; \
          ALTER SYSTEM SET synchronous_standby_names = 'nobody'; SELECT pg_reload_conf()",
     );
-    let (outcomes, answer) = std::thread::scope(|scope| {
-        let writes = DOORS.map(|door| {
-            let database = &database;
-            scope.spawn(move || {
-                let n = door as i64;
-                door.write(&runtime(), database, move |conn| {
-                    let now = tickbase::Timestamp::from_micros(1_800_000_000_000_000).unwrap();
-                    insert_batch(conn, &[tick(n + 1, n)], &InsertOptions::default(), now)
-                })
-            })
-        });
-        let serving = &serving;
-        let posted = scope.spawn(move || {
-            let body = r#"[{"symbol":"YM","timestamp":1700000000000000,"sequence":0,"price":1}]"#;
-            serving.post("/api/market-data", body)
-        });
-        eventually("all of them wait", || waiting(&server) == 3);
-        server.crash();
-        let outcomes = writes.map(|write| write.join().unwrap());
-        (outcomes, posted.join().unwrap())
-    });
+    let (outcomes, answer) = writes_that_wait(&mut server, &database, &serving);
     for outcome in outcomes {
         let unknown = outcome.unwrap_err();
         assert!(matches!(unknown, Error::CommitUnknown { .. }), "{unknown}");
