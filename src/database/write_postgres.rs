@@ -150,7 +150,7 @@ fn of_standby(op: &'static str, error: Error, conn: &mut PgConnection) -> Error 
 ///
 /// PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, which is no error: work
 /// that swallowed an error would be acknowledged and lost. A query before it, in the same round
-/// trip, fails then. A server that answers with an error, and then takes a ROLLBACK, has undone the
+/// trip, fails then. A server that answers with an error, and then answers again, has undone the
 /// transaction. One that says a last word as it goes may have committed: it is stored there before its
 /// standbys are waited for. So may one whose connection breaks. The work is not run again then, the caller
 /// is told.
@@ -160,10 +160,16 @@ fn commit(op: &'static str, conn: &mut PgConnection) -> Result<()> {
     }
     let done = conn.batch_execute("SELECT 1; COMMIT");
     done.map_err(|source| {
-        let undone = <PgConnection as Connection>::TransactionManager::rollback_transaction(conn);
-        match undone {
-            Ok(()) => source.into(),
-            Err(_) => Error::CommitUnknown { op, source },
+        let answers = match transaction_depth(conn) {
+            Ok(0) => conn.batch_execute("SELECT 1").is_ok(),
+            Ok(_) => {
+                <PgConnection as Connection>::TransactionManager::rollback_transaction(conn).is_ok()
+            }
+            Err(_) => false,
+        };
+        match answers {
+            true => source.into(),
+            false => Error::CommitUnknown { op, source },
         }
     })
 }
