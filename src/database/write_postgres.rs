@@ -150,27 +150,17 @@ fn of_standby(op: &'static str, error: Error, conn: &mut PgConnection) -> Error 
 ///
 /// PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, which is no error: work
 /// that swallowed an error would be acknowledged and lost. A query before it, in the same round
-/// trip, fails then. A server that answers with an error, and then answers again, has undone the
-/// transaction. One that says a last word as it goes may have committed: it is stored there before its
-/// standbys are waited for. So may one whose connection breaks. The work is not run again then, the caller
-/// is told.
+/// trip, fails then. A connection that breaks here leaves it open whether the server has
+/// committed, as one does whose server dies while it waits for its standbys: the work is not run
+/// again, the caller is told.
 fn commit(op: &'static str, conn: &mut PgConnection) -> Result<()> {
     if !at_top_level(conn) {
         return Err(DieselError::BrokenTransactionManager.into());
     }
     let done = conn.batch_execute("SELECT 1; COMMIT");
-    done.map_err(|source| {
-        let answers = match transaction_depth(conn) {
-            Ok(0) => conn.batch_execute("SELECT 1").is_ok(),
-            Ok(_) => {
-                <PgConnection as Connection>::TransactionManager::rollback_transaction(conn).is_ok()
-            }
-            Err(_) => false,
-        };
-        match answers {
-            true => source.into(),
-            false => Error::CommitUnknown { op, source },
-        }
+    done.map_err(|source| match transaction_depth(conn) {
+        Ok(_) => source.into(),
+        Err(_) => Error::CommitUnknown { op, source },
     })
 }
 

@@ -44,6 +44,8 @@ impl Heard {
     /// Stores tick after tick; one whose outcome is unknown is sent again, one that was refused is not.
     fn write(&self, database: &Database, writer: i64) {
         let (runtime, door, mut n) = (runtime(), DOORS[writer as usize % 2], 0);
+        // Of a tick whose outcome was unknown once, a later refusal says nothing.
+        let mut is_unknown = false;
         while !self.ends.load(Ordering::SeqCst) {
             let stored = door.write(&runtime, database, move |conn| {
                 let now = tickbase::Timestamp::from_micros(1_800_000_000_000_000).unwrap();
@@ -52,10 +54,11 @@ impl Heard {
             match stored {
                 Ok(_) => {
                     self.acknowledged.lock().unwrap().insert((writer + 1, n));
-                    n += 1;
+                    (n, is_unknown) = (n + 1, false);
                 }
                 Err(Error::CommitUnknown { .. }) => {
                     self.unknown.fetch_add(1, Ordering::SeqCst);
+                    is_unknown = true;
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 Err(
@@ -64,8 +67,10 @@ impl Heard {
                     | Error::Query { .. }
                     | Error::PoolTimeout { .. },
                 ) => {
-                    self.refused.lock().unwrap().insert((writer + 1, n));
-                    n += 1;
+                    if !is_unknown {
+                        self.refused.lock().unwrap().insert((writer + 1, n));
+                    }
+                    (n, is_unknown) = (n + 1, false);
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 Err(other) => panic!("no writer should see {}", other.chain()),
