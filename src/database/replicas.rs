@@ -73,10 +73,17 @@ impl Replicas {
                 "leave it out, or give the URL of a PostgreSQL server",
             ));
         }
-        let urls = config.postgres.replica_urls.iter();
-        let replicas = urls.map(|url| {
+        let urls = &config.postgres.replica_urls;
+        let replicas = (1..).zip(urls).map(|(place, url)| {
             let pools = Pools::new(&config_of(config, url), slow)?;
-            Ok(Replica::new(url.host_and_port(), pools))
+            let name = url.host_and_port();
+            // A name is a label of metrics, so each has one of its own.
+            let is_another = |other: &&DatabaseUrl| other.host_and_port() == name;
+            let name = match name.is_empty() || urls.iter().filter(is_another).count() > 1 {
+                true => format!("{name}#{place}"),
+                false => name,
+            };
+            Ok(Replica::new(name, pools))
         });
         let replicas = Arc::new(Self {
             all: replicas.collect::<Result<_>>()?,

@@ -210,6 +210,8 @@ struct ReplayedPosition {
 pub(super) fn cause_of(error: &Error) -> FallbackCause {
     match error {
         Error::PoolTimeout { .. } | Error::TooManyConnections { .. } => FallbackCause::Busy,
+        // So is the primary's pool: a server that is well must not be said to be gone.
+        Error::Closed => FallbackCause::NoReplica,
         _ => FallbackCause::Unreachable,
     }
 }
