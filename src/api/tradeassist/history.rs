@@ -26,7 +26,7 @@ const SYMBOLS_MAX: usize = 50;
 const SYMBOL_LENGTH_MAX: usize = 50;
 /// Bars of a symbol in one answer.
 const RECORDS_MAX: usize = 10_000;
-/// Days before the end, when no start is given.
+/// Days before the end, when no start is given; they begin with the bar that they begin in.
 const DAYS_DEFAULT: i64 = 30;
 
 pub(super) fn resources() -> Vec<Resource> {
@@ -193,10 +193,12 @@ async fn fetch(
 fn query(asked: &FetchRequest, now: Timestamp) -> BarQuery {
     let end = asked.end.map(|end| end.utc);
     let before = -DAYS_DEFAULT * DAY_MICROS;
-    // Before an end that is to come there is nothing but what is here now.
+    // Before an end that is to come there is nothing but what is here now. The bar in which the
+    // days begin belongs to them: on the last day of a month, it is the only bar of a month.
     let start = || {
-        end.map_or(now, |end| end.min(now))
-            .saturating_add_micros(before)
+        let begin = end.map_or(now, |end| end.min(now));
+        let begin = begin.saturating_add_micros(before);
+        asked.frequency.period_start(begin)
     };
     BarQuery {
         start: Some(asked.start.map_or_else(start, |start| start.utc)),
@@ -384,4 +386,31 @@ async fn service(State(state): State<ApiState>) -> Result<Json<ServiceHealth>, R
         total_requests: health.total_requests,
         timestamp: NaiveMoment(state.db().clock().now()),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(frequency: Frequency, now: &str) -> String {
+        let asked = FetchRequest {
+            symbols: Vec::new(),
+            start: None,
+            end: None,
+            frequency,
+            records: 3,
+        };
+        let query = query(&asked, now.parse().unwrap());
+        query.start.unwrap().to_string()
+    }
+
+    #[test]
+    fn days_without_a_start_hold_the_bar_that_they_begin_in() {
+        // Thirty days before the first and the last of a month, no month begins.
+        let month = |now| start(Frequency::OneMonth, now);
+        assert_eq!(month("2026-12-01T01:26:00Z"), "2026-11-01T00:00:00.000000Z");
+        assert_eq!(month("2026-12-31T01:26:00Z"), "2026-12-01T00:00:00.000000Z");
+        let minute = start(Frequency::OneMinute, "2026-12-31T01:26:30Z");
+        assert_eq!(minute, "2026-12-01T01:26:00.000000Z");
+    }
 }
