@@ -63,6 +63,7 @@ mod shared_clock;
 mod slow_query;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+mod topology;
 mod transaction;
 #[cfg(feature = "sqlite")]
 mod write_lane;
@@ -101,6 +102,8 @@ pub(crate) use shared_clock::clock_timestamp as shared_moment;
 pub use slow_query::{QueryPlan, SlowQuery, SlowQueryTotals};
 #[cfg(feature = "sqlite")]
 pub use sqlite::PragmaState;
+#[cfg(feature = "postgres")]
+pub(crate) use topology::Topology;
 pub use transaction::InvalidationGuard;
 pub(crate) use transaction::{Ending, TransactionHook};
 #[cfg(feature = "sqlite")]

