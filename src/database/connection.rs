@@ -19,6 +19,8 @@ use super::invalidation::Invalidation;
 use super::nested_write::WriteClosure;
 use super::observer;
 use super::operation_counts::OperationCounts;
+#[cfg(feature = "postgres")]
+use super::topology::Topology;
 use super::transaction::{ConnectionContext, InvalidationGuard, TransactionHook};
 use crate::error::{Error, Result};
 
@@ -138,6 +140,13 @@ impl BackendConnection<'_> {
     /// asked for. `None` outside such a transaction.
     pub(crate) fn hook<H: TransactionHook>(&mut self, make: impl FnOnce() -> H) -> Option<Arc<H>> {
         self.context()?.hook(make)
+    }
+
+    /// How the table of ticks is kept.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn topology(&mut self) -> Topology {
+        self.context()
+            .map_or(Topology::Plain, |context| context.topology)
     }
 
     pub(super) fn context(&mut self) -> Option<&mut ConnectionContext> {

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::attachments::Attachments;
 use super::invalidation::{Invalidation, InvalidationMark, Invalidations};
 use super::operation_counts::OperationCounts;
+use super::topology::Topology;
 
 /// How a transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub(crate) trait TransactionHook: Any + Send + Sync {
 pub(super) struct ConnectionContext {
     pub(super) op: &'static str,
     pub(super) counts: OperationCounts,
+    pub(super) topology: Topology,
     /// Those of the database, while a transaction of a write door is open.
     attachments: Option<Arc<Attachments>>,
     hooks: Vec<Arc<dyn TransactionHook>>,
@@ -69,6 +71,7 @@ impl ConnectionContext {
         Self {
             op,
             counts: OperationCounts::default(),
+            topology: Topology::default(),
             attachments: None,
             hooks: Vec::new(),
             invalidations: Invalidations::default(),

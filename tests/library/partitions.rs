@@ -5,12 +5,17 @@
 use tickbase::Timestamp;
 use tickbase::clock::Clock;
 use tickbase::config::DatabaseConfig;
-use tickbase::database::Database;
+use tickbase::database::{BackendConnection, Database};
+use tickbase::diesel::{self, prelude::*};
 use tickbase::domain::ArchivePeriod;
 use tickbase::domain::tick::{RawTick, Tick};
+use tickbase::error::Result;
+use tickbase::repository::RangeQuery;
 use tickbase::repository::archive::Archiver;
 use tickbase::repository::check;
-use tickbase::repository::market_data::{InsertOptions, MarketDataRepository, TickRange};
+use tickbase::repository::market_data::{
+    InsertOptions, MarketDataRepository, PricePoint, TickRange, insert_batch, latest, prices, range,
+};
 use tickbase::repository::{purge, storage};
 
 use crate::support::{TestDatabase, partition_script};
@@ -205,4 +210,147 @@ fn estimates_are_the_sums_of_the_partitions() {
         .find(|of| of.table == "market_data")
         .unwrap();
     assert_eq!((of.active, of.deleted), (Some(26), Some(4)));
+}
+
+/// Partitions that the statements of this transaction have planned or read: PostgreSQL locks those, and
+/// holds the locks until the commit.
+fn partitions_touched(conn: &mut BackendConnection<'_>) -> i64 {
+    #[allow(irrefutable_let_patterns)] // There may be one backend alone.
+    let BackendConnection::Postgres(conn) = conn else {
+        panic!("the database is one of PostgreSQL");
+    };
+    let count = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "SELECT count(DISTINCT c.oid) FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation \
+         WHERE l.pid = pg_backend_pid() AND c.relkind = 'r' AND c.relname LIKE 'market\\_data\\_m%'",
+    );
+    count.get_result(*conn).unwrap()
+}
+
+/// Partitions that each of ten calls touches, in a transaction of its own.
+fn touched_by(
+    database: &Database,
+    work: impl Fn(&mut BackendConnection<'_>, i64) -> Result<()> + Clone + Send + 'static,
+) -> Vec<i64> {
+    let calls = (0..10).map(|call| {
+        let work = work.clone();
+        let touched = database.write("test.touched", move |conn| {
+            work(conn, call)?;
+            Ok(partitions_touched(conn))
+        });
+        touched.unwrap()
+    });
+    calls.collect()
+}
+
+#[test]
+fn of_240_partitions_statements_plan_those_that_hold_what_they_ask_for() {
+    let place = TestDatabase::postgres_plain();
+    let clock = Clock::manual(at(1_000, 0));
+    let open = || {
+        Database::open_with_clock(DatabaseConfig::new(place.url()).unwrap(), clock.clone()).unwrap()
+    };
+    open().close();
+    place.raw(&partition_script()).unwrap();
+    place
+        .raw(
+            "DROP TABLE market_data_before; DO $$ BEGIN FOR n IN 0..239 LOOP EXECUTE format('CREATE TABLE market_data_m%s \
+             PARTITION OF market_data FOR VALUES FROM (%L) TO (%L)', n, \
+             timestamptz '2013-09-01 00:00+00' + (n - 237) * interval '1 month', \
+             timestamptz '2013-09-01 00:00+00' + (n - 236) * interval '1 month'); \
+             PERFORM tickbase_guard_partition(format('market_data_m%s', n)::regclass); \
+             END LOOP; END $$",
+        )
+        .unwrap();
+    let database = open();
+    assert_eq!(store(&database, ticks(1, 300)), 300);
+    assert_eq!(store(&database, ticks(40, 300)), 300);
+    // Where all partitions but one are empty, a plan for all of them looks cheap.
+    place
+        .raw(
+            "INSERT INTO market_data (instrument_id, \"timestamp\", source_id, sequence, price) \
+             SELECT 3, n, 1, 0, 1 FROM generate_series(timestamptz '1994-01-01 00:00+00', \
+             '2013-11-01 00:00+00', interval '2 hours') AS n; ANALYZE market_data",
+        )
+        .unwrap();
+    let now = clock.now();
+    let insert = move |conn: &mut BackendConnection<'_>, ticks: Vec<Tick>, inserted| {
+        let report = insert_batch(conn, &ticks, &InsertOptions::default(), now)?;
+        assert_eq!(report.inserted, inserted);
+        Ok(())
+    };
+    let of_a_day = TickRange {
+        instrument_id: 1,
+        start: Some(at(40, 0)),
+        end: Some(at(41, 0)),
+    };
+    let page = of_a_day.clone();
+    let is_bounded = |what: &str, touched: Vec<i64>| {
+        // A sixth call may try a plan for any values, which is dearer, and is not kept.
+        let of_all = touched.iter().filter(|count| **count > 2).count();
+        assert!(of_all <= 1, "{what}: {touched:?}");
+    };
+    is_bounded(
+        "newest",
+        touched_by(&database, |conn, _| {
+            let newest = latest(conn, &[1, 2])?;
+            assert_eq!(newest[0].timestamp, at(40, 299));
+            Ok(())
+        }),
+    );
+    is_bounded(
+        "a page",
+        touched_by(&database, move |conn, _| {
+            let query = RangeQuery::new(page.clone(), 10);
+            assert_eq!(range(conn, &query)?.rows.len(), 10);
+            Ok(())
+        }),
+    );
+    is_bounded(
+        "prices",
+        touched_by(&database, move |conn, _| {
+            let mut count = 0;
+            let each = |_: PricePoint| {
+                count += 1;
+                Ok(())
+            };
+            prices(conn, &of_a_day, each)?;
+            assert_eq!(count, 300);
+            Ok(())
+        }),
+    );
+    // Few, many, and ones that are there.
+    is_bounded(
+        "few",
+        touched_by(&database, move |conn, call| {
+            insert(conn, ticks(50 + call, 3), 3)
+        }),
+    );
+    is_bounded(
+        "many",
+        touched_by(&database, move |conn, call| {
+            insert(conn, ticks(70 + call, 300), 300)
+        }),
+    );
+    // Later calls keep a plan for any values, which leaves partitions out when it runs.
+    let mut known = touched_by(&database, move |conn, _| insert(conn, ticks(40, 300), 0));
+    known.truncate(5);
+    is_bounded("known", known);
+    // When the newest tick goes, an older one is the newest, and what an instrument shows follows it.
+    let repository = MarketDataRepository::new(&database);
+    let all = TickRange {
+        start: Some(at(2, 0)),
+        end: None,
+        ..TickRange::all(1)
+    };
+    repository.soft_delete_range(all).unwrap();
+    let newest = repository.latest(&[1, 2]).unwrap();
+    let newest = newest
+        .iter()
+        .map(|tick| (tick.instrument_id, tick.timestamp));
+    assert_eq!(newest.collect::<Vec<_>>(), [(1, at(1, 299))]);
+    place
+        .raw("UPDATE instrument_state SET last_tick = '2014-05-01' WHERE instrument_id = 1")
+        .unwrap();
+    let newest = repository.latest(&[1]).unwrap();
+    assert_eq!(newest[0].timestamp, at(1, 299), "the state is not believed");
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 
 use crate::database::BackendConnection;
+#[cfg(feature = "postgres")]
+use crate::database::Topology;
 use crate::error::Result;
 use crate::models::MarketData;
 #[cfg(feature = "postgres")]
@@ -14,15 +16,21 @@ use crate::repository::KEYS_PER_STATEMENT_MAX;
 use crate::repository::archive;
 use crate::repository::rows::Recorded;
 use crate::tables::instrument_state;
+#[cfg(feature = "postgres")]
+use crate::timestamp::Timestamp;
 
 #[cfg(feature = "postgres")]
 use super::latest_postgres::latest_query;
 #[cfg(feature = "sqlite")]
 use super::latest_sqlite::newest_query;
 
-/// The newest active tick of each instrument that passes the filter and has one, by instrument.
+/// The newest active tick of each instrument that passes the filter and has one, by instrument. On
+/// PostgreSQL, those from a moment on.
 macro_rules! newest {
-    ($conn:expr, $instrument_ids:expr, |$query:ident| $filtered:expr) => {{
+    ($conn:expr, $instrument_ids:expr, |$query:ident| $filtered:expr) => {
+        newest!($conn, $instrument_ids, None, |$query| $filtered)
+    };
+    ($conn:expr, $instrument_ids:expr, $since:expr, |$query:ident| $filtered:expr) => {{
         let mut by_instrument = BTreeMap::new();
         let mut keep = |row: MarketData| {
             by_instrument.insert(row.instrument_id, row);
@@ -45,7 +53,7 @@ macro_rules! newest {
             #[cfg(feature = "postgres")]
             BackendConnection::Postgres(c) => {
                 for ids in $instrument_ids.chunks(KEYS_PER_STATEMENT_MAX) {
-                    let $query = latest_query(ids);
+                    let $query = latest_query(ids, $since);
                     let newest = $filtered.select(MarketData::as_select());
                     newest.load(*c)?.into_iter().for_each(&mut keep);
                 }
@@ -112,10 +120,54 @@ fn hot_newest(
     instrument_ids: &[i64],
     active_alone: bool,
 ) -> Result<BTreeMap<i64, MarketData>> {
-    if active_alone {
-        return Ok(newest!(conn, instrument_ids, |ticks| {
-            ticks.filter(instrument_state::is_deleted.eq(false))
-        }));
+    if !active_alone {
+        return Ok(newest!(conn, instrument_ids, |ticks| ticks));
     }
-    Ok(newest!(conn, instrument_ids, |ticks| ticks))
+    #[cfg(feature = "postgres")]
+    if conn.topology() == Topology::Partitioned {
+        return newest_of_partitions(conn, instrument_ids);
+    }
+    Ok(newest!(conn, instrument_ids, |ticks| {
+        ticks.filter(instrument_state::is_deleted.eq(false))
+    }))
+}
+
+/// The same without planning each partition, which takes longer than the reading: what the instruments
+/// show as their last tick says where the newest ones are.
+#[cfg(feature = "postgres")]
+fn newest_of_partitions(
+    conn: &mut BackendConnection<'_>,
+    instrument_ids: &[i64],
+) -> Result<BTreeMap<i64, MarketData>> {
+    let shown = instrument_state::table
+        .filter(instrument_state::instrument_id.eq_any(instrument_ids))
+        .filter(instrument_state::is_deleted.eq(false))
+        .filter(instrument_state::last_tick.is_not_null())
+        .select((
+            instrument_state::instrument_id,
+            instrument_state::last_tick.assume_not_null(),
+            instrument_state::archived_to,
+        ));
+    let shown: Vec<(i64, Timestamp, Option<Timestamp>)> =
+        crate::on_backend!(&mut *conn, |c| shown.load(c))?;
+    // The newest tick of the others is archived.
+    let is_hot =
+        |of: &(_, Timestamp, Option<_>)| of.2.is_none_or(|archived_to| of.1 >= archived_to);
+    let (ids, moments): (Vec<i64>, Vec<Timestamp>) = shown
+        .into_iter()
+        .filter(is_hot)
+        .map(|(id, last_tick, _)| (id, last_tick))
+        .unzip();
+    let Some(since) = moments.into_iter().min() else {
+        return Ok(BTreeMap::new());
+    };
+    let active = instrument_state::is_deleted.eq(false);
+    let mut newest = newest!(conn, &ids, Some(since), |ticks| ticks.filter(active));
+    // Those whose last tick went in between have an older one.
+    let gone = ids.into_iter().filter(|id| !newest.contains_key(id));
+    let gone: Vec<i64> = gone.collect();
+    if !gone.is_empty() {
+        newest.append(&mut newest!(conn, &gone, |ticks| ticks.filter(active)));
+    }
+    Ok(newest)
 }

@@ -1,5 +1,8 @@
 //! The statements of bulk insertion on PostgreSQL. Each takes any number of rows as one array per
 //! column, and has a static id, so that it is prepared once per connection.
+//!
+//! Those that look for ticks say between which moments all of them are, although the arrays say it of
+//! each: of a partitioned table the planner leaves the other partitions out, for which arrays tell it nothing.
 
 use diesel::PgConnection;
 use diesel::pg::Pg;
@@ -29,9 +32,41 @@ impl From<TickKey> for StoredKey {
 pub(super) type TickSpan = (i64, Timestamp, Timestamp);
 type SpanSql = (BigInt, TimestampSql, TimestampSql);
 
+/// The moments between which all ticks of a statement are, both included.
+struct Bounds {
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Default for Bounds {
+    /// Those of no ticks.
+    fn default() -> Self {
+        Self {
+            first: Timestamp::MAX,
+            last: Timestamp::MIN,
+        }
+    }
+}
+
+impl Bounds {
+    fn add(&mut self, moment: Timestamp) {
+        self.first = self.first.min(moment);
+        self.last = self.last.max(moment);
+    }
+
+    /// ` AND m."timestamp" BETWEEN $1 AND $2`.
+    fn walk<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(" AND m.\"timestamp\" BETWEEN ");
+        out.push_bind_param::<TimestampSql, _>(&self.first)?;
+        out.push_sql(" AND ");
+        out.push_bind_param::<TimestampSql, _>(&self.last)
+    }
+}
+
 /// Keys, column by column.
 #[derive(Default)]
 pub(super) struct KeyColumns {
+    bounds: Bounds,
     instrument_ids: Vec<i64>,
     timestamps: Vec<Timestamp>,
     source_ids: Vec<i64>,
@@ -58,6 +93,7 @@ impl KeyColumns {
     fn push(&mut self, (instrument_id, timestamp, source_id): Stamp) {
         self.instrument_ids.push(instrument_id);
         self.timestamps.push(timestamp);
+        self.bounds.add(timestamp);
         self.source_ids.push(source_id);
     }
 
@@ -113,6 +149,7 @@ impl TickArrays {
 
 /// Spans, column by column.
 pub(super) struct TickSpanArrays {
+    bounds: Bounds,
     instrument_ids: Vec<i64>,
     firsts: Vec<Timestamp>,
     lasts: Vec<Timestamp>,
@@ -120,7 +157,13 @@ pub(super) struct TickSpanArrays {
 
 impl TickSpanArrays {
     pub(super) fn of(spans: &[TickSpan]) -> Self {
+        let mut bounds = Bounds::default();
+        for (_, first, last) in spans {
+            bounds.add(*first);
+            bounds.add(*last);
+        }
         Self {
+            bounds,
             instrument_ids: spans.iter().map(|span| span.0).collect(),
             firsts: spans.iter().map(|span| span.1).collect(),
             lasts: spans.iter().map(|span| span.2).collect(),
@@ -184,8 +227,10 @@ statement!(
              k.bid, k.ask, k.bid_size, k.ask_size, k.open_price, k.high_price, k.low_price) \
              AS same, m.deleted_at IS NOT NULL AS deleted FROM market_data m WHERE m.instrument_id = k.instrument_id \
              AND m.\"timestamp\" = k.\"timestamp\" AND m.source_id = k.source_id \
-             AND m.sequence = k.sequence LIMIT 1) AS m",
+             AND m.sequence = k.sequence",
         );
+        self.0.keys.bounds.walk(&mut out)?;
+        out.push_sql(" LIMIT 1) AS m");
         Ok(())
     }
 );
@@ -204,8 +249,10 @@ statement!(
         out.push_sql(
             ") AS k (id, first, last) CROSS JOIN LATERAL (SELECT min(m.\"timestamp\") AS first, \
              max(m.\"timestamp\") AS last FROM market_data m WHERE m.instrument_id = k.id \
-             AND m.\"timestamp\" BETWEEN k.first AND k.last) AS s WHERE s.first IS NOT NULL",
+             AND m.\"timestamp\" BETWEEN k.first AND k.last",
         );
+        self.0.bounds.walk(&mut out)?;
+        out.push_sql(") AS s WHERE s.first IS NOT NULL");
         Ok(())
     }
 );
@@ -219,9 +266,10 @@ statement!(
         out.push_sql(
             ") AS k (instrument_id, \"timestamp\", source_id) CROSS JOIN LATERAL (SELECT m.sequence \
              FROM market_data m WHERE m.instrument_id = k.instrument_id \
-             AND m.\"timestamp\" = k.\"timestamp\" AND m.source_id = k.source_id \
-             ORDER BY m.sequence DESC LIMIT 1) AS m",
+             AND m.\"timestamp\" = k.\"timestamp\" AND m.source_id = k.source_id",
         );
+        self.0.bounds.walk(&mut out)?;
+        out.push_sql(" ORDER BY m.sequence DESC LIMIT 1) AS m");
         Ok(())
     }
 );

@@ -71,7 +71,11 @@ fn reads_seek_in_the_primary_key_of_postgresql() {
             sql_of::<Pg, _>(&count_query(&TickRange::all(1)).unwrap()),
             3,
         ),
-        (sql_of::<Pg, _>(&latest_query(&[1, 2])), 4),
+        (sql_of::<Pg, _>(&latest_query(&[1, 2], None)), 4),
+        (
+            sql_of::<Pg, _>(&latest_query(&[1, 2], Some(Timestamp::MIN))),
+            8,
+        ),
     ];
     on_postgres(|conn| {
         #[allow(irrefutable_let_patterns)]
@@ -139,7 +143,13 @@ fn the_latest_tick_is_the_first_of_its_instrument_backwards() {
 #[cfg(feature = "postgres")]
 #[test]
 fn the_latest_ticks_are_one_statement() {
-    insta::assert_snapshot!(tail(&latest_query(&[1])), @"FROM (instrument_state INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instrument_state.instrument_id))) WHERE ((((instrument_state.instrument_id = ANY($1)) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instrument_state.instrument_id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $2))) AND (market_data.source_id = (SELECT newest.source_id FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instrument_state.instrument_id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $3))) AND (market_data.sequence = (SELECT newest.sequence FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND (newest.instrument_id = instrument_state.instrument_id)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $4)))");
+    insta::assert_snapshot!(tail(&latest_query(&[1], None)), @"FROM (instrument_state INNER JOIN market_data ON ((market_data.deleted_at IS NULL) AND (market_data.instrument_id = instrument_state.instrument_id))) WHERE (((((instrument_state.instrument_id = ANY($1)) AND 1 = 1) AND (market_data.timestamp = (SELECT newest.timestamp FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND ((newest.instrument_id = instrument_state.instrument_id) AND 1 = 1)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $2))) AND (market_data.source_id = (SELECT newest.source_id FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND ((newest.instrument_id = instrument_state.instrument_id) AND 1 = 1)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $3))) AND (market_data.sequence = (SELECT newest.sequence FROM market_data AS newest WHERE ((newest.deleted_at IS NULL) AND ((newest.instrument_id = instrument_state.instrument_id) AND 1 = 1)) ORDER BY newest.timestamp DESC, newest.source_id DESC, newest.sequence DESC LIMIT $4)))");
+    let of_partitions = tail(&latest_query(&[1], Some(Timestamp::MIN)));
+    assert_eq!(
+        of_partitions.matches("timestamp >= $").count(),
+        4,
+        "{of_partitions}"
+    );
 }
 
 #[test]
