@@ -26,6 +26,7 @@ mod presets;
 mod retention;
 mod rules;
 mod silences;
+mod statements;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
