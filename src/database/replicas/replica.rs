@@ -20,10 +20,22 @@ use crate::error::{Error, Result};
 const FIRST_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(8);
 
+/// Where the log of a server that takes writes is, behind all that it has committed. What is written
+/// counts, not what is inserted: that may lie past all that a standby gets for a while. Where a commit
+/// does not wait until it is written, only what is inserted lies behind it.
+macro_rules! committed {
+    () => {
+        "CASE current_setting('synchronous_commit') WHEN 'off' \
+         THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_lsn() END"
+    };
+}
+
 /// How far a server is. One that was promoted replays nothing, and is as far as its own log.
-const POSITION: &str = "(CASE WHEN pg_is_in_recovery() THEN \
-                        coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END \
-                        - '0/0')::bigint AS position";
+const POSITION: &str = concat!(
+    "(CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE ",
+    committed!(),
+    " END - '0/0')::bigint AS position"
+);
 
 /// What a server says of itself.
 #[derive(Debug, QueryableByName)]
@@ -52,16 +64,12 @@ impl ServerPosition {
     }
 }
 
-/// The position of the primary, behind all that it has committed. What is written counts, not what is
-/// inserted: that may lie past all that a standby gets for a while. Where a commit does not wait until it is
-/// written, only what is inserted lies behind it.
+/// The position of the primary, behind all that it has committed.
 pub(in crate::database) fn position_of_primary(
     conn: &mut PgConnection,
 ) -> QueryResult<LogPosition> {
-    let position = diesel::dsl::sql::<BigInt>(
-        "SELECT (CASE current_setting('synchronous_commit') WHEN 'off' \
-         THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint",
-    );
+    let position =
+        diesel::dsl::sql::<BigInt>(concat!("SELECT (", committed!(), " - '0/0')::bigint"));
     position.get_result(conn).map(of_bigint)
 }
 
