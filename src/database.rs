@@ -63,6 +63,7 @@ mod shared_clock;
 mod slow_query;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+#[cfg(feature = "postgres")]
 mod topology;
 mod transaction;
 #[cfg(feature = "sqlite")]

@@ -1,7 +1,7 @@
 //! How the server keeps the ticks. Statements whose best form depends on it ask here, and nothing else does.
 
-#[cfg(feature = "postgres")]
-use diesel::{prelude::*, sql_types::Bool};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 /// How the table of ticks is kept. A connection finds out when it opens, so a table that is partitioned
 /// while the program runs is known when its connections have been renewed; until then answers are the
@@ -17,7 +17,6 @@ pub(crate) enum Topology {
 
 impl Topology {
     /// That of the database of a connection; one without tables is plain.
-    #[cfg(feature = "postgres")]
     pub(super) fn find(conn: &mut diesel::PgConnection) -> QueryResult<Self> {
         let partitioned = diesel::dsl::sql::<Bool>(
             "SELECT EXISTS (SELECT FROM pg_class \

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::attachments::Attachments;
 use super::invalidation::{Invalidation, InvalidationMark, Invalidations};
 use super::operation_counts::OperationCounts;
+#[cfg(feature = "postgres")]
 use super::topology::Topology;
 
 /// How a transaction ended.
@@ -46,6 +47,7 @@ pub(crate) trait TransactionHook: Any + Send + Sync {
 pub(super) struct ConnectionContext {
     pub(super) op: &'static str,
     pub(super) counts: OperationCounts,
+    #[cfg(feature = "postgres")]
     pub(super) topology: Topology,
     /// Those of the database, while a transaction of a write door is open.
     attachments: Option<Arc<Attachments>>,
@@ -71,6 +73,7 @@ impl ConnectionContext {
         Self {
             op,
             counts: OperationCounts::default(),
+            #[cfg(feature = "postgres")]
             topology: Topology::default(),
             attachments: None,
             hooks: Vec::new(),

@@ -14,6 +14,7 @@ use crate::database::postgres;
 use crate::database::slow_query::SlowQueryTable;
 #[cfg(feature = "sqlite")]
 use crate::database::sqlite;
+#[cfg(feature = "postgres")]
 use crate::database::topology::Topology;
 use crate::error::{Error, Result};
 use crate::on_backend;
@@ -60,21 +61,21 @@ impl PooledSession {
     /// Applies and verifies the settings of the session, and observes its statements.
     pub(super) fn prepare(&mut self, settings: &SessionSettings) -> Result<()> {
         let SessionSettings { config, slow } = settings;
-        let topology = match self {
+        match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(conn) => {
                 sqlite::prepare(conn, config, ConnectionRole::Reader)?;
-                Topology::Plain
+                slow.observe(conn);
             }
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
                 postgres::prepare(conn, config)?;
-                Topology::find(conn)?
+                let topology = Topology::find(conn)?;
+                slow.observe(conn);
+                if let Some(context) = BackendConnection::from(conn).context() {
+                    context.topology = topology;
+                }
             }
-        };
-        on_backend!(self.lend(), |conn| slow.observe(conn));
-        if let Some(context) = self.lend().context() {
-            context.topology = topology;
         }
         Ok(())
     }
