@@ -4,7 +4,7 @@
 //! ```sh
 //! cargo bench --bench scale --features postgres                                # to 10 million rows
 //! SCALE_ROWS_MAX=100000000 cargo bench --bench scale --features postgres -- growth
-//! cargo bench --bench scale --features postgres -- producers --rows 300000 --rounds 3
+//! cargo bench --bench scale --features postgres -- producers sqlite --batch 10000 --rows 400000 --rounds 3
 //! cargo bench --bench scale --features postgres -- growth partitioned          # sqlite, postgres
 //! ```
 //!
@@ -65,7 +65,8 @@ fn main() {
     }
     let server = store::server();
     if has_argument("producers") || !has_argument("growth") {
-        producers::table(&server, option("--rows", 300_000), option("--rounds", 3));
+        let sizes = (option("--rows", 200_000), option("--batch", 1_000));
+        producers::table(&server, sizes, option("--rounds", 3), &engines);
     }
     if has_argument("growth") || !has_argument("producers") {
         growth::table(&server, rows_max, &engines);

@@ -15,17 +15,17 @@ use crate::{millis, percentile};
 
 const PRODUCERS: [usize; 3] = [1, 2, 4];
 const INSTRUMENTS: [i64; 3] = [10, 1_000, 100_000];
-const ROWS_PER_BATCH: usize = 1_000;
+const ROWS_PER_PAGE: usize = 1_000;
 const READS: usize = 50;
 
 /// The batches of each producer, whose instruments are its own.
 type Shares = Vec<Vec<Vec<Tick>>>;
 
-fn shares(ticks: &[Tick], producers: usize) -> Shares {
+fn shares(ticks: &[Tick], producers: usize, batch: usize) -> Shares {
     let share = |producer: usize| {
         let own = |tick: &&Tick| tick.instrument_id() as usize % producers == producer;
         let own: Vec<Tick> = ticks.iter().filter(own).copied().collect();
-        own.chunks(ROWS_PER_BATCH).map(<[Tick]>::to_vec).collect()
+        own.chunks(batch).map(<[Tick]>::to_vec).collect()
     };
     (0..producers).map(share).collect()
 }
@@ -82,7 +82,7 @@ impl CellTimes {
             let began = Instant::now();
             ticks.latest(&ids).unwrap();
             self.latest.push(began.elapsed());
-            let page = RangeQuery::new(TickRange::all(1 + first), ROWS_PER_BATCH);
+            let page = RangeQuery::new(TickRange::all(1 + first), ROWS_PER_PAGE);
             let began = Instant::now();
             ticks.range(&page).unwrap();
             self.pages.push(began.elapsed());
@@ -110,14 +110,23 @@ impl CellTimes {
     }
 }
 
-pub(crate) fn table(server: &Server, rows: usize, rounds: usize) {
-    println!("\n{rows} ticks in batches of {ROWS_PER_BATCH}, {rounds} rounds");
+pub(crate) fn table(
+    server: &Server,
+    (rows, batch): (usize, usize),
+    rounds: usize,
+    engines: &[Engine],
+) {
+    println!("\n{rows} ticks in batches of {batch}, {rounds} rounds");
     println!(
         "| backend | instruments | producers | rows/s | batch, median ms | 99 % ms | \
          latest of 100, ms | page of one instrument, ms |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for engine in [Engine::Sqlite, Engine::Postgres] {
+    // Partitions are for tables that have grown.
+    let plain = engines
+        .iter()
+        .filter(|engine| **engine != Engine::Partitioned);
+    for engine in plain.copied() {
         for instruments in INSTRUMENTS {
             let stream = Ticks::new(true, 2_000).among(instruments);
             let ticks: Vec<Tick> = stream.take(rows).collect();
@@ -129,7 +138,7 @@ pub(crate) fn table(server: &Server, rows: usize, rounds: usize) {
                 for (cell, producers) in cells.iter_mut().zip(PRODUCERS) {
                     let store = ScaleStore::new(engine, server, instruments);
                     let db = store.open();
-                    let (took, batches) = insert(&db, shares(&ticks, producers));
+                    let (took, batches) = insert(&db, shares(&ticks, producers, batch));
                     cell.rates.push(rows as f64 / took.as_secs_f64());
                     cell.batches.extend(batches);
                     db.close();
