@@ -124,7 +124,7 @@ impl<'a> Growth<'a> {
         };
         self.store.execute(&format!(
             "UPDATE instrument_state SET last_tick = {stamp}, ticks_version = ticks_version + 1, \
-             last_price = 1000 + CAST(({} * 7919 + instrument_id * 104729) % 100000 \
+             last_price = 1000 + CAST((CAST({} AS BIGINT) * 7919 + instrument_id * 104729) % 100000 \
              AS DOUBLE PRECISION) / 100 WHERE instrument_id <= {INSTRUMENTS}",
             self.done - 1
         ));
