@@ -83,7 +83,7 @@ on_both! {
         let ticks = MarketDataRepository::new(&database).latest(&[1]).unwrap();
         let period = ArchivePeriod::Day.bounds(ticks[0].timestamp);
         Archiver::default().archive_period(&database, 1, period).unwrap();
-        for name in ["_partitions", "_retention"] {
+        for name in ["_delete_guard", "_partitions", "_retention"] {
             let taken = database.migrate_revert().unwrap();
             assert!(taken.unwrap().ends_with(name));
         }
