@@ -17,6 +17,8 @@
 #![allow(clippy::print_stdout)] // It is its output.
 #![allow(missing_docs)] // Nobody imports a bench.
 
+#[path = "common/arguments.rs"]
+mod arguments;
 #[path = "ingest_postgres/place.rs"]
 mod place;
 #[path = "ingest_postgres/ticks.rs"]
@@ -29,6 +31,7 @@ use std::process::{Child, Command};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use arguments::option;
 use diesel::prelude::*;
 use place::{Place, median, psql};
 use tickbase::database::Database;
@@ -171,14 +174,6 @@ fn script(folder: &Path, producer: usize, batches: &[Vec<Tick>]) -> std::path::P
     let script = folder.join(format!("{producer}.sql"));
     std::fs::write(&script, lines).unwrap();
     script
-}
-
-/// The number after an option of the command line.
-fn option(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments
-        .nth(1)
-        .map_or(default, |number| number.parse().unwrap())
 }
 
 fn cell(admin: &str, ticks: &[Tick], producers: usize, rows: usize, rounds: usize) {

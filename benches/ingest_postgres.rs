@@ -16,6 +16,8 @@
 #![allow(clippy::print_stdout)] // It is its output.
 #![allow(missing_docs)] // Nobody imports a bench.
 
+#[path = "common/arguments.rs"]
+mod arguments;
 #[path = "ingest_postgres/place.rs"]
 mod place;
 #[path = "ingest_postgres/ticks.rs"]
@@ -25,6 +27,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use arguments::option;
 use diesel::prelude::*;
 use place::{Place, median, psql};
 use tickbase::Timestamp;
@@ -255,14 +258,6 @@ fn calls(admin: &str, ticks: &[Tick], rounds: usize) {
             "{rows:>6} rows  values(&vec) {values:>8.0}  insert_batch {ours:>8.0} {ratio:>6.2}"
         );
     }
-}
-
-/// The number after an option of the command line.
-fn option(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments
-        .nth(1)
-        .map_or(default, |number| number.parse().unwrap())
 }
 
 fn main() {

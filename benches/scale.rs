@@ -16,6 +16,8 @@
 #![allow(clippy::print_stdout)] // It is its output.
 #![allow(missing_docs, unreachable_pub)] // Nobody imports a bench.
 
+#[path = "common/arguments.rs"]
+mod arguments;
 mod common;
 #[path = "scale/growth.rs"]
 mod growth;
@@ -29,6 +31,7 @@ mod store;
 
 use std::time::Duration;
 
+use arguments::option;
 use store::Engine;
 
 fn percentile(durations: &mut [Duration], percent: usize) -> Duration {
@@ -42,14 +45,6 @@ fn millis(duration: Duration) -> String {
 
 fn has_argument(name: &str) -> bool {
     std::env::args().any(|argument| argument == name)
-}
-
-/// The number after an option of the command line.
-fn option(name: &str, default: usize) -> usize {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments
-        .nth(1)
-        .map_or(default, |number| number.parse().unwrap())
 }
 
 fn main() {

@@ -4,8 +4,8 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 /// How the table of ticks is kept. A connection finds out when it opens, so a table that is partitioned
-/// while the program runs is known when its connections have been renewed; until then answers are the
-/// same, and some take longer.
+/// while the program runs is known when its connections have been renewed; until then some answers
+/// take longer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Topology {
     /// In one table.

@@ -11,7 +11,7 @@ use tickbase::domain::ArchivePeriod;
 use tickbase::domain::tick::{RawTick, Tick};
 use tickbase::error::Result;
 use tickbase::repository::RangeQuery;
-use tickbase::repository::archive::Archiver;
+use tickbase::repository::archive::{self, Archiver};
 use tickbase::repository::check;
 use tickbase::repository::market_data::{
     InsertOptions, MarketDataRepository, PricePoint, TickRange, insert_batch, latest, prices, range,
@@ -210,6 +210,34 @@ fn estimates_are_the_sums_of_the_partitions() {
         .find(|of| of.table == "market_data")
         .unwrap();
     assert_eq!((of.active, of.deleted), (Some(26), Some(4)));
+}
+
+#[test]
+fn the_newest_tick_of_partitions_is_found_in_the_rows_and_in_files() {
+    let (_place, database, _) = partitioned();
+    let repository = MarketDataRepository::new(&database);
+    let newest = || repository.latest(&[1, 2]).unwrap()[0].timestamp;
+    assert_eq!(store(&database, ticks(31, 10)), 10);
+    assert_eq!(newest(), at(31, 9));
+    let october = ArchivePeriod::Month.bounds(at(31, 0));
+    Archiver::default()
+        .archive_period(&database, 1, october)
+        .unwrap();
+    assert_eq!(newest(), at(31, 9), "it is in a file");
+    assert_eq!(store(&database, ticks(45, 1)), 1);
+    assert_eq!(newest(), at(45, 0), "a late one is a row over the file");
+    let files = database.read("test.list", |conn| archive::list(conn, None));
+    Archiver::default()
+        .restore_period(&database, &files.unwrap()[0])
+        .unwrap();
+    assert_eq!(newest(), at(45, 0), "the file is rows again");
+    let late = TickRange {
+        instrument_id: 1,
+        start: Some(at(45, 0)),
+        end: Some(at(46, 0)),
+    };
+    repository.soft_delete_range(late).unwrap();
+    assert_eq!(newest(), at(31, 9));
 }
 
 /// Partitions that the statements of this transaction have planned or read: PostgreSQL locks those, and

@@ -26,7 +26,7 @@ const SYMBOLS_MAX: usize = 50;
 const SYMBOL_LENGTH_MAX: usize = 50;
 /// Bars of a symbol in one answer.
 const RECORDS_MAX: usize = 10_000;
-/// Days before the end, when no start is given; they begin with the bar that they begin in.
+/// Days before the end, when no start is given: from the start of the bar that lies there.
 const DAYS_DEFAULT: i64 = 30;
 
 pub(super) fn resources() -> Vec<Resource> {
@@ -193,12 +193,13 @@ async fn fetch(
 fn query(asked: &FetchRequest, now: Timestamp) -> BarQuery {
     let end = asked.end.map(|end| end.utc);
     let before = -DAYS_DEFAULT * DAY_MICROS;
-    // Before an end that is to come there is nothing but what is here now. The bar in which the
-    // days begin belongs to them: on the last day of a month, it is the only bar of a month.
+    // Before an end that is to come there is nothing but what is here now. A bar that has begun
+    // before these days and ends in them belongs to them: on the last day of a month it is the only one of a month.
     let start = || {
-        let begin = end.map_or(now, |end| end.min(now));
-        let begin = begin.saturating_add_micros(before);
-        asked.frequency.period_start(begin)
+        let last = end.map_or(now, |end| end.min(now));
+        asked
+            .frequency
+            .period_start(last.saturating_add_micros(before))
     };
     BarQuery {
         start: Some(asked.start.map_or_else(start, |start| start.utc)),
@@ -405,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn days_without_a_start_hold_the_bar_that_they_begin_in() {
+    fn without_a_start_the_oldest_bar_is_a_whole_one() {
         // Thirty days before the first and the last of a month, no month begins.
         let month = |now| start(Frequency::OneMonth, now);
         assert_eq!(month("2026-12-01T01:26:00Z"), "2026-11-01T00:00:00.000000Z");

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "postgres")]
+use diesel::dsl;
 use diesel::prelude::*;
 
 use crate::database::BackendConnection;
@@ -15,6 +17,8 @@ use crate::repository::KEYS_PER_STATEMENT_MAX;
 #[cfg(feature = "archive")]
 use crate::repository::archive;
 use crate::repository::rows::Recorded;
+#[cfg(feature = "postgres")]
+use crate::tables::archive_segments;
 use crate::tables::instrument_state;
 #[cfg(feature = "postgres")]
 use crate::timestamp::Timestamp;
@@ -133,41 +137,41 @@ fn hot_newest(
 }
 
 /// The same without planning each partition, which takes longer than the reading: what the instruments
-/// show as their last tick says where the newest ones are.
+/// show as their last tick says where the newest ones are. An instrument whose last tick is archived is
+/// left to those who read the files: they look at the hot rows beside these, too.
 #[cfg(feature = "postgres")]
 fn newest_of_partitions(
     conn: &mut BackendConnection<'_>,
     instrument_ids: &[i64],
 ) -> Result<BTreeMap<i64, MarketData>> {
+    let last_tick = instrument_state::last_tick.assume_not_null();
+    let file = archive_segments::table
+        .filter(archive_segments::instrument_id.eq(instrument_state::instrument_id))
+        .filter(archive_segments::starts_at.le(last_tick))
+        .filter(archive_segments::ends_at.gt(last_tick))
+        .filter(archive_segments::version.gt(0))
+        .filter(archive_segments::deleted_at.is_null());
+    let active = instrument_state::is_deleted.eq(false);
     let shown = instrument_state::table
         .filter(instrument_state::instrument_id.eq_any(instrument_ids))
-        .filter(instrument_state::is_deleted.eq(false))
+        .filter(active)
         .filter(instrument_state::last_tick.is_not_null())
-        .select((
-            instrument_state::instrument_id,
-            instrument_state::last_tick.assume_not_null(),
-            instrument_state::archived_to,
-        ));
-    let shown: Vec<(i64, Timestamp, Option<Timestamp>)> =
-        crate::on_backend!(&mut *conn, |c| shown.load(c))?;
-    // The newest tick of the others is archived.
-    let is_hot =
-        |of: &(_, Timestamp, Option<_>)| of.2.is_none_or(|archived_to| of.1 >= archived_to);
-    let (ids, moments): (Vec<i64>, Vec<Timestamp>) = shown
-        .into_iter()
-        .filter(is_hot)
-        .map(|(id, last_tick, _)| (id, last_tick))
-        .unzip();
-    let Some(since) = moments.into_iter().min() else {
-        return Ok(BTreeMap::new());
-    };
-    let active = instrument_state::is_deleted.eq(false);
-    let mut newest = newest!(conn, &ids, Some(since), |ticks| ticks.filter(active));
-    // Those whose last tick went in between have an older one.
-    let gone = ids.into_iter().filter(|id| !newest.contains_key(id));
-    let gone: Vec<i64> = gone.collect();
-    if !gone.is_empty() {
-        newest.append(&mut newest!(conn, &gone, |ticks| ticks.filter(active)));
-    }
-    Ok(newest)
+        .filter(dsl::not(dsl::exists(file)))
+        .select((instrument_state::instrument_id, last_tick));
+    // What is shown is that of the rows.
+    conn.at_one_moment(|conn| {
+        let shown: Vec<(i64, Timestamp)> = crate::on_backend!(&mut *conn, |c| shown.load(c))?;
+        let Some(since) = shown.iter().map(|(_, last_tick)| *last_tick).min() else {
+            return Ok(BTreeMap::new());
+        };
+        let ids: Vec<i64> = shown.into_iter().map(|(id, _)| id).collect();
+        let mut newest = newest!(conn, &ids, Some(since), |ticks| ticks.filter(active));
+        // Where SQL of others has deleted the last tick, an older one is the newest.
+        let gone = ids.into_iter().filter(|id| !newest.contains_key(id));
+        let gone: Vec<i64> = gone.collect();
+        if !gone.is_empty() {
+            newest.append(&mut newest!(conn, &gone, |ticks| ticks.filter(active)));
+        }
+        Ok(newest)
+    })
 }
